@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_IPC_H
+#define VAULT_IPC_H
+/*
+ * ipc - frames between the roles of vaultd (net and core over one socketpair,
+ * each role and the supervisor over a control socket).
+ *
+ * A frame is a 16-byte header and a payload in the value encoding (lib/value.h):
+ *
+ *   u32be payload length | u8 type | u8 version (1) | u16be 0 | u64be id
+ *
+ * The decoder (lib/frame.h) is total: any other header ends the peer.
+ */
+
+#define IPC_VERSION 1u
+#define IPC_HEADER 16u
+
+enum ipc_type {
+	/* net -> core */
+	IPC_HELLO = 1,   /* object: {listener: "api"|"hosts", spki: bytes32|null} */
+	IPC_REQUEST = 2, /* array, positions below; answered by one IPC_REPLY with the same id */
+	IPC_CANCEL = 3,  /* null: the client of request id has gone */
+	IPC_REJECTED = 4, /* object: {address: string, reason: string, count: number} */
+	/* core -> net */
+	IPC_WELCOME = 16, /* object: {accepted: bool, reason: string} answers IPC_HELLO */
+	IPC_REPLY = 17,   /* array, positions below */
+	IPC_STATE = 18,   /* object: what net answers health, seal-status and leader from */
+	/* supervisor <-> role, on the control socket */
+	IPC_CONFIG = 32,  /* supervisor -> role: object, first frame; role-specific members */
+	IPC_PEER = 33,    /* supervisor -> role: one descriptor by SCM_RIGHTS; {role: string} */
+	IPC_READY = 34,   /* role -> supervisor: object {sandbox: [names of what is not enforced]} */
+	IPC_DRAIN = 35,   /* supervisor -> role: finish, then exit 0 */
+	IPC_LOGLEVEL = 36, /* supervisor -> role: string */
+	IPC_FAILED = 37,  /* role -> supervisor: string, why the role cannot start; then it exits */
+	IPC_SANDBOX = 38, /* supervisor -> core: object {role: [names]} for sys/vaultd/status */
+};
+
+/* Positions in the array of an IPC_REQUEST. */
+enum ipc_request_field {
+	IPC_RQ_METHOD,   /* number: enum http_method */
+	IPC_RQ_PATH,     /* string: canonical, decoded once, without "/v1/" */
+	IPC_RQ_TOKEN,    /* string or null */
+	IPC_RQ_REMOTE,   /* string: address without port */
+	IPC_RQ_QUERY,    /* object (string, or array of strings per key) or null */
+	IPC_RQ_BODY,     /* object or null */
+	IPC_RQ_WRAP_TTL, /* number of seconds, 0 = none */
+	IPC_RQ_LISTENER, /* number: enum ipc_listener */
+	IPC_RQ_FLAGS,    /* number: IPC_F_* */
+	IPC_RQ_CLIENT,   /* object about the TLS client certificate, or null */
+	IPC_RQ__COUNT
+};
+
+enum http_method {
+	HTTP_GET = 1,
+	HTTP_LIST,
+	HTTP_POST, /* PUT too: the two are identical */
+	HTTP_PATCH,
+	HTTP_DELETE,
+	HTTP_HEAD,
+};
+
+enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
+
+#define IPC_F_LOOPBACK 1u /* the peer's address is loopback, or the Unix socket */
+
+/* Positions in the array of an IPC_REPLY. */
+enum ipc_reply_field {
+	IPC_RP_STATUS,     /* number: HTTP status */
+	IPC_RP_KIND,       /* number: enum ipc_reply_kind */
+	IPC_RP_REQUEST_ID, /* string: uuid4 */
+	IPC_RP_BODY,       /* see enum ipc_reply_kind */
+	IPC_RP_RETRY,      /* number: seconds for Retry-After, 0 = none */
+	IPC_RP__COUNT
+};
+
+enum ipc_reply_kind {
+	IPC_K_EMPTY = 0, /* body null; no HTTP body */
+	IPC_K_ENVELOPE,  /* object: any of lease_id, renewable, lease_duration, data, wrap_info,
+	                  * warnings, auth, mount_type; what is absent gets Vault's default.
+	                  * With member "inject" true, data's members are repeated on top. */
+	IPC_K_BARE,      /* the body is the whole JSON document */
+	IPC_K_ERRORS,    /* object: {errors: [string], data?: any}: rendered as it is */
+};
+
+#endif

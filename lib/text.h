@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_H
+#define TEXT_H
+/*
+ * text - hex, base64, base62, base32 and UTF-8.  Encoders and decoders of key material do no
+ * table look-ups and no branches that depend on the data.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** text_hex(p, n, out): 2n lower-case digits and a NUL. */
+void text_hex(const void *p, size_t n, char *out);
+/** text_unhex(s, n, out, cap): bytes written, or -1 (odd length, bad digit, too long). */
+long text_unhex(const char *s, size_t n, void *out, size_t cap);
+
+#define TEXT_BASE64_LEN(n) ((((n) + 2) / 3) * 4)
+/** text_base64(p, n, out): standard alphabet with padding and a NUL; returns the length. RFC 4648 §4 */
+size_t text_base64(const void *p, size_t n, char *out);
+/** text_base64url(p, n, out): URL alphabet, no padding, and a NUL. RFC 4648 §5 */
+size_t text_base64url(const void *p, size_t n, char *out);
+/** text_unbase64(s, n, out, cap): either alphabet, padding optional, no other bytes, no stray bits; bytes or -1. */
+long text_unbase64(const char *s, size_t n, void *out, size_t cap);
+
+/** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns the length. */
+size_t text_base32(const void *p, size_t n, char *out);
+/** text_unbase32(s, n, out, cap): any case; bytes or -1. */
+long text_unbase32(const char *s, size_t n, void *out, size_t cap);
+
+/** text_base62(p, n, out, width): the big-endian number ${p} as exactly ${width} digits 0-9A-Za-z
+ * and a NUL; -1 if it does not fit. */
+int text_base62(const void *p, size_t n, char *out, size_t width);
+/** text_base62_random(out, width): ${width} uniformly random digits and a NUL. */
+void text_base62_random(char *out, size_t width);
+
+/** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL counts as a byte. */
+bool text_utf8_ok(const char *s, size_t n);
+/** text_printable(s, n): well-formed UTF-8 and no control characters (C0, DEL, C1). */
+bool text_printable(const char *s, size_t n);
+/** text_crc32(p, n): CRC-32 (IEEE 802.3), as zlib's. */
+uint32_t text_crc32(const void *p, size_t n);
+
+/** text_semver etc. live elsewhere; text_ieq(a, b): ASCII case-insensitive equality. */
+bool text_ieq(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOKEN_H
+#define TOKEN_H
+/*
+ * token - the text form of what vaultd hands out.
+ *
+ *   vlt_<type>_ + 43 base62 digits (256 random bits) + 6 base62 digits (CRC-32 of all before)
+ *
+ * type: s service, j join, w wrap, b batch, r recovery.  The checksum lets a typo be
+ * refused without a look at the database and lets a scanner confirm a candidate.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TOKEN_TEXT_LEN 55
+
+/** token_new(type, out): a fresh random token and a NUL. */
+void token_new(char type, char out[TOKEN_TEXT_LEN + 1]);
+/** token_valid(s, n, type): right shape, checksum and (unless ${type} is 0) type? */
+bool token_valid(const char *s, size_t n, char type);
+
+#endif
