@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# vault_library(NAME [SOURCES GLOB] [SOURCES_RECURSE GLOB] [EXTRA FILE...] LIBS TARGET...)
+# A static library of every matching file but main.c.  With no file to compile it is an
+# interface library, so that whoever links it need not care.
+function(vault_library name)
+  cmake_parse_arguments(arg "" "SOURCES;SOURCES_RECURSE" "EXTRA;LIBS" ${ARGN})
+  if(arg_SOURCES)
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${arg_SOURCES}")
+  else()
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS
+      "${PROJECT_SOURCE_DIR}/${arg_SOURCES_RECURSE}")
+  endif()
+  list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+  list(APPEND sources ${arg_EXTRA})
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC vault_flags ${arg_LIBS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE vault_flags ${arg_LIBS})
+  endif()
+endfunction()
+
+# vault_program(NAME MAIN LIB...): bin/NAME, once its main file exists.
+function(vault_program name main)
+  file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${main}")
+  if(found)
+    add_executable(${name} ${found})
+    target_link_libraries(${name} PRIVATE ${ARGN} vault_flags)
+  endif()
+endfunction()
