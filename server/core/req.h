@@ -103,6 +103,9 @@ struct value *reply_envelope(struct req *r);
 struct value *reply_bare(struct req *r);
 /** reply_status(r, status): another status than the default of what was built. */
 void reply_status(struct req *r, int status);
+/** reply_errors(r, status, text, data): an errors body although the handler succeeds (returns ERR_OK), so that what it
+ * stored (an alarm, a failed attempt) is kept; audited as "denied". ${data} may be NULL. */
+void reply_errors(struct req *r, int status, const char *text, struct value *data);
 /** reply_warning(r, fmt, ...): add to "warnings" (makes a would-be 204 a 200 envelope). */
 void reply_warning(struct req *r, const char *fmt, ...) PRINTF(2, 3);
 
