@@ -52,4 +52,11 @@ const char *audit_checkpoint(struct core *c, struct arena *a);
 /** audit_consistency(c, a, old_size, out, e): proof from old_size to the last checkpoint: array of 32-byte values. */
 int audit_consistency(struct core *c, struct arena *a, int64_t old_size, struct value **out, struct err *e) MUST_CHECK;
 
+/** audit_batch_begin(c) / audit_batch_abort(c): remember and restore the tree around a whole batch, when its COMMIT is
+ * refused (disk full) and nothing of it happened. */
+void audit_batch_begin(struct core *c);
+void audit_batch_abort(struct core *c);
+/** audit_next_ms(c): wall time at which waiting aggregate records should be written, 0 = none wait. */
+int64_t audit_next_ms(struct core *c);
+
 #endif

@@ -99,6 +99,10 @@ int store_state_verify_slice(struct core *c, bool *done, struct err *e) MUST_CHE
 void store_state_mark(struct core *c);
 void store_state_rewind(struct core *c);
 
+/** store_state_batch_begin(c) / _abort(c): the same around a whole batch whose COMMIT is refused. */
+void store_state_batch_begin(struct core *c);
+void store_state_batch_abort(struct core *c);
+
 /* Plain settings that exist while sealed (table meta): never secret. */
 int meta_get(struct db *db, struct arena *a, const char *name, unsigned char **out, size_t *n, struct err *e) MUST_CHECK;
 int meta_put(struct db *db, const char *name, const void *p, size_t n, struct err *e) MUST_CHECK;

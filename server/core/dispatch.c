@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "auth_token.h"
+#include "log.h"
+#include "path.h"
+#include "policy.h"
+#include "route.h"
+#include "vault/limits.h"
+
+static int field_int(const struct value *rq, size_t at, int64_t lo, int64_t hi, int64_t *out)
+{
+	return value_to_int(value_at(rq, at), out) == 0 && *out >= lo && *out <= hi ? 0 : -1;
+}
+
+static const struct value *object_or_empty(struct arena *a, const struct value *v)
+{
+	return v != NULL && v->type == V_OBJECT ? v : value_object(a);
+}
+
+static int decode_text(struct req *r, const struct value *rq)
+{
+	const struct value *path = value_at(rq, IPC_RQ_PATH);
+	const struct value *token = value_at(rq, IPC_RQ_TOKEN);
+	const struct value *remote = value_at(rq, IPC_RQ_REMOTE);
+
+	if (path == NULL || path->type != V_STRING ||
+	    path_check(path->text, path->len, &r->e) != ERR_OK)
+		return req_fail(r, ERR_INVALID, "path is not canonical");
+	r->path = value_to_cstr(path, r->a);
+	r->path_len = path->len;
+	if (token != NULL && token->type == V_STRING) {
+		if (token->len > LIMIT_TOKEN_TEXT)
+			return req_fail(r, ERR_DENIED, "permission denied");
+		r->token = value_to_cstr(token, r->a);
+	}
+	if (remote == NULL || remote->len > 64 || (r->remote = value_to_cstr(remote, r->a)) == NULL)
+		return req_fail(r, ERR_INVALID, "malformed frame");
+	return r->path != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+}
+
+static enum op op_of(enum http_method m)
+{
+	switch (m) {
+	case HTTP_LIST:
+		return OP_LIST;
+	case HTTP_POST:
+		return OP_UPDATE;
+	case HTTP_PATCH:
+		return OP_PATCH;
+	case HTTP_DELETE:
+		return OP_DELETE;
+	default:
+		return OP_READ;
+	}
+}
+
+int dispatch_decode(struct req *r, const void *p, size_t n)
+{
+	struct value *rq;
+	int64_t method, wrap, listener, flags;
+
+	r->path = "";
+	r->remote = "";
+	r->query = r->body = value_object(r->a);
+	if (value_decode(r->a, p, n, &rq, &r->e) != ERR_OK)
+		return req_fail(r, ERR_INVALID, "malformed frame");
+	if (rq->type != V_ARRAY || rq->len != IPC_RQ__COUNT ||
+	    field_int(rq, IPC_RQ_METHOD, HTTP_GET, HTTP_HEAD, &method) != 0 ||
+	    field_int(rq, IPC_RQ_WRAP_TTL, 0, INT32_MAX, &wrap) != 0 ||
+	    field_int(rq, IPC_RQ_LISTENER, IPC_ON_API, IPC_ON_UNIX, &listener) != 0 ||
+	    field_int(rq, IPC_RQ_FLAGS, 0, INT32_MAX, &flags) != 0)
+		return req_fail(r, ERR_INVALID, "malformed frame");
+	r->method = (enum http_method)method;
+	r->op = op_of(r->method);
+	r->wrap_ttl_s = wrap;
+	r->listener = (unsigned)listener;
+	r->flags = (unsigned)flags;
+	r->query = object_or_empty(r->a, value_at(rq, IPC_RQ_QUERY));
+	r->body = object_or_empty(r->a, value_at(rq, IPC_RQ_BODY));
+	if (r->method == HTTP_GET || r->method == HTTP_LIST || r->method == HTTP_DELETE)
+		r->body = r->query;
+	return decode_text(r, rq);
+}
+
+/* A list is authorised and routed with a slash at its end. */
+static int list_slash(struct req *r)
+{
+	bool slash = r->path_len > 0 && r->path[r->path_len - 1] == '/';
+
+	if (r->op == OP_LIST && !slash) {
+		r->path = arena_printf(r->a, "%s/", r->path);
+		r->path_len++;
+		return r->path != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+	}
+	if ((r->op == OP_UPDATE || r->op == OP_PATCH) && slash)
+		return req_fail(r, ERR_INVALID, "cannot write to a path ending in '/'");
+	return ERR_OK;
+}
+
+static int check_place(struct req *r)
+{
+	const struct route *row = r->route;
+	bool on_hosts = r->listener == IPC_ON_HOSTS;
+
+	if (on_hosts != ((row->flags & R_HOSTS) != 0))
+		return req_fail(r, ERR_NOENT, "1 error occurred:\n\t* unsupported path\n\n");
+	if ((row->flags & R_LOOPBACK) && !(r->flags & IPC_F_LOOPBACK) &&
+	    !r->core->opt.init_anywhere)
+		return req_fail(r, ERR_DENIED, "only answered on loopback or the Unix socket");
+	return ERR_OK;
+}
+
+int dispatch_admit(struct req *r)
+{
+	struct core *c = r->core;
+	int rc, found;
+
+	if (r->resumed == 0 && (rc = list_slash(r)) != ERR_OK)
+		return rc;
+	found = route_find(r);
+	if (c->keys == NULL && (found != ERR_OK || !(r->route->flags & R_WHEN_SEALED)))
+		return req_fail(r, ERR_SEALED, "Vault is sealed");
+	/* What exists is told only to those who may ask: an unknown path is authorised like a known one. */
+	if (found != ERR_OK) {
+		struct err why = r->e;
+
+		r->route = NULL;
+		if ((rc = token_authenticate(r)) != ERR_OK || (rc = policies_allow(r)) != ERR_OK)
+			return rc;
+		r->e = why;
+		return found;
+	}
+	if ((rc = check_place(r)) != ERR_OK)
+		return rc;
+	if (r->wrap_ttl_s > 0)
+		return req_fail(r, ERR_INVALID, "response wrapping is not supported");
+	if (r->route->flags & R_ANON)
+		return ERR_OK;
+	if ((rc = token_authenticate(r)) != ERR_OK)
+		return rc;
+	if ((r->route->flags & (R_HOST_ONLY | R_HOST_SELF)) && r->id.type != IDENT_HOST)
+		return req_fail(r, ERR_DENIED, "1 error occurred:\n\t* permission denied\n\n");
+	return ERR_OK;
+}
+
+static bool known_field(const struct route *row, const struct value *member)
+{
+	if (row->fields == NULL)
+		return false;
+	for (const struct field *f = row->fields; f->name != NULL; f++)
+		if (strlen(f->name) == member->key_len &&
+		    memcmp(f->name, member->key, member->key_len) == 0)
+			return true;
+	return false;
+}
+
+static void warn_unknown(struct req *r)
+{
+	char names[200];
+	size_t n = 0;
+
+	if (r->route->flags & R_OPEN_BODY)
+		return;
+	for (const struct value *m = r->body->first; m != NULL; m = m->next) {
+		if (known_field(r->route, m) || n + m->key_len + 2 > sizeof(names))
+			continue;
+		if (n > 0)
+			names[n++] = ' ';
+		memcpy(names + n, m->key, m->key_len);
+		n += m->key_len;
+	}
+	if (n > 0)
+		reply_warning(r, "Endpoint ignored these unrecognized parameters: [%.*s]",
+		              (int)n, names);
+}
+
+int dispatch_act(struct req *r)
+{
+	const struct route *row = r->route;
+	bool exists = true;
+	int rc;
+
+	if (r->op == OP_UPDATE && row->exists != NULL) {
+		if ((rc = row->exists(r, &exists)) != ERR_OK)
+			return rc;
+		if (!exists)
+			r->op = OP_CREATE;
+	}
+	if (!(row->flags & (R_ANON | R_SELF | R_HOST_SELF)) &&
+	    (rc = policies_allow(r)) != ERR_OK)
+		return rc;
+	rc = row->handler(r);
+	if (rc == ERR_OK && arena_failed(r->a))
+		return req_fail(r, ERR_NOMEM, "request needs more memory than one may have");
+	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS && r->reply_kind != IPC_K_BARE)
+		warn_unknown(r);
+	return rc;
+}
+
+static void finish_error(struct req *r, int rc)
+{
+	const struct errclass *k;
+	enum errcode code = rc > 0 && rc < ERR__MAX ? (enum errcode)rc : ERR_INTERNAL;
+	char text[ERR_MSG_MAX + 64];
+
+	k = &errclasses[code];
+	if (k->public_msg) {
+		snprintf(text, sizeof(text), "%s", r->e.msg);
+	} else {
+		log_error("request failed", LOG_S("request_id", r->request_id),
+		          LOG_S("class", k->wire), LOG_S("cause", r->e.msg));
+		snprintf(text, sizeof(text), "internal error (request %s)", r->request_id);
+	}
+	reply_errors(r, k->http_status, text[0] != '\0' ? arena_str(r->a, text) : NULL, NULL);
+}
+
+static bool list_is_empty(const struct req *r)
+{
+	const struct value *keys = value_get(value_get(r->reply, "data"), "keys");
+
+	return r->op == OP_LIST && keys != NULL && keys->type == V_ARRAY && keys->len == 0;
+}
+
+void dispatch_finish(struct req *r, int rc)
+{
+	bool reading = r->op == OP_READ || r->op == OP_LIST;
+
+	if (rc != ERR_OK) {
+		finish_error(r, rc);
+		return;
+	}
+	if (r->reply == NULL && !reading) {
+		r->reply_kind = IPC_K_EMPTY;
+		if (r->status == 0)
+			r->status = 204;
+		return;
+	}
+	if (r->reply == NULL || list_is_empty(r)) {
+		reply_errors(r, 404, NULL, NULL);
+		return;
+	}
+	if (r->status == 0)
+		r->status = 200;
+}
+
+struct value *dispatch_reply(struct req *r)
+{
+	struct value *array = value_array(r->a);
+
+	value_add(array, value_int(r->a, r->status));
+	value_add(array, value_int(r->a, r->reply_kind));
+	value_add(array, value_str(r->a, r->request_id));
+	value_add(array, r->reply != NULL ? r->reply : value_null(r->a));
+	value_add(array, value_int(r->a, r->retry_after));
+	return array != NULL && array->len == IPC_RP__COUNT ? array : NULL;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "route.h"
+
+#include <string.h>
+
+#include "kv.h"
+
+static const struct route_table *const tables[] = {
+	&routes_kv,    &routes_agent,  &routes_host,  &routes_token,    &routes_sys,
+	&routes_policy, &routes_mount, &routes_lease, &routes_rotation, &routes_audit,
+	&routes_backup,
+};
+
+void route_each(void (*fn)(void *ctx, const struct route *row), void *ctx)
+{
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (size_t i = 0; i < tables[t]->n; i++)
+			fn(ctx, &tables[t]->rows[i]);
+}
+
+static unsigned method_bit(enum http_method m)
+{
+	switch (m) {
+	case HTTP_GET:
+		return M_GET;
+	case HTTP_LIST:
+		return M_LIST;
+	case HTTP_POST:
+		return M_POST;
+	case HTTP_PATCH:
+		return M_PATCH;
+	case HTTP_DELETE:
+		return M_DELETE;
+	default:
+		return 0;
+	}
+}
+
+/* The parameters of a match, not yet copied. */
+struct match {
+	const char *at[REQ_PARAMS];
+	size_t len[REQ_PARAMS];
+	size_t n;
+};
+
+/* One pattern against ${n} bytes of path; a segment each turn. */
+static bool matches(const char *pattern, const char *path, size_t n, struct match *m)
+{
+	const char *end = path + n;
+
+	m->n = 0;
+	for (;;) {
+		size_t seg = strcspn(pattern, "/");
+		const char *slash = memchr(path, '/', (size_t)(end - path));
+		size_t len = slash != NULL ? (size_t)(slash - path) : (size_t)(end - path);
+
+		if (pattern[0] == '*') {
+			m->at[m->n] = path;
+			m->len[m->n++] = (size_t)(end - path);
+			return true;
+		}
+		if (pattern[0] == ':') {
+			if (len == 0)
+				return false;
+			m->at[m->n] = path;
+			m->len[m->n++] = len;
+		} else if (len != seg || memcmp(pattern, path, seg) != 0) {
+			return false;
+		}
+		if (pattern[seg] == '\0')
+			return slash == NULL;
+		pattern += seg + 1;
+		if (slash == NULL)
+			path = end;
+		else
+			path = slash + 1;
+		/* a pattern "a" + "*rest" also matches "a" and "a/": the rest is empty then */
+		if (slash == NULL && pattern[0] != '*')
+			return false;
+	}
+}
+
+static int take(struct req *r, const struct route *row, const struct match *m)
+{
+	r->route = row;
+	for (size_t i = 0; i < m->n; i++) {
+		r->param[i].text = arena_dup(r->a, m->at[i], m->len[i]);
+		r->param[i].len = m->len[i];
+		if (r->param[i].text == NULL)
+			return req_fail(r, ERR_NOMEM, "out of memory");
+	}
+	return ERR_OK;
+}
+
+int route_find(struct req *r)
+{
+	const char *rest;
+	struct match m;
+	bool path_known = false;
+	size_t n;
+
+	r->mount = mounts_match(r->core, r->path, &rest);
+	if (r->mount == NULL)
+		return req_fail(r, ERR_NOENT,
+		                "no handler for route \"%.180s\". route entry not found.",
+		                r->path);
+	n = strlen(rest);
+	if (n > 0 && rest[n - 1] == '/')
+		n--;
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++) {
+		for (size_t i = 0; i < tables[t]->n; i++) {
+			const struct route *row = &tables[t]->rows[i];
+
+			if (strcmp(row->mount_type, r->mount->type) != 0 ||
+			    !matches(row->pattern, rest, n, &m))
+				continue;
+			path_known = true;
+			if (row->methods & method_bit(r->method))
+				return take(r, row, &m);
+		}
+	}
+	if (path_known)
+		return req_fail(r, ERR_METHOD,
+		                "1 error occurred:\n\t* unsupported operation\n\n");
+	return req_fail(r, ERR_NOENT, "1 error occurred:\n\t* unsupported path\n\n");
+}
