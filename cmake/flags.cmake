@@ -20,7 +20,7 @@ target_compile_options(vault_flags INTERFACE
   -include "${PROJECT_SOURCE_DIR}/lib/banned.h"
   -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections
   "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
-target_link_options(vault_flags INTERFACE -Wl,--as-needed -Wl,--gc-sections)
+target_link_options(vault_flags INTERFACE -Wl,--as-needed)
 
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(vault_flags INTERFACE

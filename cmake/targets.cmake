@@ -22,11 +22,13 @@ function(vault_library name)
   endif()
 endfunction()
 
-# vault_program(NAME MAIN LIB...): bin/NAME, once its main file exists.
+# vault_program(NAME MAIN LIB...): bin/NAME, once its main file exists.  Only programs are
+# stripped of unused sections: Criterion finds its tests in one that nothing refers to.
 function(vault_program name main)
   file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${main}")
   if(found)
     add_executable(${name} ${found})
     target_link_libraries(${name} PRIVATE ${ARGN} vault_flags)
+    target_link_options(${name} PRIVATE -Wl,--gc-sections)
   endif()
 endfunction()
