@@ -24,7 +24,9 @@ struct keyring;
 struct mounts;
 struct policies;
 struct req;
+struct backup;
 struct seal;
+struct store_state;
 struct batch;
 struct waits;
 struct jobs;
@@ -50,6 +52,8 @@ struct core {
 	bool initialized;
 	struct seal *seal;         /* always: configuration, progress of an unseal */
 	struct keyring *keys;      /* NULL while sealed */
+	struct store_state *state; /* state MAC; NULL before the first unseal */
+	struct backup *backup;     /* the backup that is being taken, or NULL */
 	struct audit *audit;       /* always: journal while sealed, tree when unsealed */
 	struct policies *policies; /* NULL while sealed */
 	struct mounts *mounts;     /* NULL while sealed */

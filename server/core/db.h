@@ -67,9 +67,21 @@ static inline void db_stmt_auto(struct stmt **st)
 
 /** db_backup(db, path, e): copy the whole database to a new 0600 file, fsynced (file and directory). Runs between batches. */
 int db_backup(struct db *db, const char *path, struct err *e) MUST_CHECK;
+/* The same in slices: changes that are committed between two steps are part of the copy. */
+struct db_copy;
+/** db_copy_start(db, path, out, e): begin a copy to the new file ${path} (0600). */
+int db_copy_start(struct db *db, const char *path, struct db_copy **out, struct err *e) MUST_CHECK;
+/** db_copy_step(cp, pages, done, e): copy at most ${pages} pages (negative: all that are left). */
+int db_copy_step(struct db_copy *cp, int pages, bool *done, struct err *e) MUST_CHECK;
+/** db_copy_end(cp, e): after the last step: make the file self-contained, sync it, free ${cp}. */
+int db_copy_end(struct db_copy *cp, struct err *e) MUST_CHECK;
+/** db_copy_abort(cp): remove the file and free; NULL is allowed. */
+void db_copy_abort(struct db_copy *cp);
 /** db_checkpoint(db, truncate, e): move the WAL into the file. */
 int db_checkpoint(struct db *db, bool truncate, struct err *e) MUST_CHECK;
 /** db_schema(db): number of the newest migration that is applied. */
 int db_schema(struct db *db);
+/** db_must_stop(db): has a write, a sync or the file itself failed, so that nothing may be promised any more? */
+bool db_must_stop(const struct db *db);
 
 #endif

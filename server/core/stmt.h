@@ -35,6 +35,7 @@
 		"WHERE kind = $1 AND due <= $2 AND (due, id) > ($3, $4) ORDER BY due, id LIMIT $5") \
 	X(STMT_OBJECT_NEXT_DUE, "SELECT due FROM object WHERE kind = $1 AND due > 0 " \
 		"ORDER BY due LIMIT 1") \
+	X(STMT_OBJECT_COUNT, "SELECT count(*) FROM object WHERE kind = $1") \
 	X(STMT_STATE_PUT, "INSERT INTO object (kind, id, version, sealed) VALUES ($1, $2, $3, $4) " \
 		"ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version, " \
 		"sealed = excluded.sealed") \
