@@ -166,11 +166,6 @@ void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16])
 	memcpy(w->at[w->n++].key, key, 16);
 }
 
-void core_push_state(struct core *c)
-{
-	c->batch->push_state = true;
-}
-
 int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload, size_t n)
 {
 	struct batch *b = c->batch;
@@ -452,17 +447,6 @@ static int run_items(struct core *c, struct err *e)
 	return ERR_OK;
 }
 
-static void answer(struct core *c, struct item *it)
-{
-	struct value *out = dispatch_reply(&it->r);
-
-	if (out == NULL) { /* the arena is exhausted: a small reply from a new one */
-		arena_reset(it->r.a);
-		return;
-	}
-	c->opt.reply(c->opt.ctx, it->peer, it->id, out);
-}
-
 static void answer_small(struct core *c, uint64_t peer, uint64_t id, const char *request_id)
 {
 	AUTO_ARENA a = arena_new(4096);
@@ -478,6 +462,16 @@ static void answer_small(struct core *c, uint64_t peer, uint64_t id, const char 
 		c->opt.reply(c->opt.ctx, peer, id, out);
 }
 
+static void answer(struct core *c, struct item *it)
+{
+	struct value *out = arena_failed(it->r.a) ? NULL : dispatch_reply(&it->r);
+
+	if (out != NULL)
+		c->opt.reply(c->opt.ctx, it->peer, it->id, out);
+	else
+		answer_small(c, it->peer, it->id, it->r.request_id);
+}
+
 static void park_or_answer(struct core *c, struct item *it)
 {
 	if (it->parked && waits_park(c->waits, &it->wait) == ERR_OK)
@@ -486,10 +480,7 @@ static void park_or_answer(struct core *c, struct item *it)
 		it->parked = false;
 		reply_errors(&it->r, 503, "out of memory", NULL);
 	}
-	if (arena_failed(it->r.a))
-		answer_small(c, it->peer, it->id, it->r.request_id);
-	else
-		answer(c, it);
+	answer(c, it);
 	item_free(it);
 }
 
@@ -503,6 +494,14 @@ static void push_state(struct core *c)
 		return;
 	sys_state(c, a, state);
 	c->opt.state(c->opt.ctx, state);
+}
+
+void core_push_state(struct core *c)
+{
+	if (c->batch->running)
+		c->batch->push_state = true;
+	else
+		push_state(c);
 }
 
 static void finish_ok(struct core *c)

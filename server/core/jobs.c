@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jobs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "auth_token.h"
+#include "lease.h"
+#include "log.h"
+#include "rng.h"
+#include "vault/limits.h"
+
+#define EXPIRE_AT_ONCE 128
+#define JOBS_AT_ONCE 4
+#define VERIFY_EVERY_MS (24ll * 3600 * 1000)
+#define VERIFY_SLICE_MS 50 /* between two slices of the background check */
+#define RETRY_MS 1000 /* after a run that failed, at the earliest */
+
+static const struct {
+	const char *name;
+	job_fn fn;
+} kinds[] = {
+	{ "lease-fanout", lease_fanout_slice },
+};
+
+static const enum store_kind timed[] = { KIND_TOKEN, KIND_LEASE, KIND_ROTATION, KIND_ATTEMPT,
+	                                 KIND_JOB };
+
+struct jobs {
+	bool dirty;
+	int64_t next_ms; /* cached answer of jobs_next_ms() */
+	int64_t not_before_ms; /* a due row that could not be dealt with is not spun on */
+	int64_t verify_ms; /* next slice of the state MAC check */
+};
+
+int jobs_open(struct core *c, struct err *e)
+{
+	struct jobs *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	j->dirty = true;
+	c->jobs = j;
+	return ERR_OK;
+}
+
+void jobs_close(struct core *c)
+{
+	free(c->jobs);
+	c->jobs = NULL;
+}
+
+void jobs_dirty(struct core *c)
+{
+	c->jobs->dirty = true;
+}
+
+int64_t jobs_next_ms(struct core *c)
+{
+	struct jobs *j = c->jobs;
+	int64_t next = j->verify_ms;
+
+	if (!j->dirty)
+		return j->next_ms;
+	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
+		int64_t due = store_next_due(c, timed[i]);
+
+		if (due != 0 && (next == 0 || due < next))
+			next = due;
+	}
+	if (next != 0 && next < j->not_before_ms)
+		next = j->not_before_ms;
+	j->next_ms = next;
+	j->dirty = false;
+	return next;
+}
+
+int job_start(struct core *c, struct arena *a, const char *name, struct value *body,
+              unsigned char id[16], struct err *e)
+{
+	struct store_object o = { .kind = KIND_JOB, .id_len = 16, .due = c->now_ms };
+
+	rng_bytes(id, 16);
+	memcpy(o.id, id, 16);
+	value_set_str(a, body, "job", name);
+	o.body = body;
+	jobs_dirty(c);
+	return store_put(c, &o, e);
+}
+
+struct one_job {
+	struct arena *a;
+	struct store_object o[JOBS_AT_ONCE];
+	size_t n;
+};
+
+static int collect(void *ctx, struct store_object *o, struct err *e)
+{
+	struct one_job *j = ctx;
+
+	(void)e;
+	j->o[j->n] = *o;
+	j->o[j->n].body = value_copy(j->a, o->body);
+	return ++j->n < JOBS_AT_ONCE ? ERR_OK : ERR_NOENT;
+}
+
+static job_fn job_kind(struct arena *a, const struct store_object *o)
+{
+	const char *name = value_cstr_or(a, o->body, "job", "");
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].fn;
+	return NULL;
+}
+
+static int run_job(struct core *c, struct arena *a, struct store_object *o, struct err *e)
+{
+	job_fn fn = job_kind(a, o);
+	bool done = false;
+	int rc;
+
+	if (fn == NULL) /* written by a newer release: kept, looked at again later */
+		o->due = c->now_ms + 3600 * 1000;
+	else if ((rc = fn(c, a, o, &done, e)) != ERR_OK)
+		return rc;
+	else
+		o->due = c->now_ms + 1;
+	if (!done)
+		return store_put(c, o, e);
+	core_wake(c, WAIT_JOB, o->id);
+	return store_delete(c, o, e);
+}
+
+static int run_due_jobs(struct core *c, struct arena *a, struct err *e)
+{
+	struct one_job due = { .a = a };
+	int rc = store_due(c, a, KIND_JOB, c->now_ms, JOBS_AT_ONCE, collect, &due, e);
+
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	for (size_t i = 0; i < due.n; i++)
+		if ((rc = run_job(c, a, &due.o[i], e)) != ERR_OK)
+			return rc;
+	return ERR_OK;
+}
+
+/* The state MAC is recomputed in the background after unseal and once a day. */
+static int verify_slice(struct core *c, struct err *e)
+{
+	struct jobs *j = c->jobs;
+	bool done = false;
+	int rc;
+
+	if (c->now_ms < j->verify_ms)
+		return ERR_OK;
+	rc = store_state_verify_slice(c, &done, e);
+	j->verify_ms = c->now_ms + (done || rc != ERR_OK ? VERIFY_EVERY_MS : VERIFY_SLICE_MS);
+	if (rc == ERR_INTEGRITY) {
+		log_error("the stored state was altered outside of vaultd",
+		          LOG_S("cause", e->msg));
+		return ERR_OK;
+	}
+	return rc;
+}
+
+int jobs_run(struct core *c, struct err *e)
+{
+	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
+	int rc;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	c->jobs->dirty = true;
+	c->jobs->not_before_ms = c->now_ms + RETRY_MS;
+	if ((rc = token_expire_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
+	    (rc = lease_expire_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
+	    (rc = rotation_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
+	    (rc = run_due_jobs(c, a, e)) != ERR_OK || (rc = verify_slice(c, e)) != ERR_OK)
+		return rc;
+	c->jobs->not_before_ms = 0;
+	return ERR_OK;
+}
