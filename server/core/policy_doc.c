@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy_doc - one policy, compiled so that a request costs one hash over its path, one
+ * probe per policy for the exact rule, one per distinct length for the prefix rules, and
+ * a comparison per rule with '+'.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy_impl.h"
+
+/* Exact and prefix rules of the same text are different keys. */
+#define SALT_EXACT  0x9e3779b9u
+#define SALT_PREFIX 0x85ebca6bu
+
+#define FNV_START 2166136261u
+#define FNV_PRIME 16777619u
+
+struct policy_doc *policy_doc_new(void)
+{
+	return calloc(1, sizeof(struct policy_doc));
+}
+
+void policy_doc_free(struct policy_doc *d)
+{
+	if (d == NULL)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		free(d->rules[i].text);
+	free(d->rules);
+	free(d->slots);
+	free(d->lengths);
+	free(d->segments);
+	free(d);
+}
+
+/* Kind, wildcards and text of a pattern; ${r}->text is borrowed. */
+static void classify(struct policy_rule *r, const char *path, size_t n)
+{
+	size_t at = 0;
+
+	r->glob = n > 0 && path[n - 1] == '*';
+	if (r->glob)
+		n--;
+	r->len = n;
+	r->wild = n;
+	r->plus = 0;
+	while (at <= n) {
+		const char *slash = memchr(path + at, '/', n - at);
+		size_t end = slash != NULL ? (size_t)(slash - path) : n;
+
+		if (end - at == 1 && path[at] == '+' && r->plus++ == 0)
+			r->wild = at;
+		at = end + 1;
+	}
+	r->kind = r->plus > 0 ? RULE_SEGMENT : r->glob ? RULE_PREFIX : RULE_EXACT;
+}
+
+static bool same_pattern(const struct policy_rule *x, const struct policy_rule *y,
+                         const char *text)
+{
+	return x->kind == y->kind && x->glob == y->glob && x->len == y->len &&
+	       memcmp(x->text, text, x->len) == 0;
+}
+
+int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned caps)
+{
+	struct policy_rule r = { .caps = caps };
+
+	classify(&r, path, n);
+	for (size_t i = 0; i < d->n; i++) {
+		if (same_pattern(&d->rules[i], &r, path)) {
+			d->rules[i].caps |= caps;
+			return 0;
+		}
+	}
+	if (d->n == d->cap) {
+		size_t cap = d->cap > 0 ? d->cap * 2 : 16;
+		struct policy_rule *rules = realloc(d->rules, cap * sizeof(*rules));
+
+		if (rules == NULL)
+			return -1;
+		d->rules = rules;
+		d->cap = cap;
+	}
+	if ((r.text = malloc(r.len + 1)) == NULL)
+		return -1;
+	memcpy(r.text, path, r.len);
+	r.text[r.len] = '\0';
+	d->rules[d->n++] = r;
+	return 0;
+}
+
+static uint32_t hash_step(uint32_t h, char c)
+{
+	return (h ^ (unsigned char)c) * FNV_PRIME;
+}
+
+/* FNV's low bits are weak: fold the high ones in. */
+static size_t slot_of(uint32_t h, enum policy_rule_kind kind)
+{
+	h ^= kind == RULE_EXACT ? SALT_EXACT : SALT_PREFIX;
+	h ^= h >> 15;
+	h *= 0x2c1b3c6du;
+	return h ^ h >> 12;
+}
+
+static void index_add(struct policy_doc *d, size_t rule)
+{
+	const struct policy_rule *r = &d->rules[rule];
+	uint32_t h = FNV_START;
+	size_t at;
+
+	for (size_t i = 0; i < r->len; i++)
+		h = hash_step(h, r->text[i]);
+	at = slot_of(h, r->kind) & d->mask;
+	while (d->slots[at] != 0)
+		at = (at + 1) & d->mask;
+	d->slots[at] = (uint32_t)rule + 1;
+}
+
+static int longer_first(const void *x, const void *y)
+{
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return (a < b) - (a > b);
+}
+
+static void index_lengths(struct policy_doc *d)
+{
+	size_t kept = 0;
+
+	qsort(d->lengths, d->n_lengths, sizeof(*d->lengths), longer_first);
+	for (size_t i = 0; i < d->n_lengths; i++)
+		if (i == 0 || d->lengths[i] != d->lengths[kept - 1])
+			d->lengths[kept++] = d->lengths[i];
+	d->n_lengths = kept;
+}
+
+int policy_doc_index(struct policy_doc *d)
+{
+	size_t size = 4;
+
+	while (size < d->n * 2)
+		size *= 2;
+	d->mask = size - 1;
+	d->slots = calloc(size, sizeof(*d->slots));
+	d->lengths = calloc(d->n + 1, sizeof(*d->lengths));
+	d->segments = calloc(d->n + 1, sizeof(*d->segments));
+	if (d->slots == NULL || d->lengths == NULL || d->segments == NULL)
+		return -1;
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->rules[i].kind == RULE_SEGMENT) {
+			d->segments[d->n_segments++] = (uint32_t)i;
+			continue;
+		}
+		index_add(d, i);
+		if (d->rules[i].kind == RULE_PREFIX)
+			d->lengths[d->n_lengths++] = (uint32_t)d->rules[i].len;
+	}
+	index_lengths(d);
+	return 0;
+}
+
+bool policy_query_init(struct policy_query *q, const char *path)
+{
+	uint32_t h = FNV_START;
+	size_t n = strlen(path);
+
+	if (n > POLICY_PATH_MAX)
+		return false;
+	q->path = path;
+	q->len = n;
+	q->hash[0] = h;
+	for (size_t i = 0; i < n; i++)
+		q->hash[i + 1] = h = hash_step(h, path[i]);
+	return true;
+}
+
+static const struct policy_rule *find(const struct policy_doc *d,
+                                      const struct policy_query *q, size_t n,
+                                      enum policy_rule_kind kind)
+{
+	size_t at = slot_of(q->hash[n], kind) & d->mask;
+
+	for (; d->slots[at] != 0; at = (at + 1) & d->mask) {
+		const struct policy_rule *r = &d->rules[d->slots[at] - 1];
+
+		if (r->kind == kind && r->len == n && memcmp(r->text, q->path, n) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+/* > 0: ${x} goes before ${y}; 0: the same pattern. */
+static int compare(const struct policy_rule *x, const struct policy_rule *y)
+{
+	if (x->wild != y->wild)
+		return x->wild > y->wild ? 1 : -1;
+	if (x->glob != y->glob)
+		return x->glob ? -1 : 1;
+	if (x->plus != y->plus)
+		return x->plus < y->plus ? 1 : -1;
+	if (x->len != y->len)
+		return x->len > y->len ? 1 : -1;
+	return memcmp(x->text, y->text, x->len);
+}
+
+static void consider(struct policy_verdict *v, const struct policy_rule *r)
+{
+	int order = v->rule != NULL ? compare(r, v->rule) : 1;
+
+	if (order > 0) {
+		v->rule = r;
+		v->caps = r->caps;
+	} else if (order == 0) {
+		v->caps |= r->caps;
+	}
+}
+
+void policy_doc_exact(const struct policy_doc *d, const struct policy_query *q, size_t n,
+                      struct policy_verdict *v)
+{
+	const struct policy_rule *r = find(d, q, n, RULE_EXACT);
+
+	if (r != NULL)
+		consider(v, r);
+}
+
+static bool segments_match(const struct policy_rule *r, const char *s, size_t n)
+{
+	const char *p = r->text, *p_end = p + r->len, *s_end = s + n;
+
+	for (;;) {
+		const char *p_slash = memchr(p, '/', (size_t)(p_end - p));
+		const char *s_slash = memchr(s, '/', (size_t)(s_end - s));
+		size_t p_len = (size_t)((p_slash != NULL ? p_slash : p_end) - p);
+		size_t s_len = (size_t)((s_slash != NULL ? s_slash : s_end) - s);
+
+		if (p_slash == NULL && r->glob)
+			return s_len >= p_len && memcmp(p, s, p_len) == 0;
+		if (!(p_len == 1 && *p == '+') &&
+		    (p_len != s_len || memcmp(p, s, p_len) != 0))
+			return false;
+		if (p_slash == NULL || s_slash == NULL)
+			return p_slash == NULL && s_slash == NULL;
+		p = p_slash + 1;
+		s = s_slash + 1;
+	}
+}
+
+void policy_doc_match(const struct policy_doc *d, const struct policy_query *q, size_t n,
+                      struct policy_verdict *v)
+{
+	for (size_t i = 0; i < d->n_lengths; i++) {
+		const struct policy_rule *r;
+
+		if (d->lengths[i] > n)
+			continue;
+		r = find(d, q, d->lengths[i], RULE_PREFIX);
+		if (r != NULL) {
+			consider(v, r);
+			break;
+		}
+	}
+	for (size_t i = 0; i < d->n_segments; i++) {
+		const struct policy_rule *r = &d->rules[d->segments[i]];
+
+		if (segments_match(r, q->path, n))
+			consider(v, r);
+	}
+}
