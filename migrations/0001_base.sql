@@ -38,14 +38,17 @@ CREATE TABLE payload (
 	PRIMARY KEY (secret, version)
 );
 
--- digest is SHA-256(salt || record), envelope is the sealed salt || record.
+-- digest is SHA-256(salt || record), envelope is the sealed salt || record, leaf is
+-- SHA-256(0x00 || idx || digest || envelope).
 CREATE TABLE audit (
 	idx INTEGER NOT NULL PRIMARY KEY,
+	leaf BYTEA NOT NULL,
 	digest BYTEA NOT NULL,
 	envelope BYTEA NOT NULL
 );
 
--- Hashes of the Merkle tree over the audit rows.
+-- Hashes of the Merkle tree over the audit rows: level n holds the roots of 256^n leaves,
+-- 256 to a row.
 CREATE TABLE audit_tile (
 	level INTEGER NOT NULL,
 	idx BIGINT NOT NULL,

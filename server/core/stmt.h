@@ -47,12 +47,14 @@
 	X(STMT_PAYLOAD_SCAN, "SELECT secret, version, wrapped, sealed FROM payload " \
 		"WHERE (secret, version) > ($1, $2) ORDER BY secret, version LIMIT $3") \
 	/* audit */ \
-	X(STMT_AUDIT_INSERT, "INSERT INTO audit (idx, digest, envelope) VALUES ($1, $2, $3)") \
-	X(STMT_AUDIT_GET, "SELECT digest, envelope FROM audit WHERE idx = $1") \
-	X(STMT_AUDIT_RANGE, "SELECT idx, digest, envelope FROM audit " \
+	X(STMT_AUDIT_INSERT, "INSERT INTO audit (idx, leaf, digest, envelope) " \
+		"VALUES ($1, $2, $3, $4)") \
+	X(STMT_AUDIT_GET, "SELECT leaf, digest, envelope FROM audit WHERE idx = $1") \
+	X(STMT_AUDIT_RANGE, "SELECT idx, leaf, digest, envelope FROM audit " \
 		"WHERE idx >= $1 AND idx < $2 ORDER BY idx LIMIT $3") \
-	X(STMT_AUDIT_RANGE_DOWN, "SELECT idx, digest, envelope FROM audit " \
+	X(STMT_AUDIT_RANGE_DOWN, "SELECT idx, leaf, digest, envelope FROM audit " \
 		"WHERE idx >= $1 AND idx < $2 ORDER BY idx DESC LIMIT $3") \
+	X(STMT_AUDIT_LEAVES, "SELECT idx, leaf FROM audit WHERE idx >= $1 AND idx < $2 ORDER BY idx") \
 	X(STMT_AUDIT_LAST, "SELECT idx FROM audit ORDER BY idx DESC LIMIT 1") \
 	X(STMT_TILE_PUT, "INSERT INTO audit_tile (level, idx, hashes) VALUES ($1, $2, $3) " \
 		"ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes") \
