@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CELL 512
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+bool out_masked(const struct cli *c)
+{
+	return c->out_tty && !c->reveal;
+}
+
+/* C0, DEL and the bytes of C1 controls (U+0080–U+009F) never reach a terminal as they are. */
+static size_t escape(const char *s, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (const unsigned char *p = (const unsigned char *)s; *p != '\0' && n + 7 < cap; p++) {
+		if (*p < 0x20 || *p == 0x7f) {
+			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", *p);
+		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+			n += (size_t)snprintf(out + n, cap - n, "\\u%04x", p[1]);
+			p++;
+		} else {
+			out[n++] = (char)*p;
+		}
+	}
+	out[n] = '\0';
+	return n;
+}
+
+void out_text(const char *s)
+{
+	char line[4 * CELL];
+
+	escape(s, line, sizeof(line));
+	puts(line);
+}
+
+void out_raw(const char *s, size_t n)
+{
+	fwrite(s, 1, n, stdout);
+}
+
+void out_json(struct cli *c, const json_t *v)
+{
+	(void)c;
+	/* Not escaping slashes, but every control character: JSON itself demands that. */
+	json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
+static void join_list(const json_t *list, char *buf, size_t cap)
+{
+	char cell[CELL];
+	size_t i, n = 0;
+	json_t *v;
+
+	buf[0] = '\0';
+	json_array_foreach (list, i, v) {
+		out_scalar(v, cell, sizeof(cell));
+		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i > 0 ? ", " : "", cell);
+		if (n >= cap)
+			return;
+	}
+}
+
+static void compact(const json_t *v, char *buf, size_t cap)
+{
+	char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+
+	snprintf(buf, cap, "%s", text != NULL ? text : "");
+	cli_wipe(text);
+}
+
+const char *out_scalar(const json_t *v, char *buf, size_t cap)
+{
+	switch (v != NULL ? json_typeof(v) : JSON_NULL) {
+	case JSON_STRING:
+		escape(json_string_value(v), buf, cap);
+		if (buf[0] == '\0')
+			snprintf(buf, cap, "-");
+		break;
+	case JSON_INTEGER:
+		snprintf(buf, cap, "%lld", (long long)json_integer_value(v));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		snprintf(buf, cap, "%s", json_is_true(v) ? "true" : "false");
+		break;
+	case JSON_ARRAY:
+		join_list(v, buf, cap);
+		if (buf[0] == '\0')
+			snprintf(buf, cap, "-");
+		break;
+	case JSON_NULL:
+		snprintf(buf, cap, "-");
+		break;
+	default:
+		compact(v, buf, cap);
+	}
+	return buf;
+}
+
+static void pair(const char *key, const json_t *v, int width)
+{
+	char name[CELL], cell[CELL];
+
+	escape(key, name, sizeof(name));
+	printf("%-*s  %s\n", width, name, out_scalar(v, cell, sizeof(cell)));
+}
+
+void out_pairs(const json_t *object, const char *const *keys)
+{
+	const char *key;
+	json_t *v;
+	int width = 0;
+
+	json_object_foreach ((json_t *)object, key, v)
+		if ((int)strlen(key) > width)
+			width = (int)strlen(key);
+	if (keys == NULL) {
+		json_object_foreach ((json_t *)object, key, v)
+			pair(key, v, width);
+		return;
+	}
+	for (; *keys != NULL; keys++)
+		if ((v = json_object_get(object, *keys)) != NULL)
+			pair(*keys, v, width);
+}
+
+/* Columns that people see: bytes that continue a UTF-8 character take no room. */
+static int visible(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void cell_out(const char *s, int width, bool last)
+{
+	fputs(s, stdout);
+	if (!last)
+		printf("%*s", width - visible(s) + 2, "");
+}
+
+void out_table(const json_t *rows, const struct column *columns, size_t n)
+{
+	int width[16] = { 0 };
+	char cell[CELL];
+	size_t i;
+	json_t *row;
+
+	for (size_t k = 0; k < n; k++) {
+		width[k] = visible(columns[k].title);
+		json_array_foreach (rows, i, row) {
+			int w = visible(out_scalar(json_object_get(row, columns[k].member), cell,
+			                           sizeof(cell)));
+
+			width[k] = w > width[k] ? w : width[k];
+		}
+	}
+	for (size_t k = 0; k < n; k++)
+		cell_out(columns[k].title, width[k], k + 1 == n);
+	putchar('\n');
+	json_array_foreach (rows, i, row) {
+		for (size_t k = 0; k < n; k++)
+			cell_out(out_scalar(json_object_get(row, columns[k].member), cell,
+			                    sizeof(cell)),
+			         width[k], k + 1 == n);
+		putchar('\n');
+	}
+}
