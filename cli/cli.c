@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#include "http.h"
+#include "vault/limits.h"
+
+#define DEFAULT_ADDRESS "https://127.0.0.1:8200"
+#define DEFAULT_TIMEOUT_MS 30000
+
+static const struct command_set *const sets[] = {
+	&commands_status, &commands_token,  &commands_policy, &commands_kv,     &commands_host,
+	&commands_lease,  &commands_rotate, &commands_audit,  &commands_backup, &commands_help,
+};
+
+const struct command_set *const *cli_commands(size_t *n)
+{
+	*n = ARRAY_LEN(sets);
+	return sets;
+}
+
+void cli_wipe(char *s)
+{
+	if (s == NULL)
+		return;
+	sodium_memzero(s, strlen(s));
+	free(s);
+}
+
+static char *token_from_file(void)
+{
+	char path[PATH_MAX], *text, *out;
+	const char *home = getenv("HOME");
+	size_t n;
+	struct err e;
+
+	if (home == NULL ||
+	    snprintf(path, sizeof(path), "%s/.vault-token", home) >= (int)sizeof(path) ||
+	    access(path, R_OK) != 0 || cli_read(path, &text, &n, &e) != ERR_OK)
+		return NULL;
+	text[strcspn(text, "\r\n")] = '\0';
+	out = text[0] != '\0' ? strdup(text) : NULL;
+	cli_wipe(text);
+	return out;
+}
+
+int cli_env(struct cli *c, struct err *e)
+{
+	const char *v;
+
+	c->out_tty = isatty(STDOUT_FILENO);
+	c->err_tty = isatty(STDERR_FILENO);
+	v = getenv("VAULT_ADDR");
+	c->address = v != NULL && v[0] != '\0' ? v : DEFAULT_ADDRESS;
+	c->ca_file = getenv("VAULT_CACERT");
+	c->pin = getenv("VAULT_PIN");
+	v = getenv("VAULT_SKIP_VERIFY");
+	c->skip_verify = v != NULL && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
+	v = getenv("VAULT_FORMAT");
+	if (v != NULL && strcmp(v, "json") == 0)
+		c->format = CLI_JSON;
+	else if (v != NULL && v[0] != '\0' && strcmp(v, "table") != 0)
+		return err_set(e, ERR_USAGE, "VAULT_FORMAT: '%.40s' is neither table nor json", v);
+	v = getenv("VAULT_TOKEN");
+	c->token = v != NULL && v[0] != '\0' ? strdup(v) : token_from_file();
+	unsetenv("VAULT_TOKEN");
+	return ERR_OK;
+}
+
+void cli_free(struct cli *c)
+{
+	http_free(c->http);
+	cli_wipe(c->token);
+	c->token = NULL;
+}
+
+static int connect_once(struct cli *c, struct err *e)
+{
+	static char trimmed[512];
+	struct http_options o = {
+		.base_url = trimmed,
+		.unix_socket = c->unix_socket,
+		.pin = c->pin,
+		.ca_file = c->ca_file,
+		.skip_verify = c->skip_verify,
+	};
+	size_t n;
+
+	if (c->http != NULL)
+		return ERR_OK;
+	if (strncmp(c->address, "unix://", 7) == 0) {
+		o.unix_socket = c->address + 7;
+		snprintf(trimmed, sizeof(trimmed), "http://localhost");
+	} else {
+		snprintf(trimmed, sizeof(trimmed), "%s", c->address);
+	}
+	n = strlen(trimmed);
+	while (n > 0 && trimmed[n - 1] == '/')
+		trimmed[--n] = '\0';
+	c->http = http_new(&o, e);
+	return c->http != NULL ? ERR_OK : (int)e->code;
+}
+
+/* Errors of the API as one line: "a; b". */
+static void join_errors(const json_t *doc, char *out, size_t cap)
+{
+	const json_t *list = json_object_get(doc, "errors");
+	size_t i, n = 0;
+	json_t *v;
+
+	out[0] = '\0';
+	json_array_foreach (list, i, v) {
+		const char *s = json_string_value(v);
+
+		if (s == NULL || n >= cap)
+			continue;
+		n += (size_t)snprintf(out + n, cap - n, "%s%s", n > 0 ? "; " : "", s);
+	}
+	for (char *p = out; *p != '\0'; p++)
+		if (*p == '\n' || *p == '\t')
+			*p = ' ';
+	for (n = strlen(out); n > 0 && out[n - 1] == ' '; n--)
+		out[n - 1] = '\0';
+}
+
+static enum errcode code_of(long status, const char *text)
+{
+	switch (status) {
+	case 400:
+		return ERR_INVALID;
+	case 403:
+		return ERR_DENIED;
+	case 404:
+		return ERR_NOENT;
+	case 405:
+		return ERR_METHOD;
+	case 413:
+		return ERR_TOO_BIG;
+	case 429:
+		return ERR_RATE;
+	case 503:
+		return strstr(text, "sealed") != NULL ? ERR_SEALED : ERR_BUSY;
+	default:
+		return ERR_INTERNAL;
+	}
+}
+
+static int judge(const struct http_reply *r, const json_t *doc, struct err *e)
+{
+	char text[200];
+	enum errcode code;
+
+	if (r->status >= 200 && r->status < 300)
+		return ERR_OK;
+	join_errors(doc, text, sizeof(text));
+	code = code_of(r->status, text);
+	if (text[0] == '\0' && code == ERR_NOENT)
+		return err_set(e, code, "not found");
+	return err_set(e, code, "%s (HTTP %ld)", text[0] != '\0' ? text : "refused", r->status);
+}
+
+int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t *body,
+                     long timeout_ms, json_t **reply, struct err *e)
+{
+	char full[LIMIT_REQUEST_LINE], *text = NULL;
+	struct http_reply r = { 0 };
+	json_error_t why;
+	int rc;
+
+	*reply = NULL;
+	if ((rc = connect_once(c, e)) != ERR_OK)
+		return rc;
+	if (snprintf(full, sizeof(full), "/v1/%s", path) >= (int)sizeof(full))
+		return err_set(e, ERR_INVALID, "path is too long");
+	if (body != NULL && (text = json_dumps(body, JSON_COMPACT)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = http_call(c->http, method, full, c->token, text, timeout_ms, &r, e);
+	cli_wipe(text);
+	if (rc != ERR_OK)
+		return err_wrap(e, "%.80s", c->address);
+	if (r.len > 0)
+		*reply = json_loadb(r.body, r.len, 0, &why);
+	rc = r.len > 0 && *reply == NULL && r.status < 300
+	             ? err_set(e, ERR_INTERNAL, "the server's reply is not JSON")
+	             : judge(&r, *reply, e);
+	http_reply_clear(&r);
+	return rc;
+}
+
+int cli_call(struct cli *c, const char *method, const char *path, json_t *body, json_t **reply,
+             struct err *e)
+{
+	return cli_call_timeout(c, method, path, body, DEFAULT_TIMEOUT_MS, reply, e);
+}
+
+int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct err *e)
+{
+	static const char keep[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                           "0123456789-._~/";
+	size_t n = (size_t)snprintf(out, cap, "%s", prefix);
+
+	while (*path == '/')
+		path++;
+	for (; *path != '\0'; path++) {
+		if (n + 4 > cap)
+			return err_set(e, ERR_INVALID, "path is too long");
+		if (strchr(keep, *path) != NULL)
+			out[n++] = *path;
+		else
+			n += (size_t)snprintf(out + n, cap - n, "%%%02X", (unsigned char)*path);
+	}
+	if (n + 1 > cap)
+		return err_set(e, ERR_INVALID, "path is too long");
+	out[n] = '\0';
+	return ERR_OK;
+}
+
+int cli_read(const char *source, char **out, size_t *len, struct err *e)
+{
+	AUTO_CLOSE int opened = -1;
+	int fd = STDIN_FILENO;
+	size_t n = 0, cap = LIMIT_BODY_DEFAULT;
+	char *buf;
+
+	if (strcmp(source, "-") != 0) {
+		fd = opened = open(source, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(e, ERR_IO, errno, "%.120s", source);
+	}
+	if ((buf = malloc(cap + 1)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (;;) {
+		ssize_t got = read(fd, buf + n, cap - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		if (n == cap) {
+			sodium_memzero(buf, cap);
+			free(buf);
+			return err_set(e, ERR_TOO_BIG, "%.120s: more than %u bytes", source,
+			               LIMIT_BODY_DEFAULT);
+		}
+	}
+	buf[n] = '\0';
+	*out = buf;
+	*len = n;
+	return ERR_OK;
+}
+
+/* One line from ${fd}; bytes one at a time, so that nothing behind it is taken. */
+static int read_line(int fd, char **out, struct err *e)
+{
+	size_t n = 0, cap = LIMIT_TOKEN_TEXT * 4;
+	char *buf = calloc(1, cap + 1);
+
+	if (buf == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	while (n < cap) {
+		ssize_t got = read(fd, buf + n, 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0 || buf[n] == '\n')
+			break;
+		n++;
+	}
+	while (n > 0 && (buf[n] == '\n' || buf[n - 1] == '\r'))
+		buf[n--] = '\0';
+	buf[n] = '\0';
+	*out = buf;
+	return ERR_OK;
+}
+
+int cli_prompt(const char *what, char **out, struct err *e)
+{
+	struct termios old, quiet;
+	AUTO_CLOSE int tty = -1;
+	int rc;
+
+	if (!isatty(STDIN_FILENO)) {
+		rc = read_line(STDIN_FILENO, out, e);
+	} else {
+		tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+		if (tty < 0 || tcgetattr(tty, &old) != 0)
+			return err_sys(e, ERR_IO, errno, "/dev/tty");
+		quiet = old;
+		quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+		tcsetattr(tty, TCSAFLUSH, &quiet);
+		dprintf(tty, "%s: ", what);
+		rc = read_line(tty, out, e);
+		tcsetattr(tty, TCSAFLUSH, &old);
+		dprintf(tty, "\n");
+	}
+	if (rc == ERR_OK && (*out)[0] == '\0') {
+		cli_wipe(*out);
+		return err_set(e, ERR_USAGE, "no %s was given on standard input", what);
+	}
+	return rc;
+}
+
+int cli_confirm(struct cli *c, const char *question, bool yes, struct err *e)
+{
+	char line[16];
+
+	(void)c;
+	if (yes)
+		return ERR_OK;
+	if (!isatty(STDIN_FILENO))
+		return err_set(e, ERR_USAGE, "%s: add --yes to confirm", question);
+	fprintf(stderr, "%s [y/N] ", question);
+	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
+		return err_set(e, ERR_USAGE, "not confirmed");
+	return ERR_OK;
+}
