@@ -23,6 +23,7 @@ struct db;
 struct keyring;
 struct mounts;
 struct policies;
+struct readers;
 struct req;
 struct backup;
 struct seal;
@@ -57,9 +58,11 @@ struct core {
 	struct audit *audit;       /* always: journal while sealed, tree when unsealed */
 	struct policies *policies; /* NULL while sealed */
 	struct mounts *mounts;     /* NULL while sealed */
+	struct readers *readers;   /* NULL until someone reads; freed with the mounts */
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
+	int64_t opened_ms; /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;  /* wall clock, read once per batch */
 	int64_t boot_ms; /* boot clock, read once per batch */
 	struct value *sandbox; /* what is not enforced, for status; own arena */

@@ -67,6 +67,11 @@ int store_by_parent(struct core *c, struct arena *a, enum store_kind kind, const
                     store_fn fn, void *ctx, struct err *e) MUST_CHECK;
 int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const void *tag, size_t n,
                  store_fn fn, void *ctx, struct err *e) MUST_CHECK;
+/** store_by_parent_page(…): like store_by_parent(), but only ids after ${after} (NULL: from the start) and at most ${limit}
+ * objects: one slice of a long listing. */
+int store_by_parent_page(struct core *c, struct arena *a, enum store_kind kind, const void *parent, size_t n,
+                         const void *after, size_t after_len, int limit, store_fn fn, void *ctx,
+                         struct err *e) MUST_CHECK;
 /** store_each(…): all objects of a kind in order of id after ${after} (may be NULL), at most ${limit} (0: all). */
 int store_each(struct core *c, struct arena *a, enum store_kind kind, const void *after, size_t after_len, int limit,
                store_fn fn, void *ctx, struct err *e) MUST_CHECK;
@@ -75,6 +80,9 @@ int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now
               store_fn fn, void *ctx, struct err *e) MUST_CHECK;
 /** store_next_due(c, kind): the earliest due time of a kind, or 0. */
 int64_t store_next_due(struct core *c, enum store_kind kind);
+
+/** store_count(c, kind): rows of a kind; needs no key. -1 on error. */
+int64_t store_count(struct core *c, enum store_kind kind);
 
 /* Payloads: one row per secret version. */
 /** payload_put(c, secret_id, version, created_ms, p, n, e): new data key, seal (padded), wrap. */
@@ -103,8 +111,12 @@ void store_state_rewind(struct core *c);
 void store_state_batch_begin(struct core *c);
 void store_state_batch_abort(struct core *c);
 
+/** store_state_free(c): at core_close(). */
+void store_state_free(struct core *c);
+
 /* Plain settings that exist while sealed (table meta): never secret. */
 int meta_get(struct db *db, struct arena *a, const char *name, unsigned char **out, size_t *n, struct err *e) MUST_CHECK;
 int meta_put(struct db *db, const char *name, const void *p, size_t n, struct err *e) MUST_CHECK;
+int meta_delete(struct db *db, const char *name, struct err *e) MUST_CHECK;
 
 #endif

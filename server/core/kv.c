@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kv.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "kv_impl.h"
+#include "lease.h"
+#include "path.h"
+#include "vault/limits.h"
+
+int kv_split(struct core *c, const char *full_path, const struct mount **m,
+             const char **rest, struct err *e)
+{
+	size_t n = strlen(full_path);
+	const struct mount *found;
+	const char *tail;
+	int rc = path_check(full_path, n, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	found = mounts_match(c, full_path, &tail);
+	if (found == NULL || strcmp(found->type, "kv") != 0)
+		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",
+		               full_path);
+	if (tail[0] == '\0' || full_path[n - 1] == '/')
+		return err_set(e, ERR_INVALID, "\"%.150s\" does not name a secret",
+		               full_path);
+	*m = found;
+	*rest = tail;
+	return ERR_OK;
+}
+
+void kv_secret_id(struct core *c, const struct mount *m, const char *path,
+                  unsigned char out[32])
+{
+	store_blind(c, out, "secret", m->id, sizeof(m->id), path, strlen(path));
+}
+
+int kv_open(struct core *c, struct arena *a, const struct mount *m, const char *path,
+            struct kv_secret *out, struct err *e)
+{
+	unsigned char id[32];
+	int rc;
+
+	kv_secret_id(c, m, path, id);
+	if ((rc = store_get(c, a, KIND_SECRET, id, sizeof(id), &out->o, e)) != ERR_OK)
+		return rc;
+	out->mount = m;
+	out->path = path;
+	out->current = value_int_or(out->o.body, "n", 0);
+	return ERR_OK;
+}
+
+int kv_open_id(struct core *c, struct arena *a, const unsigned char secret_id[32],
+               struct kv_secret *out, struct err *e)
+{
+	const struct value *mount;
+	int rc = store_get(c, a, KIND_SECRET, secret_id, 32, &out->o, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	mount = value_get(out->o.body, "m");
+	out->mount = mount != NULL && mount->len == 16
+	                     ? mounts_by_id(c, (const unsigned char *)mount->text)
+	                     : NULL;
+	out->path = value_cstr_or(a, out->o.body, "p", NULL);
+	out->current = value_int_or(out->o.body, "n", 0);
+	if (out->mount == NULL || out->path == NULL)
+		return err_set(e, ERR_INTEGRITY, "metadata of a secret is malformed");
+	return ERR_OK;
+}
+
+int kv_open_or_new(struct core *c, struct arena *a, const struct mount *m,
+                   const char *path, struct kv_secret *s, struct kv_meta *meta,
+                   struct err *e)
+{
+	int rc = kv_open(c, a, m, path, s, e);
+
+	if (rc == ERR_OK)
+		return kv_meta_read(a, s->o.body, meta, e);
+	if (rc != ERR_NOENT)
+		return rc;
+	*s = (struct kv_secret){ .mount = m, .path = path };
+	s->o.kind = KIND_SECRET;
+	s->o.id_len = s->o.parent_len = 32;
+	kv_secret_id(c, m, path, s->o.id);
+	kv_dir_id(c, m, path, kv_dir_len(path), s->o.parent);
+	*meta = (struct kv_meta){ .created_ms = c->now_ms, .updated_ms = c->now_ms };
+	meta->versions = arena_alloc(a, sizeof(*meta->versions));
+	return meta->versions != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+int kv_save(struct core *c, struct arena *a, struct kv_secret *s, const struct kv_meta *m,
+            struct err *e)
+{
+	bool is_new = s->o.version == 0;
+	int rc;
+
+	s->o.body = kv_meta_body(a, s, m);
+	if (s->o.body == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->current = m->current;
+	if ((rc = store_put(c, &s->o, e)) != ERR_OK)
+		return rc;
+	return is_new ? kv_dir_enter(c, a, s->mount, s->path, e) : ERR_OK;
+}
+
+char *kv_full_path(struct arena *a, const struct kv_secret *s)
+{
+	return arena_printf(a, "%s%s", s->mount->path, s->path);
+}
+
+static void config_id(struct core *c, const struct mount *m, unsigned char out[32])
+{
+	store_blind(c, out, "kv-config", m->id, sizeof(m->id), NULL, 0);
+}
+
+int kv_config_get(struct core *c, struct arena *a, const struct mount *m,
+                  struct kv_config *out, struct err *e)
+{
+	unsigned char id[32];
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	config_id(c, m, id);
+	rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &out->o, e);
+	if (rc == ERR_NOENT) {
+		memset(out, 0, sizeof(*out));
+		out->o.kind = KIND_SETTING;
+		memcpy(out->o.id, id, sizeof(id));
+		out->o.id_len = sizeof(id);
+		return ERR_OK;
+	}
+	if (rc != ERR_OK)
+		return rc;
+	out->max_versions = value_int_or(out->o.body, "max_versions", 0);
+	out->delete_after_ms = value_int_or(out->o.body, "delete_after_ms", 0);
+	out->cas_required = value_bool_or(out->o.body, "cas_required", false);
+	return ERR_OK;
+}
+
+int kv_config_put(struct core *c, struct arena *a, struct kv_config *k, struct err *e)
+{
+	k->o.body = value_object(a);
+	value_set_int(a, k->o.body, "max_versions", k->max_versions);
+	value_set_int(a, k->o.body, "delete_after_ms", k->delete_after_ms);
+	value_set_bool(a, k->o.body, "cas_required", k->cas_required);
+	return store_put(c, &k->o, e);
+}
+
+int kv_payload(struct core *c, struct arena *a, const struct kv_secret *s,
+               const struct kv_version *v, unsigned char **out, size_t *n, struct err *e)
+{
+	int rc = payload_get(c, a, s->o.id, v->number, v->created_ms, out, n, e);
+
+	/* The metadata says that it is there. */
+	if (rc == ERR_NOENT)
+		return err_set(e, ERR_INTEGRITY,
+		               "payload of a secret version is missing");
+	return rc;
+}
+
+int kv_read(struct core *c, struct arena *a, struct kv_secret *s, int64_t version,
+            struct value **data, struct err *e)
+{
+	struct kv_version v;
+	unsigned char *p;
+	size_t n;
+	int rc;
+
+	if (!kv_meta_version(s->o.body, version != 0 ? version : s->current, &v) ||
+	    kv_version_gone(&v, c->now_ms))
+		return err_set(e, ERR_NOENT, "no such version");
+	if ((rc = kv_payload(c, a, s, &v, &p, &n, e)) != ERR_OK)
+		return rc;
+	return value_decode(a, p, n, data, e);
+}
+
+static int64_t deletion_time(const struct core *c, const struct kv_meta *meta,
+                             const struct kv_config *k)
+{
+	int64_t after = meta->delete_after_ms;
+
+	if (after < 0)
+		return 0;
+	if (k->delete_after_ms > 0 && (after == 0 || k->delete_after_ms < after))
+		after = k->delete_after_ms;
+	return after > 0 ? c->now_ms + after : 0;
+}
+
+static int trim(struct core *c, const struct kv_secret *s, struct kv_meta *meta,
+                const struct kv_config *k, struct err *e)
+{
+	int64_t keep = meta->max_versions > k->max_versions ? meta->max_versions
+	                                                    : k->max_versions;
+	size_t cut = 0;
+	int rc;
+
+	if (keep <= 0)
+		keep = LIMIT_VERSIONS_DEFAULT;
+	while (cut < meta->n && meta->versions[cut].number <= meta->current - keep) {
+		rc = payload_destroy(c, s->o.id, meta->versions[cut].number, e);
+		if (rc != ERR_OK)
+			return rc;
+		cut++;
+	}
+	if (cut == 0)
+		return ERR_OK;
+	meta->n -= cut;
+	memmove(meta->versions, meta->versions + cut, meta->n * sizeof(*meta->versions));
+	meta->oldest = meta->current - keep + 1;
+	return ERR_OK;
+}
+
+int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
+                     struct kv_meta *meta, const struct value *data,
+                     struct kv_version *out, struct err *e)
+{
+	size_t size = value_size(data), n;
+	struct kv_config k;
+	struct kv_version v = { .number = meta->current + 1, .created_ms = c->now_ms };
+	unsigned char *p;
+	int rc;
+
+	if (size > LIMIT_SECRET_VALUE)
+		return err_set(e, ERR_TOO_BIG, "secret value is larger than %u bytes",
+		               LIMIT_SECRET_VALUE);
+	if ((p = value_pack(a, data, &n)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = kv_config_get(c, a, s->mount, &k, e)) != ERR_OK ||
+	    (rc = payload_put(c, s->o.id, v.number, v.created_ms, p, n, e)) != ERR_OK)
+		return rc;
+	v.deleted_ms = deletion_time(c, meta, &k);
+	meta->versions[meta->n++] = v;
+	meta->current = v.number;
+	meta->updated_ms = c->now_ms;
+	if ((rc = trim(c, s, meta, &k, e)) != ERR_OK ||
+	    (rc = kv_save(c, a, s, meta, e)) != ERR_OK)
+		return rc;
+	*out = v;
+	return lease_secret_changed(c, a, s->o.id, v.number, "update", e);
+}
+
+int kv_write(struct core *c, struct arena *a, const struct mount *m, const char *path,
+             const struct value *data, int64_t cas, int64_t *version, struct err *e)
+{
+	struct kv_secret s;
+	struct kv_meta meta;
+	struct kv_version v;
+	int rc = kv_open_or_new(c, a, m, path, &s, &meta, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (cas >= 0 && cas != meta.current)
+		return err_set(
+			e, ERR_CONFLICT,
+			"check-and-set parameter did not match the current version");
+	if ((rc = kv_write_version(c, a, &s, &meta, data, &v, e)) == ERR_OK)
+		*version = v.number;
+	return rc;
+}
+
+int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
+                  const struct kv_meta *meta, struct err *e)
+{
+	int rc;
+
+	for (size_t i = 0; i < meta->n; i++)
+		if ((rc = payload_destroy(c, s->o.id, meta->versions[i].number, e)) !=
+		    ERR_OK)
+			return rc;
+	if ((rc = store_delete(c, &s->o, e)) != ERR_OK ||
+	    (rc = kv_dir_leave(c, a, s->mount, s->path, e)) != ERR_OK)
+		return rc;
+	return lease_secret_changed(c, a, s->o.id, meta->current, "revoke", e);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_KV_IMPL_H
+#define SERVER_CORE_KV_IMPL_H
+/*
+ * kv_impl - what the parts of the KV engine share: the layout of a secret's metadata, its
+ * folders, and the operations that only the HTTP shape needs.
+ *
+ * KIND_SECRET: id = blind("secret", mount id, path), parent = blind("dir", mount id,
+ * folder), where the folder of "app/db" is "app/" and that of "db" is "".  Body:
+ *
+ *   p   path within the mount          m   mount id (16 bytes)
+ *   c,u created, updated (ms)          n   newest version, 0: none yet
+ *   o   oldest version kept, 0: nothing was trimmed yet
+ *   x   max_versions, 0: the mount's   r   cas_required
+ *   d   delete_version_after (ms), 0: the mount's, negative: never
+ *   f   custom metadata (object of strings), absent: none
+ *   v   bytes: 25 per version kept, oldest first:
+ *       u64be number | u64be created (ms) | u64be deleted at (ms), 0: not | u8 1:
+ * destroyed
+ *
+ * A version's payload is bound to its number and creation time (payload_put()).
+ *
+ * KIND_DIR: id = blind("dir", mount id, "app/"), parent that of the folder above; body
+ * {m, n: its name with the slash, k: number of secrets and folders in it}.  The root of a
+ * mount has no row.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kv.h"
+
+#define KV_VERSIONS_MAX \
+	1000 /* a larger max_versions is refused: the list lives in one row */
+#define KV_CUSTOM_ENTRIES 64u
+#define KV_CUSTOM_KEY     128u
+#define KV_CUSTOM_VALUE   512u
+
+struct kv_version {
+	int64_t number, created_ms;
+	int64_t deleted_ms; /* 0: not deleted; in the future: will be */
+	bool destroyed;
+};
+
+struct kv_meta {
+	int64_t created_ms, updated_ms, current, oldest;
+	int64_t max_versions, delete_after_ms;
+	bool cas_required;
+	const struct value *custom;  /* NULL: none */
+	struct kv_version *versions; /* in the arena, oldest first, room for one more */
+	size_t n;
+};
+
+/* --- kv_meta.c --- */
+
+/** kv_meta_read(a, body, m, e): the whole of a metadata object; ERR_INTEGRITY. */
+int kv_meta_read(struct arena *a, const struct value *body, struct kv_meta *m,
+                 struct err *e) MUST_CHECK;
+/** kv_meta_body(a, s, m): the object to store. */
+struct value *kv_meta_body(struct arena *a, const struct kv_secret *s,
+                           const struct kv_meta *m);
+/** kv_meta_version(body, number, out): one version without reading the others; false:
+ * none. */
+bool kv_meta_version(const struct value *body, int64_t number, struct kv_version *out);
+/** kv_meta_find(m, number): NULL if there is none. */
+struct kv_version *kv_meta_find(const struct kv_meta *m, int64_t number);
+/** kv_version_gone(v, now): is it deleted or destroyed? */
+bool kv_version_gone(const struct kv_version *v, int64_t now);
+
+/* --- kv_dir.c --- */
+
+/** kv_dir_id(c, m, folder, n, out): blind tag of a folder ("" or ending in '/'). */
+void kv_dir_id(struct core *c, const struct mount *m, const char *folder, size_t n,
+               unsigned char out[32]);
+/** kv_dir_len(path): bytes of ${path} up to and with its last slash that is not at its
+ * end. */
+size_t kv_dir_len(const char *path);
+/** kv_dir_enter(c, a, m, path, e): a new secret at ${path}: make and count its folders.
+ */
+int kv_dir_enter(struct core *c, struct arena *a, const struct mount *m, const char *path,
+                 struct err *e) MUST_CHECK;
+/** kv_dir_leave(c, a, m, path, e): the secret is gone: so are folders that are empty now.
+ */
+int kv_dir_leave(struct core *c, struct arena *a, const struct mount *m, const char *path,
+                 struct err *e) MUST_CHECK;
+
+/* A listing under way; lives in the request's arena across slices. */
+struct kv_list {
+	unsigned char parent[32];
+	unsigned char after[32];
+	bool started; /* after[] holds the last id seen */
+	int kind;     /* enum store_kind: folders first, then secrets */
+	bool done;
+	struct value *names; /* array of strings, unsorted until done */
+};
+/** kv_list_start(c, a, m, folder): a listing of ${folder} ("" or ending in '/'). */
+struct kv_list *kv_list_start(struct core *c, struct arena *a, const struct mount *m,
+                              const char *folder);
+/** kv_list_slice(c, a, l, limit, e): look at ${limit} more rows; l->done: all seen, names
+ * sorted. */
+int kv_list_slice(struct core *c, struct arena *a, struct kv_list *l, int limit,
+                  struct err *e) MUST_CHECK;
+
+/* --- kv.c --- */
+
+struct kv_config {
+	struct store_object o;
+	int64_t max_versions, delete_after_ms;
+	bool cas_required;
+};
+/** kv_config_get(c, a, m, out, e): the mount's settings; defaults if never written. */
+int kv_config_get(struct core *c, struct arena *a, const struct mount *m,
+                  struct kv_config *out, struct err *e) MUST_CHECK;
+int kv_config_put(struct core *c, struct arena *a, struct kv_config *k, struct err *e)
+	MUST_CHECK;
+
+/** kv_secret_id(c, m, path, out): the id that a secret at ${path} has. */
+void kv_secret_id(struct core *c, const struct mount *m, const char *path,
+                  unsigned char out[32]);
+/** kv_open_or_new(…): like kv_open(), but a secret with no version (s->o.version 0) if
+ * there is none. */
+int kv_open_or_new(struct core *c, struct arena *a, const struct mount *m,
+                   const char *path, struct kv_secret *s, struct kv_meta *meta,
+                   struct err *e) MUST_CHECK;
+/** kv_save(c, a, s, m, e): store the metadata; a new secret is entered in its folder. */
+int kv_save(struct core *c, struct arena *a, struct kv_secret *s, const struct kv_meta *m,
+            struct err *e) MUST_CHECK;
+/** kv_write_version(c, a, s, meta, data, out, e): a new version of an opened secret,
+ * stored; trims old ones, tells lease holders. */
+int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
+                     struct kv_meta *meta, const struct value *data,
+                     struct kv_version *out, struct err *e) MUST_CHECK;
+/** kv_delete_all(c, a, s, meta, e): the secret with all versions. */
+int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
+                  const struct kv_meta *meta, struct err *e) MUST_CHECK;
+/** kv_payload(c, a, s, v, out, n, e): the encoded data of a version. */
+int kv_payload(struct core *c, struct arena *a, const struct kv_secret *s,
+               const struct kv_version *v, unsigned char **out, size_t *n, struct err *e)
+	MUST_CHECK;
+
+/* --- mounts.c --- */
+
+/** mounts_each(c, fn, ctx): built-in mounts and stored ones. */
+void mounts_each(struct core *c, void (*fn)(void *ctx, const struct mount *m), void *ctx);
+/** mounts_by_id(c, id): a stored mount, or NULL. */
+const struct mount *mounts_by_id(struct core *c, const unsigned char id[16]);
+/** mounts_unsealed_ms(c): boot clock when the vault was unsealed, 0 while sealed. */
+int64_t mounts_unsealed_ms(const struct core *c);
+
+#endif
