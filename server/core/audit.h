@@ -56,6 +56,8 @@ int audit_consistency(struct core *c, struct arena *a, int64_t old_size, struct 
  * refused (disk full) and nothing of it happened. */
 void audit_batch_begin(struct core *c);
 void audit_batch_abort(struct core *c);
+/** audit_rejected(c, address, reason, count): what net refused before core; becomes an aggregate record. */
+void audit_rejected(struct core *c, const char *address, const char *reason, int64_t count);
 /** audit_next_ms(c): wall time at which waiting aggregate records should be written, 0 = none wait. */
 int64_t audit_next_ms(struct core *c);
 
