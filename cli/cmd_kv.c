@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "out.h"
+
+#define PATH_CAP 4096
+
+/* "secret/app/db" -> mount "secret/" and rest "app/db"; the server tells where the mount ends. */
+static int split(struct cli *c, const char *full, char *mount, size_t cap, const char **rest,
+                 struct err *e)
+{
+	char path[PATH_CAP];
+	const char *found;
+	json_t *doc = NULL;
+	size_t n;
+	int rc;
+
+	while (*full == '/')
+		full++;
+	if ((rc = cli_path("sys/internal/ui/mounts/", full, path, sizeof(path), e)) != ERR_OK ||
+	    (rc = cli_call(c, "GET", path, NULL, &doc, e)) != ERR_OK) {
+		json_decref(doc);
+		return rc;
+	}
+	found = json_string_value(json_object_get(json_object_get(doc, "data"), "path"));
+	n = found != NULL ? strlen(found) : 0;
+	if (n == 0 || n >= cap || strncmp(full, found, n > 0 ? n - 1 : 0) != 0) {
+		json_decref(doc);
+		return err_set(e, ERR_INTERNAL, "the server did not say which mount serves the path");
+	}
+	memcpy(mount, found, n + 1);
+	*rest = strlen(full) >= n ? full + n : "";
+	json_decref(doc);
+	return ERR_OK;
+}
+
+/* <mount><kind>/<rest>, encoded. */
+static int api_path(struct cli *c, const char *kind, char out[PATH_CAP], struct err *e)
+{
+	char mount[1024], prefix[1200];
+	const char *rest;
+	int rc = split(c, c->arg[0], mount, sizeof(mount), &rest, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	snprintf(prefix, sizeof(prefix), "%s%s/", mount, kind);
+	return cli_path(prefix, rest, out, PATH_CAP, e);
+}
+
+static void mask(json_t *data)
+{
+	const char *key;
+	void *tmp;
+	json_t *v;
+
+	json_object_foreach_safe (data, tmp, key, v)
+		json_object_set_new(data, key, json_string("********"));
+}
+
+static int print_field(const json_t *data, const char *field, struct err *e)
+{
+	const json_t *v = json_object_get(data, field);
+	char cell[4096];
+
+	if (v == NULL)
+		return err_set(e, ERR_NOENT, "the secret has no field '%.80s'", field);
+	if (json_is_string(v))
+		out_raw(json_string_value(v), json_string_length(v));
+	else
+		fputs(out_scalar(v, cell, sizeof(cell)), stdout);
+	if (isatty(STDOUT_FILENO))
+		putchar('\n');
+	return ERR_OK;
+}
+
+static int print_secret(struct cli *c, json_t *doc, struct err *e)
+{
+	json_t *outer = json_object_get(doc, "data"), *data = json_object_get(outer, "data");
+	const char *field = cli_flag(c, "field");
+
+	if (field != NULL)
+		return print_field(data, field, e);
+	if (out_masked(c))
+		mask(data);
+	if (c->format == CLI_JSON) {
+		out_json(c, doc);
+		return ERR_OK;
+	}
+	out_pairs(json_object_get(outer, "metadata"), NULL);
+	puts("");
+	out_pairs(data, NULL);
+	if (out_masked(c))
+		say("Values are hidden on a terminal: add --reveal, or --field NAME.");
+	return ERR_OK;
+}
+
+static int get(struct cli *c, struct err *e)
+{
+	const char *version = cli_flag(c, "version");
+	char path[PATH_CAP];
+	json_t *doc = NULL;
+	size_t n;
+	int rc = api_path(c, "data", path, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	n = strlen(path);
+	if (version != NULL && strspn(version, "0123456789") == strlen(version))
+		snprintf(path + n, sizeof(path) - n, "?version=%.20s", version);
+	else if (version != NULL)
+		return err_set(e, ERR_USAGE, "--version: '%.20s' is no number", version);
+	rc = cli_call(c, "GET", path, NULL, &doc, e);
+	if (rc == ERR_OK)
+		rc = print_secret(c, doc, e);
+	else if (rc == ERR_NOENT && json_object_get(doc, "data") != NULL)
+		rc = err_set(e, ERR_NOENT, "this version was deleted or destroyed");
+	json_decref(doc);
+	return rc;
+}
+
+static int from_source(json_t *data, const char *name, size_t name_len, const char *source,
+                       struct err *e)
+{
+	char key[256], *text;
+	json_t *v;
+	size_t n;
+	int rc;
+
+	if (name_len == 0 || name_len >= sizeof(key))
+		return err_set(e, ERR_USAGE, "a field name has 1 to %zu bytes", sizeof(key) - 1);
+	memcpy(key, name, name_len);
+	key[name_len] = '\0';
+	rc = source != NULL ? cli_read(source, &text, &n, e) : cli_prompt(key, &text, e);
+	if (rc != ERR_OK)
+		return rc;
+	n = source != NULL ? n : strlen(text);
+	/* One newline at the end is the editor's or echo's, not the secret's. */
+	if (source != NULL && n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	v = json_stringn(text, n);
+	cli_wipe(text);
+	if (v == NULL)
+		return err_set(e, ERR_INVALID, "field '%s' is not UTF-8 text", key);
+	json_object_set_new(data, key, v);
+	return ERR_OK;
+}
+
+static int whole_document(json_t **data, const char *source, struct err *e)
+{
+	json_error_t why;
+	char *text;
+	size_t n;
+	int rc = cli_read(source, &text, &n, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	json_decref(*data);
+	*data = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+	cli_wipe(text);
+	if (!json_is_object(*data))
+		return err_set(e, ERR_INVALID, "%.80s: not a JSON object (line %d, column %d)", source,
+		               why.line, why.column);
+	return ERR_OK;
+}
+
+/* NAME asks, NAME=@FILE and NAME=- read, @FILE and - are a whole JSON object.  NAME=value would be visible
+ * to every process on the machine: refused. */
+static int collect(struct cli *c, json_t **data, struct err *e)
+{
+	for (int i = 1; i < c->args; i++) {
+		const char *s = c->arg[i], *eq = strchr(s, '=');
+		int rc;
+
+		if (s[0] == '@' || strcmp(s, "-") == 0)
+			rc = whole_document(data, s[0] == '@' ? s + 1 : s, e);
+		else if (eq == NULL)
+			rc = from_source(*data, s, strlen(s), NULL, e);
+		else if (eq[1] == '@')
+			rc = from_source(*data, s, (size_t)(eq - s), eq + 2, e);
+		else if (strcmp(eq + 1, "-") == 0)
+			rc = from_source(*data, s, (size_t)(eq - s), "-", e);
+		else
+			rc = err_set(e, ERR_USAGE,
+			             "%.*s=…: values are not taken from the command line; use "
+			             "%.*s=@FILE, %.*s=- or %.*s alone",
+			             (int)(eq - s), s, (int)(eq - s), s, (int)(eq - s), s,
+			             (int)(eq - s), s);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+static int put(struct cli *c, struct err *e)
+{
+	const char *cas = cli_flag(c, "cas");
+	json_t *data = json_object(), *body = json_object(), *doc = NULL;
+	char path[PATH_CAP];
+	int rc;
+
+	if ((rc = collect(c, &data, e)) == ERR_OK && (rc = api_path(c, "data", path, e)) == ERR_OK) {
+		json_object_set(body, "data", data);
+		if (cas != NULL)
+			json_object_set_new(body, "options", json_pack("{s:s}", "cas", cas));
+		rc = cli_call(c, "POST", path, body, &doc, e);
+	}
+	if (rc == ERR_OK && c->format == CLI_JSON)
+		out_json(c, doc);
+	else if (rc == ERR_OK)
+		out_pairs(json_object_get(doc, "data"), NULL);
+	json_decref(data);
+	json_decref(body);
+	json_decref(doc);
+	return rc;
+}
+
+static int list(struct cli *c, struct err *e)
+{
+	char path[PATH_CAP];
+	json_t *doc = NULL, *v;
+	size_t i;
+	int rc = api_path(c, "metadata", path, e);
+
+	if (rc == ERR_OK && (rc = cli_call(c, "LIST", path, NULL, &doc, e)) == ERR_OK) {
+		if (c->format == CLI_JSON)
+			out_json(c, doc);
+		else
+			json_array_foreach (json_object_get(json_object_get(doc, "data"), "keys"), i, v)
+				out_text(json_string_value(v));
+	}
+	json_decref(doc);
+	return rc;
+}
+
+static int versions_call(struct cli *c, const char *kind, struct err *e)
+{
+	json_t *body = json_object(), *versions = json_array(), *doc = NULL;
+	char path[PATH_CAP];
+	int rc = ERR_OK;
+
+	for (int i = 1; i < c->args && rc == ERR_OK; i++) {
+		if (strspn(c->arg[i], "0123456789") != strlen(c->arg[i]) || c->arg[i][0] == '\0')
+			rc = err_set(e, ERR_USAGE, "'%.20s' is no version number", c->arg[i]);
+		json_array_append_new(versions, json_string(c->arg[i]));
+	}
+	json_object_set_new(body, "versions", versions);
+	if (rc == ERR_OK && (rc = api_path(c, kind, path, e)) == ERR_OK)
+		rc = cli_call(c, "POST", path, body, &doc, e);
+	json_decref(body);
+	json_decref(doc);
+	return rc;
+}
+
+static int plain_call(struct cli *c, const char *method, const char *kind, bool print,
+                      struct err *e)
+{
+	char path[PATH_CAP];
+	json_t *doc = NULL;
+	int rc = api_path(c, kind, path, e);
+
+	if (rc == ERR_OK)
+		rc = cli_call(c, method, path, NULL, &doc, e);
+	if (rc == ERR_OK && print && c->format == CLI_JSON)
+		out_json(c, doc);
+	else if (rc == ERR_OK && print)
+		out_pairs(json_object_get(doc, "data"), NULL);
+	json_decref(doc);
+	return rc;
+}
+
+static int delete_version(struct cli *c, struct err *e)
+{
+	return c->args > 1 ? versions_call(c, "delete", e) : plain_call(c, "DELETE", "data", false, e);
+}
+
+static int undelete(struct cli *c, struct err *e)
+{
+	return versions_call(c, "undelete", e);
+}
+
+static int destroy(struct cli *c, struct err *e)
+{
+	int rc = cli_confirm(c, "Destroy these versions for ever?", cli_flag(c, "yes") != NULL, e);
+
+	return rc == ERR_OK ? versions_call(c, "destroy", e) : rc;
+}
+
+static int metadata(struct cli *c, struct err *e)
+{
+	return plain_call(c, "GET", "metadata", true, e);
+}
+
+static int purge(struct cli *c, struct err *e)
+{
+	int rc = cli_confirm(c, "Remove the secret with all its versions?",
+	                     cli_flag(c, "yes") != NULL, e);
+
+	return rc == ERR_OK ? plain_call(c, "DELETE", "metadata", false, e) : rc;
+}
+
+static const struct flag get_flags[] = {
+	{ "version", FLAG_STRING, "N", "this version instead of the current one" },
+	{ "field", FLAG_STRING, "NAME", "print the value of one field and nothing else" },
+	{ 0 },
+};
+static const struct flag put_flags[] = {
+	{ "cas", FLAG_STRING, "N", "only if N is the current version (0: must not exist)" },
+	{ 0 },
+};
+static const struct flag yes_flags[] = {
+	{ "yes", FLAG_BOOL, NULL, "do not ask" },
+	{ 0 },
+};
+static const char put_details[] =
+	"NAME         asks for the value without echo (or reads one line of standard input)\n"
+	"NAME=@FILE   reads it from a file; NAME=- reads all of standard input\n"
+	"@FILE or -   a whole JSON object\n"
+	"Values are never taken from the command line, where every process could read them.";
+
+static const struct command rows[] = {
+	{ "kv", "get", get, 1, 1, get_flags, "PATH", "print a secret", NULL },
+	{ "kv", "put", put, 2, -1, put_flags, "PATH NAME[=@FILE|=-] …|@FILE|-",
+	  "write a new version", put_details },
+	{ "kv", "list", list, 1, 1, NULL, "FOLDER", "names in a folder", NULL },
+	{ "kv", "delete", delete_version, 1, -1, NULL, "PATH [VERSION …]",
+	  "hide the current version, or the given ones", NULL },
+	{ "kv", "undelete", undelete, 2, -1, NULL, "PATH VERSION …", "bring versions back", NULL },
+	{ "kv", "destroy", destroy, 2, -1, yes_flags, "PATH VERSION …",
+	  "erase versions for ever", NULL },
+	{ "kv", "metadata", metadata, 1, 1, NULL, "PATH", "versions of a secret", NULL },
+	{ "kv", "purge", purge, 1, 1, yes_flags, "PATH", "remove a secret with all versions", NULL },
+};
+
+const struct command_set commands_kv = { rows, ARRAY_LEN(rows) };
