@@ -42,7 +42,8 @@ int seal_init(struct core *c, int n, int t, struct seal_share *shares, struct er
 int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct err *e) MUST_CHECK;
 /** seal_reset(c): forget the shares offered so far. */
 void seal_reset(struct core *c);
-/** seal_auto(c, e): open with the auto-unseal key; ERR_NOENT if there is no such slot. */
+/** seal_auto(c, e): open with the auto-unseal key; ERR_NOENT if there is no slot for it (the vault
+ * waits for shares; a quorum of them stores the configured key). */
 int seal_auto(struct core *c, struct err *e) MUST_CHECK;
 
 #endif

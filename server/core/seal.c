@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "seal.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "keymem.h"
+#include "keyring.h"
+#include "log.h"
+#include "rng.h"
+#include "seal_config.h"
+#include "shamir.h"
+#include "store.h"
+
+#define KEY 32u
+#define META_VAULT_ID "vault_id"
+#define META_KEYRING "keyring"
+
+_Static_assert(SLOT_LEN == KEY + ENVELOPE_OVERHEAD, "a slot holds one key");
+
+/* The shares of an attempt; in key memory while there is one. */
+struct attempt {
+	int count;
+	uint8_t x[LIMIT_SHARES];
+	uint8_t y[LIMIT_SHARES][SHAMIR_SECRET];
+};
+
+struct seal {
+	struct seal_config cfg;
+	bool stale; /* what was written has been rolled back: read again */
+	struct attempt *attempt;
+	char nonce[37];
+};
+
+/* Keys that are in hand while something is opened or made. */
+struct hand {
+	unsigned char unseal[KEY];
+	unsigned char root[KEY];
+	unsigned char wrap[KEY];
+};
+
+static struct hand *hand_new(struct err *e)
+{
+	struct hand *h = keymem_alloc(sizeof(*h));
+
+	if (h == NULL)
+		err_set(e, ERR_NOMEM, "key memory is exhausted");
+	return h;
+}
+
+static void hand_free(struct hand *h)
+{
+	keymem_free(h, sizeof(*h));
+}
+
+void seal_reset(struct core *c)
+{
+	struct seal *s = c->seal;
+
+	if (s == NULL || s->attempt == NULL)
+		return;
+	keymem_free(s->attempt, sizeof(*s->attempt));
+	s->attempt = NULL;
+	memset(s->nonce, 0, sizeof(s->nonce));
+}
+
+void seal_free(struct core *c)
+{
+	seal_reset(c);
+	free(c->seal);
+	c->seal = NULL;
+}
+
+static int read_vault_id(struct core *c, struct err *e)
+{
+	AUTO_ARENA a = arena_new(4096);
+	unsigned char *p;
+	size_t n;
+	int rc;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = meta_get(c->db, a, META_VAULT_ID, &p, &n, e)) != ERR_OK)
+		return rc == ERR_NOENT ? err_set(e, ERR_INTEGRITY, "the vault id is missing") : rc;
+	if (n != sizeof(c->vault_id))
+		return err_set(e, ERR_INTEGRITY, "the vault id is damaged");
+	memcpy(c->vault_id, p, n);
+	return ERR_OK;
+}
+
+static int read_config(struct core *c, struct err *e)
+{
+	struct seal *s = c->seal;
+	int rc = seal_config_read(c->db, &s->cfg, e);
+
+	c->initialized = false;
+	memset(c->vault_id, 0, sizeof(c->vault_id));
+	s->stale = false;
+	if (rc == ERR_NOENT) {
+		memset(&s->cfg, 0, sizeof(s->cfg));
+		return ERR_OK;
+	}
+	if (rc != ERR_OK || (rc = read_vault_id(c, e)) != ERR_OK)
+		return rc;
+	c->initialized = true;
+	return ERR_OK;
+}
+
+int seal_load(struct core *c, struct err *e)
+{
+	if (c->seal == NULL)
+		c->seal = calloc(1, sizeof(*c->seal));
+	if (c->seal == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return read_config(c, e);
+}
+
+/* What was written belongs to the current savepoint: if that is rolled back, memory must
+ * not keep it. */
+static void rolled_back(void *arg)
+{
+	struct core *c = arg;
+
+	if (c->seal == NULL)
+		return;
+	seal_reset(c);
+	c->seal->stale = true;
+}
+
+static void init_rolled_back(void *arg)
+{
+	struct core *c = arg;
+
+	rolled_back(c);
+	c->initialized = false;
+	memset(c->vault_id, 0, sizeof(c->vault_id));
+	keyring_free(c->keys);
+	c->keys = NULL;
+}
+
+static void keys_rolled_back(void *arg)
+{
+	struct core *c = arg;
+
+	keyring_free(c->keys);
+	c->keys = NULL;
+}
+
+static void undo_with(struct core *c, void (*fn)(void *))
+{
+	if (c->batch != NULL)
+		core_undo(c, fn, c);
+}
+
+static int fresh(struct core *c, struct err *e)
+{
+	return c->seal->stale ? read_config(c, e) : ERR_OK;
+}
+
+void seal_status(const struct core *c, struct seal_status *out)
+{
+	const struct seal *s = c->seal;
+
+	memset(out, 0, sizeof(*out));
+	out->initialized = c->initialized;
+	out->sealed = c->keys == NULL;
+	out->type = "shamir";
+	if (!c->initialized)
+		return;
+	out->auto_unseal = s->cfg.automatic.present;
+	out->type = out->auto_unseal ? "auto" : "shamir";
+	out->n = s->cfg.n;
+	out->t = s->cfg.t;
+	out->progress = s->attempt != NULL ? s->attempt->count : 0;
+	memcpy(out->nonce, s->nonce, sizeof(out->nonce));
+}
+
+/* ---- shares and slots ---- */
+
+static void share_check(const struct seal_config *cfg, uint8_t x, const uint8_t y[KEY],
+                        unsigned char out[32])
+{
+	unsigned char share[1 + KEY];
+
+	share[0] = x;
+	memcpy(share + 1, y, KEY);
+	(void)crypto_generichash(out, 32, share, sizeof(share), cfg->salt, sizeof(cfg->salt));
+	sodium_memzero(share, sizeof(share));
+}
+
+static void commit_to(const struct seal_config *cfg, const unsigned char unseal[KEY],
+                      unsigned char out[32])
+{
+	static const char label[] = "vault/seal-commit/v1";
+	unsigned char text[sizeof(label) + sizeof(cfg->seal_id) + 1];
+
+	memcpy(text, label, sizeof(label));
+	memcpy(text + sizeof(label), cfg->seal_id, sizeof(cfg->seal_id));
+	text[sizeof(text) - 1] = (unsigned char)cfg->epoch;
+	(void)crypto_generichash(out, 32, text, sizeof(text), unseal, KEY);
+}
+
+static void slot_aad(const struct core *c, const struct seal_config *cfg, enum slot_type type,
+                     struct aad *aad)
+{
+	unsigned char digest[32];
+
+	seal_config_digest(cfg, digest);
+	aad_init(aad);
+	aad_bytes(aad, c->vault_id, sizeof(c->vault_id));
+	aad_bytes(aad, cfg->seal_id, sizeof(cfg->seal_id));
+	aad_int(aad, type);
+	aad_int(aad, cfg->epoch);
+	aad_int(aad, cfg->t);
+	aad_int(aad, cfg->n);
+	aad_bytes(aad, digest, sizeof(digest));
+}
+
+static void slot_key(enum slot_type type, const unsigned char from[KEY], unsigned char out[KEY])
+{
+	(void)crypto_kdf_derive_from_key(out, KEY, type, "vltseal1", from);
+}
+
+static void slot_make(const struct core *c, const struct seal_config *cfg, enum slot_type type,
+                      const unsigned char from[KEY], struct hand *h, struct seal_slot *slot)
+{
+	struct aad aad;
+
+	slot_key(type, from, h->wrap);
+	slot_aad(c, cfg, type, &aad);
+	envelope_seal(h->wrap, 0, SEAL_SLOT, &aad, h->root, KEY, slot->sealed);
+	slot->present = true;
+}
+
+static int slot_open(const struct core *c, const struct seal_config *cfg, enum slot_type type,
+                     const unsigned char from[KEY], struct hand *h, struct err *e)
+{
+	const struct seal_slot *slot = type == SLOT_AUTO ? &cfg->automatic : &cfg->shamir;
+	struct aad aad;
+
+	slot_key(type, from, h->wrap);
+	slot_aad(c, cfg, type, &aad);
+	return envelope_open(h->wrap, SEAL_SLOT, &aad, slot->sealed, sizeof(slot->sealed), h->root,
+	                     e);
+}
+
+static int open_keyring(struct core *c, const struct hand *h, struct err *e)
+{
+	AUTO_ARENA a = arena_new(64u * 1024);
+	unsigned char *blob;
+	size_t n;
+	int rc;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = meta_get(c->db, a, META_KEYRING, &blob, &n, e);
+	if (rc == ERR_NOENT)
+		return err_set(e, ERR_INTEGRITY, "the keyring is missing");
+	if (rc != ERR_OK || (rc = keyring_open(h->root, c->vault_id, blob, n, &c->keys, e)) != ERR_OK)
+		return rc;
+	undo_with(c, keys_rolled_back);
+	return ERR_OK;
+}
+
+/* ---- init ---- */
+
+static int check_counts(int n, int t, struct err *e)
+{
+	static const char what[] = "invalid seal configuration";
+
+	if (n < 1)
+		return err_set(e, ERR_INVALID, "%s: shares must be at least one", what);
+	if (t < 1)
+		return err_set(e, ERR_INVALID, "%s: threshold must be at least one", what);
+	if (n > 1 && t == 1)
+		return err_set(e, ERR_INVALID,
+		               "%s: threshold must be greater than one for multiple shares", what);
+	if (n > (int)LIMIT_SHARES)
+		return err_set(e, ERR_INVALID, "%s: shares must be less than 256", what);
+	if (t > n)
+		return err_set(e, ERR_INVALID, "%s: threshold cannot be larger than shares", what);
+	return ERR_OK;
+}
+
+/* With one share that share is the unseal key itself. */
+static int make_shares(struct seal_config *cfg, const struct hand *h, struct seal_share *shares,
+                       struct err *e)
+{
+	uint8_t(*y)[SHAMIR_SECRET] = keymem_alloc(sizeof(*y) * (size_t)cfg->n);
+	int rc = ERR_OK;
+
+	if (y == NULL)
+		return err_set(e, ERR_NOMEM, "key memory is exhausted");
+	if (cfg->n == 1)
+		memcpy(y[0], h->unseal, KEY);
+	else
+		rc = shamir_split(h->unseal, cfg->n, cfg->t, y, e);
+	for (int i = 0; i < cfg->n && rc == ERR_OK; i++) {
+		memcpy(shares[i].bytes, y[i], KEY);
+		shares[i].bytes[KEY] = (unsigned char)(i + 1);
+		shares[i].len = cfg->n == 1 ? KEY : KEY + 1;
+		share_check(cfg, (uint8_t)(i + 1), y[i], cfg->check[i]);
+	}
+	keymem_free(y, sizeof(*y) * (size_t)cfg->n);
+	return rc;
+}
+
+static int store_keyring(struct core *c, const struct hand *h, struct err *e)
+{
+	AUTO_FREE unsigned char *blob = NULL;
+	struct keyring *k;
+	size_t n;
+	int rc;
+
+	if ((rc = keyring_create(&k, e)) != ERR_OK)
+		return rc;
+	if ((rc = keyring_seal(k, h->root, c->vault_id, &blob, &n, e)) == ERR_OK)
+		rc = meta_put(c->db, META_KEYRING, blob, n, e);
+	if (rc == ERR_OK && c->seal->cfg.automatic.present)
+		c->keys = k;
+	else
+		keyring_free(k);
+	return rc;
+}
+
+static int make_seal(struct core *c, int n, int t, struct seal_share *shares, struct hand *h,
+                     struct err *e)
+{
+	struct seal_config *cfg = &c->seal->cfg;
+	int rc;
+
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->n = n;
+	cfg->t = t;
+	cfg->epoch = 1;
+	rng_bytes(cfg->seal_id, sizeof(cfg->seal_id));
+	rng_bytes(cfg->salt, sizeof(cfg->salt));
+	rng_bytes(c->vault_id, sizeof(c->vault_id));
+	rng_bytes(h->unseal, KEY);
+	rng_bytes(h->root, KEY);
+	commit_to(cfg, h->unseal, cfg->commitment);
+	if ((rc = make_shares(cfg, h, shares, e)) != ERR_OK)
+		return rc;
+	slot_make(c, cfg, SLOT_SHAMIR, h->unseal, h, &cfg->shamir);
+	if (c->opt.auto_unseal_key != NULL)
+		slot_make(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, &cfg->automatic);
+	if ((rc = meta_put(c->db, META_VAULT_ID, c->vault_id, sizeof(c->vault_id), e)) != ERR_OK ||
+	    (rc = seal_config_write(c->db, cfg, e)) != ERR_OK)
+		return rc;
+	return store_keyring(c, h, e);
+}
+
+int seal_init(struct core *c, int n, int t, struct seal_share *shares, struct err *e)
+{
+	struct hand *h;
+	int rc;
+
+	if ((rc = fresh(c, e)) != ERR_OK)
+		return rc;
+	if (c->initialized)
+		return err_set(e, ERR_INVALID, "Vault is already initialized");
+	if ((rc = check_counts(n, t, e)) != ERR_OK)
+		return rc;
+	h = hand_new(e);
+	if (h == NULL)
+		return ERR_NOMEM;
+	rc = make_seal(c, n, t, shares, h, e);
+	hand_free(h);
+	if (rc != ERR_OK) {
+		init_rolled_back(c);
+		return rc;
+	}
+	c->initialized = true;
+	undo_with(c, init_rolled_back);
+	return ERR_OK;
+}
+
+/* ---- unseal ---- */
+
+/* An auto-unseal key that was configured later, or replaced, gets its slot when a quorum of
+ * shares is there anyway. */
+static int keep_auto_slot(struct core *c, struct hand *h, struct err *e)
+{
+	struct seal_config *cfg = &c->seal->cfg;
+	unsigned char *root;
+	bool same = false;
+	int rc;
+
+	if (c->opt.auto_unseal_key == NULL)
+		return ERR_OK;
+	root = keymem_alloc(KEY);
+	if (root == NULL)
+		return err_set(e, ERR_NOMEM, "key memory is exhausted");
+	memcpy(root, h->root, KEY);
+	if (cfg->automatic.present)
+		same = slot_open(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, NULL) == ERR_OK;
+	memcpy(h->root, root, KEY);
+	keymem_free(root, KEY);
+	if (same)
+		return ERR_OK;
+	slot_make(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, &cfg->automatic);
+	undo_with(c, rolled_back);
+	if ((rc = seal_config_write(c->db, cfg, e)) != ERR_OK)
+		c->seal->stale = true;
+	return rc;
+}
+
+static int combine(struct core *c, struct hand *h, struct err *e)
+{
+	const struct seal *s = c->seal;
+	const struct attempt *at = s->attempt;
+	unsigned char commitment[32];
+
+	if (s->cfg.n == 1)
+		memcpy(h->unseal, at->y[0], KEY);
+	else if (shamir_combine(at->x, (const uint8_t(*)[SHAMIR_SECRET])at->y, s->cfg.t,
+	                        h->unseal) != 0)
+		return err_set(e, ERR_INTERNAL, "the shares do not combine");
+	/* The cipher does not commit to its key: this does. */
+	commit_to(&s->cfg, h->unseal, commitment);
+	if (sodium_memcmp(commitment, s->cfg.commitment, sizeof(commitment)) != 0)
+		return err_set(e, ERR_INTEGRITY, "the seal configuration was changed: the shares "
+		                                 "fit their checks but not its commitment");
+	return ERR_OK;
+}
+
+static int open_with_shares(struct core *c, struct err *e)
+{
+	struct hand *h = hand_new(e);
+	int rc;
+
+	if (h == NULL)
+		return ERR_NOMEM;
+	if ((rc = combine(c, h, e)) == ERR_OK) {
+		rc = slot_open(c, &c->seal->cfg, SLOT_SHAMIR, h->unseal, h, e);
+		if (rc != ERR_OK)
+			err_wrap(e, "seal slot");
+		else if ((rc = open_keyring(c, h, e)) == ERR_OK)
+			rc = keep_auto_slot(c, h, e);
+	}
+	hand_free(h);
+	if (rc != ERR_OK)
+		keys_rolled_back(c);
+	seal_reset(c);
+	return rc;
+}
+
+static int begin_attempt(struct core *c, struct err *e)
+{
+	struct seal *s = c->seal;
+
+	if (s->attempt != NULL)
+		return ERR_OK;
+	s->attempt = keymem_alloc(sizeof(*s->attempt));
+	if (s->attempt == NULL)
+		return err_set(e, ERR_NOMEM, "key memory is exhausted");
+	rng_uuid4(s->nonce);
+	return ERR_OK;
+}
+
+/* A share that is not one of this vault's is named at once and never counts. */
+static int check_share(const struct seal_config *cfg, const unsigned char *share, size_t len,
+                       uint8_t *x, struct err *e)
+{
+	size_t want = cfg->n == 1 ? KEY : KEY + 1;
+	unsigned char check[32];
+
+	if (len != want)
+		return err_set(e, ERR_INVALID, "a share of this vault has %zu bytes, not %zu", want,
+		               len);
+	*x = cfg->n == 1 ? 1 : share[KEY];
+	if (*x >= 1 && *x <= cfg->n) {
+		share_check(cfg, *x, share, check);
+		if (sodium_memcmp(check, cfg->check[*x - 1], sizeof(check)) == 0)
+			return ERR_OK;
+	}
+	return err_set(e, ERR_INVALID,
+	               "share does not belong to this vault, or was mistyped: it was not counted");
+}
+
+int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct err *e)
+{
+	struct attempt *at;
+	uint8_t x;
+	int rc;
+
+	if ((rc = fresh(c, e)) != ERR_OK)
+		return rc;
+	if (!c->initialized)
+		return err_set(e, ERR_UNINIT, "Vault is not initialized");
+	if (c->keys != NULL)
+		return ERR_OK;
+	if ((rc = check_share(&c->seal->cfg, share, len, &x, e)) != ERR_OK ||
+	    (rc = begin_attempt(c, e)) != ERR_OK)
+		return rc;
+	at = c->seal->attempt;
+	for (int i = 0; i < at->count; i++)
+		if (at->x[i] == x)
+			return ERR_OK;
+	at->x[at->count] = x;
+	memcpy(at->y[at->count], share, KEY);
+	at->count++;
+	return at->count < c->seal->cfg.t ? ERR_OK : open_with_shares(c, e);
+}
+
+int seal_auto(struct core *c, struct err *e)
+{
+	struct hand *h;
+	int rc;
+
+	if ((rc = fresh(c, e)) != ERR_OK)
+		return rc;
+	if (!c->initialized || c->opt.auto_unseal_key == NULL || !c->seal->cfg.automatic.present)
+		return err_set(e, ERR_NOENT, "there is no auto-unseal slot");
+	if (c->keys != NULL)
+		return ERR_OK;
+	h = hand_new(e);
+	if (h == NULL)
+		return ERR_NOMEM;
+	rc = slot_open(c, &c->seal->cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, e);
+	if (rc == ERR_OK) {
+		rc = open_keyring(c, h, e);
+	} else {
+		log_error("cannot unseal: unseal with shares, which also stores the new key",
+		          LOG_S("cause", "the auto-unseal key is not the one of this vault"));
+		rc = err_set(e, ERR_NOENT, "there is no slot for this auto-unseal key");
+	}
+	hand_free(h);
+	return rc;
+}
