@@ -17,8 +17,12 @@
 #define LIMIT_NAME 128u /* policy, role, user, host and mount names */
 #define LIMIT_TOKEN_TEXT 1024u
 #define LIMIT_REQUEST_SECONDS 15u
+#define LIMIT_IDLE_SECONDS 75u      /* a keep-alive connection between two requests */
+#define LIMIT_SEND_BIG_SECONDS 120u /* taking a reply over 256 KiB; others have the time of a request */
 #define LIMIT_CONNECTIONS_API 4096u
 #define LIMIT_CONNECTIONS_HOSTS 16384u
+#define LIMIT_CONNECTIONS_PER_ADDRESS 512u        /* on 8200; loopback is exempt */
+#define LIMIT_CONNECTIONS_PER_ADDRESS_HOSTS 4096u /* on 8201: many hosts behind one NAT */
 #define LIMIT_WATCH_SECONDS 60u
 #define LIMIT_FRAME (34u * 1024 * 1024) /* payload of one role-to-role frame */
 #define LIMIT_BATCH_REQUESTS 512u

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spki - the digest that hosts pin: SHA-256 over the SubjectPublicKeyInfo. */
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <limits.h>
+#include <sodium.h>
+
+#include "net.h"
+
+int spki_sha256(const void *pem, size_t n, unsigned char out[32], struct err *e)
+{
+	gnutls_datum_t in = { (unsigned char *)(uintptr_t)pem, (unsigned)n };
+	gnutls_datum_t der = { NULL, 0 };
+	gnutls_x509_crt_t crt = NULL;
+	gnutls_pubkey_t key = NULL;
+	int rc = n <= UINT_MAX ? gnutls_x509_crt_init(&crt) : GNUTLS_E_LARGE_PACKET;
+
+	if (rc == 0)
+		rc = gnutls_x509_crt_import(crt, &in, GNUTLS_X509_FMT_PEM);
+	if (rc == 0)
+		rc = gnutls_pubkey_init(&key);
+	if (rc == 0)
+		rc = gnutls_pubkey_import_x509(key, crt, 0);
+	if (rc == 0)
+		rc = gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &der);
+	if (rc == 0)
+		crypto_hash_sha256(out, der.data, der.size);
+	gnutls_free(der.data);
+	if (key != NULL)
+		gnutls_pubkey_deinit(key);
+	if (crt != NULL)
+		gnutls_x509_crt_deinit(crt);
+	return rc == 0 ? ERR_OK
+	               : err_set(e, ERR_INVALID, "certificate: %s", gnutls_strerror(rc));
+}
