@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "arena.h"
+#include "audit_search.h"
 #include "audit_state.h"
 #include "db.h"
 #include "keyring.h"
-#include "value.h"
 
 #define KEEP_RECORDS 1000u
 #define KEEP_MS 60000
@@ -139,25 +139,5 @@ const char *audit_checkpoint(struct core *c, struct arena *a)
 int audit_consistency(struct core *c, struct arena *a, int64_t old_size, struct value **out,
                       struct err *e)
 {
-	struct audit_hashes *h = arena_alloc(a, sizeof(*h));
-	struct value *list = value_array(a);
-	struct merkle_proof p;
-	int rc;
-
-	if (h == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if (old_size < 0)
-		return err_set(e, ERR_INVALID, "a size cannot be negative");
-	if (!c->audit->loaded)
-		return err_set(e, ERR_SEALED, "Vault is sealed");
-	if ((rc = audit_ready(c, e)) != ERR_OK)
-		return rc;
-	audit_hashes_init(h, c->audit->tree, c->db);
-	if ((rc = merkle_prove_consistency(&h->reader, (uint64_t)old_size, c->audit->note_size,
-	                                   &p, e)) != ERR_OK)
-		return rc;
-	for (size_t i = 0; i < p.n; i++)
-		value_add(list, value_bytes(a, arena_dup(a, p.hash[i], MERKLE_HASH), MERKLE_HASH));
-	*out = list;
-	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
+	return audit_consistency_to(c, a, old_size, 0, out, e);
 }
