@@ -69,9 +69,14 @@ struct config_schema {
 	const void *defaults; /* what an item of OBJECTS starts as; NULL is zeroes */
 	/* Called when a mapping is complete, for rules about more than one key, or NULL. */
 	int (*finish)(void *object, struct err *e);
+	/* OBJECT: a scalar where the mapping could be ("tls: false"), or NULL to refuse one. */
+	int (*scalar)(void *object, const char *text, int line, struct err *e);
 };
 
-#define CONFIG_SCHEMA(type, table) { (table), ARRAY_LEN(table), sizeof(type), NULL, NULL }
+#define CONFIG_SCHEMA(type, table)                                                       \
+	{                                                                                \
+		(table), ARRAY_LEN(table), sizeof(type), NULL, NULL, NULL                \
+	}
 
 /**
  * config_load(a, path, schema, out, found, e): read ${path} into ${out}, which changes only
