@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+import vaultd
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """An initialised, unsealed vaultd over TLS, shared by the tests of one file."""
+    s = vaultd.Server(tmp_path_factory.mktemp("server"))
+    s.start()
+    s.init()
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A vaultd that the test may seal, kill and fill."""
+    s = vaultd.Server(tmp_path)
+    s.start()
+    s.init()
+    yield s
+    if s.proc is not None:
+        s.stop()
+
+
+@pytest.fixture
+def c(server):
+    client = server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make_agent(tmp_path):
+    agents = []
+
+    def make(server, name, files):
+        a = vaultd.Agent(tmp_path, server, name, files)
+        agents.append(a)
+        return a
+
+    yield make
+    for a in agents:
+        a.clean()
