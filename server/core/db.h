@@ -73,7 +73,7 @@ struct db_copy;
 int db_copy_start(struct db *db, const char *path, struct db_copy **out, struct err *e) MUST_CHECK;
 /** db_copy_step(cp, pages, done, e): copy at most ${pages} pages (negative: all that are left). */
 int db_copy_step(struct db_copy *cp, int pages, bool *done, struct err *e) MUST_CHECK;
-/** db_copy_end(cp, e): after the last step: make the file self-contained, sync it, free ${cp}. */
+/** db_copy_end(cp, e): after the last step: make the file self-contained (not synced), free ${cp}. */
 int db_copy_end(struct db_copy *cp, struct err *e) MUST_CHECK;
 /** db_copy_abort(cp): remove the file and free; NULL is allowed. */
 void db_copy_abort(struct db_copy *cp);

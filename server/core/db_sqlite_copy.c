@@ -17,7 +17,7 @@ struct db_copy {
 	char path[PATH_MAX];
 };
 
-/* The copy is synced once, at its end: before that it is worth nothing. */
+/* Not synced on the way: a copy that is not finished is worth nothing. */
 static int open_target(struct db_copy *cp, struct err *e)
 {
 	AUTO_CLOSE int fd = open(cp->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -91,7 +91,7 @@ static int make_whole(struct db_copy *cp, struct err *e)
 		return rc;
 	sqlite3_close_v2(cp->dst.h);
 	cp->dst.h = NULL;
-	return db_file_sync(cp->path, e);
+	return ERR_OK;
 }
 
 int db_copy_end(struct db_copy *cp, struct err *e)
@@ -122,8 +122,11 @@ int db_backup(struct db *db, const char *path, struct err *e)
 
 	if ((rc = db_copy_start(db, path, &cp, e)) != ERR_OK)
 		return rc;
-	if ((rc = db_copy_step(cp, -1, &done, e)) == ERR_OK && done)
-		return db_copy_end(cp, e);
-	db_copy_abort(cp);
-	return rc != ERR_OK ? rc : err_set(e, ERR_BUSY, "the database is busy");
+	rc = db_copy_step(cp, -1, &done, e);
+	if (rc != ERR_OK || !done) {
+		db_copy_abort(cp);
+		return rc != ERR_OK ? rc : err_set(e, ERR_BUSY, "the database is busy");
+	}
+	rc = db_copy_end(cp, e);
+	return rc == ERR_OK ? db_file_sync(path, e) : rc;
 }
