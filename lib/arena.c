@@ -3,116 +3,174 @@
 
 #include <sodium.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define ALIGN 16u
-#define FIRST_CHUNK (4u * 1024) /* thousands of parked requests keep one each */
-#define SLAB (256u * 1024)      /* small chunks are cut from mappings of this size */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define ARENA_POISON
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISON
+#endif
 
+/* Under AddressSanitizer only bytes that are handed out may be touched. */
+#ifdef ARENA_POISON
+#include <sanitizer/asan_interface.h>
+#define POISON(p, n)   __asan_poison_memory_region((p), (n))
+#define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define POISON(p, n)   ((void)(p), (void)(n))
+#define UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+#define ALIGN   16u
+#define CLASSES 5u /* 4 KiB, 16 KiB, 64 KiB, 256 KiB, 1 MiB; larger chunks are never kept */
+#define KEPT    1024u /* of the smallest; a quarter as many of each next class: 4 MiB each */
+#define BATCH   16u   /* smallest chunks that are mapped in one go */
+
+/* Invariant: every byte of a chunk that is not handed out, header aside, is zero. */
 struct chunk {
-	struct chunk *next;
-	size_t size; /* of data */
-	size_t used;
+	struct chunk *next; /* older chunk of the same arena */
+	size_t size;        /* header included */
+	size_t used;        /* header included */
 	size_t pad;
-	unsigned char data[];
 };
 
 struct arena {
-	struct chunk *head; /* the newest; the first one holds the arena itself */
-	size_t max, used;
+	struct chunk *top;
+	size_t used;
+	size_t max;
 	bool failed;
 };
 
-static struct chunk *pool;
+#define HEADER    sizeof(struct chunk)
+#define ARENA_LEN ((sizeof(struct arena) + ALIGN - 1) / ALIGN * ALIGN)
+_Static_assert(HEADER % ALIGN == 0, "what follows the header must be aligned");
 
-static void *map(size_t n)
+static struct {
+	struct chunk *free[CLASSES][KEPT];
+	size_t n[CLASSES];
+} pool;
+
+static size_t class_size(size_t class)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return (size_t)4096 << (2 * class);
+}
+
+/* The smallest class that holds ${size} bytes, CLASSES if none does. */
+static size_t class_for(size_t size)
+{
+	size_t class = 0;
+
+	while (class < CLASSES && class_size(class) < size)
+		class++;
+	return class;
+}
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	(void)madvise(p, n, MADV_DONTDUMP);
+	if (madvise(p, size, MADV_DONTDUMP) != 0) {
+		munmap(p, size);
+		return NULL;
+	}
 	return p;
 }
 
-/* Fill the pool with the pieces of one mapping; they are never unmapped. */
-static bool pool_fill(void)
+/* One mapping serves BATCH small chunks: a parked request keeps just one of them. */
+static struct chunk *map_small(void)
 {
-	unsigned char *slab = map(SLAB);
+	size_t size = class_size(0);
+	unsigned char *p = map(BATCH * size);
 
-	if (slab == NULL)
-		return false;
-	for (size_t at = 0; at < SLAB; at += FIRST_CHUNK) {
-		struct chunk *c = (struct chunk *)(void *)(slab + at);
-
-		c->size = FIRST_CHUNK - sizeof(*c);
-		c->next = pool;
-		pool = c;
-	}
-	return true;
+	if (p == NULL)
+		return NULL;
+	for (size_t i = 1; i < BATCH; i++)
+		pool.free[0][pool.n[0]++] = (struct chunk *)(void *)(p + i * size);
+	return (struct chunk *)(void *)p;
 }
 
-static struct chunk *chunk_small(void)
+static struct chunk *take(size_t class, size_t size)
 {
 	struct chunk *c;
 
-	if (pool == NULL && !pool_fill())
+	if (class < CLASSES && pool.n[class] > 0)
+		c = pool.free[class][--pool.n[class]];
+	else
+		c = class == 0 ? map_small() : map(size);
+	if (c == NULL)
 		return NULL;
-	c = pool;
-	pool = c->next;
+	UNPOISON(c, size);
 	c->next = NULL;
-	c->used = 0;
+	c->size = size;
+	c->used = HEADER;
+	POISON((unsigned char *)c + HEADER, size - HEADER);
 	return c;
 }
 
-static struct chunk *chunk_large(size_t n)
+/* Wipe what was handed out after the first ${keep} bytes. */
+static void wipe(struct chunk *c, size_t keep)
 {
-	size_t size = (n + sizeof(struct chunk) + 4095) & ~(size_t)4095;
-	struct chunk *c = map(size);
+	unsigned char *p = (unsigned char *)c;
 
-	if (c != NULL)
-		c->size = size - sizeof(*c);
-	return c;
+	UNPOISON(p + keep, c->size - keep);
+	sodium_memzero(p + keep, c->used - keep);
+	POISON(p + keep, c->size - keep);
+	c->used = keep;
 }
 
-static void chunk_free(struct chunk *c)
+static void give_back(struct chunk *c)
 {
-	sodium_memzero(c->data, c->used);
-	if (c->size != FIRST_CHUNK - sizeof(*c)) {
-		munmap(c, c->size + sizeof(*c));
+	size_t class = class_for(c->size);
+	size_t size = c->size;
+
+	wipe(c, HEADER);
+	if (class < CLASSES && pool.n[class] < (KEPT >> (2 * class))) {
+		pool.free[class][pool.n[class]++] = c;
 		return;
 	}
-	c->used = 0;
-	c->next = pool;
-	pool = c;
+	UNPOISON(c, size);
+	munmap(c, size);
+}
+
+static void *bump(struct chunk *c, size_t n)
+{
+	unsigned char *p = (unsigned char *)c + c->used;
+
+	c->used += n;
+	return p;
 }
 
 struct arena *arena_new(size_t max)
 {
-	struct chunk *c = chunk_small();
+	struct chunk *c = take(0, class_size(0));
 	struct arena *a;
 
 	if (c == NULL)
 		return NULL;
-	a = (struct arena *)(void *)c->data;
-	c->used = (sizeof(*a) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	*a = (struct arena){ .head = c, .max = max };
+	a = bump(c, ARENA_LEN);
+	UNPOISON(a, sizeof(*a));
+	a->top = c;
+	/* Rounded as requests are, so that one of exactly ${max} bytes fits. */
+	a->max = max > SIZE_MAX / 4 ? SIZE_MAX / 4 : (max + ALIGN - 1) / ALIGN * ALIGN;
 	return a;
 }
 
-/* The chunk that holds the arena itself is the last of the list. */
-static struct chunk *drop_chunks(struct arena *a)
+/* The arena itself lives in its first chunk. */
+static struct chunk *release_later_chunks(struct arena *a)
 {
-	struct chunk *c = a->head;
+	struct chunk *c = a->top;
 
 	while (c->next != NULL) {
-		struct chunk *next = c->next;
+		struct chunk *older = c->next;
 
-		chunk_free(c);
-		c = next;
+		give_back(c);
+		c = older;
 	}
 	return c;
 }
@@ -120,88 +178,86 @@ static struct chunk *drop_chunks(struct arena *a)
 void arena_free(struct arena *a)
 {
 	if (a != NULL)
-		chunk_free(drop_chunks(a));
+		give_back(release_later_chunks(a));
 }
 
 void arena_reset(struct arena *a)
 {
-	struct chunk *c = drop_chunks(a);
-	size_t keep = (sizeof(*a) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-
-	sodium_memzero(c->data + keep, c->used - keep);
-	c->used = keep;
-	a->head = c;
+	a->top = release_later_chunks(a);
+	wipe(a->top, HEADER + ARENA_LEN);
 	a->used = 0;
 	a->failed = false;
 }
 
-/* Bigger chunks as the arena grows, so that a large request takes few of them. */
-static struct chunk *grow(struct arena *a, size_t n)
+/* A chunk of the class after the last one's, or as large as the request needs. */
+static bool grow(struct arena *a, size_t n)
 {
-	size_t want = a->used < 64u * 1024 ? 16u * 1024 : 256u * 1024;
+	size_t class = class_for(a->top->size) + 1;
 	struct chunk *c;
+	size_t size;
 
-	if (n <= FIRST_CHUNK - sizeof(struct chunk) && a->used < FIRST_CHUNK)
-		c = chunk_small();
-	else
-		c = chunk_large(n > want ? n : want);
+	if (class >= CLASSES)
+		class = CLASSES - 1;
+	if (class_for(n + HEADER) > class)
+		class = class_for(n + HEADER);
+	size = class < CLASSES ? class_size(class) : (n + HEADER + 4095) / 4096 * 4096;
+	c = take(class, size);
 	if (c == NULL)
-		return NULL;
-	c->next = a->head;
-	a->head = c;
-	return c;
+		return false;
+	c->next = a->top;
+	a->top = c;
+	return true;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-	struct chunk *c = a->head;
-	size_t need;
+	size_t len = n == 0 ? ALIGN : (n + ALIGN - 1) / ALIGN * ALIGN;
 	void *p;
 
-	if (n > a->max - a->used) {
+	if (n > a->max - a->used || len > a->max - a->used ||
+	    (len > a->top->size - a->top->used && !grow(a, len))) {
 		a->failed = true;
 		return NULL;
 	}
-	need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	if (need > c->size - c->used && (c = grow(a, need)) == NULL) {
-		a->failed = true;
-		return NULL;
-	}
-	p = c->data + c->used;
-	c->used += need;
-	a->used = a->used + need < a->max ? a->used + need : a->max;
-	return p; /* zeroed: fresh mappings are, used memory is wiped before it comes back */
+	a->used += len;
+	p = bump(a->top, len);
+	UNPOISON(p, n);
+	return p;
 }
 
 void *arena_dup(struct arena *a, const void *p, size_t n)
 {
-	unsigned char *copy = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
+	char *copy = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
 
-	if (copy != NULL && n > 0)
+	if (copy != NULL && n != 0)
 		memcpy(copy, p, n);
 	return copy;
 }
 
 char *arena_str(struct arena *a, const char *s)
 {
-	return s != NULL ? arena_dup(a, s, strlen(s)) : NULL;
+	return s == NULL ? NULL : arena_dup(a, s, strlen(s));
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char *text = NULL;
 	va_list ap;
-	char *out;
 	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (out = arena_alloc(a, (size_t)n + 1)) == NULL)
+	if (n < 0)
+		a->failed = true;
+	else
+		text = arena_alloc(a, (size_t)n + 1);
+	if (text == NULL)
 		return NULL;
 	va_start(ap, fmt);
-	vsnprintf(out, (size_t)n + 1, fmt, ap);
+	(void)vsnprintf(text, (size_t)n + 1, fmt, ap);
 	va_end(ap);
-	return out;
+	return text;
 }
 
 bool arena_failed(const struct arena *a)
