@@ -4,141 +4,119 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "value_impl.h"
 #include "vault/limits.h"
 
-#define TAG_NULL 0u
-#define TAG_FALSE 1u
-#define TAG_TRUE 2u
-#define TAG_NUMBER 3u
-#define TAG_STRING 4u
-#define TAG_BYTES 5u
-#define TAG_ARRAY 6u
-#define TAG_OBJECT 7u
-
-#define DEPTH_MAX (LIMIT_JSON_DEPTH + 8u)
-#define DUP_SCAN 24u /* objects up to this size are checked for duplicate keys pair by pair */
-
-static struct value *new_value(struct arena *a, enum value_type type)
+static struct value *node(struct arena *a, enum value_type type, const char *text, size_t n)
 {
-	struct value *v = arena_alloc(a, sizeof(*v));
+	struct value *v = n > UINT32_MAX ? NULL : arena_alloc(a, sizeof(*v));
 
-	if (v != NULL)
-		v->type = type;
-	return v;
-}
-
-static struct value *new_text(struct arena *a, enum value_type type, const char *s, size_t n)
-{
-	struct value *v = n <= UINT32_MAX ? new_value(a, type) : NULL;
-
-	if (v != NULL) {
-		v->text = s;
-		v->len = (uint32_t)n;
-	}
+	if (v == NULL)
+		return NULL;
+	v->type = type;
+	v->text = text;
+	v->len = (uint32_t)n;
 	return v;
 }
 
 struct value *value_null(struct arena *a)
 {
-	return new_value(a, V_NULL);
+	return node(a, V_NULL, NULL, 0);
 }
 
 struct value *value_bool(struct arena *a, bool b)
 {
-	return new_value(a, b ? V_TRUE : V_FALSE);
+	return node(a, b ? V_TRUE : V_FALSE, NULL, 0);
 }
 
 struct value *value_int(struct arena *a, int64_t n)
 {
-	char buf[24];
-	int len = snprintf(buf, sizeof(buf), "%lld", (long long)n);
-	char *text = arena_dup(a, buf, (size_t)len);
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%lld", (long long)n);
+	char *copy = arena_dup(a, text, (size_t)len);
 
-	return text != NULL ? new_text(a, V_NUMBER, text, (size_t)len) : NULL;
+	return copy == NULL ? NULL : node(a, V_NUMBER, copy, (size_t)len);
 }
 
-static size_t digits(const char *s, size_t n, size_t at)
+static size_t digits(const char *s, size_t n, size_t i)
 {
-	while (at < n && s[at] >= '0' && s[at] <= '9')
-		at++;
-	return at;
+	while (i < n && s[i] >= '0' && s[i] <= '9')
+		i++;
+	return i;
 }
 
-/* RFC 8259 §6, and no longer than LIMIT_NUMBER_TEXT. */
-static bool number_ok(const char *s, size_t n)
+bool value_number_ok(const char *s, size_t n)
 {
-	size_t at = 0, from;
+	size_t i = n > 0 && s[0] == '-' ? 1 : 0;
+	size_t from = i;
 
-	if (n == 0 || n > LIMIT_NUMBER_TEXT)
+	if (n > LIMIT_NUMBER_TEXT)
 		return false;
-	at += s[0] == '-';
-	from = at;
-	at = digits(s, n, at);
-	if (at == from || (s[from] == '0' && at > from + 1))
+	i = digits(s, n, i);
+	if (i == from || (s[from] == '0' && i > from + 1))
 		return false;
-	if (at < n && s[at] == '.') {
-		from = ++at;
-		at = digits(s, n, at);
-		if (at == from)
+	if (i < n && s[i] == '.') {
+		from = i + 1;
+		if ((i = digits(s, n, from)) == from)
 			return false;
 	}
-	if (at < n && (s[at] == 'e' || s[at] == 'E')) {
-		at++;
-		at += at < n && (s[at] == '+' || s[at] == '-');
-		from = at;
-		at = digits(s, n, at);
-		if (at == from)
+	if (i < n && (s[i] | 0x20) == 'e') {
+		from = i + 1;
+		if (from < n && (s[from] == '+' || s[from] == '-'))
+			from++;
+		if ((i = digits(s, n, from)) == from)
 			return false;
 	}
-	return at == n;
+	return i == n;
 }
 
 struct value *value_number(struct arena *a, const char *text, size_t n)
 {
-	return number_ok(text, n) ? new_text(a, V_NUMBER, text, n) : NULL;
+	return value_number_ok(text, n) ? node(a, V_NUMBER, text, n) : NULL;
 }
 
 struct value *value_str(struct arena *a, const char *s)
 {
-	return s != NULL ? new_text(a, V_STRING, s, strlen(s)) : value_null(a);
+	return s == NULL ? value_null(a) : node(a, V_STRING, s, strlen(s));
 }
 
 struct value *value_strn(struct arena *a, const char *s, size_t n)
 {
-	return new_text(a, V_STRING, s, n);
+	return node(a, V_STRING, s, n);
 }
 
 struct value *value_strdup(struct arena *a, const char *s, size_t n)
 {
 	char *copy = arena_dup(a, s, n);
 
-	return copy != NULL ? new_text(a, V_STRING, copy, n) : NULL;
+	return copy == NULL ? NULL : node(a, V_STRING, copy, n);
 }
 
 struct value *value_bytes(struct arena *a, const void *p, size_t n)
 {
-	return new_text(a, V_BYTES, p, n);
+	return node(a, V_BYTES, p, n);
 }
 
 struct value *value_encoded(struct arena *a, const void *p, size_t n)
 {
-	return new_text(a, V_ENCODED, p, n);
+	return node(a, V_ENCODED, p, n);
 }
 
 struct value *value_array(struct arena *a)
 {
-	return new_value(a, V_ARRAY);
+	return node(a, V_ARRAY, NULL, 0);
 }
 
 struct value *value_object(struct arena *a)
 {
-	return new_value(a, V_OBJECT);
+	return node(a, V_OBJECT, NULL, 0);
 }
 
 void value_add(struct value *array, struct value *v)
 {
 	if (array == NULL || v == NULL)
 		return;
+	v->next = NULL;
 	if (array->last != NULL)
 		array->last->next = v;
 	else
@@ -149,7 +127,7 @@ void value_add(struct value *array, struct value *v)
 
 void value_setn(struct value *object, const char *key, size_t key_len, struct value *v)
 {
-	if (object == NULL || v == NULL)
+	if (v == NULL || key_len > UINT32_MAX)
 		return;
 	v->key = key;
 	v->key_len = (uint32_t)key_len;
@@ -186,9 +164,10 @@ struct value *value_getn(const struct value *object, const char *key, size_t key
 {
 	if (object == NULL || object->type != V_OBJECT)
 		return NULL;
-	for (struct value *v = object->first; v != NULL; v = v->next)
-		if (v->key_len == key_len && memcmp(v->key, key, key_len) == 0)
-			return v;
+	for (struct value *m = object->first; m != NULL; m = m->next)
+		if (m->key_len == key_len &&
+		    (key_len == 0 || memcmp(m->key, key, key_len) == 0))
+			return m;
 	return NULL;
 }
 
@@ -208,54 +187,61 @@ struct value *value_at(const struct value *array, size_t i)
 	return v;
 }
 
+static bool text_is(const struct value *v, const char *s, size_t n)
+{
+	return v->len == n && (n == 0 || memcmp(v->text, s, n) == 0);
+}
+
 bool value_is_str(const struct value *v, const char *s)
 {
-	return v != NULL && v->type == V_STRING && strlen(s) == v->len &&
-	       memcmp(v->text, s, v->len) == 0;
+	return v != NULL && v->type == V_STRING && text_is(v, s, strlen(s));
 }
 
 int value_to_int(const struct value *v, int64_t *out)
 {
-	uint64_t n = 0, max = INT64_MAX;
-	size_t at = 0;
-	bool neg;
+	size_t i = 0;
+	int64_t n = 0;
+	bool negative;
 
 	if (v == NULL || (v->type != V_NUMBER && v->type != V_STRING) || v->len == 0)
 		return -1;
-	neg = v->text[0] == '-';
-	max += neg;
-	at += neg;
-	if (at == v->len)
+	negative = v->text[0] == '-';
+	i = negative ? 1 : 0;
+	if (i == v->len)
 		return -1;
-	for (; at < v->len; at++) {
-		unsigned d = (unsigned)(unsigned char)v->text[at] - '0';
+	for (; i < v->len; i++) {
+		int digit = v->text[i] - '0';
 
-		if (d > 9 || n > (max - d) / 10)
+		if (digit < 0 || digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, negative ? -digit : digit, &n))
 			return -1;
-		n = n * 10 + d;
 	}
-	*out = neg ? (int64_t)(0 - n) : (int64_t)n;
+	*out = n;
 	return 0;
 }
 
 int value_to_bool(const struct value *v, bool *out)
 {
-	bool is_true = v != NULL && (v->type == V_TRUE || value_is_str(v, "true"));
-	bool is_false = v != NULL && (v->type == V_FALSE || value_is_str(v, "false"));
-	int64_t n;
+	bool text = v != NULL && (v->type == V_STRING || v->type == V_NUMBER);
+	bool word = v != NULL && v->type == V_STRING;
 
-	if (!is_true && !is_false) {
-		if (value_to_int(v, &n) != 0 || (n != 0 && n != 1))
-			return -1;
-		is_true = n == 1;
-	}
-	*out = is_true;
+	if (v == NULL)
+		return -1;
+	if (v->type == V_TRUE || (text && text_is(v, "1", 1)) ||
+	    (word && text_is(v, "true", 4)))
+		*out = true;
+	else if (v->type == V_FALSE || (text && text_is(v, "0", 1)) ||
+	         (word && text_is(v, "false", 5)))
+		*out = false;
+	else
+		return -1;
 	return 0;
 }
 
 char *value_to_cstr(const struct value *v, struct arena *a)
 {
-	if (v == NULL || v->type != V_STRING || memchr(v->text, '\0', v->len) != NULL)
+	if (v == NULL || v->type != V_STRING ||
+	    (v->len != 0 && memchr(v->text, '\0', v->len) != NULL))
 		return NULL;
 	return arena_dup(a, v->text, v->len);
 }
@@ -282,291 +268,90 @@ const char *value_cstr_or(struct arena *a, const struct value *object, const cha
 	return s != NULL ? s : dflt;
 }
 
+static bool has_text(const struct value *v)
+{
+	return v->type == V_NUMBER || v->type == V_STRING || v->type == V_BYTES ||
+	       v->type == V_ENCODED;
+}
+
 struct value *value_copy(struct arena *a, const struct value *v)
 {
 	struct value *copy;
+	const char *text = NULL;
 
-	if (v == NULL || (copy = new_value(a, v->type)) == NULL)
+	if (v == NULL)
 		return NULL;
-	if (v->text != NULL) {
-		copy->text = arena_dup(a, v->text, v->len);
-		copy->len = v->len;
-	}
-	for (const struct value *kid = v->first; kid != NULL; kid = kid->next) {
-		struct value *k = value_copy(a, kid);
+	if (has_text(v) && (text = arena_dup(a, v->text, v->len)) == NULL)
+		return NULL;
+	copy = node(a, v->type, text, text != NULL ? v->len : 0);
+	if (copy == NULL)
+		return NULL;
+	for (const struct value *m = v->first; m != NULL; m = m->next) {
+		struct value *child = value_copy(a, m);
+		char *key = NULL;
 
-		if (kid->key == NULL)
-			value_add(copy, k);
-		else
-			value_setn(copy, arena_dup(a, kid->key, kid->key_len), kid->key_len, k);
+		if (child == NULL)
+			return NULL;
+		if (v->type == V_OBJECT && (key = arena_dup(a, m->key, m->key_len)) == NULL)
+			return NULL;
+		child->key = key;
+		child->key_len = key != NULL ? m->key_len : 0;
+		value_add(copy, child);
 	}
 	return copy;
 }
 
-static bool children_equal(const struct value *x, const struct value *y)
+int value_key_compare(const struct value *x, const struct value *y)
 {
-	const struct value *b = y->first;
+	if (x->key_len != y->key_len)
+		return x->key_len < y->key_len ? -1 : 1;
+	return x->key_len == 0 ? 0 : memcmp(x->key, y->key, x->key_len);
+}
 
-	for (const struct value *k = x->first; k != NULL; k = k->next) {
-		const struct value *other =
-			x->type == V_OBJECT ? value_getn(y, k->key, k->key_len) : b;
+static int compare_members(const void *p, const void *q)
+{
+	return value_key_compare(*(const struct value *const *)p,
+	                         *(const struct value *const *)q);
+}
 
-		if (other == NULL || !value_equal(k, other))
+const struct value **value_sorted(const struct value *object)
+{
+	const struct value **list = malloc(object->len * sizeof(const struct value *) + 1);
+	size_t i = 0;
+
+	if (list == NULL)
+		return NULL;
+	for (const struct value *m = object->first; m != NULL; m = m->next)
+		list[i++] = m;
+	qsort(list, i, sizeof(const struct value *), compare_members);
+	return list;
+}
+
+static bool members_equal(const struct value *x, const struct value *y)
+{
+	AUTO_FREE const struct value **xs = value_sorted(x);
+	AUTO_FREE const struct value **ys = value_sorted(y);
+
+	if (xs == NULL || ys == NULL)
+		return false;
+	for (size_t i = 0; i < x->len; i++)
+		if (value_key_compare(xs[i], ys[i]) != 0 || !value_equal(xs[i], ys[i]))
 			return false;
-		b = b != NULL ? b->next : NULL;
-	}
 	return true;
 }
 
 bool value_equal(const struct value *x, const struct value *y)
 {
+	const struct value *i, *j;
+
 	if (x == NULL || y == NULL || x->type != y->type || x->len != y->len)
 		return x == y;
-	if (x->type == V_ARRAY || x->type == V_OBJECT)
-		return children_equal(x, y);
-	return x->len == 0 || memcmp(x->text, y->text, x->len) == 0;
-}
-
-size_t value_size(const struct value *v)
-{
-	size_t n;
-
-	switch (v->type) {
-	case V_NULL:
-	case V_FALSE:
-	case V_TRUE:
-		return 1;
-	case V_NUMBER:
-	case V_STRING:
-	case V_BYTES:
-		return 5 + (size_t)v->len;
-	case V_ENCODED:
-		return v->len;
-	default:
-		n = 9;
-		for (const struct value *k = v->first; k != NULL; k = k->next)
-			n += value_size(k) + (v->type == V_OBJECT ? 4 + (size_t)k->key_len : 0);
-		return n;
-	}
-}
-
-static unsigned char *put_u32(unsigned char *p, size_t n)
-{
-	p[0] = (unsigned char)(n >> 24);
-	p[1] = (unsigned char)(n >> 16);
-	p[2] = (unsigned char)(n >> 8);
-	p[3] = (unsigned char)n;
-	return p + 4;
-}
-
-static unsigned char *put_text(unsigned char *p, const char *s, size_t n)
-{
-	p = put_u32(p, n);
-	if (n > 0)
-		memcpy(p, s, n);
-	return p + n;
-}
-
-static unsigned char *encode(const struct value *v, unsigned char *p)
-{
-	static const unsigned char tags[] = {
-		[V_NULL] = TAG_NULL,     [V_FALSE] = TAG_FALSE,   [V_TRUE] = TAG_TRUE,
-		[V_NUMBER] = TAG_NUMBER, [V_STRING] = TAG_STRING, [V_BYTES] = TAG_BYTES,
-		[V_ARRAY] = TAG_ARRAY,   [V_OBJECT] = TAG_OBJECT,
-	};
-	unsigned char *body;
-
-	if (v->type == V_ENCODED) {
-		memcpy(p, v->text, v->len);
-		return p + v->len;
-	}
-	*p++ = tags[v->type];
-	switch (v->type) {
-	case V_NUMBER:
-	case V_STRING:
-	case V_BYTES:
-		return put_text(p, v->text, v->len);
-	case V_ARRAY:
-	case V_OBJECT:
-		body = p + 8;
-		p = body;
-		for (const struct value *k = v->first; k != NULL; k = k->next) {
-			if (v->type == V_OBJECT)
-				p = put_text(p, k->key, k->key_len);
-			p = encode(k, p);
-		}
-		put_u32(body - 8, (size_t)(p - body));
-		put_u32(body - 4, v->len);
-		return p;
-	default:
-		return p;
-	}
-}
-
-size_t value_encode(const struct value *v, unsigned char *out)
-{
-	return (size_t)(encode(v, out) - out);
-}
-
-unsigned char *value_pack(struct arena *a, const struct value *v, size_t *len)
-{
-	unsigned char *out;
-
-	if (v == NULL)
-		return NULL;
-	*len = value_size(v);
-	out = arena_alloc(a, *len);
-	if (out != NULL)
-		value_encode(v, out);
-	return out;
-}
-
-struct reader {
-	struct arena *a;
-	const unsigned char *p, *end;
-	struct err *e;
-};
-
-static int bad(struct reader *r, const char *what)
-{
-	return err_set(r->e, ERR_INVALID, "value encoding: %s", what);
-}
-
-static int get_u32(struct reader *r, uint32_t *n)
-{
-	if (r->end - r->p < 4)
-		return bad(r, "cut short");
-	*n = (uint32_t)r->p[0] << 24 | (uint32_t)r->p[1] << 16 | (uint32_t)r->p[2] << 8 | r->p[3];
-	r->p += 4;
-	return ERR_OK;
-}
-
-static int get_text(struct reader *r, const char **s, uint32_t *n)
-{
-	int rc = get_u32(r, n);
-
-	if (rc != ERR_OK)
-		return rc;
-	if ((size_t)(r->end - r->p) < *n)
-		return bad(r, "cut short");
-	*s = (const char *)r->p;
-	r->p += *n;
-	return ERR_OK;
-}
-
-static int key_order(const void *x, const void *y)
-{
-	const struct value *a = *(struct value *const *)x, *b = *(struct value *const *)y;
-	uint32_t n = a->key_len < b->key_len ? a->key_len : b->key_len;
-	int d = n > 0 ? memcmp(a->key, b->key, n) : 0;
-
-	return d != 0 ? d : (a->key_len > b->key_len) - (a->key_len < b->key_len);
-}
-
-static bool same_key(const struct value *a, const struct value *b)
-{
-	return a->key_len == b->key_len &&
-	       (a->key_len == 0 || memcmp(a->key, b->key, a->key_len) == 0);
-}
-
-static int check_keys_sorted(struct reader *r, const struct value *object)
-{
-	struct value **all = arena_alloc(r->a, object->len * sizeof(struct value *));
-	size_t n = 0;
-
-	if (all == NULL)
-		return err_set(r->e, ERR_NOMEM, "out of memory");
-	for (struct value *k = object->first; k != NULL; k = k->next)
-		all[n++] = k;
-	qsort(all, n, sizeof(struct value *), key_order);
-	for (size_t i = 1; i < n; i++)
-		if (same_key(all[i - 1], all[i]))
-			return bad(r, "duplicate key");
-	return ERR_OK;
-}
-
-static int check_keys(struct reader *r, const struct value *object)
-{
-	if (object->len > DUP_SCAN)
-		return check_keys_sorted(r, object);
-	for (const struct value *k = object->first; k != NULL; k = k->next)
-		for (const struct value *o = k->next; o != NULL; o = o->next)
-			if (same_key(k, o))
-				return bad(r, "duplicate key");
-	return ERR_OK;
-}
-
-static int decode(struct reader *r, unsigned depth, struct value **out);
-
-static int decode_children(struct reader *r, unsigned depth, struct value *v)
-{
-	const unsigned char *outer = r->end;
-	uint32_t body, count, key_len;
-	const char *key = NULL;
-	struct value *kid;
-	int rc;
-
-	if (depth >= DEPTH_MAX)
-		return bad(r, "nested too deep");
-	if ((rc = get_u32(r, &body)) != ERR_OK || (rc = get_u32(r, &count)) != ERR_OK)
-		return rc;
-	if ((size_t)(r->end - r->p) < body || count > body)
-		return bad(r, "lengths do not add up");
-	r->end = r->p + body;
-	for (uint32_t i = 0; i < count; i++) {
-		if (v->type == V_OBJECT && (rc = get_text(r, &key, &key_len)) != ERR_OK)
-			return rc;
-		if ((rc = decode(r, depth + 1, &kid)) != ERR_OK)
-			return rc;
-		if (v->type == V_OBJECT)
-			value_setn(v, key, key_len, kid);
-		else
-			value_add(v, kid);
-	}
-	if (r->p != r->end)
-		return bad(r, "lengths do not add up");
-	r->end = outer;
-	return v->type == V_OBJECT ? check_keys(r, v) : ERR_OK;
-}
-
-static int decode(struct reader *r, unsigned depth, struct value **out)
-{
-	static const enum value_type types[] = {
-		[TAG_NULL] = V_NULL,     [TAG_FALSE] = V_FALSE,   [TAG_TRUE] = V_TRUE,
-		[TAG_NUMBER] = V_NUMBER, [TAG_STRING] = V_STRING, [TAG_BYTES] = V_BYTES,
-		[TAG_ARRAY] = V_ARRAY,   [TAG_OBJECT] = V_OBJECT,
-	};
-	struct value *v;
-	unsigned tag;
-	int rc;
-
-	if (r->p == r->end)
-		return bad(r, "cut short");
-	tag = *r->p++;
-	if (tag >= ARRAY_LEN(types))
-		return bad(r, "unknown tag");
-	if ((v = new_value(r->a, types[tag])) == NULL)
-		return err_set(r->e, ERR_NOMEM, "out of memory");
-	*out = v;
-	if (tag == TAG_ARRAY || tag == TAG_OBJECT)
-		return decode_children(r, depth, v);
-	if (tag < TAG_NUMBER)
-		return ERR_OK;
-	if ((rc = get_text(r, &v->text, &v->len)) != ERR_OK)
-		return rc;
-	return tag == TAG_NUMBER && !number_ok(v->text, v->len) ? bad(r, "not a number") : ERR_OK;
-}
-
-int value_decode(struct arena *a, const void *p, size_t n, struct value **out, struct err *e)
-{
-	struct reader r = { .a = a, .p = p, .end = (const unsigned char *)p + n, .e = e };
-	struct value *v;
-	int rc;
-
-	if ((rc = decode(&r, 0, &v)) != ERR_OK)
-		return rc;
-	if (r.p != r.end)
-		return bad(&r, "trailing bytes");
-	*out = v;
-	return ERR_OK;
+	if (has_text(x))
+		return text_is(x, y->text, y->len);
+	if (x->type == V_OBJECT)
+		return members_equal(x, y);
+	for (i = x->first, j = y->first; i != NULL; i = i->next, j = j->next)
+		if (!value_equal(i, j))
+			return false;
+	return true;
 }
