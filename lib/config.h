@@ -2,60 +2,92 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 /*
- * config - YAML configuration files, checked against one schema table per program.
+ * config - YAML configuration, read into a C struct that one table per program describes.
  *
- * The result is a value tree in the arena: strings, integers (durations in milliseconds, sizes in
- * bytes), booleans, arrays, objects.  Every error names file, line and key:
- *   vaultd.yaml:12: listen.port: 'x' is not a number
- * Anchors, aliases, tags and several documents are refused.
+ *   static const struct config_key keys[] = {
+ *           { "listen", CONFIG_STRING, offsetof(struct conf, listen), .check = is_address },
+ *           { "drain",  CONFIG_DURATION, offsetof(struct conf, drain_ms), .max = 60000 },
+ *           { "files",  CONFIG_OBJECTS, offsetof(struct conf, files), .sub = &file_schema },
+ *   };
+ *   static const struct config_schema schema = CONFIG_SCHEMA(struct conf, keys);
+ *
+ * The caller fills the struct with defaults; what the file does not name stays as it is.
+ * Unknown and repeated keys, anchors, aliases, tags, merge keys and further documents are
+ * errors.  Every message reads `vaultd.yaml:12: tls.cert: what is wrong`; the text of a
+ * value is quoted in it, so no key may hold a secret: it names a file that does.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "arena.h"
 #include "err.h"
-#include "value.h"
 
 enum config_type {
-	CONFIG_STRING,
-	CONFIG_INT,
-	CONFIG_BOOL,
-	CONFIG_DURATION, /* lib/duration.h; integer of milliseconds */
-	CONFIG_SIZE,     /* 512, 64k, 1m, 2g; integer of bytes */
-	CONFIG_MODE,     /* octal file mode such as 0400; integer */
-	CONFIG_STRINGS,  /* a list of strings, or one string */
-	CONFIG_OBJECT,   /* a mapping with the members of children */
-	CONFIG_OBJECTS,  /* a list of such mappings */
-	CONFIG_OFF_OR_OBJECT, /* false, or a mapping: V_FALSE or an object */
+	CONFIG_STRING,   /* const char *: NUL-terminated, in the arena, no control bytes */
+	CONFIG_INT,      /* int64_t */
+	CONFIG_BOOL,     /* bool: true/false, yes/no, on/off */
+	CONFIG_DURATION, /* int64_t in ms: "90s", "1h30m", "30d"; bare digits are seconds */
+	CONFIG_SIZE,     /* int64_t in bytes: "64KiB", "1MiB", "2GiB"; bare digits are bytes */
+	CONFIG_MODE,     /* mode_t: octal digits, at most 07777 */
+	CONFIG_CHOICE,   /* int: index in choices */
+	CONFIG_STRINGS,  /* struct config_list of const char * (one scalar is a list of one) */
+	CONFIG_OBJECT,   /* the sub-schema's struct, in place */
+	CONFIG_OBJECTS,  /* struct config_list of the sub-schema's struct */
 };
+
+/* Items are contiguous and in the arena: `const char **s = conf.pins.items;`. */
+struct config_list {
+	void *items;
+	size_t n;
+};
+
+#define CONFIG_REQUIRED   1u /* the mapping must name this key */
+#define CONFIG_LIST_MAX   1000u
+#define CONFIG_STRING_MAX 4096u
+
+struct config_schema;
 
 struct config_key {
-	const char *name; /* NULL ends the table */
+	const char *name;
 	enum config_type type;
-	bool required;
-	int64_t min, max; /* bounds of the numeric types; both 0: none */
-	const struct config_key *children;
+	size_t offset;
+	unsigned flags;
+	/* INT, DURATION (ms), SIZE: allowed range; min = max = 0 is any that is not negative. */
+	int64_t min, max;
+	const char *const *choices;      /* CHOICE: NULL-terminated */
+	const struct config_schema *sub; /* OBJECT, OBJECTS */
+	/* STRING and each of STRINGS: refuse with a message like "not an address". */
+	int (*check)(const char *text, struct err *e);
 };
 
-struct config {
-	struct value *root; /* object; empty when the file does not exist */
-	const char *file;   /* name for messages */
-	struct config_mark *marks;
+struct config_schema {
+	const struct config_key *keys;
+	size_t n;
+	size_t size;          /* of the struct */
+	const void *defaults; /* what an item of OBJECTS starts as; NULL is zeroes */
+	/* Called when a mapping is complete, for rules about more than one key, or NULL. */
+	int (*finish)(void *object, struct err *e);
+	/* OBJECT: a scalar where the mapping could be ("tls: false"), or NULL to refuse one. */
+	int (*scalar)(void *object, const char *text, int line, struct err *e);
 };
 
-/** config_load(a, path, must_exist, keys, out, e): read and check ${path}. A missing file is an empty configuration unless ${must_exist}. */
-int config_load(struct arena *a, const char *path, bool must_exist, const struct config_key *keys,
-                struct config *out, struct err *e) MUST_CHECK;
+#define CONFIG_SCHEMA(type, table)                                                       \
+	{                                                                                \
+		(table), ARRAY_LEN(table), sizeof(type), NULL, NULL, NULL                \
+	}
 
-/** config_parse(a, name, text, n, keys, out, e): the same from memory; ${name} is for messages. */
+/**
+ * config_load(a, path, schema, out, found, e): read ${path} into ${out}, which changes only
+ * on ERR_OK.  A missing file leaves the defaults and says so in ${found}; with ${found}
+ * NULL it is ERR_NOENT.  Anything else that is wrong is ERR_USAGE.
+ */
+int config_load(struct arena *a, const char *path, const struct config_schema *schema,
+                void *out, bool *found, struct err *e) MUST_CHECK;
+
+/** config_parse(a, name, text, n, schema, out, e): the same for text; ${name} is for messages. */
 int config_parse(struct arena *a, const char *name, const char *text, size_t n,
-                 const struct config_key *keys, struct config *out, struct err *e) MUST_CHECK;
-
-/** config_line(c, v): the line that ${v} (a value of c->root's tree) stands on, from 1; 0 if unknown. */
-unsigned config_line(const struct config *c, const struct value *v);
-
-/** config_fail(c, v, key, e, fmt, ...): ERR_INVALID "file:line: key: text" for a rule that the table cannot express. */
-int config_fail(const struct config *c, const struct value *v, const char *key, struct err *e,
-                const char *fmt, ...) PRINTF(5, 6);
+                 const struct config_schema *schema, void *out, struct err *e) MUST_CHECK;
 
 #endif
