@@ -26,14 +26,16 @@
 #define NET_LISTENERS_MAX    8u
 #define NET_POOL_BYTES       (16u * 1024) /* libmicrohttpd's memory per connection */
 #define NET_POOL_BYTES_HOSTS (8u * 1024)
-#define NET_BODIES_MAX       (256u * 1024 * 1024) /* request bodies held at once, all clients \
-	                                           */
-#define NET_CORE_OUT_MAX (64u * 1024 * 1024)      /* frames that wait for core */
+#define NET_BODIES_MAX                                                                   \
+	(256u * 1024 * 1024)                 /* request bodies held at once, all clients \
+	                                      */
+#define NET_CORE_OUT_MAX (64u * 1024 * 1024) /* frames that wait for core */
 #define NET_RESUME_MANY \
 	1000u /* more suspended than this: resume in ticks, not one by one */
 #define NET_RESUME_TICK_MS 5
-#define NET_WATCH_AFTER_MS 1000 /* a request older than this is watched for disconnects \
-	                         */
+#define NET_WATCH_AFTER_MS                                           \
+	1000 /* a request older than this is watched for disconnects \
+	      */
 #define NET_DRAIN_MS       14000
 #define NET_DRAIN_POLLS_MS 1000 /* long polls are ended this long after a drain began */
 
