@@ -336,8 +336,9 @@ void audit_batch_begin(struct core *c)
 	struct audit *au = c->audit;
 	struct err e;
 
-	/* If it fails now it fails again, with a report, when something is appended. */
-	(void)audit_ready(c, &e);
+	/* Appending something tries again, and reports it. */
+	if (audit_ready(c, &e) != ERR_OK)
+		au->stale = true;
 	au->flushed = false;
 	au->batch = mark_now(au);
 }

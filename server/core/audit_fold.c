@@ -30,10 +30,10 @@ static void fold_name(const char *address, char out[FOLD_ADDRESS])
 	    !IN6_IS_ADDR_LOOPBACK(&in6)) {
 		memset(in6.s6_addr + 8, 0, 8);
 		inet_ntop(AF_INET6, &in6, text, sizeof(text));
-		snprintf(out, FOLD_ADDRESS, "%s/64", text);
+		snprintf(out, FOLD_ADDRESS, "%.43s/64", text);
 		return;
 	}
-	snprintf(out, FOLD_ADDRESS, "%s", address);
+	snprintf(out, FOLD_ADDRESS, "%.47s", address);
 }
 
 static struct fold_slot *find_slot(struct audit_fold *f, const char *name)
@@ -51,7 +51,7 @@ static struct fold_slot *find_slot(struct audit_fold *f, const char *name)
 				return s;
 			continue;
 		}
-		snprintf(s->address, sizeof(s->address), "%s", name);
+		snprintf(s->address, sizeof(s->address), "%.47s", name);
 		s->second = f->second;
 		s->n = 0;
 		return s;
@@ -87,9 +87,9 @@ static struct fold_count *find_count(struct audit_fold *f, const char *name,
 		return &f->count[FOLD_COUNTS - 1];
 	k = &f->count[f->counts++];
 	memset(k, 0, sizeof(*k));
-	snprintf(k->address, sizeof(k->address), "%s",
+	snprintf(k->address, sizeof(k->address), "%.47s",
 	         f->counts == FOLD_COUNTS ? ANYONE : name);
-	snprintf(k->reason, sizeof(k->reason), "%s",
+	snprintf(k->reason, sizeof(k->reason), "%.31s",
 	         f->counts == FOLD_COUNTS ? "various" : reason);
 	return k;
 }
@@ -109,7 +109,7 @@ void fold_add(struct audit_fold *f, const char *address, const char *reason, int
 	if (f->counts == 0)
 		f->due_ms = now_ms + FOLD_EVERY_MS;
 	fold_name(address, name);
-	snprintf(why, sizeof(why), "%s", reason);
+	snprintf(why, sizeof(why), "%.31s", reason);
 	k = find_count(f, name, why);
 	if (k->count == 0)
 		k->first_ms = now_ms;
