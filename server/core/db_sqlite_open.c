@@ -240,7 +240,7 @@ static int apply_one(struct db *db, const struct migration *m, int64_t now, stru
 	    (rc = db_exec(db, "COMMIT", m->name, e)) == ERR_OK)
 		return ERR_OK;
 	if (sqlite3_get_autocommit(db->h) == 0)
-		(void)db_exec(db, "ROLLBACK", m->name, &ignored);
+		(void)!db_exec(db, "ROLLBACK", m->name, &ignored);
 	return err_wrap(e, "migration %d", m->number);
 }
 

@@ -483,7 +483,7 @@ static int check_share(const struct seal_config *cfg, const unsigned char *share
 int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct err *e)
 {
 	struct attempt *at;
-	uint8_t x;
+	uint8_t x = 0;
 	int rc;
 
 	if ((rc = fresh(c, e)) != ERR_OK)
