@@ -84,7 +84,7 @@ void merkle_root(const struct merkle_frontier *f, unsigned char out[32])
 			merkle_node(f->node[level], out, out);
 }
 
-/* The root over leaves ${lo} … ${hi} - 1, where ${lo} is where a subtree begins. */
+/* The root over leaves ${lo} … ${hi} - 1, at least one, from where a subtree begins. */
 static int range_root(const struct merkle_reader *r, uint64_t lo, uint64_t hi,
                       unsigned char out[32], struct err *e)
 {
@@ -92,14 +92,14 @@ static int range_root(const struct merkle_reader *r, uint64_t lo, uint64_t hi,
 	size_t n = 0;
 	int rc;
 
-	while (lo < hi) {
+	do {
 		unsigned level = top_level(hi - lo);
 
 		if ((rc = r->read(r->ctx, level, lo >> level, part[n], e)) != ERR_OK)
 			return rc;
 		lo += (uint64_t)1 << level;
 		n++;
-	}
+	} while (lo < hi);
 	memcpy(out, part[--n], MERKLE_HASH);
 	while (n-- > 0)
 		merkle_node(part[n], out, out);

@@ -181,7 +181,7 @@ int note_verify(const char *text, size_t n, const struct note_key *keys, size_t 
                 size_t *body_len, struct err *e)
 {
 	unsigned char buf[SIG_BYTES_MAX];
-	size_t body, at, lines = 0, good = 0;
+	size_t body = 0, at, lines = 0, good = 0;
 	int rc;
 
 	if ((rc = find_body(text, n, &body, e)) != ERR_OK)
