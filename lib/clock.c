@@ -3,177 +3,198 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-#define MS_PER_DAY 86400000ll
+#define DAY_MS INT64_C(86400000)
 
-static int64_t read_clock(clockid_t id)
+static int64_t read_ms(clockid_t id)
 {
-	struct timespec t;
+	struct timespec t = { 0, 0 };
 
-	clock_gettime(id, &t);
+	(void)clock_gettime(id, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int64_t system_wall(void *ctx)
 {
 	(void)ctx;
-	return read_clock(CLOCK_REALTIME);
+	return read_ms(CLOCK_REALTIME);
 }
 
 static int64_t system_boot(void *ctx)
 {
 	(void)ctx;
-	return read_clock(CLOCK_BOOTTIME);
+	return read_ms(CLOCK_BOOTTIME);
 }
 
 const struct clock *clock_system(void)
 {
-	static const struct clock c = { system_wall, system_boot, NULL };
+	static const struct clock system_clock = { system_wall, system_boot, NULL };
 
-	return &c;
+	return &system_clock;
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back: the year
- * starts in March, so that a leap day is its last. */
-static int64_t days_of(int64_t y, int64_t m, int64_t d)
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back: years
+ * are counted from March, in eras of 400 years with 146,097 days. */
+static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
 {
-	int64_t era, yoe, doy;
+	int64_t y = month <= 2 ? year - 1 : year;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t of_era = y - era * 400;
+	int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	yoe = y - era * 400;
-	doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static void date_of(int64_t days, int64_t *y, int64_t *m, int64_t *d)
-{
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+struct date {
+	int64_t year;
+	int month, day;
+};
 
-	*d = doy - (153 * mp + 2) / 5 + 1;
-	*m = mp < 10 ? mp + 3 : mp - 9;
-	*y = yoe + era * 400 + (*m <= 2);
+static struct date date_from_days(int64_t days)
+{
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t of_era = z - era * 146097;
+	int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
+	int64_t m = (5 * of_year + 2) / 153;
+	struct date d;
+
+	d.day = (int)(of_year - (153 * m + 2) / 5 + 1);
+	d.month = (int)(m < 10 ? m + 3 : m - 9);
+	d.year = y + era * 400 + (d.month <= 2 ? 1 : 0);
+	return d;
 }
 
 void clock_rfc3339(int64_t ms, char buf[CLOCK_RFC3339_MAX])
 {
-	int64_t days = ms / MS_PER_DAY, rest = ms % MS_PER_DAY, y, m, d;
-	int n;
+	int64_t days = ms / DAY_MS - (ms % DAY_MS < 0 ? 1 : 0);
+	int rest = (int)(ms - days * DAY_MS);
+	struct date d = date_from_days(days);
+	int fraction = rest % 1000;
+	int n = snprintf(buf, CLOCK_RFC3339_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d",
+	                 (long long)d.year, d.month, d.day, rest / 3600000,
+	                 rest / 60000 % 60, rest / 1000 % 60);
+	int width = 3;
 
-	if (rest < 0) {
-		rest += MS_PER_DAY;
-		days--;
+	while (fraction != 0 && fraction % 10 == 0) {
+		fraction /= 10;
+		width--;
 	}
-	date_of(days, &y, &m, &d);
-	n = snprintf(buf, CLOCK_RFC3339_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, (int)m,
-	             (int)d, (int)(rest / 3600000), (int)(rest / 60000 % 60),
-	             (int)(rest / 1000 % 60));
-	if (rest % 1000 != 0) {
-		n += snprintf(buf + n, (size_t)(CLOCK_RFC3339_MAX - n), ".%03d",
-		              (int)(rest % 1000));
-		while (buf[n - 1] == '0')
-			n--;
-	}
-	snprintf(buf + n, (size_t)(CLOCK_RFC3339_MAX - n), "Z");
+	if (fraction != 0)
+		(void)snprintf(buf + n, CLOCK_RFC3339_MAX - (size_t)n, ".%0*dZ", width,
+		               fraction);
+	else
+		(void)snprintf(buf + n, CLOCK_RFC3339_MAX - (size_t)n, "Z");
 }
 
 struct scan {
-	const char *p, *end;
+	const char *p;
+	const char *end;
 	bool bad;
 };
 
-static int64_t number(struct scan *s, int width)
+static int number(struct scan *s, int width, int low, int high)
 {
-	int64_t v = 0;
+	int n = 0;
 
-	for (; width > 0; width--) {
+	for (int i = 0; i < width; i++) {
 		if (s->p == s->end || *s->p < '0' || *s->p > '9') {
 			s->bad = true;
-			return 0;
+			return low;
 		}
-		v = v * 10 + (*s->p++ - '0');
+		n = n * 10 + (*s->p++ - '0');
 	}
-	return v;
+	s->bad = s->bad || n < low || n > high;
+	return n;
 }
 
-static void literal(struct scan *s, const char *any_of)
+static void literal(struct scan *s, char c)
 {
-	if (s->p == s->end || *s->p == '\0' || strchr(any_of, *s->p) == NULL)
+	if (s->p == s->end || *s->p != c)
 		s->bad = true;
 	else
 		s->p++;
 }
 
-static int64_t fraction_ms(struct scan *s)
+static int days_in(int year, int month)
 {
-	int64_t ms = 0, unit = 100;
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return month == 2 && leap ? 29 : days[month - 1];
+}
+
+static int64_t scan_date(struct scan *s)
+{
+	int year = number(s, 4, 0, 9999);
+	int month, day;
+
+	literal(s, '-');
+	month = number(s, 2, 1, 12);
+	literal(s, '-');
+	day = number(s, 2, 1, 31);
+	if (s->bad || day > days_in(year, month)) {
+		s->bad = true;
+		return 0;
+	}
+	return days_from_date(year, month, day) * DAY_MS;
+}
+
+/* Digits past the third are cut. */
+static int64_t scan_fraction(struct scan *s)
+{
+	int64_t ms = 0, weight = 100;
 
 	if (s->p == s->end || *s->p != '.')
 		return 0;
 	s->p++;
-	if (s->p == s->end || *s->p < '0' || *s->p > '9')
-		s->bad = true;
-	for (; s->p < s->end && *s->p >= '0' && *s->p <= '9'; s->p++) {
-		ms += (*s->p - '0') * unit;
-		unit /= 10;
+	ms = number(s, 1, 0, 9) * weight;
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9') {
+		weight /= 10;
+		ms += (*s->p++ - '0') * weight;
 	}
 	return ms;
 }
 
-static int64_t offset_ms(struct scan *s)
+static int64_t scan_time(struct scan *s)
 {
-	int64_t h, m;
-	char sign;
+	int64_t ms = (int64_t)number(s, 2, 0, 23) * 3600000;
 
-	if (s->p < s->end && (*s->p == 'Z' || *s->p == 'z')) {
+	literal(s, ':');
+	ms += (int64_t)number(s, 2, 0, 59) * 60000;
+	literal(s, ':');
+	ms += (int64_t)number(s, 2, 0, 59) * 1000;
+	return ms + scan_fraction(s);
+}
+
+static int64_t scan_offset(struct scan *s)
+{
+	int64_t sign, ms;
+
+	if (s->p < s->end && *s->p == 'Z') {
 		s->p++;
 		return 0;
 	}
-	sign = s->p < s->end ? *s->p : '\0';
-	literal(s, "+-");
-	h = number(s, 2);
-	literal(s, ":");
-	m = number(s, 2);
-	if (h > 23 || m > 59)
-		s->bad = true;
-	return (h * 3600000 + m * 60000) * (sign == '-' ? -1 : 1);
+	sign = s->p < s->end && *s->p == '-' ? -1 : 1;
+	literal(s, sign < 0 ? '-' : '+');
+	ms = (int64_t)number(s, 2, 0, 23) * 3600000;
+	literal(s, ':');
+	ms += (int64_t)number(s, 2, 0, 59) * 60000;
+	return sign * ms;
 }
 
-static bool in_month(int64_t y, int64_t m, int64_t d)
+int clock_parse_rfc3339(const char *s, size_t n, int64_t *ms)
 {
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+	struct scan scan = { s, s + n, false };
+	int64_t when = scan_date(&scan);
 
-	if (m < 1 || m > 12 || d < 1)
-		return false;
-	return d <= days[m - 1] + (m == 2 && leap);
-}
-
-int clock_parse_rfc3339(const char *text, size_t n, int64_t *ms)
-{
-	struct scan s = { text, text + n, false };
-	int64_t y, mo, d, h, mi, sec, frac, off;
-
-	y = number(&s, 4);
-	literal(&s, "-");
-	mo = number(&s, 2);
-	literal(&s, "-");
-	d = number(&s, 2);
-	literal(&s, "Tt ");
-	h = number(&s, 2);
-	literal(&s, ":");
-	mi = number(&s, 2);
-	literal(&s, ":");
-	sec = number(&s, 2);
-	frac = fraction_ms(&s);
-	off = offset_ms(&s);
-	if (s.bad || s.p != s.end || !in_month(y, mo, d) || h > 23 || mi > 59 || sec > 60)
+	literal(&scan, 'T');
+	when += scan_time(&scan);
+	when -= scan_offset(&scan);
+	if (scan.bad || scan.p != scan.end)
 		return -1;
-	*ms = days_of(y, mo, d) * MS_PER_DAY + h * 3600000 + mi * 60000 + sec * 1000 + frac - off;
+	*ms = when;
 	return 0;
 }

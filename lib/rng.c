@@ -3,48 +3,80 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define BUFFER 1024u
-#define LARGE 128u /* larger requests are not buffered */
+#include "text.h"
 
-static unsigned char buffer[BUFFER];
-static size_t left;
+#define BUFFERED 1024u
+#define LARGE    256u /* a request above this size is worth its own system call */
+
+/* All in one page that reads as zeroes after fork(): a child finds nothing buffered. */
+struct reserve {
+	size_t left;
+	unsigned char bytes[BUFFERED];
+};
+
+static _Thread_local struct reserve *reserve;
+
+static struct reserve *reserve_new(void)
+{
+	size_t size = sizeof(struct reserve);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, size, MADV_WIPEONFORK) != 0 || madvise(p, size, MADV_DONTDUMP) != 0) {
+		munmap(p, size);
+		return NULL;
+	}
+	(void)mlock(p, size);
+	return p;
+}
 
 void rng_bytes(void *p, size_t n)
 {
-	if (n > LARGE) {
+	unsigned char *from;
+
+	if (reserve == NULL)
+		reserve = reserve_new();
+	if (reserve == NULL || n > LARGE) {
 		randombytes_buf(p, n);
 		return;
 	}
-	if (n > left) {
-		randombytes_buf(buffer, sizeof(buffer));
-		left = sizeof(buffer);
+	if (n > reserve->left) {
+		randombytes_buf(reserve->bytes, BUFFERED);
+		reserve->left = BUFFERED;
 	}
-	left -= n;
-	memcpy(p, buffer + left, n);
-	sodium_memzero(buffer + left, n);
+	from = reserve->bytes + BUFFERED - reserve->left;
+	memcpy(p, from, n);
+	sodium_memzero(from, n);
+	reserve->left -= n;
 }
 
 void rng_forget(void)
 {
-	sodium_memzero(buffer, sizeof(buffer));
-	left = 0;
+	if (reserve != NULL)
+		sodium_memzero(reserve, sizeof(*reserve));
 }
 
 void rng_uuid4(char out[37])
 {
-	static const char digit[] = "0123456789abcdef";
-	unsigned char b[16];
-	size_t at = 0;
+	static const unsigned char dash_before[] = { 4, 6, 8, 10 };
+	unsigned char raw[16];
+	char hex[33];
+	size_t at = 0, dash = 0;
 
-	rng_bytes(b, sizeof(b));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof(b); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
+	rng_bytes(raw, sizeof(raw));
+	raw[6] = (unsigned char)((raw[6] & 0x0f) | 0x40);
+	raw[8] = (unsigned char)((raw[8] & 0x3f) | 0x80);
+	text_hex(raw, sizeof(raw), hex);
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		if (dash < sizeof(dash_before) && i == dash_before[dash]) {
 			out[at++] = '-';
-		out[at++] = digit[b[i] >> 4];
-		out[at++] = digit[b[i] & 15];
+			dash++;
+		}
+		memcpy(out + at, hex + 2 * i, 2);
+		at += 2;
 	}
 	out[at] = '\0';
 }
