@@ -306,36 +306,15 @@ static void docs_of(struct core *c, const struct value *names, struct docs *d)
 	}
 }
 
-/* Vault's order: exact, exact without the slash of a list, then wildcards for both. */
-static unsigned decide(const struct docs *d, const struct policy_query *q, bool list)
-{
-	struct policy_verdict v = { 0 };
-	size_t lengths[2] = { q->len, q->len };
-	size_t n = 1;
-
-	if (list && q->len > 0 && q->path[q->len - 1] == '/')
-		lengths[n++] = q->len - 1;
-	for (size_t k = 0; k < n && v.rule == NULL; k++)
-		for (size_t i = 0; i < d->n; i++)
-			policy_doc_exact(d->at[i], q, lengths[k], &v);
-	for (size_t k = 0; k < n && v.rule == NULL; k++)
-		for (size_t i = 0; i < d->n; i++)
-			policy_doc_match(d->at[i], q, lengths[k], &v);
-	return v.rule == NULL || (v.caps & CAP_DENY) ? CAP_DENY : v.caps;
-}
-
 unsigned policies_capabilities(struct core *c, const struct value *names,
                                const char *path, bool list)
 {
-	struct policy_query q;
 	struct docs d;
 
 	docs_of(c, names, &d);
 	if (d.root)
 		return CAPS_ALL;
-	if (d.broken || !policy_query_init(&q, path))
-		return CAP_DENY;
-	return decide(&d, &q, list);
+	return d.broken ? CAP_DENY : policy_decide(d.at, d.n, path, list);
 }
 
 int policies_allow(struct req *r)

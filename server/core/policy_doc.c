@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy_impl.h"
+#include "vault/limits.h"
 
 /* Exact and prefix rules of the same text are different keys. */
 #define SALT_EXACT  0x9e3779b9u
@@ -162,12 +163,26 @@ int policy_doc_index(struct policy_doc *d)
 	return 0;
 }
 
-bool policy_query_init(struct policy_query *q, const char *path)
+/* A path that is looked for, hashed once for all policies. */
+#define PATH_MAX_LEN (LIMIT_PATH + 1)
+struct query {
+	const char *path;
+	size_t len;
+	uint32_t hash[PATH_MAX_LEN + 1]; /* of each prefix; [n]: of n bytes */
+};
+
+/* The best rule so far, and the union of what the policies say for its pattern. */
+struct verdict {
+	const struct policy_rule *rule;
+	unsigned caps;
+};
+
+static bool query_init(struct query *q, const char *path)
 {
 	uint32_t h = FNV_START;
 	size_t n = strlen(path);
 
-	if (n > POLICY_PATH_MAX)
+	if (n > PATH_MAX_LEN)
 		return false;
 	q->path = path;
 	q->len = n;
@@ -177,9 +192,8 @@ bool policy_query_init(struct policy_query *q, const char *path)
 	return true;
 }
 
-static const struct policy_rule *find(const struct policy_doc *d,
-                                      const struct policy_query *q, size_t n,
-                                      enum policy_rule_kind kind)
+static const struct policy_rule *find(const struct policy_doc *d, const struct query *q,
+                                      size_t n, enum policy_rule_kind kind)
 {
 	size_t at = slot_of(q->hash[n], kind) & d->mask;
 
@@ -206,7 +220,7 @@ static int compare(const struct policy_rule *x, const struct policy_rule *y)
 	return memcmp(x->text, y->text, x->len);
 }
 
-static void consider(struct policy_verdict *v, const struct policy_rule *r)
+static void consider(struct verdict *v, const struct policy_rule *r)
 {
 	int order = v->rule != NULL ? compare(r, v->rule) : 1;
 
@@ -218,8 +232,8 @@ static void consider(struct policy_verdict *v, const struct policy_rule *r)
 	}
 }
 
-void policy_doc_exact(const struct policy_doc *d, const struct policy_query *q, size_t n,
-                      struct policy_verdict *v)
+static void match_exact(const struct policy_doc *d, const struct query *q, size_t n,
+                        struct verdict *v)
 {
 	const struct policy_rule *r = find(d, q, n, RULE_EXACT);
 
@@ -249,8 +263,8 @@ static bool segments_match(const struct policy_rule *r, const char *s, size_t n)
 	}
 }
 
-void policy_doc_match(const struct policy_doc *d, const struct policy_query *q, size_t n,
-                      struct policy_verdict *v)
+static void match_patterns(const struct policy_doc *d, const struct query *q, size_t n,
+                           struct verdict *v)
 {
 	for (size_t i = 0; i < d->n_lengths; i++) {
 		const struct policy_rule *r;
@@ -269,4 +283,26 @@ void policy_doc_match(const struct policy_doc *d, const struct policy_query *q, 
 		if (segments_match(r, q->path, n))
 			consider(v, r);
 	}
+}
+
+/* Vault's order: exact, exact without the slash of a list, then patterns for both. */
+unsigned policy_decide(const struct policy_doc *const *docs, size_t n, const char *path,
+                       bool list)
+{
+	struct verdict v = { 0 };
+	struct query q;
+	size_t lengths[2], tries = 1;
+
+	if (!query_init(&q, path))
+		return CAP_DENY;
+	lengths[0] = q.len;
+	if (list && q.len > 0 && path[q.len - 1] == '/')
+		lengths[tries++] = q.len - 1;
+	for (size_t k = 0; k < tries && v.rule == NULL; k++)
+		for (size_t i = 0; i < n; i++)
+			match_exact(docs[i], &q, lengths[k], &v);
+	for (size_t k = 0; k < tries && v.rule == NULL; k++)
+		for (size_t i = 0; i < n; i++)
+			match_patterns(docs[i], &q, lengths[k], &v);
+	return v.caps == 0 || (v.caps & CAP_DENY) ? CAP_DENY : v.caps;
 }

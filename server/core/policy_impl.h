@@ -81,29 +81,10 @@ int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned ca
 /** policy_doc_index(d): build the index, once, after the last rule; -1: out of memory. */
 int policy_doc_index(struct policy_doc *d) MUST_CHECK;
 
-/* A path that is looked for, hashed once for all policies. */
-#define POLICY_PATH_MAX 1100
-struct policy_query {
-	const char *path;
-	size_t len;
-	uint32_t hash[POLICY_PATH_MAX + 1]; /* of each prefix; [n]: of n bytes */
-};
-/** policy_query_init(q, path): false if the path is too long for any rule. */
-bool policy_query_init(struct policy_query *q, const char *path) MUST_CHECK;
-
-/* The best rule so far, and the union of what the policies say for its pattern. */
-struct policy_verdict {
-	const struct policy_rule *rule;
-	unsigned caps;
-};
-/** policy_doc_exact(d, q, n, v): consider the exact rule for the first ${n} bytes of the
- * path. */
-void policy_doc_exact(const struct policy_doc *d, const struct policy_query *q, size_t n,
-                      struct policy_verdict *v);
-/** policy_doc_match(d, q, n, v): consider the longest prefix rule and all rules with '+'.
- */
-void policy_doc_match(const struct policy_doc *d, const struct policy_query *q, size_t n,
-                      struct policy_verdict *v);
+/** policy_decide(docs, n, path, list): CAP_* that the policies together grant on a path;
+ * CAP_DENY alone if nothing.  For a list the path ends in a slash. */
+unsigned policy_decide(const struct policy_doc *const *docs, size_t n, const char *path,
+                       bool list);
 
 /* --- the mirror: policy.c --- */
 
