@@ -114,7 +114,7 @@ static int show(struct cli *c, struct err *e)
 	return rc;
 }
 
-static int revoke(struct cli *c, struct err *e)
+static int revoke_host(struct cli *c, struct err *e)
 {
 	json_t *doc = NULL;
 	int rc = cli_confirm(c, "Revoke the host and have it wipe its files?",
@@ -213,7 +213,7 @@ static const struct command rows[] = {
 	{ "host", "add", add, 1, 1, add_flags, "NAME", "make a join token for a host", NULL },
 	{ "host", "list", list, 0, 0, NULL, "", "all hosts", NULL },
 	{ "host", "show", show, 1, 1, NULL, "NAME", "one host and the leases it holds", NULL },
-	{ "host", "revoke", revoke, 1, 1, yes_flags, "NAME", "cut a host off and wipe its files",
+	{ "host", "revoke", revoke_host, 1, 1, yes_flags, "NAME", "cut a host off and wipe its files",
 	  NULL },
 	{ "host", "pins", pins, 0, 1, NULL, "[sha256//…]",
 	  "the server keys that hosts pin; with an argument: announce the next one", NULL },

@@ -51,7 +51,7 @@ static int list(struct cli *c, struct err *e)
 	return rc;
 }
 
-static int revoke(struct cli *c, struct err *e)
+static int revoke_lease(struct cli *c, struct err *e)
 {
 	json_t *body = json_pack("{s:s}", "lease_id", c->arg[0]), *doc;
 	int rc = cli_call(c, "POST", "sys/vault-leases/revoke", body, &doc, e);
@@ -69,7 +69,7 @@ static const struct flag list_flags[] = {
 
 static const struct command rows[] = {
 	{ "lease", "list", list, 0, 0, list_flags, "", "who holds which version of what", NULL },
-	{ "lease", "revoke", revoke, 1, 1, NULL, "LEASE", "take a secret from its holder", NULL },
+	{ "lease", "revoke", revoke_lease, 1, 1, NULL, "LEASE", "take a secret from its holder", NULL },
 };
 
 const struct command_set commands_lease = { rows, ARRAY_LEN(rows) };

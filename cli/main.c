@@ -35,7 +35,8 @@ static void wiping_free(void *ptr)
 
 static int run(struct cli *c, int argc, char **argv, struct err *e)
 {
-	char *help[] = { "help" };
+	static char word[] = "help";
+	char *help[] = { word };
 	const struct command *cmd;
 	int used, rc;
 
