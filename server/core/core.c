@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "backup.h"
 #include "batch.h"
 #include "db.h"
 #include "jobs.h"
@@ -92,7 +93,8 @@ int core_unsealed(struct core *c, struct err *e)
 
 	core_undo(c, drop_keys, c);
 	if ((rc = store_state_load(c, e)) != ERR_OK || (rc = mounts_load(c, e)) != ERR_OK ||
-	    (rc = policies_load(c, e)) != ERR_OK || (rc = audit_unsealed(c, e)) != ERR_OK)
+	    (rc = policies_load(c, e)) != ERR_OK || (rc = audit_unsealed(c, e)) != ERR_OK ||
+	    (rc = backup_restored(c, e)) != ERR_OK)
 		return rc;
 	jobs_dirty(c);
 	core_push_state(c);
@@ -116,6 +118,7 @@ void core_close(struct core *c)
 		return;
 	if (c->waits != NULL && c->batch != NULL)
 		drop_keys(c);
+	backup_close(c);
 	waits_close(c, free_req_item);
 	batch_close(c);
 	jobs_close(c);
