@@ -447,6 +447,18 @@ int store_by_parent_page(struct core *c, struct arena *a, enum store_kind kind,
 	return run_query(c, a, &q, fn, ctx, e);
 }
 
+int store_by_tag_page(struct core *c, struct arena *a, enum store_kind kind,
+                         const void *tag, size_t n, const void *after, size_t after_len,
+                         int limit, store_fn fn, void *ctx, struct err *e)
+{
+	struct query q = { .stmt = STMT_OBJECT_BY_TAG, .kind = (int)kind, .key = tag,
+		           .key_len = n, .limit = limit > 0 ? limit : -1,
+		           .after = after != NULL ? after : nothing,
+		           .after_len = after != NULL ? after_len : 0 };
+
+	return run_query(c, a, &q, fn, ctx, e);
+}
+
 int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const void *tag, size_t n,
                  store_fn fn, void *ctx, struct err *e)
 {

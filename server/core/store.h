@@ -72,6 +72,10 @@ int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const vo
 int store_by_parent_page(struct core *c, struct arena *a, enum store_kind kind, const void *parent, size_t n,
                          const void *after, size_t after_len, int limit, store_fn fn, void *ctx,
                          struct err *e) MUST_CHECK;
+/** store_by_tag_page(…): the same for store_by_tag(). */
+int store_by_tag_page(struct core *c, struct arena *a, enum store_kind kind, const void *tag, size_t n,
+                      const void *after, size_t after_len, int limit, store_fn fn, void *ctx,
+                      struct err *e) MUST_CHECK;
 /** store_each(…): all objects of a kind in order of id after ${after} (may be NULL), at most ${limit} (0: all). */
 int store_each(struct core *c, struct arena *a, enum store_kind kind, const void *after, size_t after_len, int limit,
                store_fn fn, void *ctx, struct err *e) MUST_CHECK;

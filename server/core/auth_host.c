@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth_host.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "arena.h"
+#include "rng.h"
+
+static const char join_id_context[] = "vault/join-id/v1";
+static const char join_key_context[] = "vault/join-key/v1";
+static const char join_context[] = "vault/join/v1";
+static const char joined_context[] = "vault/joined/v1";
+static const char login_context[] = "vault/host-login/v1";
+static const char order_context[] = "vault/host-order/v1";
+static const char value_context[] = "vault/host-value/v1";
+
+#define NONCE_TIME   8u
+#define NONCE_RANDOM 8u
+#define NONCE_PUBLIC (NONCE_TIME + NONCE_RANDOM)
+#define NONCE_AHEAD  1000 /* the clock was stepped back a little: still good */
+
+static unsigned char *put(unsigned char *at, const void *p, size_t n)
+{
+	memcpy(at, p, n);
+	return at + n;
+}
+
+static unsigned char *put_u64(unsigned char *at, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		at[i] = (unsigned char)(v >> (56 - 8 * i));
+	return at + 8;
+}
+
+static void hash_token(const char *context, size_t context_len, const char *token,
+                       unsigned char *out, size_t n)
+{
+	crypto_generichash_state h;
+
+	(void)crypto_generichash_init(&h, NULL, 0, n);
+	(void)crypto_generichash_update(&h, (const unsigned char *)context, context_len);
+	(void)crypto_generichash_update(&h, (const unsigned char *)token, strlen(token));
+	(void)crypto_generichash_final(&h, out, n);
+}
+
+void auth_host_join_id(const char *token, unsigned char out[JOIN_ID])
+{
+	hash_token(join_id_context, sizeof(join_id_context), token, out, JOIN_ID);
+}
+
+void auth_host_join_key(const char *token, unsigned char out[32])
+{
+	hash_token(join_key_context, sizeof(join_key_context), token, out, 32);
+}
+
+void auth_host_join_mac(const unsigned char key[32], const unsigned char sign_pk[32],
+                        const unsigned char box_pk[32], const unsigned char pin[32],
+                        unsigned char out[32])
+{
+	unsigned char msg[sizeof(join_context) + 96], *at = msg;
+
+	at = put(at, join_context, sizeof(join_context));
+	at = put(at, sign_pk, 32);
+	at = put(at, box_pk, 32);
+	at = put(at, pin, 32);
+	crypto_generichash(out, 32, msg, (size_t)(at - msg), key, 32);
+}
+
+void auth_host_joined_mac(const unsigned char key[32],
+                          const unsigned char host_id[HOST_ID],
+                          const unsigned char vault_id[16],
+                          const unsigned char order_pk[32],
+                          const unsigned char sign_pk[32], unsigned char out[32])
+{
+	unsigned char msg[sizeof(joined_context) + 96], *at = msg;
+
+	at = put(at, joined_context, sizeof(joined_context));
+	at = put(at, host_id, HOST_ID);
+	at = put(at, vault_id, 16);
+	at = put(at, order_pk, 32);
+	at = put(at, sign_pk, 32);
+	crypto_generichash(out, 32, msg, (size_t)(at - msg), key, 32);
+}
+
+static void nonce_mac(const unsigned char key[32], const unsigned char host_id[HOST_ID],
+                      const unsigned char *visible, unsigned char out[16])
+{
+	unsigned char msg[NONCE_PUBLIC + HOST_ID];
+
+	put(put(msg, visible, NONCE_PUBLIC), host_id, HOST_ID);
+	crypto_generichash(out, 16, msg, sizeof(msg), key, 32);
+}
+
+void auth_host_nonce(const unsigned char key[32], const unsigned char host_id[HOST_ID],
+                     int64_t now_ms, unsigned char out[HOST_NONCE])
+{
+	rng_bytes(put_u64(out, (uint64_t)now_ms), NONCE_RANDOM);
+	nonce_mac(key, host_id, out, out + NONCE_PUBLIC);
+}
+
+bool auth_host_nonce_ok(const unsigned char key[32], const unsigned char host_id[HOST_ID],
+                        int64_t now_ms, const unsigned char nonce[HOST_NONCE])
+{
+	unsigned char want[16];
+	uint64_t t = 0;
+	int64_t age;
+
+	nonce_mac(key, host_id, nonce, want);
+	if (sodium_memcmp(want, nonce + NONCE_PUBLIC, sizeof(want)) != 0)
+		return false;
+	for (size_t i = 0; i < NONCE_TIME; i++)
+		t = t << 8 | nonce[i];
+	age = now_ms - (int64_t)t;
+	return age >= -NONCE_AHEAD && age <= HOST_NONCE_MS;
+}
+
+void auth_host_login_message(const struct host_login *l, const unsigned char pin[32],
+                             unsigned char out[HOST_LOGIN_MESSAGE])
+{
+	unsigned char *at = out;
+
+	_Static_assert(sizeof(login_context) == 20, "HOST_LOGIN_MESSAGE counts it");
+	at = put(at, login_context, sizeof(login_context));
+	at = put(at, l->vault_id, sizeof(l->vault_id));
+	at = put(at, l->host_id, sizeof(l->host_id));
+	at = put(at, l->nonce, sizeof(l->nonce));
+	at = put_u64(at, l->generation);
+	put(at, pin, 32);
+}
+
+bool auth_host_login_ok(const struct host_login *l, const unsigned char pin[32],
+                        const unsigned char pk[32], const unsigned char sig[64])
+{
+	unsigned char msg[HOST_LOGIN_MESSAGE];
+
+	auth_host_login_message(l, pin, msg);
+	return crypto_sign_verify_detached(sig, msg, sizeof(msg), pk) == 0;
+}
+
+size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_ID],
+                               uint64_t generation, unsigned char out[HOST_ORDER_MESSAGE])
+{
+	size_t n = strlen(op) + 1;
+	unsigned char *at = out;
+
+	if (sizeof(order_context) + n + HOST_ID + 8 > HOST_ORDER_MESSAGE)
+		return 0;
+	at = put(at, order_context, sizeof(order_context));
+	at = put(at, op, n);
+	at = put(at, host_id, HOST_ID);
+	at = put_u64(at, generation);
+	return (size_t)(at - out);
+}
+
+unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
+                              host_sign_fn sign, const void *ctx, const void *body,
+                              size_t n, size_t *out_len)
+{
+	const size_t room = sizeof(value_context) > 64 ? sizeof(value_context) : 64;
+	unsigned char sig[64];
+	unsigned char *plain = arena_alloc(a, room + n), *sealed;
+	unsigned char *text;
+
+	*out_len = 64 + n + crypto_box_SEALBYTES;
+	sealed = arena_alloc(a, *out_len);
+	if (plain == NULL || sealed == NULL)
+		return NULL;
+	/* What is signed and what is sealed differ in their head alone: one copy serves. */
+	put(plain + room, body, n);
+	text = plain + room - sizeof(value_context);
+	put(text, value_context, sizeof(value_context));
+	sign(ctx, text, sizeof(value_context) + n, sig);
+	put(plain + room - sizeof(sig), sig, sizeof(sig));
+	if (crypto_box_seal(sealed, plain + room - sizeof(sig), sizeof(sig) + n, box_pk) != 0)
+		return NULL;
+	return sealed;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_AUTH_HOST_H
+#define SERVER_CORE_AUTH_HOST_H
+/*
+ * auth_host - the cryptography between vaultd and an agent: joining, logging in, orders,
+ * sealed values.  Pure functions over bytes; knows nothing of requests or storage.
+ *
+ * A context is hashed or signed with its NUL.  A pin is the SHA-256 of the server's public
+ * key as the agent saw it, zeros without TLS.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util.h"
+
+#define HOST_ID       16u
+#define JOIN_ID       16u
+#define HOST_NONCE    32u
+#define HOST_NONCE_MS 60000
+
+/** auth_host_join_id(token, out): what an agent shows instead of its join token. */
+void auth_host_join_id(const char *token, unsigned char out[JOIN_ID]);
+/** auth_host_join_key(token, out): the key that both sides derive from the join token. */
+void auth_host_join_key(const char *token, unsigned char out[32]);
+/** auth_host_join_mac(key, sign_pk, box_pk, pin, out): the agent's proof that it holds the
+ * token and which keys it brings. */
+void auth_host_join_mac(const unsigned char key[32], const unsigned char sign_pk[32],
+                        const unsigned char box_pk[32], const unsigned char pin[32],
+                        unsigned char out[32]);
+/** auth_host_joined_mac(key, host_id, vault_id, order_pk, sign_pk, out): the server's proof in
+ * return: whom the agent has joined. */
+void auth_host_joined_mac(const unsigned char key[32],
+                          const unsigned char host_id[HOST_ID],
+                          const unsigned char vault_id[16],
+                          const unsigned char order_pk[32],
+                          const unsigned char sign_pk[32], unsigned char out[32]);
+
+/** auth_host_nonce(key, host_id, now_ms, out): a challenge that needs no memory: time,
+ * randomness, and a MAC over both and the host. */
+void auth_host_nonce(const unsigned char key[32], const unsigned char host_id[HOST_ID],
+                     int64_t now_ms, unsigned char out[HOST_NONCE]);
+/** auth_host_nonce_ok(key, host_id, now_ms, nonce): ours, for this host, and not too old? */
+bool auth_host_nonce_ok(const unsigned char key[32],
+                        const unsigned char host_id[HOST_ID], int64_t now_ms,
+                        const unsigned char nonce[HOST_NONCE]);
+
+/* What a login signs. */
+struct host_login {
+	unsigned char vault_id[16];
+	unsigned char host_id[HOST_ID];
+	unsigned char nonce[HOST_NONCE];
+	uint64_t generation;
+};
+#define HOST_LOGIN_MESSAGE (20u + 16u + HOST_ID + HOST_NONCE + 8u + 32u)
+/** auth_host_login_message(l, pin, out): the bytes under the signature. */
+void auth_host_login_message(const struct host_login *l, const unsigned char pin[32],
+                             unsigned char out[HOST_LOGIN_MESSAGE]);
+/** auth_host_login_ok(l, pin, pk, sig): signed by ${pk}? */
+bool auth_host_login_ok(const struct host_login *l, const unsigned char pin[32],
+                        const unsigned char pk[32], const unsigned char sig[64]);
+
+#define HOST_ORDER_MESSAGE 80u
+/** auth_host_order_message(op, host_id, generation, out): the bytes of an order; returns their
+ * number, 0 if ${op} is too long. */
+size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_ID],
+                               uint64_t generation,
+                               unsigned char out[HOST_ORDER_MESSAGE]);
+
+/* Signs for the vault; the seam that keeps keys out of here. */
+typedef void (*host_sign_fn)(const void *ctx, const void *msg, size_t n,
+                             unsigned char sig[64]);
+struct arena;
+/**
+ * auth_host_seal(a, box_pk, sign, ctx, body, n, out_len): a value for one host: signed by the
+ * vault, then sealed to ${box_pk}.  NULL if the arena refuses or the key is no point.
+ */
+unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
+                              host_sign_fn sign, const void *ctx, const void *body,
+                              size_t n, size_t *out_len) MUST_CHECK;
+
+#endif
