@@ -5,152 +5,178 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_MS 1000000ll
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  (1000 * NS_PER_MS)
+#define NS_PER_H  (3600 * NS_PER_S)
 
-static const struct {
-	const char *name;
+/* As in Go, everything is counted in nanoseconds: no more than some 292 years. */
+struct scan {
+	const char *p;
+	const char *end;
 	int64_t ns;
-} units[] = {
-	/* two-letter names first: "ms" before "m" */
-	{ "ns", 1 },           { "us", 1000 },         { "\xc2\xb5s", 1000 }, { "\xce\xbcs", 1000 },
-	{ "ms", NS_PER_MS },   { "s", 1000000000ll },  { "m", 60000000000ll },
-	{ "h", 3600000000000ll },
 };
 
-static int bad(struct err *e)
+static bool is_digit(char c)
 {
-	return err_set(e, ERR_INVALID, "not a duration such as 30s, 1h30m or 7d");
+	return c >= '0' && c <= '9';
 }
 
-static bool all_digits(const char *s, size_t n)
+static bool all_digits(const char *p, const char *end)
 {
-	for (size_t i = 0; i < n; i++)
-		if (s[i] < '0' || s[i] > '9')
-			return false;
-	return n > 0;
+	while (p < end && is_digit(*p))
+		p++;
+	return p == end;
 }
 
-static int whole(const char *s, size_t n, int64_t unit_ms, int64_t *ms, struct err *e)
+/* Longer names first: "ms" is no "m". */
+static int64_t unit_ns(struct scan *s)
 {
-	int64_t v = 0;
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = {
+		{ "ns",         1               },
+		{ "us",         1000            },
+		{ "\xc2\xb5s", 1000            }, /* micro sign */
+		{ "\xce\xbcs", 1000            }, /* Greek mu */
+		{ "ms",         NS_PER_MS       },
+		{ "s",          NS_PER_S        },
+		{ "m",          60 * NS_PER_S   },
+		{ "h",          NS_PER_H        },
+	};
 
-	for (size_t i = 0; i < n; i++)
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, s[i] - '0', &v))
-			return bad(e);
-	if (__builtin_mul_overflow(v, unit_ms, &v))
-		return bad(e);
-	*ms = v;
-	return ERR_OK;
-}
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		size_t n = strlen(units[i].name);
 
-/* One "1.5h" at *s; its nanoseconds are added to *sum. */
-static int term(const char **s, const char *end, int64_t *sum)
-{
-	int64_t v = 0, scale = 1, ns, part;
-	const char *from = *s;
-	size_t u;
-
-	for (; *s < end && **s >= '0' && **s <= '9'; (*s)++)
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, **s - '0', &v))
-			return -1;
-	if (*s < end && **s == '.') {
-		from++;
-		for ((*s)++; *s < end && **s >= '0' && **s <= '9'; (*s)++) {
-			/* what is below the precision of Go's own parser is cut, as there */
-			if (scale < 1000000000ll && v < 1000000000ll) {
-				v = v * 10 + (**s - '0');
-				scale *= 10;
-			}
+		if ((size_t)(s->end - s->p) >= n && memcmp(s->p, units[i].name, n) == 0) {
+			s->p += n;
+			return units[i].ns;
 		}
 	}
-	if (*s <= from)
-		return -1;
-	for (u = 0; u < ARRAY_LEN(units); u++) {
-		size_t len = strlen(units[u].name);
+	return 0;
+}
 
-		if ((size_t)(end - *s) >= len && memcmp(*s, units[u].name, len) == 0)
-			break;
+static bool digits(struct scan *s, int64_t *n)
+{
+	*n = 0;
+	for (; s->p < s->end && is_digit(*s->p); s->p++)
+		if (__builtin_mul_overflow(*n, 10, n) ||
+		    __builtin_add_overflow(*n, *s->p - '0', n))
+			return false;
+	return true;
+}
+
+/* What the digits from ${p} on are worth behind the point. */
+static int64_t fraction(const char *p, int64_t unit)
+{
+	int64_t ns = 0;
+
+	for (; is_digit(*p) && unit >= 10; p++) {
+		unit /= 10;
+		ns += (*p - '0') * unit;
 	}
-	if (u == ARRAY_LEN(units))
-		return -1;
-	*s += strlen(units[u].name);
-	if (__builtin_mul_overflow(v, units[u].ns / scale > 0 ? units[u].ns / scale : 1, &part))
-		return -1;
-	if (units[u].ns / scale == 0)
-		part = v * units[u].ns / scale;
-	ns = part;
-	return __builtin_add_overflow(*sum, ns, sum) ? -1 : 0;
+	return ns;
+}
+
+/* One number with its unit.  A unit always follows, so fraction() stops at the latest
+ * there. */
+static bool term(struct scan *s)
+{
+	const char *from = s->p, *point;
+	int64_t whole, unit;
+	bool any;
+
+	if (!digits(s, &whole))
+		return false;
+	point = s->p;
+	any = s->p != from;
+	if (s->p < s->end && *s->p == '.') {
+		for (s->p++; s->p < s->end && is_digit(*s->p); s->p++)
+			;
+		any = any || s->p - point > 1;
+	}
+	unit = any ? unit_ns(s) : 0;
+	if (unit == 0 || __builtin_mul_overflow(whole, unit, &whole) ||
+	    __builtin_add_overflow(s->ns, whole, &s->ns))
+		return false;
+	return *point != '.' ||
+	       !__builtin_add_overflow(s->ns, fraction(point + 1, unit), &s->ns);
+}
+
+static bool counted(struct scan *s, int64_t unit)
+{
+	return digits(s, &s->ns) && !__builtin_mul_overflow(s->ns, unit, &s->ns);
+}
+
+static bool scan(struct scan *s)
+{
+	if (s->p == s->end)
+		return false;
+	if (all_digits(s->p, s->end))
+		return counted(s, NS_PER_S);
+	if (s->end - s->p > 1 && s->end[-1] == 'd' && all_digits(s->p, s->end - 1))
+		return counted(s, 24 * NS_PER_H);
+	while (s->p < s->end)
+		if (!term(s))
+			return false;
+	return true;
 }
 
 int duration_parse(const char *s, size_t n, int64_t *ms, struct err *e)
 {
-	const char *end = s + n;
-	int64_t sum = 0;
-	bool neg;
+	struct scan sc = { s, s + n, 0 };
+	bool negative = n > 0 && s[0] == '-';
 
 	if (n == 0) {
 		*ms = 0;
 		return ERR_OK;
 	}
-	if (all_digits(s, n))
-		return whole(s, n, 1000, ms, e);
-	if (s[n - 1] == 'd' && all_digits(s, n - 1))
-		return whole(s, n - 1, 86400000, ms, e);
-	neg = s[0] == '-';
-	s += s[0] == '-' || s[0] == '+';
-	if (neg && all_digits(s, (size_t)(end - s))) {
-		if (whole(s, (size_t)(end - s), 1000, &sum, e) != ERR_OK)
-			return bad(e);
-		*ms = -sum;
-		return ERR_OK;
-	}
-	if (s == end)
-		return bad(e);
-	while (s < end)
-		if (term(&s, end, &sum) != 0)
-			return bad(e);
-	sum /= NS_PER_MS;
-	*ms = neg ? -sum : sum;
+	if (negative || s[0] == '+')
+		sc.p++;
+	if (!scan(&sc))
+		return err_set(e, ERR_INVALID,
+		               "not a duration (such as \"90s\", \"1h30m\" or \"30d\")");
+	*ms = (negative ? -sc.ns : sc.ns) / NS_PER_MS;
 	return ERR_OK;
 }
 
-/* "1.5" of ${v} in units of ${unit}: no trailing zeros. */
-static int decimal(char *out, size_t cap, int64_t v, int64_t unit)
+/* ${n} / 10^${digits} without trailing zeroes. */
+static int decimal(char *out, size_t cap, uint64_t n, unsigned scale)
 {
-	int n = snprintf(out, cap, "%lld", (long long)(v / unit));
-	int64_t rest = v % unit;
+	uint64_t whole = n / scale, rest = n % scale;
+	unsigned width = 0;
 
-	if (rest == 0)
-		return n;
-	n += snprintf(out + n, cap - (size_t)n, ".%03lld", (long long)rest);
-	while (out[n - 1] == '0')
-		out[--n] = '\0';
-	return n;
+	for (unsigned s = scale; s > 1; s /= 10)
+		width++;
+	while (width > 0 && rest % 10 == 0) {
+		rest /= 10;
+		width--;
+	}
+	if (width == 0)
+		return snprintf(out, cap, "%llu", (unsigned long long)whole);
+	return snprintf(out, cap, "%llu.%0*llu", (unsigned long long)whole, (int)width,
+	                (unsigned long long)rest);
 }
 
 void duration_format(int64_t ms, char buf[DURATION_TEXT_MAX])
 {
 	uint64_t u = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-	int64_t v = (int64_t)(u / 1000), rest = (int64_t)(u % 1000);
-	size_t n = 0;
+	uint64_t minutes = u / 60000;
+	size_t at = 0;
 
-	buf[0] = '\0';
+	if (u != 0 && u < 1000) {
+		(void)snprintf(buf, DURATION_TEXT_MAX, "%s%llums", ms < 0 ? "-" : "",
+		               (unsigned long long)u);
+		return;
+	}
 	if (ms < 0)
-		buf[n++] = '-';
-	if (ms == 0) {
-		snprintf(buf, DURATION_TEXT_MAX, "0s");
-		return;
-	}
-	if (v == 0) {
-		snprintf(buf + n, DURATION_TEXT_MAX - n, "%lldms", (long long)rest);
-		return;
-	}
-	if (v >= 3600)
-		n += (size_t)snprintf(buf + n, DURATION_TEXT_MAX - n, "%lldh",
-		                      (long long)(v / 3600));
-	if (v >= 60)
-		n += (size_t)snprintf(buf + n, DURATION_TEXT_MAX - n, "%lldm",
-		                      (long long)(v / 60 % 60));
-	n += (size_t)decimal(buf + n, DURATION_TEXT_MAX - n, v % 60 * 1000 + rest, 1000);
-	snprintf(buf + n, DURATION_TEXT_MAX - n, "s");
+		buf[at++] = '-';
+	if (minutes >= 60)
+		at += (size_t)snprintf(buf + at, DURATION_TEXT_MAX - at, "%lluh",
+		                       (unsigned long long)minutes / 60);
+	if (minutes > 0)
+		at += (size_t)snprintf(buf + at, DURATION_TEXT_MAX - at, "%llum",
+		                       (unsigned long long)minutes % 60);
+	at += (size_t)decimal(buf + at, DURATION_TEXT_MAX - at, u % 60000, 1000);
+	(void)snprintf(buf + at, DURATION_TEXT_MAX - at, "s");
 }

@@ -4,109 +4,128 @@
 #include <string.h>
 
 #include "text.h"
-#include "vault/limits.h"
+
+static int bad(struct err *e, const char *rule)
+{
+	return err_set(e, ERR_INVALID, "invalid path: %s", rule);
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+/* The byte at ${raw}[*at], decoded once; *at moves behind it.  -1 names the rule in ${e}. */
+static int next_byte(const char *raw, size_t n, size_t *at, struct err *e)
+{
+	char c = raw[*at];
+	int byte;
+
+	if (c == '?' || c == '#') {
+		bad(e, "query or fragment");
+		return -1;
+	}
+	if (c != '%') {
+		(*at)++;
+		return (unsigned char)c;
+	}
+	if (n - *at < 3 || hex(raw[*at + 1]) < 0 || hex(raw[*at + 2]) < 0) {
+		bad(e, "incomplete percent escape");
+		return -1;
+	}
+	byte = hex(raw[*at + 1]) << 4 | hex(raw[*at + 2]);
+	*at += 3;
+	if (byte == '/') {
+		bad(e, "escaped slash");
+		return -1;
+	}
+	return byte;
+}
+
+int path_decode(const char *raw, size_t n, char *out, size_t cap, size_t *len, struct err *e)
+{
+	size_t at = n > 0 && raw[0] == '/' ? 1 : 0;
+	size_t have = 0;
+	int rc;
+
+	while (at < n) {
+		int byte = next_byte(raw, n, &at, e);
+
+		if (byte < 0)
+			return ERR_INVALID;
+		if (have >= LIMIT_PATH || have + 1 >= cap)
+			return bad(e, "too long");
+		out[have++] = (char)byte;
+	}
+	if ((rc = path_check(out, have, e)) != ERR_OK)
+		return rc;
+	out[have] = '\0';
+	*len = have;
+	return ERR_OK;
+}
 
 static int check_segment(const char *s, size_t n, struct err *e)
 {
 	if (n == 0)
-		return err_set(e, ERR_INVALID, "path has an empty segment");
-	if (n == 1 && s[0] == '.')
-		return err_set(e, ERR_INVALID, "path has a '.' segment");
-	if (n == 2 && s[0] == '.' && s[1] == '.')
-		return err_set(e, ERR_INVALID, "relative paths not supported");
+		return bad(e, "empty segment");
+	if (s[0] == '.' && (n == 1 || (n == 2 && s[1] == '.')))
+		return bad(e, "'.' or '..' segment");
+	if (s[0] == ' ' || s[n - 1] == ' ')
+		return bad(e, "segment begins or ends in a space");
 	return ERR_OK;
 }
 
 int path_check(const char *s, size_t n, struct err *e)
 {
-	size_t at = 0, segments = 0;
+	size_t from = 0, segments = 0;
 	int rc;
 
 	if (n == 0)
-		return err_set(e, ERR_INVALID, "path is empty");
+		return bad(e, "empty");
 	if (n > LIMIT_PATH)
-		return err_set(e, ERR_INVALID, "path is longer than %u bytes", LIMIT_PATH);
+		return bad(e, "too long");
 	if (!text_utf8_ok(s, n))
-		return err_set(e, ERR_INVALID, "path is not UTF-8");
+		return bad(e, "not UTF-8");
 	if (!text_printable(s, n))
-		return err_set(e, ERR_INVALID, "path has a control character");
-	while (at < n) {
-		const char *slash = memchr(s + at, '/', n - at);
-		size_t len = slash != NULL ? (size_t)(slash - s) - at : n - at;
+		return bad(e, "control character");
+	while (from < n) {
+		const char *slash = memchr(s + from, '/', n - from);
+		size_t end = slash != NULL ? (size_t)(slash - s) : n;
 
-		if ((rc = check_segment(s + at, len, e)) != ERR_OK)
+		if ((rc = check_segment(s + from, end - from, e)) != ERR_OK)
 			return rc;
 		if (++segments > LIMIT_PATH_SEGMENTS)
-			return err_set(e, ERR_INVALID, "path has more than %u segments",
-			               LIMIT_PATH_SEGMENTS);
-		at += len + 1;
+			return bad(e, "too many segments");
+		from = end + 1;
 	}
-	return ERR_OK;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-int path_decode(const char *raw, size_t n, char *out, size_t cap, size_t *len, struct err *e)
-{
-	size_t at = 0, to = 0;
-	int rc;
-
-	at += n > 0 && raw[0] == '/';
-	while (at < n) {
-		int hi, lo;
-		char c = raw[at++];
-
-		if (c == '%') {
-			hi = n - at >= 2 ? hex_value(raw[at]) : -1;
-			lo = n - at >= 2 ? hex_value(raw[at + 1]) : -1;
-			if (hi < 0 || lo < 0)
-				return err_set(e, ERR_INVALID, "path has a malformed %%-escape");
-			c = (char)(hi << 4 | lo);
-			at += 2;
-			/* An escaped slash would move a segment's border. */
-			if (c == '/')
-				return err_set(e, ERR_INVALID, "path has an escaped slash");
-		}
-		if (to + 1 >= cap)
-			return err_set(e, ERR_INVALID, "path is longer than %u bytes", LIMIT_PATH);
-		out[to++] = c;
-	}
-	if ((rc = path_check(out, to, e)) != ERR_OK)
-		return rc;
-	out[to] = '\0';
-	*len = to;
 	return ERR_OK;
 }
 
 static bool name_byte(char c, bool first)
 {
-	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-		return true;
-	return !first && (c == '.' || c == '_' || c == '-');
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       (!first && (c == '.' || c == '_' || c == '-'));
 }
 
-int path_name(const char *s, size_t n, char out[129], const char *what, struct err *e)
+int path_name(const char *s, size_t n, char out[LIMIT_NAME + 1], const char *what,
+              struct err *e)
 {
-	char folded[129];
+	char folded[LIMIT_NAME + 1];
 
 	if (n == 0 || n > LIMIT_NAME)
-		return err_set(e, ERR_INVALID, "%s must have 1 to %u characters", what, LIMIT_NAME);
+		return err_set(e, ERR_INVALID, "invalid %s: must have 1 to %u characters", what,
+		               LIMIT_NAME);
 	for (size_t i = 0; i < n; i++) {
-		char c = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] + ('a' - 'A')) : s[i];
-
-		if (!name_byte(c, i == 0))
+		folded[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 0x20) : s[i];
+		if (!name_byte(folded[i], i == 0))
 			return err_set(e, ERR_INVALID,
-			               "%s may have letters, digits, '.', '_' and '-' only, and "
-			               "begins with a letter or digit",
+			               "invalid %s: only letters, digits and, after the "
+			               "first, '.', '_' and '-' are allowed",
 			               what);
-		folded[i] = c;
 	}
 	folded[n] = '\0';
 	memcpy(out, folded, n + 1);

@@ -2,7 +2,7 @@
 #ifndef TEXT_H
 #define TEXT_H
 /*
- * text - hex, base64, base62, base32 and UTF-8.  Encoders and decoders of key material do no
+ * text - hex, base64, base62, base32 and UTF-8.  Encoders, decoders and the checksum do no
  * table look-ups and no branches that depend on the data.
  */
 #include <stdbool.h>
@@ -15,32 +15,41 @@ void text_hex(const void *p, size_t n, char *out);
 long text_unhex(const char *s, size_t n, void *out, size_t cap);
 
 #define TEXT_BASE64_LEN(n) ((((n) + 2) / 3) * 4)
-/** text_base64(p, n, out): standard alphabet with padding and a NUL; returns the length. RFC 4648 §4 */
+/** text_base64(p, n, out): standard alphabet with padding (RFC 4648 section 4) and a NUL;
+ * returns the length. */
 size_t text_base64(const void *p, size_t n, char *out);
-/** text_base64url(p, n, out): URL alphabet, no padding, and a NUL. RFC 4648 §5 */
+/** text_base64url(p, n, out): URL alphabet, no padding (RFC 4648 section 5), and a NUL;
+ * returns the length. */
 size_t text_base64url(const void *p, size_t n, char *out);
-/** text_unbase64(s, n, out, cap): either alphabet, padding optional, no other bytes, no stray bits; bytes or -1. */
+/** text_unbase64(s, n, out, cap): either alphabet but not both, padding optional, no other
+ * bytes, no stray bits; bytes written, or -1. */
 long text_unbase64(const char *s, size_t n, void *out, size_t cap);
 
-/** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns the length. */
+#define TEXT_BASE32_LEN(n) (((n) * 8 + 4) / 5)
+/** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns the
+ * length. */
 size_t text_base32(const void *p, size_t n, char *out);
-/** text_unbase32(s, n, out, cap): any case; bytes or -1. */
+/** text_unbase32(s, n, out, cap): any case, no padding, no stray bits; bytes or -1. */
 long text_unbase32(const char *s, size_t n, void *out, size_t cap);
 
-/** text_base62(p, n, out, width): the big-endian number ${p} as exactly ${width} digits 0-9A-Za-z
- * and a NUL; -1 if it does not fit. */
+#define TEXT_BASE62_MAX 64u /* bytes of a number that text_base62() takes */
+/** text_base62(p, n, out, width): the big-endian number ${p} as exactly ${width} digits
+ * 0-9A-Za-z and a NUL; 0, or -1 if it does not fit. */
 int text_base62(const void *p, size_t n, char *out, size_t width);
 /** text_base62_random(out, width): ${width} uniformly random digits and a NUL. */
 void text_base62_random(char *out, size_t width);
+/** text_base62_ok(s, n): are all ${n} bytes base62 digits? */
+bool text_base62_ok(const char *s, size_t n);
 
-/** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL counts as a byte. */
+/** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL
+ * counts as a byte. */
 bool text_utf8_ok(const char *s, size_t n);
 /** text_printable(s, n): well-formed UTF-8 and no control characters (C0, DEL, C1). */
 bool text_printable(const char *s, size_t n);
 /** text_crc32(p, n): CRC-32 (IEEE 802.3), as zlib's. */
 uint32_t text_crc32(const void *p, size_t n);
 
-/** text_semver etc. live elsewhere; text_ieq(a, b): ASCII case-insensitive equality. */
+/** text_ieq(a, b): ASCII case-insensitive equality. */
 bool text_ieq(const char *a, const char *b);
 
 #endif

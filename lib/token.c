@@ -1,47 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
+#include <sodium.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "rng.h"
 #include "text.h"
 
-#define PREFIX_LEN 6 /* vlt_x_ */
-#define RANDOM_LEN 43
-#define CHECK_LEN 6
+#define PREFIX 6u  /* vlt_s_ */
+#define RANDOM 43u /* 32 bytes in base 62 */
+#define CHECK  6u  /* 4 bytes in base 62 */
+_Static_assert(PREFIX + RANDOM + CHECK == TOKEN_TEXT_LEN, "parts of a token");
 
-static void check_digits(const char *s, char out[CHECK_LEN + 1])
+static void checksum(const char *token, char out[CHECK + 1])
 {
-	uint32_t crc = text_crc32(s, PREFIX_LEN + RANDOM_LEN);
-	unsigned char b[4] = { (unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
-		               (unsigned char)(crc >> 8), (unsigned char)crc };
+	uint32_t crc = text_crc32(token, PREFIX + RANDOM);
+	const unsigned char be[4] = { (unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
+		                      (unsigned char)(crc >> 8), (unsigned char)crc };
 
-	(void)text_base62(b, sizeof(b), out, CHECK_LEN); /* 62^6 > 2^32: always fits */
+	(void)text_base62(be, sizeof(be), out, CHECK);
 }
 
 void token_new(char type, char out[TOKEN_TEXT_LEN + 1])
 {
+	unsigned char raw[32];
+
 	memcpy(out, "vlt_", 4);
 	out[4] = type;
 	out[5] = '_';
-	text_base62_random(out + PREFIX_LEN, RANDOM_LEN);
-	check_digits(out, out + PREFIX_LEN + RANDOM_LEN);
-}
-
-static bool is_base62(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+	rng_bytes(raw, sizeof(raw));
+	(void)text_base62(raw, sizeof(raw), out + PREFIX, RANDOM);
+	sodium_memzero(raw, sizeof(raw));
+	checksum(out, out + PREFIX + RANDOM);
 }
 
 bool token_valid(const char *s, size_t n, char type)
 {
-	char want[CHECK_LEN + 1];
+	char want[CHECK + 1];
 
-	if (n != TOKEN_TEXT_LEN || memcmp(s, "vlt_", 4) != 0 || s[5] != '_' ||
-	    (type != '\0' && s[4] != type) || memchr("sjwbra", s[4], 6) == NULL)
+	if (n != TOKEN_TEXT_LEN || memcmp(s, "vlt_", 4) != 0 || s[5] != '_')
 		return false;
-	for (size_t i = PREFIX_LEN; i < n; i++)
-		if (!is_base62(s[i]))
-			return false;
-	check_digits(s, want);
-	return memcmp(want, s + PREFIX_LEN + RANDOM_LEN, CHECK_LEN) == 0;
+	if (type != 0 ? s[4] != type : s[4] == '\0' || strchr("sjwbr", s[4]) == NULL)
+		return false;
+	if (!text_base62_ok(s + PREFIX, RANDOM))
+		return false;
+	checksum(s, want);
+	return sodium_memcmp(s + PREFIX + RANDOM, want, CHECK) == 0;
 }

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sodium.h>
+#include <string.h>
+
+#include "rng.h"
+#include "text.h"
+
+/* All-ones if ${low} <= ${x} <= ${high}, else 0; every operand is below 2^31. */
+static uint32_t within(uint32_t x, uint32_t low, uint32_t high)
+{
+	return (((x - low) | (high - x)) >> 31) - 1;
+}
+
+static uint32_t equal(uint32_t x, uint32_t y)
+{
+	return within(x, y, y);
+}
+
+/* The value of a digit plus one, 0 if it is none. */
+static uint32_t from_hex(uint32_t c)
+{
+	return (within(c, '0', '9') & (c - '0' + 1)) | (within(c, 'a', 'f') & (c - 'a' + 11)) |
+	       (within(c, 'A', 'F') & (c - 'A' + 11));
+}
+
+static uint32_t from_base64(uint32_t c)
+{
+	return (within(c, 'A', 'Z') & (c - 'A' + 1)) | (within(c, 'a', 'z') & (c - 'a' + 27)) |
+	       (within(c, '0', '9') & (c - '0' + 53)) |
+	       ((equal(c, '+') | equal(c, '-')) & 63) |
+	       ((equal(c, '/') | equal(c, '_')) & 64);
+}
+
+static uint32_t from_base32(uint32_t c)
+{
+	return (within(c, 'A', 'Z') & (c - 'A' + 1)) | (within(c, 'a', 'z') & (c - 'a' + 1)) |
+	       (within(c, '2', '7') & (c - '2' + 27));
+}
+
+static char to_hex(uint32_t v)
+{
+	return (char)((within(v, 0, 9) & (v + '0')) | (within(v, 10, 15) & (v - 10 + 'a')));
+}
+
+static char to_base32(uint32_t v)
+{
+	return (char)((within(v, 0, 25) & (v + 'a')) | (within(v, 26, 31) & (v - 26 + '2')));
+}
+
+static char to_base62(uint32_t v)
+{
+	return (char)((within(v, 0, 9) & (v + '0')) | (within(v, 10, 35) & (v - 10 + 'A')) |
+	              (within(v, 36, 61) & (v - 36 + 'a')));
+}
+
+void text_hex(const void *p, size_t n, char *out)
+{
+	const unsigned char *in = p;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = to_hex(in[i] >> 4);
+		*out++ = to_hex(in[i] & 15u);
+	}
+	*out = '\0';
+}
+
+/* ${n} digits of ${bits} bits each, most significant first.  What remains behind the last
+ * whole byte must be less than a digit, and zero: every value has one spelling. */
+static long decode(const char *s, size_t n, unsigned bits, uint32_t (*digit)(uint32_t),
+                   unsigned char *out, size_t cap)
+{
+	uint32_t acc = 0, bad = 0;
+	unsigned have = 0;
+	size_t at = 0;
+
+	if (n / 8 * bits + n % 8 * bits / 8 > cap || n % 8 * bits % 8 >= bits)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t v = digit((unsigned char)s[i]);
+
+		bad |= equal(v, 0);
+		acc = (acc << bits | (v - 1)) & 0xffff;
+		have += bits;
+		if (have >= 8) {
+			have -= 8;
+			out[at++] = (unsigned char)(acc >> have);
+		}
+	}
+	bad |= acc & ((1u << have) - 1);
+	return bad != 0 ? -1 : (long)at;
+}
+
+long text_unhex(const char *s, size_t n, void *out, size_t cap)
+{
+	return n % 2 != 0 ? -1 : decode(s, n, 4, from_hex, out, cap);
+}
+
+static size_t base64(const void *p, size_t n, char *out, int variant)
+{
+	sodium_bin2base64(out, sodium_base64_encoded_len(n, variant), p, n, variant);
+	return sodium_base64_encoded_len(n, variant) - 1;
+}
+
+size_t text_base64(const void *p, size_t n, char *out)
+{
+	return base64(p, n, out, sodium_base64_VARIANT_ORIGINAL);
+}
+
+size_t text_base64url(const void *p, size_t n, char *out)
+{
+	return base64(p, n, out, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+long text_unbase64(const char *s, size_t n, void *out, size_t cap)
+{
+	uint32_t standard = 0, url = 0;
+	size_t padding = 0;
+
+	while (padding < 2 && padding < n && s[n - 1 - padding] == '=')
+		padding++;
+	if (padding != 0 && n % 4 != 0)
+		return -1;
+	n -= padding;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t c = (unsigned char)s[i];
+
+		standard |= equal(c, '+') | equal(c, '/');
+		url |= equal(c, '-') | equal(c, '_');
+	}
+	if ((standard & url) != 0)
+		return -1;
+	return decode(s, n, 6, from_base64, out, cap);
+}
+
+size_t text_base32(const void *p, size_t n, char *out)
+{
+	const unsigned char *in = p;
+	uint32_t acc = 0;
+	unsigned have = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		acc = (acc << 8 | in[i]) & 0xfff;
+		for (have += 8; have >= 5; have -= 5)
+			out[at++] = to_base32(acc >> (have - 5) & 31);
+	}
+	if (have > 0)
+		out[at++] = to_base32(acc << (5 - have) & 31);
+	out[at] = '\0';
+	return at;
+}
+
+long text_unbase32(const char *s, size_t n, void *out, size_t cap)
+{
+	return decode(s, n, 5, from_base32, out, cap);
+}
+
+/* Divide the number by 62 in place and return the remainder: the same steps for every
+ * number of this length. */
+static uint32_t divide(unsigned char *number, size_t n)
+{
+	uint32_t rest = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t x = rest << 8 | number[i];
+
+		number[i] = (unsigned char)(x / 62);
+		rest = x % 62;
+	}
+	return rest;
+}
+
+int text_base62(const void *p, size_t n, char *out, size_t width)
+{
+	unsigned char number[TEXT_BASE62_MAX];
+	int rc;
+
+	if (n > sizeof(number))
+		return -1;
+	if (n != 0)
+		memcpy(number, p, n);
+	for (size_t i = width; i-- > 0;)
+		out[i] = to_base62(divide(number, n));
+	out[width] = '\0';
+	rc = sodium_is_zero(number, n) ? 0 : -1;
+	sodium_memzero(number, sizeof(number));
+	return rc;
+}
+
+void text_base62_random(char *out, size_t width)
+{
+	size_t at = 0;
+
+	while (at < width) {
+		unsigned char byte;
+
+		rng_bytes(&byte, 1);
+		if ((byte & 63u) < 62)
+			out[at++] = to_base62(byte & 63u);
+	}
+	out[width] = '\0';
+}
+
+bool text_base62_ok(const char *s, size_t n)
+{
+	uint32_t ok = 0xffffffffu;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t c = (unsigned char)s[i];
+
+		ok &= within(c, '0', '9') | within(c, 'A', 'Z') | within(c, 'a', 'z');
+	}
+	return ok != 0;
+}
