@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rng.h"
+#include "tests/lib/storefix.h"
+
+static struct storefix *f;
+
+static void setup(void)
+{
+	f = storefix_new();
+	storefix_ready(f);
+}
+
+static void teardown(void)
+{
+	storefix_free(f);
+}
+
+TestSuite(store, .init = setup, .fini = teardown, .timeout = 120);
+
+static int put(enum store_kind kind, int id, const char *text)
+{
+	struct store_object o = storefix_object(f, kind, id, text);
+
+	return store_put(&f->c, &o, &f->e);
+}
+
+static int get(enum store_kind kind, int id, struct store_object *out)
+{
+	struct store_object o = storefix_object(f, kind, id, "");
+
+	return store_get(&f->c, f->a, kind, o.id, o.id_len, out, &f->e);
+}
+
+static void must(int rc)
+{
+	cr_assert_eq(rc, ERR_OK, "%s", f->e.msg);
+}
+
+static void batch(void)
+{
+	must(storefix_begin(f));
+}
+
+static void commit(void)
+{
+	must(storefix_commit(f));
+}
+
+static const char *text_of(const struct store_object *o)
+{
+	return value_cstr_or(f->a, o->body, "text", "?");
+}
+
+Test(store, what_was_put_comes_back)
+{
+	struct store_object o = storefix_object(f, KIND_LEASE, 7, "hello"), got;
+
+	memset(o.parent, 1, o.parent_len = 16);
+	memset(o.tag, 2, o.tag_len = 32);
+	o.due = 12345;
+	batch();
+	must(store_put(&f->c, &o, &f->e));
+	cr_assert_eq(o.version, 1);
+	commit();
+	must(get(KIND_LEASE, 7, &got));
+	cr_assert_eq(got.version, 1);
+	cr_assert_eq(got.due, 12345);
+	cr_assert(got.parent_len == 16 && memcmp(got.parent, o.parent, 16) == 0);
+	cr_assert(got.tag_len == 32 && memcmp(got.tag, o.tag, 32) == 0);
+	cr_assert_str_eq(text_of(&got), "hello");
+	cr_assert_eq(get(KIND_TOKEN, 7, &got), ERR_NOENT, "the kind is part of the identity");
+	must(storefix_reopen(f));
+	must(get(KIND_LEASE, 7, &got));
+	must(storefix_verify(f));
+}
+
+Test(store, versions_guard_against_lost_updates)
+{
+	struct store_object first, second, o = storefix_object(f, KIND_HOST, 1, "a");
+
+	batch();
+	must(store_put(&f->c, &o, &f->e));
+	cr_assert_eq(put(KIND_HOST, 1, "again"), ERR_CONFLICT, "it exists");
+	must(get(KIND_HOST, 1, &first));
+	must(get(KIND_HOST, 1, &second));
+	must(store_put(&f->c, &first, &f->e));
+	cr_assert_eq(first.version, 2);
+	cr_assert_eq(store_put(&f->c, &second, &f->e), ERR_CONFLICT);
+	cr_assert_eq(second.version, 1);
+	cr_assert_eq(store_delete(&f->c, &second, &f->e), ERR_CONFLICT);
+	must(store_delete(&f->c, &first, &f->e));
+	cr_assert_eq(store_delete(&f->c, &first, &f->e), ERR_CONFLICT, "it is gone");
+	cr_assert_eq(store_put(&f->c, &first, &f->e), ERR_CONFLICT, "it does not come back");
+	must(put(KIND_HOST, 1, "new"));
+	commit();
+	must(storefix_verify(f));
+}
+
+Test(store, malformed_objects_are_refused)
+{
+	struct store_object o = storefix_object(f, KIND_CONSISTENCY, 1, "x");
+
+	batch();
+	cr_assert_eq(store_put(&f->c, &o, &f->e), ERR_INTERNAL);
+	o = storefix_object(f, KIND_HOST, 1, "x");
+	o.id_len = 0;
+	cr_assert_eq(store_put(&f->c, &o, &f->e), ERR_INTERNAL);
+	o.id_len = 33;
+	cr_assert_eq(store_put(&f->c, &o, &f->e), ERR_INTERNAL);
+	commit();
+}
+
+Test(store, sealed_store_answers_nothing)
+{
+	struct store_object o;
+	struct keyring *keys = f->c.keys;
+
+	f->c.keys = NULL;
+	cr_assert_eq(get(KIND_HOST, 1, &o), ERR_SEALED);
+	cr_assert_eq(put(KIND_HOST, 1, "x"), ERR_SEALED);
+	f->c.keys = keys;
+}
+
+/* ---- iteration ---- */
+
+struct seen {
+	int n, ids[400];
+	int nested;
+};
+
+static int nested(void *ctx, struct store_object *o, struct err *e)
+{
+	(void)o;
+	(void)e;
+	++*(int *)ctx;
+	return ERR_OK;
+}
+
+/* Reads other rows, by the same query too, while it is called. */
+static int note(void *ctx, struct store_object *o, struct err *e)
+{
+	struct seen *s = ctx;
+	struct store_object other;
+
+	s->ids[s->n++] = o->id[0] << 8 | o->id[1];
+	if (store_get(&f->c, f->a, o->kind, o->id, o->id_len, &other, e) != ERR_OK)
+		return e->code;
+	if (o->parent_len > 0 && s->n == 1)
+		return store_by_parent(&f->c, f->a, o->kind, o->parent, o->parent_len, nested,
+		                       &s->nested, e);
+	return ERR_OK;
+}
+
+static void put_family(int n)
+{
+	batch();
+	for (int i = 0; i < n; i++) {
+		struct store_object o = storefix_object(f, KIND_SECRET, i * 7 % n, "child");
+
+		memset(o.parent, i % 2, o.parent_len = 32);
+		memset(o.tag, 9, o.tag_len = 32);
+		o.due = i % 3 == 0 ? 0 : 1000 - i;
+		must(store_put(&f->c, &o, &f->e));
+	}
+	commit();
+}
+
+static void check_order(const struct seen *s, int n)
+{
+	cr_assert_eq(s->n, n);
+	for (int i = 1; i < n; i++)
+		cr_assert_lt(s->ids[i - 1], s->ids[i]);
+}
+
+Test(store, iteration_is_complete_ordered_and_re_entrant)
+{
+	unsigned char parent[32] = { 0 }, tag[32];
+	struct seen s = { 0 };
+
+	memset(tag, 9, sizeof(tag));
+	put_family(300);
+	must(store_by_parent(&f->c, f->a, KIND_SECRET, parent, 32, note, &s, &f->e));
+	check_order(&s, 150);
+	cr_assert_eq(s.nested, 150);
+	memset(&s, 0, sizeof(s));
+	must(store_by_tag(&f->c, f->a, KIND_SECRET, tag, 32, note, &s, &f->e));
+	check_order(&s, 300);
+	memset(&s, 0, sizeof(s));
+	must(store_each(&f->c, f->a, KIND_SECRET, NULL, 0, 0, note, &s, &f->e));
+	check_order(&s, 300);
+	memset(&s, 0, sizeof(s));
+	must(store_by_parent(&f->c, f->a, KIND_HOST, parent, 32, note, &s, &f->e));
+	cr_assert_eq(s.n, 0);
+}
+
+Test(store, iteration_goes_on_behind_a_row_and_stops_at_a_limit)
+{
+	static const int limits[] = { 1, 63, 64, 65, 128, 129, 299, 300, 301 };
+
+	put_family(300);
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		struct seen s = { 0 };
+		struct store_object o = storefix_object(f, KIND_SECRET, 10, "");
+
+		must(store_each(&f->c, f->a, KIND_SECRET, NULL, 0, limits[i], note, &s, &f->e));
+		cr_assert_eq(s.n, limits[i] < 300 ? limits[i] : 300, "limit %d", limits[i]);
+		memset(&s, 0, sizeof(s));
+		must(store_each(&f->c, f->a, KIND_SECRET, o.id, o.id_len, 5, note, &s, &f->e));
+		cr_assert_eq(s.n, 5);
+		cr_assert_eq(s.ids[0] >> 8, 0);
+		cr_assert_gt(s.ids[0] & 0xff, 10);
+	}
+}
+
+static int stop(void *ctx, struct store_object *o, struct err *e)
+{
+	(void)o;
+	return ++*(int *)ctx == 3 ? err_set(e, ERR_TIMEOUT, "enough") : ERR_OK;
+}
+
+Test(store, a_callback_ends_the_iteration)
+{
+	int n = 0;
+
+	put_family(10);
+	cr_assert_eq(store_each(&f->c, f->a, KIND_SECRET, NULL, 0, 0, stop, &n, &f->e),
+	             ERR_TIMEOUT);
+	cr_assert_eq(n, 3);
+}
+
+struct due_seen {
+	int64_t due[300];
+	int n;
+};
+
+static int note_due(void *ctx, struct store_object *o, struct err *e)
+{
+	struct due_seen *d = ctx;
+
+	(void)e;
+	d->due[d->n++] = o->due;
+	return ERR_OK;
+}
+
+Test(store, due_objects_come_earliest_first)
+{
+	struct due_seen d = { .n = 0 };
+
+	cr_assert_eq(store_next_due(&f->c, KIND_SECRET), 0);
+	put_family(300);
+	cr_assert_eq(store_next_due(&f->c, KIND_SECRET), 1000 - 299);
+	must(store_due(&f->c, f->a, KIND_SECRET, 900, 0, note_due, &d, &f->e));
+	cr_assert_eq(d.n, 134); /* i = 100 … 299 but those that 3 divides */
+	for (int i = 1; i < d.n; i++)
+		cr_assert(d.due[i - 1] < d.due[i] && d.due[i] <= 900);
+	d.n = 0;
+	must(store_due(&f->c, f->a, KIND_SECRET, 700, 0, note_due, &d, &f->e));
+	cr_assert_eq(d.n, 0);
+	must(store_due(&f->c, f->a, KIND_SECRET, 900, 2, note_due, &d, &f->e));
+	cr_assert_eq(d.n, 2);
+	cr_assert_eq(store_count(&f->c, KIND_SECRET), 300);
+	cr_assert_eq(store_count(&f->c, KIND_HOST), 0);
+}
+
+Test(store, blind_tags_depend_on_every_part)
+{
+	unsigned char a[32], b[32];
+
+	store_blind(&f->c, a, "policy", "x", 1, NULL, 0);
+	store_blind(&f->c, b, "policy", "x", 1, NULL, 0);
+	cr_assert_eq(memcmp(a, b, 32), 0);
+	store_blind(&f->c, b, "policx", "x", 1, NULL, 0);
+	cr_assert_neq(memcmp(a, b, 32), 0);
+	store_blind(&f->c, b, "policy", NULL, 0, "x", 1);
+	cr_assert_neq(memcmp(a, b, 32), 0);
+	store_blind(&f->c, a, "s", "ab", 2, "c", 1);
+	store_blind(&f->c, b, "s", "a", 1, "bc", 2);
+	cr_assert_neq(memcmp(a, b, 32), 0);
+}
+
+/* ---- payloads ---- */
+
+static unsigned char secret[32] = { 5, 6, 7 };
+
+Test(store, payloads_of_all_sizes_come_back_and_hide_their_length)
+{
+	static const size_t sizes[] = { 0, 1, 30, 31, 32, 33, 1000, 65535, 65536, 65537, 524288 };
+	static unsigned char value[524288];
+
+	randombytes_buf(value, sizeof(value));
+	memset(value, 0, 40); /* zeros at the end must not be taken for padding */
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		unsigned char *got;
+		size_t n;
+
+		batch();
+		must(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, sizes[i], &f->e));
+		cr_assert_eq(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, 1, &f->e),
+		             ERR_CONFLICT);
+		commit();
+		must(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 77, &got, &n, &f->e));
+		cr_assert(n == sizes[i] && memcmp(got, value, n) == 0, "size %zu", sizes[i]);
+		cr_assert_eq(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 78, &got, &n, &f->e),
+		             ERR_INTEGRITY, "another time of creation");
+	}
+	must(storefix_verify(f));
+	storefix_close(f);
+	cr_assert_eq(storefix_number(f, "SELECT count(DISTINCT length(sealed)) FROM payload "
+	                                "WHERE version IN (2, 3, 4)"),
+	             1, "1, 30 and 31 bytes look the same");
+}
+
+Test(store, a_destroyed_payload_is_gone)
+{
+	unsigned char *got;
+	size_t n;
+
+	batch();
+	must(payload_put(&f->c, secret, 1, 0, "x", 1, &f->e));
+	must(payload_destroy(&f->c, secret, 1, &f->e));
+	must(payload_destroy(&f->c, secret, 1, &f->e));
+	commit();
+	cr_assert_eq(payload_get(&f->c, f->a, secret, 1, 0, &got, &n, &f->e), ERR_NOENT);
+	must(storefix_verify(f));
+}
+
+/* ---- tampering: whoever can write the file ---- */
+
+static void populate(void)
+{
+	batch();
+	for (int i = 0; i < 5; i++) {
+		struct store_object o = storefix_object(f, KIND_POLICY, i, "rule");
+
+		memset(o.parent, 3, o.parent_len = 32);
+		o.due = 500 + i;
+		must(store_put(&f->c, &o, &f->e));
+	}
+	must(payload_put(&f->c, secret, 1, 0, "one", 3, &f->e));
+	must(payload_put(&f->c, secret, 2, 0, "two", 3, &f->e));
+	commit();
+	must(storefix_verify(f));
+}
+
+struct tamper {
+	char name[32];
+	char sql[300];
+	int reads_fail; /* is a read refused, or is it found by the state MAC alone? */
+	int at_unseal;  /* … or at unseal already? */
+};
+
+#define ROW(n) "substr(id, 2, 1) = x'0" #n "' AND kind = 2"
+
+ParameterizedTestParameters(store, tampering_is_detected)
+{
+	static struct tamper c[] = {
+		{ "swap two bodies",
+		  "UPDATE object SET sealed = (SELECT sealed FROM object WHERE " ROW(1) ") WHERE " ROW(0),
+		  1, 0 },
+		{ "change the version", "UPDATE object SET version = 9 WHERE " ROW(0), 1, 0 },
+		{ "change the due time", "UPDATE object SET due = 1 WHERE " ROW(0), 1, 0 },
+		{ "drop the due time", "UPDATE object SET due = NULL WHERE " ROW(0), 1, 0 },
+		{ "change the parent", "UPDATE object SET parent = zeroblob(32) WHERE " ROW(0), 1, 0 },
+		{ "drop the parent", "UPDATE object SET parent = NULL WHERE " ROW(0), 1, 0 },
+		{ "add a tag", "UPDATE object SET tag = zeroblob(32) WHERE " ROW(0), 1, 0 },
+		{ "long parent", "UPDATE object SET parent = zeroblob(4000) WHERE " ROW(0), 1, 0 },
+		{ "empty body", "UPDATE object SET sealed = x'' WHERE " ROW(0), 1, 0 },
+		{ "another key term",
+		  "UPDATE object SET sealed = substr(sealed, 1, 7) || x'02' || substr(sealed, 9) "
+		  "WHERE " ROW(0), 1, 0 },
+		{ "delete a row", "DELETE FROM object WHERE " ROW(0), 0, 0 },
+		{ "delete a payload", "DELETE FROM payload WHERE version = 1", 0, 0 },
+		{ "another kind", "UPDATE object SET kind = 6 WHERE " ROW(0), 0, 0 },
+		{ "swap payloads",
+		  "UPDATE payload SET sealed = (SELECT sealed FROM payload WHERE version = 1) "
+		  "WHERE version = 2", 1, 0 },
+		{ "swap payloads and keys",
+		  "UPDATE payload SET version = 10 WHERE version = 1; "
+		  "UPDATE payload SET version = 1 WHERE version = 2", 1, 0 },
+		{ "cut a data key", "UPDATE payload SET wrapped = x'00'", 1, 0 },
+		{ "cut a payload", "UPDATE payload SET sealed = x'00'", 1, 0 },
+		{ "delete the state", "DELETE FROM object WHERE kind = 14", 0, 1 },
+		{ "change the state counter", "UPDATE object SET version = 99 WHERE kind = 14", 0, 1 },
+		{ "damage the state", "UPDATE object SET sealed = zeroblob(length(sealed)) "
+		  "WHERE kind = 14", 0, 1 },
+	};
+
+	return cr_make_param_array(struct tamper, c, ARRAY_LEN(c));
+}
+
+static int read_all(void)
+{
+	struct store_object o;
+	unsigned char *p;
+	size_t n;
+	int worst = ERR_OK, rc;
+
+	for (int i = 0; i < 5; i++)
+		if ((rc = get(KIND_POLICY, i, &o)) != ERR_OK && rc != ERR_NOENT)
+			worst = rc;
+	for (int v = 1; v <= 2; v++) {
+		rc = payload_get(&f->c, f->a, secret, v, 0, &p, &n, &f->e);
+		if (rc != ERR_OK && rc != ERR_NOENT)
+			worst = rc;
+		if (rc == ERR_OK)
+			cr_assert(n == 3 && memcmp(p, v == 1 ? "one" : "two", 3) == 0,
+			          "the wrong plaintext was given out");
+	}
+	return worst;
+}
+
+ParameterizedTest(struct tamper *c, store, tampering_is_detected)
+{
+	populate();
+	storefix_close(f);
+	storefix_sql(f, c->sql);
+	must(storefix_open(f));
+	cr_assert_eq(storefix_unseal(f, 1), c->at_unseal ? ERR_INTEGRITY : ERR_OK, "%s: %s",
+	             c->name, f->e.msg);
+	if (c->at_unseal)
+		return;
+	cr_assert_eq(read_all(), c->reads_fail ? ERR_INTEGRITY : ERR_OK, "%s", c->name);
+	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY, "%s", c->name);
+}
+
+Test(store, every_flipped_bit_of_a_row_is_detected)
+{
+	struct store_object o = storefix_object(f, KIND_ROTATION, 1, "a body"), got;
+	unsigned char *file, *row;
+	size_t n;
+
+	batch();
+	must(store_put(&f->c, &o, &f->e));
+	commit();
+	storefix_close(f);
+	file = crashvfs_file(f->disk, STOREFIX_DB, &n);
+	/* The envelope of the row: 'V' '1' 1, purpose 3, term 1. */
+	row = memmem(file, n, "V1\x01\x03\0\0\0\x01", 8);
+	cr_assert_neq(row, NULL);
+	for (size_t bit = 0; bit < (48 + 24) * 8; bit += 5) {
+		row[bit / 8] ^= (unsigned char)(1u << (bit % 8));
+		must(storefix_open(f));
+		must(storefix_unseal(f, 1));
+		cr_assert_eq(get(KIND_ROTATION, 1, &got), ERR_INTEGRITY, "bit %zu", bit);
+		cr_assert_eq(storefix_verify(f), ERR_INTEGRITY, "bit %zu", bit);
+		storefix_close(f);
+		file = crashvfs_file(f->disk, STOREFIX_DB, &n);
+		row[bit / 8] ^= (unsigned char)(1u << (bit % 8));
+	}
+	must(storefix_open(f));
+	must(storefix_unseal(f, 1));
+	must(get(KIND_ROTATION, 1, &got));
+}
+
+Test(store, a_row_that_was_rolled_back_is_detected)
+{
+	struct store_object o;
+
+	populate();
+	storefix_close(f);
+	storefix_sql(f, "CREATE TABLE keep AS SELECT * FROM object WHERE " ROW(0));
+	must(storefix_open(f));
+	must(storefix_unseal(f, 1));
+	batch();
+	must(get(KIND_POLICY, 0, &o));
+	must(store_put(&f->c, &o, &f->e));
+	commit();
+	must(storefix_verify(f));
+	storefix_close(f);
+	storefix_sql(f, "DELETE FROM object WHERE " ROW(0) "; INSERT INTO object SELECT * FROM keep");
+	must(storefix_open(f));
+	must(storefix_unseal(f, 1));
+	must(get(KIND_POLICY, 0, &o)); /* it is a genuine row, only an old one */
+	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY);
+}
+
+/* Changing a row that was tampered with does not launder it. */
+Test(store, a_later_change_does_not_hide_tampering)
+{
+	struct store_object o;
+
+	populate();
+	storefix_close(f);
+	storefix_sql(f, "CREATE TABLE keep AS SELECT * FROM object WHERE " ROW(0));
+	must(storefix_open(f));
+	must(storefix_unseal(f, 1));
+	batch();
+	must(get(KIND_POLICY, 0, &o));
+	must(store_put(&f->c, &o, &f->e));
+	commit();
+	storefix_close(f);
+	storefix_sql(f, "DELETE FROM object WHERE " ROW(0) "; INSERT INTO object SELECT * FROM keep");
+	must(storefix_open(f));
+	must(storefix_unseal(f, 1));
+	batch();
+	must(get(KIND_POLICY, 0, &o));
+	must(store_delete(&f->c, &o, &f->e));
+	commit();
+	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY);
+}
+
+/* ---- the state MAC and transactions ---- */
+
+Test(store, state_follows_savepoints_and_batches)
+{
+	populate();
+	batch();
+	store_state_mark(&f->c);
+	must(db_savepoint(f->c.db, &f->e));
+	must(put(KIND_HOST, 50, "kept"));
+	must(db_release(f->c.db, &f->e));
+	store_state_mark(&f->c);
+	must(db_savepoint(f->c.db, &f->e));
+	must(put(KIND_HOST, 51, "dropped"));
+	store_state_rewind(&f->c);
+	must(db_rollback_to(f->c.db, &f->e));
+	must(db_release(f->c.db, &f->e));
+	commit();
+	must(storefix_verify(f));
+	batch();
+	must(put(KIND_HOST, 52, "never"));
+	storefix_abort(f);
+	must(storefix_verify(f));
+	must(storefix_reopen(f));
+	must(storefix_verify(f));
+	cr_assert_eq(store_count(&f->c, KIND_HOST), 1);
+}
+
+static void change_something(int *next)
+{
+	uint32_t what = randombytes_uniform(4);
+	unsigned char id[32] = { 0 };
+	struct store_object o;
+	int at = (int)randombytes_uniform(900);
+	int64_t version = 1 + (int64_t)randombytes_uniform(3);
+
+	if (what == 0 && ++*next) {
+		must(put(KIND_SETTING, *next, "new"));
+	} else if (what == 1 && get(KIND_TOKEN, at, &o) == ERR_OK) {
+		must(store_put(&f->c, &o, &f->e));
+	} else if (what == 2 && get(KIND_TOKEN, at, &o) == ERR_OK) {
+		must(store_delete(&f->c, &o, &f->e));
+	} else {
+		memset(id, at & 0xff, 32);
+		must(payload_destroy(&f->c, id, version, &f->e));
+		must(payload_put(&f->c, id, version, 0, "x", 1, &f->e));
+	}
+}
+
+/* Rows come, change and go before and behind the walk, some of it rolled back. */
+Test(store, the_background_check_tolerates_concurrent_changes)
+{
+	int next = 0, slices = 0;
+
+	batch();
+	for (int i = 0; i < 900; i++)
+		must(put(KIND_TOKEN, i, "token"));
+	commit();
+	for (int round = 0; round < 30; round++) {
+		bool done = false;
+
+		arena_reset(f->a);
+		while (!done) {
+			batch();
+			must(store_state_verify_slice(&f->c, &done, &f->e));
+			slices++;
+			for (int i = 0; i < 20; i++) {
+				bool drop = randombytes_uniform(4) == 0;
+
+				store_state_mark(&f->c);
+				must(db_savepoint(f->c.db, &f->e));
+				change_something(&next);
+				if (drop) {
+					store_state_rewind(&f->c);
+					must(db_rollback_to(f->c.db, &f->e));
+				}
+				must(db_release(f->c.db, &f->e));
+			}
+			if (randombytes_uniform(4) == 0)
+				storefix_abort(f);
+			else
+				commit();
+		}
+	}
+	cr_assert_gt(slices, 60);
+}
+
+Test(store, nothing_readable_is_in_the_file)
+{
+	const unsigned char *file;
+	size_t n;
+
+	batch();
+	must(put(KIND_POLICY, 1, "canary-in-an-object"));
+	must(payload_put(&f->c, secret, 1, 0, "canary-in-a-payload", 19, &f->e));
+	commit();
+	must(db_checkpoint(f->c.db, true, &f->e));
+	file = crashvfs_file(f->disk, STOREFIX_DB, &n);
+	cr_assert_eq(memmem(file, n, "canary", 6), NULL);
+}
+
+/* secure_delete: what was destroyed is not in the free pages either. */
+Test(store, destroyed_ciphertext_leaves_the_file)
+{
+	unsigned char mark[64];
+	const unsigned char *file;
+	size_t n;
+
+	batch();
+	must(payload_put(&f->c, secret, 1, 0, "value", 5, &f->e));
+	commit();
+	must(db_checkpoint(f->c.db, true, &f->e));
+	file = crashvfs_file(f->disk, STOREFIX_DB, &n);
+	file = memmem(file, n, "V1\x01\x02\0\0\0\x01", 8);
+	cr_assert_neq(file, NULL, "the wrapped data key");
+	memcpy(mark, file, sizeof(mark));
+	batch();
+	must(payload_destroy(&f->c, secret, 1, &f->e));
+	commit();
+	must(db_checkpoint(f->c.db, true, &f->e));
+	file = crashvfs_file(f->disk, STOREFIX_DB, &n);
+	cr_assert_eq(memmem(file, n, mark, sizeof(mark)), NULL);
+}
