@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_MUTANT_H
+#define SERVER_CORE_MUTANT_H
+/*
+ * mutant - deliberate faults, compiled into the simulator's own build alone, that prove
+ * that its oracles bite.  In every other build MUTANT() is the constant 0.
+ */
+enum mutant {
+	MUTANT_NONE,
+	MUTANT_SYNC_NORMAL,        /* commits are not synced */
+	MUTANT_EARLY_REPLY,        /* replies leave before COMMIT */
+	MUTANT_NO_CAS,             /* check-and-set is not checked */
+	MUTANT_STALE_MIRROR,       /* mirrors keep what a rollback undid */
+	MUTANT_REVOKED_IN_BATCH,   /* a token lives on in the batch that revokes it */
+	MUTANT_READ_UNAUDITED,     /* reads leave no record */
+	MUTANT_AUDIT_TWICE,        /* writes leave two */
+	MUTANT_USES_UNCOUNTED,     /* num_uses is not decremented */
+	MUTANT_NO_ROLLBACK,        /* a refused request keeps what it wrote */
+	MUTANT_IGNORED_COMMIT,     /* an error of COMMIT counts as success */
+	MUTANT_DELETED_READABLE,   /* deleted versions are served */
+	MUTANT_POLICY_IGNORED,     /* every token may everything */
+	MUTANT_EXPIRED_LIVES,      /* tokens outlive their expiry */
+	MUTANT_JOIN_REUSABLE,      /* a join token works again */
+	MUTANT_TREE_NOT_REWOUND,   /* the Merkle tree keeps a record that was rolled back */
+	MUTANT__COUNT
+};
+
+#ifdef VAULT_MUTANTS
+extern enum mutant vault_mutant;
+#define MUTANT(m) (vault_mutant == (m))
+#else
+#define MUTANT(m) 0
+#endif
+
+#endif
