@@ -141,6 +141,12 @@ static int clear_stale(const struct sockaddr_un *sa, struct err *e)
 	return ERR_OK;
 }
 
+/* A service manager may forbid chown() altogether, so do not ask for nothing. */
+static int give_to(const char *path, uid_t uid, gid_t gid)
+{
+	return uid == geteuid() && gid == getegid() ? 0 : lchown(path, uid, gid);
+}
+
 int listen_unix(struct listeners *ls, const char *path, uid_t uid, gid_t gid,
                 struct err *e)
 {
@@ -157,7 +163,7 @@ int listen_unix(struct listeners *ls, const char *path, uid_t uid, gid_t gid,
 	snprintf(l.text, sizeof(l.text), "%s", path);
 	/* The umask of 077 holds until the mode is right. */
 	if (l.fd < 0 || bind(l.fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-	    lchown(path, uid, gid) != 0 || chmod(path, 0660) != 0 ||
+	    give_to(path, uid, gid) != 0 || chmod(path, 0660) != 0 ||
 	    listen(l.fd, BACKLOG) != 0) {
 		err_sys(e, ERR_DENIED, errno, "unix_socket: cannot listen on '%s'", path);
 		if (l.fd >= 0)
