@@ -73,6 +73,16 @@ void conn_drop_body(struct conn *c)
 	jbuf_free(&c->body);
 }
 
+void conn_wipe_credentials(struct conn *c)
+{
+	if (c->token != NULL)
+		sodium_memzero(c->token, c->token_len);
+	if (c->authorization != NULL)
+		sodium_memzero(c->authorization, c->authorization_len);
+	c->token = c->authorization = NULL;
+	c->token_len = c->authorization_len = 0;
+}
+
 void conn_request_done(struct conn *c)
 {
 	conn_unwatch(c);

@@ -238,16 +238,6 @@ static int find_token(struct conn *c, struct value **out, struct err *e)
 	return ERR_OK;
 }
 
-static void wipe_token(struct conn *c)
-{
-	if (c->token != NULL)
-		sodium_memzero(c->token, c->token_len);
-	if (c->authorization != NULL)
-		sodium_memzero(c->authorization, c->authorization_len);
-	c->token = c->authorization = NULL;
-	c->token_len = c->authorization_len = 0;
-}
-
 struct parsed {
 	char path[LIMIT_PATH + 1];
 	size_t path_len;
@@ -354,5 +344,5 @@ void request_dispatch(struct conn *c)
 		dispatch(c);
 	arena_reset(c->net->a);
 	conn_drop_body(c);
-	wipe_token(c);
+	conn_wipe_credentials(c);
 }

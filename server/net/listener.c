@@ -97,6 +97,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 		return;
 	if (c->id != 0)
 		core_cancel(c);
+	conn_wipe_credentials(c);
 	conn_request_done(c);
 	if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		timer_set(c, TIMER_NONE); /* libmicrohttpd is closing it */

@@ -216,6 +216,9 @@ struct conn *conn_by_slot(const struct net *n, uint32_t slot);
 bool conn_set_target(struct conn *c, const char *uri);
 /** conn_request_done(c): wipe and forget the request, whatever became of it. */
 void conn_request_done(struct conn *c);
+/** conn_wipe_credentials(c): wipe the token where libmicrohttpd keeps it; only while the
+ * request lasts. */
+void conn_wipe_credentials(struct conn *c);
 /** conn_drop_body(c): wipe and release the request's body. */
 void conn_drop_body(struct conn *c);
 

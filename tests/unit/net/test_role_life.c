@@ -5,15 +5,15 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "vault/limits.h"
 
-#define HOST  "Host: v\r\n"
-#define GET_X "GET /v1/x HTTP/1.1\r\n" HOST "\r\n"
-#define POLLS 1500
+#define HOST   "Host: v\r\n"
+#define GET_X  "GET /v1/x HTTP/1.1\r\n" HOST "\r\n"
+#define POLLS  1500
+#define HEALTH "GET /v1/sys/health HTTP/1.1\r\n" HOST "\r\n"
 
 static struct rig rig;
 
@@ -102,7 +102,7 @@ Test(role_life, requests_lost_with_core_are_answered_and_a_new_core_is_used)
 	/* No core: health says sealed, all else that nobody is there. */
 	rig_put(fd[0], GET_X);
 	expect(fd[0], 503, NULL);
-	rig_put(fd[0], "GET /v1/sys/health HTTP/1.1\r\n" HOST "\r\n");
+	rig_put(fd[0], HEALTH);
 	expect(fd[0], 503, NULL);
 
 	rig_connect_core(&rig, false);
@@ -160,7 +160,7 @@ Test(role_life, a_client_that_goes_while_core_works_is_cancelled)
 Test(role_life, draining_finishes_what_is_under_way)
 {
 	int idle = rig_dial(&rig), busy = rig_dial(&rig), poller = rig_dial(&rig);
-	struct rig_request b, p;
+	struct rig_request b;
 	static struct rig_reply out;
 	struct sockaddr_in sa = { .sin_family = AF_INET,
 		                  .sin_port = htons(rig.port),
@@ -171,7 +171,7 @@ Test(role_life, draining_finishes_what_is_under_way)
 	rig_answer(&rig, rig_request(&rig).id, 200, IPC_K_BARE, "{}");
 	expect(idle, 200, "{}\n");
 	rig_put(poller, GET_X);
-	p = rig_request(&rig);
+	rig_request(&rig);
 	poll(NULL, 0, 1200);
 	rig_put(busy, GET_X);
 	b = rig_request(&rig);
@@ -184,7 +184,6 @@ Test(role_life, draining_finishes_what_is_under_way)
 	cr_assert_neq(connect(late, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	expect(poller, 503, "{\"errors\":[\"server is restarting, ask again\"]}\n");
 	cr_assert_eq(rig_wait_exit(&rig, 3000), 0);
-	(void)p;
 	close(idle);
 	close(busy);
 	close(poller);
@@ -299,7 +298,6 @@ Test(role_life, many_long_polls_are_all_answered)
 {
 	static int fd[POLLS];
 	static uint64_t id[POLLS];
-	struct rusage ru;
 
 	for (int i = 0; i < POLLS; i++) {
 		fd[i] = rig_dial(&rig);
@@ -316,7 +314,42 @@ Test(role_life, many_long_polls_are_all_answered)
 		expect(fd[i], 200, "{}\n");
 	for (int i = 0; i < POLLS; i++)
 		close(fd[i]);
-	(void)ru;
+}
+
+Test(role_hosts, the_hosts_listener_says_so, .timeout = 60)
+{
+	int fd;
+	struct rig_request q;
+
+	rig_start(&rig, &(struct rig_options){ .hosts = true });
+	cr_assert(value_is_str(value_get(rig.hello, "listener"), "hosts"));
+	fd = rig_dial(&rig);
+	rig_put(fd, GET_X);
+	q = rig_request(&rig);
+	cr_assert_eq(rig_int(value_at(q.v, IPC_RQ_LISTENER)), IPC_ON_HOSTS);
+	rig_answer(&rig, q.id, 200, IPC_K_BARE, "{}");
+	expect(fd, 200, "{}\n");
+	close(fd);
+	rig_stop(&rig);
+}
+
+Test(role_silent, without_a_word_from_core_nothing_is_served, .timeout = 60)
+{
+	static struct rig_reply out;
+	int fd;
+
+	rig_start(&rig, &(struct rig_options){ .silent_core = true });
+	fd = rig_dial(&rig);
+	rig_put(fd, HEALTH);
+	rig_get(fd, &out);
+	cr_assert_eq(out.status, 503);
+	cr_assert(strstr(out.body, "\"sealed\":true") != NULL, "%s", out.body);
+	rig_put(fd, "GET /v1/sys/seal-status HTTP/1.1\r\n" HOST "\r\n");
+	expect(fd, 503, "{\"errors\":[\"server is starting, try again\"]}\n");
+	rig_put(fd, GET_X);
+	expect(fd, 503, "{\"errors\":[\"server is starting, try again\"]}\n");
+	close(fd);
+	rig_stop(&rig);
 }
 
 Test(role_life, net_that_core_refuses_fails)
