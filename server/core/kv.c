@@ -182,8 +182,7 @@ static int64_t deletion_time(const struct core *c, const struct kv_meta *meta,
 {
 	int64_t after = meta->delete_after_ms;
 
-	if (after < 0)
-		return 0;
+	/* A negative one, which means never, is the smaller of the two and stays. */
 	if (k->delete_after_ms > 0 && (after == 0 || k->delete_after_ms < after))
 		after = k->delete_after_ms;
 	return after > 0 ? c->now_ms + after : 0;

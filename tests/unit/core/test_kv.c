@@ -2,6 +2,7 @@
 /* KV version 2, through the dispatcher, against a real store. */
 #include "core_rig.h"
 
+#include "server/core/batch.h"
 #include "server/core/kv_api.h"
 #include "server/core/readers.h"
 #include "server/core/store.h"
@@ -191,6 +192,7 @@ Test(kv, destroyed_is_final)
 
 	put("secret/data/a", 1);
 	put("secret/data/a", 2);
+	ASK(204, HTTP_POST, "secret/delete/a", "{\"versions\":[1]}");
 	ASK(204, HTTP_POST, "secret/destroy/a", "{\"versions\":[1,1]}");
 	ASK(404, HTTP_GET, "secret/data/a", "{\"version\":1}");
 	GOT("data.data", "null");
@@ -198,6 +200,7 @@ Test(kv, destroyed_is_final)
 	ASK(204, HTTP_POST, "secret/undelete/a", "{\"versions\":[1]}");
 	ASK(404, HTTP_GET, "secret/data/a", "{\"version\":1}");
 	GOT("data.metadata.destroyed", "true");
+	GOT("data.metadata.deletion_time", "2026-01-01T00:00:00Z");
 	ASK(200, HTTP_GET, "secret/data/a", NULL);
 	cr_assert_eq(kv_split(rig.core, "secret/a", &m, &rest, &e), ERR_OK);
 	cr_assert_eq(kv_open(rig.core, rig.a, m, rest, &s, &e), ERR_OK);
@@ -431,6 +434,37 @@ Test(kv, internal_calls_see_what_clients_see)
 	cr_assert_eq(value_int_or(data, "n", 0), 2);
 	cr_assert_eq(kv_read(rig.core, rig.a, &by_id, 1, &data, &e), ERR_OK);
 	cr_assert_eq(kv_read(rig.core, rig.a, &by_id, 3, &data, &e), ERR_NOENT);
+}
+
+static int write_twice(struct core *c, void *arg, struct err *e)
+{
+	const struct mount *m = NULL;
+	const char *rest = NULL;
+	int64_t version = 0;
+	int rc;
+
+	(void)arg;
+	cr_assert_eq(kv_split(c, "secret/app/db", &m, &rest, e), ERR_OK);
+	cr_assert_eq(kv_write(c, rig.a, m, rest, rig_json("{\"n\":1}"), 0, &version, e),
+	             ERR_OK);
+	cr_assert_eq(kv_write(c, rig.a, m, rest, rig_json("{\"n\":2}"), -1, &version, e),
+	             ERR_OK);
+	cr_assert_eq(version, 2);
+	rc = kv_write(c, rig.a, m, rest, rig_json("{\"n\":3}"), 1, &version, e);
+	cr_assert_eq(rc, ERR_CONFLICT);
+	cr_assert_str_eq(e->msg,
+	                 "check-and-set parameter did not match the current version");
+	return kv_write(c, rig.a, m, rest, rig_json("{\"n\":4}"), 2, &version, e);
+}
+
+Test(kv, internal_writes_are_checked_and_set)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(batch_alone(rig.core, write_twice, NULL, &e), ERR_OK, "%s", e.msg);
+	ASK(200, HTTP_GET, "secret/data/app/db", NULL);
+	GOT("data.data.n", "4");
+	GOT("data.metadata.version", "3");
 }
 
 Test(kv, readers_are_remembered_after_commit)
