@@ -27,6 +27,7 @@ struct run {
 	uint64_t bad_head_at; /* how many good ones came before */
 	uint64_t newest;      /* size of the newest stored head */
 	struct vtree tree;
+	unsigned char recent[SHIFT_MAX][32]; /* leaf of record n at n % SHIFT_MAX */
 };
 
 static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char *fmt, ...)
@@ -144,7 +145,8 @@ static int pass_points(struct run *r)
 	return ERR_OK;
 }
 
-/* A leaf hash that fits the same record some places earlier: that many were put in. */
+/* A leaf hash that fits the same content some places earlier: a copy of what stands there,
+ * or else that many records were put in. */
 static int name_changed(struct run *r, const struct verify_record *v)
 {
 	uint64_t at = r->tree.leaves;
@@ -152,10 +154,14 @@ static int name_changed(struct run *r, const struct verify_record *v)
 
 	for (uint64_t shift = 1; shift <= SHIFT_MAX && shift <= at; shift++) {
 		vtree_record_leaf(at - shift, v->digest, v->envelope, v->envelope_len, leaf);
-		if (memcmp(leaf, v->leaf, sizeof(leaf)) == 0)
-			return fault(r, FAULT_INSERTED, at - shift,
-			             "record %llu was put in: what follows was moved by %llu",
-			             num(at - shift), num(shift));
+		if (memcmp(leaf, v->leaf, sizeof(leaf)) != 0)
+			continue;
+		if (memcmp(leaf, r->recent[(at - shift) % SHIFT_MAX], sizeof(leaf)) == 0)
+			return fault(r, FAULT_INSERTED, at, "record %llu is a copy of record %llu",
+			             num(at), num(at - shift));
+		return fault(r, FAULT_INSERTED, at - shift,
+		             "record %llu was put in: what follows was moved by %llu",
+		             num(at - shift), num(shift));
 	}
 	return fault(r, FAULT_CHANGED, at, "record %llu was changed", num(at));
 }
@@ -178,6 +184,7 @@ static int check_record(struct run *r, const struct verify_record *v)
 	vtree_record_leaf(at, v->digest, v->envelope, v->envelope_len, hash);
 	if (memcmp(hash, v->leaf, sizeof(hash)) != 0)
 		return name_changed(r, v);
+	memcpy(r->recent[at % SHIFT_MAX], hash, sizeof(hash));
 	vtree_add(&r->tree, hash);
 	return pass_points(r);
 }
