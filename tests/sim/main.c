@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vault-sim --seeds N [--first S] [--mutants]: run N seeds, each in a process of its own.
+ * A failing seed is printed with what it found; the same seed fails the same way again.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keymem.h"
+#include "log.h"
+#include "mutant.h"
+#include "sim.h"
+
+#define OPS 220
+#define CRASHES 3
+#define STEPS_MAX 6000
+#define MUTANT_SEEDS 200
+#define FAILED 3
+
+#ifdef VAULT_MUTANTS
+enum mutant vault_mutant;
+#endif
+
+static void pass_time(struct world *w)
+{
+	int64_t ms = rnd(w, 20) == 0 ? 1 + (int64_t)rnd(w, 8000) : (int64_t)rnd(w, 300);
+
+	w->boot += ms;
+	w->wall += ms;
+	if (rnd(w, 60) == 0) /* the wall clock is set */
+		w->wall += (int64_t)rnd(w, 20000) - 10000;
+	crashvfs_set_ms(w->disk, w->wall);
+}
+
+static void one_step(struct world *w)
+{
+	int n = 1 + (int)rnd(w, 6);
+
+	for (int i = 0; i < n; i++) {
+		int actor = (int)rnd(w, ACTORS);
+
+		if (w->call[actor].busy)
+			continue;
+		if (actor < CLIENTS)
+			client_act(w, actor);
+		else
+			agent_act(w, actor - CLIENTS);
+	}
+	if (!world_batch(w))
+		world_recover(w);
+	pass_time(w);
+}
+
+static void plan_crash(struct world *w, int *next_op)
+{
+	if (w->ops < *next_op || w->crashes >= CRASHES)
+		return;
+	crashvfs_crash_at(w->disk, crashvfs_events(w->disk) + 1 + (long)rnd(w, 40));
+	*next_op = OPS; /* until it has happened */
+}
+
+static void run_world(struct world *w)
+{
+	int next_crash = 20 + (int)rnd(w, 40), crashes = 0;
+	char why[160];
+
+	for (int step = 0; step < STEPS_MAX && w->failure[0] == '\0'; step++) {
+		if (w->ops >= OPS && w->crashes >= CRASHES)
+			break;
+		plan_crash(w, &next_crash);
+		one_step(w);
+		if (w->crashes > crashes) {
+			crashes = w->crashes;
+			next_crash = w->ops + (int)rnd(w, OPS / CRASHES);
+		}
+	}
+	if (w->failure[0] == '\0' && (w->ops < OPS || w->crashes < CRASHES))
+		fail(w, "only %d operations and %d crashes", w->ops, w->crashes);
+	crashvfs_crash_at(w->disk, -1);
+	/* what is still parked is not part of the comparison: KV requests never park */
+	if (w->failure[0] == '\0' && !oracle_state(w, &w->m, why, sizeof(why)))
+		fail(w, "at the end: %s", why);
+	if (w->failure[0] == '\0')
+		oracle_audit(w);
+}
+
+/* In a child: 0, or FAILED with the reason on ${out}. */
+static int run_seed(uint64_t seed, int out)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct err e;
+	int status = 0;
+
+	if (w == NULL || keymem_init(true, &e) != ERR_OK)
+		return 1;
+	world_start(w, seed);
+	if (w->failure[0] == '\0')
+		run_world(w);
+	if (w->failure[0] != '\0') {
+		status = FAILED;
+		if (write(out, w->failure, strlen(w->failure)) < 0)
+			status = 1;
+	}
+	world_stop(w);
+	free(w);
+	return status;
+}
+
+struct job {
+	pid_t pid;
+	uint64_t seed;
+	int from;
+};
+
+static void start_job(struct job *j, uint64_t seed)
+{
+	int fds[2];
+
+	if (pipe(fds) != 0)
+		abort();
+	fflush(stdout);
+	j->seed = seed;
+	j->from = fds[0];
+	j->pid = fork();
+	if (j->pid == 0) {
+		close(fds[0]);
+		_exit(run_seed(seed, fds[1]));
+	}
+	close(fds[1]);
+}
+
+/* True if the seed was clean. */
+static bool end_job(struct job *j, bool loud)
+{
+	char text[700] = "";
+	ssize_t n = 0, got;
+	int status;
+
+	while ((got = read(j->from, text + n, sizeof(text) - 1 - (size_t)n)) > 0)
+		n += got;
+	close(j->from);
+	waitpid(j->pid, &status, 0);
+	j->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return true;
+	if (loud && WIFSIGNALED(status))
+		printf("seed %llu: killed by signal %d\n", (unsigned long long)j->seed,
+		       WTERMSIG(status));
+	else if (loud)
+		printf("seed %llu: %s\n", (unsigned long long)j->seed, text);
+	return false;
+}
+
+/* The number of failed seeds; stops at the first one if ${until_first}. */
+static uint64_t run_seeds(uint64_t first, uint64_t n, bool loud, bool until_first)
+{
+	struct job jobs[2] = { 0 };
+	uint64_t failed = 0, at = 0;
+
+	while (at < n || jobs[0].pid != 0 || jobs[1].pid != 0) {
+		for (int i = 0; i < 2; i++) {
+			if (jobs[i].pid != 0)
+				failed += !end_job(&jobs[i], loud);
+			if (at < n && !(until_first && failed > 0))
+				start_job(&jobs[i], first + at++);
+			else
+				at = until_first && failed > 0 ? n : at;
+		}
+	}
+	return failed;
+}
+
+#ifdef VAULT_MUTANTS
+static int run_mutants(uint64_t first)
+{
+	int missed = 0;
+
+	for (int m = 1; m < MUTANT__COUNT; m++) {
+		vault_mutant = (enum mutant)m;
+		if (run_seeds(first, MUTANT_SEEDS, true, true) == 0) {
+			printf("mutant %d: NOT caught within %d seeds\n", m, MUTANT_SEEDS);
+			missed++;
+		} else {
+			printf("mutant %d: caught\n", m);
+		}
+	}
+	printf("%d passed, %d failed\n", MUTANT__COUNT - 1 - missed, missed);
+	return missed > 0;
+}
+#endif
+
+static uint64_t number(const char *s, const char *what)
+{
+	char *end;
+	unsigned long long n = s != NULL ? strtoull(s, &end, 10) : 0;
+
+	if (s == NULL || *end != '\0' || end == s) {
+		fprintf(stderr, "vault-sim: %s needs a number\n", what);
+		exit(2);
+	}
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seeds = 50, first = 1, failed;
+	bool mutants = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--seeds") == 0) {
+			i++;
+			seeds = number(argv[i], "--seeds");
+		} else if (strcmp(argv[i], "--first") == 0) {
+			i++;
+			first = number(argv[i], "--first");
+		} else if (strcmp(argv[i], "--mutants") == 0) {
+			mutants = true;
+		} else {
+			fprintf(stderr, "usage: vault-sim [--seeds N] [--first S] [--mutants]\n");
+			return 2;
+		}
+	}
+	if (sodium_init() < 0)
+		return 1;
+	log_init("sim", false);
+	(void)log_set_level("error");
+#ifdef VAULT_MUTANTS
+	if (mutants)
+		return run_mutants(first);
+#endif
+	if (mutants) {
+		fprintf(stderr, "vault-sim: built without mutants\n");
+		return 2;
+	}
+	failed = run_seeds(first, seeds, true, false);
+	printf("%llu passed, %llu failed\n", (unsigned long long)(seeds - failed),
+	       (unsigned long long)failed);
+	return failed > 0;
+}
