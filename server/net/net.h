@@ -279,8 +279,8 @@ void answer_reply(struct conn *c, const struct value *v);
  * it is not one or memory is short.
  */
 bool reply_render(const struct value *v, unsigned *status, int *retry, struct jbuf *out);
-/** reply_errors(out, text): the body of answer_errors(). */
-void reply_errors(struct jbuf *out, const char *text);
+/** reply_error_text(out, text): the body of answer_errors(). */
+void reply_error_text(struct jbuf *out, const char *text);
 
 /* status.c */
 void state_store(struct core_state *s, const struct value *v);

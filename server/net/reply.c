@@ -127,7 +127,7 @@ bool reply_render(const struct value *v, unsigned *status, int *retry, struct jb
 	       !out->failed;
 }
 
-void reply_errors(struct jbuf *out, const char *text)
+void reply_error_text(struct jbuf *out, const char *text)
 {
 	jbuf_lit(out, "{\"errors\":[");
 	if (text != NULL)
@@ -195,7 +195,7 @@ void answer_errors(struct conn *c, unsigned status, const char *reason, const ch
 
 	if (reason != NULL)
 		net_reject(c->net, c->remote, reason);
-	reply_errors(&b, text);
+	reply_error_text(&b, text);
 	answer(c, status, status == 503 ? 1 : 0, &b);
 }
 

@@ -127,8 +127,8 @@ Test(reply, errors_are_escaped)
 {
 	struct jbuf b = { NULL, 0, 0, false };
 
-	reply_errors(&b, "a \"quoted\"\n");
-	reply_errors(&b, NULL);
+	reply_error_text(&b, "a \"quoted\"\n");
+	reply_error_text(&b, NULL);
 	cr_assert(
 		b.len > 0 &&
 			memcmp(b.p,
