@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vault-agent - secrets of a vault as files on this host.  Reads as a list; the work is elsewhere. */
+#include <sodium.h>
+#include <stdio.h>
+
+#include "arena.h"
+#include "join.h"
+#include "keymem.h"
+#include "log.h"
+#include "options.h"
+#include "reply.h"
+#include "run.h"
+#include "sandbox.h"
+#include "settings.h"
+#include "status.h"
+#include "vault/version.h"
+
+#define SETTINGS_ARENA (8u * 1024 * 1024)
+
+static int load_settings(struct arena *a, const struct options *o, struct settings *s,
+                         struct err *e)
+{
+	int rc = settings_load(a, o->config, s, e);
+
+	if (rc == ERR_OK && o->state_dir != NULL)
+		s->state_dir = o->state_dir;
+	return rc;
+}
+
+/* The socket can be named, or found through the configuration. */
+static int show_status(const struct options *o, const struct settings *s, struct err *e)
+{
+	return status_print(o->socket != NULL ? o->socket : s->status_socket, o->json, e);
+}
+
+static int with_settings(const struct options *o, struct sandbox_report *report, struct err *e)
+{
+	AUTO_ARENA a = arena_new(SETTINGS_ARENA);
+	struct settings s;
+	int rc;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = load_settings(a, o, &s, e)) != ERR_OK)
+		return rc;
+	if (o->command == COMMAND_STATUS)
+		return show_status(o, &s, e);
+	if ((rc = keymem_init(true, e)) != ERR_OK)
+		return rc;
+	log_init("vault-agent", s.log_json);
+	(void)log_set_level(s.log_level);
+	return o->command == COMMAND_JOIN ? join_run(o, &s, e) : run_agent(&s, report, e);
+}
+
+static int dispatch(const struct options *o, struct sandbox_report *report, struct err *e)
+{
+	switch (o->command) {
+	case COMMAND_HELP:
+		options_help(stdout);
+		return ERR_OK;
+	case COMMAND_VERSION:
+		printf("vault-agent %s\n", VAULT_VERSION);
+		return ERR_OK;
+	case COMMAND_RUN:
+	case COMMAND_JOIN:
+	case COMMAND_STATUS:
+		break;
+	}
+	return with_settings(o, report, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct sandbox_report report = { 0 };
+	struct options o;
+	struct err e = { 0 };
+	int rc;
+
+	sandbox_early(&report);
+	if (sodium_init() < 0) {
+		fprintf(stderr, "vault-agent: no randomness\n");
+		return errclasses[ERR_INTERNAL].exit_status;
+	}
+	reply_init();
+	rc = options_parse(argc, argv, &o, &e);
+	if (rc == ERR_OK)
+		rc = dispatch(&o, &report, &e);
+	if (rc == ERR_OK && fflush(stdout) != 0)
+		rc = err_set(&e, ERR_IO, "writing the output failed");
+	if (rc != ERR_OK)
+		fprintf(stderr, "vault-agent: %s\n", e.msg);
+	return errclasses[rc].exit_status;
+}

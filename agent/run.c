@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "deliver/files.h"
+#include "deliver/tmpfs.h"
+#include "identity.h"
+#include "log.h"
+#include "session.h"
+#include "status.h"
+#include "witness.h"
+
+/* Everything that has to be given back, in the order in which it is acquired. */
+struct agent {
+	const struct settings *s;
+	struct sandbox_report *report;
+	struct identity *id;
+	struct witness witness;
+	int run_fd;
+	struct tmpfs_info tmpfs;
+	struct files *files;
+	struct status_server *status;
+	int signal_fd;
+	struct session *session;
+};
+
+static int open_identity(struct agent *g, struct err *e)
+{
+	int rc;
+
+	if ((g->id = identity_new()) == NULL)
+		return err_set(e, ERR_NOMEM, "out of key memory");
+	if ((rc = identity_load(g->s->state_dir, g->id, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < g->s->pin_set.n; i++)
+		if (!pins_add_raw(&g->id->pins, g->s->pin_set.pin[i]))
+			log_warn("there are more pins than fit", LOG_N("most", PINS_MAX));
+	return witness_open(&g->witness, g->s->state_dir, g->id->audit_key, e);
+}
+
+static int open_files(struct agent *g, struct err *e)
+{
+	const struct tmpfs_options o = {
+		.dir = g->s->run_dir,
+		.mode = (enum tmpfs_mode)g->s->tmpfs,
+		.allow_disk = g->s->allow_disk,
+		.size = g->s->tmpfs_size,
+	};
+	struct files_options f = { .settings = g->s, .digest_key = g->id->digest_key };
+	int rc;
+
+	if ((rc = tmpfs_prepare(&o, &g->run_fd, &g->tmpfs, e)) != ERR_OK)
+		return rc;
+	f.run_fd = g->run_fd;
+	return files_new(&f, &g->files, e);
+}
+
+static int open_signals(struct agent *g, struct err *e)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
+	    (g->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return err_sys(e, ERR_IO, errno, "taking signals");
+	return ERR_OK;
+}
+
+/* From here on only our own directories can be written, and /etc read to find the server. */
+static int close_doors(struct agent *g, struct err *e)
+{
+	const char *const rw[] = { g->s->state_dir, g->s->run_dir, NULL };
+	static const char *const ro[] = { "/etc",     "/proc/self",          "/proc/swaps",
+		                          "/usr/lib", "/lib",                "/usr/share/zoneinfo",
+		                          "/lib64",   "/run/systemd/resolve", NULL };
+	const struct sandbox_options o = {
+		.profile = SANDBOX_AGENT,
+		.rw_paths = rw,
+		.ro_paths = ro,
+		.require = g->s->require_sandbox,
+	};
+	int rc = sandbox_enter(&o, g->report, e);
+
+	for (size_t i = 0; rc == ERR_OK && i < g->report->n; i++)
+		log_warn("not enforced here", LOG_S("what", g->report->missing[i]));
+	return rc;
+}
+
+static int open_session(struct agent *g, struct err *e)
+{
+	const struct session_options o = {
+		.settings = g->s,
+		.identity = g->id,
+		.files = g->files,
+		.witness = &g->witness,
+		.status = g->status,
+		.tmpfs = &g->tmpfs,
+		.sandbox = g->report,
+		.signal_fd = g->signal_fd,
+	};
+
+	return session_new(&o, &g->session, e);
+}
+
+/* systemd's notification, where it is wanted. */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int fd = -1;
+	size_t n;
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+	    (n = strlen(path)) >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+		              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+}
+
+static int serve(struct agent *g, struct err *e)
+{
+	int rc;
+
+	if ((rc = open_identity(g, e)) != ERR_OK || (rc = open_files(g, e)) != ERR_OK ||
+	    (rc = status_listen(g->s->status_socket, &g->status, e)) != ERR_OK ||
+	    (rc = open_signals(g, e)) != ERR_OK || (rc = open_session(g, e)) != ERR_OK)
+		return rc;
+	notify("READY=1");
+	if ((rc = close_doors(g, e)) != ERR_OK)
+		return rc;
+	if (g->witness.alarm)
+		log_error("no values are accepted", LOG_S("why", g->witness.why));
+	files_recover(g->files);
+	log_info("running", LOG_S("host", g->id->name), LOG_S("run_dir", g->s->run_dir),
+	         LOG_N("files", (int64_t)g->s->files.n));
+	rc = session_run(g->session, e);
+	notify("STOPPING=1");
+	return rc;
+}
+
+int run_agent(const struct settings *s, struct sandbox_report *report, struct err *e)
+{
+	struct agent g = { .s = s, .report = report, .run_fd = -1, .signal_fd = -1 };
+	int rc = serve(&g, e);
+
+	session_free(g.session);
+	if (g.signal_fd >= 0)
+		close(g.signal_fd);
+	status_free(g.status);
+	files_free(g.files);
+	if (g.run_fd >= 0)
+		close(g.run_fd);
+	identity_free(g.id);
+	return rc;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+/*
+ * session - the conversation with vaultd, one epoll loop.
+ *
+ * Two connections: the watch (one long poll on the hosts listener) tells what changed, the
+ * other carries everything else, one request at a time, the most urgent first.  When
+ * nothing changes the loop wakes for the watch's renewal alone.
+ */
+#include <jansson.h>
+
+#include "deliver/files.h"
+#include "deliver/tmpfs.h"
+#include "err.h"
+#include "identity.h"
+#include "sandbox.h"
+#include "settings.h"
+#include "witness.h"
+
+struct session;
+struct status_server;
+
+struct session_options {
+	const struct settings *settings;
+	struct identity *identity;
+	struct files *files;
+	struct witness *witness;
+	struct status_server *status; /* may be NULL */
+	const struct tmpfs_info *tmpfs;
+	const struct sandbox_report *sandbox;
+	int signal_fd; /* SIGTERM and SIGINT end the loop */
+};
+
+/** session_new(o, out, e): everything in ${o} is borrowed. */
+int session_new(const struct session_options *o, struct session **out, struct err *e) MUST_CHECK;
+void session_free(struct session *s);
+
+/** session_run(s, e): until a signal.  The files stay. */
+int session_run(struct session *s, struct err *e) MUST_CHECK;
+
+/** session_status(s): what status reports; no values, no tokens.  The caller owns it. */
+json_t *session_status(const struct session *s);
+
+#endif

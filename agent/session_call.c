@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests on the two connections, and what all replies have in common. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backoff.h"
+#include "log.h"
+#include "orders.h"
+#include "session_impl.h"
+
+#define CALL_TIMEOUT_MS 20000
+
+void session_offline(struct session *s, int retry_after, const char *why)
+{
+	int64_t delay = backoff_delay(s->attempt, session_random());
+	int64_t now = session_now(s);
+
+	if (s->phase == PHASE_REVOKED)
+		return;
+	if (retry_after > 0 && delay < (int64_t)retry_after * 1000)
+		delay = (int64_t)retry_after * 1000;
+	if (s->phase != PHASE_OFFLINE) {
+		s->attempt++;
+		s->retry_at = now + delay;
+	}
+	if (s->phase == PHASE_READY || strncmp(s->error, why, 190) != 0)
+		log_warn("offline", LOG_S("why", why), LOG_N("retry_ms", delay));
+	snprintf(s->error, sizeof(s->error), "%.190s", why);
+	s->phase = PHASE_OFFLINE;
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		h->want_fetch = h->want_fetch || h->in_call;
+		h->in_call = false;
+		if (h->ack != ACK_NONE && s->ack_since == 0)
+			s->ack_since = now;
+	}
+}
+
+void session_login(struct session *s)
+{
+	if (s->phase == PHASE_REVOKED)
+		return;
+	s->token[0] = '\0';
+	s->phase = PHASE_CHALLENGE;
+}
+
+/* The server showed another key than the one that was tried: try the next of the set. */
+static void next_pin(const struct link *l)
+{
+	const struct pins *pins = &l->s->o.identity->pins;
+
+	if (pins->n > 0 && memcmp(l->pin, pins->pin[l->s->pin], 32) == 0)
+		l->s->pin = (l->s->pin + 1) % pins->n;
+}
+
+/* A connection is made with exactly one pin, so that it is known which key answered. */
+static int link_open(struct link *l, struct err *e)
+{
+	struct session *s = l->s;
+	const struct pins *pins = &s->o.identity->pins;
+	bool tls = strncmp(l->url, "https:", 6) == 0;
+	char pin[PIN_TEXT_MAX];
+	struct http_options o = { .base_url = l->url };
+
+	if (tls && pins->n == 0)
+		return err_set(e, ERR_USAGE, "no pin of the server's key is known");
+	if (l->http != NULL && (!tls || memcmp(l->pin, pins->pin[s->pin], 32) == 0))
+		return ERR_OK;
+	http_free(l->http);
+	if (tls) {
+		memcpy(l->pin, pins->pin[s->pin], 32);
+		pins_format(l->pin, pin);
+		o.pin = pin;
+	}
+	l->http = http_new(&o, e);
+	return l->http == NULL ? (int)e->code : ERR_OK;
+}
+
+int session_start(struct link *l, const struct session_call *call, http_done_fn done)
+{
+	struct session *s = l->s;
+	struct err e = { 0 };
+	int rc;
+
+	if ((rc = link_open(l, &e)) == ERR_OK) {
+		l->started = session_now(s);
+		l->token_epoch = s->token_epoch;
+		rc = http_multi_start(s->multi, l->http, call->method, call->path,
+		                      call->anonymous ? NULL : s->token, call->body,
+		                      call->timeout_ms, done, s, &e);
+	}
+	l->busy = rc == ERR_OK;
+	if (rc != ERR_OK)
+		session_offline(s, 0, e.msg);
+	return rc == ERR_OK ? 0 : -1;
+}
+
+/* 403: perhaps the token is of a former life. */
+void session_refused(struct link *l, const struct err *why)
+{
+	struct session *s = l->s;
+
+	if (l->token_epoch != s->token_epoch || s->phase == PHASE_CHALLENGE ||
+	    s->phase == PHASE_LOGIN)
+		return;
+	if (s->token_works) {
+		session_login(s);
+		return;
+	}
+	session_offline(s, 0, why->msg);
+	s->token[0] = '\0';
+}
+
+static bool is_later(long status)
+{
+	return status == 429 || status >= 500;
+}
+
+json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
+                      const struct err *e, bool *ok)
+{
+	struct session *s = l->s;
+	struct err why = { 0 };
+	json_t *doc;
+
+	l->busy = false;
+	*ok = false;
+	if (rc != ERR_OK) {
+		if (rc == ERR_VERIFY)
+			next_pin(l);
+		session_offline(s, 0, e->msg);
+		return NULL;
+	}
+	*ok = reply->status >= 200 && reply->status < 300;
+	doc = *ok && reply->len == 0 ? json_object() : reply_parse(reply->body, reply->len, &why);
+	if (*ok && doc != NULL) {
+		s->token_works = s->token_works || l->token_epoch == s->token_epoch;
+		return doc;
+	}
+	if (!*ok)
+		(void)reply_error(reply->status, doc, &why);
+	if (doc == NULL || is_later(reply->status)) {
+		session_offline(s, reply->retry_after, why.msg);
+		json_decref(doc);
+		return NULL;
+	}
+	session_order(s, json_object_get(json_object_get(doc, "data"), "order"));
+	return doc;
+}
+
+static void job_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
+{
+	struct session *s = ctx;
+	const struct session_job *job = s->job;
+	struct err why = { 0 };
+	bool ok = false;
+	AUTO_JSON doc = session_reply(&s->api, rc, reply, e, &ok);
+
+	s->job = NULL;
+	if (doc != NULL && s->phase != PHASE_REVOKED) {
+		if (!ok) {
+			(void)reply_error(reply->status, doc, &why);
+			if (reply->status == 403 && !job->anonymous)
+				session_refused(&s->api, &why);
+			else if (job->failed != NULL)
+				job->failed(s, reply->status, doc, &why);
+		} else if (job->done != NULL && job->done(s, doc, &why) != ERR_OK) {
+			session_offline(s, 0, why.msg);
+		}
+	}
+}
+
+static bool start_job(struct session *s, const struct session_job *job)
+{
+	json_t *body = job->body != NULL ? job->body(s) : NULL;
+	AUTO_TEXT text = body != NULL ? reply_text(body) : NULL;
+	char path[128];
+	const struct session_call call = {
+		.method = job->method,
+		.path = path,
+		.body = text,
+		.timeout_ms = CALL_TIMEOUT_MS,
+		.anonymous = job->anonymous,
+	};
+	size_t n = strlen(job->path);
+
+	json_decref(body);
+	/* A path that ends in '=' wants the size that we have verified. */
+	if (job->path[n - 1] == '=')
+		snprintf(path, sizeof(path), "%s%llu", job->path,
+		         (unsigned long long)s->o.witness->last.size);
+	else
+		snprintf(path, sizeof(path), "%s", job->path);
+	s->job = job;
+	if (session_start(&s->api, &call, job_done) == 0)
+		return true;
+	s->job = NULL;
+	return false;
+}
+
+void session_pump(struct session *s)
+{
+	int64_t now = session_now(s);
+	size_t n;
+	const struct session_job *jobs = session_jobs(&n);
+
+	if (s->phase == PHASE_REVOKED || s->stopping)
+		return;
+	for (size_t i = 0; i < n && !s->api.busy; i++)
+		if (jobs[i].due(s, now) && !start_job(s, &jobs[i]))
+			return;
+	if (s->phase == PHASE_READY && !s->watch.busy)
+		session_watch_start(s);
+	if (!s->api.busy)
+		session_trim();
+}
+
+void session_order(struct session *s, const json_t *order)
+{
+	struct err e = { 0 };
+
+	if (order == NULL || json_is_null(order))
+		return;
+	if (order_verify(s->o.identity, order, &e) != ERR_OK) {
+		snprintf(s->alarm, sizeof(s->alarm), "%.190s", e.msg);
+		log_error("an order was not obeyed", LOG_S("why", e.msg));
+		return;
+	}
+	if (files_wipe_all(s->o.files, &e) != ERR_OK)
+		log_error("wiping on the vault's order failed", LOG_S("why", e.msg));
+	else
+		log_warn("wiped everything on the vault's order",
+		         LOG_S("host", s->o.identity->name));
+	s->wipes += (int64_t)s->n_holdings;
+	for (size_t i = 0; i < s->n_holdings; i++)
+		s->holdings[i] = (struct holding){ .revoked = true };
+	s->token[0] = '\0';
+	snprintf(s->error, sizeof(s->error), "the host was revoked");
+	s->phase = PHASE_REVOKED;
+}
+
+void session_pins(struct session *s, const json_t *list)
+{
+	struct identity *id = s->o.identity;
+	struct pins next = { 0 };
+	const json_t *item;
+	struct err e = { 0 };
+	size_t i;
+
+	if (json_array_size(list) == 0 || strncmp(s->api.url, "https:", 6) != 0)
+		return;
+	/* The key that this connection has proven stays first, announced again or not. */
+	(void)pins_add_raw(&next, s->api.pin);
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) &&
+		    pins_add(&next, json_string_value(item), &e) != ERR_OK)
+			log_warn("a pin was not taken", LOG_S("why", e.msg));
+	if (pins_equal(&next, &id->pins))
+		return;
+	id->pins = next;
+	s->pin = 0;
+	if (identity_save(s->o.settings->state_dir, id, &e) != ERR_OK)
+		log_error("storing the server's pins failed", LOG_S("why", e.msg));
+	else
+		log_info("the server's pins changed", LOG_N("pins", (int64_t)next.n));
+}
+
+void session_checkpoint(struct session *s, const json_t *note)
+{
+	const char *text = json_string_value(note);
+	struct err e = { 0 };
+
+	if (text == NULL || s->o.witness->alarm)
+		return;
+	switch (witness_see(s->o.witness, text, &e)) {
+	case WITNESS_ASK:
+		free(s->checkpoint);
+		s->checkpoint = strdup(text);
+		break;
+	case WITNESS_ALARM:
+	case WITNESS_BAD:
+		log_error("the audit log's checkpoint was refused", LOG_S("why", e.msg));
+		break;
+	case WITNESS_FIRST:
+	case WITNESS_KNOWN:
+		break;
+	}
+}

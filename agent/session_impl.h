@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_SESSION_IMPL_H
+#define AGENT_SESSION_IMPL_H
+/* session_impl - what the files of the module share; nobody else includes it. */
+#include "clock.h"
+#include "http.h"
+#include "reply.h"
+#include "session.h"
+#include "vault/limits.h"
+
+#define SESSION_DETAIL 128u
+#define SESSION_ERROR  200u
+
+enum phase {
+	PHASE_OFFLINE, /* until retry_at */
+	PHASE_CHALLENGE,
+	PHASE_LOGIN,
+	PHASE_SYNC,
+	PHASE_READY,
+	PHASE_REVOKED, /* wiped by a signed order: nothing more to say */
+};
+
+enum ack_state { ACK_NONE, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
+
+/* What the server said about one secret of the settings. */
+struct holding {
+	char lease_id[FILES_LEASE_ID_MAX]; /* "" if we hold none */
+	int64_t version;                   /* the newest that the server has */
+	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
+	int64_t renew_at;
+	bool revoked;    /* by the server: not asked for again before the next start */
+	bool want_lease;
+	bool want_fetch;
+	bool retry;   /* the last delivery failed for a reason that may pass */
+	bool in_call; /* part of the request that is under way */
+	bool stale;   /* the lease ended while the server could not be reached */
+	enum ack_state ack;
+	int64_t ack_version;
+	char ack_lease[FILES_LEASE_ID_MAX];
+	char ack_detail[SESSION_DETAIL];
+	bool ack_in_call;
+	char error[SESSION_ERROR]; /* the last, "" if none */
+};
+
+/* One connection. */
+struct link {
+	struct session *s;
+	const char *url;
+	struct http_client *http;
+	unsigned char pin[32]; /* the server's key that http insists on; zeros without TLS */
+	bool busy;
+	int64_t started;
+	unsigned token_epoch; /* which token the request was made with */
+};
+
+struct session_job;
+
+struct session {
+	struct session_options o;
+	const struct clock *clock;
+	int epoll_fd, timer_fd;
+	struct http_multi *multi;
+	struct link api, watch;
+	const struct session_job *job; /* under way on api */
+	enum phase phase;
+	bool stopping;
+	size_t pin; /* index of the one that is tried, or worked last */
+	unsigned attempt;
+	int64_t retry_at;
+	int64_t timer_at; /* what timer_fd is set to */
+	unsigned char nonce[32];
+	char *token; /* key memory, LIMIT_TOKEN_TEXT + 1 */
+	unsigned token_epoch;
+	bool token_works;
+	int64_t token_refresh_at;
+	int64_t rev;
+	int64_t connected_at, last_event_at;
+	size_t n_holdings;
+	struct holding *holdings;
+	json_t *release; /* array of lease ids that nobody wants */
+	char *checkpoint; /* one to ask a proof for, or NULL */
+	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
+	int64_t delivered_ms; /* how long the last event took to reach its files */
+	int64_t wipes, deliveries;
+	char error[SESSION_ERROR];
+	char alarm[SESSION_ERROR];
+};
+
+/** session_now(s): the boot clock. */
+int64_t session_now(const struct session *s);
+/** session_random(): 32 random bits. */
+uint32_t session_random(void);
+/** session_pump(s): start what is due on both connections. */
+void session_pump(struct session *s);
+/** session_offline(s, retry_after, why): give up for now and come back after a while. */
+void session_offline(struct session *s, int retry_after, const char *why);
+/** session_login(s): the token is of no use: get another. */
+void session_login(struct session *s);
+/** session_order(s, order): obey a wipe order if it is genuine. */
+void session_order(struct session *s, const json_t *order);
+/** session_pins(s, pins): take over the announced keys. */
+void session_pins(struct session *s, const json_t *pins);
+/** session_checkpoint(s, note): look at a tree head. */
+void session_checkpoint(struct session *s, const json_t *note);
+/** session_refused(l, why): 403 for a request with a token: get another, unless that was tried just now. */
+void session_refused(struct link *l, const struct err *why);
+/** session_trim(): give memory back after work. */
+void session_trim(void);
+
+/* One kind of request on the api connection; a row of a table, the most urgent first. */
+struct session_job {
+	const char *name;
+	const char *method;
+	const char *path;
+	bool anonymous;
+	bool (*due)(struct session *s, int64_t now);
+	/** body(s): what is sent, and marks what it is about; NULL: none. */
+	json_t *(*body)(struct session *s);
+	int (*done)(struct session *s, const json_t *doc, struct err *e);
+	/** failed(s, status, doc, e): the server refused; NULL: nothing to do. */
+	void (*failed)(struct session *s, long status, const json_t *doc, const struct err *e);
+};
+/** session_jobs(n): the table. */
+const struct session_job *session_jobs(size_t *n);
+/** session_start(l, call, done): start a request on a link that is not busy; else -1 and the session is offline. */
+struct session_call {
+	const char *method;
+	const char *path;
+	const char *body; /* or NULL */
+	long timeout_ms;
+	bool anonymous;
+};
+int session_start(struct link *l, const struct session_call *call, http_done_fn done);
+
+/** session_reply(l, rc, reply, e, ok): what every reply has in common: transport errors, a dead token, a server that is not ready.
+ * Returns the document (the caller's) or NULL when there is nothing more to do with it; *ok is true for
+ * 2xx, and then an empty body is an empty object. */
+json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
+                      const struct err *e, bool *ok);
+
+/** session_watch_start(s): the next long poll, if there is none. */
+void session_watch_start(struct session *s);
+
+/* Leases (session_leases.c). */
+struct holding *session_find(struct session *s, const char *path);
+/** session_grant(s, h, item): a lease as the server describes it: {lease_id, version, ttl_ms}. */
+void session_grant(struct session *s, struct holding *h, const json_t *item);
+void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms);
+void session_ack(struct session *s, struct holding *h, enum ack_state state, const char *detail);
+/** session_wipe(s, h, why): wipe the secret's files and say so. */
+void session_wipe(struct session *s, struct holding *h, const char *why);
+/** session_expire(s, now): judge what has ended; when to come again, or -1. */
+int64_t session_expire(struct session *s, int64_t now);
+/** session_refetch_drifted(s): ask again for what somebody else changed. */
+void session_refetch_drifted(struct session *s);
+/** session_deliver(s, items): open, write, switch, queue the acks. */
+int session_deliver(struct session *s, const json_t *items, struct err *e) MUST_CHECK;
+static inline size_t session_index(const struct session *s, const struct holding *h)
+{
+	return (size_t)(h - s->holdings);
+}
+
+#endif

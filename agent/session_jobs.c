@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each kind of request that is sent to the server: when it is due, what it says, what comes of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backoff.h"
+#include "log.h"
+#include "session_impl.h"
+#include "text.h"
+#include "vault/version.h"
+
+#define FETCH_ITEMS     32u
+#define ACK_COALESCE_MS 100
+#define TOKEN_DEFAULT_S 3600
+
+/* Login. */
+
+static bool challenge_due(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_CHALLENGE;
+}
+
+static json_t *challenge_body(struct session *s)
+{
+	json_t *o = json_object();
+
+	if (reply_set_hex(o, "host_id", s->o.identity->host_id, 16) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static int challenge_done(struct session *s, const json_t *doc, struct err *e)
+{
+	const json_t *data = json_object_get(doc, "data");
+
+	if (reply_base64(data, "nonce", s->nonce, sizeof(s->nonce)) != 0)
+		return err_set(e, ERR_INVALID, "the server's challenge cannot be read");
+	s->phase = PHASE_LOGIN;
+	return ERR_OK;
+}
+
+static bool login_due(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_LOGIN;
+}
+
+static json_t *login_body(struct session *s)
+{
+	static const unsigned char zeros[32];
+	const struct identity *id = s->o.identity;
+	bool tls = strncmp(s->api.url, "https:", 6) == 0;
+	unsigned char sig[64];
+	json_t *o;
+
+	identity_sign_login(id, s->nonce, tls ? s->api.pin : zeros, sig);
+	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation, "agent_version",
+	              VAULT_VERSION);
+	if (reply_set_hex(o, "host_id", id->host_id, 16) == 0 &&
+	    reply_set_base64(o, "nonce", s->nonce, sizeof(s->nonce)) == 0 &&
+	    reply_set_base64(o, "signature", sig, sizeof(sig)) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+/* The counter is on disk before the token is used: a token that was used makes the old
+ * counter worthless. */
+static int login_done(struct session *s, const json_t *doc, struct err *e)
+{
+	const json_t *data = json_object_get(doc, "data"), *auth = json_object_get(doc, "auth");
+	const char *token = reply_str(auth, "client_token");
+	int64_t generation = reply_int(data, "generation", -1);
+	int64_t ttl = 1000 * reply_int(auth, "lease_duration", TOKEN_DEFAULT_S);
+	int rc;
+
+	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || generation < 0)
+		return err_set(e, ERR_INVALID, "the server's answer to the login cannot be read");
+	s->o.identity->generation = (uint64_t)generation;
+	if ((rc = identity_save(s->o.settings->state_dir, s->o.identity, e)) != ERR_OK)
+		return err_wrap(e, "storing the identity");
+	memcpy(s->token, token, strlen(token) + 1);
+	s->token_epoch++;
+	s->token_works = false;
+	s->token_refresh_at =
+		ttl > 0 ? backoff_renew_at(session_now(s), ttl, session_random()) : 0;
+	s->alarm[0] = '\0';
+	s->phase = PHASE_SYNC;
+	session_pins(s, json_object_get(data, "pins"));
+	session_checkpoint(s, json_object_get(data, "checkpoint"));
+	log_info("logged in", LOG_N("generation", generation));
+	return ERR_OK;
+}
+
+static void login_failed(struct session *s, long status, const json_t *doc UNUSED,
+                         const struct err *e)
+{
+	if (status == 403)
+		snprintf(s->alarm, sizeof(s->alarm), "the login was refused: %.150s", e->msg);
+	session_offline(s, 0, e->msg);
+}
+
+static bool refresh_due(struct session *s, int64_t now)
+{
+	if (s->phase == PHASE_READY && s->token_refresh_at != 0 && now >= s->token_refresh_at)
+		session_login(s);
+	return false;
+}
+
+/* What we hold, as the server sees it. */
+
+static bool sync_due(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_SYNC;
+}
+
+static bool is_state(const json_t *item, const char *state)
+{
+	const char *is = reply_str(item, "state");
+
+	return is != NULL && strcmp(is, state) == 0;
+}
+
+static void sync_item(struct session *s, const json_t *item)
+{
+	struct holding *h = session_find(s, reply_str(item, "path"));
+	const char *id = reply_str(item, "lease_id");
+
+	if (id == NULL)
+		return;
+	if (h == NULL) {
+		if (!is_state(item, "revoked") && !is_state(item, "expired"))
+			json_array_append_new(s->release, json_string(id));
+		return;
+	}
+	if (is_state(item, "revoked")) {
+		if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) != 0)
+			return;
+		h->revoked = true;
+		snprintf(h->lease_id, sizeof(h->lease_id), "%s", id);
+		session_wipe(s, h, "the lease was revoked");
+	} else if (!is_state(item, "expired") && !is_state(item, "wiped")) {
+		session_grant(s, h, item);
+	}
+}
+
+static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
+{
+	const json_t *data = json_object_get(doc, "data");
+	const json_t *item;
+	size_t i;
+
+	for (i = 0; i < s->n_holdings; i++) {
+		s->holdings[i].lease_id[0] = '\0';
+		s->holdings[i].want_fetch = false;
+	}
+	json_array_clear(s->release);
+	json_array_foreach(json_object_get(data, "leases"), i, item)
+		sync_item(s, item);
+	for (i = 0; i < s->n_holdings; i++)
+		s->holdings[i].want_lease =
+			s->holdings[i].lease_id[0] == '\0' && !s->holdings[i].revoked;
+	s->rev = reply_int(data, "rev", 0);
+	s->phase = PHASE_READY;
+	s->attempt = 0;
+	s->error[0] = '\0';
+	s->connected_at = session_now(s);
+	log_info("connected", LOG_N("rev", s->rev), LOG_N("secrets", s->n_holdings));
+	return ERR_OK;
+}
+
+static void give_up(struct session *s, long status UNUSED, const json_t *doc UNUSED,
+                    const struct err *e)
+{
+	session_offline(s, 0, e->msg);
+}
+
+/* Leases. */
+
+static bool leases_due(struct session *s, int64_t now UNUSED)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->phase == PHASE_READY && s->holdings[i].want_lease)
+			return true;
+	return false;
+}
+
+static json_t *leases_body(struct session *s)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].want_lease) {
+			s->holdings[i].want_lease = false;
+			json_array_append_new(paths, json_string(s->o.settings->paths[i]));
+		}
+	return json_pack("{s:o}", "paths", paths);
+}
+
+/* Reachable, and it says that there is nothing for us here: what was in place goes. */
+static void leases_refused(struct session *s, struct holding *h, const char *why)
+{
+	if (strncmp(h->error, why, sizeof(h->error) - 1) != 0)
+		log_warn("no lease", LOG_S("path", s->o.settings->paths[session_index(s, h)]),
+		         LOG_S("why", why));
+	snprintf(h->error, sizeof(h->error), "%s", why);
+	session_wipe(s, h, "there is no lease for it");
+	h->ack = ACK_NONE;
+}
+
+static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSED)
+{
+	const json_t *data = json_object_get(doc, "data");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "leases"), i, item) {
+		struct holding *h = session_find(s, reply_str(item, "path"));
+		const char *why = reply_str(item, "error");
+
+		if (h != NULL && why != NULL)
+			leases_refused(s, h, why);
+		else if (h != NULL)
+			session_grant(s, h, item);
+	}
+	return ERR_OK;
+}
+
+static void leases_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
+                          const struct err *e)
+{
+	snprintf(s->error, sizeof(s->error), "asking for leases: %.150s", e->msg);
+	log_warn("asking for leases failed", LOG_S("why", e->msg));
+}
+
+static bool release_due(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_READY && json_array_size(s->release) > 0;
+}
+
+static json_t *release_body(struct session *s)
+{
+	json_t *o = json_pack("{s:O}", "leases", s->release);
+
+	json_decref(s->release);
+	s->release = json_array();
+	return o;
+}
+
+/* Values. */
+
+static bool fetch_due(struct session *s, int64_t now UNUSED)
+{
+	if (s->phase != PHASE_READY || !witness_trusts(s->o.witness))
+		return false;
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].want_fetch)
+			return true;
+	return false;
+}
+
+static json_t *fetch_body(struct session *s)
+{
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < s->n_holdings && json_array_size(ids) < FETCH_ITEMS; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (!h->want_fetch)
+			continue;
+		h->want_fetch = false;
+		h->in_call = true;
+		json_array_append_new(ids, json_string(h->lease_id));
+	}
+	return json_pack("{s:o}", "leases", ids);
+}
+
+static int fetch_done(struct session *s, const json_t *doc, struct err *e)
+{
+	return session_deliver(s, json_object_get(json_object_get(doc, "data"), "items"), e);
+}
+
+static void fetch_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
+                         const struct err *e)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].in_call) {
+			s->holdings[i].in_call = false;
+			snprintf(s->holdings[i].error, SESSION_ERROR, "%.190s", e->msg);
+		}
+	log_warn("fetching failed", LOG_S("why", e->msg));
+}
+
+/* Acknowledgements: after the values, unless the oldest has waited long enough. */
+
+static bool ack_ready(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_READY && s->ack_since != 0;
+}
+
+static bool ack_overdue(struct session *s, int64_t now)
+{
+	return ack_ready(s, now) && now - s->ack_since >= ACK_COALESCE_MS;
+}
+
+static json_t *ack_body(struct session *s)
+{
+	static const char *const states[] = {
+		[ACK_APPLIED] = "applied", [ACK_REJECTED] = "rejected", [ACK_WIPED] = "wiped"
+	};
+	json_t *acks = json_array(), *o;
+
+	s->ack_since = 0;
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (h->ack == ACK_NONE)
+			continue;
+		h->ack_in_call = true;
+		o = json_pack("{s:s, s:I, s:s}", "lease_id", h->ack_lease, "version",
+		              (json_int_t)h->ack_version, "state", states[h->ack]);
+		if (h->ack_detail[0] != '\0')
+			json_object_set_new(o, "detail", json_string(h->ack_detail));
+		json_array_append_new(acks, o);
+	}
+	o = json_pack("{s:o}", "acks", acks);
+	if (s->o.witness->have)
+		json_object_set_new(o, "checkpoint_size",
+		                    json_integer((json_int_t)s->o.witness->last.size));
+	return o;
+}
+
+static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].ack_in_call) {
+			s->holdings[i].ack_in_call = false;
+			s->holdings[i].ack = ACK_NONE;
+		}
+	return ERR_OK;
+}
+
+static void ack_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
+                       const struct err *e)
+{
+	struct err ignored;
+
+	log_warn("an acknowledgement was refused", LOG_S("why", e->msg));
+	(void)ack_done(s, NULL, &ignored);
+}
+
+/* Renewal. */
+
+static bool renew_due(struct session *s, int64_t now)
+{
+	for (size_t i = 0; s->phase == PHASE_READY && i < s->n_holdings; i++)
+		if (s->holdings[i].renew_at != 0 && now >= s->holdings[i].renew_at)
+			return true;
+	return false;
+}
+
+static json_t *renew_body(struct session *s)
+{
+	int64_t now = session_now(s);
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		/* What is nearly due goes along: one call for many. */
+		if (h->lease_id[0] == '\0' || h->renew_at == 0 ||
+		    now + backoff_spread(h->ttl, UINT32_MAX) < h->renew_at)
+			continue;
+		h->renew_at = now + backoff_renew_retry(h->ttl, session_random());
+		json_array_append_new(ids, json_string(h->lease_id));
+	}
+	return json_pack("{s:o}", "leases", ids);
+}
+
+static void renew_item(struct session *s, const json_t *item)
+{
+	const char *id = reply_str(item, "lease_id"), *why = reply_str(item, "error");
+	int64_t ttl = reply_int(item, "ttl_ms", -1);
+
+	for (size_t i = 0; id != NULL && i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (strcmp(h->lease_id, id) != 0)
+			continue;
+		if (why == NULL && ttl >= 0) {
+			session_ttl(s, h, ttl);
+			continue;
+		}
+		snprintf(h->error, sizeof(h->error), "renewal: %.150s",
+		         why != NULL ? why : "no answer");
+		h->want_lease = true;
+		h->renew_at = 0;
+	}
+}
+
+static int renew_done(struct session *s, const json_t *doc, struct err *e UNUSED)
+{
+	const json_t *data = json_object_get(doc, "data");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "leases"), i, item)
+		renew_item(s, item);
+	return ERR_OK;
+}
+
+/* The audit log's tree heads. */
+
+static bool proof_urgent(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_READY && s->checkpoint != NULL && s->o.witness->suspect &&
+	       !s->o.witness->alarm;
+}
+
+static bool proof_due(struct session *s, int64_t now UNUSED)
+{
+	return s->phase == PHASE_READY && s->checkpoint != NULL && !s->o.witness->alarm;
+}
+
+static void forget_checkpoint(struct session *s)
+{
+	free(s->checkpoint);
+	s->checkpoint = NULL;
+}
+
+static int proof_done(struct session *s, const json_t *doc, struct err *e)
+{
+	const json_t *data = json_object_get(doc, "data");
+	const json_t *hashes = json_object_get(data, "proof"), *item;
+	const char *text = reply_str(data, "checkpoint");
+	struct merkle_proof proof = { 0 };
+	size_t i;
+
+	forget_checkpoint(s);
+	json_array_foreach(hashes, i, item) {
+		const char *hash = json_string_value(item);
+
+		if (i >= MERKLE_PROOF_MAX || hash == NULL ||
+		    text_unbase64(hash, strlen(hash), proof.hash[i], 32) != 32)
+			return err_set(e, ERR_INVALID, "a consistency proof cannot be read");
+		proof.n = i + 1;
+	}
+	if (text == NULL)
+		return err_set(e, ERR_INVALID, "a consistency proof has no checkpoint");
+	if (witness_advance(s->o.witness, text, &proof, e) != ERR_OK)
+		log_error("the audit log's checkpoint was refused", LOG_S("why", e->msg));
+	return ERR_OK;
+}
+
+static void proof_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
+                         const struct err *e)
+{
+	struct err why;
+
+	if (witness_refused(s->o.witness, s->checkpoint, &why) != ERR_OK)
+		log_error("the audit log is not what it was", LOG_S("why", why.msg));
+	else
+		log_warn("no consistency proof", LOG_S("why", e->msg));
+	forget_checkpoint(s);
+}
+
+/* clang-format off */
+static const struct session_job jobs[] = {
+	{ "refresh", NULL, NULL, false, refresh_due, NULL, NULL, NULL },
+	{ "challenge", "POST", "/v1/auth/host/challenge", true, challenge_due, challenge_body, challenge_done, give_up },
+	{ "login", "POST", "/v1/auth/host/login", true, login_due, login_body, login_done, login_failed },
+	{ "sync", "GET", "/v1/sys/agent/sync", false, sync_due, NULL, sync_done, give_up },
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false, proof_urgent, NULL, proof_done, proof_failed },
+	{ "ack", "POST", "/v1/sys/agent/ack", false, ack_overdue, ack_body, ack_done, ack_failed },
+	{ "fetch", "POST", "/v1/sys/agent/fetch", false, fetch_due, fetch_body, fetch_done, fetch_failed },
+	{ "ack", "POST", "/v1/sys/agent/ack", false, ack_ready, ack_body, ack_done, ack_failed },
+	{ "leases", "POST", "/v1/sys/agent/leases", false, leases_due, leases_body, leases_done, leases_failed },
+	{ "renew", "POST", "/v1/sys/agent/renew", false, renew_due, renew_body, renew_done, NULL },
+	{ "release", "POST", "/v1/sys/agent/release", false, release_due, release_body, NULL, NULL },
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false, proof_due, NULL, proof_done, proof_failed },
+};
+/* clang-format on */
+
+const struct session_job *session_jobs(size_t *n)
+{
+	*n = ARRAY_LEN(jobs);
+	return jobs;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "backoff.h"
+#include "log.h"
+#include "sealed.h"
+#include "session_impl.h"
+
+#define FETCH_ARENA (64u * 1024 * 1024)
+
+struct holding *session_find(struct session *s, const char *path)
+{
+	for (size_t i = 0; path != NULL && i < s->n_holdings; i++)
+		if (strcmp(s->o.settings->paths[i], path) == 0)
+			return &s->holdings[i];
+	return NULL;
+}
+
+static const char *path_of(const struct session *s, const struct holding *h)
+{
+	return s->o.settings->paths[session_index(s, h)];
+}
+
+static const struct files_held *held_by(const struct session *s, const struct holding *h)
+{
+	return files_held(s->o.files, session_index(s, h));
+}
+
+static bool in_place(const struct session *s, const struct holding *h)
+{
+	const struct files_held *held = held_by(s, h);
+
+	return held->present && strcmp(held->lease_id, h->lease_id) == 0 &&
+	       held->version >= h->version;
+}
+
+void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms)
+{
+	/* Counted from when the request left: never later than the server's own end. */
+	h->issued = s->api.started;
+	h->ttl = ttl_ms > 0 ? ttl_ms : 0;
+	h->expires = h->ttl > 0 ? h->issued + h->ttl : 0;
+	h->renew_at = h->ttl > 0 ? backoff_renew_at(h->issued, h->ttl, session_random()) : 0;
+	h->stale = false;
+	if (held_by(s, h)->present && strcmp(held_by(s, h)->lease_id, h->lease_id) == 0)
+		files_set_expiry(s->o.files, session_index(s, h), h->expires);
+}
+
+void session_ack(struct session *s, struct holding *h, enum ack_state state, const char *detail)
+{
+	h->ack = state;
+	h->ack_in_call = false;
+	h->ack_version = state == ACK_APPLIED ? held_by(s, h)->version : h->version;
+	memcpy(h->ack_lease, h->lease_id, sizeof(h->ack_lease));
+	snprintf(h->ack_detail, sizeof(h->ack_detail), "%s", detail != NULL ? detail : "");
+	if (s->ack_since == 0)
+		s->ack_since = session_now(s);
+}
+
+void session_grant(struct session *s, struct holding *h, const json_t *item)
+{
+	const char *id = reply_str(item, "lease_id");
+
+	if (id == NULL || strlen(id) >= sizeof(h->lease_id))
+		return;
+	memcpy(h->lease_id, id, strlen(id) + 1);
+	h->version = reply_int(item, "version", 0);
+	h->want_lease = false;
+	h->revoked = false;
+	h->error[0] = '\0';
+	session_ttl(s, h, reply_int(item, "ttl_ms", 0));
+	h->want_fetch = !in_place(s, h);
+	if (!h->want_fetch)
+		session_ack(s, h, ACK_APPLIED, NULL);
+}
+
+void session_wipe(struct session *s, struct holding *h, const char *why)
+{
+	bool had = held_by(s, h)->version > 0;
+	struct err e = { 0 };
+
+	h->want_fetch = false;
+	h->stale = false;
+	if (files_wipe(s->o.files, session_index(s, h), &e) != ERR_OK) {
+		log_error("a secret could not be wiped", LOG_S("path", path_of(s, h)),
+		          LOG_S("why", e.msg));
+		session_ack(s, h, ACK_REJECTED, e.msg);
+	} else {
+		if (h->lease_id[0] != '\0')
+			session_ack(s, h, ACK_WIPED, NULL);
+		if (had)
+			log_info("wiped", LOG_S("path", path_of(s, h)), LOG_S("why", why));
+		s->wipes += had ? 1 : 0;
+	}
+	h->lease_id[0] = '\0';
+	h->version = 0;
+	h->ttl = h->expires = h->renew_at = 0;
+}
+
+/* Reachable: what has ended goes.  Away: it stays for a while, marked stale. */
+static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
+{
+	const struct files_held *held = held_by(s, h);
+	int64_t expires = h->expires != 0 ? h->expires : held->expires;
+	int64_t end = expires + s->o.settings->max_stale_ms;
+
+	if (expires == 0 || (held->version == 0 && h->lease_id[0] == '\0'))
+		return -1;
+	if (now < expires)
+		return expires;
+	if (s->phase == PHASE_READY || now >= end) {
+		session_wipe(s, h, s->phase == PHASE_READY ? "the lease ended"
+		                                           : "stale for too long");
+		h->want_lease = true;
+		return -1;
+	}
+	if (!h->stale)
+		log_warn("the lease ended while the server is away: kept for now",
+		         LOG_S("path", path_of(s, h)));
+	h->stale = true;
+	return end;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+int64_t session_expire(struct session *s, int64_t now)
+{
+	int64_t next = -1;
+
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		next = earlier(next, expire_one(s, h, now));
+		if (s->phase != PHASE_READY || h->lease_id[0] == '\0' || h->renew_at == 0)
+			continue;
+		if (now >= backoff_renew_hopeless(h->issued, h->ttl)) {
+			h->want_lease = true;
+			h->renew_at = 0;
+		} else {
+			next = earlier(next, h->renew_at > now ? h->renew_at : -1);
+		}
+	}
+	return next;
+}
+
+void session_refetch_drifted(struct session *s)
+{
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (h->lease_id[0] == '\0' || h->want_fetch)
+			continue;
+		if (h->retry || files_drifted(s->o.files, i)) {
+			h->want_fetch = true;
+			log_warn("fetching again", LOG_S("path", path_of(s, h)),
+			         LOG_S("why", h->retry ? h->error : "changed by someone else"));
+		}
+	}
+}
+
+/* One item of a fetch reply. */
+static void open_item(struct session *s, struct arena *a, const json_t *item,
+                      struct files_value *values)
+{
+	const char *id = reply_str(item, "lease_id"), *sealed = reply_str(item, "sealed");
+	const char *why = reply_str(item, "error");
+	struct holding *h = NULL;
+	struct files_value *v;
+
+	for (size_t i = 0; id != NULL && i < s->n_holdings; i++)
+		if (s->holdings[i].in_call && strcmp(s->holdings[i].lease_id, id) == 0)
+			h = &s->holdings[i];
+	if (h == NULL)
+		return;
+	v = &values[session_index(s, h)];
+	h->in_call = false;
+	if (sealed == NULL) {
+		snprintf(h->error, sizeof(h->error), "%.150s",
+		         why != NULL ? why : "the server sent no value");
+		log_warn("no value", LOG_S("path", path_of(s, h)), LOG_S("why", h->error));
+		return;
+	}
+	const struct files_held *held = held_by(s, h);
+	const struct sealed_expect want = {
+		.lease_id = h->lease_id,
+		.path = path_of(s, h),
+		.min_version = strcmp(held->lease_id, h->lease_id) == 0 ? held->version : 0,
+	};
+	v->lease_id = h->lease_id;
+	v->expires = h->expires;
+	v->rc = sealed_open(s->o.identity, a, sealed, &want, &v->version,
+	                    (struct value **)&v->data, &v->e);
+}
+
+static void settle_item(struct session *s, struct holding *h, struct files_value *v)
+{
+	if (v->rc != ERR_OK) {
+		snprintf(h->error, sizeof(h->error), "%s", v->e.msg);
+		log_warn("rejected", LOG_S("path", path_of(s, h)), LOG_N("version", h->version),
+		         LOG_S("why", v->e.msg));
+		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM;
+		session_ack(s, h, ACK_REJECTED, v->e.msg);
+		return;
+	}
+	if (v->data == NULL) {
+		/* A file that was to be carried over had been changed by someone else. */
+		if (held_by(s, h)->version > 0 && !held_by(s, h)->present)
+			h->want_fetch = h->lease_id[0] != '\0' && h->error[0] == '\0';
+		return;
+	}
+	h->error[0] = '\0';
+	h->retry = false;
+	if (h->version < v->version)
+		h->version = v->version;
+	session_ack(s, h, ACK_APPLIED, NULL);
+	s->deliveries++;
+	s->delivered_ms = session_now(s) - s->last_event_at;
+	log_info("delivered", LOG_S("path", path_of(s, h)), LOG_N("version", v->version));
+}
+
+int session_deliver(struct session *s, const json_t *items, struct err *e)
+{
+	AUTO_ARENA a = arena_new(FETCH_ARENA);
+	struct files_value *values;
+	const json_t *item;
+	size_t i;
+
+	values = a == NULL ? NULL : arena_alloc(a, (s->n_holdings + 1) * sizeof(*values));
+	if (values == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	json_array_foreach(items, i, item)
+		open_item(s, a, item, values);
+	files_deliver(s->o.files, a, values, session_now(s));
+	for (i = 0; i < s->n_holdings; i++) {
+		settle_item(s, &s->holdings[i], &values[i]);
+		s->holdings[i].in_call = false;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the status socket tells: states, versions and errors; never a value, token or key. */
+#include "keymem.h"
+#include "session_impl.h"
+#include "text.h"
+#include "vault/version.h"
+
+static const char *phase_name(const struct session *s)
+{
+	switch (s->phase) {
+	case PHASE_READY:
+		return "connected";
+	case PHASE_REVOKED:
+		return "revoked";
+	case PHASE_OFFLINE:
+		return "offline";
+	case PHASE_CHALLENGE:
+	case PHASE_LOGIN:
+	case PHASE_SYNC:
+		break;
+	}
+	return "connecting";
+}
+
+static const char *holding_state(const struct holding *h, const struct files_held *held)
+{
+	if (h->revoked)
+		return "revoked";
+	if (h->stale)
+		return "stale";
+	if (held->present && held->version >= h->version)
+		return "applied";
+	if (h->error[0] != '\0')
+		return "rejected";
+	return h->lease_id[0] != '\0' || held->present ? "pending" : "no lease";
+}
+
+static int64_t seconds_until(int64_t at, int64_t now)
+{
+	return at == 0 ? 0 : (at - now) / 1000;
+}
+
+static json_t *secret_status(const struct session *s, size_t i)
+{
+	const struct holding *h = &s->holdings[i];
+	const struct files_held *held = files_held(s->o.files, i);
+	int64_t expires = h->expires != 0 ? h->expires : held->expires, now = session_now(s);
+
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "path",
+	                 s->o.settings->paths[i], "state", holding_state(h, held), "lease_id",
+	                 h->lease_id, "version", (json_int_t)h->version, "applied",
+	                 (json_int_t)(held->present ? held->version : 0), "stale", h->stale,
+	                 "expires_in", (json_int_t)seconds_until(expires, now), "renew_in",
+	                 (json_int_t)seconds_until(h->renew_at, now), "error", h->error);
+}
+
+static json_t *file_status(const struct settings_file *f)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "path", f->path, "field", f->field, "binding",
+	                 f->binding, "name", f->name);
+}
+
+static json_t *missing_status(const struct session *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->o.sandbox->n; i++)
+		json_array_append_new(list, json_string(s->o.sandbox->missing[i]));
+	return list;
+}
+
+json_t *session_status(const struct session *s)
+{
+	const struct identity *id = s->o.identity;
+	json_t *secrets = json_array(), *files = json_array(), *doc;
+	char host_id[33];
+
+	text_hex(id->host_id, sizeof(id->host_id), host_id);
+	for (size_t i = 0; i < s->n_holdings; i++)
+		json_array_append_new(secrets, secret_status(s, i));
+	for (size_t i = 0; i < s->o.settings->files.n; i++)
+		json_array_append_new(files, file_status(&settings_files(s->o.settings)[i]));
+	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "version", VAULT_VERSION, "host",
+	                id->name, "host_id", host_id, "state", phase_name(s), "server", s->api.url,
+	                "hosts_server", s->watch.url, "connected", s->phase == PHASE_READY);
+	if (doc == NULL ||
+	    json_object_update_new(
+		    doc, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
+	                           (json_int_t)id->generation, "rev", (json_int_t)s->rev,
+	                           "checkpoint_size",
+	                           (json_int_t)(s->o.witness->have ? s->o.witness->last.size : 0),
+	                           "deliveries", (json_int_t)s->deliveries, "wipes",
+	                           (json_int_t)s->wipes, "last_delivery_ms",
+	                           (json_int_t)s->delivered_ms)) != 0 ||
+	    json_object_update_new(
+		    doc, json_pack("{s:s, s:b, s:b, s:b, s:s, s:o}", "run_dir",
+	                           s->o.settings->run_dir, "tmpfs", s->o.tmpfs->memory, "own_mount",
+	                           s->o.tmpfs->own_mount, "swap_safe", s->o.tmpfs->noswap,
+	                           "key_memory", keymem_mode(), "not_enforced",
+	                           missing_status(s))) != 0 ||
+	    json_object_update_new(
+		    doc, json_pack("{s:s, s:s, s:o, s:o}", "error", s->error, "alarm",
+	                           s->o.witness->alarm ? s->o.witness->why : s->alarm, "secrets",
+	                           secrets, "files", files)) != 0) {
+		json_decref(doc);
+		return NULL;
+	}
+	return doc;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The long poll: what changed, without values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "session_impl.h"
+
+#define WATCH_S         55
+#define WATCH_MARGIN_MS 10000
+
+static void event_update(struct session *s, struct holding *h, const char *id, int64_t version)
+{
+	const struct files_held *held = files_held(s->o.files, session_index(s, h));
+
+	if (held->present && held->version >= version && strcmp(held->lease_id, id) == 0)
+		return;
+	if (strlen(id) >= sizeof(h->lease_id))
+		return;
+	memcpy(h->lease_id, id, strlen(id) + 1);
+	h->revoked = false;
+	if (h->version < version)
+		h->version = version;
+	h->want_fetch = true;
+}
+
+static void on_event(struct session *s, const json_t *event)
+{
+	struct holding *h = session_find(s, reply_str(event, "path"));
+	const char *id = reply_str(event, "lease_id"), *op = reply_str(event, "op");
+	int64_t version = reply_int(event, "version", 0);
+
+	if (h == NULL || id == NULL || op == NULL)
+		return;
+	log_debug("event", LOG_S("op", op), LOG_N("version", version));
+	if (strcmp(op, "update") == 0) {
+		event_update(s, h, id, version);
+	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0) {
+		h->revoked = strcmp(op, "revoke") == 0;
+		session_wipe(s, h, h->revoked ? "the lease was revoked" : "the lease ended");
+		h->want_lease = !h->revoked;
+	}
+}
+
+/* Nothing happened for a while: time for what needs no hurry. */
+static void housekeeping(struct session *s)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].lease_id[0] == '\0' && !s->holdings[i].revoked)
+			s->holdings[i].want_lease = true;
+	session_refetch_drifted(s);
+}
+
+static void on_watch(struct session *s, const json_t *data)
+{
+	const json_t *events = json_object_get(data, "events"), *event;
+	size_t i;
+
+	session_order(s, json_object_get(data, "order"));
+	if (s->phase == PHASE_REVOKED)
+		return;
+	if (json_array_size(events) > 0)
+		s->last_event_at = session_now(s);
+	json_array_foreach(events, i, event)
+		on_event(s, event);
+	s->rev = reply_int(data, "rev", s->rev);
+	if (json_array_size(events) == 0)
+		housekeeping(s);
+	session_checkpoint(s, json_object_get(data, "checkpoint"));
+	session_pins(s, json_object_get(data, "pins"));
+}
+
+static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
+{
+	struct session *s = ctx;
+	bool ok = false;
+	AUTO_JSON doc = session_reply(&s->watch, rc, reply, e, &ok);
+
+	if (doc != NULL && ok && s->phase != PHASE_REVOKED) {
+		on_watch(s, json_object_get(doc, "data"));
+	} else if (doc != NULL && !ok) {
+		struct err why;
+
+		(void)reply_error(reply->status, doc, &why);
+		if (reply->status == 403)
+			session_refused(&s->watch, &why);
+		else
+			session_offline(s, reply->retry_after, why.msg);
+	}
+}
+
+void session_watch_start(struct session *s)
+{
+	char path[96];
+	const struct session_call call = {
+		.method = "GET",
+		.path = path,
+		.timeout_ms = WATCH_S * 1000 + WATCH_MARGIN_MS,
+	};
+
+	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d", (long long)s->rev,
+	         WATCH_S);
+	(void)session_start(&s->watch, &call, watch_done);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The asking side of status: fetch the document, print it as JSON or as a table. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "reply.h"
+#include "status.h"
+
+#define REPLY_MAX (8u * 1024 * 1024)
+#define TIMEOUT_S 5
+
+static int connect_to(const char *path, int *out, struct err *e)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = TIMEOUT_S };
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(to.sun_path))
+		return err_set(e, ERR_USAGE, "'%s' is too long for a socket", path);
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+		return err_sys(e, ERR_IO, errno, "making a socket");
+	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
+		return err_sys(e, ERR_UNREACHABLE, errno, "no vault-agent answers at '%s'", path);
+	*out = fd;
+	fd = -1;
+	return ERR_OK;
+}
+
+static json_t *body_of(const char *text, struct err *e)
+{
+	const char *body = text == NULL ? NULL : strstr(text, "\r\n\r\n");
+
+	if (body == NULL || strncmp(text, "HTTP/1.1 200 ", 13) != 0) {
+		err_set(e, ERR_UNREACHABLE, "the agent's answer cannot be read");
+		return NULL;
+	}
+	return reply_parse(body + 4, strlen(body + 4), e);
+}
+
+static json_t *ask(const char *path, struct err *e)
+{
+	static const char request[] = "GET /status HTTP/1.1\r\nHost: agent\r\n\r\n";
+	AUTO_CLOSE int fd = -1;
+	AUTO_FREE char *text = NULL;
+	size_t n = 0, cap = 0;
+	ssize_t got = 0;
+
+	if (connect_to(path, &fd, e) != ERR_OK)
+		return NULL;
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
+		err_sys(e, ERR_UNREACHABLE, errno, "asking the agent");
+		return NULL;
+	}
+	do {
+		if (n + 1 >= cap) {
+			char *more = cap >= REPLY_MAX ? NULL : realloc(text, 2 * cap + 4096);
+
+			if (more == NULL) {
+				err_set(e, ERR_TOO_BIG, "the agent's answer is too long");
+				return NULL;
+			}
+			text = more;
+			cap = 2 * cap + 4096;
+		}
+		got = recv(fd, text + n, cap - n - 1, 0);
+		n += got > 0 ? (size_t)got : 0;
+		text[n] = '\0';
+	} while (got > 0);
+	return body_of(text, e);
+}
+
+static const char *or_dash(const char *s)
+{
+	return s != NULL && *s != '\0' ? s : "-";
+}
+
+static void print_secrets(const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+	int width = 6;
+
+	json_array_foreach(list, i, item) {
+		int n = (int)strlen(or_dash(reply_str(item, "path")));
+
+		width = n > width ? n : width;
+	}
+	if (json_array_size(list) > 0)
+		printf("\n%-*s  %-9s %8s %8s  %s\n", width, "secret", "state", "version", "in place",
+		       "error");
+	json_array_foreach(list, i, item)
+		printf("%-*s  %-9s %8lld %8lld  %s\n", width, or_dash(reply_str(item, "path")),
+		       or_dash(reply_str(item, "state")), (long long)reply_int(item, "version", 0),
+		       (long long)reply_int(item, "applied", 0), or_dash(reply_str(item, "error")));
+}
+
+static void print_table(const json_t *doc)
+{
+	static const char *const keys[] = { "host",   "host_id", "state",     "server",
+		                            "run_dir", "error",  "alarm" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (reply_str(doc, keys[i]) != NULL && *reply_str(doc, keys[i]) != '\0')
+			printf("%-16s %s\n", keys[i], reply_str(doc, keys[i]));
+	printf("%-16s %lld\n", "generation", (long long)reply_int(doc, "generation", 0));
+	printf("%-16s %lld\n", "checkpoint_size", (long long)reply_int(doc, "checkpoint_size", 0));
+	print_secrets(json_object_get(doc, "secrets"));
+}
+
+int status_print(const char *path, bool json, struct err *e)
+{
+	AUTO_JSON doc = ask(path, e);
+
+	if (doc == NULL)
+		return e->code;
+	if (json)
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+	else
+		print_table(doc);
+	if (json)
+		putchar('\n');
+	return fflush(stdout) == 0 ? ERR_OK : err_sys(e, ERR_IO, errno, "writing the status");
+}
