@@ -12,6 +12,13 @@
 
 #include "keymem.h"
 
+/* The sanitizers' mlock() does nothing and says that it did, and they catch SIGSEGV. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 TestSuite(keymem, .timeout = 60);
 
 static struct err e;
@@ -66,7 +73,7 @@ static int refused_when_unlockable(void)
 	return keymem_alloc(16) == NULL ? 0 : 3;
 }
 
-Test(keymem, refuses_to_start_when_it_cannot_lock)
+Test(keymem, refuses_to_start_when_it_cannot_lock, .disabled = SANITIZED)
 {
 	cr_assert_eq(in_child(refused_when_unlockable), 0);
 }
@@ -77,7 +84,7 @@ static int refused_when_limit_is_short(void)
 	return keymem_init(false, &e) == ERR_NOMEM ? 0 : 1;
 }
 
-Test(keymem, a_limit_below_its_size_is_refused_too)
+Test(keymem, a_limit_below_its_size_is_refused_too, .disabled = SANITIZED)
 {
 	cr_assert_eq(in_child(refused_when_limit_is_short), 0);
 }
@@ -93,7 +100,7 @@ static int goes_on_unlocked(void)
 	return p != NULL && all_zero(p, 32) ? 0 : 2;
 }
 
-Test(keymem, says_so_when_allowed_to_go_on_unlocked)
+Test(keymem, says_so_when_allowed_to_go_on_unlocked, .disabled = SANITIZED)
 {
 	cr_assert_eq(in_child(goes_on_unlocked), 0);
 }
@@ -196,7 +203,6 @@ Test(keymem, the_last_bytes_are_not_overdrawn)
 	cr_assert_not_null(keymem_alloc(16));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static unsigned char *before_fork;
 
 static int touch(void)
@@ -204,7 +210,7 @@ static int touch(void)
 	return *(volatile unsigned char *)before_fork;
 }
 
-Test(keymem, a_child_does_not_get_the_area)
+Test(keymem, a_child_does_not_get_the_area, .disabled = SANITIZED)
 {
 	init();
 	before_fork = keymem_alloc(32);
@@ -218,7 +224,7 @@ static int read_there(void)
 	return *(volatile unsigned char *)at;
 }
 
-Test(keymem, there_is_a_guard_page_on_either_side)
+Test(keymem, there_is_a_guard_page_on_either_side, .disabled = SANITIZED)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	unsigned char *area, seen;
@@ -233,4 +239,3 @@ Test(keymem, there_is_a_guard_page_on_either_side)
 	at = area + KEYMEM_MAX;
 	cr_assert_eq(in_child(read_there), -SIGSEGV);
 }
-#endif

@@ -135,7 +135,7 @@ static void fake_core(void)
 	(void)hear(a, &type, &config);
 	dir = value_cstr_or(a, config, "data_dir", "?");
 	if (flag_file(dir, "crash-at-start"))
-		raise(SIGSEGV);
+		raise(SIGKILL);
 	if (flag_file(dir, "fail-at-start")) {
 		say(IPC_FAILED, value_str(a, "the fake core was told to fail"));
 		_exit(errclasses[ERR_INTEGRITY].exit_status);
