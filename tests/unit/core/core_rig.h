@@ -149,7 +149,7 @@ static void rig_dump(FILE *f, const struct value *v)
 }
 
 /* A member of the last reply by "a.b.c", as text; "-" if it is not there. */
-static const char *rig_got(const char *path)
+UNUSED static const char *rig_got(const char *path)
 {
 	const struct value *v = rig.body;
 	char *text = NULL, *kept;
@@ -215,12 +215,12 @@ static int rig_ask_as(const char *token, int method, const char *path, const cha
 	return rig.status;
 }
 
-static int rig_ask(int method, const char *path, const char *fields)
+UNUSED static int rig_ask(int method, const char *path, const char *fields)
 {
 	return rig_ask_as(rig.root, method, path, fields);
 }
 
-static void rig_advance(int64_t ms)
+UNUSED static void rig_advance(int64_t ms)
 {
 	rig.wall += ms;
 	rig.boot += ms;
@@ -277,7 +277,8 @@ static void rig_start(void)
 	rig_unseal();
 }
 
-static int rig_remove(const char *path, const struct stat *st, int flag, struct FTW *at)
+UNUSED static int rig_remove(const char *path, const struct stat *st, int flag,
+                             struct FTW *at)
 {
 	(void)st;
 	(void)flag;
