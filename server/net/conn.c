@@ -114,7 +114,7 @@ void conn_free(struct conn *c)
 	struct net *n = c->net;
 
 	if (c->id != 0)
-		core_cancel(c);
+		core_link_cancel(c);
 	conn_request_done(c);
 	timer_set(c, TIMER_NONE);
 	if (c->counted)

@@ -196,7 +196,7 @@ int core_send(struct conn *c, const struct value *v)
 	return rc;
 }
 
-void core_cancel(struct conn *c)
+void core_link_cancel(struct conn *c)
 {
 	struct net *n = c->net;
 	struct value *v = value_null(n->a);

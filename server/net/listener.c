@@ -96,7 +96,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (c == NULL)
 		return;
 	if (c->id != 0)
-		core_cancel(c);
+		core_link_cancel(c);
 	conn_wipe_credentials(c);
 	conn_request_done(c);
 	if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
@@ -316,7 +316,7 @@ static void drop_suspended(struct listener *l)
 			continue;
 		if (c->phase == CONN_WAITING) {
 			conn_unwatch(c);
-			core_cancel(c);
+			core_link_cancel(c);
 			c->gone = true;
 			c->phase = CONN_READY;
 			resume_now(c);

@@ -299,8 +299,8 @@ void core_read(struct net *n);
 void core_flush(struct net *n);
 /** core_send(c, v): queue a request frame for ${c}. */
 int core_send(struct conn *c, const struct value *v) MUST_CHECK;
-/** core_cancel(c): tell core that nobody waits any more, and forget the id. */
-void core_cancel(struct conn *c);
+/** core_link_cancel(c): tell core that nobody waits any more, and forget the id. */
+void core_link_cancel(struct conn *c);
 /** core_up(n): is there a core that has greeted us? */
 bool core_up(const struct net *n);
 

@@ -178,7 +178,7 @@ static void on_hangup(struct net *n, uint32_t slot)
 
 	if (c == NULL || !c->watched || c->phase != CONN_WAITING)
 		return;
-	core_cancel(c);
+	core_link_cancel(c);
 	c->gone = true;
 	listener_resume(c);
 }
@@ -258,7 +258,7 @@ static void end_waiting(struct net *n)
 
 		if (c == NULL || c->phase != CONN_WAITING || !c->watched)
 			continue;
-		core_cancel(c);
+		core_link_cancel(c);
 		answer_errors(c, 503, NULL, "server is restarting, ask again");
 		listener_resume(c);
 	}
