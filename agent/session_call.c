@@ -135,6 +135,7 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	}
 	*ok = reply->status >= 200 && reply->status < 300;
 	doc = *ok && reply->len == 0 ? json_object() : reply_parse(reply->body, reply->len, &why);
+	session_order(s, json_object_get(json_object_get(doc, "data"), "order"));
 	if (*ok && doc != NULL) {
 		s->token_works = s->token_works || l->token_epoch == s->token_epoch;
 		return doc;
@@ -146,7 +147,6 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 		json_decref(doc);
 		return NULL;
 	}
-	session_order(s, json_object_get(json_object_get(doc, "data"), "order"));
 	return doc;
 }
 

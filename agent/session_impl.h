@@ -28,7 +28,8 @@ struct holding {
 	int64_t version;                   /* the newest that the server has */
 	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
 	int64_t renew_at;
-	bool revoked;    /* by the server: not asked for again before the next start */
+	bool revoked;      /* by the server: seldom asked for again */
+	int64_t asked_at;  /* when it was revoked, or asked for since */
 	bool want_lease;
 	bool want_fetch;
 	bool retry;   /* the last delivery failed for a reason that may pass */

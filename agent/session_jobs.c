@@ -137,6 +137,7 @@ static void sync_item(struct session *s, const json_t *item)
 		if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) != 0)
 			return;
 		h->revoked = true;
+		h->asked_at = session_now(s);
 		snprintf(h->lease_id, sizeof(h->lease_id), "%s", id);
 		session_wipe(s, h, "the lease was revoked");
 	} else if (!is_state(item, "expired") && !is_state(item, "wiped")) {

@@ -53,7 +53,7 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state, con
 	h->ack_in_call = false;
 	h->ack_version = state == ACK_APPLIED ? held_by(s, h)->version : h->version;
 	memcpy(h->ack_lease, h->lease_id, sizeof(h->ack_lease));
-	snprintf(h->ack_detail, sizeof(h->ack_detail), "%s", detail != NULL ? detail : "");
+	snprintf(h->ack_detail, sizeof(h->ack_detail), "%.120s", detail != NULL ? detail : "");
 	if (s->ack_since == 0)
 		s->ack_since = session_now(s);
 }
@@ -199,7 +199,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
 	if (v->rc != ERR_OK) {
-		snprintf(h->error, sizeof(h->error), "%s", v->e.msg);
+		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
 		log_warn("rejected", LOG_S("path", path_of(s, h)), LOG_N("version", h->version),
 		         LOG_S("why", v->e.msg));
 		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM;

@@ -8,6 +8,7 @@
 
 #define WATCH_S         55
 #define WATCH_MARGIN_MS 10000
+#define REVOKED_ASK_MS  300000
 
 static void event_update(struct session *s, struct holding *h, const char *id, int64_t version)
 {
@@ -37,6 +38,7 @@ static void on_event(struct session *s, const json_t *event)
 		event_update(s, h, id, version);
 	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0) {
 		h->revoked = strcmp(op, "revoke") == 0;
+		h->asked_at = session_now(s);
 		session_wipe(s, h, h->revoked ? "the lease was revoked" : "the lease ended");
 		h->want_lease = !h->revoked;
 	}
@@ -45,9 +47,18 @@ static void on_event(struct session *s, const json_t *event)
 /* Nothing happened for a while: time for what needs no hurry. */
 static void housekeeping(struct session *s)
 {
-	for (size_t i = 0; i < s->n_holdings; i++)
-		if (s->holdings[i].lease_id[0] == '\0' && !s->holdings[i].revoked)
-			s->holdings[i].want_lease = true;
+	int64_t now = session_now(s);
+
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		/* What was revoked is for the server to give again; it need not hear of it often. */
+		if (h->lease_id[0] == '\0' &&
+		    (!h->revoked || now - h->asked_at >= REVOKED_ASK_MS)) {
+			h->want_lease = true;
+			h->asked_at = now;
+		}
+	}
 	session_refetch_drifted(s);
 }
 
@@ -56,9 +67,6 @@ static void on_watch(struct session *s, const json_t *data)
 	const json_t *events = json_object_get(data, "events"), *event;
 	size_t i;
 
-	session_order(s, json_object_get(data, "order"));
-	if (s->phase == PHASE_REVOKED)
-		return;
 	if (json_array_size(events) > 0)
 		s->last_event_at = session_now(s);
 	json_array_foreach(events, i, event)
