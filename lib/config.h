@@ -54,11 +54,12 @@ struct config_key {
 	enum config_type type;
 	size_t offset;
 	unsigned flags;
-	/* INT, DURATION (ms), SIZE: allowed range; min = max = 0 is any that is not negative. */
+	/* INT, DURATION (ms), SIZE: allowed range; max = 0 is no upper limit. */
 	int64_t min, max;
 	const char *const *choices;      /* CHOICE: NULL-terminated */
 	const struct config_schema *sub; /* OBJECT, OBJECTS */
-	/* STRING and each of STRINGS: refuse with a message like "not an address". */
+	/* STRING and each of STRINGS: refuse with a message such as `not an address: "x"`,
+	 * which follows file, line and key. */
 	int (*check)(const char *text, struct err *e);
 };
 
@@ -86,7 +87,8 @@ struct config_schema {
 int config_load(struct arena *a, const char *path, const struct config_schema *schema,
                 void *out, bool *found, struct err *e) MUST_CHECK;
 
-/** config_parse(a, name, text, n, schema, out, e): the same for text; ${name} is for messages. */
+/** config_parse(a, name, text, n, schema, out, e): the same for text; ${name} is for
+ * messages. */
 int config_parse(struct arena *a, const char *name, const char *text, size_t n,
                  const struct config_schema *schema, void *out, struct err *e) MUST_CHECK;
 
