@@ -137,15 +137,17 @@ static int h_preflight(struct req *r)
 	return ERR_OK;
 }
 
+/* clang-format off */
 static const struct route rows[] = {
-	{"system",  M_GET, "mounts",                   0,      NULL, h_mounts,    NULL, "list secret engines"},
-	{ "system", M_GET, "mounts/*path",             0,      NULL, h_mount,     NULL,
-         "read one secret engine"									    },
-	{ "system", M_GET, "auth",                     0,      NULL, h_auth,      NULL, "list auth methods"  },
-	{ "system", M_GET, "auth/*path",               R_SUDO, NULL, h_auth_one,  NULL,
-         "read one auth method"									      },
+	{ "system", M_GET, "mounts", 0, NULL, h_mounts, NULL, "list secret engines" },
+	{ "system", M_GET, "mounts/*path", 0, NULL, h_mount, NULL,
+	  "read one secret engine" },
+	{ "system", M_GET, "auth", 0, NULL, h_auth, NULL, "list auth methods" },
+	{ "system", M_GET, "auth/*path", R_SUDO, NULL, h_auth_one, NULL,
+	  "read one auth method" },
 	{ "system", M_GET, "internal/ui/mounts/*path", R_SELF, NULL, h_preflight, NULL,
-         "which engine serves a path, for clients"							   },
+	  "which engine serves a path, for clients" },
 };
+/* clang-format on */
 
 const struct route_table routes_mount = { rows, ARRAY_LEN(rows) };

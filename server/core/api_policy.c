@@ -135,28 +135,29 @@ static int h_delete(struct req *r)
 	return policies_delete(r->core, r->a, name, &r->e);
 }
 
+/* clang-format off */
 static const struct field write_fields[] = {
-	{"policy", "string", "the policy's text, or base64 of it"},
-	{ "rules", "string", "old name of policy"                },
-	{ "name",  "string", "ignored: the path names the policy"},
-	{ NULL,    NULL,     NULL				},
+	{ "policy", "string", "the policy's text, or base64 of it" },
+	{ "rules", "string", "old name of policy" },
+	{ "name", "string", "ignored: the path names the policy" },
+	{ NULL, NULL, NULL },
 };
-
 static const struct route rows[] = {
-	{"system",  M_LIST,         "policies/acl",       0, NULL,         h_list,        NULL, "list policies"},
-	{ "system", M_GET,          "policies/acl/:name", 0, NULL,         h_read,        NULL, "read a policy"},
-	{ "system", M_POST,         "policies/acl/:name", 0, write_fields, h_write,       NULL,
-         "write a policy"										      },
-	{ "system", M_DELETE,       "policies/acl/:name", 0, NULL,         h_delete,      NULL,
-         "delete a policy"										     },
-	{ "system", M_GET | M_LIST, "policy",             0, NULL,         h_list_legacy, NULL,
-         "list policies (old form)"									    },
-	{ "system", M_GET,          "policy/:name",       0, NULL,         h_read_legacy, NULL,
-         "read a policy (old form)"									    },
-	{ "system", M_POST,         "policy/:name",       0, write_fields, h_write,       NULL,
-         "write a policy (old form)"									   },
-	{ "system", M_DELETE,       "policy/:name",       0, NULL,         h_delete,      NULL,
-         "delete a policy (old form)"									  },
+	{ "system", M_LIST, "policies/acl", 0, NULL, h_list, NULL, "list policies" },
+	{ "system", M_GET, "policies/acl/:name", 0, NULL, h_read, NULL, "read a policy" },
+	{ "system", M_POST, "policies/acl/:name", 0, write_fields, h_write, NULL,
+	  "write a policy" },
+	{ "system", M_DELETE, "policies/acl/:name", 0, NULL, h_delete, NULL,
+	  "delete a policy" },
+	{ "system", M_GET | M_LIST, "policy", 0, NULL, h_list_legacy, NULL,
+	  "list policies (old form)" },
+	{ "system", M_GET, "policy/:name", 0, NULL, h_read_legacy, NULL,
+	  "read a policy (old form)" },
+	{ "system", M_POST, "policy/:name", 0, write_fields, h_write, NULL,
+	  "write a policy (old form)" },
+	{ "system", M_DELETE, "policy/:name", 0, NULL, h_delete, NULL,
+	  "delete a policy (old form)" },
 };
+/* clang-format on */
 
 const struct route_table routes_policy = { rows, ARRAY_LEN(rows) };

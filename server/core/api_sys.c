@@ -23,7 +23,7 @@
 #include "vault/limits.h"
 #include "vault/version.h"
 
-#define FIRST_MOUNT "secret/"
+#define FIRST_MOUNT      "secret/"
 #define CAPABILITY_PATHS 256u
 
 void sys_state(struct core *c, struct arena *a, struct value *out)
@@ -347,7 +347,8 @@ static int h_capabilities_self(struct req *r)
 	if (!present || paths == NULL || paths->len == 0)
 		return req_fail(r, ERR_INVALID, "paths must be supplied");
 	if (paths->len > CAPABILITY_PATHS)
-		return req_fail(r, ERR_INVALID, "at most %u paths at a time", CAPABILITY_PATHS);
+		return req_fail(r, ERR_INVALID, "at most %u paths at a time",
+		                CAPABILITY_PATHS);
 	out = reply_data(r);
 	value_set_bool(r->a, reply_envelope(r), "inject", true);
 	for (const struct value *v = paths->first; v != NULL; v = v->next) {
@@ -373,41 +374,42 @@ static int h_capabilities_self(struct req *r)
 	return ERR_OK;
 }
 
+/* clang-format off */
 static const struct field init_fields[] = {
-	{"secret_shares",       "int",     "how many shares the unseal key is split into"   },
-	{ "secret_threshold",   "int",     "how many of them unseal"                        },
-	{ "recovery_shares",    "int",     "the same for the recovery key, with auto-unseal"},
-	{ "recovery_threshold", "int",     "how many of those are needed"                   },
-	{ "stored_shares",      "int",     "ignored"                                        },
-	{ "pgp_keys",           "strings", "not supported"                                  },
-	{ "recovery_pgp_keys",  "strings", "not supported"                                  },
-	{ "root_token_pgp_key", "string",  "not supported"                                  },
-	{ NULL,		 NULL,      NULL					     },
+	{ "secret_shares", "int", "how many shares the unseal key is split into" },
+	{ "secret_threshold", "int", "how many of them unseal" },
+	{ "recovery_shares", "int", "the same for the recovery key, with auto-unseal" },
+	{ "recovery_threshold", "int", "how many of those are needed" },
+	{ "stored_shares", "int", "ignored" },
+	{ "pgp_keys", "strings", "not supported" },
+	{ "recovery_pgp_keys", "strings", "not supported" },
+	{ "root_token_pgp_key", "string", "not supported" },
+	{ NULL, NULL, NULL },
 };
 static const struct field unseal_fields[] = {
-	{"key",      "string", "one share, hex or base64"      },
-	{ "reset",   "bool",   "forget the shares given so far"},
-	{ "migrate", "bool",   "ignored"                       },
-	{ NULL,      NULL,     NULL			    },
+	{ "key", "string", "one share, hex or base64" },
+	{ "reset", "bool", "forget the shares given so far" },
+	{ "migrate", "bool", "ignored" },
+	{ NULL, NULL, NULL },
 };
 static const struct field capability_fields[] = {
-	{"paths", "strings", "paths to ask about"},
+	{ "paths", "strings", "paths to ask about" },
 	{ "path", "strings", "old name of paths" },
-	{ NULL,   NULL,      NULL                },
+	{ NULL, NULL, NULL },
 };
-
 static const struct route rows[] = {
-	{"system",  M_GET,  "init",              R_ANON | R_WHEN_SEALED | R_LOOPBACK, NULL,              h_init_read,
-         NULL,													      "is the vault initialized?"         },
-	{ "system", M_POST, "init",              R_ANON | R_WHEN_SEALED | R_LOOPBACK, init_fields,
-         h_init,												      NULL, "initialize the vault"              },
-	{ "system", M_POST, "unseal",            R_ANON | R_WHEN_SEALED,              unseal_fields,     h_unseal,
-         NULL,													      "give one share"                    },
-	{ "system", M_POST, "seal",              R_SUDO,                              NULL,              h_seal,      NULL, "seal the vault"                    },
-	{ "system", M_GET,  "vaultd/status",     0,                                   NULL,              h_status,    NULL,
-         "state of the server"																  },
-	{ "system", M_POST, "capabilities-self", 0,                                   capability_fields,
-         h_capabilities_self,											 NULL, "what the own token may do on paths"},
+	{ "system", M_GET, "init", R_ANON | R_WHEN_SEALED | R_LOOPBACK, NULL, h_init_read,
+	  NULL, "is the vault initialized?" },
+	{ "system", M_POST, "init", R_ANON | R_WHEN_SEALED | R_LOOPBACK, init_fields,
+	  h_init, NULL, "initialize the vault" },
+	{ "system", M_POST, "unseal", R_ANON | R_WHEN_SEALED, unseal_fields, h_unseal,
+	  NULL, "give one share" },
+	{ "system", M_POST, "seal", R_SUDO, NULL, h_seal, NULL, "seal the vault" },
+	{ "system", M_GET, "vaultd/status", 0, NULL, h_status, NULL,
+	  "state of the server" },
+	{ "system", M_POST, "capabilities-self", 0, capability_fields,
+	  h_capabilities_self, NULL, "what the own token may do on paths" },
 };
+/* clang-format on */
 
 const struct route_table routes_sys = { rows, ARRAY_LEN(rows) };

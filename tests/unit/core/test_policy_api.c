@@ -54,22 +54,24 @@ struct text_case {
 };
 ParameterizedTestParameters(sys, policy_refusals)
 {
+	/* clang-format off */
 	static struct text_case c[] = {
-		{HTTP_POST,    "sys/policies/acl/p",       "{}",
-                 "['policy' parameter not supplied or empty]"         },
-		{ HTTP_POST,   "sys/policies/acl/p",       "{\"policy\":\"\"}",
-                 "['policy' parameter not supplied or empty]"         },
-		{ HTTP_POST,   "sys/policies/acl/p",       "{\"policy\":\"x {\"}",
-                 "[failed to parse policy: line 1: invalid key \"x\"]"},
-		{ HTTP_POST,   "sys/policies/acl/root",    "{\"policy\":\"#\"}",
-                 "[cannot update \"root\" policy]"                    },
-		{ HTTP_POST,   "sys/policy/ROOT",          "{\"policy\":\"#\"}",
-                 "[cannot update \"root\" policy]"                    },
+		{ HTTP_POST, "sys/policies/acl/p", "{}",
+		  "['policy' parameter not supplied or empty]" },
+		{ HTTP_POST, "sys/policies/acl/p", "{\"policy\":\"\"}",
+		  "['policy' parameter not supplied or empty]" },
+		{ HTTP_POST, "sys/policies/acl/p", "{\"policy\":\"x {\"}",
+		  "[failed to parse policy: line 1: invalid key \"x\"]" },
+		{ HTTP_POST, "sys/policies/acl/root", "{\"policy\":\"#\"}",
+		  "[cannot update \"root\" policy]" },
+		{ HTTP_POST, "sys/policy/ROOT", "{\"policy\":\"#\"}",
+		  "[cannot update \"root\" policy]" },
 		{ HTTP_DELETE, "sys/policies/acl/default", "{}",
-                 "[cannot delete default policy]"                     },
-		{ HTTP_DELETE, "sys/policy/root",          "{}",
-                 "[cannot delete \"root\" policy]"                    },
+		  "[cannot delete default policy]" },
+		{ HTTP_DELETE, "sys/policy/root", "{}",
+		  "[cannot delete \"root\" policy]" },
 	};
+	/* clang-format on */
 	return cr_make_param_array(struct text_case, c, ARRAY_LEN(c));
 }
 ParameterizedTest(struct text_case *c, sys, policy_refusals)
@@ -321,23 +323,25 @@ struct init_case {
 };
 ParameterizedTestParameters(unseal, init_refusals)
 {
+	/* clang-format off */
 	static struct init_case c[] = {
-		{"{}",								  "[invalid seal configuration: shares must be at least one]"},
+		{ "{}", "[invalid seal configuration: shares must be at least one]" },
 		{ "{\"secret_shares\":1}",
-                 "[invalid seal configuration: threshold must be at least one]"                                                                    },
+		  "[invalid seal configuration: threshold must be at least one]" },
 		{ "{\"secret_shares\":2,\"secret_threshold\":1}",
-                 "[invalid seal configuration: threshold must be greater than one for multiple "
-		  "shares]"															},
+		  "[invalid seal configuration: threshold must be greater than one "
+		  "for multiple shares]" },
 		{ "{\"secret_shares\":256,\"secret_threshold\":2}",
-                 "[invalid seal configuration: shares must be less than 256]"                                                                      },
+		  "[invalid seal configuration: shares must be less than 256]" },
 		{ "{\"secret_shares\":2,\"secret_threshold\":3}",
-                 "[invalid seal configuration: threshold cannot be larger than shares]"                                                            },
+		  "[invalid seal configuration: threshold cannot be larger than shares]" },
 		{ "{\"secret_shares\":1,\"secret_threshold\":1,\"recovery_shares\":1}",
-                 "[parameters recovery_shares,recovery_threshold not applicable to seal type "
-		  "shamir]"															},
+		  "[parameters recovery_shares,recovery_threshold not applicable to "
+		  "seal type shamir]" },
 		{ "{\"secret_shares\":1,\"secret_threshold\":1,\"pgp_keys\":[\"x\"]}",
-                 "[pgp_keys is not supported]"												     },
+		  "[pgp_keys is not supported]" },
 	};
+	/* clang-format on */
 	return cr_make_param_array(struct init_case, c, ARRAY_LEN(c));
 }
 ParameterizedTest(struct init_case *c, unseal, init_refusals)

@@ -2,6 +2,8 @@
 /* Tokens: arithmetic in tables, the rest through the dispatcher, against a real store. */
 #include "core_rig.h"
 
+#include "server/core/audit.h"
+#include "server/core/batch.h"
 #include "server/core/store.h"
 #include "server/core/token_impl.h"
 
@@ -20,34 +22,36 @@ struct ttl_case {
 };
 ParameterizedTestParameters(token_ttl, table)
 {
+	/* clang-format off */
 	static struct ttl_case c[] = {
-		{"default",                   0,                 0,                 0,              0,                  DEFAULT_MS, ""},
-		{ "asked",                    HOUR,              0,                 0,              0,                  HOUR,       ""},
-		{ "asked too much",           DEFAULT_MS + HOUR, 0,                 0,              0,                  DEFAULT_MS,
-                 "TTL of \"769h0m0s\" exceeded the effective max_ttl of \"768h0m0s\"; TTL value is "
-		  "capped accordingly"												},
-		{ "explicit",                 2 * HOUR,          0,                 HOUR,           0,                  HOUR,
-                 "TTL of \"2h0m0s\" exceeded the effective max_ttl of \"1h0m0s\"; TTL value is "
-		  "capped accordingly"												},
-		{ "explicit alone",           0,                 0,                 HOUR,           0,                  HOUR,       ""},
-		{ "explicit above the cap",   0,                 0,                 DEFAULT_MS * 2, 0,                  DEFAULT_MS, ""},
-		{ "renewed within",           HOUR,              0,                 0,              HOUR,               HOUR,       ""},
-		{ "shortened",                1000,              0,                 0,              HOUR,               1000,       ""},
-		{ "near the end",             HOUR,              0,                 0,              DEFAULT_MS - 60500, 60500,
-                 "TTL of \"1h0m0s\" exceeded the effective max_ttl of \"1m0s\"; TTL value is capped "
-		  "accordingly"												       },
-		{ "at the end",               HOUR,              0,                 0,              DEFAULT_MS,         -1,         ""},
-		{ "past explicit",            HOUR,              0,                 HOUR,           2 * HOUR,           -1,         ""},
-		{ "period",                   HOUR,              60000,             0,              DEFAULT_MS * 3,     60000,      ""},
-		{ "period ignores increment", 5000,              60000,             0,              0,                  60000,      ""},
-		{ "period too long",          0,                 DEFAULT_MS + HOUR, 0,              0,                  DEFAULT_MS,
-                 "period of \"769h0m0s\" exceeded the effective max_ttl of \"768h0m0s\"; period "
-		  "value is capped accordingly"										       },
-		{ "period with explicit",     0,                 HOUR,              90 * 60000,     HOUR,               30 * 60000,
-                 "TTL of \"1h0m0s\" exceeded the effective max_ttl of \"30m0s\"; TTL value is "
-		  "capped accordingly"												},
-		{ "period past explicit",     0,                 HOUR,              HOUR,           HOUR,               -1,         ""},
+		{ "default", 0, 0, 0, 0, DEFAULT_MS, "" },
+		{ "asked", HOUR, 0, 0, 0, HOUR, "" },
+		{ "asked too much", DEFAULT_MS + HOUR, 0, 0, 0, DEFAULT_MS,
+		  "TTL of \"769h0m0s\" exceeded the effective max_ttl of "
+		  "\"768h0m0s\"; TTL value is capped accordingly" },
+		{ "explicit", 2 * HOUR, 0, HOUR, 0, HOUR,
+		  "TTL of \"2h0m0s\" exceeded the effective max_ttl of \"1h0m0s\"; "
+		  "TTL value is capped accordingly" },
+		{ "explicit alone", 0, 0, HOUR, 0, HOUR, "" },
+		{ "explicit above the cap", 0, 0, DEFAULT_MS * 2, 0, DEFAULT_MS, "" },
+		{ "renewed within", HOUR, 0, 0, HOUR, HOUR, "" },
+		{ "shortened", 1000, 0, 0, HOUR, 1000, "" },
+		{ "near the end", HOUR, 0, 0, DEFAULT_MS - 60500, 60500,
+		  "TTL of \"1h0m0s\" exceeded the effective max_ttl of \"1m0s\"; TTL "
+		  "value is capped accordingly" },
+		{ "at the end", HOUR, 0, 0, DEFAULT_MS, -1, "" },
+		{ "past explicit", HOUR, 0, HOUR, 2 * HOUR, -1, "" },
+		{ "period", HOUR, 60000, 0, DEFAULT_MS * 3, 60000, "" },
+		{ "period ignores increment", 5000, 60000, 0, 0, 60000, "" },
+		{ "period too long", 0, DEFAULT_MS + HOUR, 0, 0, DEFAULT_MS,
+		  "period of \"769h0m0s\" exceeded the effective max_ttl of "
+		  "\"768h0m0s\"; period value is capped accordingly" },
+		{ "period with explicit", 0, HOUR, 90 * 60000, HOUR, 30 * 60000,
+		  "TTL of \"1h0m0s\" exceeded the effective max_ttl of \"30m0s\"; TTL "
+		  "value is capped accordingly" },
+		{ "period past explicit", 0, HOUR, HOUR, HOUR, -1, "" },
 	};
+	/* clang-format on */
 	return cr_make_param_array(struct ttl_case, c, ARRAY_LEN(c));
 }
 ParameterizedTest(struct ttl_case *c, token_ttl, table)
@@ -223,7 +227,7 @@ Test(token, lives_on_after_a_reboot)
 
 Test(token, the_timer_removes_expired_tokens_and_their_children)
 {
-	int64_t before;
+	int64_t before, records;
 	const char *parent, *child;
 
 	creator_policy("maker", "\\\"update\\\"");
@@ -232,8 +236,10 @@ Test(token, the_timer_removes_expired_tokens_and_their_children)
 	child = create(parent, "{\"ttl\":\"10h\"}");
 	cr_assert_eq(store_count(rig.core, KIND_TOKEN), before + 2);
 	rig_advance(60001);
+	records = audit_size(rig.core);
 	cr_assert_eq(core_wait_ms(rig.core), 0);
 	rig_run();
+	cr_assert_eq(audit_size(rig.core), records + 2, "one record per token");
 	cr_assert_eq(store_count(rig.core, KIND_TOKEN), before);
 	cr_assert_eq(status_of(child), 403);
 }
@@ -374,6 +380,40 @@ Test(token, revoking_takes_all_descendants)
 	GOT("data.path", "auth/token/create-orphan");
 }
 
+static int host_tokens(struct core *c, void *arg, struct err *e)
+{
+	static const unsigned char hosts[2][16] = { "host one", "host two" };
+	struct token_made made[3];
+	struct store_object o;
+	struct token_spec spec = {
+		.display_name = "web-1",
+		.path = "auth/host/login",
+		.policies = value_array(rig.a),
+		.ttl_ms = HOUR,
+	};
+
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		spec.host_id = hosts[i / 2];
+		cr_assert_eq(token_create(c, rig.a, &spec, &made[i], e), ERR_OK, "%s",
+		             e->msg);
+	}
+	cr_assert_eq(token_revoke_host(c, rig.a, hosts[0], e), ERR_OK, "%s", e->msg);
+	cr_assert_eq(token_load(c, rig.a, made[0].id, &o, e), ERR_NOENT);
+	cr_assert_eq(token_load(c, rig.a, made[1].id, &o, e), ERR_NOENT);
+	cr_assert_eq(token_load(c, rig.a, made[2].id, &o, e), ERR_OK);
+	cr_assert_not_null(token_auth_block(rig.a, c, made[2].id, made[2].text));
+	cr_assert_null(token_auth_block(rig.a, c, made[1].id, made[1].text));
+	return ERR_OK;
+}
+
+Test(token, tokens_of_a_host_go_together)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(batch_alone(rig.core, host_tokens, NULL, &e), ERR_OK, "%s", e.msg);
+}
+
 Test(token, revoke_orphan_leaves_the_children)
 {
 	const char *parent, *child, *grandchild;
@@ -419,29 +459,31 @@ struct refusal {
 };
 ParameterizedTestParameters(token, refusals)
 {
+	/* clang-format off */
 	static struct refusal c[] = {
-		{"plain",  "{\"policies\":[\"other\"]}",
-                 "[child policies must be subset of parent]"							      },
+		{ "plain", "{\"policies\":[\"other\"]}",
+		  "[child policies must be subset of parent]" },
 		{ "plain", "{\"no_parent\":true}",
-                 "[root or sudo privileges required to create orphan token]"                                              },
+		  "[root or sudo privileges required to create orphan token]" },
 		{ "plain", "{\"id\":\"mine\"}",
-                 "[root or sudo privileges required to specify token id]"                                                 },
+		  "[root or sudo privileges required to specify token id]" },
 		{ "plain", "{\"period\":\"1h\"}",
-                 "[root or sudo privileges required to create periodic token]"                                            },
+		  "[root or sudo privileges required to create periodic token]" },
 		{ "plain", "{\"policies\":[\"root\"]}",
-                 "[child policies must be subset of parent]"							      },
-		{ "sudo",  "{\"policies\":[\"root\"]}",
-                 "[root tokens may not be created without parent token being root]"                                       },
+		  "[child policies must be subset of parent]" },
+		{ "sudo", "{\"policies\":[\"root\"]}",
+		  "[root tokens may not be created without parent token being root]" },
 		{ "short", "{}",
-                 "[expiring root tokens cannot create non-expiring root tokens]"                                          },
-		{ "uses",  "{}",				     "[restricted use token cannot generate child tokens]"},
-		{ "root",  "{\"type\":\"batch\"}",                   "[batch tokens are not supported]"                   },
-		{ "root",  "{\"type\":\"x\"}",                       "[invalid 'token_type' value]"                       },
-		{ "root",  "{\"ttl\":\"-1s\"}",                      "[ttl must be positive]"                             },
-		{ "root",  "{\"num_uses\":-1}",                      "[number of uses cannot be negative]"                },
-		{ "root",  "{\"policies\":[\"response-wrapping\"]}",
-                 "[cannot assign policy \"response-wrapping\"]"                                                           },
+		  "[expiring root tokens cannot create non-expiring root tokens]" },
+		{ "uses", "{}", "[restricted use token cannot generate child tokens]" },
+		{ "root", "{\"type\":\"batch\"}", "[batch tokens are not supported]" },
+		{ "root", "{\"type\":\"x\"}", "[invalid 'token_type' value]" },
+		{ "root", "{\"ttl\":\"-1s\"}", "[ttl must be positive]" },
+		{ "root", "{\"num_uses\":-1}", "[number of uses cannot be negative]" },
+		{ "root", "{\"policies\":[\"response-wrapping\"]}",
+		  "[cannot assign policy \"response-wrapping\"]" },
 	};
+	/* clang-format on */
 	return cr_make_param_array(struct refusal, c, ARRAY_LEN(c));
 }
 ParameterizedTest(struct refusal *c, token, refusals)
