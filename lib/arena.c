@@ -25,10 +25,13 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
+/* Chunks of 4 KiB, 16 KiB, 64 KiB, 256 KiB and 1 MiB are kept, 4 MiB of each at most:
+ * KEPT of the smallest, a quarter as many of each next class.  Larger ones never are.
+ * Smallest chunks are mapped BATCH at a time. */
 #define ALIGN   16u
-#define CLASSES 5u /* 4 KiB, 16 KiB, 64 KiB, 256 KiB, 1 MiB; larger chunks are never kept */
-#define KEPT    1024u /* of the smallest; a quarter as many of each next class: 4 MiB each */
-#define BATCH   16u   /* smallest chunks that are mapped in one go */
+#define CLASSES 5u
+#define KEPT    1024u
+#define BATCH   16u
 
 /* Invariant: every byte of a chunk that is not handed out, header aside, is zero. */
 struct chunk {
@@ -54,24 +57,25 @@ static struct {
 	size_t n[CLASSES];
 } pool;
 
-static size_t class_size(size_t class)
+static size_t class_size(size_t step)
 {
-	return (size_t)4096 << (2 * class);
+	return (size_t)4096 << (2 * step);
 }
 
 /* The smallest class that holds ${size} bytes, CLASSES if none does. */
 static size_t class_for(size_t size)
 {
-	size_t class = 0;
+	size_t step = 0;
 
-	while (class < CLASSES && class_size(class) < size)
-		class++;
-	return class;
+	while (step < CLASSES && class_size(step) < size)
+		step++;
+	return step;
 }
 
 static void *map(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	               -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -95,14 +99,14 @@ static struct chunk *map_small(void)
 	return (struct chunk *)(void *)p;
 }
 
-static struct chunk *take(size_t class, size_t size)
+static struct chunk *take(size_t step, size_t size)
 {
 	struct chunk *c;
 
-	if (class < CLASSES && pool.n[class] > 0)
-		c = pool.free[class][--pool.n[class]];
+	if (step < CLASSES && pool.n[step] > 0)
+		c = pool.free[step][--pool.n[step]];
 	else
-		c = class == 0 ? map_small() : map(size);
+		c = step == 0 ? map_small() : map(size);
 	if (c == NULL)
 		return NULL;
 	UNPOISON(c, size);
@@ -126,12 +130,12 @@ static void wipe(struct chunk *c, size_t keep)
 
 static void give_back(struct chunk *c)
 {
-	size_t class = class_for(c->size);
+	size_t step = class_for(c->size);
 	size_t size = c->size;
 
 	wipe(c, HEADER);
-	if (class < CLASSES && pool.n[class] < (KEPT >> (2 * class))) {
-		pool.free[class][pool.n[class]++] = c;
+	if (step < CLASSES && pool.n[step] < (KEPT >> (2 * step))) {
+		pool.free[step][pool.n[step]++] = c;
 		return;
 	}
 	UNPOISON(c, size);
@@ -192,16 +196,16 @@ void arena_reset(struct arena *a)
 /* A chunk of the class after the last one's, or as large as the request needs. */
 static bool grow(struct arena *a, size_t n)
 {
-	size_t class = class_for(a->top->size) + 1;
+	size_t step = class_for(a->top->size) + 1;
 	struct chunk *c;
 	size_t size;
 
-	if (class >= CLASSES)
-		class = CLASSES - 1;
-	if (class_for(n + HEADER) > class)
-		class = class_for(n + HEADER);
-	size = class < CLASSES ? class_size(class) : (n + HEADER + 4095) / 4096 * 4096;
-	c = take(class, size);
+	if (step >= CLASSES)
+		step = CLASSES - 1;
+	if (class_for(n + HEADER) > step)
+		step = class_for(n + HEADER);
+	size = step < CLASSES ? class_size(step) : (n + HEADER + 4095) / 4096 * 4096;
+	c = take(step, size);
 	if (c == NULL)
 		return false;
 	c->next = a->top;

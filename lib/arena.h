@@ -18,7 +18,8 @@
 
 struct arena;
 
-/** arena_new(max): an empty arena that hands out at most ${max} bytes; NULL if out of memory. */
+/** arena_new(max): an empty arena that hands out at most ${max} bytes; NULL if out of
+ * memory. */
 struct arena *arena_new(size_t max) MUST_CHECK;
 
 /** arena_free(a): wipe and release; NULL is allowed. */

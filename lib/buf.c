@@ -15,8 +15,8 @@ static bool resize(struct buf *b, size_t cap)
 	if (b->p != NULL) {
 		p = mremap(b->p, b->cap, cap, MREMAP_MAYMOVE);
 	} else {
-		p = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		         0);
+		p = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		         -1, 0);
 		if (p != MAP_FAILED && madvise(p, cap, MADV_DONTDUMP) != 0) {
 			munmap(p, cap);
 			p = MAP_FAILED;

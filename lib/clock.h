@@ -35,7 +35,8 @@ static inline int64_t clock_boot(const struct clock *c)
  */
 void clock_rfc3339(int64_t ms, char buf[CLOCK_RFC3339_MAX]);
 
-/** clock_parse_rfc3339(s, n, ms): the inverse (any offset, optional fraction); 0, or -1. */
+/** clock_parse_rfc3339(s, n, ms): the inverse (any offset, optional fraction); 0,
+ * or -1. */
 int clock_parse_rfc3339(const char *s, size_t n, int64_t *ms);
 
 #endif

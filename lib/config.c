@@ -42,11 +42,12 @@ static int fail(struct reader *r, size_t line, const char *fmt, ...)
 	               r->keypath[0] != '\0' ? ": " : "", what);
 }
 
-/* Another function's message, with the place in front; lack of memory is no user's fault. */
+/* Another function's message, with the place in front; lack of memory is no
+ * user's fault. */
 static int fail_as(struct reader *r, size_t line, int rc, const struct err *why)
 {
-	return rc == ERR_NOMEM ? err_set(r->e, ERR_NOMEM, "%s: %s", r->name, why->msg) :
-	                         fail(r, line, "%s", why->msg);
+	return rc == ERR_NOMEM ? err_set(r->e, ERR_NOMEM, "%s: %s", r->name, why->msg)
+	                       : fail(r, line, "%s", why->msg);
 }
 
 static void drop_event(struct reader *r)
@@ -63,7 +64,9 @@ static int syntax_error(struct reader *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		return err_set(r->e, ERR_NOMEM, "%s: out of memory", r->name);
 	r->keypath[0] = '\0';
-	return fail(r, p->error == YAML_READER_ERROR ? p->mark.line + 1 : p->problem_mark.line + 1,
+	return fail(r,
+	            p->error == YAML_READER_ERROR ? p->mark.line + 1
+	                                          : p->problem_mark.line + 1,
 	            "%s", p->problem != NULL ? p->problem : "not YAML");
 }
 
@@ -87,8 +90,9 @@ static int next_event(struct reader *r)
 	else if (ev->type == YAML_MAPPING_START_EVENT)
 		marked = ev->data.mapping_start.anchor != NULL ||
 		         ev->data.mapping_start.tag != NULL;
-	return marked ? fail(r, line_of(ev), "anchors, aliases and tags are not supported") :
-	                ERR_OK;
+	return marked ? fail(r, line_of(ev),
+	                     "anchors, aliases and tags are not supported")
+	              : ERR_OK;
 }
 
 static const char *scalar_text(const struct reader *r, size_t *n)
@@ -175,12 +179,14 @@ static int grow(struct reader *r, const struct config_key *k, struct config_list
 }
 
 /* The items of a sequence whose start is the current event. */
-static int read_items(struct reader *r, const struct config_key *k, struct config_list *list)
+static int read_items(struct reader *r, const struct config_key *k,
+                      struct config_list *list)
 {
 	size_t cap = 0;
 	int rc;
 
-	while ((rc = next_event(r)) == ERR_OK && r->event.type != YAML_SEQUENCE_END_EVENT) {
+	while ((rc = next_event(r)) == ERR_OK &&
+	       r->event.type != YAML_SEQUENCE_END_EVENT) {
 		size_t at = enter(r, "[%zu]", list->n);
 
 		if (list->n == CONFIG_LIST_MAX)
@@ -200,7 +206,8 @@ static int read_items(struct reader *r, const struct config_key *k, struct confi
 	return rc;
 }
 
-static int read_list(struct reader *r, const struct config_key *k, struct config_list *field)
+static int read_list(struct reader *r, const struct config_key *k,
+                     struct config_list *field)
 {
 	struct config_list list = { NULL, 0 };
 	bool scalar = r->event.type == YAML_SCALAR_EVENT;
@@ -270,7 +277,8 @@ static int unknown_key(struct reader *r, const struct config_schema *s, const ch
 
 	enter_key(r, name, n);
 	if (near != NULL)
-		return fail(r, line_of(&r->event), "unknown key, did you mean '%s'?", near);
+		return fail(r, line_of(&r->event), "unknown key, did you mean '%s'?",
+		            near);
 	return fail(r, line_of(&r->event), "unknown key");
 }
 
@@ -319,7 +327,8 @@ static int read_mapping(struct reader *r, const struct config_schema *s, void *o
 	uint64_t seen = 0;
 	int rc;
 
-	while ((rc = next_event(r)) == ERR_OK && r->event.type != YAML_MAPPING_END_EVENT) {
+	while ((rc = next_event(r)) == ERR_OK &&
+	       r->event.type != YAML_MAPPING_END_EVENT) {
 		const struct config_key *k;
 		size_t i = 0, at;
 
@@ -358,9 +367,9 @@ static int read_stream(struct reader *r, const struct config_schema *s, void *ob
 	if ((rc = next_event(r)) != ERR_OK || (rc = read_root(r, s, object)) != ERR_OK ||
 	    (rc = next_event(r)) != ERR_OK || (rc = next_event(r)) != ERR_OK)
 		return rc;
-	return r->event.type == YAML_STREAM_END_EVENT ?
-	               ERR_OK :
-	               fail(r, line_of(&r->event), "a second document");
+	return r->event.type == YAML_STREAM_END_EVENT
+	               ? ERR_OK
+	               : fail(r, line_of(&r->event), "a second document");
 }
 
 int config_parse(struct arena *a, const char *name, const char *text, size_t n,

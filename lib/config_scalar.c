@@ -71,11 +71,11 @@ static bool to_size(const char *text, size_t n, int64_t *out)
 		const char *name;
 		int64_t bytes;
 	} units[] = {
-		{ "KiB", INT64_C(1) << 10 },
-		{ "MiB", INT64_C(1) << 20 },
-		{ "GiB", INT64_C(1) << 30 },
-		{ "TiB", INT64_C(1) << 40 },
-		{ "B",   1                },
+		{"KiB",  INT64_C(1) << 10},
+		{ "MiB", INT64_C(1) << 20},
+		{ "GiB", INT64_C(1) << 30},
+		{ "TiB", INT64_C(1) << 40},
+		{ "B",   1               },
 	};
 	int64_t unit = 1, v;
 
@@ -121,8 +121,8 @@ static int in_range(const struct config_key *k, int64_t v, int64_t *field, struc
 	return ERR_OK;
 }
 
-static int set_number(const struct config_key *k, const char *text, size_t n, int64_t *field,
-                      struct err *e)
+static int set_number(const struct config_key *k, const char *text, size_t n,
+                      int64_t *field, struct err *e)
 {
 	int64_t v = 0;
 
@@ -164,8 +164,8 @@ static int set_choice(const struct config_key *k, const char *text, size_t n, in
 	return refuse(e, what, text, n);
 }
 
-static int set_string(struct arena *a, const struct config_key *k, const char *text, size_t n,
-                      const char **field, struct err *e)
+static int set_string(struct arena *a, const struct config_key *k, const char *text,
+                      size_t n, const char **field, struct err *e)
 {
 	char *copy;
 	int rc;
@@ -191,8 +191,9 @@ int config_scalar(struct arena *a, const struct config_key *k, const char *text,
 	case CONFIG_STRINGS:
 		return set_string(a, k, text, n, field, e);
 	case CONFIG_BOOL:
-		return to_bool(text, n, field) ? ERR_OK :
-		                                 refuse(e, "neither true nor false", text, n);
+		return to_bool(text, n, field)
+		               ? ERR_OK
+		               : refuse(e, "neither true nor false", text, n);
 	case CONFIG_MODE:
 		return set_mode(text, n, field, e);
 	case CONFIG_CHOICE:

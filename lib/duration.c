@@ -35,14 +35,14 @@ static int64_t unit_ns(struct scan *s)
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		{ "ns",         1               },
-		{ "us",         1000            },
-		{ "\xc2\xb5s", 1000            }, /* micro sign */
-		{ "\xce\xbcs", 1000            }, /* Greek mu */
-		{ "ms",         NS_PER_MS       },
-		{ "s",          NS_PER_S        },
-		{ "m",          60 * NS_PER_S   },
-		{ "h",          NS_PER_H        },
+		{"ns",         1            },
+		{ "us",        1000         },
+		{ "\xc2\xb5s", 1000         }, /* micro sign */
+		{ "\xce\xbcs", 1000         }, /* Greek mu */
+		{ "ms",        NS_PER_MS    },
+		{ "s",         NS_PER_S     },
+		{ "m",         60 * NS_PER_S},
+		{ "h",         NS_PER_H     },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef DURATION_H
 #define DURATION_H
-/* duration - durations as Vault reads and writes them (Go's time.ParseDuration, plus Nd). */
+/* duration - durations as Vault reads and writes them (Go's time.ParseDuration,
+ * plus Nd). */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,7 +10,8 @@
 
 /**
  * duration_parse(s, n, ms, e): "" = 0, digits = seconds, "30d" alone, or decimal+unit
- * sequences of ns us µs ms s m h ("1h30m", "1.5h"), optionally signed.  Overflow is an error.
+ * sequences of ns us µs ms s m h ("1h30m", "1.5h"), optionally signed.  Overflow is an
+ * error.
  */
 int duration_parse(const char *s, size_t n, int64_t *ms, struct err *e) MUST_CHECK;
 

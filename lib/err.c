@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERR_CLASS_ROW(code, wire, http, exit_status, public_msg)                         \
+#define ERR_CLASS_ROW(code, wire, http, exit_status, public_msg) \
 	[code] = { (wire), (http), (exit_status), (public_msg) },
 const struct errclass errclasses[ERR__MAX] = { ERR_TABLE(ERR_CLASS_ROW) };
 #undef ERR_CLASS_ROW
 
-/* ${wanted} bytes were to be in ${msg}: cut in front of a UTF-8 sequence, never inside. */
+/* ${wanted} bytes were to be in ${msg}: cut in front of a UTF-8 sequence,
+ * never inside. */
 static void cut(char msg[ERR_MSG_MAX], int wanted)
 {
 	size_t end = ERR_MSG_MAX - 1;

@@ -24,10 +24,13 @@ struct err {
  */
 int err_set(struct err *e, enum errcode code, const char *fmt, ...) PRINTF(3, 4);
 
-/** err_wrap(e, fmt, ...): put "context: " before the message of ${e}; returns its code. */
+/** err_wrap(e, fmt, ...): put "context: " before the message of ${e}; returns
+ * its code. */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
-/** err_sys(e, code, errnum, fmt, ...): like err_set(), with ": strerror(errnum)" appended. */
-int err_sys(struct err *e, enum errcode code, int errnum, const char *fmt, ...) PRINTF(4, 5);
+/** err_sys(e, code, errnum, fmt, ...): like err_set(), with ": strerror(errnum)"
+ * appended. */
+int err_sys(struct err *e, enum errcode code, int errnum, const char *fmt, ...)
+	PRINTF(4, 5);
 
 #endif

@@ -30,8 +30,8 @@ static int read_all(int fd, const char *path, struct buf *b, size_t max, struct 
 			return err_sys(e, ERR_IO, errno, "reading '%s'", path);
 		b->len += n > 0 ? (size_t)n : 0;
 		if (b->len > max)
-			return err_set(e, ERR_TOO_BIG, "'%s' has more than %zu bytes", path,
-			               max);
+			return err_set(e, ERR_TOO_BIG, "'%s' has more than %zu bytes",
+			               path, max);
 	}
 }
 
@@ -44,7 +44,8 @@ int file_read(struct arena *a, const char *path, size_t max, char **out, size_t 
 	int rc;
 
 	if (fd < 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'", path);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'",
+		               path);
 	if ((rc = read_all(fd, path, &b, max, e)) != ERR_OK)
 		return rc;
 	copy = arena_dup(a, b.p + b.start, b.len);
@@ -131,7 +132,8 @@ int file_write_path(const char *path, const void *p, size_t n, mode_t mode, stru
 	}
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'", dir);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'",
+		               dir);
 	return file_write_atomic(dirfd, slash != NULL ? slash + 1 : path, p, n, mode, e);
 }
 
@@ -140,7 +142,8 @@ int file_check_private(const char *path, struct err *e)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'", path);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "'%s'",
+		               path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_DENIED, "'%s' is not a regular file", path);
 	if (st.st_uid != geteuid())
@@ -149,7 +152,7 @@ int file_check_private(const char *path, struct err *e)
 		               (unsigned)st.st_uid, (unsigned)geteuid());
 	if ((st.st_mode & 077) != 0)
 		return err_set(e, ERR_DENIED,
-		               "'%s' can be used by others (mode %04o): chmod 600 it", path,
-		               (unsigned)st.st_mode & 07777u);
+		               "'%s' can be used by others (mode %04o): chmod 600 it",
+		               path, (unsigned)st.st_mode & 07777u);
 	return ERR_OK;
 }

@@ -178,7 +178,8 @@ static int begin(struct frame_conn *c, enum ipc_type type, uint64_t id, size_t n
 	return ERR_OK;
 }
 
-int frame_put(struct frame_conn *c, enum ipc_type type, uint64_t id, const struct value *v)
+int frame_put(struct frame_conn *c, enum ipc_type type, uint64_t id,
+              const struct value *v)
 {
 	size_t n = v != NULL ? value_size(v) : 0;
 	int rc;
@@ -212,7 +213,8 @@ int frame_flush(struct frame_conn *c, struct err *e)
 		else if (errno == EAGAIN)
 			break;
 		else if (errno == EPIPE || errno == ECONNRESET)
-			return err_set(e, ERR_UNREACHABLE, "the peer closed the connection");
+			return err_set(e, ERR_UNREACHABLE,
+			               "the peer closed the connection");
 		else if (errno != EINTR)
 			return err_sys(e, ERR_IO, errno, "writing a frame");
 	}

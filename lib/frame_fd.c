@@ -9,7 +9,8 @@
 #include "frame_impl.h"
 #include "vault/limits.h"
 
-/* Room for more descriptors than a peer may send, so that a surplus is seen and closed. */
+/* Room for more descriptors than a peer may send, so that a surplus is seen
+ * and closed. */
 #define FDS_SEEN 4u
 
 union control {
@@ -49,8 +50,8 @@ static void attach(struct msghdr *m, union control *control, int fd)
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 }
 
-int frame_send_fd(int sock, enum ipc_type type, uint64_t id, const struct value *v, int fd,
-                  struct err *e)
+int frame_send_fd(int sock, enum ipc_type type, uint64_t id, const struct value *v,
+                  int fd, struct err *e)
 {
 	AUTO_BUF b = { .max = IPC_HEADER + LIMIT_FRAME };
 	size_t n = v != NULL ? value_size(v) : 0;
@@ -79,8 +80,8 @@ int frame_send_fd(int sock, enum ipc_type type, uint64_t id, const struct value 
 	return ERR_OK;
 }
 
-/* The descriptors of one message: the first becomes *fd if that is free, others are closed
- * and make the message invalid. */
+/* The descriptors of one message: the first becomes *fd if that is free, others are
+ * closed and make the message invalid. */
 static int collect(struct msghdr *m, int *fd, struct err *e)
 {
 	bool surplus = (m->msg_flags & MSG_CTRUNC) != 0;
@@ -102,8 +103,8 @@ static int collect(struct msghdr *m, int *fd, struct err *e)
 			surplus = true;
 		}
 	}
-	return surplus ? err_set(e, ERR_INVALID, "more than one descriptor in a frame") :
-	                 ERR_OK;
+	return surplus ? err_set(e, ERR_INVALID, "more than one descriptor in a frame")
+	               : ERR_OK;
 }
 
 static int receive(int sock, unsigned char *p, size_t n, int *fd, struct err *e)
@@ -121,7 +122,8 @@ static int receive(int sock, unsigned char *p, size_t n, int *fd, struct err *e)
 		ssize_t got = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
 
 		if (got == 0)
-			return err_set(e, ERR_UNREACHABLE, "the peer closed the connection");
+			return err_set(e, ERR_UNREACHABLE,
+			               "the peer closed the connection");
 		if (got < 0 && (rc = retry(sock, POLLIN, e)) != ERR_OK)
 			return rc;
 		if (got > 0 && (rc = collect(&m, fd, e)) != ERR_OK)
@@ -143,14 +145,15 @@ static int receive_frame(int sock, struct arena *a, struct frame *f, struct valu
 		return rc;
 	p = arena_alloc(a, f->len);
 	if (p == NULL)
-		return err_set(e, ERR_NOMEM, "no memory for a frame of %zu bytes", f->len);
+		return err_set(e, ERR_NOMEM, "no memory for a frame of %zu bytes",
+		               f->len);
 	if ((rc = receive(sock, p, f->len, fd, e)) != ERR_OK)
 		return rc;
 	return value_decode(a, p, f->len, v, e);
 }
 
-int frame_recv_fd(int sock, struct arena *a, enum ipc_type *type, struct value **v, int *fd,
-                  struct err *e)
+int frame_recv_fd(int sock, struct arena *a, enum ipc_type *type, struct value **v,
+                  int *fd, struct err *e)
 {
 	struct frame f = { 0 };
 	int got = -1;

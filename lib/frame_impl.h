@@ -9,7 +9,7 @@ void frame_header_put(unsigned char h[IPC_HEADER], enum ipc_type type, uint64_t 
                       size_t len);
 
 /** frame_header_get(h, f, e): read one into ${f} (payload untouched); ERR_INVALID. */
-int frame_header_get(const unsigned char h[IPC_HEADER], struct frame *f,
-                     struct err *e) MUST_CHECK;
+int frame_header_get(const unsigned char h[IPC_HEADER], struct frame *f, struct err *e)
+	MUST_CHECK;
 
 #endif

@@ -55,8 +55,8 @@ static int init_once(struct err *e)
 
 	if (ready)
 		return ERR_OK;
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free, wiping_realloc,
-	                         plain_strdup, plain_calloc) != CURLE_OK)
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free,
+	                         wiping_realloc, plain_strdup, plain_calloc) != CURLE_OK)
 		return err_set(e, ERR_INTERNAL, "cannot initialise libcurl");
 	ready = true;
 	return ERR_OK;
@@ -81,16 +81,19 @@ static int check_url(const struct http_options *o, struct err *e)
 
 	if (u == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (o->base_url == NULL || curl_url_set(u, CURLUPART_URL, o->base_url, 0) != CURLUE_OK ||
+	if (o->base_url == NULL ||
+	    curl_url_set(u, CURLUPART_URL, o->base_url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
 		rc = err_set(e, ERR_USAGE, "the server's address is not a URL");
 	else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
 		rc = err_set(e, ERR_USAGE, "a server's address may not hold a user name");
 	else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
-		rc = err_set(e, ERR_USAGE, "'%s': only https:// and http:// are supported",
+		rc = err_set(e, ERR_USAGE,
+		             "'%s': only https:// and http:// are supported",
 		             o->base_url);
-	else if (strcmp(scheme, "http") == 0 && o->unix_socket == NULL && !is_loopback(host))
+	else if (strcmp(scheme, "http") == 0 && o->unix_socket == NULL &&
+	         !is_loopback(host))
 		rc = err_set(e, ERR_USAGE,
 		             "'%s': http:// is for this machine alone, use https://",
 		             o->base_url);
@@ -129,7 +132,8 @@ static CURLcode set_tls(CURL *h, const struct http_options *o)
 {
 	bool by_pin = o->pin != NULL && o->ca_file == NULL;
 	long verify = o->skip_verify || by_pin ? 0 : 1;
-	CURLcode r = curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	CURLcode r = curl_easy_setopt(h, CURLOPT_SSLVERSION,
+	                              (long)CURL_SSLVERSION_TLSv1_2);
 
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, verify);
@@ -142,30 +146,62 @@ static CURLcode set_tls(CURL *h, const struct http_options *o)
 	return r;
 }
 
+static CURLcode set_numbers(CURL *h)
+{
+	static const struct {
+		CURLoption option;
+		long value;
+	} options[] = {
+		{CURLOPT_NOSIGNAL,        1                    },
+		{ CURLOPT_FOLLOWLOCATION, 0                    },
+		{ CURLOPT_NETRC,          CURL_NETRC_IGNORED   },
+		{ CURLOPT_TCP_KEEPALIVE,  1                    },
+		{ CURLOPT_PATH_AS_IS,     1                    },
+		{ CURLOPT_HTTP_VERSION,   CURL_HTTP_VERSION_1_1},
+	};
+	CURLcode r = CURLE_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(options) && r == CURLE_OK; i++)
+		r = curl_easy_setopt(h, options[i].option, options[i].value);
+	return r;
+}
+
+static CURLcode set_texts(CURL *h, const struct http_options *o)
+{
+	const struct {
+		CURLoption option;
+		const char *value;
+	} options[] = {
+		{CURLOPT_PROTOCOLS_STR,     "http,https"          },
+		{ CURLOPT_PROXY,            ""                    },
+		{ CURLOPT_USERAGENT,        "vault/" VAULT_VERSION},
+		{ CURLOPT_UNIX_SOCKET_PATH, o->unix_socket        },
+	};
+	CURLcode r = CURLE_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(options) && r == CURLE_OK; i++)
+		r = curl_easy_setopt(h, options[i].option, options[i].value);
+	return r;
+}
+
 static CURLcode set_options(struct http_client *c, const struct http_options *o)
 {
-	long connect_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms :
-	                                              CONNECT_TIMEOUT_MS;
+	long ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	CURL *h = c->easy;
-	CURLcode r = curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	CURLcode r = set_numbers(h);
 
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_PROXY, "");
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
-	r = r != CURLE_OK ? r :
-	                    curl_easy_setopt(h, CURLOPT_HTTP_VERSION,
-	                                     (long)CURL_HTTP_VERSION_1_1);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_USERAGENT, "vault/" VAULT_VERSION);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->detail);
-	r = r != CURLE_OK ? r : curl_easy_setopt(h, CURLOPT_PRIVATE, c);
-	if (r == CURLE_OK && o->unix_socket != NULL)
-		r = curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
+	if (r == CURLE_OK)
+		r = set_texts(h, o);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, ms);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->detail);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(h, CURLOPT_PRIVATE, c);
 	return r != CURLE_OK ? r : set_tls(h, o);
 }
 
@@ -187,8 +223,8 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 	if (r == CURLE_OK)
 		return c;
 	http_free(c);
-	err_set(e, r == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_USAGE, "'%s': %s", o->base_url,
-	        curl_easy_strerror(r));
+	err_set(e, r == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_USAGE, "'%s': %s",
+	        o->base_url, curl_easy_strerror(r));
 	return NULL;
 }
 
@@ -236,8 +272,8 @@ static bool add_header(struct http_client *c, const char *name, const char *text
 
 static bool add_headers(struct http_client *c, const struct http_request *q)
 {
-	return add_header(c, "Accept", "application/json") && add_header(c, "Expect", "") &&
-	       add_header(c, "X-Vault-Request", "true") &&
+	return add_header(c, "Accept", "application/json") &&
+	       add_header(c, "Expect", "") && add_header(c, "X-Vault-Request", "true") &&
 	       (q->body == NULL || add_header(c, "Content-Type", "application/json")) &&
 	       (q->token == NULL || add_header(c, "X-Vault-Token", q->token));
 }
@@ -255,8 +291,9 @@ static CURLcode set_method(struct http_client *c, const struct http_request *q)
 	} else if (r == CURLE_OK && strcmp(q->method, "HEAD") == 0) {
 		r = curl_easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
 	}
-	return r != CURLE_OK ? r :
-	                       curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, q->method);
+	return r != CURLE_OK
+	               ? r
+	               : curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
 static CURLcode set_request(struct http_client *c, const struct http_request *q)
@@ -369,8 +406,9 @@ int http_finish(struct http_client *c, CURLcode result, struct http_reply *reply
 	return rc;
 }
 
-int http_call(struct http_client *c, const char *method, const char *path, const char *token,
-              const char *body, long timeout_ms, struct http_reply *reply, struct err *e)
+int http_call(struct http_client *c, const char *method, const char *path,
+              const char *token, const char *body, long timeout_ms,
+              struct http_reply *reply, struct err *e)
 {
 	const struct http_request q = { method, path, token, body, timeout_ms };
 	int rc = http_prepare(c, &q, e);

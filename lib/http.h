@@ -5,10 +5,10 @@
  * http - one request at a time to vaultd (or another HTTP server) through libcurl.
  *
  * TCP, TLS pinned by public key ("sha256//<base64>", several joined by ';') or verified
- * against a CA file, or a Unix socket.  http:// is for loopback and Unix sockets alone.  No
- * redirects, no proxies, no netrc.  Reply bodies are bounded (LIMIT_FRAME) and wiped.  The
- * token travels in a header list that is wiped after use; libcurl's own buffers are wiped
- * when they are freed.
+ * against a CA file, or a Unix socket.  http:// is for loopback and Unix sockets alone.
+ * No redirects, no proxies, no netrc.  Reply bodies are bounded (LIMIT_FRAME) and wiped.
+ * The token travels in a header list that is wiped after use; libcurl's own buffers are
+ * wiped when they are freed.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ struct http_options {
 
 struct http_reply {
 	long status;
-	char *body; /* NUL-terminated, never NULL; wiped and freed by http_reply_clear() */
+	char *body; /* NUL-terminated, never NULL; http_reply_clear() wipes it */
 	size_t len;
 	int retry_after; /* seconds, 0 if absent */
 };
@@ -36,37 +36,41 @@ struct http_reply {
 /** http_new(o, e): strings are copied.  With a pin and no CA file the chain itself is not
  * checked: the key is the identity.  ERR_USAGE for a URL that may not be used. */
 struct http_client *http_new(const struct http_options *o, struct err *e) MUST_CHECK;
-/** http_free(c): a request that is under way ends without its callback; NULL is allowed. */
+/** http_free(c): a request that is under way ends without its callback; NULL
+ * is allowed. */
 void http_free(struct http_client *c);
 
 /**
- * http_call(c, method, path, token, body, timeout_ms, reply, e): ${path} starts with "/v1/".
- * ${body} (JSON text) and ${token} may be NULL.  ERR_OK means that a reply arrived, whatever
- * its status; the caller clears ${reply} then.  Otherwise ERR_UNREACHABLE, ERR_TIMEOUT,
- * ERR_VERIFY (TLS or pin), ERR_TOO_BIG, ERR_BUSY (a request is under way).
+ * http_call(c, method, path, token, body, timeout_ms, reply, e): ${path} starts with
+ * "/v1/".  ${body} (JSON text) and ${token} may be NULL.  ERR_OK means that a reply
+ * arrived, whatever its status; the caller clears ${reply} then.  Otherwise
+ * ERR_UNREACHABLE, ERR_TIMEOUT, ERR_VERIFY (TLS or pin), ERR_TOO_BIG, ERR_BUSY (a request
+ * is under way).
  */
-int http_call(struct http_client *c, const char *method, const char *path, const char *token,
-              const char *body, long timeout_ms, struct http_reply *reply,
-              struct err *e) MUST_CHECK;
+int http_call(struct http_client *c, const char *method, const char *path,
+              const char *token, const char *body, long timeout_ms,
+              struct http_reply *reply, struct err *e) MUST_CHECK;
 
 /** http_reply_clear(r): wipe and free the body; zeroes are allowed. */
 void http_reply_clear(struct http_reply *r);
 
 /* The same, driven by the caller's own epoll loop (vault-agent's watch). */
 struct http_multi;
-/** http_multi_new(epoll_fd, e): curl's descriptors are added to ${epoll_fd} with data.fd. */
+/** http_multi_new(epoll_fd, e): curl's descriptors are added to ${epoll_fd}
+ * with data.fd. */
 struct http_multi *http_multi_new(int epoll_fd, struct err *e) MUST_CHECK;
 /** http_multi_free(m): requests under way end without their callback; NULL is allowed. */
 void http_multi_free(struct http_multi *m);
-/* ${reply} and ${e} are borrowed for the call; the body is wiped after it.  The callback may
- * start the client's next request, and may not free the client or the multi. */
+/* ${reply} and ${e} are borrowed for the call; the body is wiped after it.  The callback
+ * may start the client's next request, and may not free the client or the multi. */
 typedef void (*http_done_fn)(void *ctx, int rc, struct http_reply *reply,
                              const struct err *e);
 /** http_multi_start(m, c, …): begin; ${done} is called once, from http_multi_event() or
  * http_multi_tick().  Strings are copied. */
 int http_multi_start(struct http_multi *m, struct http_client *c, const char *method,
-                     const char *path, const char *token, const char *body, long timeout_ms,
-                     http_done_fn done, void *ctx, struct err *e) MUST_CHECK;
+                     const char *path, const char *token, const char *body,
+                     long timeout_ms, http_done_fn done, void *ctx, struct err *e)
+	MUST_CHECK;
 /** http_multi_event(m, fd, events): an epoll event whose data.fd is one of curl's. */
 void http_multi_event(struct http_multi *m, int fd, unsigned events);
 /** http_multi_timeout_ms(m): how long the loop may sleep, -1 for ever; then call

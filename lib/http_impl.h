@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HTTP_IMPL_H
 #define HTTP_IMPL_H
-/* http_impl - one request on a client's easy handle, shared by http.c and http_multi.c. */
+/* http_impl - one request on a client's easy handle, shared by http.c
+ * and http_multi.c. */
 #include <curl/curl.h>
 
 #include "buf.h"
@@ -32,11 +33,13 @@ struct http_request {
 	long timeout_ms;
 };
 
-/** http_prepare(c, q, e): set up ${c}'s easy handle; ERR_BUSY if a request is under way. */
-int http_prepare(struct http_client *c, const struct http_request *q,
-                 struct err *e) MUST_CHECK;
+/** http_prepare(c, q, e): set up ${c}'s easy handle; ERR_BUSY if a request is
+ * under way. */
+int http_prepare(struct http_client *c, const struct http_request *q, struct err *e)
+	MUST_CHECK;
 
-/** http_finish(c, result, reply, e): judge curl's result, move the reply out, wipe the rest. */
+/** http_finish(c, result, reply, e): judge curl's result, move the reply out, wipe the
+ * rest. */
 int http_finish(struct http_client *c, CURLcode result, struct http_reply *reply,
                 struct err *e) MUST_CHECK;
 

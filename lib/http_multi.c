@@ -16,6 +16,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 {
 	struct http_multi *m = ctx;
 	struct epoll_event ev = { .data.fd = fd };
+	int op = known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
@@ -27,9 +28,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 	if ((what & CURL_POLL_OUT) != 0)
 		ev.events |= EPOLLOUT;
 	/* A number may come back for a new socket: the kernel knows better than we. */
-	if (epoll_ctl(m->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0 &&
-	    epoll_ctl(m->epoll_fd, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
-		return -1;
+	if (epoll_ctl(m->epoll_fd, op, fd, &ev) != 0) {
+		op = errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+		if (epoll_ctl(m->epoll_fd, op, fd, &ev) != 0)
+			return -1;
+	}
 	(void)curl_multi_assign(m->multi, fd, m);
 	return 0;
 }
@@ -95,8 +98,8 @@ void http_multi_free(struct http_multi *m)
 }
 
 int http_multi_start(struct http_multi *m, struct http_client *c, const char *method,
-                     const char *path, const char *token, const char *body, long timeout_ms,
-                     http_done_fn done, void *ctx, struct err *e)
+                     const char *path, const char *token, const char *body,
+                     long timeout_ms, http_done_fn done, void *ctx, struct err *e)
 {
 	const struct http_request q = { method, path, token, body, timeout_ms };
 	struct http_reply reply;

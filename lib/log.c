@@ -10,9 +10,10 @@
 #include "text.h"
 
 #define LINE_MAX_BYTES 4096u
-/* Room that text from outside leaves for quotes, and that those leave for the line's end. */
-#define QUOTE_ROOM     (TAIL_ROOM + 8u)
-#define TAIL_ROOM      32u
+/* Room that text from outside leaves for quotes, and that those leave for the
+ * line's end. */
+#define QUOTE_ROOM (TAIL_ROOM + 8u)
+#define TAIL_ROOM  32u
 
 static struct {
 	const char *name;
@@ -82,7 +83,8 @@ static size_t printable(const char *s, size_t left)
 	return 0;
 }
 
-/* The same in both forms: \" \\ and \xNN; in JSON the backslash of \xNN is escaped too. */
+/* The same in both forms: \" \\ and \xNN; in JSON the backslash of \xNN is
+ * escaped too. */
 static size_t escape(const char *s, size_t n, char out[8])
 {
 	if (n == 0)
@@ -112,7 +114,8 @@ static void put_escaped(struct line *l, const char *s)
 
 static bool plain(const char *s)
 {
-	return *s != '\0' && s[strcspn(s, " \"\\=")] == '\0' && text_printable(s, strlen(s));
+	return *s != '\0' && s[strcspn(s, " \"\\=")] == '\0' &&
+	       text_printable(s, strlen(s));
 }
 
 static void put_quoted(struct line *l, const char *s)
@@ -197,8 +200,8 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 	put_head(&l, level, event);
 	for (size_t i = 0; i < n && !l.cut; i++)
 		put_field(&l, &fields[i]);
-	tail = logger.json ? (l.cut ? ",\"cut\":true}\n" : "}\n") :
-	                     (l.cut ? " cut=true\n" : "\n");
+	tail = logger.json ? (l.cut ? ",\"cut\":true}\n" : "}\n")
+	                   : (l.cut ? " cut=true\n" : "\n");
 	memcpy(l.text + l.n, tail, strlen(tail));
 	emit(l.text, l.n + strlen(tail));
 	errno = saved;

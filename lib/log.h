@@ -26,20 +26,21 @@ struct log_field {
 /** log_init(name, json): ${name} is borrowed (a literal); level starts at INFO. */
 void log_init(const char *name, bool json);
 
-/** log_set_level(text): "error", "warn", "info" or "debug"; returns -1 for anything else. */
+/** log_set_level(text): "error", "warn", "info" or "debug"; returns -1 for
+ * anything else. */
 int log_set_level(const char *text);
 
 /** log_event(level, event, fields, n): write one line; ${event} is a short sentence. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t n);
 
-#define LOG_CALL(level, event, ...)                                                      \
-	log_event((level), (event), (const struct log_field[]){ __VA_ARGS__ },           \
-	          sizeof((const struct log_field[]){ __VA_ARGS__ }) /                    \
+#define LOG_CALL(level, event, ...)                                            \
+	log_event((level), (event), (const struct log_field[]){ __VA_ARGS__ }, \
+	          sizeof((const struct log_field[]){ __VA_ARGS__ }) /          \
 	                  sizeof(struct log_field))
 #define log_error(event, ...) LOG_CALL(LOG_LEVEL_ERROR, event, __VA_ARGS__)
-#define log_warn(event, ...) LOG_CALL(LOG_LEVEL_WARN, event, __VA_ARGS__)
-#define log_info(event, ...) LOG_CALL(LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define log_warn(event, ...)  LOG_CALL(LOG_LEVEL_WARN, event, __VA_ARGS__)
+#define log_info(event, ...)  LOG_CALL(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_debug(event, ...) LOG_CALL(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 /* Every call passes at least one field: log_info("listening", LOG_S("address", a)). */
 

@@ -19,7 +19,8 @@ static int hex(char c)
 	return -1;
 }
 
-/* The byte at ${raw}[*at], decoded once; *at moves behind it.  -1 names the rule in ${e}. */
+/* The byte at ${raw}[*at], decoded once; *at moves behind it.  -1 names the rule
+ * in ${e}. */
 static int next_byte(const char *raw, size_t n, size_t *at, struct err *e)
 {
 	char c = raw[*at];
@@ -46,7 +47,8 @@ static int next_byte(const char *raw, size_t n, size_t *at, struct err *e)
 	return byte;
 }
 
-int path_decode(const char *raw, size_t n, char *out, size_t cap, size_t *len, struct err *e)
+int path_decode(const char *raw, size_t n, char *out, size_t cap, size_t *len,
+                struct err *e)
 {
 	size_t at = n > 0 && raw[0] == '/' ? 1 : 0;
 	size_t have = 0;
@@ -117,8 +119,8 @@ int path_name(const char *s, size_t n, char out[LIMIT_NAME + 1], const char *wha
 	char folded[LIMIT_NAME + 1];
 
 	if (n == 0 || n > LIMIT_NAME)
-		return err_set(e, ERR_INVALID, "invalid %s: must have 1 to %u characters", what,
-		               LIMIT_NAME);
+		return err_set(e, ERR_INVALID, "invalid %s: must have 1 to %u characters",
+		               what, LIMIT_NAME);
 	for (size_t i = 0; i < n; i++) {
 		folded[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 0x20) : s[i];
 		if (!name_byte(folded[i], i == 0))

@@ -7,8 +7,8 @@
  * A path is decoded once from the raw request target; what is not canonical is refused,
  * never repaired: NUL, control characters, invalid UTF-8, an escaped slash, segments that
  * are empty, "." or ".." or begin or end in a space, more than LIMIT_PATH bytes or
- * LIMIT_PATH_SEGMENTS segments.  One trailing slash is allowed and kept (it means a folder).
- * Names of policies, roles, users, hosts and mounts are lower-case:
+ * LIMIT_PATH_SEGMENTS segments.  One trailing slash is allowed and kept (it means a
+ * folder).  Names of policies, roles, users, hosts and mounts are lower-case:
  * [a-z0-9][a-z0-9._-]{0,127}; ASCII upper case is folded by path_name() alone.
  */
 #include <stdbool.h>
@@ -18,9 +18,9 @@
 #include "vault/limits.h"
 
 /**
- * path_decode(raw, n, out, cap, len, e): percent-decode ${raw} (a target without query) once
- * into ${out} of ${cap} bytes, add a NUL, and check it.  One leading slash is dropped.
- * ERR_INVALID names the rule that was broken.
+ * path_decode(raw, n, out, cap, len, e): percent-decode ${raw} (a target without query)
+ * once into ${out} of ${cap} bytes, add a NUL, and check it.  One leading slash is
+ * dropped.  ERR_INVALID names the rule that was broken.
  */
 int path_decode(const char *raw, size_t n, char *out, size_t cap, size_t *len,
                 struct err *e) MUST_CHECK;

@@ -21,11 +21,13 @@ static _Thread_local struct reserve *reserve;
 static struct reserve *reserve_new(void)
 {
 	size_t size = sizeof(struct reserve);
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	               -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (madvise(p, size, MADV_WIPEONFORK) != 0 || madvise(p, size, MADV_DONTDUMP) != 0) {
+	if (madvise(p, size, MADV_WIPEONFORK) != 0 ||
+	    madvise(p, size, MADV_DONTDUMP) != 0) {
 		munmap(p, size);
 		return NULL;
 	}

@@ -70,8 +70,9 @@ bool text_printable(const char *s, size_t n)
 /* One byte at a time: the remainder of each of its bits, chosen by masks. */
 uint32_t text_crc32(const void *p, size_t n)
 {
-	static const uint32_t remainder[8] = { 0x77073096, 0xee0e612c, 0x076dc419, 0x0edb8832,
-		                               0x1db71064, 0x3b6e20c8, 0x76dc4190, 0xedb88320 };
+	static const uint32_t remainder[8] = { 0x77073096, 0xee0e612c, 0x076dc419,
+		                               0x0edb8832, 0x1db71064, 0x3b6e20c8,
+		                               0x76dc4190, 0xedb88320 };
 	const unsigned char *in = p;
 	uint32_t crc = 0xffffffffu;
 

@@ -2,8 +2,8 @@
 #ifndef TEXT_H
 #define TEXT_H
 /*
- * text - hex, base64, base62, base32 and UTF-8.  Encoders, decoders and the checksum do no
- * table look-ups and no branches that depend on the data.
+ * text - hex, base64, base62, base32 and UTF-8.  Encoders, decoders and the checksum do
+ * no table look-ups and no branches that depend on the data.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,13 +21,13 @@ size_t text_base64(const void *p, size_t n, char *out);
 /** text_base64url(p, n, out): URL alphabet, no padding (RFC 4648 section 5), and a NUL;
  * returns the length. */
 size_t text_base64url(const void *p, size_t n, char *out);
-/** text_unbase64(s, n, out, cap): either alphabet but not both, padding optional, no other
- * bytes, no stray bits; bytes written, or -1. */
+/** text_unbase64(s, n, out, cap): either alphabet but not both, padding optional, no
+ * other bytes, no stray bits; bytes written, or -1. */
 long text_unbase64(const char *s, size_t n, void *out, size_t cap);
 
-#define TEXT_BASE32_LEN(n) (((n) * 8 + 4) / 5)
-/** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns the
- * length. */
+#define TEXT_BASE32_LEN(n) (((n)*8 + 4) / 5)
+/** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns
+ * the length. */
 size_t text_base32(const void *p, size_t n, char *out);
 /** text_unbase32(s, n, out, cap): any case, no padding, no stray bits; bytes or -1. */
 long text_unbase32(const char *s, size_t n, void *out, size_t cap);
@@ -41,8 +41,8 @@ void text_base62_random(char *out, size_t width);
 /** text_base62_ok(s, n): are all ${n} bytes base62 digits? */
 bool text_base62_ok(const char *s, size_t n);
 
-/** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL
- * counts as a byte. */
+/** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
+ * NUL counts as a byte. */
 bool text_utf8_ok(const char *s, size_t n);
 /** text_printable(s, n): well-formed UTF-8 and no control characters (C0, DEL, C1). */
 bool text_printable(const char *s, size_t n);

@@ -19,13 +19,15 @@ static uint32_t equal(uint32_t x, uint32_t y)
 /* The value of a digit plus one, 0 if it is none. */
 static uint32_t from_hex(uint32_t c)
 {
-	return (within(c, '0', '9') & (c - '0' + 1)) | (within(c, 'a', 'f') & (c - 'a' + 11)) |
+	return (within(c, '0', '9') & (c - '0' + 1)) |
+	       (within(c, 'a', 'f') & (c - 'a' + 11)) |
 	       (within(c, 'A', 'F') & (c - 'A' + 11));
 }
 
 static uint32_t from_base64(uint32_t c)
 {
-	return (within(c, 'A', 'Z') & (c - 'A' + 1)) | (within(c, 'a', 'z') & (c - 'a' + 27)) |
+	return (within(c, 'A', 'Z') & (c - 'A' + 1)) |
+	       (within(c, 'a', 'z') & (c - 'a' + 27)) |
 	       (within(c, '0', '9') & (c - '0' + 53)) |
 	       ((equal(c, '+') | equal(c, '-')) & 63) |
 	       ((equal(c, '/') | equal(c, '_')) & 64);
@@ -33,23 +35,27 @@ static uint32_t from_base64(uint32_t c)
 
 static uint32_t from_base32(uint32_t c)
 {
-	return (within(c, 'A', 'Z') & (c - 'A' + 1)) | (within(c, 'a', 'z') & (c - 'a' + 1)) |
+	return (within(c, 'A', 'Z') & (c - 'A' + 1)) |
+	       (within(c, 'a', 'z') & (c - 'a' + 1)) |
 	       (within(c, '2', '7') & (c - '2' + 27));
 }
 
 static char to_hex(uint32_t v)
 {
-	return (char)((within(v, 0, 9) & (v + '0')) | (within(v, 10, 15) & (v - 10 + 'a')));
+	return (char)((within(v, 0, 9) & (v + '0')) |
+	              (within(v, 10, 15) & (v - 10 + 'a')));
 }
 
 static char to_base32(uint32_t v)
 {
-	return (char)((within(v, 0, 25) & (v + 'a')) | (within(v, 26, 31) & (v - 26 + '2')));
+	return (char)((within(v, 0, 25) & (v + 'a')) |
+	              (within(v, 26, 31) & (v - 26 + '2')));
 }
 
 static char to_base62(uint32_t v)
 {
-	return (char)((within(v, 0, 9) & (v + '0')) | (within(v, 10, 35) & (v - 10 + 'A')) |
+	return (char)((within(v, 0, 9) & (v + '0')) |
+	              (within(v, 10, 35) & (v - 10 + 'A')) |
 	              (within(v, 36, 61) & (v - 36 + 'a')));
 }
 

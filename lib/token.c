@@ -16,7 +16,8 @@ _Static_assert(PREFIX + RANDOM + CHECK == TOKEN_TEXT_LEN, "parts of a token");
 static void checksum(const char *token, char out[CHECK + 1])
 {
 	uint32_t crc = text_crc32(token, PREFIX + RANDOM);
-	const unsigned char be[4] = { (unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
+	const unsigned char be[4] = { (unsigned char)(crc >> 24),
+		                      (unsigned char)(crc >> 16),
 		                      (unsigned char)(crc >> 8), (unsigned char)crc };
 
 	(void)text_base62(be, sizeof(be), out, CHECK);

@@ -4,7 +4,7 @@
 /*
  * token - the text form of what vaultd hands out.
  *
- *   vlt_<type>_ + 43 base62 digits (256 random bits) + 6 base62 digits (CRC-32 of all before)
+ *   vlt_<type>_, 43 base62 digits (256 random bits), 6 base62 digits (CRC-32 of all that)
  *
  * type: s service, j join, w wrap, b batch, r recovery.  The checksum lets a typo be
  * refused without a look at the database and lets a scanner confirm a candidate.

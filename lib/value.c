@@ -7,7 +7,8 @@
 #include "value_impl.h"
 #include "vault/limits.h"
 
-static struct value *node(struct arena *a, enum value_type type, const char *text, size_t n)
+static struct value *node(struct arena *a, enum value_type type, const char *text,
+                          size_t n)
 {
 	struct value *v = n > UINT32_MAX ? NULL : arena_alloc(a, sizeof(*v));
 
@@ -154,8 +155,8 @@ void value_set_bool(struct arena *a, struct value *object, const char *key, bool
 	value_set(object, key, value_bool(a, b));
 }
 
-void value_set_bytes(struct arena *a, struct value *object, const char *key, const void *p,
-                     size_t n)
+void value_set_bytes(struct arena *a, struct value *object, const char *key,
+                     const void *p, size_t n)
 {
 	value_set(object, key, value_bytes(a, p, n));
 }
@@ -292,7 +293,8 @@ struct value *value_copy(struct arena *a, const struct value *v)
 
 		if (child == NULL)
 			return NULL;
-		if (v->type == V_OBJECT && (key = arena_dup(a, m->key, m->key_len)) == NULL)
+		if (v->type == V_OBJECT &&
+		    (key = arena_dup(a, m->key, m->key_len)) == NULL)
 			return NULL;
 		child->key = key;
 		child->key_len = key != NULL ? m->key_len : 0;
@@ -316,7 +318,8 @@ static int compare_members(const void *p, const void *q)
 
 const struct value **value_sorted(const struct value *object)
 {
-	const struct value **list = malloc(object->len * sizeof(const struct value *) + 1);
+	const struct value **list =
+		malloc(object->len * sizeof(const struct value *) + 1);
 	size_t i = 0;
 
 	if (list == NULL)

@@ -50,7 +50,8 @@ size_t value_size(const struct value *v)
 	}
 	size = 9;
 	for (const struct value *m = v->first; m != NULL; m = m->next)
-		size += value_size(m) + (v->type == V_OBJECT ? 4 + (size_t)m->key_len : 0);
+		size += value_size(m) +
+		        (v->type == V_OBJECT ? 4 + (size_t)m->key_len : 0);
 	return size;
 }
 
@@ -175,9 +176,9 @@ static int check_keys(struct decoder *d, const struct value *object)
 	AUTO_FREE const struct value **list = NULL;
 
 	if (object->len <= BITMAP_MEMBERS)
-		return repeated_in_small(object->first, object->len) ?
-		               bad(d, "repeated key") :
-		               ERR_OK;
+		return repeated_in_small(object->first, object->len)
+		               ? bad(d, "repeated key")
+		               : ERR_OK;
 	list = value_sorted(object);
 	if (list == NULL)
 		return err_set(d->e, ERR_NOMEM, "out of memory");
@@ -191,7 +192,8 @@ static int decode_item(struct decoder *d, struct value *v, unsigned depth);
 
 /* The children of one container are one block of nodes: ${count} cannot exceed the bytes
  * that are there, so it is never the sender's word alone that is allocated. */
-static int decode_children(struct decoder *d, struct value *v, uint32_t count, unsigned depth)
+static int decode_children(struct decoder *d, struct value *v, uint32_t count,
+                           unsigned depth)
 {
 	size_t least = v->type == V_OBJECT ? 5 : 1;
 	struct value *nodes;
@@ -201,7 +203,8 @@ static int decode_children(struct decoder *d, struct value *v, uint32_t count, u
 		return bad(d, "count beyond the end");
 	nodes = arena_alloc(d->a, count * sizeof(*nodes));
 	if (nodes == NULL)
-		return err_set(d->e, ERR_NOMEM, "value does not fit the request's memory");
+		return err_set(d->e, ERR_NOMEM,
+		               "value does not fit the request's memory");
 	for (uint32_t i = 0; i < count; i++) {
 		struct value *m = &nodes[i];
 
@@ -247,7 +250,7 @@ static int decode_item(struct decoder *d, struct value *v, unsigned depth)
 
 	if (left(d) == 0)
 		return bad(d, "cut off");
-	v->type = (enum value_type)*d->p++;
+	v->type = (enum value_type) * d->p++;
 	switch (v->type) {
 	case V_NULL:
 	case V_FALSE:
@@ -269,7 +272,8 @@ static int decode_item(struct decoder *d, struct value *v, unsigned depth)
 	return bad(d, "unknown type");
 }
 
-int value_decode(struct arena *a, const void *p, size_t n, struct value **out, struct err *e)
+int value_decode(struct arena *a, const void *p, size_t n, struct value **out,
+                 struct err *e)
 {
 	struct decoder d = { a, p, (const unsigned char *)p + n, e };
 	struct value *v = arena_alloc(a, sizeof(*v));

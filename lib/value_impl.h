@@ -10,7 +10,8 @@ bool value_number_ok(const char *s, size_t n);
 /** value_key_compare(x, y): an order of members by key, shorter keys first. */
 int value_key_compare(const struct value *x, const struct value *y);
 
-/** value_sorted(object): its members in that order, to be free()d; NULL if out of memory. */
+/** value_sorted(object): its members in that order, to be free()d; NULL if out
+ * of memory. */
 const struct value **value_sorted(const struct value *object);
 
 #endif

@@ -13,26 +13,27 @@
  */
 
 #define IPC_VERSION 1u
-#define IPC_HEADER 16u
+#define IPC_HEADER  16u
 
 enum ipc_type {
 	/* net -> core */
-	IPC_HELLO = 1,   /* object: {listener: "api"|"hosts", spki: bytes32|null} */
-	IPC_REQUEST = 2, /* array, positions below; answered by one IPC_REPLY with the same id */
-	IPC_CANCEL = 3,  /* null: the client of request id has gone */
+	IPC_HELLO = 1,    /* object: {listener: "api"|"hosts", spki: bytes32|null} */
+	IPC_REQUEST = 2,  /* array, positions below; answered by an IPC_REPLY of its id */
+	IPC_CANCEL = 3,   /* null: the client of request id has gone */
 	IPC_REJECTED = 4, /* object: {address: string, reason: string, count: number} */
 	/* core -> net */
 	IPC_WELCOME = 16, /* object: {accepted: bool, reason: string} answers IPC_HELLO */
 	IPC_REPLY = 17,   /* array, positions below */
-	IPC_STATE = 18,   /* object: what net answers health, seal-status and leader from */
-	/* supervisor <-> role, on the control socket */
-	IPC_CONFIG = 32,  /* supervisor -> role: object, first frame; role-specific members */
-	IPC_PEER = 33,    /* supervisor -> role: one descriptor by SCM_RIGHTS; {role: string} */
-	IPC_READY = 34,   /* role -> supervisor: object {sandbox: [names of what is not enforced]} */
-	IPC_DRAIN = 35,   /* supervisor -> role: finish, then exit 0 */
-	IPC_LOGLEVEL = 36, /* supervisor -> role: string */
-	IPC_FAILED = 37,  /* role -> supervisor: string, why the role cannot start; then it exits */
-	IPC_SANDBOX = 38, /* supervisor -> core: object {role: [names]} for sys/vaultd/status */
+	IPC_STATE = 18,   /* object: net answers health, seal-status, leader from it */
+	/* supervisor -> role, on the control socket */
+	IPC_CONFIG = 32,   /* object, first frame; role-specific members */
+	IPC_PEER = 33,     /* {role: string} and one descriptor by SCM_RIGHTS */
+	IPC_DRAIN = 35,    /* finish, then exit 0 */
+	IPC_LOGLEVEL = 36, /* string */
+	IPC_SANDBOX = 38,  /* to core: {role: [names]} for sys/vaultd/status */
+	/* role -> supervisor */
+	IPC_READY = 34,  /* object {sandbox: [names of what is not enforced]} */
+	IPC_FAILED = 37, /* string, why the role cannot start; then it exits */
 };
 
 /* Positions in the array of an IPC_REQUEST. */
@@ -75,9 +76,10 @@ enum ipc_reply_field {
 
 enum ipc_reply_kind {
 	IPC_K_EMPTY = 0, /* body null; no HTTP body */
-	IPC_K_ENVELOPE,  /* object: any of lease_id, renewable, lease_duration, data, wrap_info,
-	                  * warnings, auth, mount_type; what is absent gets Vault's default.
-	                  * With member "inject" true, data's members are repeated on top. */
+	IPC_K_ENVELOPE,  /* object: any of lease_id, renewable, lease_duration, data,
+	                  * wrap_info, warnings, auth, mount_type; what is absent gets
+	                  * Vault's default.  With member "inject" true, data's members are
+	                  * repeated on top. */
 	IPC_K_BARE,      /* the body is the whole JSON document */
 	IPC_K_ERRORS,    /* object: {errors: [string], data?: any}: rendered as it is */
 };

@@ -3,39 +3,39 @@
 #define VAULT_LIMITS_H
 /* limits - every input has a named maximum, checked before anything is allocated. */
 
-#define LIMIT_REQUEST_LINE (8u * 1024)
-#define LIMIT_HEADERS 40u
-#define LIMIT_HEADER_BYTES (16u * 1024)
-#define LIMIT_BODY_DEFAULT (1024u * 1024)
-#define LIMIT_BODY_MAX (32u * 1024 * 1024)
-#define LIMIT_JSON_DEPTH 32u
-#define LIMIT_JSON_MEMBERS 10000u
-#define LIMIT_NUMBER_TEXT 64u
-#define LIMIT_SECRET_VALUE (512u * 1024)
-#define LIMIT_PATH 1024u
-#define LIMIT_PATH_SEGMENTS 32u
-#define LIMIT_NAME 128u /* policy, role, user, host and mount names */
-#define LIMIT_TOKEN_TEXT 1024u
-#define LIMIT_REQUEST_SECONDS 15u
-#define LIMIT_IDLE_SECONDS 75u      /* a keep-alive connection between two requests */
-#define LIMIT_SEND_BIG_SECONDS 120u /* taking a reply over 256 KiB; others have the time of a request */
-#define LIMIT_CONNECTIONS_API 4096u
-#define LIMIT_CONNECTIONS_HOSTS 16384u
-#define LIMIT_CONNECTIONS_PER_ADDRESS 512u        /* on 8200; loopback is exempt */
-#define LIMIT_CONNECTIONS_PER_ADDRESS_HOSTS 4096u /* on 8201: many hosts behind one NAT */
-#define LIMIT_WATCH_SECONDS 60u
-#define LIMIT_FRAME (34u * 1024 * 1024) /* payload of one role-to-role frame */
-#define LIMIT_BATCH_REQUESTS 512u
-#define LIMIT_BATCH_BYTES (4u * 1024 * 1024)
-#define LIMIT_BATCH_US 5000u
-#define LIMIT_REQUEST_ARENA (40u * 1024 * 1024)
-#define LIMIT_SHARES 255u
-#define LIMIT_LIST_INLINE 2000u /* names listed in one go; more is a sliced, parked read */
-#define LIMIT_SEALED_JOURNAL 10000u
-#define LIMIT_POLICY_TEXT (64u * 1024)
-#define LIMIT_POLICIES_PER_TOKEN 64u
-#define LIMIT_AGENT_ITEMS 1000u /* leases in one agent request */
-#define LIMIT_VERSIONS_DEFAULT 10u
-#define LIMIT_CONFIG_FILE (256u * 1024)
+#define LIMIT_REQUEST_LINE                  (8u * 1024)
+#define LIMIT_HEADERS                       40u
+#define LIMIT_HEADER_BYTES                  (16u * 1024)
+#define LIMIT_BODY_DEFAULT                  (1024u * 1024)
+#define LIMIT_BODY_MAX                      (32u * 1024 * 1024)
+#define LIMIT_JSON_DEPTH                    32u
+#define LIMIT_JSON_MEMBERS                  10000u
+#define LIMIT_NUMBER_TEXT                   64u
+#define LIMIT_SECRET_VALUE                  (512u * 1024)
+#define LIMIT_PATH                          1024u
+#define LIMIT_PATH_SEGMENTS                 32u
+#define LIMIT_NAME                          128u /* of policies, roles, users, hosts */
+#define LIMIT_TOKEN_TEXT                    1024u
+#define LIMIT_REQUEST_SECONDS               15u
+#define LIMIT_IDLE_SECONDS                  75u  /* between two requests */
+#define LIMIT_SEND_BIG_SECONDS              120u /* taking a reply over 256 KiB */
+#define LIMIT_CONNECTIONS_API               4096u
+#define LIMIT_CONNECTIONS_HOSTS             16384u
+#define LIMIT_CONNECTIONS_PER_ADDRESS       512u  /* on 8200; loopback is exempt */
+#define LIMIT_CONNECTIONS_PER_ADDRESS_HOSTS 4096u /* on 8201, where NAT is common */
+#define LIMIT_WATCH_SECONDS                 60u
+#define LIMIT_FRAME                         (34u * 1024 * 1024) /* payload */
+#define LIMIT_BATCH_REQUESTS                512u
+#define LIMIT_BATCH_BYTES                   (4u * 1024 * 1024)
+#define LIMIT_BATCH_US                      5000u
+#define LIMIT_REQUEST_ARENA                 (40u * 1024 * 1024)
+#define LIMIT_SHARES                        255u
+#define LIMIT_LIST_INLINE                   2000u /* names; more is a parked read */
+#define LIMIT_SEALED_JOURNAL                10000u
+#define LIMIT_POLICY_TEXT                   (64u * 1024)
+#define LIMIT_POLICIES_PER_TOKEN            64u
+#define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
+#define LIMIT_VERSIONS_DEFAULT              10u
+#define LIMIT_CONFIG_FILE                   (256u * 1024)
 
 #endif
