@@ -274,6 +274,7 @@ static int soft_delete(struct req *r, const struct kv_secret *s, struct kv_versi
 	if (kv_version_gone(v, r->core->now_ms))
 		return ERR_OK;
 	v->deleted_ms = r->core->now_ms;
+	v->deleted = true;
 	*changed = true;
 	return ERR_OK;
 }
@@ -286,6 +287,7 @@ static int undelete(struct req *r, const struct kv_secret *s, struct kv_version 
 	if (v->destroyed || v->deleted_ms == 0)
 		return ERR_OK;
 	v->deleted_ms = 0;
+	v->deleted = false;
 	*changed = true;
 	return ERR_OK;
 }

@@ -39,6 +39,7 @@ struct kv_version {
 	int64_t number, created_ms;
 	int64_t deleted_ms; /* 0: not deleted; in the future: will be */
 	bool destroyed;
+	bool deleted; /* by a request: stays so when the clock is set back */
 };
 
 struct kv_meta {

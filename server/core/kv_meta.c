@@ -6,6 +6,9 @@
 
 #define VERSION_BYTES 25u
 
+#define FLAG_DESTROYED 1u
+#define FLAG_DELETED   2u
+
 static void put64(unsigned char *p, int64_t v)
 {
 	for (int i = 7; i >= 0; i--, v >>= 8)
@@ -26,7 +29,8 @@ static void unpack(const unsigned char *p, struct kv_version *v)
 	v->number = get64(p);
 	v->created_ms = get64(p + 8);
 	v->deleted_ms = get64(p + 16);
-	v->destroyed = p[24] != 0;
+	v->destroyed = (p[24] & FLAG_DESTROYED) != 0;
+	v->deleted = (p[24] & FLAG_DELETED) != 0;
 }
 
 static void pack(unsigned char *p, const struct kv_version *v)
@@ -34,7 +38,8 @@ static void pack(unsigned char *p, const struct kv_version *v)
 	put64(p, v->number);
 	put64(p + 8, v->created_ms);
 	put64(p + 16, v->deleted_ms);
-	p[24] = v->destroyed;
+	p[24] = (unsigned char)((v->destroyed ? FLAG_DESTROYED : 0) |
+	                        (v->deleted ? FLAG_DELETED : 0));
 }
 
 /* The packed list; 0 bytes if the member is missing. */
@@ -133,5 +138,5 @@ struct kv_version *kv_meta_find(const struct kv_meta *m, int64_t number)
 
 bool kv_version_gone(const struct kv_version *v, int64_t now)
 {
-	return v->destroyed || (v->deleted_ms != 0 && v->deleted_ms <= now);
+	return v->destroyed || v->deleted || (v->deleted_ms != 0 && v->deleted_ms <= now);
 }
