@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+
+#include "agent/identity.h"
+#include "agent/join.h"
+#include "text.h"
+
+static struct identity *id, *again;
+
+static void setup(void)
+{
+	rig_open();
+	id = identity_new();
+	again = identity_new();
+	cr_assert(id != NULL && again != NULL);
+	identity_make_keys(id);
+	memset(id->host_id, 7, sizeof(id->host_id));
+	memset(id->vault_id, 8, sizeof(id->vault_id));
+	memset(id->order_key, 9, sizeof(id->order_key));
+	snprintf(id->name, sizeof(id->name), "web-1");
+	snprintf(id->server, sizeof(id->server), "https://v:8200");
+	snprintf(id->hosts_server, sizeof(id->hosts_server), "https://v:8201");
+	snprintf(id->audit_key, sizeof(id->audit_key), "vault+00000000+AAAA");
+	id->generation = 41;
+	memset(id->pins.pin, 3, sizeof(id->pins.pin));
+	id->pins.n = 1;
+}
+
+static void teardown(void)
+{
+	identity_free(id);
+	identity_free(again);
+	rig_close();
+}
+
+TestSuite(identity, .init = setup, .fini = teardown, .timeout = 20);
+
+static void set_mode(mode_t mode)
+{
+	char path[PATH_MAX];
+
+	cr_assert_eq(chmod(rig_path(IDENTITY_FILE, path), mode), 0);
+}
+
+Test(identity, comes_back_as_it_was)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(memcmp(id->sign_sk, again->sign_sk, sizeof(id->sign_sk)), 0);
+	cr_assert_eq(memcmp(id->box_sk, again->box_sk, sizeof(id->box_sk)), 0);
+	cr_assert_eq(memcmp(id->host_id, again->host_id, 16), 0);
+	cr_assert_eq(memcmp(id->vault_id, again->vault_id, 16), 0);
+	cr_assert_eq(memcmp(id->order_key, again->order_key, 32), 0);
+	cr_assert_eq(memcmp(id->digest_key, again->digest_key, 32), 0);
+	cr_assert_str_eq(again->name, "web-1");
+	cr_assert_str_eq(again->hosts_server, "https://v:8201");
+	cr_assert_str_eq(again->audit_key, id->audit_key);
+	cr_assert_eq(again->generation, 41);
+	cr_assert(pins_equal(&again->pins, &id->pins));
+	cr_assert_eq(stat(rig_path(IDENTITY_FILE, path), &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0600);
+}
+
+Test(identity, says_that_the_host_has_not_joined)
+{
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_NOENT);
+	cr_assert_not_null(strstr(e.msg, "has not joined"), "%s", e.msg);
+}
+
+Test(identity, refuses_a_file_that_others_can_reach)
+{
+	static const mode_t bad[] = { 0640, 0604, 0660, 0620 };
+
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		set_mode(bad[i]);
+		cr_expect_eq(identity_load(rig_dir, again, &e), ERR_DENIED, "%o", bad[i]);
+	}
+	set_mode(0600);
+	cr_expect_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+}
+
+Test(identity, notices_damage)
+{
+	char path[PATH_MAX];
+	off_t size;
+	int fd;
+
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK);
+	fd = open(rig_path(IDENTITY_FILE, path), O_RDWR);
+	size = lseek(fd, 0, SEEK_END);
+	for (off_t n = size - 1; n >= 0; n -= n > 64 ? 37 : 1) {
+		cr_assert_eq(ftruncate(fd, n), 0);
+		cr_assert_eq(identity_load(rig_dir, again, &e), ERR_INTEGRITY, "at %ld", (long)n);
+	}
+	close(fd);
+}
+
+Test(identity, replaces_the_file_as_a_whole)
+{
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK);
+	id->generation = 42;
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK);
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK);
+	cr_assert_eq(again->generation, 42);
+}
+
+Test(identity, signs_a_login_over_everything_that_it_names)
+{
+	unsigned char nonce[32] = { 1 }, pin[32] = { 2 }, sig[64], other[64];
+	unsigned char msg[20 + 16 + 16 + 32 + 8 + 32];
+
+	memcpy(msg, "vault/host-login/v1", 20);
+	memcpy(msg + 20, id->vault_id, 16);
+	memcpy(msg + 36, id->host_id, 16);
+	memcpy(msg + 52, nonce, 32);
+	memset(msg + 84, 0, 8);
+	msg[91] = 41;
+	memcpy(msg + 92, pin, 32);
+	identity_sign_login(id, nonce, pin, sig);
+	cr_assert_eq(crypto_sign_verify_detached(sig, msg, sizeof(msg), id->sign_pk), 0);
+	pin[0] = 3;
+	identity_sign_login(id, nonce, pin, other);
+	cr_assert_neq(memcmp(sig, other, sizeof(sig)), 0);
+	id->generation++;
+	pin[0] = 2;
+	identity_sign_login(id, nonce, pin, other);
+	cr_assert_neq(memcmp(sig, other, sizeof(sig)), 0);
+}
+
+#define TOKEN "vlt_j_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL"
+
+Test(identity, names_and_proves_the_join_token_without_sending_it)
+{
+	unsigned char want[32], key[32], mac[32], pin[32] = { 5 };
+	unsigned char msg[14 + 96];
+	char hex[33], got[33];
+
+	crypto_generichash(want, 16, (const unsigned char *)"vault/join-id/v1\0" TOKEN,
+	                   17 + strlen(TOKEN), NULL, 0);
+	text_hex(want, 16, hex);
+	join_id(TOKEN, got);
+	cr_assert_str_eq(got, hex);
+
+	crypto_generichash(key, 32, (const unsigned char *)"vault/join-key/v1\0" TOKEN,
+	                   18 + strlen(TOKEN), NULL, 0);
+	memcpy(msg, "vault/join/v1", 14);
+	memcpy(msg + 14, id->sign_pk, 32);
+	memcpy(msg + 46, id->box_pk, 32);
+	memcpy(msg + 78, pin, 32);
+	crypto_generichash(want, 32, msg, sizeof(msg), key, 32);
+	join_mac(TOKEN, id, pin, mac);
+	cr_assert_eq(memcmp(mac, want, 32), 0);
+}
+
+Test(identity, wants_proof_over_the_vault_key_and_the_host)
+{
+	unsigned char first[32], second[32];
+
+	joined_mac(TOKEN, id, first);
+	id->order_key[0] ^= 1;
+	joined_mac(TOKEN, id, second);
+	cr_assert_neq(memcmp(first, second, 32), 0);
+	id->order_key[0] ^= 1;
+	id->host_id[0] ^= 1;
+	joined_mac(TOKEN, id, second);
+	cr_assert_neq(memcmp(first, second, 32), 0);
+}
