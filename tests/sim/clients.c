@@ -6,8 +6,17 @@
 
 static bool doubtful(const struct world *w, const struct m_token *t)
 {
-	return t->expires_wall != 0 &&
+	return t->maybe ||
 	       (w->wall >= t->expires_wall) != (w->boot >= t->expires_boot);
+}
+
+static bool being_made(const struct world *w, int slot)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (w->call[i].busy && w->call[i].op.kind == DO_TOKEN &&
+		    w->call[i].op.slot == slot)
+			return true;
+	return false;
 }
 
 /* Mostly root; else any token that was ever handed out, alive or not, none, or nonsense. */
@@ -22,7 +31,7 @@ static int pick_token(struct world *w)
 		return -2;
 	if (dice < 53)
 		return -3;
-	return w->m.token[slot].text[0] != '\0' ? slot : -1;
+	return w->m.token[slot].text[0] != '\0' && !being_made(w, slot) ? slot : -1;
 }
 
 static bool in_flight(const struct world *w, enum op_kind kind)

@@ -34,6 +34,13 @@ static void pass_time(struct world *w)
 	if (rnd(w, 60) == 0) /* the wall clock is set */
 		w->wall += (int64_t)rnd(w, 20000) - 10000;
 	crashvfs_set_ms(w->disk, w->wall);
+	for (int i = 0; i < TOKENS; i++) {
+		struct m_token *t = &w->m.token[i];
+
+		if (t->expires_wall != 0 &&
+		    (w->wall >= t->expires_wall || w->boot >= t->expires_boot))
+			t->maybe = true;
+	}
 }
 
 static void one_step(struct world *w)

@@ -29,7 +29,8 @@ static bool token_dead(const struct world *w, const struct m_token *t)
 
 static bool token_doubtful(const struct world *w, const struct m_token *t)
 {
-	return t->expires_wall != 0 && (w->wall >= t->expires_wall || w->boot >= t->expires_boot);
+	return t->maybe || (t->expires_wall != 0 &&
+	                    (w->wall >= t->expires_wall || w->boot >= t->expires_boot));
 }
 
 static bool reader_may(const struct model *m, const struct op *op)
@@ -297,8 +298,9 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 	const struct value *data = value_get(body, "data");
 
 	if (exp->status != 0 && status != exp->status && (exp->other == 0 || status != exp->other)) {
-		fail(w, "%s %s by token %d: status %d instead of %d", op_names[c->op.kind],
-		     sim_paths[c->op.path], c->op.token, status, exp->status);
+		fail(w, "%s %s (version %d) by token %d: status %d instead of %d",
+		     op_names[c->op.kind], sim_paths[c->op.path], c->op.version, c->op.token,
+		     status, exp->status);
 		return;
 	}
 	if (status == 403) {

@@ -46,6 +46,7 @@ struct m_token {
 	char text[64], accessor[48];
 	int64_t uses; /* left; 0: any number */
 	int64_t expires_wall, expires_boot; /* 0: never */
+	bool maybe; /* one of the clocks has said once that it is over: it may be gone */
 };
 struct model {
 	struct m_path path[PATHS];
@@ -101,7 +102,7 @@ struct agent {
 
 struct seen {
 	char id[37];
-	bool unaudited; /* never used: every reply must have its record */
+	bool foldable; /* refused without a valid token: may be one of an aggregate record */
 };
 
 struct world {

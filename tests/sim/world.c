@@ -82,7 +82,7 @@ static void on_state(void *ctx, const struct value *state)
 	(void)state;
 }
 
-static void remember(struct world *w, const struct value *request_id)
+static void remember(struct world *w, const struct value *request_id, bool foldable)
 {
 	struct seen *s;
 
@@ -97,6 +97,7 @@ static void remember(struct world *w, const struct value *request_id)
 	s = &w->seen[w->nseen++];
 	memcpy(s->id, request_id->text, 36);
 	s->id[36] = '\0';
+	s->foldable = foldable;
 }
 
 static void forget_order(struct world *w, struct call *c)
@@ -126,13 +127,13 @@ static void judge(struct world *w, int actor, int status, const struct value *bo
 	w->ops++;
 }
 
-static void on_reply(void *ctx, uint64_t peer, uint64_t id, const struct value *reply)
+static void take_reply(struct world *w, uint64_t peer, uint64_t id, const struct value *reply)
 {
-	struct world *w = ctx;
 	int64_t status = 0;
 
 	(void)value_to_int(value_at(reply, IPC_RP_STATUS), &status);
-	remember(w, value_at(reply, IPC_RP_REQUEST_ID));
+	remember(w, value_at(reply, IPC_RP_REQUEST_ID),
+	         status == 403 || (status >= 400 && peer > CLIENTS));
 	if (peer == ORACLE_ACTOR) {
 		if (id != w->ask_id)
 			return;
@@ -145,6 +146,23 @@ static void on_reply(void *ctx, uint64_t peer, uint64_t id, const struct value *
 		return;
 	}
 	judge(w, (int)peer - 1, (int)status, value_at(reply, IPC_RP_BODY));
+}
+
+/* As net would see it: encoded and decoded. */
+static void on_reply(void *ctx, uint64_t peer, uint64_t id, const struct value *reply)
+{
+	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
+	struct value *decoded;
+	unsigned char *p;
+	struct err e;
+	size_t n;
+
+	assert(a != NULL);
+	p = value_pack(a, reply, &n);
+	if (p == NULL || value_decode(a, p, n, &decoded, &e) != ERR_OK)
+		fail(ctx, "a reply that cannot be decoded");
+	else
+		take_reply(ctx, peer, id, decoded);
 }
 
 static int open_core(struct world *w, struct err *e)
