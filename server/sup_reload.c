@@ -138,11 +138,13 @@ void sup_reload(struct supervisor *s)
 		return;
 	}
 	notify_reloading();
+	s->reload_refused = false;
 	rc = reread(s, &e);
 	if (rc == ERR_OK) {
 		tell_level(s);
 		rc = s->set->tls ? start_replacements(s, &e) : ERR_OK;
 	}
+	s->reload_refused = s->reload_refused || rc != ERR_OK;
 	if (rc != ERR_OK)
 		log_error("reload failed, the old settings stay", LOG_S("cause", e.msg));
 	if (!reloading(s))
@@ -154,7 +156,7 @@ void sup_reload_step(struct supervisor *s)
 	if (s->stopping || reloading(s))
 		return;
 	/* From here on a net that must be started anew gets the new key. */
-	if (s->next_tls_arena != NULL) {
+	if (s->next_tls_arena != NULL && !s->reload_refused) {
 		arena_free(s->tls_arena);
 		s->tls_arena = s->next_tls_arena;
 		s->tls = s->next_tls;

@@ -346,6 +346,7 @@ void sup_on_death(struct supervisor *s, struct role_proc *p, int status)
 		unlink_all(s);
 	if (slot != NULL && slot->next == p) {
 		slot->next = NULL;
+		s->reload_refused = true;
 		log_error("a new net process does not start, the old one stays",
 		          LOG_S("cause", dead.failed));
 		sup_reload_step(s);

@@ -175,16 +175,21 @@ Test(datadir, temporary_ones_go_with_all_that_is_in_them)
 	char file[4200], was[sizeof(d.path)];
 
 	setenv("TMPDIR", base, 1);
+	snprintf(path, sizeof(path), "%s/outside", base);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	snprintf(file, sizeof(file), "%s/kept", path);
+	close(open(file, O_CREAT | O_WRONLY, 0));
 	cr_assert_eq(datadir_temporary(&d, &me, &e), ERR_OK, "%s", e.msg);
 	cr_assert_eq(mode_of(d.path), 0700);
 	memcpy(was, d.path, sizeof(was));
 	snprintf(file, sizeof(file), "%s/tls/f", d.path);
 	close(open(file, O_CREAT | O_WRONLY, 0));
 	snprintf(file, sizeof(file), "%s/link", d.path);
-	cr_assert_eq(symlink(base, file), 0);
+	cr_assert_eq(symlink(path, file), 0);
 	datadir_close(&d);
 	cr_assert_neq(access(was, F_OK), 0);
-	cr_assert_eq(access(base, F_OK), 0, "links are not followed");
+	snprintf(file, sizeof(file), "%s/outside/kept", base);
+	cr_assert_eq(access(file, F_OK), 0, "links are not followed");
 }
 
 Test(datadir, owners)
