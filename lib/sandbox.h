@@ -14,9 +14,9 @@
 #include "err.h"
 
 enum sandbox_profile {
-	SANDBOX_CORE,  /* files below rw_dir, inherited sockets; no new sockets, no exec */
-	SANDBOX_NET,   /* inherited listeners and sockets; no files, no connect, no exec */
-	SANDBOX_AGENT, /* sockets; files below the given directories */
+	SANDBOX_CORE, /* files below rw_dir, inherited sockets; no new sockets, no exec */
+	SANDBOX_NET,  /* inherited listeners and sockets; no files, no connect, no exec */
+	SANDBOX_AGENT,  /* sockets; files below the given directories */
 	SANDBOX_WORKER, /* inherited descriptors only */
 };
 
@@ -32,15 +32,17 @@ struct sandbox_options {
 
 #define SANDBOX_MISSING_MAX 16
 struct sandbox_report {
-	const char *missing[SANDBOX_MISSING_MAX]; /* literals: "landlock", "seccomp", "user", … */
+	const char *missing[SANDBOX_MISSING_MAX]; /* literals: "landlock", "seccomp",
+	                                             "user", … */
 	size_t n;
 };
 
-/** sandbox_early(report): before anything else: umask 077, RLIMIT_CORE 0, PR_SET_DUMPABLE 0,
- * PR_SET_NO_NEW_PRIVS. */
+/** sandbox_early(report): before anything else: umask 077, RLIMIT_CORE 0, PR_SET_DUMPABLE
+ * 0, PR_SET_NO_NEW_PRIVS. */
 void sandbox_early(struct sandbox_report *report);
 
-/** sandbox_enter(o, report, e): user, then Landlock, then seccomp.  ERR_DENIED only with require. */
+/** sandbox_enter(o, report, e): user, then Landlock, then seccomp.  ERR_DENIED only with
+ * require. */
 int sandbox_enter(const struct sandbox_options *o, struct sandbox_report *report,
                   struct err *e) MUST_CHECK;
 

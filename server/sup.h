@@ -59,8 +59,9 @@ struct supervisor {
 	bool stopping;
 	bool core_drained;
 	bool reload_again;
-	bool reload_refused; /* a replacement did not start: the old key stays the one to use */
-	int result; /* why it ends, with message */
+	bool reload_refused; /* a replacement did not start: the old key stays the one to
+	                        use */
+	int result;          /* why it ends, with message */
 	struct err err;
 };
 

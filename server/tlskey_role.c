@@ -194,7 +194,8 @@ int tlskey_role_main(int control_fd)
 		return errclasses[ERR_NOMEM].exit_status;
 	if (serve_one(control_fd, a, &e) == ERR_OK)
 		return 0;
-	if (frame_send_fd(control_fd, IPC_FAILED, 0, value_str(a, e.msg), -1, &e) != ERR_OK)
+	if (frame_send_fd(control_fd, IPC_FAILED, 0, value_str(a, e.msg), -1, &e) !=
+	    ERR_OK)
 		log_error("cannot report", LOG_S("cause", e.msg));
 	return errclasses[ERR_INTERNAL].exit_status;
 }

@@ -260,7 +260,8 @@ Test(supervisor, a_core_that_crashes_at_the_start_is_not_started_again)
 	put_file(t.dir, "crash-at-start", "");
 	start();
 	cr_assert_eq(await_end(), errclasses[ERR_INTERNAL].exit_status);
-	cr_assert_not_null(strstr(output(), "core was killed by signal 9"), "%s", output());
+	cr_assert_not_null(strstr(output(), "core was killed by signal 9"), "%s",
+	                   output());
 }
 
 Test(supervisor, a_second_signal_does_not_wait_for_a_net_that_hangs)
