@@ -80,41 +80,41 @@ Test(value_codec, the_format_is_fixed)
 
 struct refused {
 	const char *why;
+	const char *p;
 	size_t n;
-	unsigned char p[24];
 };
+
+#define RAW(bytes) (bytes), sizeof(bytes) - 1
 
 Test(value_codec, what_is_not_exactly_right_is_refused)
 {
+	/* clang-format off */
 	static const struct refused cases[] = {
-		{"nothing",                  0,  { 0 }								     },
-		{ "unknown type",            1,  { 8 }								     },
-		{ "unknown type",            1,  { 255 }								   },
-		{ "trailing byte",           2,  { 0, 0 }								  },
-		{ "no length",               1,  { 4 }								     },
-		{ "half a length",           3,  { 4, 0, 0 }							       },
-		{ "length beyond the end",   6,  { 4, 0, 0, 0, 2, 'a' }                                                    },
-		{ "largest length",          6,  { 4, 255, 255, 255, 255, 'a' }                                            },
-		{ "empty number",            5,  { 3, 0, 0, 0, 0 }							 },
-		{ "leading zero",            7,  { 3, 0, 0, 0, 2, '0', '1' }                                               },
-		{ "letters as number",       8,  { 3, 0, 0, 0, 3, 'N', 'a', 'N' }                                          },
-		{ "array without count",     5,  { 6, 0, 0, 0, 0 }                                                         },
-		{ "body shorter than count", 9,  { 6, 0, 0, 0, 3, 0, 0, 0, 0 }                                             },
-		{ "count above items",       10, { 6, 0, 0, 0, 5, 0, 0, 0, 2, 0 }                                          },
-		{ "items above count",       11, { 6, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0 }                                       },
-		{ "huge count",              10, { 6, 0, 0, 0, 5, 255, 255, 255, 255, 0 }                                  },
-		{ "body beyond the end",     9,  { 6, 0, 0, 0, 5, 0, 0, 0, 0 }                                             },
-		{ "item beyond the body",
-                 17,		             { 6, 0, 0, 0, 8, 0, 0, 0, 1, 4, 0, 0, 0, 3, 'a', 'b', 'c' }               },
-		{ "member without value",
-                 14,		             { 7, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 'a' }                            },
-		{ "key beyond the body",
-                 14,		             { 7, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 9, 'a' }                            },
-		{ "repeated key",            21, { 7, 0, 0,   0, 16, 0, 0, 0, 2,   0, 0,
-		                        0, 1, 'a', 0, 0,  0, 0, 1, 'a', 1 }},
-		{ "repeated empty key",
-                 19,		             { 7, 0, 0, 0, 14, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }              },
+		{ "nothing", RAW("") },
+		{ "unknown type", RAW("\x08") },
+		{ "unknown type", RAW("\xff") },
+		{ "trailing byte", RAW("\0\0") },
+		{ "no length", RAW("\4") },
+		{ "half a length", RAW("\4\0\0") },
+		{ "length beyond the end", RAW("\4\0\0\0\2a") },
+		{ "largest length", RAW("\4\xff\xff\xff\xff" "a") },
+		{ "empty number", RAW("\3\0\0\0\0") },
+		{ "leading zero", RAW("\3\0\0\0\2" "01") },
+		{ "letters as number", RAW("\3\0\0\0\3NaN") },
+		{ "array without count", RAW("\6\0\0\0\0") },
+		{ "body shorter than count", RAW("\6\0\0\0\3\0\0\0\0") },
+		{ "count above items", RAW("\6\0\0\0\5\0\0\0\2\0") },
+		{ "items above count", RAW("\6\0\0\0\6\0\0\0\1\0\0") },
+		{ "huge count", RAW("\6\0\0\0\5\xff\xff\xff\xff\0") },
+		{ "body beyond the end", RAW("\6\0\0\0\5\0\0\0\0") },
+		{ "item beyond the body", RAW("\6\0\0\0\x8\0\0\0\1\4\0\0\0\3xyz") },
+		{ "member without value", RAW("\7\0\0\0\x9\0\0\0\1\0\0\0\1x") },
+		{ "key beyond the body", RAW("\7\0\0\0\x9\0\0\0\1\0\0\0\x9x") },
+		{ "repeated key",
+		  RAW("\7\0\0\0\x10\0\0\0\2\0\0\0\1x\0\0\0\0\1x\1") },
+		{ "repeated empty key", RAW("\7\0\0\0\xe\0\0\0\2\0\0\0\0\0\0\0\0\0\0") },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct value *v = NULL;
