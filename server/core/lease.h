@@ -9,7 +9,8 @@
  * new revision and wake the holders' watches. */
 int lease_secret_changed(struct core *c, struct arena *a, const unsigned char secret_id[32], int64_t version,
                          const char *op, struct err *e) MUST_CHECK;
-/** lease_revoke_host(c, a, host_id, e): all leases of a host. */
+/** lease_revoke_host(c, a, host_id, e): a host was revoked: its leases end, its watch is woken, and its tokens go two seconds
+ * later, when the order to wipe had time to be fetched with them. */
 int lease_revoke_host(struct core *c, struct arena *a, const unsigned char host_id[16], struct err *e) MUST_CHECK;
 /** lease_expire_due(c, a, limit, e): called by the timer; audits each. */
 int lease_expire_due(struct core *c, struct arena *a, int limit, struct err *e) MUST_CHECK;

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api_agent - what a host's own agent asks: its leases, their values, news of both.
+ *
+ * The host is known by its token; which of its leases may be had is asked of its role each
+ * time.  Values leave sealed to the host's key.  The watch is in api_agent_watch.c.
+ */
+#include "api_agent.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "audit.h"
+#include "keyring.h"
+#include "kv.h"
+#include "rng.h"
+#include "text.h"
+#include "vault/limits.h"
+
+#define FETCH_SLICE 16 /* values sealed in one run: each costs two curve operations */
+#define ISSUE_SLICE 64
+#define SCRATCH     ((size_t)24 * 1024 * 1024)
+
+static struct value *lease_line(struct arena *a, const struct core *c,
+                                const struct lease *l)
+{
+	struct value *v = value_object(a);
+
+	value_set_str(a, v, "lease_id", lease_id_text(a, l));
+	value_set_str(a, v, "path", l->path);
+	value_set_int(a, v, "version", l->target);
+	value_set_str(a, v, "state", lease_state_name(l->state));
+	value_set_int(a, v, "ttl_ms", lease_left_ms(c, l));
+	return v;
+}
+
+static struct value *error_line(struct arena *a, const char *key, const struct value *name,
+                                const char *text)
+{
+	struct value *v = value_object(a);
+
+	value_set(v, key, value_copy(a, name));
+	value_set_str(a, v, "error", arena_str(a, text));
+	return v;
+}
+
+/* What the client may be told of an item that failed. */
+static const char *item_error(const struct err *e)
+{
+	return errclasses[e->code].public_msg ? e->msg : "internal error";
+}
+
+/* Failures of one item; any other ends the request. */
+static bool is_item_error(int rc)
+{
+	return rc == ERR_DENIED || rc == ERR_NOENT || rc == ERR_INVALID;
+}
+
+static int take_list(struct req *r, const char *field, const struct value **out)
+{
+	struct value *list = NULL;
+	bool present;
+	int rc = req_strings(r, field, &list, &present);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (!present || list->len == 0 || list->len > LIMIT_AGENT_ITEMS)
+		return req_fail(r, ERR_INVALID, "%s: 1 to %u are needed", field,
+		                LIMIT_AGENT_ITEMS);
+	*out = list;
+	return ERR_OK;
+}
+
+static int park_again(struct req *r)
+{
+	unsigned char key[16];
+
+	rng_bytes(key, sizeof(key));
+	return req_park(r, WAIT_JOB, key, r->core->boot_ms);
+}
+
+/* A live lease of this very host; ERR_NOENT for anything else. */
+static int own_lease(struct req *r, struct arena *a, const struct value *id,
+                     const struct host *h, struct lease *l, struct err *e)
+{
+	unsigned char raw[LEASE_ID];
+	int rc;
+
+	if (lease_id_parse(id, raw) != 0)
+		return err_set(e, ERR_NOENT, "no such lease");
+	rc = lease_load(r->core, a, raw, l, e);
+	if (rc == ERR_NOENT || (rc == ERR_OK && memcmp(l->o.parent, h->o.id, HOST_ID) != 0))
+		return err_set(e, ERR_NOENT, "no such lease");
+	return rc;
+}
+
+/* Still alive, in time, and allowed by the role; a lease that the role gave up ends here. */
+static int usable(struct req *r, struct arena *a, struct lease *l,
+                  const struct host_role *role, struct err *e)
+{
+	int64_t rev;
+	int rc;
+
+	if (!lease_alive(l))
+		return err_set(e, ERR_DENIED, "lease is revoked");
+	if (lease_left_ms(r->core, l) == 0)
+		return err_set(e, ERR_DENIED, "lease has expired");
+	if (host_role_allows(role->paths, l->path))
+		return ERR_OK;
+	if ((rc = lease_rev(r->core, a, true, &rev, e)) != ERR_OK ||
+	    (rc = lease_end_now(r->core, a, l, END_ROLE, rev, e)) != ERR_OK)
+		return rc;
+	return err_set(e, ERR_DENIED, "the host's role does not allow this path");
+}
+
+int agent_status(struct req *r, const struct host *h, struct value *data)
+{
+	const struct value *last = h->alarms->last;
+
+	value_set(data, "pins", host_pins(r->core, r->a));
+	value_set_int(r->a, data, "server_time_ms", r->core->now_ms);
+	if (last != NULL && value_is_str(value_get(last, "kind"), ALARM_CLONE))
+		value_set_str(r->a, data, "alarm", ALARM_CLONE);
+	return ERR_OK;
+}
+
+/* ---- sync ---- */
+
+static int h_sync(struct req *r)
+{
+	struct value *data, *list = value_array(r->a);
+	unsigned char digest[AGENT_DIGEST];
+	struct leases ls;
+	struct host h;
+	int64_t rev;
+	bool stop;
+	char *hex;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = leases_of_host(r->core, r->a, h.o.id, &ls, &r->e)) != ERR_OK ||
+	    (rc = lease_rev(r->core, r->a, false, &rev, &r->e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < ls.n; i++)
+		if (lease_alive(&ls.at[i]))
+			value_add(list, lease_line(r->a, r->core, &ls.at[i]));
+	agent_digest(&ls, digest);
+	hex = arena_alloc(r->a, 2 * AGENT_DIGEST + 1);
+	if (hex == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	text_hex(digest, AGENT_DIGEST, hex);
+	data = reply_data(r);
+	value_set_int(r->a, data, "rev", rev);
+	value_set(data, "leases", list);
+	value_set_str(r->a, data, "digest", hex);
+	return agent_status(r, &h, data);
+}
+
+/* ---- leases ---- */
+
+struct progress {
+	const struct value *next; /* item to go on with */
+	struct value *out;        /* array of results */
+	struct value *note;       /* array of strings for the audit record */
+};
+
+static int start(struct req *r, const char *field, struct progress **out)
+{
+	const struct value *list;
+	struct progress *p = r->park_state;
+	int rc;
+
+	if (p == NULL) {
+		if ((rc = take_list(r, field, &list)) != ERR_OK)
+			return rc;
+		p = arena_alloc(r->a, sizeof(*p));
+		if (p == NULL)
+			return req_fail(r, ERR_NOMEM, "out of memory");
+		p->next = list->first;
+		p->out = value_array(r->a);
+		p->note = value_array(r->a);
+		r->park_state = p;
+	}
+	*out = p;
+	return ERR_OK;
+}
+
+static void note_items(struct req *r, const struct progress *p)
+{
+	req_note_int(r, "items", p->out->len);
+	value_set(r->note, "done", p->note);
+}
+
+static int issue_one(struct req *r, struct arena *a, const struct lease_ask *ask,
+                     struct progress *p)
+{
+	struct lease l;
+	struct err why;
+	struct value *line;
+	char *path = value_to_cstr(p->next, a);
+	int rc = path != NULL ? lease_issue(r->core, a, ask, path, &l, &why)
+	                      : err_set(&why, ERR_INVALID, "not a path");
+
+	if (rc != ERR_OK && !is_item_error(rc)) {
+		r->e = why;
+		return rc;
+	}
+	if (rc != ERR_OK) {
+		value_add(p->out, error_line(r->a, "path", p->next, item_error(&why)));
+		return ERR_OK;
+	}
+	line = value_copy(r->a, lease_line(a, r->core, &l));
+	value_add(p->out, line);
+	value_add(p->note, value_copy(r->a, value_get(line, "path")));
+	return ERR_OK;
+}
+
+static int h_leases(struct req *r)
+{
+	AUTO_ARENA a = arena_new(SCRATCH);
+	struct lease_ask ask;
+	struct host_role role;
+	struct leases held;
+	struct progress *p;
+	struct host h;
+	bool stop;
+	int rc;
+
+	if (a == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rc = host_self(r, &h, &stop);
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = start(r, "paths", &p)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+		return rc;
+	ask = (struct lease_ask){ &h, &role, &held };
+	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
+		return rc;
+	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, p->next = p->next->next)
+		if ((rc = issue_one(r, a, &ask, p)) != ERR_OK)
+			return rc;
+	if (p->next != NULL)
+		return park_again(r);
+	value_set(reply_data(r), "leases", p->out);
+	note_items(r, p);
+	return ERR_OK;
+}
+
+static int h_release(struct req *r)
+{
+	const struct value *list;
+	struct lease l;
+	struct host h;
+	bool stop;
+	int64_t n = 0;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = take_list(r, "leases", &list)) != ERR_OK)
+		return rc;
+	for (const struct value *v = list->first; v != NULL; v = v->next) {
+		struct err why;
+
+		rc = own_lease(r, r->a, v, &h, &l, &why);
+		if (rc == ERR_NOENT || (rc == ERR_OK && l.end == END_OPERATOR))
+			continue;
+		if (rc != ERR_OK) {
+			r->e = why;
+			return rc;
+		}
+		if ((rc = lease_drop(r->core, r->a, &l, &r->e)) != ERR_OK)
+			return rc;
+		n++;
+	}
+	req_note_int(r, "released", n);
+	return ERR_OK;
+}
+
+static int h_renew(struct req *r)
+{
+	AUTO_ARENA a = arena_new(SCRATCH);
+	struct host_role role;
+	struct progress *p;
+	struct host h;
+	struct lease l;
+	bool stop;
+	int rc;
+
+	if (a == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rc = host_self(r, &h, &stop);
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = start(r, "leases", &p)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+		return rc;
+	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, p->next = p->next->next) {
+		struct err why;
+
+		rc = own_lease(r, a, p->next, &h, &l, &why);
+		if (rc == ERR_OK)
+			rc = usable(r, a, &l, &role, &why);
+		if (rc == ERR_OK) {
+			lease_renew(r->core, &l, role.ttl_ms);
+			rc = lease_save(r->core, a, &l, &why);
+		}
+		if (rc == ERR_OK) {
+			value_add(p->out, value_copy(r->a, lease_line(a, r->core, &l)));
+		} else if (is_item_error(rc)) {
+			value_add(p->out, error_line(r->a, "lease_id", p->next,
+			                             item_error(&why)));
+		} else {
+			r->e = why;
+			return rc;
+		}
+	}
+	if (p->next != NULL)
+		return park_again(r);
+	value_set(reply_data(r), "leases", p->out);
+	note_items(r, p);
+	return ERR_OK;
+}
+
+/* ---- fetch ---- */
+
+static void sign_value(const void *ctx, const void *msg, size_t n, unsigned char sig[64])
+{
+	keyring_order_sign(ctx, msg, n, sig);
+}
+
+static struct value *sealed_body(struct req *r, struct arena *a, const struct host *h,
+                                 const struct lease *l, const struct value *data)
+{
+	char *host_id = arena_alloc(a, 2 * HOST_ID + 1);
+	struct value *b = value_object(a);
+
+	if (host_id == NULL)
+		return NULL;
+	text_hex(h->o.id, HOST_ID, host_id);
+	value_set_str(a, b, "lease_id", lease_id_text(a, l));
+	value_set_str(a, b, "path", l->path);
+	value_set_int(a, b, "version", l->version);
+	value_set_str(a, b, "host_id", host_id);
+	value_set_int(a, b, "issued_ms", r->core->now_ms);
+	value_set(b, "data", value_copy(a, data));
+	return b;
+}
+
+static int seal_for(struct req *r, struct arena *a, const struct host *h,
+                    const struct lease *l, const struct value *data, struct value **out,
+                    struct err *e)
+{
+	struct value *body = sealed_body(r, a, h, l, data);
+	unsigned char *plain, *sealed;
+	size_t n, len;
+
+	if (body == NULL || (plain = value_pack(a, body, &n)) == NULL ||
+	    (sealed = auth_host_seal(a, h->box_pk, sign_value, r->core->keys, plain, n,
+	                             &len)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	*out = value_object(r->a);
+	value_set(*out, "lease_id", value_str(r->a, arena_str(r->a, lease_id_text(a, l))));
+	value_set_int(r->a, *out, "version", l->version);
+	value_set(*out, "sealed", value_bytes(r->a, arena_dup(r->a, sealed, len), len));
+	return ERR_OK;
+}
+
+static int fetch_one(struct req *r, struct arena *a, const struct host *h,
+                     const struct host_role *role, struct progress *p, struct err *e)
+{
+	struct kv_secret s;
+	struct lease l;
+	struct value *data, *line;
+	int64_t had;
+	int rc;
+
+	if ((rc = own_lease(r, a, p->next, h, &l, e)) != ERR_OK ||
+	    (rc = usable(r, a, &l, role, e)) != ERR_OK)
+		return rc;
+	rc = kv_open_id(r->core, a, l.o.tag, &s, e);
+	if (rc == ERR_OK)
+		rc = kv_read(r->core, a, &s, 0, &data, e);
+	if (rc == ERR_NOENT)
+		return err_set(e, rc, "no such secret");
+	if (rc != ERR_OK)
+		return rc;
+	had = l.version;
+	l.version = s.current;
+	if (l.target < s.current)
+		l.target = s.current;
+	if ((rc = seal_for(r, a, h, &l, data, &line, e)) != ERR_OK ||
+	    (l.version != had && (rc = lease_save(r->core, a, &l, e)) != ERR_OK))
+		return rc;
+	value_add(p->out, line);
+	value_add(p->note, value_str(r->a, arena_printf(r->a, "%s@%lld", l.path,
+	                                                (long long)l.version)));
+	return ERR_OK;
+}
+
+static int h_fetch(struct req *r)
+{
+	struct host_role role;
+	struct progress *p;
+	struct host h;
+	bool stop;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = start(r, "leases", &p)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+		return rc;
+	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, p->next = p->next->next) {
+		AUTO_ARENA a = arena_new(SCRATCH);
+		struct err why;
+
+		if (a == NULL)
+			return req_fail(r, ERR_NOMEM, "out of memory");
+		rc = fetch_one(r, a, &h, &role, p, &why);
+		if (is_item_error(rc)) {
+			value_add(p->out, error_line(r->a, "lease_id", p->next,
+			                             item_error(&why)));
+		} else if (rc != ERR_OK) {
+			r->e = why;
+			return rc;
+		}
+	}
+	if (p->next != NULL)
+		return park_again(r);
+	value_set(reply_data(r), "items", p->out);
+	note_items(r, p);
+	return ERR_OK;
+}
+
+/* ---- ack ---- */
+
+static int take_ack(struct req *r, const struct value *v, int64_t *version,
+                    enum lease_state *state, const char **detail)
+{
+	const char *name = value_cstr_or(r->a, v, "state", "");
+
+	if (v->type != V_OBJECT || lease_state_of(name, state) != 0 ||
+	    (*state != LEASE_DELIVERED && *state != LEASE_APPLIED &&
+	     *state != LEASE_REJECTED && *state != LEASE_WIPED))
+		return req_fail(r, ERR_INVALID,
+		                "acks: state must be delivered, applied, rejected or wiped");
+	*version = value_int_or(v, "version", 0);
+	*detail = value_cstr_or(r->a, v, "detail", "");
+	if (strlen(*detail) > LEASE_DETAIL_MAX || !text_printable(*detail, strlen(*detail)))
+		return req_fail(r, ERR_INVALID, "acks: detail is printable text of at most %u bytes",
+		                LEASE_DETAIL_MAX);
+	return ERR_OK;
+}
+
+/* Returns whether the lease changed. A late or repeated message never takes anything back. */
+bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
+               const char *detail)
+{
+	if (state == LEASE_WIPED) {
+		if (l->state == LEASE_WIPED)
+			return false;
+		l->state = LEASE_WIPED;
+		l->applied = 0;
+		l->detail = detail;
+		return true;
+	}
+	/* Nobody has what was not fetched. */
+	if (!lease_alive(l) || version > l->version || version < l->applied)
+		return false;
+	if (version == l->applied && (l->state == LEASE_APPLIED || state != LEASE_APPLIED))
+		return false;
+	if (state == LEASE_APPLIED)
+		l->applied = version;
+	l->state = state;
+	l->detail = detail;
+	return true;
+}
+
+static int ack_one(struct req *r, const struct host *h, const struct value *v)
+{
+	enum lease_state state;
+	const char *detail;
+	struct lease l;
+	struct err why;
+	int64_t version;
+	int rc;
+
+	if ((rc = take_ack(r, v, &version, &state, &detail)) != ERR_OK)
+		return rc;
+	rc = own_lease(r, r->a, value_get(v, "lease_id"), h, &l, &why);
+	if (rc == ERR_NOENT) /* it is gone: nothing to know */
+		return ERR_OK;
+	if (rc != ERR_OK) {
+		r->e = why;
+		return rc;
+	}
+	if (!agent_ack(&l, state, version, detail))
+		return ERR_OK;
+	return lease_save(r->core, r->a, &l, &r->e);
+}
+
+static int h_ack(struct req *r)
+{
+	const struct value *acks = value_get(r->body, "acks");
+	struct host h;
+	int64_t size = 0;
+	bool stop, present;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = req_int(r, "checkpoint_size", &size, &present)) != ERR_OK)
+		return rc;
+	if (acks != NULL && (acks->type != V_ARRAY || acks->len > LIMIT_AGENT_ITEMS))
+		return req_fail(r, ERR_INVALID, "acks: an array of at most %u", LIMIT_AGENT_ITEMS);
+	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL; v = v->next)
+		if ((rc = ack_one(r, &h, v)) != ERR_OK)
+			return rc;
+	req_note_int(r, "acks", acks != NULL ? acks->len : 0);
+	if (!present || size <= h.checkpoint_size || size > audit_size(r->core))
+		return ERR_OK;
+	h.checkpoint_size = size;
+	return host_save(r->core, r->a, &h, &r->e);
+}
+
+static int h_consistency(struct req *r)
+{
+	struct value *data, *proof;
+	struct host h;
+	int64_t from = 0;
+	bool stop, present;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = req_int(r, "from", &from, &present)) != ERR_OK ||
+	    (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK)
+		return rc;
+	data = reply_data(r);
+	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
+	value_set(data, "proof", proof);
+	return ERR_OK;
+}
+
+/* ---- routes ---- */
+
+static const struct field paths_fields[] = {
+	{ "paths", "strings", "full secret paths" },
+	{ NULL, NULL, NULL },
+};
+static const struct field leases_fields[] = {
+	{ "leases", "strings", "lease ids" },
+	{ NULL, NULL, NULL },
+};
+static const struct field ack_fields[] = {
+	{ "acks", "any", "array of {lease_id, version, state, detail}" },
+	{ "checkpoint_size", "int", "size of the newest audit checkpoint that was verified" },
+	{ NULL, NULL, NULL },
+};
+static const struct field from_fields[] = {
+	{ "from", "int", "size of the checkpoint that the agent has" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct route rows[] = {
+	{ "system", M_GET, "agent/sync", R_HOST_SELF, NULL, h_sync, NULL,
+	  "all leases of the host" },
+	{ "system", M_POST, "agent/leases", R_HOST_SELF, paths_fields, h_leases, NULL,
+	  "ask for leases" },
+	{ "system", M_POST, "agent/release", R_HOST_SELF, leases_fields, h_release, NULL,
+	  "give leases up" },
+	{ "system", M_POST, "agent/fetch", R_HOST_SELF, leases_fields, h_fetch, NULL,
+	  "values, sealed to the host" },
+	{ "system", M_POST, "agent/ack", R_HOST_SELF, ack_fields, h_ack, NULL,
+	  "say what was put in place" },
+	{ "system", M_POST, "agent/renew", R_HOST_SELF, leases_fields, h_renew, NULL,
+	  "keep leases alive" },
+	{ "system", M_GET, "agent/consistency", R_HOST_SELF, from_fields, h_consistency, NULL,
+	  "proof that the audit log only grew" },
+	{ "system", M_GET, "agent/watch", R_HOST_SELF | R_HOSTS, agent_watch_fields,
+	  agent_watch, NULL, "wait for changes" },
+};
+
+const struct route_table routes_agent = { rows, ARRAY_LEN(rows) };

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_agent_watch - the long poll: a host hears of changes within milliseconds. */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api_agent.h"
+#include "arena.h"
+#include "audit.h"
+#include "auth_token.h"
+#include "text.h"
+#include "vault/limits.h"
+
+#define WAIT_DEFAULT_S 55
+#define SCRATCH        ((size_t)16 * 1024 * 1024)
+
+void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
+{
+	crypto_generichash_state h;
+	char line[2 * LEASE_ID + 32];
+
+	(void)crypto_generichash_init(&h, NULL, 0, AGENT_DIGEST);
+	for (size_t i = 0; i < ls->n; i++) {
+		if (!lease_alive(&ls->at[i]))
+			continue;
+		text_hex(ls->at[i].o.id, LEASE_ID, line);
+		snprintf(line + 2 * LEASE_ID, sizeof(line) - 2 * LEASE_ID, ":%lld\n",
+		         (long long)ls->at[i].target);
+		(void)crypto_generichash_update(&h, (const unsigned char *)line,
+		                                strlen(line));
+	}
+	(void)crypto_generichash_final(&h, out, AGENT_DIGEST);
+}
+
+const struct field agent_watch_fields[] = {
+	{ "since", "int", "revision that the agent has seen" },
+	{ "wait", "int", "seconds to wait for a change" },
+	{ NULL, NULL, NULL },
+};
+
+struct watch {
+	int64_t since, wait_s;
+	int64_t alarms; /* alarms that the host had when the watch began */
+};
+
+static int take_watch(struct req *r, const struct host *h, struct watch *w)
+{
+	bool present;
+	int rc;
+
+	w->since = 0;
+	w->wait_s = WAIT_DEFAULT_S;
+	w->alarms = value_int_or(h->alarms->last, "time", 0);
+	if ((rc = req_int(r, "since", &w->since, &present)) != ERR_OK ||
+	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK)
+		return rc;
+	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0)
+		return req_fail(r, ERR_INVALID, "wait: 0 to %u seconds", LIMIT_WATCH_SECONDS);
+	return ERR_OK;
+}
+
+/* What is newer than ${since}; the answer's revision covers all of it. */
+static int collect_events(struct req *r, const struct host *h, int64_t since,
+                          struct value *events, int64_t *rev)
+{
+	AUTO_ARENA scratch = arena_new(SCRATCH);
+	struct leases ls;
+	int rc;
+
+	if (scratch == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if ((rc = lease_rev(r->core, scratch, false, rev, &r->e)) != ERR_OK ||
+	    (rc = leases_of_host(r->core, scratch, h->o.id, &ls, &r->e)) != ERR_OK)
+		return rc;
+	/* A revision of the future: the server was restored from a backup. */
+	if (since > *rev)
+		since = 0;
+	for (size_t i = 0; i < ls.n; i++)
+		if (ls.at[i].rev > since)
+			value_add(events, value_copy(r->a, lease_event(scratch, &ls.at[i])));
+	return ERR_OK;
+}
+
+static int record_start(struct req *r)
+{
+	const struct audit_record rec = {
+		.request_id = r->request_id,
+		.actor_type = "host",
+		.actor = r->id.display_name,
+		.accessor = r->id.accessor,
+		.remote = r->remote,
+		.operation = "watch-start",
+		.path = r->path,
+		.outcome = "ok",
+		.error = "",
+	};
+
+	return audit_append(r->core, &rec, &r->e);
+}
+
+static int reply_watch(struct req *r, const struct host *h, struct value *events,
+                       int64_t rev)
+{
+	struct value *data = reply_data(r);
+
+	value_set_int(r->a, data, "rev", rev);
+	value_set(data, "events", events);
+	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
+	req_note_int(r, "events", events->len);
+	return agent_status(r, h, data);
+}
+
+/* The last word to a revoked host; its tokens have served their purpose. */
+static int reply_order(struct req *r, const struct host *h)
+{
+	struct value *data = reply_data(r); /* instead of the refusal */
+
+	reply_status(r, 200);
+	value_set_int(r->a, data, "rev", 0);
+	value_set(data, "events", value_array(r->a));
+	value_set(data, "order", host_order(r->core, r->a, h, "wipe"));
+	value_set(data, "pins", host_pins(r->core, r->a));
+	req_note_str(r, "order", "wipe");
+	return token_revoke_host(r->core, r->a, h->o.id, &r->e);
+}
+
+static bool new_alarm(const struct watch *w, const struct host *h)
+{
+	return value_int_or(h->alarms->last, "time", 0) != w->alarms;
+}
+
+int agent_watch(struct req *r)
+{
+	struct watch *w = r->park_state;
+	struct value *events = value_array(r->a);
+	struct host h;
+	int64_t rev, deadline;
+	bool stop;
+	int rc = host_self(r, &h, &stop);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (stop)
+		return reply_order(r, &h);
+	if (w == NULL) {
+		w = arena_alloc(r->a, sizeof(*w));
+		if (w == NULL)
+			return req_fail(r, ERR_NOMEM, "out of memory");
+		if ((rc = take_watch(r, &h, w)) != ERR_OK)
+			return rc;
+		r->park_state = w;
+	}
+	if ((rc = collect_events(r, &h, w->since, events, &rev)) != ERR_OK)
+		return rc;
+	deadline = r->first_ms + w->wait_s * 1000;
+	if (events->len > 0 || new_alarm(w, &h) || r->core->boot_ms >= deadline)
+		return reply_watch(r, &h, events, rev);
+	if (r->resumed == 0 && (rc = record_start(r)) != ERR_OK)
+		return rc;
+	return req_park(r, WAIT_HOST, h.o.id, deadline);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_fanout - a change of one secret reaches every lease on it.
+ *
+ * The first leases are marked in the transaction of the change; with many holders a job goes
+ * through the others in slices.  A lease knows which change reached it last, so that slices of
+ * an older change do not undo a newer one.
+ */
+#include <string.h>
+
+#include "arena.h"
+#include "jobs.h"
+#include "lease_impl.h"
+#include "rotation.h"
+
+#define SLICE 64
+
+struct change {
+	unsigned char secret[32];
+	int64_t version;
+	int64_t seq; /* revision when it was made */
+	bool gone;
+	bool counted; /* by an attempt that publishes it */
+	unsigned char attempt[16];
+};
+
+static void apply(struct lease *l, const struct change *ch, int64_t rev)
+{
+	if (ch->version > l->target)
+		l->target = ch->version;
+	l->seq = ch->seq;
+	l->rev = rev;
+	if (ch->gone) {
+		l->end = END_DELETED;
+		l->state = LEASE_REVOKED;
+	} else if (l->end == END_DELETED) {
+		l->end = END_NONE;
+		l->state = LEASE_ISSUED;
+	}
+}
+
+/* Leases that are younger than the publication got the new version from the start. */
+static void count(struct lease *l, const struct change *ch, struct rotation_marked *m)
+{
+	if (!ch->counted || !lease_alive(l) || l->born > ch->seq)
+		return;
+	memcpy(l->attempt, ch->attempt, sizeof(l->attempt));
+	l->wants = ch->version;
+	l->settled_ms = 0;
+	l->waits = l->applied < ch->version && l->state != LEASE_WIPED;
+	m->holders++;
+	m->waiting += l->waits;
+}
+
+static int mark(struct core *c, struct arena *a, struct lease *l, const struct change *ch,
+                int64_t rev, struct rotation_marked *m, struct err *e)
+{
+	bool newer = l->seq < ch->seq;
+
+	if (!lease_alive(l) && l->end != END_DELETED)
+		return ERR_OK;
+	if (newer)
+		apply(l, ch, rev);
+	count(l, ch, m);
+	if (newer)
+		core_wake(c, WAIT_HOST, l->o.parent);
+	return lease_save(c, a, l, e);
+}
+
+static int mark_all(struct core *c, struct arena *a, struct leases *ls,
+                    const struct change *ch, int64_t rev, struct err *e)
+{
+	struct rotation_marked m = { .more = ls->n == SLICE };
+	int rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < ls->n; i++)
+		rc = mark(c, a, &ls->at[i], ch, rev, &m, e);
+	if (rc == ERR_OK && ch->counted)
+		rc = rotation_holders(c, a, ch->attempt, &m, e);
+	return rc;
+}
+
+static struct value *job_body(struct arena *a, const struct change *ch,
+                              const struct lease *last)
+{
+	struct value *b = value_object(a);
+
+	value_set_str(a, b, "what", "secret");
+	value_set_bytes(a, b, "secret", ch->secret, sizeof(ch->secret));
+	value_set_int(a, b, "version", ch->version);
+	value_set_int(a, b, "seq", ch->seq);
+	value_set_bool(a, b, "gone", ch->gone);
+	value_set_bool(a, b, "counted", ch->counted);
+	value_set_bytes(a, b, "attempt", ch->attempt, sizeof(ch->attempt));
+	value_set_bytes(a, b, "after", last->o.id, LEASE_ID);
+	return b;
+}
+
+int lease_secret_changed(struct core *c, struct arena *a,
+                         const unsigned char secret_id[32], int64_t version,
+                         const char *op, struct err *e)
+{
+	struct change ch = { .version = version, .gone = strcmp(op, "revoke") == 0 };
+	struct leases ls = { .a = a };
+	unsigned char job[16];
+	int rc;
+
+	memcpy(ch.secret, secret_id, sizeof(ch.secret));
+	rc = store_by_tag_page(c, a, KIND_LEASE, secret_id, 32, NULL, 0, SLICE, lease_collect,
+	                       &ls, e);
+	if (rc != ERR_OK || ls.n == 0)
+		return rc;
+	if ((rc = lease_rev(c, a, true, &ch.seq, e)) != ERR_OK ||
+	    (rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) != ERR_OK ||
+	    (rc = mark_all(c, a, &ls, &ch, ch.seq, e)) != ERR_OK || ls.n < SLICE)
+		return rc;
+	return job_start(c, a, "lease-fanout", job_body(a, &ch, &ls.at[ls.n - 1]), job, e);
+}
+
+static int read_bytes(const struct value *b, const char *key, unsigned char *out, size_t n)
+{
+	const struct value *v = value_get(b, key);
+
+	if (v == NULL || v->type != V_BYTES || v->len != n)
+		return -1;
+	memcpy(out, v->text, n);
+	return 0;
+}
+
+static int secret_slice(struct core *c, struct arena *a, struct store_object *job,
+                        bool *done, struct err *e)
+{
+	struct change ch = {
+		.version = value_int_or(job->body, "version", 0),
+		.seq = value_int_or(job->body, "seq", 0),
+		.gone = value_bool_or(job->body, "gone", false),
+		.counted = value_bool_or(job->body, "counted", false),
+	};
+	struct leases ls = { .a = a };
+	unsigned char after[LEASE_ID];
+	int64_t rev;
+	int rc;
+
+	if (read_bytes(job->body, "secret", ch.secret, sizeof(ch.secret)) != 0 ||
+	    read_bytes(job->body, "attempt", ch.attempt, sizeof(ch.attempt)) != 0 ||
+	    read_bytes(job->body, "after", after, sizeof(after)) != 0)
+		return err_set(e, ERR_INTEGRITY, "a job's record is malformed");
+	rc = store_by_tag_page(c, a, KIND_LEASE, ch.secret, sizeof(ch.secret), after,
+	                       sizeof(after), SLICE, lease_collect, &ls, e);
+	if (rc != ERR_OK || (rc = lease_rev(c, a, true, &rev, e)) != ERR_OK ||
+	    (rc = mark_all(c, a, &ls, &ch, rev, e)) != ERR_OK)
+		return rc;
+	*done = ls.n < SLICE;
+	if (!*done) {
+		struct value *body = job_body(a, &ch, &ls.at[ls.n - 1]);
+
+		value_set_str(a, body, "job", "lease-fanout");
+		job->body = body;
+	}
+	return ERR_OK;
+}
+
+int lease_fanout_slice(struct core *c, struct arena *a, struct store_object *job,
+                       bool *done, struct err *e)
+{
+	const struct value *what = value_get(job->body, "what");
+
+	if (value_is_str(what, "host"))
+		return lease_cut_slice(c, a, job, done, e);
+	if (value_is_str(what, "role"))
+		return lease_role_slice(c, a, job, done, e);
+	return secret_slice(c, a, job, done, e);
+}
