@@ -71,8 +71,8 @@ static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *
 		conn_cut(c);
 		return NULL;
 	}
-	if (c->timer !=
-	    TIMER_RECEIVE) /* the first request counts from the connection's start */
+	/* The time for the first request counts from the connection's start. */
+	if (c->timer != TIMER_RECEIVE)
 		timer_set(c, TIMER_RECEIVE);
 	c->phase = CONN_LINE;
 	return c;

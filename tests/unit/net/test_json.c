@@ -198,6 +198,14 @@ Test(json, depth_is_limited)
 		expect_quick(text, 2 * depth,
 		             depth <= LIMIT_JSON_DEPTH ? ERR_OK : ERR_INVALID);
 	}
+	{
+		size_t n;
+		char *text = repeat("[{}", ",[{}]", 2 * LIMIT_JSON_DEPTH, "]", &n);
+
+		expect_quick(text, n,
+		             ERR_OK); /* beside each other is not in each other */
+		free(text);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		size_t n;
 		char *text = repeat("", i == 0 ? "[" : "{\"a\":", 100000, "", &n);

@@ -156,6 +156,32 @@ Test(role, large_bodies_pass_and_larger_ones_do_not)
 	free(body);
 }
 
+Test(role, the_limit_of_a_chunked_body_is_exact)
+{
+	for (size_t over = 0; over < 2; over++) {
+		size_t n = (1 << 20) + over;
+		char *body = malloc(n + 2);
+		char head[160];
+		int fd = rig_dial(&rig);
+
+		memset(body, ' ', n);
+		memcpy(body, "{}", 2);
+		memcpy(body + n, "\r\n", 2);
+		snprintf(head, sizeof(head),
+		         "PUT /v1/x HTTP/1.1\r\n" HOST
+		         "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
+		         n);
+		rig_put(fd, head);
+		rig_put_n(fd, body, n + 2);
+		rig_put(fd, "0\r\n\r\n");
+		if (over == 0)
+			rig_answer(&rig, rig_request(&rig).id, 204, IPC_K_EMPTY, NULL);
+		expect(fd, over == 0 ? 204 : 413, NULL);
+		close(fd);
+		free(body);
+	}
+}
+
 Test(role, endless_chunked_body_is_cut)
 {
 	static char chunk[65536 + 9];
@@ -305,6 +331,10 @@ ParameterizedTestParameters(role, refuses_and_closes)
 		RAW("bare CR in value",
 		    "GET /v1/x HTTP/1.1\r\nHost: v\rX: y\r\n\r\n" CANARY),
 		RAW("NUL in value", "GET /v1/x HTTP/1.1\r\nHost: v\0w\r\n\r\n" CANARY),
+		RAW("NULs in the first value",
+		    "GET /v1/x HTTP/1.1\r\nA: v\0\0w\r\nHost: v\r\n\r\n" CANARY),
+		RAW("NULs in the last value",
+		    "GET /v1/x HTTP/1.1\r\nHost: v\0\0\0\0w\r\n\r\n" CANARY),
 		RAW("NUL in name",
 		    "GET /v1/x HTTP/1.1\r\nHost: v\r\nA\0: b\r\n\r\n" CANARY),
 		RAW("NUL in target", "GET /v1/x\0y HTTP/1.1\r\n" HOST "\r\n" CANARY),
