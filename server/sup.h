@@ -52,6 +52,7 @@ struct supervisor {
 	struct slot slots[SUP_SLOTS]; /* 0 is core */
 	size_t n_slots;
 	uint64_t last_peer;
+	char pin[TLSKEY_PIN_MAX]; /* of the key that is served with, or empty */
 	int sigfd;
 	bool serving;      /* everything has been ready once */
 	bool core_started; /* core has been ready once: a new dev core is not set up again

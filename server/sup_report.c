@@ -96,7 +96,7 @@ void sup_announce(struct supervisor *s)
 	else
 		log_info("serving", LOG_S("api", first_address(s, LISTEN_API)),
 		         LOG_S("hosts", first_address(s, LISTEN_HOSTS)),
-		         LOG_S("tls", s->set->tls ? "on" : "off"),
+		         LOG_S("pin", s->set->tls ? s->pin : "no TLS"),
 		         LOG_S("data_dir", s->dir.path));
 	notify_ready(status);
 }
@@ -104,14 +104,18 @@ void sup_announce(struct supervisor *s)
 void sup_keep_pin(struct supervisor *s, const struct role_proc *p)
 {
 	const struct value *spki = value_get(p->ready, "spki");
-	char pin[TLSKEY_PIN_MAX];
+	char pin[TLSKEY_PIN_MAX] = "";
 	struct err e;
 
 	if (p->kind != ROLE_NET_API || spki == NULL || spki->type != V_BYTES ||
 	    spki->len != 32)
 		return;
 	tlskey_pin((const unsigned char *)spki->text, pin);
-	log_info("server key", LOG_S("pin", pin));
+	if (strcmp(pin, s->pin) == 0)
+		return;
+	if (s->serving)
+		log_info("the server's key has changed", LOG_S("pin", pin));
+	memcpy(s->pin, pin, sizeof(s->pin));
 	if (tlskey_store_pin(s->dir.tls_fd, pin, &e) != ERR_OK)
 		log_warn("cannot store server.pin", LOG_S("cause", e.msg));
 }

@@ -259,12 +259,13 @@ void sup_on_ready(struct supervisor *s, struct role_proc *p)
 		slot->next = NULL;
 		sup_reload_step(s);
 	}
-	if (live_core(s) != NULL)
-		sup_tell_sandbox(s);
-	if (!s->serving && all_ready(s)) {
+	if (!all_ready(s))
+		return;
+	sup_tell_sandbox(s);
+	if (!s->serving) {
 		s->serving = true;
 		sup_announce(s);
-	} else if (s->serving) {
+	} else {
 		log_info("started anew", LOG_S("role", role_name(p->kind)),
 		         LOG_N("pid", p->pid));
 	}
