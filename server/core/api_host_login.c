@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api_host_login - how an agent becomes a host: joining with a token, once, and logging in
- * with its own key.
+ * api_host_login - how an agent becomes a host: joining with a token, once, and logging
+ * in with its own key.
  *
  * What is refused changes nothing but the alarms of a host whose token or key was proven.
  */
@@ -32,7 +32,8 @@ static int take_base64(struct req *r, const char *field, unsigned char *out, siz
 	if (rc != ERR_OK)
 		return rc;
 	if (text_unbase64(s, strlen(s), out, n) != (long)n)
-		return req_fail(r, ERR_INVALID, "%s: base64 of %zu bytes is needed", field, n);
+		return req_fail(r, ERR_INVALID, "%s: base64 of %zu bytes is needed",
+		                field, n);
 	return ERR_OK;
 }
 
@@ -45,7 +46,8 @@ static int take_hex(struct req *r, const char *field, unsigned char *out, size_t
 	if (rc != ERR_OK)
 		return rc;
 	if (text_unhex(s, strlen(s), out, n) != (long)n)
-		return req_fail(r, ERR_INVALID, "%s: %zu hex digits are needed", field, 2 * n);
+		return req_fail(r, ERR_INVALID, "%s: %zu hex digits are needed", field,
+		                2 * n);
 	return ERR_OK;
 }
 
@@ -58,7 +60,8 @@ static int take_version(struct req *r, const char **out)
 	if ((rc = req_str(r, "agent_version", out, &present)) != ERR_OK)
 		return rc;
 	if (strlen(*out) > HOST_VERSION_MAX || !text_printable(*out, strlen(*out)))
-		return req_fail(r, ERR_INVALID, "agent_version: printable text of at most %u bytes",
+		return req_fail(r, ERR_INVALID,
+		                "agent_version: printable text of at most %u bytes",
 		                HOST_VERSION_MAX);
 	return ERR_OK;
 }
@@ -144,8 +147,8 @@ static int join_save(struct core *c, struct arena *a, struct join *j, struct err
 	return store_put(c, &j->o, e);
 }
 
-int host_put_join(struct core *c, struct arena *a, const struct host *h, const char *token,
-                  int64_t ttl_ms, struct err *e)
+int host_put_join(struct core *c, struct arena *a, const struct host *h,
+                  const char *token, int64_t ttl_ms, struct err *e)
 {
 	struct join j = { .o.kind = KIND_JOIN, .o.id_len = 32, .o.parent_len = HOST_ID };
 	unsigned char join_id[JOIN_ID];
@@ -351,7 +354,8 @@ int host_join(struct req *r)
 	if ((rc = host_load(r->core, r->a, j.o.parent, &h, &r->e)) != ERR_OK)
 		return rc;
 	known_host(r, &h);
-	rc = j.used_ms != 0 && !MUTANT(MUTANT_JOIN_REUSABLE) ? join_again(r, &q, &j, &h) : join_first(r, &q, &j, &h);
+	rc = j.used_ms != 0 && !MUTANT(MUTANT_JOIN_REUSABLE) ? join_again(r, &q, &j, &h)
+	                                                     : join_first(r, &q, &j, &h);
 	sodium_memzero(j.key, sizeof(j.key));
 	return rc;
 }
@@ -398,8 +402,8 @@ static int read_login(struct req *r, struct login_request *q)
 }
 
 /* The nonce is ours and fresh, and the host's key has signed it. */
-static int login_proven(struct req *r, const struct login_request *q, const struct host *h,
-                        bool *ok)
+static int login_proven(struct req *r, const struct login_request *q,
+                        const struct host *h, bool *ok)
 {
 	struct pins pins;
 	int rc = possible_pins(r, &pins);
@@ -462,8 +466,8 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 	return reply_login(r, h, made);
 }
 
-/* The generation tells two agents with one key apart: each login uses one up.  The last one
- * may be repeated once while nobody has used its token: the reply was lost. */
+/* The generation tells two agents with one key apart: each login uses one up.  The last
+ * one may be repeated once while nobody has used its token: the reply was lost. */
 static int judge_generation(struct req *r, const struct login_request *q, struct host *h)
 {
 	int rc;
@@ -515,22 +519,22 @@ int host_login(struct req *r)
 /* ---- fields of the routes ---- */
 
 const struct field host_join_fields[] = {
-	{ "join_id", "string", "hash of the join token, hex" },
-	{ "sign_key", "string", "Ed25519 public key, base64" },
-	{ "box_key", "string", "X25519 public key, base64" },
-	{ "mac", "string", "proof, base64" },
-	{ "agent_version", "string", "version of the agent" },
-	{ NULL, NULL, NULL },
+	{"join_id",        "string", "hash of the join token, hex"},
+	{ "sign_key",      "string", "Ed25519 public key, base64" },
+	{ "box_key",       "string", "X25519 public key, base64"  },
+	{ "mac",           "string", "proof, base64"              },
+	{ "agent_version", "string", "version of the agent"       },
+	{ NULL,            NULL,     NULL                         },
 };
 const struct field host_challenge_fields[] = {
-	{ "host_id", "string", "the host, hex" },
-	{ NULL, NULL, NULL },
+	{"host_id", "string", "the host, hex"},
+	{ NULL,     NULL,     NULL           },
 };
 const struct field host_login_fields[] = {
-	{ "host_id", "string", "the host, hex" },
-	{ "nonce", "string", "the challenge, base64" },
-	{ "generation", "int", "number of the login" },
-	{ "signature", "string", "base64" },
+	{"host_id",        "string", "the host, hex"        },
+	{ "nonce",         "string", "the challenge, base64"},
+	{ "generation",    "int",    "number of the login"  },
+	{ "signature",     "string", "base64"               },
 	{ "agent_version", "string", "version of the agent" },
-	{ NULL, NULL, NULL },
+	{ NULL,            NULL,     NULL                   },
 };

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "kv_api.h"
 #include "lease.h"
+#include "mutant.h"
 #include "readers.h"
 #include "route.h"
 #include "vault/limits.h"
@@ -36,7 +37,7 @@ const char *kv_api_time(struct arena *a, int64_t ms)
 
 int kv_api_exists(struct req *r, bool *exists)
 {
-	struct kv_secret s;
+	struct kv_secret s = { 0 };
 	const char *path;
 	int rc;
 
@@ -108,19 +109,21 @@ static void note_reader(struct req *r, const struct kv_secret *s)
 	const char *name = r->id.display_name != NULL ? r->id.display_name : "";
 	char who[READERS_WHO_MAX];
 	size_t room = sizeof(who) - sizeof(r->id.accessor) - 2, n = strlen(name);
+	size_t n_accessor = strlen(r->id.accessor);
 
 	if (n > room)
 		n = room;
 	memcpy(who, name, n);
 	who[n++] = ' ';
-	memcpy(who + n, r->id.accessor, sizeof(r->id.accessor));
+	memcpy(who + n, r->id.accessor, n_accessor);
+	who[n + n_accessor] = '\0';
 	readers_note(r->core, s->o.id, who, r->core->now_ms);
 }
 
 static int h_data_read(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_version v;
+	struct kv_secret s = { 0 };
+	struct kv_version v = { 0 };
 	bool found, gone;
 	unsigned char *p;
 	size_t n;
@@ -142,8 +145,8 @@ static int h_data_read(struct req *r)
 
 static int h_subkeys_read(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_version v;
+	struct kv_secret s = { 0 };
+	struct kv_version v = { 0 };
 	struct value *data;
 	int64_t depth = 0;
 	bool found, gone, given;
@@ -185,7 +188,7 @@ static int check_cas(struct req *r, const struct kv_secret *s, const struct kv_m
 	}
 	if (value_to_int(given, &cas) != 0)
 		return req_fail(r, ERR_INVALID, "error parsing check-and-set parameter");
-	if (cas != meta->current)
+	if (cas != meta->current && !MUTANT(MUTANT_NO_CAS))
 		return req_fail(
 			r, ERR_CONFLICT,
 			"check-and-set parameter did not match the current version");
@@ -212,7 +215,7 @@ static int open_for_write(struct req *r, const struct value **data, struct kv_se
 static int write_and_reply(struct req *r, struct kv_secret *s, struct kv_meta *meta,
                            const struct value *data)
 {
-	struct kv_version v;
+	struct kv_version v = { 0 };
 	int rc = kv_write_version(r->core, r->a, s, meta, data, &v, &r->e);
 
 	if (rc != ERR_OK)
@@ -225,8 +228,8 @@ static int write_and_reply(struct req *r, struct kv_secret *s, struct kv_meta *m
 static int h_data_write(struct req *r)
 {
 	const struct value *data = NULL;
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	int rc = open_for_write(r, &data, &s, &meta);
 
 	if (rc != ERR_OK || (rc = check_cas(r, &s, &meta)) != ERR_OK)
@@ -238,8 +241,8 @@ static int h_data_patch(struct req *r)
 {
 	const struct value *patch = NULL, *merged;
 	struct value *data;
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	struct kv_version *v;
 	int rc = open_for_write(r, &patch, &s, &meta);
 
@@ -371,8 +374,8 @@ static int open_meta(struct req *r, struct kv_secret *s, struct kv_meta *meta,
 
 static int change_listed(struct req *r, version_fn fn, const char *empty)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	struct value *numbers = NULL;
 	bool present, found;
 	int rc = req_strings(r, "versions", &numbers, &present);
@@ -403,8 +406,8 @@ static int h_destroy(struct req *r)
 
 static int h_data_delete(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	struct value *newest = value_array(r->a);
 	bool found;
 	int rc = open_meta(r, &s, &meta, &found);

@@ -9,6 +9,7 @@
 #include "audit_state.h"
 #include "db.h"
 #include "keyring.h"
+#include "mutant.h"
 #include "rng.h"
 
 #define INDEX_BYTES 8u
@@ -347,6 +348,8 @@ void audit_batch_abort(struct core *c)
 {
 	struct audit *au = c->audit;
 
+	if (MUTANT(MUTANT_TREE_NOT_REWOUND))
+		return;
 	rewind_to(c, &au->batch);
 	au->fold.written = false;
 	au->stale = au->stale || (au->loaded && au->flushed);

@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "keyring.h"
+#include "mutant.h"
 #include "rng.h"
 #include "text.h"
 #include "token.h"
@@ -41,6 +42,8 @@ bool token_alive(const struct core *c, const struct store_object *o)
 
 	if (value_int_or(o->body, "uses", 0) == SPENT)
 		return false;
+	if (MUTANT(MUTANT_EXPIRED_LIVES))
+		return true;
 	return (o->due == 0 || c->now_ms < o->due) &&
 	       (boot_due == 0 || c->boot_ms < boot_due);
 }
@@ -155,7 +158,7 @@ static int count_use(struct req *r, struct store_object *o)
 	struct store_object put = *o;
 	int64_t keep = r->core->now_ms + SPENT_KEPT_MS;
 
-	if (uses == 0 || r->resumed > 0)
+	if (uses == 0 || r->resumed > 0 || MUTANT(MUTANT_USES_UNCOUNTED))
 		return ERR_OK;
 	uses = uses == 1 ? SPENT : uses - 1;
 	set_number(r->a, o->body, "uses", uses);
@@ -338,6 +341,10 @@ static int remove_one(struct core *c, const unsigned char id[32], gone_fn gone,
 		return ERR_OK;
 	if (rc == ERR_OK && gone != NULL)
 		rc = gone(c, &o, e);
+	if (rc == ERR_OK && MUTANT(MUTANT_REVOKED_IN_BATCH)) {
+		o.due = c->now_ms + 1;
+		return store_put(c, &o, e);
+	}
 	return rc == ERR_OK ? store_delete(c, &o, e) : rc;
 }
 

@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "jobs.h"
 #include "log.h"
+#include "mutant.h"
 #include "rng.h"
 #include "store.h"
 #include "sys_state.h"
@@ -256,7 +257,8 @@ static void rewind_to(struct core *c, const struct mark *m)
 	while (b->undo.n > m->undo) {
 		struct hook *h = &b->undo.at[--b->undo.n];
 
-		h->fn(h->arg);
+		if (!MUTANT(MUTANT_STALE_MIRROR))
+			h->fn(h->arg);
 	}
 	b->after.n = m->after;
 	b->wakes.n = m->wakes;
@@ -303,6 +305,11 @@ static int append_record(struct req *r, int rc, struct err *e)
 		.note = rc == ERR_OK ? r->note : NULL,
 	};
 
+	if (MUTANT(MUTANT_READ_UNAUDITED) && r->op == OP_READ)
+		return ERR_OK;
+	if (MUTANT(MUTANT_AUDIT_TWICE) && r->op == OP_UPDATE &&
+	    audit_append(r->core, &rec, e) != ERR_OK)
+		return (int)e->code;
 	return audit_append(r->core, &rec, e);
 }
 
@@ -662,6 +669,10 @@ int core_run_batch(struct core *c, struct err *e)
 		rc = run_timers(c, e);
 	if (rc == ERR_OK)
 		rc = run_items(c, e);
+	if (rc == ERR_OK && MUTANT(MUTANT_EARLY_REPLY)) {
+		finish_ok(c);
+		return commit(c, e);
+	}
 	if (rc == ERR_OK)
 		rc = commit(c, e);
 	if (rc == ERR_OK) {

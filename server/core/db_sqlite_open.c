@@ -8,6 +8,7 @@
 #include "db_schema.h"
 #include "db_sqlite.h"
 #include "migrations.h"
+#include "mutant.h"
 
 /* SQLite counts milliseconds from noon of 24 November 4714 BC. */
 #define JULIAN_OFFSET_MS 210866760000000ll
@@ -86,7 +87,10 @@ static int connect_file(struct db *db, const struct db_options *o, struct err *e
 	sqlite3_limit(db->h, SQLITE_LIMIT_LENGTH, DB_LENGTH_MAX + 4096);
 	sqlite3_limit(db->h, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_wal_hook(db->h, wal_grew, db);
-	return db_exec(db, settings_sql, "configuring the database", e);
+	rc = db_exec(db, settings_sql, "configuring the database", e);
+	if (rc == ERR_OK && MUTANT(MUTANT_SYNC_NORMAL))
+		rc = db_exec(db, "PRAGMA synchronous = NORMAL", "a deliberate fault", e);
+	return rc;
 }
 
 static void disconnect(struct db *db)

@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "kv_impl.h"
+#include "mutant.h"
 
 #define VERSION_BYTES 25u
 
@@ -138,5 +139,7 @@ struct kv_version *kv_meta_find(const struct kv_meta *m, int64_t number)
 
 bool kv_version_gone(const struct kv_version *v, int64_t now)
 {
+	if (MUTANT(MUTANT_DELETED_READABLE))
+		return v->destroyed;
 	return v->destroyed || v->deleted || (v->deleted_ms != 0 && v->deleted_ms <= now);
 }

@@ -15,7 +15,6 @@ enum mutant {
 	MUTANT_READ_UNAUDITED,     /* reads leave no record */
 	MUTANT_AUDIT_TWICE,        /* writes leave two */
 	MUTANT_USES_UNCOUNTED,     /* num_uses is not decremented */
-	MUTANT_NO_ROLLBACK,        /* a refused request keeps what it wrote */
 	MUTANT_IGNORED_COMMIT,     /* an error of COMMIT counts as success */
 	MUTANT_DELETED_READABLE,   /* deleted versions are served */
 	MUTANT_POLICY_IGNORED,     /* every token may everything */

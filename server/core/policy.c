@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "log.h"
+#include "mutant.h"
 #include "policy_impl.h"
 #include "route.h"
 #include "store.h"
@@ -326,7 +327,7 @@ int policies_allow(struct req *r)
 	};
 	unsigned need = needs[r->op], have;
 
-	if (r->id.root)
+	if (r->id.root || MUTANT(MUTANT_POLICY_IGNORED))
 		return ERR_OK;
 	if (r->route != NULL && (r->route->flags & R_SUDO))
 		need |= CAP_SUDO;

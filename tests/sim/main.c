@@ -57,8 +57,13 @@ static void one_step(struct world *w)
 		else
 			agent_act(w, actor - CLIENTS);
 	}
+	w->disk_full = rnd(w, 30) == 0;
+	if (w->disk_full)
+		crashvfs_fail(w->disk, CRASHVFS_WRITE, 1 + (long)rnd(w, 4), CRASHVFS_ENOSPC, false);
 	if (!world_batch(w))
 		world_recover(w);
+	crashvfs_fail(w->disk, CRASHVFS_ANY, 0, CRASHVFS_ENOSPC, false);
+	w->disk_full = false;
 	pass_time(w);
 }
 

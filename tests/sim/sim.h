@@ -122,6 +122,7 @@ struct world {
 	struct seen *seen; /* request ids of all acknowledged requests */
 	int nseen;
 	int ops, crashes;
+	bool disk_full; /* for the batch that runs now */
 	/* of world_ask(): the reply to wait for */
 	uint64_t ask_id;
 	struct arena *ask_arena;

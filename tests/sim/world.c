@@ -116,7 +116,11 @@ static void judge(struct world *w, int actor, int status, const struct value *bo
 	struct expect exp = { 0 };
 
 	forget_order(w, c);
-	if (c->op.kind == DO_AGENT) {
+	if (status == 503 && w->disk_full) {
+		/* nothing of the batch happened */
+		if (c->op.kind == DO_AGENT)
+			agent_lost(w, actor - CLIENTS);
+	} else if (c->op.kind == DO_AGENT) {
 		agent_reply(w, actor - CLIENTS, status, body);
 	} else {
 		model_apply(w, &w->m, c, &exp);
@@ -132,8 +136,9 @@ static void take_reply(struct world *w, uint64_t peer, uint64_t id, const struct
 	int64_t status = 0;
 
 	(void)value_to_int(value_at(reply, IPC_RP_STATUS), &status);
-	remember(w, value_at(reply, IPC_RP_REQUEST_ID),
-	         status == 403 || (status >= 400 && peer > CLIENTS));
+	if (status != 503)
+		remember(w, value_at(reply, IPC_RP_REQUEST_ID),
+		         status == 403 || (status >= 400 && peer > CLIENTS));
 	if (peer == ORACLE_ACTOR) {
 		if (id != w->ask_id)
 			return;
@@ -410,6 +415,8 @@ void world_recover(struct world *w)
 	struct err e = { 0 };
 
 	assert(a != NULL);
+	w->disk_full = false;
+	crashvfs_fail(w->disk, CRASHVFS_ANY, 0, CRASHVFS_ENOSPC, false);
 	core_close(w->core);
 	w->core = NULL;
 	crashvfs_reboot(w->disk, how, ((uint64_t)rnd(w, 1u << 30) << 30) | rnd(w, 1u << 30));
