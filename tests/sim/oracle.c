@@ -232,10 +232,13 @@ static void take_entry(struct world *w, struct arena *a, struct leaves *lv,
 	crypto_hash_sha256_update(&h, digest, 32);
 	crypto_hash_sha256_update(&h, envelope, en);
 	crypto_hash_sha256_final(&h, lv->hash[lv->n++]);
-	if (value_decode(a, record, rn, &rec, NULL) == ERR_OK)
-		count_record(w, lv, value_at(rec, AUDIT_F_REQUEST_ID));
-	else
+	if (value_decode(a, record, rn, &rec, NULL) == ERR_OK) {
+		/* a watch has a record of its own when it is parked */
+		if (!value_is_str(value_at(rec, AUDIT_F_OPERATION), "watch-start"))
+			count_record(w, lv, value_at(rec, AUDIT_F_REQUEST_ID));
+	} else {
 		fail(w, "audit: record %zu cannot be decoded", lv->n - 1);
+	}
 }
 
 /* The head's first three lines: origin, size, root. */
