@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <glob.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <signal.h>
@@ -507,8 +508,13 @@ Test(verify, records_in_the_write_ahead_log_count)
 	cr_assert_eq(rename(kept, from), 0);
 	cr_assert_eq(verify(verify_open_db, to), ERR_VERIFY);
 	cr_assert_eq(rep.bad, 50, "%s", rep.text);
-	/* The original is as it was. */
+	/* The original is as it was, the copy is gone. */
 	struct stat st;
+	glob_t g;
+	char pattern[96];
+
+	snprintf(pattern, sizeof(pattern), "%s/vaultctl-*", dir);
+	cr_assert_eq(glob(pattern, 0, NULL, &g), GLOB_NOMATCH);
 	cr_assert_eq(stat(from, &st), 0);
 	cr_assert_gt(st.st_size, 0);
 	unlink(from);

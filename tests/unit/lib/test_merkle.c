@@ -255,6 +255,24 @@ Test(merkle, a_hundred_thousand_proofs_hold_and_their_mutants_do_not)
 	}
 }
 
+/* The hashes alone would fit: it is the sizes that do not. */
+Test(merkle, a_proof_fits_trees_of_its_own_height_only)
+{
+	struct merkle_proof p;
+	unsigned char seven[32], eight[32];
+
+	root_of(7, seven);
+	root_of(8, eight);
+	cr_assert_eq(merkle_prove_inclusion(&reader, 7, 8, &p, &e), ERR_OK);
+	cr_assert(merkle_check_inclusion(7, 8, leaf[7], &p, eight));
+	cr_assert_not(merkle_check_inclusion(3, 4, leaf[7], &p, eight));
+	cr_assert_not(merkle_check_inclusion(15, 16, leaf[7], &p, eight));
+	cr_assert_eq(merkle_prove_consistency(&reader, 7, 8, &p, &e), ERR_OK);
+	cr_assert(merkle_check_consistency(7, 8, seven, eight, &p));
+	cr_assert_not(merkle_check_consistency(3, 4, seven, eight, &p));
+	cr_assert_not(merkle_check_consistency(15, 16, seven, eight, &p));
+}
+
 Test(merkle, what_cannot_be_proven_is_refused)
 {
 	struct merkle_proof p = { .n = MERKLE_PROOF_MAX + 1 };

@@ -94,6 +94,13 @@ Test(note, a_name_or_an_id_alone_does_not_make_a_key_known)
 	         "TgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
 	         FOO_LINE);
 	cr_assert_eq(verify(text), ERR_OK, "%s", e.msg);
+	/* A name that only begins like the known one. */
+	*strstr(text, "/bar") = '\0';
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+	         "/fo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuw"
+	         "HjG1Yu72IneyaQA=\n",
+	         FOO_LINE);
+	cr_assert_eq(verify(text), ERR_OK, "%s", e.msg);
 	/* The same name with another id. */
 	k.id[0] ^= 1;
 	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 1, &body, &e), ERR_VERIFY);
