@@ -108,7 +108,7 @@ static int named_accessor(struct req *r, struct store_object *o)
 static int h_lookup(struct req *r)
 {
 	const char *text = "";
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_token(r, &text, &o);
 
 	if (rc == ERR_NOENT)
@@ -120,7 +120,7 @@ static int h_lookup(struct req *r)
 
 static int h_lookup_self(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = token_load(r->core, r->a, r->id.token_id, &o, &r->e);
 
 	if (rc == ERR_OK)
@@ -130,7 +130,7 @@ static int h_lookup_self(struct req *r)
 
 static int h_lookup_accessor(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_accessor(r, &o);
 
 	if (rc == ERR_OK)
@@ -160,7 +160,7 @@ static int renew(struct req *r, struct store_object *o, const char *text)
 static int h_renew(struct req *r)
 {
 	const char *text = "";
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_token(r, &text, &o);
 
 	if (rc == ERR_NOENT)
@@ -170,7 +170,7 @@ static int h_renew(struct req *r)
 
 static int h_renew_self(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = token_load(r->core, r->a, r->id.token_id, &o, &r->e);
 
 	return rc == ERR_OK ? renew(r, &o, r->token) : rc;
@@ -178,7 +178,7 @@ static int h_renew_self(struct req *r)
 
 static int h_renew_accessor(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_accessor(r, &o);
 
 	return rc == ERR_OK ? renew(r, &o, "") : rc;
@@ -187,7 +187,7 @@ static int h_renew_accessor(struct req *r)
 static int h_revoke(struct req *r)
 {
 	const char *text = "";
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_token(r, &text, &o);
 
 	if (rc == ERR_NOENT)
@@ -202,7 +202,7 @@ static int h_revoke_self(struct req *r)
 
 static int h_revoke_accessor(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_accessor(r, &o);
 
 	return rc == ERR_OK ? token_revoke(r->core, r->a, o.id, &r->e) : rc;
@@ -211,7 +211,7 @@ static int h_revoke_accessor(struct req *r)
 static int h_revoke_orphan(struct req *r)
 {
 	const char *text = "";
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = named_token(r, &text, &o);
 
 	if (rc == ERR_NOENT)

@@ -245,8 +245,8 @@ int kv_write(struct core *c, struct arena *a, const struct mount *m, const char 
              const struct value *data, int64_t cas, int64_t *version, struct err *e)
 {
 	struct kv_secret s;
-	struct kv_meta meta;
-	struct kv_version v;
+	struct kv_meta meta = { 0 };
+	struct kv_version v = { 0 };
 	int rc = kv_open_or_new(c, a, m, path, &s, &meta, e);
 
 	if (rc != ERR_OK)

@@ -27,7 +27,7 @@ static const struct value **sorted(struct arena *a, const struct value *o, size_
 		return NULL;
 	for (const struct value *v = *n > 0 ? o->first : NULL; v != NULL; v = v->next)
 		list[at++] = v;
-	qsort(list, *n, sizeof(list[0]), by_key);
+	qsort(list, *n, sizeof(const struct value *), by_key);
 	return list;
 }
 

@@ -81,8 +81,8 @@ static struct value *versions_map(struct arena *a, const struct kv_meta *meta)
 
 int kv_h_meta_read(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	struct value *out;
 	const char *path;
 	int rc = kv_api_path(r, &path);
@@ -195,8 +195,8 @@ static int change_meta(struct req *r, struct kv_secret *s, struct kv_meta *meta,
 
 int kv_h_meta_write(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	const char *path;
 	int rc;
 
@@ -209,8 +209,8 @@ int kv_h_meta_write(struct req *r)
 
 int kv_h_meta_patch(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	const char *path;
 	int rc;
 
@@ -227,8 +227,8 @@ int kv_h_meta_patch(struct req *r)
 
 int kv_h_meta_delete(struct req *r)
 {
-	struct kv_secret s;
-	struct kv_meta meta;
+	struct kv_secret s = { 0 };
+	struct kv_meta meta = { 0 };
 	const char *path;
 	int rc;
 

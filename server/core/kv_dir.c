@@ -156,7 +156,7 @@ static int sort_names(struct arena *a, struct kv_list *l, struct err *e)
 		               "the listing needs more memory than a request may have");
 	for (struct value *v = l->names->first; v != NULL; v = v->next)
 		list[at++] = v;
-	qsort(list, n, sizeof(list[0]), by_name);
+	qsort(list, n, sizeof(struct value *), by_name);
 	l->names = value_array(a);
 	for (at = 0; at < n; at++) {
 		list[at]->next = NULL;

@@ -44,8 +44,11 @@ void policy_lex_start(struct policy_lex *l, struct arena *a, const char *text, s
                       struct err *e);
 /** policy_lex_next(l): the next token into l->tok; ERR_INVALID. */
 int policy_lex_next(struct policy_lex *l) MUST_CHECK;
-/** policy_lex_fail(l, line, fmt, …): "failed to parse policy: line N: …"; ERR_INVALID. */
-int policy_lex_fail(struct policy_lex *l, int line, const char *fmt, ...) PRINTF(3, 4);
+/** policy_lex_fail(l, line, fmt, …): ERR_INVALID "failed to parse policy: line N: …"; the
+ * format is a literal. */
+#define policy_lex_fail(l, line, fmt, ...)                                            \
+	err_set((l)->e, ERR_INVALID, "failed to parse policy: line %d: " fmt, (line), \
+	        ##__VA_ARGS__)
 
 /* --- the compiled form: policy_doc.c --- */
 

@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "arena.h"
 #include "policy_impl.h"
 #include "text.h"
-
-int policy_lex_fail(struct policy_lex *l, int line, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return err_set(l->e, ERR_INVALID, "failed to parse policy: line %d: %s", line,
-	               text);
-}
 
 static bool is_blank(char c)
 {

@@ -79,7 +79,7 @@ static int separator(struct parse *p, enum policy_tok close)
 	if (comma && (rc = policy_lex_next(&p->l)) != ERR_OK)
 		return rc;
 	if (p->l.json && comma == (p->l.tok == close))
-		return policy_lex_fail(&p->l, line,
+		return policy_lex_fail(&p->l, line, "%s",
 		                       comma ? "comma before the end" : "expected ','");
 	return ERR_OK;
 }

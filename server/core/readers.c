@@ -110,7 +110,7 @@ struct value *readers_list(struct core *c, struct arena *a,
 		if (en->last_ms != 0 && memcmp(en->secret, secret_id, 32) == 0)
 			found[n++] = en;
 	}
-	qsort(found, n, sizeof(found[0]), latest_first);
+	qsort(found, n, sizeof(const struct entry *), latest_first);
 	for (size_t i = 0; i < n; i++) {
 		struct value *o = value_object(a);
 		char when[CLOCK_RFC3339_MAX];

@@ -43,14 +43,15 @@ static int by_text(const void *x, const void *y)
 struct value *token_policies_sorted(struct arena *a, const struct value *list)
 {
 	struct value *out = value_array(a);
-	const struct value **at = arena_alloc(a, (list->len + 1) * sizeof(*at));
+	const struct value **at =
+		arena_alloc(a, (list->len + 1) * sizeof(const struct value *));
 	size_t n = 0;
 
 	if (at == NULL)
 		return NULL;
 	for (const struct value *v = list->first; v != NULL; v = v->next)
 		at[n++] = v;
-	qsort(at, n, sizeof(at[0]), by_text);
+	qsort(at, n, sizeof(const struct value *), by_text);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || by_text(&at[i], &at[i - 1]) != 0)
 			value_add(out, value_strdup(a, at[i]->text, at[i]->len));
@@ -336,7 +337,7 @@ static int set_lifetime(struct req *r, struct wanted *w)
 
 static void warn_unknown_policies(struct req *r, const struct value *policies)
 {
-	for (const struct value *v = policies->first; v != NULL; v = v->next) {
+	for (const struct value *v = value_at(policies, 0); v != NULL; v = v->next) {
 		const char *name = value_to_cstr(v, r->a);
 
 		if (name != NULL && !policies_exist(r->core, name))
