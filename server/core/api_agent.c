@@ -2,8 +2,8 @@
 /*
  * api_agent - what a host's own agent asks: its leases, their values, news of both.
  *
- * The host is known by its token; which of its leases may be had is asked of its role each
- * time.  Values leave sealed to the host's key.  The watch is in api_agent_watch.c.
+ * The host is known by its token; which of its leases may be had is asked of its role
+ * each time.  Values leave sealed to the host's key.  The watch is in api_agent_watch.c.
  */
 #include "api_agent.h"
 
@@ -34,8 +34,8 @@ static struct value *lease_line(struct arena *a, const struct core *c,
 	return v;
 }
 
-static struct value *error_line(struct arena *a, const char *key, const struct value *name,
-                                const char *text)
+static struct value *error_line(struct arena *a, const char *key,
+                                const struct value *name, const char *text)
 {
 	struct value *v = value_object(a);
 
@@ -89,12 +89,14 @@ static int own_lease(struct req *r, struct arena *a, const struct value *id,
 	if (lease_id_parse(id, raw) != 0)
 		return err_set(e, ERR_NOENT, "no such lease");
 	rc = lease_load(r->core, a, raw, l, e);
-	if (rc == ERR_NOENT || (rc == ERR_OK && memcmp(l->o.parent, h->o.id, HOST_ID) != 0))
+	if (rc == ERR_NOENT ||
+	    (rc == ERR_OK && memcmp(l->o.parent, h->o.id, HOST_ID) != 0))
 		return err_set(e, ERR_NOENT, "no such lease");
 	return rc;
 }
 
-/* Still alive, in time, and allowed by the role; a lease that the role gave up ends here. */
+/* Still alive, in time, and allowed by the role; a lease that the role gave up ends here.
+ */
 static int usable(struct req *r, struct arena *a, struct lease *l,
                   const struct host_role *role, struct err *e)
 {
@@ -297,7 +299,8 @@ static int h_renew(struct req *r)
 	if ((rc = start(r, "leases", &p)) != ERR_OK ||
 	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
-	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, p->next = p->next->next) {
+	for (int n = 0; p->next != NULL && n < ISSUE_SLICE;
+	     n++, p->next = p->next->next) {
 		struct err why;
 
 		rc = own_lease(r, a, p->next, &h, &l, &why);
@@ -362,7 +365,8 @@ static int seal_for(struct req *r, struct arena *a, const struct host *h,
 	                             &len)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*out = value_object(r->a);
-	value_set(*out, "lease_id", value_str(r->a, arena_str(r->a, lease_id_text(a, l))));
+	value_set(*out, "lease_id",
+	          value_str(r->a, arena_str(r->a, lease_id_text(a, l))));
 	value_set_int(r->a, *out, "version", l->version);
 	value_set(*out, "sealed", value_bytes(r->a, arena_dup(r->a, sealed, len), len));
 	return ERR_OK;
@@ -413,7 +417,8 @@ static int h_fetch(struct req *r)
 	if ((rc = start(r, "leases", &p)) != ERR_OK ||
 	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
-	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, p->next = p->next->next) {
+	for (int n = 0; p->next != NULL && n < FETCH_SLICE;
+	     n++, p->next = p->next->next) {
 		AUTO_ARENA a = arena_new(SCRATCH);
 		struct err why;
 
@@ -445,17 +450,21 @@ static int take_ack(struct req *r, const struct value *v, int64_t *version,
 	if (v->type != V_OBJECT || lease_state_of(name, state) != 0 ||
 	    (*state != LEASE_DELIVERED && *state != LEASE_APPLIED &&
 	     *state != LEASE_REJECTED && *state != LEASE_WIPED))
-		return req_fail(r, ERR_INVALID,
-		                "acks: state must be delivered, applied, rejected or wiped");
+		return req_fail(
+			r, ERR_INVALID,
+			"acks: state must be delivered, applied, rejected or wiped");
 	*version = value_int_or(v, "version", 0);
 	*detail = value_cstr_or(r->a, v, "detail", "");
-	if (strlen(*detail) > LEASE_DETAIL_MAX || !text_printable(*detail, strlen(*detail)))
-		return req_fail(r, ERR_INVALID, "acks: detail is printable text of at most %u bytes",
+	if (strlen(*detail) > LEASE_DETAIL_MAX ||
+	    !text_printable(*detail, strlen(*detail)))
+		return req_fail(r, ERR_INVALID,
+		                "acks: detail is printable text of at most %u bytes",
 		                LEASE_DETAIL_MAX);
 	return ERR_OK;
 }
 
-/* Returns whether the lease changed. A late or repeated message never takes anything back. */
+/* Returns whether the lease changed. A late or repeated message never takes anything
+ * back. */
 bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
                const char *detail)
 {
@@ -470,7 +479,8 @@ bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
 	/* Nobody has what was not fetched. */
 	if (!lease_alive(l) || version > l->version || version < l->applied)
 		return false;
-	if (version == l->applied && (l->state == LEASE_APPLIED || state != LEASE_APPLIED))
+	if (version == l->applied &&
+	    (l->state == LEASE_APPLIED || state != LEASE_APPLIED))
 		return false;
 	if (state == LEASE_APPLIED)
 		l->applied = version;
@@ -515,8 +525,10 @@ static int h_ack(struct req *r)
 	if ((rc = req_int(r, "checkpoint_size", &size, &present)) != ERR_OK)
 		return rc;
 	if (acks != NULL && (acks->type != V_ARRAY || acks->len > LIMIT_AGENT_ITEMS))
-		return req_fail(r, ERR_INVALID, "acks: an array of at most %u", LIMIT_AGENT_ITEMS);
-	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL; v = v->next)
+		return req_fail(r, ERR_INVALID, "acks: an array of at most %u",
+		                LIMIT_AGENT_ITEMS);
+	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL;
+	     v = v->next)
 		if ((rc = ack_one(r, &h, v)) != ERR_OK)
 			return rc;
 	req_note_int(r, "acks", acks != NULL ? acks->len : 0);
@@ -548,40 +560,41 @@ static int h_consistency(struct req *r)
 /* ---- routes ---- */
 
 static const struct field paths_fields[] = {
-	{ "paths", "strings", "full secret paths" },
-	{ NULL, NULL, NULL },
+	{"paths", "strings", "full secret paths"},
+	{ NULL,   NULL,      NULL               },
 };
 static const struct field leases_fields[] = {
-	{ "leases", "strings", "lease ids" },
-	{ NULL, NULL, NULL },
+	{"leases", "strings", "lease ids"},
+	{ NULL,    NULL,      NULL       },
 };
 static const struct field ack_fields[] = {
-	{ "acks", "any", "array of {lease_id, version, state, detail}" },
-	{ "checkpoint_size", "int", "size of the newest audit checkpoint that was verified" },
-	{ NULL, NULL, NULL },
+	{"acks",             "any", "array of {lease_id, version, state, detail}"},
+	{ "checkpoint_size", "int",
+         "size of the newest audit checkpoint that was verified"                 },
+	{ NULL,              NULL,  NULL					 },
 };
 static const struct field from_fields[] = {
-	{ "from", "int", "size of the checkpoint that the agent has" },
-	{ NULL, NULL, NULL },
+	{"from", "int", "size of the checkpoint that the agent has"},
+	{ NULL,  NULL,  NULL				       },
 };
 
 static const struct route rows[] = {
-	{ "system", M_GET, "agent/sync", R_HOST_SELF, NULL, h_sync, NULL,
-	  "all leases of the host" },
-	{ "system", M_POST, "agent/leases", R_HOST_SELF, paths_fields, h_leases, NULL,
-	  "ask for leases" },
-	{ "system", M_POST, "agent/release", R_HOST_SELF, leases_fields, h_release, NULL,
-	  "give leases up" },
-	{ "system", M_POST, "agent/fetch", R_HOST_SELF, leases_fields, h_fetch, NULL,
-	  "values, sealed to the host" },
-	{ "system", M_POST, "agent/ack", R_HOST_SELF, ack_fields, h_ack, NULL,
-	  "say what was put in place" },
-	{ "system", M_POST, "agent/renew", R_HOST_SELF, leases_fields, h_renew, NULL,
-	  "keep leases alive" },
-	{ "system", M_GET, "agent/consistency", R_HOST_SELF, from_fields, h_consistency, NULL,
-	  "proof that the audit log only grew" },
-	{ "system", M_GET, "agent/watch", R_HOST_SELF | R_HOSTS, agent_watch_fields,
-	  agent_watch, NULL, "wait for changes" },
+	{"system",  M_GET,  "agent/sync",        R_HOST_SELF,           NULL,               h_sync,        NULL,
+         "all leases of the host"														    },
+	{ "system", M_POST, "agent/leases",      R_HOST_SELF,           paths_fields,       h_leases,      NULL,
+         "ask for leases"															    },
+	{ "system", M_POST, "agent/release",     R_HOST_SELF,           leases_fields,      h_release,     NULL,
+         "give leases up"															    },
+	{ "system", M_POST, "agent/fetch",       R_HOST_SELF,           leases_fields,      h_fetch,       NULL,
+         "values, sealed to the host"														},
+	{ "system", M_POST, "agent/ack",         R_HOST_SELF,           ack_fields,         h_ack,         NULL,
+         "say what was put in place"														 },
+	{ "system", M_POST, "agent/renew",       R_HOST_SELF,           leases_fields,      h_renew,       NULL,
+         "keep leases alive"															 },
+	{ "system", M_GET,  "agent/consistency", R_HOST_SELF,           from_fields,        h_consistency,
+         NULL,												   "proof that the audit log only grew"},
+	{ "system", M_GET,  "agent/watch",       R_HOST_SELF | R_HOSTS, agent_watch_fields,
+         agent_watch,										      NULL, "wait for changes"                  },
 };
 
 const struct route_table routes_agent = { rows, ARRAY_LEN(rows) };

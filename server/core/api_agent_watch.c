@@ -33,9 +33,9 @@ void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
 }
 
 const struct field agent_watch_fields[] = {
-	{ "since", "int", "revision that the agent has seen" },
-	{ "wait", "int", "seconds to wait for a change" },
-	{ NULL, NULL, NULL },
+	{"since", "int", "revision that the agent has seen"},
+	{ "wait", "int", "seconds to wait for a change"    },
+	{ NULL,   NULL,  NULL			      },
 };
 
 struct watch {
@@ -55,7 +55,8 @@ static int take_watch(struct req *r, const struct host *h, struct watch *w)
 	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK)
 		return rc;
 	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0)
-		return req_fail(r, ERR_INVALID, "wait: 0 to %u seconds", LIMIT_WATCH_SECONDS);
+		return req_fail(r, ERR_INVALID, "wait: 0 to %u seconds",
+		                LIMIT_WATCH_SECONDS);
 	return ERR_OK;
 }
 
@@ -77,7 +78,8 @@ static int collect_events(struct req *r, const struct host *h, int64_t since,
 		since = 0;
 	for (size_t i = 0; i < ls.n; i++)
 		if (ls.at[i].rev > since)
-			value_add(events, value_copy(r->a, lease_event(scratch, &ls.at[i])));
+			value_add(events,
+			          value_copy(r->a, lease_event(scratch, &ls.at[i])));
 	return ERR_OK;
 }
 

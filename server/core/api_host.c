@@ -14,13 +14,13 @@
 #include "token.h"
 #include "vault/limits.h"
 
-#define JOIN_TTL_MS     (15ll * 60 * 1000)
-#define JOIN_TTL_MAX_MS (24ll * 3600 * 1000)
+#define JOIN_TTL_MS      (15ll * 60 * 1000)
+#define JOIN_TTL_MAX_MS  (24ll * 3600 * 1000)
 #define LEASE_TTL_MIN_MS 1000
 #define LEASE_TTL_MAX_MS (366ll * 24 * 3600 * 1000)
-#define TEXT_MAX        1024u
-#define LIST_SLICE      200
-#define SCRATCH         ((size_t)8 * 1024 * 1024)
+#define TEXT_MAX         1024u
+#define LIST_SLICE       200
+#define SCRATCH          ((size_t)8 * 1024 * 1024)
 
 static char *name_of(struct req *r, const char *text, const char *what)
 {
@@ -86,7 +86,8 @@ static int take_role(struct req *r, struct host_role *role)
 		return req_fail(r, ERR_INVALID, "ttl: between 1s and 366d");
 	if (strlen(role->description) > TEXT_MAX ||
 	    !text_printable(role->description, strlen(role->description)))
-		return req_fail(r, ERR_INVALID, "description: printable text of at most %u bytes",
+		return req_fail(r, ERR_INVALID,
+		                "description: printable text of at most %u bytes",
 		                TEXT_MAX);
 	return ERR_OK;
 }
@@ -310,7 +311,8 @@ static void host_alarms(struct req *r, const struct host *h, struct value *data)
 
 		value_set_str(r->a, alarm, "kind", value_cstr_or(r->a, v, "kind", ""));
 		value_set(alarm, "time", time_value(r->a, value_int_or(v, "time", 0)));
-		value_set_str(r->a, alarm, "remote", value_cstr_or(r->a, v, "remote", ""));
+		value_set_str(r->a, alarm, "remote",
+		              value_cstr_or(r->a, v, "remote", ""));
 		value_add(list, alarm);
 	}
 	value_set(data, "alarms", list);
@@ -384,7 +386,8 @@ static int host_to_join(struct req *r, const char *name, const char *role, struc
 		h->role = role;
 		return host_drop_joins(r->core, r->a, h, &r->e);
 	}
-	/* The revoked one keeps its record, so that its agent still gets the order to wipe. */
+	/* The revoked one keeps its record, so that its agent still gets the order to
+	 * wipe. */
 	h->o.tag_len = 0;
 	if ((rc = host_save(r->core, r->a, h, &r->e)) == ERR_OK)
 		host_new(r->core, name, role, h);
@@ -406,15 +409,17 @@ static int take_add(struct req *r, const char **name, const char **role, int64_t
 		return req_fail(r, ERR_INVALID, "name and role are needed");
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
 		if (strcmp(*name, taken[i]) == 0)
-			return req_fail(r, ERR_INVALID, "no host can be named \"%s\"", *name);
+			return req_fail(r, ERR_INVALID, "no host can be named \"%s\"",
+			                *name);
 	if (*ttl < 1000 || *ttl > JOIN_TTL_MAX_MS)
 		return req_fail(r, ERR_INVALID, "ttl: between 1s and 24h");
 	if ((*name = name_of(r, *name, "host name")) == NULL ||
 	    (*role = name_of(r, *role, "role name")) == NULL)
 		return (int)r->e.code;
 	rc = host_role_load(r->core, r->a, *role, &found, &r->e);
-	return rc == ERR_NOENT ? req_fail(r, ERR_INVALID, "no role is named \"%s\"", *role)
-	                       : rc;
+	return rc == ERR_NOENT
+	               ? req_fail(r, ERR_INVALID, "no role is named \"%s\"", *role)
+	               : rc;
 }
 
 static int h_add(struct req *r)
@@ -471,12 +476,13 @@ static int h_pins_write(struct req *r)
 	if (rc != ERR_OK)
 		return rc;
 	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0 ||
-	    text_unbase64(text + sizeof(prefix) - 1, strlen(text) - sizeof(prefix) + 1, pin,
-	                  sizeof(pin)) != (long)sizeof(pin))
+	    text_unbase64(text + sizeof(prefix) - 1, strlen(text) - sizeof(prefix) + 1,
+	                  pin, sizeof(pin)) != (long)sizeof(pin))
 		return req_fail(r, ERR_INVALID,
 		                "next: must read sha256// and the base64 of 32 bytes");
 	req_note_bytes(r, "next", pin, sizeof(pin));
-	if ((rc = meta_put(r->core->db, "server_pin_next", pin, sizeof(pin), &r->e)) != ERR_OK)
+	if ((rc = meta_put(r->core->db, "server_pin_next", pin, sizeof(pin), &r->e)) !=
+	    ERR_OK)
 		return rc;
 	return h_pins_read(r);
 }
@@ -484,44 +490,48 @@ static int h_pins_write(struct req *r)
 /* ---- routes ---- */
 
 static const struct field role_fields[] = {
-	{ "paths", "strings", "secret paths, each exact or ending in '*'" },
-	{ "ttl", "duration", "life of the leases" },
-	{ "description", "string", "what the role is for" },
-	{ NULL, NULL, NULL },
+	{"paths",        "strings",  "secret paths, each exact or ending in '*'"},
+	{ "ttl",         "duration", "life of the leases"                       },
+	{ "description", "string",   "what the role is for"                     },
+	{ NULL,          NULL,       NULL				       },
 };
 static const struct field add_fields[] = {
-	{ "name", "string", "name of the host" },
-	{ "role", "string", "what it may have" },
-	{ "ttl", "duration", "life of the join token" },
-	{ NULL, NULL, NULL },
+	{"name",  "string",   "name of the host"      },
+	{ "role", "string",   "what it may have"      },
+	{ "ttl",  "duration", "life of the join token"},
+	{ NULL,   NULL,       NULL                    },
 };
 static const struct field pins_fields[] = {
-	{ "next", "string", "the server key that will follow" },
-	{ NULL, NULL, NULL },
+	{"next", "string", "the server key that will follow"},
+	{ NULL,  NULL,     NULL			     },
 };
 
 static const struct route rows[] = {
-	{ "system", M_LIST, "hosts/roles", 0, NULL, h_role_list, NULL, "list host roles" },
-	{ "system", M_GET, "hosts/roles/:name", 0, NULL, h_role_read, NULL, "read a host role" },
-	{ "system", M_POST, "hosts/roles/:name", 0, role_fields, h_role_write, NULL,
-	  "write a host role" },
-	{ "system", M_DELETE, "hosts/roles/:name", 0, NULL, h_role_delete, NULL,
-	  "delete a host role" },
-	{ "system", M_POST, "hosts/add", 0, add_fields, h_add, NULL,
-	  "make a join token for a host" },
-	{ "system", M_GET, "hosts/pins", 0, NULL, h_pins_read, NULL,
-	  "the server keys that agents pin" },
-	{ "system", M_POST, "hosts/pins", 0, pins_fields, h_pins_write, NULL,
-	  "announce the next server key" },
-	{ "system", M_LIST, "hosts", 0, NULL, h_list, NULL, "list hosts" },
-	{ "system", M_GET, "hosts/:name", 0, NULL, h_show, NULL, "one host and its leases" },
-	{ "system", M_POST, "hosts/:name/revoke", 0, NULL, h_revoke, NULL,
-	  "cut a host off and have it wipe its files" },
-	{ "host", M_POST, "join", R_ANON, host_join_fields, host_join, NULL, "join with a token" },
-	{ "host", M_POST, "challenge", R_ANON, host_challenge_fields, host_challenge, NULL,
-	  "a nonce to sign" },
-	{ "host", M_POST, "login", R_ANON, host_login_fields, host_login, NULL,
-	  "log in with the host's key" },
+	{"system",  M_LIST,   "hosts/roles",        0,      NULL,                  h_role_list,    NULL,
+         "list host roles"												},
+	{ "system", M_GET,    "hosts/roles/:name",  0,      NULL,                  h_role_read,    NULL,
+         "read a host role"											       },
+	{ "system", M_POST,   "hosts/roles/:name",  0,      role_fields,           h_role_write,   NULL,
+         "write a host role"											      },
+	{ "system", M_DELETE, "hosts/roles/:name",  0,      NULL,                  h_role_delete,  NULL,
+         "delete a host role"											     },
+	{ "system", M_POST,   "hosts/add",          0,      add_fields,            h_add,          NULL,
+         "make a join token for a host"										   },
+	{ "system", M_GET,    "hosts/pins",         0,      NULL,                  h_pins_read,    NULL,
+         "the server keys that agents pin"										},
+	{ "system", M_POST,   "hosts/pins",         0,      pins_fields,           h_pins_write,   NULL,
+         "announce the next server key"										   },
+	{ "system", M_LIST,   "hosts",              0,      NULL,                  h_list,         NULL, "list hosts"     },
+	{ "system", M_GET,    "hosts/:name",        0,      NULL,                  h_show,         NULL,
+         "one host and its leases"											},
+	{ "system", M_POST,   "hosts/:name/revoke", 0,      NULL,                  h_revoke,       NULL,
+         "cut a host off and have it wipe its files"								      },
+	{ "host",   M_POST,   "join",               R_ANON, host_join_fields,      host_join,      NULL,
+         "join with a token"											      },
+	{ "host",   M_POST,   "challenge",          R_ANON, host_challenge_fields, host_challenge,
+         NULL,											   "a nonce to sign"},
+	{ "host",   M_POST,   "login",              R_ANON, host_login_fields,     host_login,     NULL,
+         "log in with the host's key"										     },
 };
 
 const struct route_table routes_host = { rows, ARRAY_LEN(rows) };

@@ -5,7 +5,8 @@
 #include "host.h"
 #include "route.h"
 
-extern const struct field host_join_fields[], host_challenge_fields[], host_login_fields[];
+extern const struct field host_join_fields[], host_challenge_fields[],
+	host_login_fields[];
 int host_join(struct req *r);
 int host_challenge(struct req *r);
 int host_login(struct req *r);
@@ -14,7 +15,7 @@ int host_login(struct req *r);
 int host_put_join(struct core *c, struct arena *a, const struct host *h,
                   const char *token, int64_t ttl_ms, struct err *e) MUST_CHECK;
 /** host_drop_joins(c, a, h, e): it may not with any that it was given. */
-int host_drop_joins(struct core *c, struct arena *a, const struct host *h,
-                    struct err *e) MUST_CHECK;
+int host_drop_joins(struct core *c, struct arena *a, const struct host *h, struct err *e)
+	MUST_CHECK;
 
 #endif

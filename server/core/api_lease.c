@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* api_lease - leases as operators see them: who holds which version of what, and taking it. */
+/* api_lease - leases as operators see them: who holds which version of what, and taking
+ * it. */
 #include <string.h>
 
 #include "arena.h"
@@ -81,13 +82,15 @@ static int next_leases(struct req *r, struct arena *a, struct listing *l,
 
 	l->started = true;
 	if (l->by_secret)
-		return store_by_tag_page(r->core, a, KIND_LEASE, l->index, sizeof(l->index),
-		                         after, LEASE_ID, SLICE, lease_collect, ls, &r->e);
+		return store_by_tag_page(r->core, a, KIND_LEASE, l->index,
+		                         sizeof(l->index), after, LEASE_ID, SLICE,
+		                         lease_collect, ls, &r->e);
 	if (l->by_host)
-		return store_by_parent_page(r->core, a, KIND_LEASE, l->host_id, HOST_ID, after,
-		                            LEASE_ID, SLICE, lease_collect, ls, &r->e);
-	return store_each(r->core, a, KIND_LEASE, after, LEASE_ID, SLICE, lease_collect, ls,
-	                  &r->e);
+		return store_by_parent_page(r->core, a, KIND_LEASE, l->host_id, HOST_ID,
+		                            after, LEASE_ID, SLICE, lease_collect, ls,
+		                            &r->e);
+	return store_each(r->core, a, KIND_LEASE, after, LEASE_ID, SLICE, lease_collect,
+	                  ls, &r->e);
 }
 
 static void add(struct req *r, struct arena *a, struct listing *l, const struct lease *x)
@@ -176,22 +179,22 @@ static int h_restore(struct req *r)
 }
 
 static const struct field list_fields[] = {
-	{ "path", "string", "only leases of this secret" },
-	{ "host", "string", "only leases of this host" },
-	{ NULL, NULL, NULL },
+	{"path",  "string", "only leases of this secret"},
+	{ "host", "string", "only leases of this host"  },
+	{ NULL,   NULL,     NULL                        },
 };
 static const struct field id_fields[] = {
-	{ "lease_id", "string", "the lease, hex" },
-	{ NULL, NULL, NULL },
+	{"lease_id", "string", "the lease, hex"},
+	{ NULL,      NULL,     NULL            },
 };
 
 static const struct route rows[] = {
-	{ "system", M_LIST, "vault-leases", 0, list_fields, h_list, NULL,
-	  "who holds which version of what" },
-	{ "system", M_POST, "vault-leases/revoke", 0, id_fields, h_revoke, NULL,
-	  "take a secret from its holder" },
-	{ "system", M_POST, "vault-leases/restore", 0, id_fields, h_restore, NULL,
-	  "let the holder of a revoked lease ask again" },
+	{"system",  M_LIST, "vault-leases",         0, list_fields, h_list,    NULL,
+         "who holds which version of what"            },
+	{ "system", M_POST, "vault-leases/revoke",  0, id_fields,   h_revoke,  NULL,
+         "take a secret from its holder"              },
+	{ "system", M_POST, "vault-leases/restore", 0, id_fields,   h_restore, NULL,
+         "let the holder of a revoked lease ask again"},
 };
 
 const struct route_table routes_lease = { rows, ARRAY_LEN(rows) };

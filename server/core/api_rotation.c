@@ -23,9 +23,10 @@ static int open_secret(struct req *r, struct kv_secret *s)
 	if ((rc = kv_split(r->core, r->param[0].text, &m, &rest, &r->e)) != ERR_OK)
 		return rc;
 	rc = kv_open(r->core, r->a, m, rest, s, &r->e);
-	return rc == ERR_NOENT ? req_fail(r, ERR_INVALID, "there is no secret at \"%.180s\"",
-	                                  r->param[0].text)
-	                       : rc;
+	return rc == ERR_NOENT
+	               ? req_fail(r, ERR_INVALID, "there is no secret at \"%.180s\"",
+	                          r->param[0].text)
+	               : rc;
 }
 
 static int park_again(struct req *r)
@@ -56,7 +57,8 @@ static int take_classes(struct req *r, struct rotation_rule *rule)
 		return rc;
 	for (const struct value *v = names->first; v != NULL; v = v->next) {
 		if ((bit = generate_class(v->text, v->len)) == 0)
-			return req_fail(r, ERR_INVALID, "classes: lower, upper, digit, symbol");
+			return req_fail(r, ERR_INVALID,
+			                "classes: lower, upper, digit, symbol");
 		mask |= bit;
 	}
 	if (mask == 0)
@@ -92,7 +94,8 @@ static int take_field(struct req *r, struct rotation_rule *rule)
 	if (rc == ERR_OK && present &&
 	    (strlen(rule->field) > ROTATION_FIELD_MAX ||
 	     !text_printable(rule->field, strlen(rule->field))))
-		return req_fail(r, ERR_INVALID, "field: printable text of at most %u bytes",
+		return req_fail(r, ERR_INVALID,
+		                "field: printable text of at most %u bytes",
 		                ROTATION_FIELD_MAX);
 	return rc;
 }
@@ -112,12 +115,14 @@ static int take_schedule(struct req *r, struct rotation_rule *rule)
 
 	if ((rc = req_duration(r, "every", &s->every_ms, &has_every)) != ERR_OK ||
 	    (rc = req_duration(r, "jitter", &s->jitter_ms, &has_jitter)) != ERR_OK ||
-	    (rc = req_duration(r, "timeout", &rule->timeout_ms, &has_timeout)) != ERR_OK ||
+	    (rc = req_duration(r, "timeout", &rule->timeout_ms, &has_timeout)) !=
+	            ERR_OK ||
 	    (rc = check_timeout(r, rule->timeout_ms)) != ERR_OK)
 		return rc;
 	if (s->every_ms != 0 &&
 	    (s->every_ms < SCHEDULE_EVERY_MIN_MS || s->every_ms > SCHEDULE_EVERY_MAX_MS))
-		return req_fail(r, ERR_INVALID, "every: between 1s and 3660d, or 0 for never");
+		return req_fail(r, ERR_INVALID,
+		                "every: between 1s and 3660d, or 0 for never");
 	if (s->jitter_ms < 0 || (s->jitter_ms > 0 && s->jitter_ms >= s->every_ms))
 		return req_fail(r, ERR_INVALID, "jitter: less than every");
 	if (has_every) {
@@ -137,7 +142,8 @@ static int h_config_write(struct req *r)
 
 	if ((rc = open_secret(r, &s)) != ERR_OK ||
 	    (rc = rotation_rule_load(r->core, r->a, s.o.id, &rule, &r->e)) != ERR_OK ||
-	    (rc = take_field(r, &rule)) != ERR_OK || (rc = take_length(r, &rule)) != ERR_OK ||
+	    (rc = take_field(r, &rule)) != ERR_OK ||
+	    (rc = take_length(r, &rule)) != ERR_OK ||
 	    (rc = take_classes(r, &rule)) != ERR_OK ||
 	    (rc = take_alphabet(r, &rule)) != ERR_OK ||
 	    (rc = take_schedule(r, &rule)) != ERR_OK ||
@@ -356,7 +362,8 @@ static int report(struct req *r, struct waiting *w)
 		return rc;
 	if (w->wait && !rotation_ended(&t))
 		return req_park(r, WAIT_ATTEMPT, w->attempt, t.boot_due_ms);
-	rc = rotation_report_slice(r->core, r->a, &t, &w->report, REPORT_SLICE, &done, &r->e);
+	rc = rotation_report_slice(r->core, r->a, &t, &w->report, REPORT_SLICE, &done,
+	                           &r->e);
 	if (rc != ERR_OK)
 		return rc;
 	if (!done)
@@ -388,7 +395,8 @@ static int h_attempt(struct req *r)
 			return req_fail(r, ERR_NOMEM, "out of memory");
 		if (text_unhex(r->param[0].text, r->param[0].len, w->attempt,
 		               sizeof(w->attempt)) != (long)sizeof(w->attempt))
-			return req_fail(r, ERR_INVALID, "attempt: 32 hex digits are needed");
+			return req_fail(r, ERR_INVALID,
+			                "attempt: 32 hex digits are needed");
 		r->park_state = w;
 	}
 	return report(r, w);
@@ -446,37 +454,38 @@ static int h_status(struct req *r)
 /* ---- routes ---- */
 
 static const struct field config_fields[] = {
-	{ "field", "string", "the field that is made anew" },
-	{ "length", "int", "characters of the new value" },
-	{ "alphabet", "string", "characters to choose from" },
-	{ "classes", "strings", "classes that must occur: lower, upper, digit, symbol" },
-	{ "every", "duration", "rotate by itself this often; 0: never" },
-	{ "jitter", "duration", "spread of the scheduled moment" },
-	{ "timeout", "duration", "how long holders may take" },
-	{ NULL, NULL, NULL },
+	{"field",     "string",   "the field that is made anew"                         },
+	{ "length",   "int",      "characters of the new value"                         },
+	{ "alphabet", "string",   "characters to choose from"                           },
+	{ "classes",  "strings",  "classes that must occur: lower, upper, digit, symbol"},
+	{ "every",    "duration", "rotate by itself this often; 0: never"               },
+	{ "jitter",   "duration", "spread of the scheduled moment"                      },
+	{ "timeout",  "duration", "how long holders may take"                           },
+	{ NULL,       NULL,       NULL						  },
 };
 static const struct field rotate_fields[] = {
-	{ "timeout", "duration", "how long holders may take" },
-	{ "wait", "bool", "answer when every holder has the new version" },
-	{ NULL, NULL, NULL },
+	{"timeout", "duration", "how long holders may take"                   },
+	{ "wait",   "bool",     "answer when every holder has the new version"},
+	{ NULL,     NULL,       NULL					  },
 };
 
 static const struct route rows[] = {
-	{ "system", M_LIST, "rotation/config", 0, NULL, h_config_list, NULL,
-	  "secrets that have a rule" },
-	{ "system", M_GET, "rotation/config/*path", 0, NULL, h_config_read, NULL,
-	  "rule and schedule of a secret" },
-	{ "system", M_POST, "rotation/config/*path", 0, config_fields, h_config_write, NULL,
-	  "set rule and schedule of a secret" },
-	{ "system", M_DELETE, "rotation/config/*path", 0, NULL, h_config_delete, NULL,
-	  "forget rule and schedule of a secret" },
-	{ "system", M_POST, "rotation/rotate/*path", 0, rotate_fields, h_rotate, NULL,
-	  "make a new value and wait until every holder has it" },
-	{ "system", M_LIST, "rotation/attempts", 0, NULL, h_attempt_list, NULL,
-	  "rotations that were made" },
-	{ "system", M_GET, "rotation/attempts/:id", 0, NULL, h_attempt, NULL, "one rotation" },
-	{ "system", M_GET, "rotation/status/*path", 0, NULL, h_status, NULL,
-	  "rule, schedule and last rotation of a secret" },
+	{"system",  M_LIST,   "rotation/config",       0, NULL,          h_config_list,   NULL,
+         "secrets that have a rule"												},
+	{ "system", M_GET,    "rotation/config/*path", 0, NULL,          h_config_read,   NULL,
+         "rule and schedule of a secret"											   },
+	{ "system", M_POST,   "rotation/config/*path", 0, config_fields, h_config_write,
+         NULL,										  "set rule and schedule of a secret"},
+	{ "system", M_DELETE, "rotation/config/*path", 0, NULL,          h_config_delete, NULL,
+         "forget rule and schedule of a secret"										    },
+	{ "system", M_POST,   "rotation/rotate/*path", 0, rotate_fields, h_rotate,        NULL,
+         "make a new value and wait until every holder has it"								     },
+	{ "system", M_LIST,   "rotation/attempts",     0, NULL,          h_attempt_list,  NULL,
+         "rotations that were made"												},
+	{ "system", M_GET,    "rotation/attempts/:id", 0, NULL,          h_attempt,       NULL,
+         "one rotation"													    },
+	{ "system", M_GET,    "rotation/status/*path", 0, NULL,          h_status,        NULL,
+         "rule, schedule and last rotation of a secret"									    },
 };
 
 const struct route_table routes_rotation = { rows, ARRAY_LEN(rows) };

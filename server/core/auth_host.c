@@ -166,13 +166,15 @@ unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
 	sealed = arena_alloc(a, *out_len);
 	if (plain == NULL || sealed == NULL)
 		return NULL;
-	/* What is signed and what is sealed differ in their head alone: one copy serves. */
+	/* What is signed and what is sealed differ in their head alone: one copy serves.
+	 */
 	put(plain + room, body, n);
 	text = plain + room - sizeof(value_context);
 	put(text, value_context, sizeof(value_context));
 	sign(ctx, text, sizeof(value_context) + n, sig);
 	put(plain + room - sizeof(sig), sig, sizeof(sig));
-	if (crypto_box_seal(sealed, plain + room - sizeof(sig), sizeof(sig) + n, box_pk) != 0)
+	if (crypto_box_seal(sealed, plain + room - sizeof(sig), sizeof(sig) + n,
+	                    box_pk) != 0)
 		return NULL;
 	return sealed;
 }

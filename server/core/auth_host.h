@@ -5,8 +5,8 @@
  * auth_host - the cryptography between vaultd and an agent: joining, logging in, orders,
  * sealed values.  Pure functions over bytes; knows nothing of requests or storage.
  *
- * A context is hashed or signed with its NUL.  A pin is the SHA-256 of the server's public
- * key as the agent saw it, zeros without TLS.
+ * A context is hashed or signed with its NUL.  A pin is the SHA-256 of the server's
+ * public key as the agent saw it, zeros without TLS.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +23,13 @@
 void auth_host_join_id(const char *token, unsigned char out[JOIN_ID]);
 /** auth_host_join_key(token, out): the key that both sides derive from the join token. */
 void auth_host_join_key(const char *token, unsigned char out[32]);
-/** auth_host_join_mac(key, sign_pk, box_pk, pin, out): the agent's proof that it holds the
- * token and which keys it brings. */
+/** auth_host_join_mac(key, sign_pk, box_pk, pin, out): the agent's proof that it holds
+ * the token and which keys it brings. */
 void auth_host_join_mac(const unsigned char key[32], const unsigned char sign_pk[32],
                         const unsigned char box_pk[32], const unsigned char pin[32],
                         unsigned char out[32]);
-/** auth_host_joined_mac(key, host_id, vault_id, order_pk, sign_pk, out): the server's proof in
- * return: whom the agent has joined. */
+/** auth_host_joined_mac(key, host_id, vault_id, order_pk, sign_pk, out): the server's
+ * proof in return: whom the agent has joined. */
 void auth_host_joined_mac(const unsigned char key[32],
                           const unsigned char host_id[HOST_ID],
                           const unsigned char vault_id[16],
@@ -40,10 +40,10 @@ void auth_host_joined_mac(const unsigned char key[32],
  * randomness, and a MAC over both and the host. */
 void auth_host_nonce(const unsigned char key[32], const unsigned char host_id[HOST_ID],
                      int64_t now_ms, unsigned char out[HOST_NONCE]);
-/** auth_host_nonce_ok(key, host_id, now_ms, nonce): ours, for this host, and not too old? */
-bool auth_host_nonce_ok(const unsigned char key[32],
-                        const unsigned char host_id[HOST_ID], int64_t now_ms,
-                        const unsigned char nonce[HOST_NONCE]);
+/** auth_host_nonce_ok(key, host_id, now_ms, nonce): ours, for this host, and not too old?
+ */
+bool auth_host_nonce_ok(const unsigned char key[32], const unsigned char host_id[HOST_ID],
+                        int64_t now_ms, const unsigned char nonce[HOST_NONCE]);
 
 /* What a login signs. */
 struct host_login {
@@ -61,8 +61,8 @@ bool auth_host_login_ok(const struct host_login *l, const unsigned char pin[32],
                         const unsigned char pk[32], const unsigned char sig[64]);
 
 #define HOST_ORDER_MESSAGE 80u
-/** auth_host_order_message(op, host_id, generation, out): the bytes of an order; returns their
- * number, 0 if ${op} is too long. */
+/** auth_host_order_message(op, host_id, generation, out): the bytes of an order; returns
+ * their number, 0 if ${op} is too long. */
 size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_ID],
                                uint64_t generation,
                                unsigned char out[HOST_ORDER_MESSAGE]);
@@ -72,8 +72,8 @@ typedef void (*host_sign_fn)(const void *ctx, const void *msg, size_t n,
                              unsigned char sig[64]);
 struct arena;
 /**
- * auth_host_seal(a, box_pk, sign, ctx, body, n, out_len): a value for one host: signed by the
- * vault, then sealed to ${box_pk}.  NULL if the arena refuses or the key is no point.
+ * auth_host_seal(a, box_pk, sign, ctx, body, n, out_len): a value for one host: signed by
+ * the vault, then sealed to ${box_pk}.  NULL if the arena refuses or the key is no point.
  */
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
                               host_sign_fn sign, const void *ctx, const void *body,

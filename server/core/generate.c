@@ -7,19 +7,20 @@
 
 #include "rng.h"
 
-/* Far beyond what a rule that passed generate_check() can need (4 classes in 4 characters:
- * one text in 16 fits). */
+/* Far beyond what a rule that passed generate_check() can need (4 classes in 4
+ * characters: one text in 16 fits). */
 #define TRIES 10000
 
-static const struct class {
+static const struct class
+{
 	const char *name;
 	unsigned bit;
 	const char *chars;
 } classes[] = {
-	{ "lower", CLASS_LOWER, "abcdefghijklmnopqrstuvwxyz" },
-	{ "upper", CLASS_UPPER, "ABCDEFGHIJKLMNOPQRSTUVWXYZ" },
-	{ "digit", CLASS_DIGIT, "0123456789" },
-	{ "symbol", CLASS_SYMBOL, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" },
+	{"lower",   CLASS_LOWER,  "abcdefghijklmnopqrstuvwxyz"        },
+	{ "upper",  CLASS_UPPER,  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"        },
+	{ "digit",  CLASS_DIGIT,  "0123456789"                        },
+	{ "symbol", CLASS_SYMBOL, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
 };
 
 unsigned generate_class(const char *name, size_t n)
@@ -52,13 +53,16 @@ static int check_alphabet(const char *s, struct err *e)
 	size_t n = strlen(s);
 
 	if (n < 2)
-		return err_set(e, ERR_INVALID, "alphabet: at least two characters are needed");
+		return err_set(e, ERR_INVALID,
+		               "alphabet: at least two characters are needed");
 	for (size_t i = 0; i < n; i++) {
 		if (s[i] < 0x21 || s[i] > 0x7e)
-			return err_set(e, ERR_INVALID,
-			               "alphabet: only printable ASCII characters, no space");
+			return err_set(
+				e, ERR_INVALID,
+				"alphabet: only printable ASCII characters, no space");
 		if (strchr(s + i + 1, s[i]) != NULL)
-			return err_set(e, ERR_INVALID, "alphabet: a character occurs twice");
+			return err_set(e, ERR_INVALID,
+			               "alphabet: a character occurs twice");
 	}
 	return ERR_OK;
 }

@@ -4,9 +4,9 @@
 /*
  * generate - random text by a rule: length and alphabet, or length and character classes.
  *
- * Every text that fits the rule is equally likely.  A character is drawn by rejecting bytes
- * beyond the largest multiple of the alphabet's size; a text that lacks a class is thrown
- * away whole, because putting characters in place would favour some texts.
+ * Every text that fits the rule is equally likely.  A character is drawn by rejecting
+ * bytes beyond the largest multiple of the alphabet's size; a text that lacks a class is
+ * thrown away whole, because putting characters in place would favour some texts.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +29,8 @@ struct generate_rule {
 	char alphabet[GENERATE_ALPHABET_MAX + 1];
 };
 
-/** generate_class(name, n): the bit of "lower", "upper", "digit" or "symbol"; 0 for anything else. */
+/** generate_class(name, n): the bit of "lower", "upper", "digit" or "symbol"; 0 for
+ * anything else. */
 unsigned generate_class(const char *name, size_t n);
 /** generate_class_name(bit): the inverse. */
 const char *generate_class_name(unsigned bit);
@@ -37,8 +38,8 @@ const char *generate_class_name(unsigned bit);
 /** generate_check(r, e): ERR_INVALID says what is wrong with a rule. */
 int generate_check(const struct generate_rule *r, struct err *e) MUST_CHECK;
 
-/** generate_text(r, out, e): r->length characters and a NUL; ${out} has GENERATE_LENGTH_MAX + 1
- * bytes.  The rule is checked first. */
+/** generate_text(r, out, e): r->length characters and a NUL; ${out} has
+ * GENERATE_LENGTH_MAX + 1 bytes.  The rule is checked first. */
 int generate_text(const struct generate_rule *r, char out[GENERATE_LENGTH_MAX + 1],
                   struct err *e) MUST_CHECK;
 

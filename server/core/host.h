@@ -4,9 +4,10 @@
 /*
  * host - machines that run an agent, what their roles let them have, and their alarms.
  *
- * KIND_HOST: id = host id, tag = blind("host", name) unless the name was given to a later host.
- * KIND_HOST_ROLE: id = blind("host-role", name); body {name, paths, ttl, description}.
- * KIND_JOIN: id = blind("join", join id), parent = host id; body {key, used, sign, box}.
+ * KIND_HOST: id = host id, tag = blind("host", name) unless the name was given to a later
+ * host. KIND_HOST_ROLE: id = blind("host-role", name); body {name, paths, ttl,
+ * description}. KIND_JOIN: id = blind("join", join id), parent = host id; body {key,
+ * used, sign, box}.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,12 +16,12 @@
 #include "req.h"
 #include "store.h"
 
-#define HOST_ALARMS         20u /* the newest are kept */
-#define HOST_ROLE_PATHS     256u
-#define HOST_VERSION_MAX    64u
-#define HOST_TOKEN_MS       (3600ll * 1000)
-#define HOST_JOIN_AGAIN_MS  60000 /* a lost reply to a join may be asked for again */
-#define HOST_LEASE_TTL_MS   (24ll * 3600 * 1000)
+#define HOST_ALARMS        20u /* the newest are kept */
+#define HOST_ROLE_PATHS    256u
+#define HOST_VERSION_MAX   64u
+#define HOST_TOKEN_MS      (3600ll * 1000)
+#define HOST_JOIN_AGAIN_MS 60000 /* a lost reply to a join may be asked for again */
+#define HOST_LEASE_TTL_MS  (24ll * 3600 * 1000)
 
 #define ALARM_JOIN_AGAIN "join token used again"
 #define ALARM_CLONE      "two agents with one identity"
@@ -34,18 +35,18 @@ struct host {
 	int64_t generation;
 	int64_t joined_ms, seen_ms, checkpoint_size;
 	unsigned char sign_pk[32], box_pk[32];
-	unsigned char token[32]; /* id of the token of the newest login */
+	unsigned char token[32];         /* id of the token of the newest login */
 	unsigned char nonce[HOST_NONCE]; /* of the newest login */
-	bool token_used; /* so its reply has arrived */
-	bool asked_again; /* the newest login was repeated once already */
-	struct value *alarms; /* array of {kind, time, remote}, newest last */
+	bool token_used;                 /* so its reply has arrived */
+	bool asked_again;                /* the newest login was repeated once already */
+	struct value *alarms;            /* array of {kind, time, remote}, newest last */
 };
 
 /** host_state_name(s): "pending", "active", "revoked". */
 const char *host_state_name(enum host_state s);
 
-/** host_load(c, a, id, out, e), host_find(c, a, name, out, e): ERR_NOENT if there is none. A name
- * means the newest host that has it. */
+/** host_load(c, a, id, out, e), host_find(c, a, name, out, e): ERR_NOENT if there is
+ * none. A name means the newest host that has it. */
 int host_load(struct core *c, struct arena *a, const unsigned char id[HOST_ID],
               struct host *out, struct err *e) MUST_CHECK;
 int host_find(struct core *c, struct arena *a, const char *name, struct host *out,
@@ -68,9 +69,9 @@ struct value *host_order(struct core *c, struct arena *a, const struct host *h,
 struct value *host_pins(struct core *c, struct arena *a);
 
 /**
- * host_self(r, h, stop): the host whose agent asks; notes that it was seen and that the reply to
- * its login has arrived.  *stop: the host is revoked, the reply carries the order to wipe, and
- * the handler returns what this returned.
+ * host_self(r, h, stop): the host whose agent asks; notes that it was seen and that the
+ * reply to its login has arrived.  *stop: the host is revoked, the reply carries the
+ * order to wipe, and the handler returns what this returned.
  */
 int host_self(struct req *r, struct host *h, bool *stop) MUST_CHECK;
 
@@ -86,11 +87,12 @@ int host_role_load(struct core *c, struct arena *a, const char *name,
                    struct host_role *out, struct err *e) MUST_CHECK;
 /** host_role_id(c, name, out): id of its object. */
 void host_role_id(struct core *c, const char *name, unsigned char out[32]);
-/** host_role_allows(paths, path): does a pattern match the full path ("secret/app/db")? */
+/** host_role_allows(paths, path): does a pattern match the full path ("secret/app/db")?
+ */
 bool host_role_allows(const struct value *paths, const char *path);
 /** host_role_check(c, pattern, n, e): may ${pattern} be stored? */
-int host_role_check(struct core *c, const char *pattern, size_t n,
-                    struct err *e) MUST_CHECK;
+int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e)
+	MUST_CHECK;
 /** host_role_of(c, a, h, out, e): the host's role; one without paths if it is gone. */
 int host_role_of(struct core *c, struct arena *a, const struct host *h,
                  struct host_role *out, struct err *e) MUST_CHECK;

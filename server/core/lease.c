@@ -10,15 +10,15 @@
 #include "text.h"
 
 static const char *const state_names[] = {
-	[LEASE_ISSUED] = "issued",     [LEASE_DELIVERED] = "delivered",
-	[LEASE_APPLIED] = "applied",   [LEASE_REJECTED] = "rejected",
-	[LEASE_REVOKED] = "revoked",   [LEASE_EXPIRED] = "expired",
+	[LEASE_ISSUED] = "issued",   [LEASE_DELIVERED] = "delivered",
+	[LEASE_APPLIED] = "applied", [LEASE_REJECTED] = "rejected",
+	[LEASE_REVOKED] = "revoked", [LEASE_EXPIRED] = "expired",
 	[LEASE_WIPED] = "wiped",
 };
 
 static const char *const end_names[] = {
-	[END_NONE] = "",         [END_OPERATOR] = "operator", [END_ROLE] = "role",
-	[END_HOST] = "host",     [END_EXPIRED] = "expired",   [END_DELETED] = "deleted",
+	[END_NONE] = "",     [END_OPERATOR] = "operator", [END_ROLE] = "role",
+	[END_HOST] = "host", [END_EXPIRED] = "expired",   [END_DELETED] = "deleted",
 };
 
 static int index_of(const char *const *names, size_t n, const char *name)
@@ -137,8 +137,8 @@ static struct value *body_of(struct arena *a, const struct lease *l)
 /* Whoever has the new version, or will never have it, is not waited for. */
 static bool stops_waiting(const struct lease *l)
 {
-	return l->waits && (l->applied >= l->wants || !lease_alive(l) ||
-	                    l->state == LEASE_WIPED);
+	return l->waits &&
+	       (l->applied >= l->wants || !lease_alive(l) || l->state == LEASE_WIPED);
 }
 
 int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)

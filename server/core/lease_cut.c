@@ -16,7 +16,9 @@
 /* Like job_start(), but not at once. */
 static int start_job(struct core *c, struct value *body, int64_t due, struct err *e)
 {
-	struct store_object o = { .kind = KIND_JOB, .id_len = 16, .due = due, .body = body };
+	struct store_object o = {
+		.kind = KIND_JOB, .id_len = 16, .due = due, .body = body
+	};
 
 	rng_bytes(o.id, o.id_len);
 	jobs_dirty(c);
@@ -144,8 +146,8 @@ int lease_role_slice(struct core *c, struct arena *a, struct store_object *job,
 	struct host_role role;
 	struct host h;
 	int rc = store_each(c, a, KIND_HOST, after != NULL ? after->text : NULL,
-	                    after != NULL ? after->len : 0, SLICE_HOSTS, collect_host, &hs,
-	                    e);
+	                    after != NULL ? after->len : 0, SLICE_HOSTS, collect_host,
+	                    &hs, e);
 
 	for (size_t i = 0; rc == ERR_OK && i < hs.n; i++) {
 		rc = host_read(a, &hs.at[i], &h, e);

@@ -2,9 +2,9 @@
 /*
  * lease_fanout - a change of one secret reaches every lease on it.
  *
- * The first leases are marked in the transaction of the change; with many holders a job goes
- * through the others in slices.  A lease knows which change reached it last, so that slices of
- * an older change do not undo a newer one.
+ * The first leases are marked in the transaction of the change; with many holders a job
+ * goes through the others in slices.  A lease knows which change reached it last, so that
+ * slices of an older change do not undo a newer one.
  */
 #include <string.h>
 
@@ -106,18 +106,21 @@ int lease_secret_changed(struct core *c, struct arena *a,
 	int rc;
 
 	memcpy(ch.secret, secret_id, sizeof(ch.secret));
-	rc = store_by_tag_page(c, a, KIND_LEASE, secret_id, 32, NULL, 0, SLICE, lease_collect,
-	                       &ls, e);
+	rc = store_by_tag_page(c, a, KIND_LEASE, secret_id, 32, NULL, 0, SLICE,
+	                       lease_collect, &ls, e);
 	if (rc != ERR_OK || ls.n == 0)
 		return rc;
 	if ((rc = lease_rev(c, a, true, &ch.seq, e)) != ERR_OK ||
-	    (rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) != ERR_OK ||
+	    (rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) !=
+	            ERR_OK ||
 	    (rc = mark_all(c, a, &ls, &ch, ch.seq, e)) != ERR_OK || ls.n < SLICE)
 		return rc;
-	return job_start(c, a, "lease-fanout", job_body(a, &ch, &ls.at[ls.n - 1]), job, e);
+	return job_start(c, a, "lease-fanout", job_body(a, &ch, &ls.at[ls.n - 1]), job,
+	                 e);
 }
 
-static int read_bytes(const struct value *b, const char *key, unsigned char *out, size_t n)
+static int read_bytes(const struct value *b, const char *key, unsigned char *out,
+                      size_t n)
 {
 	const struct value *v = value_get(b, key);
 

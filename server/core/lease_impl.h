@@ -2,11 +2,13 @@
 #ifndef SERVER_CORE_LEASE_IMPL_H
 #define SERVER_CORE_LEASE_IMPL_H
 /*
- * lease_impl - what the parts of leasing share, and what the API of agents and operators uses.
+ * lease_impl - what the parts of leasing share, and what the API of agents and operators
+ * uses.
  *
- * KIND_LEASE: id = lease id, parent = host id, tag = id of the secret, due = when it expires, or
- * when what is left of a dead one is removed.  Every change that the holder has to hear of
- * stamps the lease with a new revision; the newest revision is kept in a setting.
+ * KIND_LEASE: id = lease id, parent = host id, tag = id of the secret, due = when it
+ * expires, or when what is left of a dead one is removed.  Every change that the holder
+ * has to hear of stamps the lease with a new revision; the newest revision is kept in a
+ * setting.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +17,7 @@
 #include "lease.h"
 #include "store.h"
 
-#define LEASE_ID 16u
+#define LEASE_ID         16u
 #define LEASE_DETAIL_MAX 256u
 
 enum lease_state {
@@ -40,7 +42,7 @@ enum lease_end {
 
 struct lease {
 	struct store_object o;
-	const char *path; /* full: "secret/app/db" */
+	const char *path;   /* full: "secret/app/db" */
 	const char *holder; /* the host's name */
 	const char *detail; /* what the holder said last */
 	enum lease_state state;
@@ -54,8 +56,8 @@ struct lease {
 	int64_t seq;  /* revision of the newest change of the secret that reached it */
 	/* the newest rotation that counted it */
 	unsigned char attempt[16];
-	int64_t wants;      /* version that the rotation waits for; 0: it never counted it */
-	bool waits;         /* it still does */
+	int64_t wants; /* version that the rotation waits for; 0: it never counted it */
+	bool waits;    /* it still does */
 	int64_t settled_ms; /* when it stopped to */
 };
 
@@ -73,16 +75,17 @@ int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
                struct err *e) MUST_CHECK;
 int lease_load(struct core *c, struct arena *a, const unsigned char id[LEASE_ID],
                struct lease *out, struct err *e) MUST_CHECK;
-/** lease_save(c, a, l, e): store it; a rotation that waited for it is told if it need not any more. */
-int lease_save(struct core *c, struct arena *a, struct lease *l,
-               struct err *e) MUST_CHECK;
+/** lease_save(c, a, l, e): store it; a rotation that waited for it is told if it need not
+ * any more. */
+int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
+	MUST_CHECK;
 /** lease_drop(c, a, l, e): remove it for good. */
-int lease_drop(struct core *c, struct arena *a, struct lease *l,
-               struct err *e) MUST_CHECK;
+int lease_drop(struct core *c, struct arena *a, struct lease *l, struct err *e)
+	MUST_CHECK;
 
 /** lease_rev(c, a, next, rev, e): the newest revision; ${next}: make a new one first. */
-int lease_rev(struct core *c, struct arena *a, bool next, int64_t *rev,
-              struct err *e) MUST_CHECK;
+int lease_rev(struct core *c, struct arena *a, bool next, int64_t *rev, struct err *e)
+	MUST_CHECK;
 
 /* A growing array of leases in an arena. */
 struct leases {
@@ -98,8 +101,9 @@ int leases_of_host(struct core *c, struct arena *a, const unsigned char host_id[
 /** leases_add(ls, l): one more, or the newer lease on a secret that is there already. */
 int leases_add(struct leases *ls, const struct lease *l, struct err *e) MUST_CHECK;
 
-/** lease_issue(c, a, h, role, path, out, e): the lease that the host holds on ${path}, made if there is
- * none.  ERR_DENIED (role, or revoked by an operator), ERR_NOENT, ERR_INVALID, ERR_FULL.
+/** lease_issue(c, a, h, role, path, out, e): the lease that the host holds on ${path},
+ * made if there is none.  ERR_DENIED (role, or revoked by an operator), ERR_NOENT,
+ * ERR_INVALID, ERR_FULL.
  * ${held} are the host's leases; a new one is added. */
 struct lease_ask {
 	const struct host *h;
@@ -115,8 +119,8 @@ int lease_end_now(struct core *c, struct arena *a, struct lease *l, enum lease_e
 void lease_renew(const struct core *c, struct lease *l, int64_t ttl_ms);
 
 /** lease_role_changed(c, a, name, e): end what a role does not allow any more. */
-int lease_role_changed(struct core *c, struct arena *a, const char *name,
-                       struct err *e) MUST_CHECK;
+int lease_role_changed(struct core *c, struct arena *a, const char *name, struct err *e)
+	MUST_CHECK;
 
 /* Parts of lease_fanout_slice(), by what the job is about. */
 int lease_cut_slice(struct core *c, struct arena *a, struct store_object *job, bool *done,

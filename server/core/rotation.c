@@ -13,7 +13,8 @@
 
 #define STARTS_AT_ONCE 4 /* scheduled rotations in one run of the timer */
 
-/* Each transition has a record of its own beside the one of the request that caused it. */
+/* Each transition has a record of its own beside the one of the request that caused it.
+ */
 static int record(struct core *c, struct arena *a, const struct rotation_attempt *t,
                   const struct rotation_order *order, const char *outcome, struct err *e)
 {
@@ -156,7 +157,8 @@ static int new_data(struct core *c, struct arena *a, struct kv_secret *s,
 
 	if (rc == ERR_NOENT)
 		return err_set(e, ERR_INVALID, "the secret has no current version");
-	if (rc != ERR_OK || (rc = rotation_rule_field(rule, data, a, &field, e)) != ERR_OK)
+	if (rc != ERR_OK ||
+	    (rc = rotation_rule_field(rule, data, a, &field, e)) != ERR_OK)
 		return rc;
 	copy = value_copy(a, data);
 	text = arena_alloc(a, GENERATE_LENGTH_MAX + 1);
@@ -200,7 +202,8 @@ static int forget_old(struct core *c, struct arena *a, const unsigned char secre
                       struct err *e)
 {
 	struct old_attempts old = { .n = 0 };
-	int rc = store_by_parent(c, a, KIND_ATTEMPT, secret_id, 32, collect_attempt, &old, e);
+	int rc = store_by_parent(c, a, KIND_ATTEMPT, secret_id, 32, collect_attempt, &old,
+	                         e);
 
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
@@ -253,7 +256,8 @@ static int publish(struct core *c, struct arena *a, const struct kv_secret *s,
 	int rc;
 
 	memcpy(id, t->o.id, sizeof(id));
-	if ((rc = kv_write(c, a, s->mount, s->path, data, s->current, &version, e)) != ERR_OK ||
+	if ((rc = kv_write(c, a, s->mount, s->path, data, s->current, &version, e)) !=
+	            ERR_OK ||
 	    (rc = rotation_attempt_load(c, a, id, t, e)) != ERR_OK)
 		return rc;
 	t->version = version;
@@ -323,7 +327,8 @@ static int judge_due(struct core *c, struct arena *a, const struct store_object 
 	struct rotation_attempt t;
 	int rc = rotation_attempt_read(a, o, &t, e);
 
-	if (rc != ERR_OK || (rc = rotation_judge(c, a, &t, e)) != ERR_OK || rotation_ended(&t))
+	if (rc != ERR_OK || (rc = rotation_judge(c, a, &t, e)) != ERR_OK ||
+	    rotation_ended(&t))
 		return rc;
 	/* The wall clock was stepped ahead: what is left is told by the other one. */
 	t.deadline_ms = c->now_ms + (t.boot_due_ms - c->boot_ms);
@@ -386,8 +391,10 @@ static int run_slot(struct core *c, struct arena *a, const struct store_object *
 
 int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 {
-	struct due late = { .at = arena_alloc(a, (size_t)limit * sizeof(struct store_object)) };
-	struct due slots = { .at = arena_alloc(a, STARTS_AT_ONCE * sizeof(struct store_object)) };
+	struct due late = { .at = arena_alloc(a, (size_t)limit *
+		                                         sizeof(struct store_object)) };
+	struct due slots = { .at = arena_alloc(a, STARTS_AT_ONCE *
+		                                          sizeof(struct store_object)) };
 	int rc;
 
 	if (late.at == NULL || slots.at == NULL)
@@ -396,8 +403,8 @@ int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 	for (size_t i = 0; rc == ERR_OK && i < late.n; i++)
 		rc = judge_due(c, a, &late.at[i], e);
 	if (rc == ERR_OK)
-		rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE, collect_due,
-		               &slots, e);
+		rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE,
+		               collect_due, &slots, e);
 	for (size_t i = 0; rc == ERR_OK && i < slots.n; i++)
 		rc = run_slot(c, a, &slots.at[i], e);
 	return rc;

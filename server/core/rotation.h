@@ -10,9 +10,9 @@
  *   claimed -> propagating (reported as "published") -> converged | late
  *
  * The strategy is `generate`: there is no target to set, so claiming, generating and
- * publishing are one transaction and no crash can come between them.  Holders are the leases
- * that were alive at the publication; each of them remembers the attempt and what it wants.
- * Everything needed to go on is in these rows: a restart changes nothing.
+ * publishing are one transaction and no crash can come between them.  Holders are the
+ * leases that were alive at the publication; each of them remembers the attempt and what
+ * it wants. Everything needed to go on is in these rows: a restart changes nothing.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,19 +26,19 @@
 #define ROTATION_TIMEOUT_MS     60000
 #define ROTATION_TIMEOUT_MAX_MS (24ll * 3600 * 1000)
 #define ROTATION_FIELD_MAX      256u
-#define ROTATION_KEEP           10 /* ended attempts kept per secret */
+#define ROTATION_KEEP           10  /* ended attempts kept per secret */
 #define ROTATION_FREEZE         500 /* holders written down when an attempt ends */
 
 struct rotation_rule {
 	struct store_object o; /* version 0: not stored */
-	bool configured; /* by an operator; else only its attempts are remembered */
+	bool configured;       /* by an operator; else only its attempts are remembered */
 	const char *path;
 	const char *field; /* "": the only field, or "password" */
 	struct generate_rule gen;
 	int64_t timeout_ms;
 	struct schedule schedule;
 	int64_t last_slot, next_slot;
-	const char *problem; /* why the last scheduled run did nothing; "" */
+	const char *problem;       /* why the last scheduled run did nothing; "" */
 	unsigned char attempt[16]; /* the newest */
 	bool has_attempt;
 };
@@ -61,11 +61,13 @@ struct rotation_attempt {
 	int64_t holders, waiting, applied;
 	int64_t bits;
 	bool marking; /* holders are still being counted */
-	const struct value *frozen; /* report of the holders as it was at the end, or NULL */
+	const struct value
+		*frozen; /* report of the holders as it was at the end, or NULL */
 	const struct value *readers; /* the same for readers through the plain API */
 };
 
-/** rotation_rule_load(c, a, secret_id, out, e): the rule, or the default one (version 0). */
+/** rotation_rule_load(c, a, secret_id, out, e): the rule, or the default one (version 0).
+ */
 int rotation_rule_load(struct core *c, struct arena *a, const unsigned char secret_id[32],
                        struct rotation_rule *out, struct err *e) MUST_CHECK;
 int rotation_rule_read(struct arena *a, const struct store_object *o,
@@ -95,20 +97,23 @@ struct rotation_order {
 	const char *request_id;
 	const char *actor;
 };
-/** rotation_start(c, a, secret_id, order, out, e): make a new value and publish it.  ERR_INVALID names an
- * attempt that is still under way; ERR_NOENT if the secret has no current version. */
+/** rotation_start(c, a, secret_id, order, out, e): make a new value and publish it.
+ * ERR_INVALID names an attempt that is still under way; ERR_NOENT if the secret has no
+ * current version. */
 int rotation_start(struct core *c, struct arena *a, const unsigned char secret_id[32],
                    const struct rotation_order *order, struct rotation_attempt *out,
                    struct err *e) MUST_CHECK;
-/** rotation_judge(c, a, t, e): end an attempt whose deadline has come by the boot clock (or by the wall
- * clock, after a reboot). */
+/** rotation_judge(c, a, t, e): end an attempt whose deadline has come by the boot clock
+ * (or by the wall clock, after a reboot). */
 int rotation_judge(struct core *c, struct arena *a, struct rotation_attempt *t,
                    struct err *e) MUST_CHECK;
 
 /* Leases report. */
-/** rotation_publishing(c, a, secret_id, attempt, found, e): the attempt that publishes right now. */
-int rotation_publishing(struct core *c, struct arena *a, const unsigned char secret_id[32],
-                        unsigned char attempt[16], bool *found, struct err *e) MUST_CHECK;
+/** rotation_publishing(c, a, secret_id, attempt, found, e): the attempt that publishes
+ * right now. */
+int rotation_publishing(struct core *c, struct arena *a,
+                        const unsigned char secret_id[32], unsigned char attempt[16],
+                        bool *found, struct err *e) MUST_CHECK;
 struct rotation_marked {
 	int64_t holders, waiting;
 	bool more; /* others follow */
@@ -116,7 +121,8 @@ struct rotation_marked {
 /** rotation_holders(c, a, attempt, m, e): so many leases were counted. */
 int rotation_holders(struct core *c, struct arena *a, const unsigned char attempt[16],
                      const struct rotation_marked *m, struct err *e) MUST_CHECK;
-/** rotation_settled(c, a, attempt, applied, e): one holder need not be waited for any more. */
+/** rotation_settled(c, a, attempt, applied, e): one holder need not be waited for any
+ * more. */
 int rotation_settled(struct core *c, struct arena *a, const unsigned char attempt[16],
                      bool applied, struct err *e) MUST_CHECK;
 

@@ -56,7 +56,8 @@ int rotation_attempt_read(struct arena *a, const struct store_object *o,
 	out->readers = value_get(b, "readers");
 	if (o->id_len != 16 || o->parent_len != 32 ||
 	    take_state(value_cstr_or(a, b, "state", "?"), &out->state) != 0)
-		return err_set(e, ERR_INTEGRITY, "a rotation attempt's record is malformed");
+		return err_set(e, ERR_INTEGRITY,
+		               "a rotation attempt's record is malformed");
 	return ERR_OK;
 }
 
@@ -122,7 +123,7 @@ static struct value *holder_value(struct arena *a, const struct rotation_attempt
 	struct value *v = value_object(a);
 	bool applied = !l->waits && l->applied >= l->wants;
 	const char *state = lease_state_name(applied && lease_alive(l) ? LEASE_APPLIED
-	                                                                : l->state);
+	                                                               : l->state);
 
 	if (!applied && l->state == LEASE_APPLIED)
 		state = "waiting"; /* has applied an older version */
@@ -151,12 +152,13 @@ int rotation_report_slice(struct core *c, struct arena *a,
 	if (scratch == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (rep->holders == NULL)
-		rep->holders = t->frozen != NULL ? value_copy(a, t->frozen) : value_array(a);
+		rep->holders = t->frozen != NULL ? value_copy(a, t->frozen)
+		                                 : value_array(a);
 	if (t->frozen != NULL)
 		return ERR_OK;
 	rc = store_by_tag_page(c, scratch, KIND_LEASE, t->o.parent, 32,
-	                       rep->started ? rep->after : NULL, sizeof(rep->after), limit,
-	                       lease_collect, &ls, e);
+	                       rep->started ? rep->after : NULL, sizeof(rep->after),
+	                       limit, lease_collect, &ls, e);
 	if (rc != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < ls.n; i++) {

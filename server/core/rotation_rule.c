@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rotation_rule - the stored rule of a secret, its schedule, and which field it is about. */
+/* rotation_rule - the stored rule of a secret, its schedule, and which field it is about.
+ */
 #include <string.h>
 
 #include "arena.h"

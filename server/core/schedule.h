@@ -4,10 +4,10 @@
 /*
  * schedule - when something that happens every so often happens next.
  *
- * A slot is anchor + k * every (k >= 1); its moment is the slot plus a delay that depends on
- * nothing but the seed and the slot, so that a restart computes the same one.  The next slot
- * follows from the schedule, never from how long the last run took; slots that passed while
- * nobody looked are run once.
+ * A slot is anchor + k * every (k >= 1); its moment is the slot plus a delay that depends
+ * on nothing but the seed and the slot, so that a restart computes the same one.  The
+ * next slot follows from the schedule, never from how long the last run took; slots that
+ * passed while nobody looked are run once.
  */
 #include <stdint.h>
 
@@ -21,7 +21,8 @@ struct schedule {
 	unsigned char seed[16];
 };
 
-/** schedule_next(s, last, now): the first slot after both ${last} and ${now}; 0 if there is none. */
+/** schedule_next(s, last, now): the first slot after both ${last} and ${now}; 0 if there
+ * is none. */
 int64_t schedule_next(const struct schedule *s, int64_t last, int64_t now);
 /** schedule_moment(s, slot): when it is to be run: slot <= moment <= slot + jitter. */
 int64_t schedule_moment(const struct schedule *s, int64_t slot);
