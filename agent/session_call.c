@@ -241,6 +241,15 @@ void session_order(struct session *s, const json_t *order)
 	s->phase = PHASE_REVOKED;
 }
 
+void session_alarm(struct session *s, const json_t *data)
+{
+	const char *text = reply_str(data, "alarm");
+
+	if (text != NULL && strncmp(s->alarm, text, 190) != 0)
+		log_error("the server raises an alarm", LOG_S("alarm", text));
+	snprintf(s->alarm, sizeof(s->alarm), "%.190s", text != NULL ? text : "");
+}
+
 void session_pins(struct session *s, const json_t *list)
 {
 	struct identity *id = s->o.identity;

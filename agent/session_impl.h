@@ -99,6 +99,8 @@ void session_offline(struct session *s, int retry_after, const char *why);
 void session_login(struct session *s);
 /** session_order(s, order): obey a wipe order if it is genuine. */
 void session_order(struct session *s, const json_t *order);
+/** session_alarm(s, data): what the server warns of ("two agents with one identity"), or that it no longer does. */
+void session_alarm(struct session *s, const json_t *data);
 /** session_pins(s, pins): take over the announced keys. */
 void session_pins(struct session *s, const json_t *pins);
 /** session_checkpoint(s, note): look at a tree head. */

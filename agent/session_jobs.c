@@ -84,7 +84,7 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 	s->token_works = false;
 	s->token_refresh_at =
 		ttl > 0 ? backoff_renew_at(session_now(s), ttl, session_random()) : 0;
-	s->alarm[0] = '\0';
+	session_alarm(s, data);
 	s->phase = PHASE_SYNC;
 	session_pins(s, json_object_get(data, "pins"));
 	session_checkpoint(s, json_object_get(data, "checkpoint"));
@@ -162,6 +162,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 		s->holdings[i].want_lease =
 			s->holdings[i].lease_id[0] == '\0' && !s->holdings[i].revoked;
 	s->rev = reply_int(data, "rev", 0);
+	session_alarm(s, data);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';

@@ -74,6 +74,7 @@ static void on_watch(struct session *s, const json_t *data)
 	s->rev = reply_int(data, "rev", s->rev);
 	if (json_array_size(events) == 0)
 		housekeeping(s);
+	session_alarm(s, data);
 	session_checkpoint(s, json_object_get(data, "checkpoint"));
 	session_pins(s, json_object_get(data, "pins"));
 }

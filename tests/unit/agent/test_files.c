@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From values to files: one generation per change, nothing kept, nothing half. */
+#include "rig.h"
+
+#include <errno.h>
+
+#include "agent/deliver/files.h"
+
+static const char config[] = "grace: 10s\nrun_dir: /dev/shm/x\nfiles:\n"
+			     "- {path: secret/a, field: user, binding: one}\n"
+			     "- {path: secret/a, field: pw, binding: one}\n"
+			     "- {path: secret/b, field: key, binding: one}\n"
+			     "- {path: secret/b, field: key, binding: two, mode: 0440}\n";
+enum { A, B };
+
+static struct arena *a, *keep;
+static struct settings s;
+static struct files *f;
+static int run_fd = -1;
+static const unsigned char digest_key[32] = { 1 };
+static struct files_value values[2];
+
+static void open_files(const char *text)
+{
+	struct files_options o = { .settings = &s, .run_fd = run_fd, .digest_key = digest_key };
+
+	files_free(f);
+	f = NULL;
+	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK, "%s",
+	             e.msg);
+	cr_assert_eq(files_new(&o, &f, &e), ERR_OK, "%s", e.msg);
+	files_recover(f);
+}
+
+static void setup(void)
+{
+	rig_open();
+	a = arena_new(16 << 20);
+	keep = arena_new(4 << 20);
+	run_fd = open(rig_dir, O_RDONLY | O_DIRECTORY);
+	open_files(config);
+}
+
+static void teardown(void)
+{
+	files_free(f);
+	close(run_fd);
+	arena_free(a);
+	arena_free(keep);
+	rig_close();
+}
+
+TestSuite(files, .init = setup, .fini = teardown, .timeout = 30);
+
+static void give(int path, int64_t version, const char *key, const char *text)
+{
+	struct value *data = values[path].data != NULL ? (struct value *)values[path].data
+	                                               : value_object(a);
+
+	value_set_str(a, data, key, text);
+	values[path] = (struct files_value){ .data = data,
+		                             .lease_id = path == A ? "la" : "lb",
+		                             .version = version,
+		                             .expires = 5000 };
+}
+
+static void deliver(int64_t now)
+{
+	files_deliver(f, a, values, now);
+}
+
+static void deliver_both(void)
+{
+	memset(values, 0, sizeof(values));
+	give(A, 1, "user", "me");
+	give(A, 1, "pw", "one");
+	give(B, 1, "key", "k1");
+	deliver(100);
+	cr_assert_eq(values[A].rc, ERR_OK, "%s", values[A].e.msg);
+	cr_assert_eq(values[B].rc, ERR_OK, "%s", values[B].e.msg);
+	memset(values, 0, sizeof(values));
+}
+
+Test(files, delivers_all_of_a_binding_in_one_generation)
+{
+	deliver_both();
+	cr_assert_str_eq(rig_read("one/user"), "me");
+	cr_assert_str_eq(rig_read("one/pw"), "one");
+	cr_assert_str_eq(rig_read("one/key"), "k1");
+	cr_assert_str_eq(rig_read("two/key"), "k1");
+	cr_assert(rig_exists("one/..g000001"));
+	cr_assert_not(rig_exists("one/..g000002"));
+	cr_assert(files_held(f, A)->present);
+	cr_assert_eq(files_held(f, B)->version, 1);
+	cr_assert_str_eq(files_held(f, B)->lease_id, "lb");
+}
+
+Test(files, carries_over_what_did_not_change)
+{
+	deliver_both();
+	give(A, 2, "user", "you");
+	give(A, 2, "pw", "two");
+	deliver(100);
+	cr_assert_eq(values[A].rc, ERR_OK, "%s", values[A].e.msg);
+	cr_assert_str_eq(rig_read("one/..g000002/pw"), "two");
+	cr_assert_str_eq(rig_read("one/..g000002/key"), "k1");
+	cr_assert_eq(files_held(f, A)->version, 2);
+	cr_assert_eq(files_held(f, B)->version, 1);
+	cr_assert(files_held(f, B)->present);
+	cr_assert_not(rig_exists("two/..g000002"), "that binding has nothing new");
+}
+
+Test(files, refuses_a_secret_without_the_field_and_keeps_the_old)
+{
+	deliver_both();
+	give(A, 2, "user", "you");
+	give(B, 2, "key", "k2");
+	deliver(100);
+	cr_assert_eq(values[A].rc, ERR_INVALID);
+	cr_assert_str_eq(values[A].e.msg, "the secret has no field 'pw' (file 'one/pw')");
+	cr_assert_eq(values[B].rc, ERR_OK);
+	cr_assert_str_eq(rig_read("one/user"), "me");
+	cr_assert_str_eq(rig_read("one/pw"), "one");
+	cr_assert_str_eq(rig_read("one/key"), "k2");
+	cr_assert_eq(files_held(f, A)->version, 1);
+	cr_assert(files_held(f, A)->present);
+}
+
+Test(files, writes_numbers_and_truth_values_and_refuses_objects)
+{
+	memset(values, 0, sizeof(values));
+	struct value *data = value_object(a);
+
+	value_set(data, "user", value_number(a, "18446744073709551616.50", 23));
+	value_set_bool(a, data, "pw", true);
+	values[A] = (struct files_value){ .data = data, .lease_id = "la", .version = 1 };
+	deliver(0);
+	cr_assert_eq(values[A].rc, ERR_OK, "%s", values[A].e.msg);
+	cr_assert_str_eq(rig_read("one/user"), "18446744073709551616.50");
+	cr_assert_str_eq(rig_read("one/pw"), "true");
+	data = value_object(a);
+	value_set(data, "user", value_object(a));
+	value_set_str(a, data, "pw", "x");
+	values[A] = (struct files_value){ .data = data, .lease_id = "la", .version = 2 };
+	deliver(0);
+	cr_assert_eq(values[A].rc, ERR_INVALID);
+	cr_assert_not_null(strstr(values[A].e.msg, "field 'user'"), "%s", values[A].e.msg);
+}
+
+Test(files, keeps_a_replaced_generation_for_its_grace)
+{
+	deliver_both();
+	give(B, 2, "key", "k2");
+	deliver(100);
+	cr_assert_eq(files_reap(f, 100), 10100);
+	cr_assert_str_eq(rig_read("two/..g000001/key"), "k1");
+	cr_assert_eq(files_reap(f, 10099), 10100);
+	cr_assert(rig_exists("two/..g000001"));
+	cr_assert_eq(files_reap(f, 10100), -1);
+	cr_assert_not(rig_exists("two/..g000001"));
+	cr_assert_not(rig_exists("one/..g000001"));
+	cr_assert_str_eq(rig_read("two/key"), "k2");
+}
+
+Test(files, finds_after_a_restart_what_is_still_good)
+{
+	deliver_both();
+	open_files(config);
+	cr_assert(files_held(f, A)->present);
+	cr_assert(files_held(f, B)->present);
+	cr_assert_eq(files_held(f, A)->version, 1);
+	cr_assert_str_eq(files_held(f, A)->lease_id, "la");
+	cr_assert_eq(files_held(f, A)->expires, 5000);
+	cr_assert_str_eq(rig_read("one/pw"), "one");
+	/* Nothing was written again. */
+	cr_assert_not(rig_exists("one/..g000002"));
+}
+
+Test(files, notes_renewals_beside_the_files)
+{
+	deliver_both();
+	files_set_expiry(f, A, 9000);
+	open_files(config);
+	cr_assert_eq(files_held(f, A)->expires, 9000);
+	cr_assert_eq(files_held(f, B)->expires, 5000);
+}
+
+static void overwrite(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)chmod(rig_path(name, path), 0600);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	(void)chmod(path, 0400);
+}
+
+Test(files, does_not_trust_a_changed_file_after_a_restart)
+{
+	deliver_both();
+	overwrite("one/pw", "bad");
+	open_files(config);
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert(files_held(f, B)->present);
+}
+
+Test(files, does_not_trust_another_owner_mode_or_name_after_a_restart)
+{
+	char path[PATH_MAX];
+
+	deliver_both();
+	cr_assert_eq(chmod(rig_path("one/user", path), 0444), 0);
+	open_files(config);
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert(files_held(f, B)->present);
+}
+
+Test(files, notices_what_others_change)
+{
+	char path[PATH_MAX];
+
+	deliver_both();
+	cr_assert_not(files_drifted(f, A));
+	cr_assert_not(files_drifted(f, B));
+	overwrite("one/pw", "bad");
+	cr_assert(files_drifted(f, A));
+	cr_assert_not(files_drifted(f, B));
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert_eq(unlink(rig_path("two/..g000001/key", path)), 0);
+	cr_assert(files_drifted(f, B));
+}
+
+Test(files, does_not_carry_over_what_others_changed)
+{
+	deliver_both();
+	overwrite("one/pw", "bad");
+	give(B, 2, "key", "k2");
+	deliver(100);
+	cr_assert_eq(values[B].rc, ERR_OK, "%s", values[B].e.msg);
+	cr_assert_not(rig_exists("one/pw"));
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert_eq(files_held(f, A)->version, 1);
+}
+
+Test(files, wipes_one_secret_everywhere_and_leaves_the_rest)
+{
+	deliver_both();
+	give(A, 2, "user", "you");
+	give(A, 2, "pw", "two");
+	deliver(100);
+	cr_assert_eq(files_wipe(f, A, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not(rig_exists("one/pw"));
+	cr_assert_not(rig_exists("one/user"));
+	cr_assert_not(rig_holds("two"));
+	cr_assert_not(rig_exists("one/..g000001/pw"));
+	cr_assert_str_eq(rig_read("one/key"), "k1");
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert_eq(files_held(f, A)->version, 0);
+	cr_assert_eq(files_wipe(f, B, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not(rig_exists("one/..data"));
+	cr_assert_not(rig_exists("two/..data"));
+	cr_assert_not(rig_holds("k1"));
+}
+
+Test(files, wipes_all_and_can_deliver_again)
+{
+	deliver_both();
+	cr_assert_eq(files_wipe_all(f, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not(rig_holds("k1"));
+	cr_assert_not(rig_holds("one"));
+	cr_assert_not(files_held(f, A)->present);
+	deliver_both();
+	cr_assert_str_eq(rig_read("two/key"), "k1");
+}
+
+Test(files, wipes_bindings_that_are_no_longer_configured)
+{
+	char path[PATH_MAX];
+
+	deliver_both();
+	cr_assert_eq(mkdir(rig_path("foreign", path), 0700), 0);
+	open_files("files:\n- {path: secret/a, field: pw, binding: one}\n");
+	cr_assert_not(rig_exists("two"));
+	cr_assert(rig_exists("foreign"));
+	cr_assert_str_eq(rig_read("one/pw"), "one");
+	cr_assert(files_held(f, A)->present);
+}
+
+Test(files, keeps_no_value_in_its_notes)
+{
+	const char *notes;
+
+	deliver_both();
+	notes = rig_read("one/..data/..meta");
+	cr_assert_not_null(notes);
+	cr_assert_null(strstr(notes, "\"one\""));
+	cr_assert_null(strstr(notes, "k1"));
+	cr_assert_not_null(strstr(notes, "digest"));
+}
