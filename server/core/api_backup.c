@@ -109,18 +109,19 @@ static int h_data(struct req *r)
 }
 
 static const struct field data_fields[] = {
-	{ "name", "string", "name of the backup, as listed" },
-	{ "offset", "int", "first byte" },
-	{ "length", "int", "number of bytes, at most 524288" },
-	{ NULL, NULL, NULL },
+	{"name",    "string", "name of the backup, as listed"  },
+	{ "offset", "int",    "first byte"                     },
+	{ "length", "int",    "number of bytes, at most 524288"},
+	{ NULL,     NULL,     NULL			     },
 };
 
 static const struct route rows[] = {
-	{ "system", M_POST, "backup", R_SUDO, NULL, h_take, NULL,
-	  "Take a backup on the server and verify it." },
-	{ "system", M_LIST, "backup", 0, NULL, h_list, NULL, "List the backups on the server." },
-	{ "system", M_GET, "backup/data", R_SUDO, data_fields, h_data, NULL,
-	  "Read a part of a backup." },
+	{"system",  M_POST, "backup",      R_SUDO, NULL,        h_take, NULL,
+         "Take a backup on the server and verify it."},
+	{ "system", M_LIST, "backup",      0,      NULL,        h_list, NULL,
+         "List the backups on the server."           },
+	{ "system", M_GET,  "backup/data", R_SUDO, data_fields, h_data, NULL,
+         "Read a part of a backup."                  },
 };
 
 const struct route_table routes_backup = { rows, sizeof(rows) / sizeof(rows[0]) };

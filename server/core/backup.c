@@ -21,9 +21,9 @@
 #include "store_row.h"
 #include "text.h"
 
-#define COPY_PAGES 256
-#define CHECK_ROWS 256
-#define CHUNK (512u * 1024)
+#define COPY_PAGES   256
+#define CHECK_ROWS   256
+#define CHUNK        (512u * 1024)
 #define ABANDONED_MS 10000
 
 struct backup {
@@ -55,7 +55,8 @@ static int bad_copy(struct err *e, const char *what)
 
 static int system_error(struct err *e, const char *what)
 {
-	return err_sys(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, errno, "%s", what);
+	return err_sys(e, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, errno,
+	               "%s", what);
 }
 
 static void close_fd(int *fd)
@@ -117,7 +118,8 @@ static int write_all(int fd, const unsigned char *p, size_t n, off_t at, struct 
 
 static int publish(struct backup *b, struct err *e)
 {
-	if (renameat(b->dirfd, b->part, b->dirfd, b->result.name) != 0 || fsync(b->dirfd) != 0)
+	if (renameat(b->dirfd, b->part, b->dirfd, b->result.name) != 0 ||
+	    fsync(b->dirfd) != 0)
 		return system_error(e, "publishing the backup");
 	b->part[0] = '\0';
 	clean_up(b);
@@ -148,7 +150,8 @@ static int read_back(struct backup *b, struct err *e)
 		return ERR_OK;
 	(void)crypto_hash_sha256_final(&b->image, digest);
 	(void)crypto_hash_sha256_final(&b->whole, b->result.sha256);
-	if (b->at != b->result.size || memcmp(digest, b->m.image_sha256, sizeof(digest)) != 0)
+	if (b->at != b->result.size ||
+	    memcmp(digest, b->m.image_sha256, sizeof(digest)) != 0)
 		return bad_copy(e, "the file does not hold what was written");
 	return publish(b, e);
 }
@@ -188,7 +191,8 @@ static int write_image(struct backup *b, struct err *e)
 		(void)crypto_hash_sha256_update(&b->image, buf, (size_t)n);
 		rc = write_all(b->out, buf, (size_t)n, b->at + BACKUP_HEADER, e);
 		/* Start writing now, so that the sync at the end finds little to do. */
-		(void)sync_file_range(b->out, b->at + BACKUP_HEADER, n, SYNC_FILE_RANGE_WRITE);
+		(void)sync_file_range(b->out, b->at + BACKUP_HEADER, n,
+		                      SYNC_FILE_RANGE_WRITE);
 		b->at += n;
 	}
 	free(buf);
@@ -199,7 +203,8 @@ static int begin_file(struct backup *b, struct err *e)
 {
 	snprintf(b->part, sizeof(b->part), "%s.part", b->result.name);
 	b->in = open(b->scratch, O_RDONLY | O_CLOEXEC);
-	b->out = openat(b->dirfd, b->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	b->out = openat(b->dirfd, b->part,
+	                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (b->in < 0 || b->out < 0)
 		return system_error(e, "creating the backup");
 	(void)crypto_hash_sha256_init(&b->image);
@@ -304,7 +309,9 @@ static int check_rows(struct backup *b, struct err *e)
 
 static int open_copy(struct backup *b, struct err *e)
 {
-	const struct db_options o = { .path = b->scratch, .read_only = true, .no_create = true };
+	const struct db_options o = { .path = b->scratch,
+		                      .read_only = true,
+		                      .no_create = true };
 	int rc = db_open(&o, &b->db, e);
 
 	if (rc != ERR_OK)
@@ -356,7 +363,8 @@ static int begin_copy(struct backup *b, struct err *e)
 
 	if ((b->dirfd = backup_dir(b->c, e)) < 0)
 		return e->code;
-	snprintf(b->scratch, sizeof(b->scratch), "%s/backups/.scratch", b->c->opt.data_dir);
+	snprintf(b->scratch, sizeof(b->scratch), "%s/backups/.scratch",
+	         b->c->opt.data_dir);
 	(void)unlink(b->scratch); /* of a process that was killed */
 	if ((rc = db_copy_start(b->c->db, b->scratch, &b->copying, e)) == ERR_OK)
 		b->phase = copy_pages;
@@ -372,7 +380,8 @@ static void make_name(struct backup *b)
 	gmtime_r(&s, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
 	text_hex(b->id, 4, id);
-	snprintf(b->result.name, sizeof(b->result.name), "vault-%s-%s" BACKUP_SUFFIX, stamp, id);
+	snprintf(b->result.name, sizeof(b->result.name), "vault-%s-%s" BACKUP_SUFFIX,
+	         stamp, id);
 }
 
 int backup_start(struct core *c, unsigned char id[16], struct err *e)
@@ -424,8 +433,8 @@ void backup_step(void *core)
 	b->done = true;
 }
 
-int backup_poll(struct core *c, const unsigned char id[16], bool *done, struct backup_result *out,
-                struct err *e)
+int backup_poll(struct core *c, const unsigned char id[16], bool *done,
+                struct backup_result *out, struct err *e)
 {
 	struct backup *b = c->backup;
 	int rc;

@@ -20,7 +20,8 @@
 static const char magic[8] = { 'V', 'L', 'T', 'B', 'K', 'U', 'P', '1' };
 static const char label[] = "vault/backup/v1"; /* with its NUL */
 
-static struct value *render(struct core *c, struct arena *a, const struct backup_manifest *m)
+static struct value *render(struct core *c, struct arena *a,
+                            const struct backup_manifest *m)
 {
 	struct value *v = value_object(a);
 
@@ -72,7 +73,8 @@ bool backup_name_ok(const char *name)
 	size_t n = strlen(name), suffix = sizeof(BACKUP_SUFFIX) - 1;
 
 	return n > suffix && n < BACKUP_NAME_MAX && name[0] != '.' &&
-	       strspn(name, allowed) == n && strcmp(name + n - suffix, BACKUP_SUFFIX) == 0;
+	       strspn(name, allowed) == n &&
+	       strcmp(name + n - suffix, BACKUP_SUFFIX) == 0;
 }
 
 int backup_dir(const struct core *c, struct err *e)
@@ -145,8 +147,8 @@ static int read_part(int fd, struct arena *a, struct backup_part *part, struct e
 	return ERR_OK;
 }
 
-int backup_read(const struct core *c, struct arena *a, const char *name, struct backup_part *part,
-                struct err *e)
+int backup_read(const struct core *c, struct arena *a, const char *name,
+                struct backup_part *part, struct err *e)
 {
 	AUTO_CLOSE int dirfd = -1;
 	AUTO_CLOSE int fd = -1;

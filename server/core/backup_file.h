@@ -2,7 +2,8 @@
 #ifndef SERVER_CORE_BACKUP_FILE_H
 #define SERVER_CORE_BACKUP_FILE_H
 /*
- * backup_file - the container of a backup (docs/backup-format.md) and the directory it is in.
+ * backup_file - the container of a backup (docs/backup-format.md) and the directory it is
+ * in.
  *
  * A signed header of 4 KiB in the clear and the database image, in which everything that
  * carries meaning is sealed already.
@@ -17,8 +18,8 @@ struct arena;
 struct core;
 struct value;
 
-#define BACKUP_HEADER 4096u
-#define BACKUP_SUFFIX ".vbk"
+#define BACKUP_HEADER   4096u
+#define BACKUP_SUFFIX   ".vbk"
 #define BACKUP_NAME_MAX 80
 
 struct backup_manifest {
@@ -41,8 +42,10 @@ bool backup_name_ok(const char *name);
 /** backup_dir(c, e): a descriptor of data_dir/backups (made 0700 if missing), or -1. */
 int backup_dir(const struct core *c, struct err *e);
 /** backup_list(c, a, out, e): object name -> {size} in order of name. */
-int backup_list(const struct core *c, struct arena *a, struct value **out, struct err *e) MUST_CHECK;
-/** backup_read(c, a, name, offset, n, out, len, size, e): a part of a finished backup; short at its end. */
+int backup_list(const struct core *c, struct arena *a, struct value **out, struct err *e)
+	MUST_CHECK;
+/** backup_read(c, a, name, offset, n, out, len, size, e): a part of a finished backup;
+ * short at its end. */
 struct backup_part {
 	int64_t offset;
 	size_t want;
@@ -50,7 +53,7 @@ struct backup_part {
 	size_t n;
 	int64_t size; /* of the whole file */
 };
-int backup_read(const struct core *c, struct arena *a, const char *name, struct backup_part *part,
-                struct err *e) MUST_CHECK;
+int backup_read(const struct core *c, struct arena *a, const char *name,
+                struct backup_part *part, struct err *e) MUST_CHECK;
 
 #endif

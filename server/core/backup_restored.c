@@ -9,8 +9,8 @@
 #include "rng.h"
 #include "store.h"
 
-#define MARKER "restored"
-#define PAGE 64
+#define MARKER    "restored"
+#define PAGE      64
 #define ARENA_MAX (16u * 1024 * 1024)
 
 /* Objects to delete, a page at a time; the store may not be written while it is read. */
@@ -68,17 +68,18 @@ static int void_kind(struct core *c, enum store_kind kind, int64_t *count, struc
 	return rc;
 }
 
-/* The marker is an encoded object, written by whoever restored; it is not sealed, so it only
- * adds to the record and never decides more than that tokens end. */
+/* The marker is an encoded object, written by whoever restored; it is not sealed, so it
+ * only adds to the record and never decides more than that tokens end. */
 static const struct value *marker_value(struct arena *a, const unsigned char *p, size_t n)
 {
 	struct value *v;
 
-	return value_decode(a, p, n, &v, NULL) == ERR_OK && v->type == V_OBJECT ? v : NULL;
+	return value_decode(a, p, n, &v, NULL) == ERR_OK && v->type == V_OBJECT ? v
+	                                                                        : NULL;
 }
 
-static int record(struct core *c, struct arena *a, const struct value *marker, int64_t tokens,
-                  int64_t joins, struct err *e)
+static int record(struct core *c, struct arena *a, const struct value *marker,
+                  int64_t tokens, int64_t joins, struct err *e)
 {
 	struct value *note = value_object(a);
 	char request_id[37];
@@ -98,8 +99,10 @@ static int record(struct core *c, struct arena *a, const struct value *marker, i
 	rng_uuid4(request_id);
 	value_set_int(a, note, "tokens_voided", tokens);
 	value_set_int(a, note, "joins_voided", joins);
-	value_set_int(a, note, "backup_audit_size", value_int_or(marker, "audit_size", 0));
-	value_set_int(a, note, "backup_created_ms", value_int_or(marker, "created_ms", 0));
+	value_set_int(a, note, "backup_audit_size",
+	              value_int_or(marker, "audit_size", 0));
+	value_set_int(a, note, "backup_created_ms",
+	              value_int_or(marker, "created_ms", 0));
 	value_set_int(a, note, "restored_ms", value_int_or(marker, "restored_ms", 0));
 	if (value_bool_or(marker, "accept_rollback", false))
 		value_set_bool(a, note, "accept_rollback", true);
@@ -126,7 +129,7 @@ int backup_restored(struct core *c, struct err *e)
 	    (rc = record(c, a, marker_value(a, p, n), tokens, joins, e)) != ERR_OK ||
 	    (rc = meta_delete(c->db, MARKER, e)) != ERR_OK)
 		return rc;
-	log_warn("the database was restored from a backup", LOG_N("tokens_voided", tokens),
-	         LOG_N("joins_voided", joins));
+	log_warn("the database was restored from a backup",
+	         LOG_N("tokens_voided", tokens), LOG_N("joins_voided", joins));
 	return ERR_OK;
 }

@@ -4,10 +4,11 @@
 /*
  * db - the only door to SQL: a table of statements (stmt.h) on one connection.
  *
- * Every statement is prepared at open, so bad SQL is a start-up failure.  Only db_sqlite.c
- * knows SQLite.  Parameters $1 … in order, counted from 1; columns from 0.
- * Errors are mapped once: ERR_FULL (disk full: the batch is rolled back, service goes on),
- * ERR_NOMEM, ERR_INTEGRITY (corrupt), ERR_UNKNOWN (a sync or write failed: the process must end), ERR_DB.
+ * Every statement is prepared at open, so bad SQL is a start-up failure.  Only
+ * db_sqlite.c knows SQLite.  Parameters $1 … in order, counted from 1; columns from 0.
+ * Errors are mapped once: ERR_FULL (disk full: the batch is rolled back, service goes
+ * on), ERR_NOMEM, ERR_INTEGRITY (corrupt), ERR_UNKNOWN (a sync or write failed: the
+ * process must end), ERR_DB.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,13 +22,14 @@ struct stmt;
 
 struct db_options {
 	const char *path;
-	const char *vfs;  /* NULL: default */
-	bool read_only;   /* verification of a copy */
+	const char *vfs; /* NULL: default */
+	bool read_only;  /* verification of a copy */
 	bool no_create;
-	bool check_fs;    /* refuse network file systems, warn for overlay and tmpfs */
+	bool check_fs; /* refuse network file systems, warn for overlay and tmpfs */
 };
 
-/** db_open(o, out, e): open, settings, migrations, prepare.  ERR_SCHEMA for a newer schema (nothing touched). */
+/** db_open(o, out, e): open, settings, migrations, prepare.  ERR_SCHEMA for a newer
+ * schema (nothing touched). */
 int db_open(const struct db_options *o, struct db **out, struct err *e) MUST_CHECK;
 /** db_close(db): finalise, checkpoint, close; NULL is allowed. */
 void db_close(struct db *db);
@@ -43,7 +45,8 @@ int db_rollback_to(struct db *db, struct err *e) MUST_CHECK;
 struct stmt *db_stmt(struct db *db, enum stmt_id id);
 /** Binding borrows blobs and text until db_done(). */
 void db_bind_int(struct stmt *st, int at, int64_t v);
-void db_bind_blob(struct stmt *st, int at, const void *p, size_t n); /* p NULL: SQL NULL */
+void db_bind_blob(struct stmt *st, int at, const void *p,
+                  size_t n); /* p NULL: SQL NULL */
 void db_bind_text(struct stmt *st, int at, const char *s);
 void db_bind_null(struct stmt *st, int at);
 /** db_step(st, row, e): *row is true when there is a row to look at. */
@@ -65,15 +68,20 @@ static inline void db_stmt_auto(struct stmt **st)
 	db_done(*st);
 }
 
-/** db_backup(db, path, e): copy the whole database to a new 0600 file, fsynced (file and directory). Runs between batches. */
+/** db_backup(db, path, e): copy the whole database to a new 0600 file, fsynced (file and
+ * directory). Runs between batches. */
 int db_backup(struct db *db, const char *path, struct err *e) MUST_CHECK;
-/* The same in slices: changes that are committed between two steps are part of the copy. */
+/* The same in slices: changes that are committed between two steps are part of the copy.
+ */
 struct db_copy;
 /** db_copy_start(db, path, out, e): begin a copy to the new file ${path} (0600). */
-int db_copy_start(struct db *db, const char *path, struct db_copy **out, struct err *e) MUST_CHECK;
-/** db_copy_step(cp, pages, done, e): copy at most ${pages} pages (negative: all that are left). */
+int db_copy_start(struct db *db, const char *path, struct db_copy **out, struct err *e)
+	MUST_CHECK;
+/** db_copy_step(cp, pages, done, e): copy at most ${pages} pages (negative: all that are
+ * left). */
 int db_copy_step(struct db_copy *cp, int pages, bool *done, struct err *e) MUST_CHECK;
-/** db_copy_end(cp, e): after the last step: make the file self-contained (not synced), free ${cp}. */
+/** db_copy_end(cp, e): after the last step: make the file self-contained (not synced),
+ * free ${cp}. */
 int db_copy_end(struct db_copy *cp, struct err *e) MUST_CHECK;
 /** db_copy_abort(cp): remove the file and free; NULL is allowed. */
 void db_copy_abort(struct db_copy *cp);
@@ -81,7 +89,8 @@ void db_copy_abort(struct db_copy *cp);
 int db_checkpoint(struct db *db, bool truncate, struct err *e) MUST_CHECK;
 /** db_schema(db): number of the newest migration that is applied. */
 int db_schema(struct db *db);
-/** db_must_stop(db): has a write, a sync or the file itself failed, so that nothing may be promised any more? */
+/** db_must_stop(db): has a write, a sync or the file itself failed, so that nothing may
+ * be promised any more? */
 bool db_must_stop(const struct db *db);
 
 #endif

@@ -15,8 +15,9 @@ struct schema {
 	int applied; /* migrations that the database has */
 };
 
-/** schema_init(s, tables, ours, e): a file with ${tables} tables, indexes and views, one of which is
- * the table of migrations if ${ours}.  Someone else's database is ERR_SCHEMA. */
+/** schema_init(s, tables, ours, e): a file with ${tables} tables, indexes and views, one
+ * of which is the table of migrations if ${ours}.  Someone else's database is ERR_SCHEMA.
+ */
 int schema_init(struct schema *s, int64_t tables, int64_t ours, struct err *e) MUST_CHECK;
 
 /** schema_row(s, number, digest, n, e): the next row of that table.  ERR_SCHEMA if it is

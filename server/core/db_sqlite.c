@@ -4,16 +4,14 @@
 #include "log.h"
 #include "mutant.h"
 
-/* Pages in the write-ahead log that start a checkpoint: small, so that none of them is felt. */
+/* Pages in the write-ahead log that start a checkpoint: small, so that none of them is
+ * felt. */
 #define WAL_PAGES 250
 
 static const char *const control_sql[DB__CONTROLS] = {
-	[DB_BEGIN] = "BEGIN IMMEDIATE",
-	[DB_COMMIT] = "COMMIT",
-	[DB_ROLLBACK] = "ROLLBACK",
-	[DB_SAVEPOINT] = "SAVEPOINT request",
-	[DB_RELEASE] = "RELEASE request",
-	[DB_BACK] = "ROLLBACK TO request",
+	[DB_BEGIN] = "BEGIN IMMEDIATE",   [DB_COMMIT] = "COMMIT",
+	[DB_ROLLBACK] = "ROLLBACK",       [DB_SAVEPOINT] = "SAVEPOINT request",
+	[DB_RELEASE] = "RELEASE request", [DB_BACK] = "ROLLBACK TO request",
 };
 
 #define STMT_SQL_ROW(id, sql) [id] = sql,
@@ -151,7 +149,8 @@ void db_done(struct stmt *st)
 {
 	if (st == NULL || !st->used)
 		return;
-	(void)sqlite3_reset(st->st); /* repeats the error of the step, which was reported */
+	(void)sqlite3_reset(
+		st->st); /* repeats the error of the step, which was reported */
 	(void)sqlite3_clear_bindings(st->st);
 	st->used = false;
 	st->bind_rc = SQLITE_OK;
@@ -201,8 +200,9 @@ int db_begin(struct db *db, struct err *e)
 	return rc != ERR_OK ? rc : control(db, DB_BEGIN, e);
 }
 
-/* A checkpoint that fails leaves the log as it was; one whose sync fails ends our trust in
- * the file, which the next db_begin() reports: what was committed before is in the log. */
+/* A checkpoint that fails leaves the log as it was; one whose sync fails ends our trust
+ * in the file, which the next db_begin() reports: what was committed before is in the
+ * log. */
 static void checkpoint_if_long(struct db *db)
 {
 	struct err e;
@@ -246,7 +246,8 @@ static int in_transaction(struct db *db, struct err *e)
 		return ERR_OK;
 	if (db->last != ERR_FULL && db->last != ERR_NOMEM)
 		db->last = ERR_UNKNOWN;
-	return err_set(e, db->last, "the transaction was rolled back by an earlier failure");
+	return err_set(e, db->last,
+	               "the transaction was rolled back by an earlier failure");
 }
 
 int db_savepoint(struct db *db, struct err *e)

@@ -46,7 +46,8 @@ int db_exec(struct db *db, const char *sql, const char *what, struct err *e) MUS
 /** db_prepare_all(db, e): prepare the statement table and the transaction control. */
 int db_prepare_all(struct db *db, struct err *e) MUST_CHECK;
 /** db_prepare_one(db, sql, out, e): prepare ${sql} for long use. */
-int db_prepare_one(struct db *db, const char *sql, sqlite3_stmt **out, struct err *e) MUST_CHECK;
+int db_prepare_one(struct db *db, const char *sql, sqlite3_stmt **out, struct err *e)
+	MUST_CHECK;
 /** db_finalize_all(db): the opposite of db_prepare_all(). */
 void db_finalize_all(struct db *db);
 

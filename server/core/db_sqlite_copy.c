@@ -20,14 +20,16 @@ struct db_copy {
 /* Not synced on the way: a copy that is not finished is worth nothing. */
 static int open_target(struct db_copy *cp, struct err *e)
 {
-	AUTO_CLOSE int fd = open(cp->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO_CLOSE int fd =
+		open(cp->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int rc;
 
 	if (fd < 0)
 		return err_sys(e, ERR_IO, errno, "%s", cp->path);
 	cp->created = true;
 	rc = sqlite3_open_v2(cp->path, &cp->dst.h,
-	                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+	                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+	                             SQLITE_OPEN_EXRESCODE,
 	                     NULL);
 	if (rc != SQLITE_OK)
 		return db_fail(&cp->dst, rc, "opening the copy", e);
@@ -52,7 +54,8 @@ int db_copy_start(struct db *db, const char *path, struct db_copy **out, struct 
 		rc = open_target(cp, e);
 	if (rc == ERR_OK &&
 	    (cp->backup = sqlite3_backup_init(cp->dst.h, "main", db->h, "main")) == NULL)
-		rc = db_fail(&cp->dst, sqlite3_extended_errcode(cp->dst.h), "starting the copy", e);
+		rc = db_fail(&cp->dst, sqlite3_extended_errcode(cp->dst.h),
+		             "starting the copy", e);
 	if (rc == ERR_OK)
 		*out = cp;
 	else

@@ -14,16 +14,16 @@
 #define JULIAN_OFFSET_MS 210866760000000ll
 
 static const char settings_sql[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                                   "PRAGMA page_size = 4096;"
-                                   "PRAGMA synchronous = FULL;"
-                                   "PRAGMA foreign_keys = ON;"
-                                   "PRAGMA secure_delete = ON;"
-                                   "PRAGMA cell_size_check = ON;"
-                                   "PRAGMA trusted_schema = OFF;"
-                                   "PRAGMA mmap_size = 0;"
-                                   "PRAGMA temp_store = MEMORY;"
-                                   "PRAGMA cache_size = -32768;"
-                                   "PRAGMA journal_size_limit = 67108864;";
+				   "PRAGMA page_size = 4096;"
+				   "PRAGMA synchronous = FULL;"
+				   "PRAGMA foreign_keys = ON;"
+				   "PRAGMA secure_delete = ON;"
+				   "PRAGMA cell_size_check = ON;"
+				   "PRAGMA trusted_schema = OFF;"
+				   "PRAGMA mmap_size = 0;"
+				   "PRAGMA temp_store = MEMORY;"
+				   "PRAGMA cache_size = -32768;"
+				   "PRAGMA journal_size_limit = 67108864;";
 
 static int wal_grew(void *ctx, sqlite3 *h, const char *name, int pages)
 {
@@ -65,7 +65,8 @@ static int open_handle(struct db *db, const struct db_options *o)
 
 	if (o->read_only) {
 		immutable_uri(o->path, uri, sizeof(uri));
-		return sqlite3_open_v2(uri, &db->h, flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+		return sqlite3_open_v2(uri, &db->h,
+		                       flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
 		                       o->vfs);
 	}
 	flags |= SQLITE_OPEN_READWRITE;
@@ -105,7 +106,8 @@ static int sync_through(sqlite3_vfs *vfs, sqlite3_file *f, const char *name)
 {
 	const char *side = sqlite3_filename_journal(name);
 	int flags = 0;
-	int rc = vfs->xOpen(vfs, name, f, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB, &flags);
+	int rc = vfs->xOpen(vfs, name, f, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB,
+	                    &flags);
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -120,7 +122,8 @@ static int sync_through(sqlite3_vfs *vfs, sqlite3_file *f, const char *name)
 	return vfs->xDelete(vfs, side, 1);
 }
 
-static int sync_file_and_directory(struct db *db, const struct db_options *o, struct err *e)
+static int sync_file_and_directory(struct db *db, const struct db_options *o,
+                                   struct err *e)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(o->vfs);
 	char full[PATH_MAX], journal[PATH_MAX + 16], wal[PATH_MAX + 16];
@@ -140,7 +143,8 @@ static int sync_file_and_directory(struct db *db, const struct db_options *o, st
 }
 
 /* The first column of the first row of a query, as a number and as "is it this text?". */
-static int ask(struct db *db, const char *sql, const char *text, int64_t *out, struct err *e)
+static int ask(struct db *db, const char *sql, const char *text, int64_t *out,
+               struct err *e)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db->h, sql, -1, &st, NULL);
@@ -157,8 +161,9 @@ static int ask(struct db *db, const char *sql, const char *text, int64_t *out, s
 	return rc == SQLITE_DONE ? ERR_OK : db_fail(db, rc, "reading the database", e);
 }
 
-/* The switch to WAL leaves the removal of a rollback journal unsynced: were that undone by a
- * power cut, the journal would roll the file back to nothing.  So sync before any write. */
+/* The switch to WAL leaves the removal of a rollback journal unsynced: were that undone
+ * by a power cut, the journal would roll the file back to nothing.  So sync before any
+ * write. */
 static int ensure_wal(struct db *db, const struct db_options *o, struct err *e)
 {
 	int64_t wal;
@@ -169,7 +174,8 @@ static int ensure_wal(struct db *db, const struct db_options *o, struct err *e)
 	if ((rc = ask(db, "PRAGMA journal_mode = WAL", "wal", &wal, e)) != ERR_OK)
 		return rc;
 	if (!wal)
-		return err_set(e, ERR_DB, "the database does not take write-ahead logging");
+		return err_set(e, ERR_DB,
+		               "the database does not take write-ahead logging");
 	if ((rc = db_checkpoint(db, true, e)) != ERR_OK)
 		return rc;
 	disconnect(db);
@@ -182,9 +188,11 @@ static int ensure_wal(struct db *db, const struct db_options *o, struct err *e)
 static int read_schema(struct db *db, struct schema *s, struct err *e)
 {
 	static const char tables_sql[] = "SELECT count(*) FROM sqlite_schema";
-	static const char ours_sql[] = "SELECT count(*) FROM sqlite_schema "
-	                               "WHERE type = 'table' AND name = 'schema_migration'";
-	static const char rows_sql[] = "SELECT number, digest FROM schema_migration ORDER BY number";
+	static const char ours_sql[] =
+		"SELECT count(*) FROM sqlite_schema "
+		"WHERE type = 'table' AND name = 'schema_migration'";
+	static const char rows_sql[] =
+		"SELECT number, digest FROM schema_migration ORDER BY number";
 	int64_t tables, ours;
 	sqlite3_stmt *st = NULL;
 	int rc, step = SQLITE_DONE;
@@ -196,7 +204,8 @@ static int read_schema(struct db *db, struct schema *s, struct err *e)
 	if ((rc = db_prepare_one(db, rows_sql, &st, e)) != ERR_OK)
 		return rc;
 	while (rc == ERR_OK && (step = sqlite3_step(st)) == SQLITE_ROW)
-		rc = schema_row(s, sqlite3_column_int64(st, 0), sqlite3_column_blob(st, 1),
+		rc = schema_row(s, sqlite3_column_int64(st, 0),
+		                sqlite3_column_blob(st, 1),
 		                (size_t)sqlite3_column_bytes(st, 1), e);
 	sqlite3_finalize(st);
 	if (rc == ERR_OK && step != SQLITE_DONE)
@@ -214,10 +223,12 @@ static int64_t now_ms(const struct db_options *o)
 	return julian - JULIAN_OFFSET_MS;
 }
 
-static int record_migration(struct db *db, const struct migration *m, int64_t now, struct err *e)
+static int record_migration(struct db *db, const struct migration *m, int64_t now,
+                            struct err *e)
 {
-	static const char sql[] = "INSERT INTO schema_migration (number, name, digest, applied_ms) "
-	                          "VALUES ($1, $2, $3, $4)";
+	static const char sql[] =
+		"INSERT INTO schema_migration (number, name, digest, applied_ms) "
+		"VALUES ($1, $2, $3, $4)";
 	sqlite3_stmt *st = NULL;
 	int rc = db_prepare_one(db, sql, &st, e);
 
@@ -267,14 +278,15 @@ static int set_up(struct db *db, const struct db_options *o, struct err *e)
 	int rc;
 
 	configure_library();
-	if ((rc = connect_file(db, o, e)) != ERR_OK || (rc = read_schema(db, &s, e)) != ERR_OK)
+	if ((rc = connect_file(db, o, e)) != ERR_OK ||
+	    (rc = read_schema(db, &s, e)) != ERR_OK)
 		return rc;
 	if (o->read_only) {
 		db->schema = s.applied;
 		rc = s.applied == (int)migrations_count
 		             ? ERR_OK
-		             : err_set(e, ERR_SCHEMA, "%s: schema %d, not %zu", o->path, s.applied,
-		                       migrations_count);
+		             : err_set(e, ERR_SCHEMA, "%s: schema %d, not %zu", o->path,
+		                       s.applied, migrations_count);
 	} else if ((rc = ensure_wal(db, o, e)) == ERR_OK) {
 		rc = migrate(db, &s, now_ms(o), e);
 	}

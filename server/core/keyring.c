@@ -9,7 +9,7 @@
 #include "rng.h"
 
 #define TERMS_MAX 64u
-#define FORMAT 1u
+#define FORMAT    1u
 
 struct kek {
 	uint32_t term;
@@ -32,7 +32,7 @@ struct keyring {
  *   (u32 term, key 32) per term | key 32 per key | checkpoint seed 32 | order seed 32
  */
 #define BLOB_HEAD 16u
-#define BLOB_MAX (BLOB_HEAD + TERMS_MAX * 36 + KEY__MAX * 32 + 64)
+#define BLOB_MAX  (BLOB_HEAD + TERMS_MAX * 36 + KEY__MAX * 32 + 64)
 
 const unsigned char *keyring_key(const struct keyring *k, enum key_id id)
 {
@@ -60,7 +60,8 @@ const unsigned char *keyring_checkpoint_public(const struct keyring *k)
 	return k->checkpoint + 32;
 }
 
-void keyring_order_sign(const struct keyring *k, const void *msg, size_t n, unsigned char sig[64])
+void keyring_order_sign(const struct keyring *k, const void *msg, size_t n,
+                        unsigned char sig[64])
 {
 	(void)crypto_sign_detached(sig, NULL, msg, n, k->order);
 }
@@ -167,8 +168,8 @@ static int unpack(struct keyring *k, const unsigned char *p, size_t n)
 	k->active = get_u32(&p);
 	k->terms = get_u32(&p);
 	keys = get_u32(&p);
-	if (format != FORMAT || k->terms < 1 || k->terms > TERMS_MAX || keys != KEY__MAX ||
-	    n != BLOB_HEAD + k->terms * 36 + keys * 32 + 64)
+	if (format != FORMAT || k->terms < 1 || k->terms > TERMS_MAX ||
+	    keys != KEY__MAX || n != BLOB_HEAD + k->terms * 36 + keys * 32 + 64)
 		return -1;
 	for (uint32_t i = 0; i < k->terms; i++) {
 		k->kek[i].term = get_u32(&p);
@@ -193,7 +194,8 @@ static void blob_aad(struct aad *aad, const unsigned char vault_id[16])
 }
 
 int keyring_seal(const struct keyring *k, const unsigned char root[32],
-                 const unsigned char vault_id[16], unsigned char **out, size_t *n, struct err *e)
+                 const unsigned char vault_id[16], unsigned char **out, size_t *n,
+                 struct err *e)
 {
 	unsigned char *plain = keymem_alloc(BLOB_MAX), *sealed = NULL;
 	unsigned char key[32];
@@ -236,8 +238,8 @@ static int open_blob(const unsigned char root[32], const unsigned char vault_id[
 	return rc;
 }
 
-int keyring_open(const unsigned char root[32], const unsigned char vault_id[16], const void *blob,
-                 size_t n, struct keyring **out, struct err *e)
+int keyring_open(const unsigned char root[32], const unsigned char vault_id[16],
+                 const void *blob, size_t n, struct keyring **out, struct err *e)
 {
 	struct keyring *k;
 	int rc;

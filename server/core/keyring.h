@@ -4,8 +4,8 @@
 /*
  * keyring - the keys below the root key, and the envelope that everything sealed has.
  *
- *   shares -> unseal key -> root key -> keyring { KEK terms, token pepper, blind index, audit,
- *   state MAC, checkpoint signing keys, host order key, fingerprint key }
+ *   shares -> unseal key -> root key -> keyring { KEK terms, token pepper, blind index,
+ * audit, state MAC, checkpoint signing keys, host order key, fingerprint key }
  *
  * All members are independent random keys in key memory.  Envelope:
  *   'V' '1' | alg 1 | purpose | key term u32be | nonce 24 | ciphertext | tag 16
@@ -43,12 +43,15 @@ void aad_init(struct aad *a);
 void aad_bytes(struct aad *a, const void *p, size_t n);
 void aad_int(struct aad *a, int64_t v);
 
-/** envelope_seal(key, term, purpose, aad, p, n, out): out has n + ENVELOPE_OVERHEAD bytes. */
-void envelope_seal(const unsigned char key[32], uint32_t term, enum seal_purpose purpose, const struct aad *aad,
-                   const void *p, size_t n, unsigned char *out);
-/** envelope_open(key, purpose, aad, p, n, out, e): out has n - ENVELOPE_OVERHEAD bytes; ERR_INTEGRITY says nothing more. */
-int envelope_open(const unsigned char key[32], enum seal_purpose purpose, const struct aad *aad,
-                  const void *p, size_t n, unsigned char *out, struct err *e) MUST_CHECK;
+/** envelope_seal(key, term, purpose, aad, p, n, out): out has n + ENVELOPE_OVERHEAD
+ * bytes. */
+void envelope_seal(const unsigned char key[32], uint32_t term, enum seal_purpose purpose,
+                   const struct aad *aad, const void *p, size_t n, unsigned char *out);
+/** envelope_open(key, purpose, aad, p, n, out, e): out has n - ENVELOPE_OVERHEAD bytes;
+ * ERR_INTEGRITY says nothing more. */
+int envelope_open(const unsigned char key[32], enum seal_purpose purpose,
+                  const struct aad *aad, const void *p, size_t n, unsigned char *out,
+                  struct err *e) MUST_CHECK;
 /** envelope_term(p, n, term): key term of an envelope; -1 if it is none. */
 int envelope_term(const void *p, size_t n, uint32_t *term);
 
@@ -58,29 +61,37 @@ enum key_id {
 	KEY_AUDIT,        /* seals audit envelopes */
 	KEY_AUDIT_HMAC,   /* keyed digests of correlated strings in audit records */
 	KEY_STATE_MAC,
-	KEY_HOST_NONCE,   /* MAC of login challenges */
-	KEY_FINGERPRINT,  /* leak packs */
+	KEY_HOST_NONCE,  /* MAC of login challenges */
+	KEY_FINGERPRINT, /* leak packs */
 	KEY__MAX
 };
 
 /** keyring_key(k, id): 32 bytes in key memory. */
 const unsigned char *keyring_key(const struct keyring *k, enum key_id id);
-/** keyring_kek(k, term, key): KEK of a term; term 0: the active one, *term is set.  NULL if unknown. */
+/** keyring_kek(k, term, key): KEK of a term; term 0: the active one, *term is set.  NULL
+ * if unknown. */
 const unsigned char *keyring_kek(const struct keyring *k, uint32_t *term);
-/** keyring_checkpoint_sign(k, msg, n, sig) / _public(k): Ed25519, signs audit checkpoints. */
-void keyring_checkpoint_sign(const struct keyring *k, const void *msg, size_t n, unsigned char sig[64]);
+/** keyring_checkpoint_sign(k, msg, n, sig) / _public(k): Ed25519, signs audit
+ * checkpoints. */
+void keyring_checkpoint_sign(const struct keyring *k, const void *msg, size_t n,
+                             unsigned char sig[64]);
 const unsigned char *keyring_checkpoint_public(const struct keyring *k);
-/** keyring_order_sign(k, msg, n, sig) / _public(k): Ed25519, signs fetch replies and orders to hosts: the "vault key" that agents pin. */
-void keyring_order_sign(const struct keyring *k, const void *msg, size_t n, unsigned char sig[64]);
+/** keyring_order_sign(k, msg, n, sig) / _public(k): Ed25519, signs fetch replies and
+ * orders to hosts: the "vault key" that agents pin. */
+void keyring_order_sign(const struct keyring *k, const void *msg, size_t n,
+                        unsigned char sig[64]);
 const unsigned char *keyring_order_public(const struct keyring *k);
 
 /** keyring_create(out, e): fresh random keys, term 1. */
 int keyring_create(struct keyring **out, struct err *e) MUST_CHECK;
-/** keyring_seal(k, root, vault_id, out, n): the sealed blob for the database (malloc'ed, caller frees). */
-int keyring_seal(const struct keyring *k, const unsigned char root[32], const unsigned char vault_id[16],
-                 unsigned char **out, size_t *n, struct err *e) MUST_CHECK;
-int keyring_open(const unsigned char root[32], const unsigned char vault_id[16], const void *blob, size_t n,
-                 struct keyring **out, struct err *e) MUST_CHECK;
+/** keyring_seal(k, root, vault_id, out, n): the sealed blob for the database (malloc'ed,
+ * caller frees). */
+int keyring_seal(const struct keyring *k, const unsigned char root[32],
+                 const unsigned char vault_id[16], unsigned char **out, size_t *n,
+                 struct err *e) MUST_CHECK;
+int keyring_open(const unsigned char root[32], const unsigned char vault_id[16],
+                 const void *blob, size_t n, struct keyring **out, struct err *e)
+	MUST_CHECK;
 /** keyring_free(k): wipe; NULL is allowed. */
 void keyring_free(struct keyring *k);
 

@@ -3,8 +3,8 @@
 #include "db.h"
 #include "store.h"
 
-int meta_get(struct db *db, struct arena *a, const char *name, unsigned char **out, size_t *n,
-             struct err *e)
+int meta_get(struct db *db, struct arena *a, const char *name, unsigned char **out,
+             size_t *n, struct err *e)
 {
 	STMT_AUTO st = db_stmt(db, STMT_META_GET);
 	const void *p;

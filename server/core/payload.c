@@ -9,7 +9,7 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define BODY_AT 32
+#define BODY_AT    32
 #define BUCKET_MIN 32u
 #define BUCKET_MAX (64u * 1024)
 
@@ -48,8 +48,8 @@ static int64_t get_int(const unsigned char in[8])
 	return (int64_t)v;
 }
 
-static void payload_aad(const struct core *c, const struct payload_row *row, int64_t created_ms,
-                        size_t bucket, struct aad *aad)
+static void payload_aad(const struct core *c, const struct payload_row *row,
+                        int64_t created_ms, size_t bucket, struct aad *aad)
 {
 	aad_init(aad);
 	aad_bytes(aad, c->vault_id, sizeof(c->vault_id));
@@ -83,8 +83,9 @@ static int bad_payload(const struct payload_row *row, struct err *e)
 	               (long long)row->version);
 }
 
-static int unwrap(const struct core *c, const struct payload_row *row, const unsigned char *sealed,
-                  size_t n, struct data_key *out, struct err *e)
+static int unwrap(const struct core *c, const struct payload_row *row,
+                  const unsigned char *sealed, size_t n, struct data_key *out,
+                  struct err *e)
 {
 	const unsigned char *kek;
 	uint32_t term;
@@ -112,9 +113,10 @@ static int unpad(const unsigned char *p, size_t bucket, size_t *n)
 }
 
 /* ${created_ms} is checked unless it is negative. */
-static int open_payload(const struct core *c, struct arena *a, const struct payload_row *row,
-                        const unsigned char *sealed, size_t sealed_len, int64_t created_ms,
-                        unsigned char **out, size_t *n, struct err *e)
+static int open_payload(const struct core *c, struct arena *a,
+                        const struct payload_row *row, const unsigned char *sealed,
+                        size_t sealed_len, int64_t created_ms, unsigned char **out,
+                        size_t *n, struct err *e)
 {
 	size_t bucket = sealed_len - ENVELOPE_OVERHEAD;
 	unsigned char *plain;
@@ -131,7 +133,8 @@ static int open_payload(const struct core *c, struct arena *a, const struct payl
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	} else {
 		payload_aad(c, row, made, bucket, &aad);
-		rc = envelope_open(dk.key, SEAL_PAYLOAD, &aad, sealed, sealed_len, plain, e);
+		rc = envelope_open(dk.key, SEAL_PAYLOAD, &aad, sealed, sealed_len, plain,
+		                   e);
 		if (rc != ERR_OK || unpad(plain, bucket, n) != 0 ||
 		    (created_ms >= 0 && made != created_ms))
 			rc = bad_payload(row, e);
@@ -189,8 +192,9 @@ static int insert_payload(struct core *c, const struct payload_row *row,
 	return rc == ERR_CONFLICT ? err_set(e, rc, "the version exists already") : rc;
 }
 
-static void seal_payload(struct core *c, const struct payload_row *row, int64_t created_ms,
-                         size_t bucket, unsigned char *buf, unsigned char wrapped[WRAPPED_LEN])
+static void seal_payload(struct core *c, const struct payload_row *row,
+                         int64_t created_ms, size_t bucket, unsigned char *buf,
+                         unsigned char wrapped[WRAPPED_LEN])
 {
 	uint32_t term = 0;
 	const unsigned char *kek = keyring_kek(c->keys, &term);

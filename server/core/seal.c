@@ -14,9 +14,9 @@
 #include "shamir.h"
 #include "store.h"
 
-#define KEY 32u
+#define KEY           32u
 #define META_VAULT_ID "vault_id"
-#define META_KEYRING "keyring"
+#define META_KEYRING  "keyring"
 
 _Static_assert(SLOT_LEN == KEY + ENVELOPE_OVERHEAD, "a slot holds one key");
 
@@ -83,7 +83,9 @@ static int read_vault_id(struct core *c, struct err *e)
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = meta_get(c->db, a, META_VAULT_ID, &p, &n, e)) != ERR_OK)
-		return rc == ERR_NOENT ? err_set(e, ERR_INTEGRITY, "the vault id is missing") : rc;
+		return rc == ERR_NOENT
+		               ? err_set(e, ERR_INTEGRITY, "the vault id is missing")
+		               : rc;
 	if (n != sizeof(c->vault_id))
 		return err_set(e, ERR_INTEGRITY, "the vault id is damaged");
 	memcpy(c->vault_id, p, n);
@@ -186,7 +188,8 @@ static void share_check(const struct seal_config *cfg, uint8_t x, const uint8_t 
 
 	share[0] = x;
 	memcpy(share + 1, y, KEY);
-	(void)crypto_generichash(out, 32, share, sizeof(share), cfg->salt, sizeof(cfg->salt));
+	(void)crypto_generichash(out, 32, share, sizeof(share), cfg->salt,
+	                         sizeof(cfg->salt));
 	sodium_memzero(share, sizeof(share));
 }
 
@@ -202,8 +205,8 @@ static void commit_to(const struct seal_config *cfg, const unsigned char unseal[
 	(void)crypto_generichash(out, 32, text, sizeof(text), unseal, KEY);
 }
 
-static void slot_aad(const struct core *c, const struct seal_config *cfg, enum slot_type type,
-                     struct aad *aad)
+static void slot_aad(const struct core *c, const struct seal_config *cfg,
+                     enum slot_type type, struct aad *aad)
 {
 	unsigned char digest[32];
 
@@ -218,13 +221,15 @@ static void slot_aad(const struct core *c, const struct seal_config *cfg, enum s
 	aad_bytes(aad, digest, sizeof(digest));
 }
 
-static void slot_key(enum slot_type type, const unsigned char from[KEY], unsigned char out[KEY])
+static void slot_key(enum slot_type type, const unsigned char from[KEY],
+                     unsigned char out[KEY])
 {
 	(void)crypto_kdf_derive_from_key(out, KEY, type, "vltseal1", from);
 }
 
-static void slot_make(const struct core *c, const struct seal_config *cfg, enum slot_type type,
-                      const unsigned char from[KEY], struct hand *h, struct seal_slot *slot)
+static void slot_make(const struct core *c, const struct seal_config *cfg,
+                      enum slot_type type, const unsigned char from[KEY], struct hand *h,
+                      struct seal_slot *slot)
 {
 	struct aad aad;
 
@@ -234,16 +239,17 @@ static void slot_make(const struct core *c, const struct seal_config *cfg, enum 
 	slot->present = true;
 }
 
-static int slot_open(const struct core *c, const struct seal_config *cfg, enum slot_type type,
-                     const unsigned char from[KEY], struct hand *h, struct err *e)
+static int slot_open(const struct core *c, const struct seal_config *cfg,
+                     enum slot_type type, const unsigned char from[KEY], struct hand *h,
+                     struct err *e)
 {
 	const struct seal_slot *slot = type == SLOT_AUTO ? &cfg->automatic : &cfg->shamir;
 	struct aad aad;
 
 	slot_key(type, from, h->wrap);
 	slot_aad(c, cfg, type, &aad);
-	return envelope_open(h->wrap, SEAL_SLOT, &aad, slot->sealed, sizeof(slot->sealed), h->root,
-	                     e);
+	return envelope_open(h->wrap, SEAL_SLOT, &aad, slot->sealed, sizeof(slot->sealed),
+	                     h->root, e);
 }
 
 static int open_keyring(struct core *c, const struct hand *h, struct err *e)
@@ -258,7 +264,8 @@ static int open_keyring(struct core *c, const struct hand *h, struct err *e)
 	rc = meta_get(c->db, a, META_KEYRING, &blob, &n, e);
 	if (rc == ERR_NOENT)
 		return err_set(e, ERR_INTEGRITY, "the keyring is missing");
-	if (rc != ERR_OK || (rc = keyring_open(h->root, c->vault_id, blob, n, &c->keys, e)) != ERR_OK)
+	if (rc != ERR_OK ||
+	    (rc = keyring_open(h->root, c->vault_id, blob, n, &c->keys, e)) != ERR_OK)
 		return rc;
 	undo_with(c, keys_rolled_back);
 	return ERR_OK;
@@ -273,20 +280,24 @@ static int check_counts(int n, int t, struct err *e)
 	if (n < 1)
 		return err_set(e, ERR_INVALID, "%s: shares must be at least one", what);
 	if (t < 1)
-		return err_set(e, ERR_INVALID, "%s: threshold must be at least one", what);
+		return err_set(e, ERR_INVALID, "%s: threshold must be at least one",
+		               what);
 	if (n > 1 && t == 1)
-		return err_set(e, ERR_INVALID,
-		               "%s: threshold must be greater than one for multiple shares", what);
+		return err_set(
+			e, ERR_INVALID,
+			"%s: threshold must be greater than one for multiple shares",
+			what);
 	if (n > (int)LIMIT_SHARES)
 		return err_set(e, ERR_INVALID, "%s: shares must be less than 256", what);
 	if (t > n)
-		return err_set(e, ERR_INVALID, "%s: threshold cannot be larger than shares", what);
+		return err_set(e, ERR_INVALID,
+		               "%s: threshold cannot be larger than shares", what);
 	return ERR_OK;
 }
 
 /* With one share that share is the unseal key itself. */
-static int make_shares(struct seal_config *cfg, const struct hand *h, struct seal_share *shares,
-                       struct err *e)
+static int make_shares(struct seal_config *cfg, const struct hand *h,
+                       struct seal_share *shares, struct err *e)
 {
 	uint8_t(*y)[SHAMIR_SECRET] = keymem_alloc(sizeof(*y) * (size_t)cfg->n);
 	int rc = ERR_OK;
@@ -325,8 +336,8 @@ static int store_keyring(struct core *c, const struct hand *h, struct err *e)
 	return rc;
 }
 
-static int make_seal(struct core *c, int n, int t, struct seal_share *shares, struct hand *h,
-                     struct err *e)
+static int make_seal(struct core *c, int n, int t, struct seal_share *shares,
+                     struct hand *h, struct err *e)
 {
 	struct seal_config *cfg = &c->seal->cfg;
 	int rc;
@@ -346,7 +357,8 @@ static int make_seal(struct core *c, int n, int t, struct seal_share *shares, st
 	slot_make(c, cfg, SLOT_SHAMIR, h->unseal, h, &cfg->shamir);
 	if (c->opt.auto_unseal_key != NULL)
 		slot_make(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, &cfg->automatic);
-	if ((rc = meta_put(c->db, META_VAULT_ID, c->vault_id, sizeof(c->vault_id), e)) != ERR_OK ||
+	if ((rc = meta_put(c->db, META_VAULT_ID, c->vault_id, sizeof(c->vault_id), e)) !=
+	            ERR_OK ||
 	    (rc = seal_config_write(c->db, cfg, e)) != ERR_OK)
 		return rc;
 	return store_keyring(c, h, e);
@@ -379,8 +391,8 @@ int seal_init(struct core *c, int n, int t, struct seal_share *shares, struct er
 
 /* ---- unseal ---- */
 
-/* An auto-unseal key that was configured later, or replaced, gets its slot when a quorum of
- * shares is there anyway. */
+/* An auto-unseal key that was configured later, or replaced, gets its slot when a quorum
+ * of shares is there anyway. */
 static int keep_auto_slot(struct core *c, struct hand *h, struct err *e)
 {
 	struct seal_config *cfg = &c->seal->cfg;
@@ -395,7 +407,8 @@ static int keep_auto_slot(struct core *c, struct hand *h, struct err *e)
 		return err_set(e, ERR_NOMEM, "key memory is exhausted");
 	memcpy(root, h->root, KEY);
 	if (cfg->automatic.present)
-		same = slot_open(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, NULL) == ERR_OK;
+		same = slot_open(c, cfg, SLOT_AUTO, c->opt.auto_unseal_key, h, NULL) ==
+		       ERR_OK;
 	memcpy(h->root, root, KEY);
 	keymem_free(root, KEY);
 	if (same)
@@ -421,8 +434,9 @@ static int combine(struct core *c, struct hand *h, struct err *e)
 	/* The cipher does not commit to its key: this does. */
 	commit_to(&s->cfg, h->unseal, commitment);
 	if (sodium_memcmp(commitment, s->cfg.commitment, sizeof(commitment)) != 0)
-		return err_set(e, ERR_INTEGRITY, "the seal configuration was changed: the shares "
-		                                 "fit their checks but not its commitment");
+		return err_set(e, ERR_INTEGRITY,
+		               "the seal configuration was changed: the shares "
+		               "fit their checks but not its commitment");
 	return ERR_OK;
 }
 
@@ -461,23 +475,24 @@ static int begin_attempt(struct core *c, struct err *e)
 }
 
 /* A share that is not one of this vault's is named at once and never counts. */
-static int check_share(const struct seal_config *cfg, const unsigned char *share, size_t len,
-                       uint8_t *x, struct err *e)
+static int check_share(const struct seal_config *cfg, const unsigned char *share,
+                       size_t len, uint8_t *x, struct err *e)
 {
 	size_t want = cfg->n == 1 ? KEY : KEY + 1;
 	unsigned char check[32];
 
 	if (len != want)
-		return err_set(e, ERR_INVALID, "a share of this vault has %zu bytes, not %zu", want,
-		               len);
+		return err_set(e, ERR_INVALID,
+		               "a share of this vault has %zu bytes, not %zu", want, len);
 	*x = cfg->n == 1 ? 1 : share[KEY];
 	if (*x >= 1 && *x <= cfg->n) {
 		share_check(cfg, *x, share, check);
 		if (sodium_memcmp(check, cfg->check[*x - 1], sizeof(check)) == 0)
 			return ERR_OK;
 	}
-	return err_set(e, ERR_INVALID,
-	               "share does not belong to this vault, or was mistyped: it was not counted");
+	return err_set(
+		e, ERR_INVALID,
+		"share does not belong to this vault, or was mistyped: it was not counted");
 }
 
 int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct err *e)
@@ -512,7 +527,8 @@ int seal_auto(struct core *c, struct err *e)
 
 	if ((rc = fresh(c, e)) != ERR_OK)
 		return rc;
-	if (!c->initialized || c->opt.auto_unseal_key == NULL || !c->seal->cfg.automatic.present)
+	if (!c->initialized || c->opt.auto_unseal_key == NULL ||
+	    !c->seal->cfg.automatic.present)
 		return err_set(e, ERR_NOENT, "there is no auto-unseal slot");
 	if (c->keys != NULL)
 		return ERR_OK;
@@ -523,8 +539,10 @@ int seal_auto(struct core *c, struct err *e)
 	if (rc == ERR_OK) {
 		rc = open_keyring(c, h, e);
 	} else {
-		log_error("cannot unseal: unseal with shares, which also stores the new key",
-		          LOG_S("cause", "the auto-unseal key is not the one of this vault"));
+		log_error(
+			"cannot unseal: unseal with shares, which also stores the new key",
+			LOG_S("cause",
+		              "the auto-unseal key is not the one of this vault"));
 		rc = err_set(e, ERR_NOENT, "there is no slot for this auto-unseal key");
 	}
 	hand_free(h);

@@ -8,9 +8,9 @@
 #include "store.h"
 #include "value.h"
 
-#define NAME "seal"
-#define FORMAT 1
-#define DIGEST 32u
+#define NAME       "seal"
+#define FORMAT     1
+#define DIGEST     32u
 #define STORED_MAX (64u * 1024)
 
 static void plain_digest(const void *p, size_t n, unsigned char out[DIGEST])
@@ -64,7 +64,8 @@ static int parse(const struct value *v, struct seal_config *cfg, struct err *e)
 	int64_t n = value_int_or(v, "shares", 0), t = value_int_or(v, "threshold", 0);
 
 	if (value_int_or(v, "format", 0) != FORMAT)
-		return err_set(e, ERR_SCHEMA, "the seal configuration has an unknown format");
+		return err_set(e, ERR_SCHEMA,
+		               "the seal configuration has an unknown format");
 	if (n < 1 || n > (int64_t)LIMIT_SHARES || t < 1 || t > n)
 		return damaged(e);
 	cfg->n = (int)n;

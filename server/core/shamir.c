@@ -38,15 +38,16 @@ static void evaluate(const uint8_t *secret, const uint8_t *coefficients, int t, 
 {
 	memset(y, 0, SHAMIR_SECRET);
 	for (int k = t - 1; k >= 0; k--) {
-		const uint8_t *c = k > 0 ? coefficients + (k - 1) * SHAMIR_SECRET : secret;
+		const uint8_t *c = k > 0 ? coefficients + (k - 1) * SHAMIR_SECRET
+		                         : secret;
 
 		for (int i = 0; i < SHAMIR_SECRET; i++)
 			y[i] = (uint8_t)(shamir_mul(y[i], x) ^ c[i]);
 	}
 }
 
-int shamir_split(const uint8_t secret[SHAMIR_SECRET], int n, int t, uint8_t (*y)[SHAMIR_SECRET],
-                 struct err *e)
+int shamir_split(const uint8_t secret[SHAMIR_SECRET], int n, int t,
+                 uint8_t (*y)[SHAMIR_SECRET], struct err *e)
 {
 	size_t size = (size_t)(t > 1 ? t - 1 : 1) * SHAMIR_SECRET;
 	uint8_t *coefficients;
@@ -56,7 +57,8 @@ int shamir_split(const uint8_t secret[SHAMIR_SECRET], int n, int t, uint8_t (*y)
 	coefficients = keymem_alloc(size);
 	if (coefficients == NULL)
 		return err_set(e, ERR_NOMEM, "key memory is exhausted");
-	/* All uniform, the top one too: never excluding 0 is what makes t-1 shares useless. */
+	/* All uniform, the top one too: never excluding 0 is what makes t-1 shares
+	 * useless. */
 	rng_bytes(coefficients, size);
 	for (int i = 0; i < n; i++)
 		evaluate(secret, coefficients, t, (uint8_t)(i + 1), y[i]);
@@ -80,8 +82,8 @@ int shamir_combine(const uint8_t *x, const uint8_t (*y)[SHAMIR_SECRET], int t,
 
 		for (int j = 0; j < t; j++)
 			if (j != i)
-				basis = shamir_mul(basis,
-				                   shamir_mul(x[j], shamir_inv(x[i] ^ x[j])));
+				basis = shamir_mul(
+					basis, shamir_mul(x[j], shamir_inv(x[i] ^ x[j])));
 		for (int b = 0; b < SHAMIR_SECRET; b++)
 			out[b] ^= shamir_mul(y[i][b], basis);
 	}

@@ -13,13 +13,15 @@
 
 #define SHAMIR_SECRET 32
 
-/** shamir_split(secret, n, t, y, e): ${y}[0..n-1] such that any ${t} of them make ${secret}, and
- * fewer tell nothing; 1 <= t <= n <= 255.  ERR_NOMEM if key memory is exhausted. */
-int shamir_split(const uint8_t secret[SHAMIR_SECRET], int n, int t, uint8_t (*y)[SHAMIR_SECRET],
-                 struct err *e) MUST_CHECK;
+/** shamir_split(secret, n, t, y, e): ${y}[0..n-1] such that any ${t} of them make
+ * ${secret}, and fewer tell nothing; 1 <= t <= n <= 255.  ERR_NOMEM if key memory is
+ * exhausted. */
+int shamir_split(const uint8_t secret[SHAMIR_SECRET], int n, int t,
+                 uint8_t (*y)[SHAMIR_SECRET], struct err *e) MUST_CHECK;
 
-/** shamir_combine(x, y, t, out): the secret from ${t} shares; -1 if an ${x} is 0 or appears twice.
- * Wrong or too few shares give a wrong secret: check the shares before and the result after. */
+/** shamir_combine(x, y, t, out): the secret from ${t} shares; -1 if an ${x} is 0 or
+ * appears twice. Wrong or too few shares give a wrong secret: check the shares before and
+ * the result after. */
 int shamir_combine(const uint8_t *x, const uint8_t (*y)[SHAMIR_SECRET], int t,
                    uint8_t out[SHAMIR_SECRET]) MUST_CHECK;
 

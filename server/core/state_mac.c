@@ -9,7 +9,7 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define SLICE_ROWS 256
+#define SLICE_ROWS  256
 #define SCRATCH_MAX (64u * 1024 * 1024)
 
 static const unsigned char state_id[] = { 's', 't', 'a', 't', 'e' };
@@ -52,7 +52,8 @@ static void hash_bytes(crypto_generichash_state *h, const void *p, size_t n)
 
 static void hash_start(crypto_generichash_state *h, const struct core *c, int table)
 {
-	(void)crypto_generichash_init(h, keyring_key(c->keys, KEY_STATE_MAC), 32, STATE_MAC);
+	(void)crypto_generichash_init(h, keyring_key(c->keys, KEY_STATE_MAC), 32,
+	                              STATE_MAC);
 	hash_int(h, table);
 }
 
@@ -133,16 +134,16 @@ static void apply(struct state_now *now, bool walked, const unsigned char *old,
 	now->walk.rows += rows;
 }
 
-void state_row_changed(struct core *c, const struct store_row *row, const unsigned char *old,
-                       const unsigned char *new)
+void state_row_changed(struct core *c, const struct store_row *row,
+                       const unsigned char *old, const unsigned char *new)
 {
 	struct state_now *now = &c->state->now;
 
 	apply(now, walked_row(&now->walk, row), old, new);
 }
 
-void state_payload_changed(struct core *c, const struct payload_row *row, const unsigned char *old,
-                           const unsigned char *new)
+void state_payload_changed(struct core *c, const struct payload_row *row,
+                           const unsigned char *old, const unsigned char *new)
 {
 	struct state_now *now = &c->state->now;
 
@@ -164,7 +165,8 @@ static void head_pack(const struct state_head *h, unsigned char out[HEAD_PLAIN])
 
 	memcpy(out, h->mac, STATE_MAC);
 	for (int i = 0; i < 24; i++)
-		out[STATE_MAC + i] = (unsigned char)((uint64_t)n[i / 8] >> (56 - 8 * (i % 8)));
+		out[STATE_MAC + i] = (unsigned char)((uint64_t)n[i / 8] >>
+		                                     (56 - 8 * (i % 8)));
 }
 
 static void head_unpack(const unsigned char in[HEAD_PLAIN], struct state_head *h)
@@ -211,8 +213,8 @@ static int head_open(const struct core *c, int64_t version, const void *p, size_
 	return ERR_OK;
 }
 
-int state_head_read(const struct core *c, struct db *db, struct state_head *out, bool *present,
-                    struct err *e)
+int state_head_read(const struct core *c, struct db *db, struct state_head *out,
+                    bool *present, struct err *e)
 {
 	STMT_AUTO st = db_stmt(db, STMT_OBJECT_GET);
 	const void *p;
@@ -265,7 +267,8 @@ static int load_head(struct core *c, struct state_head *out, struct err *e)
 	if ((rc = audit_rows(c->db, &audit, e)) != ERR_OK)
 		return rc;
 	if (audit < out->audit_size)
-		return err_set(e, ERR_INTEGRITY, "the audit log has %lld rows, there were %lld",
+		return err_set(e, ERR_INTEGRITY,
+		               "the audit log has %lld rows, there were %lld",
 		               (long long)audit, (long long)out->audit_size);
 	return ERR_OK;
 }
@@ -331,7 +334,8 @@ int store_state_flush(struct core *c, struct err *e)
 	if (c->state == NULL || !c->state->now.dirty)
 		return ERR_OK;
 	if (c->keys == NULL)
-		return err_set(e, ERR_INTERNAL, "state MAC: sealed with unwritten changes");
+		return err_set(e, ERR_INTERNAL,
+		               "state MAC: sealed with unwritten changes");
 	head = c->state->now.head;
 	head.counter++;
 	if ((rc = audit_rows(c->db, &head.audit_size, e)) != ERR_OK)
@@ -378,14 +382,15 @@ void store_state_batch_abort(struct core *c)
 
 /* ---- recomputation ---- */
 
-static int walk_row(const struct core *c, struct state_walk *w, const struct store_row *row,
-                    struct arena *a, struct err *e)
+static int walk_row(const struct core *c, struct state_walk *w,
+                    const struct store_row *row, struct arena *a, struct err *e)
 {
 	unsigned char digest[STATE_MAC], *plain;
 	int rc;
 
 	if (row->id_len > sizeof(w->id))
-		return err_set(e, ERR_INTEGRITY, "an object has an id of %zu bytes", row->id_len);
+		return err_set(e, ERR_INTEGRITY, "an object has an id of %zu bytes",
+		               row->id_len);
 	w->kind = row->kind;
 	w->id_len = row->id_len;
 	if (row->id_len > 0)
@@ -403,8 +408,8 @@ static int walk_row(const struct core *c, struct state_walk *w, const struct sto
 	return ERR_OK;
 }
 
-static int walk_objects(const struct core *c, struct db *db, struct state_walk *w, int limit,
-                        struct arena *a, struct err *e)
+static int walk_objects(const struct core *c, struct db *db, struct state_walk *w,
+                        int limit, struct arena *a, struct err *e)
 {
 	STMT_AUTO st = db_stmt(db, STMT_OBJECT_SCAN);
 	struct store_row row;
@@ -446,7 +451,8 @@ static int walk_payload(const struct core *c, struct state_walk *w, struct stmt 
 	row.wrapped = db_blob(st, 2, &row.wrapped_len);
 	sealed = db_blob(st, 3, &n);
 	if (id_len != 32)
-		return err_set(e, ERR_INTEGRITY, "a payload has an id of %zu bytes", id_len);
+		return err_set(e, ERR_INTEGRITY, "a payload has an id of %zu bytes",
+		               id_len);
 	if ((rc = payload_check(c, a, &row, sealed, n, e)) != ERR_OK)
 		return rc;
 	memcpy(w->id, row.secret, 32);
@@ -458,8 +464,8 @@ static int walk_payload(const struct core *c, struct state_walk *w, struct stmt 
 	return ERR_OK;
 }
 
-static int walk_payloads(const struct core *c, struct db *db, struct state_walk *w, int limit,
-                         struct arena *a, bool *done, struct err *e)
+static int walk_payloads(const struct core *c, struct db *db, struct state_walk *w,
+                         int limit, struct arena *a, bool *done, struct err *e)
 {
 	STMT_AUTO st = db_stmt(db, STMT_PAYLOAD_SCAN);
 	unsigned char from[STORE_ID_MAX];
@@ -514,8 +520,9 @@ int store_state_verify_slice(struct core *c, bool *done, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	if (!same)
-		return err_set(e, ERR_INTEGRITY,
-		               "the rows are not those that were written: %lld rows, expected %lld",
-		               (long long)now->walk.rows, (long long)now->head.rows);
+		return err_set(
+			e, ERR_INTEGRITY,
+			"the rows are not those that were written: %lld rows, expected %lld",
+			(long long)now->walk.rows, (long long)now->head.rows);
 	return ERR_OK;
 }

@@ -29,7 +29,8 @@ void row_aad(const struct core *c, const struct store_row *row, struct aad *aad)
 	aad_int(aad, row->version);
 }
 
-int row_open(const struct core *c, const struct store_row *row, unsigned char *out, struct err *e)
+int row_open(const struct core *c, const struct store_row *row, unsigned char *out,
+             struct err *e)
 {
 	const unsigned char *kek;
 	char name[17];
@@ -40,8 +41,8 @@ int row_open(const struct core *c, const struct store_row *row, unsigned char *o
 	    envelope_term(row->sealed, row->sealed_len, &term) == 0 && term != 0 &&
 	    (kek = keyring_kek(c->keys, &term)) != NULL) {
 		row_aad(c, row, &aad);
-		if (envelope_open(kek, SEAL_OBJECT, &aad, row->sealed, row->sealed_len, out, e) ==
-		    ERR_OK)
+		if (envelope_open(kek, SEAL_OBJECT, &aad, row->sealed, row->sealed_len,
+		                  out, e) == ERR_OK)
 			return ERR_OK;
 	}
 	text_hex(row->id, row->id_len < 8 ? row->id_len : 8, name);
@@ -81,10 +82,13 @@ static int open_object(const struct core *c, struct arena *a, const struct store
 	if (rc != ERR_OK)
 		return rc;
 	if (row->id_len > STORE_ID_MAX)
-		return err_set(e, ERR_INTEGRITY, "an object has an id of %zu bytes", row->id_len);
+		return err_set(e, ERR_INTEGRITY, "an object has an id of %zu bytes",
+		               row->id_len);
 	rc = value_decode(a, plain, row->sealed_len - ENVELOPE_OVERHEAD, &body, e);
 	if (rc != ERR_OK)
-		return rc == ERR_NOMEM ? rc : err_set(e, ERR_INTEGRITY, "an object has no form");
+		return rc == ERR_NOMEM
+		               ? rc
+		               : err_set(e, ERR_INTEGRITY, "an object has no form");
 	out->kind = (enum store_kind)row->kind;
 	copy_id(out->id, &out->id_len, row->id, row->id_len);
 	copy_id(out->parent, &out->parent_len, row->parent, row->parent_len);
@@ -96,8 +100,8 @@ static int open_object(const struct core *c, struct arena *a, const struct store
 }
 
 /* The stored row of an identity; borrowed from ${st}. */
-static int find_row(struct stmt *st, int kind, const void *id, size_t n, struct store_row *row,
-                    bool *found, struct err *e)
+static int find_row(struct stmt *st, int kind, const void *id, size_t n,
+                    struct store_row *row, bool *found, struct err *e)
 {
 	int rc;
 
@@ -116,8 +120,8 @@ static int find_row(struct stmt *st, int kind, const void *id, size_t n, struct 
 	return ERR_OK;
 }
 
-int store_get(struct core *c, struct arena *a, enum store_kind kind, const void *id, size_t n,
-              struct store_object *out, struct err *e)
+int store_get(struct core *c, struct arena *a, enum store_kind kind, const void *id,
+              size_t n, struct store_object *out, struct err *e)
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_OBJECT_GET);
 	struct store_row row;
@@ -171,7 +175,8 @@ static int digest_current(struct core *c, const struct store_object *o,
 	if (rc != ERR_OK)
 		return rc;
 	if (!found || row.version != o->version)
-		return err_set(e, ERR_CONFLICT, "the object was changed by another request");
+		return err_set(e, ERR_CONFLICT,
+		               "the object was changed by another request");
 	state_digest_row(c, &row, digest);
 	return ERR_OK;
 }
@@ -233,7 +238,8 @@ static int update_row(struct core *c, const struct store_row *row, struct err *e
 	db_bind_blob(st, 7, row->id, row->id_len);
 	db_bind_int(st, 8, row->version - 1);
 	if ((rc = db_run(st, e)) == ERR_OK && db_changes(c->db) != 1)
-		return err_set(e, ERR_CONFLICT, "the object was changed by another request");
+		return err_set(e, ERR_CONFLICT,
+		               "the object was changed by another request");
 	return rc;
 }
 
@@ -288,13 +294,14 @@ int store_delete(struct core *c, const struct store_object *o, struct err *e)
 	if ((rc = db_run(st, e)) != ERR_OK)
 		return rc;
 	if (db_changes(c->db) != 1)
-		return err_set(e, ERR_CONFLICT, "the object was changed by another request");
+		return err_set(e, ERR_CONFLICT,
+		               "the object was changed by another request");
 	state_row_changed(c, &row, before, NULL);
 	return ERR_OK;
 }
 
-void store_blind(struct core *c, unsigned char out[32], const char *label, const void *a, size_t an,
-                 const void *b, size_t bn)
+void store_blind(struct core *c, unsigned char out[32], const char *label, const void *a,
+                 size_t an, const void *b, size_t bn)
 {
 	const size_t len[3] = { strlen(label), an, bn };
 	const void *const part[3] = { label, a, b };
@@ -314,8 +321,8 @@ void store_blind(struct core *c, unsigned char out[32], const char *label, const
 
 /* ---- iteration ---- */
 
-/* Rows are copied a page at a time and the statement is done before the first callback, which
- * may therefore read whatever it likes, this very query included. */
+/* Rows are copied a page at a time and the statement is done before the first callback,
+ * which may therefore read whatever it likes, this very query included. */
 #define PAGE 64
 
 struct page {
@@ -327,7 +334,8 @@ static int copy_row(struct arena *a, const struct store_row *from, struct store_
 {
 	*to = *from;
 	to->id = arena_dup(a, from->id, from->id_len);
-	to->parent = from->parent != NULL ? arena_dup(a, from->parent, from->parent_len) : NULL;
+	to->parent = from->parent != NULL ? arena_dup(a, from->parent, from->parent_len)
+	                                  : NULL;
 	to->tag = from->tag != NULL ? arena_dup(a, from->tag, from->tag_len) : NULL;
 	to->sealed = arena_dup(a, from->sealed, from->sealed_len);
 	return arena_failed(a) ? -1 : 0;
@@ -351,14 +359,15 @@ static int read_page(struct stmt *st, struct arena *a, struct page *page, struct
 	return rc;
 }
 
-static int visit_page(struct core *c, struct arena *a, const struct page *page, store_fn fn,
-                      void *ctx, struct err *e)
+static int visit_page(struct core *c, struct arena *a, const struct page *page,
+                      store_fn fn, void *ctx, struct err *e)
 {
 	struct store_object o;
 	int rc = ERR_OK;
 
 	for (int i = 0; i < page->n && rc == ERR_OK; i++) {
-		unsigned char *in_place = (unsigned char *)(uintptr_t)page->row[i].sealed + BODY_AT;
+		unsigned char *in_place =
+			(unsigned char *)(uintptr_t)page->row[i].sealed + BODY_AT;
 
 		rc = open_object(c, a, &page->row[i], in_place, &o, e);
 		if (rc == ERR_OK)
@@ -398,8 +407,8 @@ static struct stmt *bind_query(struct core *c, const struct query *q)
 	return st;
 }
 
-static int run_query(struct core *c, struct arena *a, struct query *q, store_fn fn, void *ctx,
-                     struct err *e)
+static int run_query(struct core *c, struct arena *a, struct query *q, store_fn fn,
+                     void *ctx, struct err *e)
 {
 	struct page page;
 	int rc;
@@ -426,52 +435,28 @@ static int run_query(struct core *c, struct arena *a, struct query *q, store_fn 
 
 static const unsigned char nothing[1];
 
-int store_by_parent(struct core *c, struct arena *a, enum store_kind kind, const void *parent,
-                    size_t n, store_fn fn, void *ctx, struct err *e)
+int store_by_parent(struct core *c, struct arena *a, enum store_kind kind,
+                    const void *parent, size_t n, store_fn fn, void *ctx, struct err *e)
 {
-	struct query q = { .stmt = STMT_OBJECT_BY_PARENT, .kind = (int)kind, .key = parent,
-		           .key_len = n, .limit = -1, .after = nothing };
+	struct query q = { .stmt = STMT_OBJECT_BY_PARENT,
+		           .kind = (int)kind,
+		           .key = parent,
+		           .key_len = n,
+		           .limit = -1,
+		           .after = nothing };
 
 	return run_query(c, a, &q, fn, ctx, e);
 }
 
 int store_by_parent_page(struct core *c, struct arena *a, enum store_kind kind,
-                         const void *parent, size_t n, const void *after, size_t after_len,
-                         int limit, store_fn fn, void *ctx, struct err *e)
+                         const void *parent, size_t n, const void *after,
+                         size_t after_len, int limit, store_fn fn, void *ctx,
+                         struct err *e)
 {
-	struct query q = { .stmt = STMT_OBJECT_BY_PARENT, .kind = (int)kind, .key = parent,
-		           .key_len = n, .limit = limit > 0 ? limit : -1,
-		           .after = after != NULL ? after : nothing,
-		           .after_len = after != NULL ? after_len : 0 };
-
-	return run_query(c, a, &q, fn, ctx, e);
-}
-
-int store_by_tag_page(struct core *c, struct arena *a, enum store_kind kind,
-                         const void *tag, size_t n, const void *after, size_t after_len,
-                         int limit, store_fn fn, void *ctx, struct err *e)
-{
-	struct query q = { .stmt = STMT_OBJECT_BY_TAG, .kind = (int)kind, .key = tag,
-		           .key_len = n, .limit = limit > 0 ? limit : -1,
-		           .after = after != NULL ? after : nothing,
-		           .after_len = after != NULL ? after_len : 0 };
-
-	return run_query(c, a, &q, fn, ctx, e);
-}
-
-int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const void *tag, size_t n,
-                 store_fn fn, void *ctx, struct err *e)
-{
-	struct query q = { .stmt = STMT_OBJECT_BY_TAG, .kind = (int)kind, .key = tag,
-		           .key_len = n, .limit = -1, .after = nothing };
-
-	return run_query(c, a, &q, fn, ctx, e);
-}
-
-int store_each(struct core *c, struct arena *a, enum store_kind kind, const void *after,
-               size_t after_len, int limit, store_fn fn, void *ctx, struct err *e)
-{
-	struct query q = { .stmt = STMT_OBJECT_EACH, .kind = (int)kind,
+	struct query q = { .stmt = STMT_OBJECT_BY_PARENT,
+		           .kind = (int)kind,
+		           .key = parent,
+		           .key_len = n,
 		           .limit = limit > 0 ? limit : -1,
 		           .after = after != NULL ? after : nothing,
 		           .after_len = after != NULL ? after_len : 0 };
@@ -479,16 +464,60 @@ int store_each(struct core *c, struct arena *a, enum store_kind kind, const void
 	return run_query(c, a, &q, fn, ctx, e);
 }
 
-int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now, int limit,
-              store_fn fn, void *ctx, struct err *e)
+int store_by_tag_page(struct core *c, struct arena *a, enum store_kind kind,
+                      const void *tag, size_t n, const void *after, size_t after_len,
+                      int limit, store_fn fn, void *ctx, struct err *e)
 {
-	struct query q = { .stmt = STMT_OBJECT_DUE, .kind = (int)kind, .now = now,
-		           .limit = limit > 0 ? limit : -1, .after = nothing };
+	struct query q = { .stmt = STMT_OBJECT_BY_TAG,
+		           .kind = (int)kind,
+		           .key = tag,
+		           .key_len = n,
+		           .limit = limit > 0 ? limit : -1,
+		           .after = after != NULL ? after : nothing,
+		           .after_len = after != NULL ? after_len : 0 };
 
 	return run_query(c, a, &q, fn, ctx, e);
 }
 
-static int64_t one_number(struct core *c, enum stmt_id id, enum store_kind kind, int64_t on_error)
+int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const void *tag,
+                 size_t n, store_fn fn, void *ctx, struct err *e)
+{
+	struct query q = { .stmt = STMT_OBJECT_BY_TAG,
+		           .kind = (int)kind,
+		           .key = tag,
+		           .key_len = n,
+		           .limit = -1,
+		           .after = nothing };
+
+	return run_query(c, a, &q, fn, ctx, e);
+}
+
+int store_each(struct core *c, struct arena *a, enum store_kind kind, const void *after,
+               size_t after_len, int limit, store_fn fn, void *ctx, struct err *e)
+{
+	struct query q = { .stmt = STMT_OBJECT_EACH,
+		           .kind = (int)kind,
+		           .limit = limit > 0 ? limit : -1,
+		           .after = after != NULL ? after : nothing,
+		           .after_len = after != NULL ? after_len : 0 };
+
+	return run_query(c, a, &q, fn, ctx, e);
+}
+
+int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now,
+              int limit, store_fn fn, void *ctx, struct err *e)
+{
+	struct query q = { .stmt = STMT_OBJECT_DUE,
+		           .kind = (int)kind,
+		           .now = now,
+		           .limit = limit > 0 ? limit : -1,
+		           .after = nothing };
+
+	return run_query(c, a, &q, fn, ctx, e);
+}
+
+static int64_t one_number(struct core *c, enum stmt_id id, enum store_kind kind,
+                          int64_t on_error)
 {
 	STMT_AUTO st = db_stmt(c->db, id);
 	struct err e;

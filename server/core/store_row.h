@@ -30,22 +30,23 @@ struct payload_row {
 /** row_aad(c, row, aad): everything about the row but its body. */
 void row_aad(const struct core *c, const struct store_row *row, struct aad *aad);
 
-/** row_open(c, row, out, e): decrypt into ${out} of sealed_len - ENVELOPE_OVERHEAD bytes (may be in
- * place at sealed + 32).  ERR_INTEGRITY names the row. */
+/** row_open(c, row, out, e): decrypt into ${out} of sealed_len - ENVELOPE_OVERHEAD bytes
+ * (may be in place at sealed + 32).  ERR_INTEGRITY names the row. */
 int row_open(const struct core *c, const struct store_row *row, unsigned char *out,
              struct err *e) MUST_CHECK;
 
 /** row_of_columns(st, row): the columns kind, id, parent, tag, due, version, sealed. */
 void row_of_columns(struct stmt *st, struct store_row *row);
 
-/** payload_check(c, row, sealed, n, e): do the data key and the ciphertext open, as far as that can be
- * told without the secret's own record?  For scrubs. */
+/** payload_check(c, row, sealed, n, e): do the data key and the ciphertext open, as far
+ * as that can be told without the secret's own record?  For scrubs. */
 int payload_check(const struct core *c, struct arena *a, const struct payload_row *row,
                   const unsigned char *sealed, size_t n, struct err *e) MUST_CHECK;
 
 #define STATE_MAC 32
 
-/** state_digest_row(c, row, out), state_digest_payload(): what a row adds to the state MAC. */
+/** state_digest_row(c, row, out), state_digest_payload(): what a row adds to the state
+ * MAC. */
 void state_digest_row(const struct core *c, const struct store_row *row,
                       unsigned char out[STATE_MAC]);
 void state_digest_payload(const struct core *c, const struct payload_row *row,
@@ -53,10 +54,10 @@ void state_digest_payload(const struct core *c, const struct payload_row *row,
 
 /** state_ready(c, e): the state MAC is in memory (loads it when it is not). */
 int state_ready(struct core *c, struct err *e) MUST_CHECK;
-/** state_row_changed(c, row, old, new): ${old} and ${new} are digests, NULL for a row that
- * was not there before or is gone now.  After the statement succeeded. */
-void state_row_changed(struct core *c, const struct store_row *row, const unsigned char *old,
-                       const unsigned char *new);
+/** state_row_changed(c, row, old, new): ${old} and ${new} are digests, NULL for a row
+ * that was not there before or is gone now.  After the statement succeeded. */
+void state_row_changed(struct core *c, const struct store_row *row,
+                       const unsigned char *old, const unsigned char *new);
 void state_payload_changed(struct core *c, const struct payload_row *row,
                            const unsigned char *old, const unsigned char *new);
 /** state_scratch(c): an arena for one call at a time; reset it after use. */
@@ -70,8 +71,8 @@ struct state_head {
 	int64_t audit_size; /* at least so many audit rows existed */
 };
 /** state_head_read(c, db, out, present, e): from ${db}, which may be a copy. */
-int state_head_read(const struct core *c, struct db *db, struct state_head *out, bool *present,
-                    struct err *e) MUST_CHECK;
+int state_head_read(const struct core *c, struct db *db, struct state_head *out,
+                    bool *present, struct err *e) MUST_CHECK;
 
 /* A walk over all live rows that recomputes the MAC and opens every row. */
 struct state_walk {

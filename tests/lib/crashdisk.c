@@ -278,7 +278,8 @@ static void survive(const struct inode *from, struct bytes *to, enum crash_model
 {
 	const struct bytes *kept = model == CRASH_KEEP_ALL ? &from->now : &from->durable;
 
-	bytes_write(to, 0, kept->p != NULL ? kept->p : (const unsigned char *)"", kept->n);
+	bytes_write(to, 0, kept->p != NULL ? kept->p : (const unsigned char *)"",
+	            kept->n);
 	if (model != CRASH_RANDOM)
 		return;
 	for (size_t i = 0; i < from->lost.n; i++)
@@ -287,8 +288,8 @@ static void survive(const struct inode *from, struct bytes *to, enum crash_model
 		tear(to, &from->unsynced.op[i], seed);
 }
 
-static void names_survive(const struct disk *d, struct directory *to, enum crash_model model,
-                          uint64_t *seed)
+static void names_survive(const struct disk *d, struct directory *to,
+                          enum crash_model model, uint64_t *seed)
 {
 	size_t extra = 0;
 

@@ -29,7 +29,8 @@ int disk_find(const struct disk *d, const char *name);
 int disk_next_inode(const struct disk *d);
 /** disk_bytes(d, inode, n): current content; borrowed until the next change. */
 unsigned char *disk_bytes(struct disk *d, int inode, size_t *n);
-/** disk_survivor(d, model, seed): a new disk with what is left after a crash, all durable. */
+/** disk_survivor(d, model, seed): a new disk with what is left after a crash, all
+ * durable. */
 struct disk *disk_survivor(const struct disk *d, enum crash_model model, uint64_t seed);
 
 /** disk_op_free(op): free what it owns. */

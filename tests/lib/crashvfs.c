@@ -147,7 +147,9 @@ static int file_read(sqlite3_file *base, void *out, int n, sqlite3_int64 at)
 static int file_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 at)
 {
 	struct crash_file *f = file_of(base);
-	struct disk_op op = { .type = DISK_WRITE, .inode = f->inode, .at = at, .n = (size_t)n };
+	struct disk_op op = {
+		.type = DISK_WRITE, .inode = f->inode, .at = at, .n = (size_t)n
+	};
 	int rc;
 
 	if (fails(f->v, CRASHVFS_WRITE, &rc))
@@ -170,7 +172,9 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 static int file_sync(sqlite3_file *base, int flags)
 {
 	struct crash_file *f = file_of(base);
-	struct disk_op op = { .type = DISK_SYNC, .inode = f->inode, .directory = f->new_name };
+	struct disk_op op = { .type = DISK_SYNC,
+		              .inode = f->inode,
+		              .directory = f->new_name };
 	int rc;
 
 	(void)flags;
@@ -232,7 +236,8 @@ static int file_device(sqlite3_file *base)
 	return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-/* Version 1: no shared memory, so the write-ahead log needs exclusive locking, as we use. */
+/* Version 1: no shared memory, so the write-ahead log needs exclusive locking, as we use.
+ */
 static const sqlite3_io_methods methods = {
 	.iVersion = 1,
 	.xClose = file_close,
@@ -256,7 +261,8 @@ static struct crashvfs *vfs_of(sqlite3_vfs *vfs)
 	return vfs->pAppData;
 }
 
-static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *out)
+static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
+                    int *out)
 {
 	struct crashvfs *v = vfs_of(vfs);
 	struct crash_file *f = file_of(base);
@@ -267,14 +273,16 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 	if (fails(v, CRASHVFS_OPEN, &rc))
 		return rc;
 	if (name == NULL) {
-		snprintf(temporary, sizeof(temporary), "temporary-%d", disk_next_inode(v->disk));
+		snprintf(temporary, sizeof(temporary), "temporary-%d",
+		         disk_next_inode(v->disk));
 		name = temporary;
 	}
 	f->v = v;
 	f->inode = disk_find(v->disk, name);
 	f->is_wal = (flags & SQLITE_OPEN_WAL) != 0;
 	if (f->inode < 0) {
-		struct disk_op op = { .type = DISK_CREATE, .inode = disk_next_inode(v->disk) };
+		struct disk_op op = { .type = DISK_CREATE,
+			              .inode = disk_next_inode(v->disk) };
 
 		if ((flags & SQLITE_OPEN_CREATE) == 0)
 			return SQLITE_CANTOPEN;
@@ -448,12 +456,14 @@ void crashvfs_record(struct crashvfs *v)
 {
 	forget_recording(v);
 	v->base = disk_survivor(v->disk, CRASH_KEEP_ALL, 0);
-	/* Open files count inodes of the disk as it was: the recording starts on a closed one. */
+	/* Open files count inodes of the disk as it was: the recording starts on a closed
+	 * one. */
 	use_disk(v, disk_survivor(v->base, CRASH_KEEP_ALL, 0));
 	v->recording = true;
 }
 
-void crashvfs_rebuild(struct crashvfs *v, long event, enum crash_model model, uint64_t seed)
+void crashvfs_rebuild(struct crashvfs *v, long event, enum crash_model model,
+                      uint64_t seed)
 {
 	v->recording = false;
 	if (v->replay == NULL || event < v->replayed) {

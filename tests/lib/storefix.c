@@ -133,7 +133,8 @@ static sqlite3 *raw_open(void)
 {
 	sqlite3 *h = NULL;
 
-	need(sqlite3_open_v2(STOREFIX_DB, &h, SQLITE_OPEN_READWRITE, STOREFIX_VFS) == SQLITE_OK,
+	need(sqlite3_open_v2(STOREFIX_DB, &h, SQLITE_OPEN_READWRITE, STOREFIX_VFS) ==
+	             SQLITE_OK,
 	     "sql", "cannot open");
 	sqlite3_exec(h, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
 	return h;
@@ -155,7 +156,8 @@ long long storefix_number(struct storefix *f, const char *sql)
 	long long n;
 
 	need(f->c.db == NULL, "sql", "the database is open");
-	need(sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK, sql, sqlite3_errmsg(h));
+	need(sqlite3_prepare_v2(h, sql, -1, &st, NULL) == SQLITE_OK, sql,
+	     sqlite3_errmsg(h));
 	need(sqlite3_step(st) == SQLITE_ROW, sql, "no row");
 	n = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);

@@ -14,7 +14,7 @@
 #include "store.h"
 
 #define STOREFIX_VFS "storefix"
-#define STOREFIX_DB "/vault.db"
+#define STOREFIX_DB  "/vault.db"
 
 struct storefix {
 	struct core c;
@@ -29,7 +29,8 @@ struct storefix *storefix_new(void);
 /** storefix_free(f): close and free. */
 void storefix_free(struct storefix *f);
 
-/** storefix_open(f): open (create) the database and read the seal configuration; returns the error class. */
+/** storefix_open(f): open (create) the database and read the seal configuration; returns
+ * the error class. */
 int storefix_open(struct storefix *f);
 /** storefix_close(f): drop keys, close the database; the disk stays. */
 void storefix_close(struct storefix *f);
@@ -46,12 +47,14 @@ int storefix_begin(struct storefix *f);
 int storefix_commit(struct storefix *f);
 void storefix_abort(struct storefix *f);
 
-/** storefix_sql(f, sql): as someone who can write the file would: the database must be closed. */
+/** storefix_sql(f, sql): as someone who can write the file would: the database must be
+ * closed. */
 void storefix_sql(struct storefix *f, const char *sql);
 /** storefix_number(f, sql): the same, one number. */
 long long storefix_number(struct storefix *f, const char *sql);
 
-/** storefix_object(f, kind, id, text): an object with a one-byte id repeated and one member. */
+/** storefix_object(f, kind, id, text): an object with a one-byte id repeated and one
+ * member. */
 struct store_object storefix_object(struct storefix *f, enum store_kind kind, int id,
                                     const char *text);
 /** storefix_verify(f): run the background check to its end. */

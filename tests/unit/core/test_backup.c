@@ -23,7 +23,8 @@ static void put_secrets(int n)
 		char path[64], fields[96];
 
 		snprintf(path, sizeof(path), "secret/data/app/%d", i);
-		snprintf(fields, sizeof(fields), "{\"data\":{\"password\":\"canary-%d\"}}", i);
+		snprintf(fields, sizeof(fields),
+		         "{\"data\":{\"password\":\"canary-%d\"}}", i);
 		ASK(200, HTTP_POST, path, fields);
 	}
 }
@@ -63,7 +64,8 @@ static int files_left(void)
 
 static struct value *manifest(void)
 {
-	size_t n = (size_t)file[8] << 24 | (size_t)file[9] << 16 | (size_t)file[10] << 8 | file[11];
+	size_t n = (size_t)file[8] << 24 | (size_t)file[9] << 16 | (size_t)file[10] << 8 |
+	           file[11];
 	struct value *v = NULL;
 	struct err e;
 
@@ -91,7 +93,8 @@ static bool member_is(const char *name, const void *want, size_t n)
 {
 	const struct value *v = value_get(manifest(), name);
 
-	return v != NULL && v->type == V_BYTES && v->len == n && memcmp(v->text, want, n) == 0;
+	return v != NULL && v->type == V_BYTES && v->len == n &&
+	       memcmp(v->text, want, n) == 0;
 }
 
 Test(backup, is_signed_private_and_says_what_it_holds)
@@ -138,8 +141,8 @@ Test(backup, is_listed_and_downloaded_in_parts)
 		char fields[200];
 		const struct value *bytes;
 
-		snprintf(fields, sizeof(fields), "{\"name\":\"%s\",\"offset\":%zu,\"length\":10000}",
-		         name, at);
+		snprintf(fields, sizeof(fields),
+		         "{\"name\":\"%s\",\"offset\":%zu,\"length\":10000}", name, at);
 		ASK(200, HTTP_GET, "sys/backup/data", fields);
 		bytes = value_get(value_get(rig.body, "data"), "bytes");
 		cr_assert(bytes != NULL && at + bytes->len <= file_n);

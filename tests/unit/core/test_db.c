@@ -30,7 +30,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	static const char *const names[] = { "vault.db", "vault.db-wal", "copy.db", "link.db" };
+	static const char *const names[] = { "vault.db", "vault.db-wal", "copy.db",
+		                             "link.db" };
 	char name[160];
 
 	db_close(db);
@@ -45,7 +46,9 @@ TestSuite(db, .init = setup, .fini = teardown, .timeout = 60);
 
 static int open_as(const char *p, bool no_create)
 {
-	const struct db_options o = { .path = p, .no_create = no_create, .check_fs = true };
+	const struct db_options o = { .path = p,
+		                      .no_create = no_create,
+		                      .check_fs = true };
 
 	return db_open(&o, &db, &e);
 }
@@ -161,10 +164,11 @@ struct refusal {
 ParameterizedTestParameters(db, refused_untouched)
 {
 	static struct refusal c[] = {
-		{ "INSERT INTO schema_migration VALUES (99, 'later', x'00', 0)", "newer vaultd" },
-		{ "UPDATE schema_migration SET digest = zeroblob(32)", "another text" },
-		{ "UPDATE schema_migration SET number = 7", "newer vaultd" },
-		{ "DROP TABLE schema_migration", "another program" },
+		{"INSERT INTO schema_migration VALUES (99, 'later', x'00', 0)",
+                 "newer vaultd"								  },
+		{ "UPDATE schema_migration SET digest = zeroblob(32)",          "another text"   },
+		{ "UPDATE schema_migration SET number = 7",                     "newer vaultd"   },
+		{ "DROP TABLE schema_migration",                                "another program"},
 	};
 
 	return cr_make_param_array(struct refusal, c, ARRAY_LEN(c));
@@ -348,16 +352,16 @@ struct failing {
 ParameterizedTestParameters(db, nth_call_fails)
 {
 	static struct failing c[] = {
-		{ "write EIO", CRASHVFS_WRITE, CRASHVFS_EIO, ERR_UNKNOWN },
-		{ "write ENOSPC", CRASHVFS_WRITE, CRASHVFS_ENOSPC, ERR_FULL },
-		{ "sync EIO", CRASHVFS_SYNC, CRASHVFS_EIO, ERR_UNKNOWN },
+		{"write EIO",     CRASHVFS_WRITE, CRASHVFS_EIO,    ERR_UNKNOWN},
+		{ "write ENOSPC", CRASHVFS_WRITE, CRASHVFS_ENOSPC, ERR_FULL   },
+		{ "sync EIO",     CRASHVFS_SYNC,  CRASHVFS_EIO,    ERR_UNKNOWN},
 	};
 
 	return cr_make_param_array(struct failing, c, ARRAY_LEN(c));
 }
 
-/* Five batches with the n-th call failing: what was acknowledged is there after a restart,
- * what was refused is not, and what is unknown is one or the other. */
+/* Five batches with the n-th call failing: what was acknowledged is there after a
+ * restart, what was refused is not, and what is unknown is one or the other. */
 ParameterizedTest(struct failing *c, db, nth_call_fails)
 {
 	long n = 0, fired;
@@ -375,9 +379,11 @@ ParameterizedTest(struct failing *c, db, nth_call_fails)
 
 			rc[i] = one_batch(name);
 			if (stopped)
-				cr_assert_eq(rc[i], ERR_UNKNOWN, "%s %ld: goes on", c->name, n);
+				cr_assert_eq(rc[i], ERR_UNKNOWN, "%s %ld: goes on",
+				             c->name, n);
 			else if (rc[i] != ERR_OK)
-				cr_assert_eq(rc[i], c->want, "%s %ld: %s", c->name, n, e.msg);
+				cr_assert_eq(rc[i], c->want, "%s %ld: %s", c->name, n,
+				             e.msg);
 			stopped = db_must_stop(db);
 			cr_assert_eq(stopped && c->want == ERR_FULL, false);
 		}
@@ -391,7 +397,8 @@ ParameterizedTest(struct failing *c, db, nth_call_fails)
 			if (rc[i] == ERR_OK)
 				cr_assert(has(name), "%s %ld: lost %s", c->name, n, name);
 			if (rc[i] == ERR_FULL)
-				cr_assert(!has(name), "%s %ld: ghost %s", c->name, n, name);
+				cr_assert(!has(name), "%s %ld: ghost %s", c->name, n,
+				          name);
 		}
 		close_db();
 		crashvfs_free(disk);

@@ -147,7 +147,11 @@ static const char *judge(long event)
 static const struct {
 	enum crash_model model;
 	int seeds;
-} models[] = { { CRASH_KEEP_ALL, 1 }, { CRASH_SYNCED_ONLY, 1 }, { CRASH_RANDOM, 3 } };
+} models[] = {
+	{CRASH_KEEP_ALL,     1},
+	{ CRASH_SYNCED_ONLY, 1},
+	{ CRASH_RANDOM,      3}
+};
 
 /* How many crash states are judged bad?  The first is described. */
 static long enumerate(long *states, char *first, size_t cap)
@@ -164,8 +168,10 @@ static long enumerate(long *states, char *first, size_t cap)
 				                 (uint64_t)event * 16 + (uint64_t)s);
 				why = judge(event);
 				if (why != NULL && bad++ == 0)
-					snprintf(first, cap, "event %ld of %ld, model %zu, seed %d: "
-					         "%s (%s)", event, events, m, s, why, f->e.msg);
+					snprintf(first, cap,
+					         "event %ld of %ld, model %zu, seed %d: "
+					         "%s (%s)",
+					         event, events, m, s, why, f->e.msg);
 				storefix_close(f);
 				++*states;
 			}
@@ -215,8 +221,8 @@ Test(db_crash, recovery_survives_another_crash)
 				break;
 			crashvfs_reboot(f->disk, CRASH_RANDOM, (uint64_t)again);
 			why = judge(event);
-			cr_assert_eq(why, NULL, "event %ld, then %ld: %s (%s)", event, again, why,
-			             f->e.msg);
+			cr_assert_eq(why, NULL, "event %ld, then %ld: %s (%s)", event,
+			             again, why, f->e.msg);
 			storefix_close(f);
 			tried++;
 		}

@@ -41,7 +41,8 @@ Test(keyring, envelope_round_trips_and_hides_nothing_it_should_show)
 	cr_assert_eq(memcmp(sealed, "V1\x01\x03\x00\x00\x00\x09", 8), 0);
 	cr_assert_eq(envelope_term(sealed, sizeof(sealed), &term), 0);
 	cr_assert_eq(term, 9u);
-	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, sealed, sizeof(sealed), plain, &e),
+	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, sealed, sizeof(sealed), plain,
+	                           &e),
 	             ERR_OK);
 	cr_assert_eq(memcmp(plain, "hello", 5), 0);
 }
@@ -56,7 +57,9 @@ Test(keyring, envelope_seals_and_opens_in_place)
 	memcpy(buf + 32, "hello", 5);
 	envelope_seal(key, 1, SEAL_OBJECT, &aad, buf + 32, 5, buf);
 	cr_assert_neq(memcmp(buf + 32, "hello", 5), 0);
-	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, buf, sizeof(buf), buf + 32, &e), ERR_OK);
+	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, buf, sizeof(buf), buf + 32,
+	                           &e),
+	             ERR_OK);
 	cr_assert_eq(memcmp(buf + 32, "hello", 5), 0);
 }
 
@@ -70,7 +73,8 @@ Test(keyring, every_flipped_bit_of_an_envelope_is_noticed)
 	envelope_seal(key, 1, SEAL_OBJECT, &aad, plain, sizeof(plain), sealed);
 	for (size_t bit = 0; bit < sizeof(sealed) * 8; bit++) {
 		sealed[bit / 8] ^= (unsigned char)(1u << (bit % 8));
-		cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, sealed, sizeof(sealed), out, &e),
+		cr_assert_eq(envelope_open(key, SEAL_OBJECT, &aad, sealed, sizeof(sealed),
+		                           out, &e),
 		             ERR_INTEGRITY, "bit %zu", bit);
 		sealed[bit / 8] ^= (unsigned char)(1u << (bit % 8));
 	}
@@ -90,11 +94,13 @@ Test(keyring, envelope_is_bound_to_key_purpose_and_data)
 	aad_int(&wrong, 0);
 	rng_bytes(other, sizeof(other));
 	envelope_seal(key, 1, SEAL_OBJECT, &aad, "hello", 5, sealed);
-	cr_assert_eq(envelope_open(other, SEAL_OBJECT, &aad, sealed, sizeof(sealed), out, &e),
+	cr_assert_eq(envelope_open(other, SEAL_OBJECT, &aad, sealed, sizeof(sealed), out,
+	                           &e),
 	             ERR_INTEGRITY);
 	cr_assert_eq(envelope_open(key, SEAL_DEK, &aad, sealed, sizeof(sealed), out, &e),
 	             ERR_INTEGRITY);
-	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &wrong, sealed, sizeof(sealed), out, &e),
+	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &wrong, sealed, sizeof(sealed), out,
+	                           &e),
 	             ERR_INTEGRITY);
 }
 
@@ -122,7 +128,9 @@ Test(keyring, associated_data_is_injective)
 	cr_assert(a.n != b.n || memcmp(a.buf, b.buf, a.n) != 0);
 	/* Prefix, header, then u32be length and bytes: as documented. */
 	cr_assert_eq(a.n, 13u + 8 + 4 + 2 + 4 + 1);
-	cr_assert_eq(memcmp(a.buf, "vault/aad/v1\0\0\0\0\0\0\0\0\0\0\0\0\2ab\0\0\0\1c", a.n), 0);
+	cr_assert_eq(memcmp(a.buf, "vault/aad/v1\0\0\0\0\0\0\0\0\0\0\0\0\2ab\0\0\0\1c",
+	                    a.n),
+	             0);
 }
 
 Test(keyring, too_much_associated_data_never_opens)
@@ -136,7 +144,8 @@ Test(keyring, too_much_associated_data_never_opens)
 	aad_init(&bad);
 	aad_bytes(&bad, big, sizeof(big));
 	cr_assert(bad.overflow);
-	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &bad, sealed, sizeof(sealed), big, &e),
+	cr_assert_eq(envelope_open(key, SEAL_OBJECT, &bad, sealed, sizeof(sealed), big,
+	                           &e),
 	             ERR_INTEGRITY);
 }
 
@@ -156,8 +165,8 @@ static int same_keys(const struct keyring *a, const struct keyring *b)
 	int same = 1;
 
 	for (int i = 0; i < KEY__MAX; i++)
-		same &= memcmp(keyring_key(a, (enum key_id)i), keyring_key(b, (enum key_id)i), 32) ==
-		        0;
+		same &= memcmp(keyring_key(a, (enum key_id)i),
+		               keyring_key(b, (enum key_id)i), 32) == 0;
 	same &= memcmp(keyring_kek(a, &ta), keyring_kek(b, &tb), 32) == 0 && ta == tb;
 	keyring_checkpoint_sign(a, "m", 1, sig);
 	same &= crypto_sign_verify_detached(sig, (const unsigned char *)"m", 1,
@@ -209,8 +218,8 @@ Test(keyring, members_are_independent)
 	uint32_t unknown = 2;
 
 	for (int i = 0; i < KEY__MAX; i++) {
-		cr_assert_neq(memcmp(keyring_key(k, (enum key_id)i), keyring_key(l, (enum key_id)i),
-		                     32),
+		cr_assert_neq(memcmp(keyring_key(k, (enum key_id)i),
+		                     keyring_key(l, (enum key_id)i), 32),
 		              0);
 		for (int j = 0; j < i; j++)
 			cr_assert_neq(memcmp(keyring_key(k, (enum key_id)i),

@@ -43,15 +43,16 @@ struct counts {
 ParameterizedTestParameters(seal, share_counts)
 {
 	static struct counts c[] = {
-		{ 0, 0, ERR_INVALID, "shares must be at least one" },
-		{ -3, 1, ERR_INVALID, "shares must be at least one" },
-		{ 1, 0, ERR_INVALID, "threshold must be at least one" },
-		{ 5, 1, ERR_INVALID, "threshold must be greater than one for multiple shares" },
-		{ 256, 2, ERR_INVALID, "shares must be less than 256" },
-		{ 3, 4, ERR_INVALID, "threshold cannot be larger than shares" },
-		{ 1, 1, ERR_OK, "" },
-		{ 2, 2, ERR_OK, "" },
-		{ 255, 128, ERR_OK, "" },
+		{0,    0,   ERR_INVALID, "shares must be at least one"           },
+		{ -3,  1,   ERR_INVALID, "shares must be at least one"           },
+		{ 1,   0,   ERR_INVALID, "threshold must be at least one"        },
+		{ 5,   1,   ERR_INVALID,
+                 "threshold must be greater than one for multiple shares"        },
+		{ 256, 2,   ERR_INVALID, "shares must be less than 256"          },
+		{ 3,   4,   ERR_INVALID, "threshold cannot be larger than shares"},
+		{ 1,   1,   ERR_OK,      ""				      },
+		{ 2,   2,   ERR_OK,      ""				      },
+		{ 255, 128, ERR_OK,      ""                                      },
 	};
 
 	return cr_make_param_array(struct counts, c, ARRAY_LEN(c));
@@ -61,7 +62,8 @@ ParameterizedTest(struct counts *c, seal, share_counts)
 {
 	char text[160];
 
-	cr_assert_eq(storefix_init(f, c->n, c->t), c->want, "%d of %d: %s", c->t, c->n, f->e.msg);
+	cr_assert_eq(storefix_init(f, c->n, c->t), c->want, "%d of %d: %s", c->t, c->n,
+	             f->e.msg);
 	cr_assert_eq(f->c.initialized, c->want == ERR_OK);
 	if (c->want == ERR_OK) {
 		cr_assert_eq(storefix_unseal(f, c->t), ERR_OK, "%s", f->e.msg);
@@ -266,12 +268,14 @@ Test(seal, no_auto_slot_without_a_key)
 	cr_assert_eq(storefix_unseal(f, 1), ERR_OK);
 	storefix_close(f);
 	cr_assert_eq(storefix_open(f), ERR_OK);
-	cr_assert_eq(seal_auto(&f->c, &f->e), ERR_OK, "stored by the shares: %s", f->e.msg);
+	cr_assert_eq(seal_auto(&f->c, &f->e), ERR_OK, "stored by the shares: %s",
+	             f->e.msg);
 }
 
 Test(seal, no_key_or_share_is_in_the_file)
 {
-	static const unsigned char key[32] = { 77, 66, 55, 44, 33, 22, 11, 1, 2, 3, 4, 5, 6, 7 };
+	static const unsigned char key[32] = { 77, 66, 55, 44, 33, 22, 11,
+		                               1,  2,  3,  4,  5,  6,  7 };
 	const unsigned char *file;
 	size_t n;
 

@@ -36,10 +36,12 @@ Test(shamir, all_products_and_inverses)
 	for (int a = 0; a < 256; a++)
 		for (int b = 0; b < 256; b++)
 			cr_assert_eq(shamir_mul((uint8_t)a, (uint8_t)b),
-			             reference_mul((uint8_t)a, (uint8_t)b), "%d * %d", a, b);
+			             reference_mul((uint8_t)a, (uint8_t)b), "%d * %d", a,
+			             b);
 	cr_assert_eq(shamir_inv(0), 0);
 	for (int a = 1; a < 256; a++)
-		cr_assert_eq(shamir_mul((uint8_t)a, shamir_inv((uint8_t)a)), 1, "1 / %d", a);
+		cr_assert_eq(shamir_mul((uint8_t)a, shamir_inv((uint8_t)a)), 1, "1 / %d",
+		             a);
 }
 
 static uint32_t below(uint32_t n)
@@ -74,7 +76,8 @@ static int round_trip(int n, int t, int used)
 	rng_bytes(secret, sizeof(secret));
 	cr_assert_eq(shamir_split(secret, n, t, y, &e), ERR_OK, "%s", e.msg);
 	pick(y, n, used, x, chosen);
-	cr_assert_eq(shamir_combine(x, (const uint8_t(*)[SHAMIR_SECRET])chosen, used, out), 0);
+	cr_assert_eq(
+		shamir_combine(x, (const uint8_t(*)[SHAMIR_SECRET])chosen, used, out), 0);
 	return memcmp(secret, out, sizeof(out)) == 0;
 }
 
@@ -86,8 +89,15 @@ Test(shamir, twenty_thousand_three_of_five)
 
 Test(shamir, other_shapes)
 {
-	static const int shape[][2] = { { 1, 1 }, { 2, 2 },    { 3, 2 },     { 16, 16 },
-		                        { 255, 2 }, { 255, 7 }, { 255, 255 } };
+	static const int shape[][2] = {
+		{1,    1  },
+                { 2,   2  },
+                { 3,   2  },
+                { 16,  16 },
+		{ 255, 2  },
+                { 255, 7  },
+                { 255, 255}
+	};
 
 	for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++)
 		cr_assert(round_trip(shape[i][0], shape[i][1], shape[i][1]), "%d of %d",
@@ -105,23 +115,32 @@ Test(shamir, refuses_index_zero_and_repeated_shares)
 	uint8_t y[3][SHAMIR_SECRET] = { { 0 } }, out[SHAMIR_SECRET];
 
 	cr_assert_eq(shamir_combine((const uint8_t[]){ 1, 0, 3 },
-	                            (const uint8_t(*)[SHAMIR_SECRET])y, 3, out), -1);
+	                            (const uint8_t(*)[SHAMIR_SECRET])y, 3, out),
+	             -1);
 	cr_assert_eq(shamir_combine((const uint8_t[]){ 2, 1, 2 },
-	                            (const uint8_t(*)[SHAMIR_SECRET])y, 3, out), -1);
+	                            (const uint8_t(*)[SHAMIR_SECRET])y, 3, out),
+	             -1);
 }
 
 Test(shamir, refuses_impossible_counts)
 {
-	static const int bad[][2] = { { 0, 0 }, { 3, 0 }, { 2, 3 }, { 256, 2 }, { -1, -1 } };
+	static const int bad[][2] = {
+		{0,    0 },
+                { 3,   0 },
+                { 2,   3 },
+                { 256, 2 },
+                { -1,  -1}
+	};
 	uint8_t secret[SHAMIR_SECRET] = { 0 }, y[3][SHAMIR_SECRET];
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(shamir_split(secret, bad[i][0], bad[i][1], y, &e), ERR_INVALID);
+		cr_assert_eq(shamir_split(secret, bad[i][0], bad[i][1], y, &e),
+		             ERR_INVALID);
 }
 
-/* With t = 2 a share is secret + a1 * x: a1 must take every value, 0 included, equally often:
- * never giving 0 would leak a little with every split. */
+/* With t = 2 a share is secret + a1 * x: a1 must take every value, 0 included, equally
+ * often: never giving 0 would leak a little with every split. */
 Test(shamir, top_coefficient_is_uniform)
 {
 	uint8_t secret[SHAMIR_SECRET] = { 0 }, y[2][SHAMIR_SECRET];
@@ -133,7 +152,9 @@ Test(shamir, top_coefficient_is_uniform)
 		for (int b = 0; b < SHAMIR_SECRET; b++)
 			seen[y[0][b]]++;
 	}
-	/* 640,000 samples: 2,500 of each, standard deviation 50; seven of them is never. */
+	/* 640,000 samples: 2,500 of each, standard deviation 50; seven of them is never.
+	 */
 	for (int v = 0; v < 256; v++)
-		cr_assert(seen[v] > 2150 && seen[v] < 2850, "value %d: %d times", v, seen[v]);
+		cr_assert(seen[v] > 2150 && seen[v] < 2850, "value %d: %d times", v,
+		          seen[v]);
 }

@@ -74,7 +74,8 @@ Test(store, what_was_put_comes_back)
 	cr_assert(got.parent_len == 16 && memcmp(got.parent, o.parent, 16) == 0);
 	cr_assert(got.tag_len == 32 && memcmp(got.tag, o.tag, 32) == 0);
 	cr_assert_str_eq(text_of(&got), "hello");
-	cr_assert_eq(get(KIND_TOKEN, 7, &got), ERR_NOENT, "the kind is part of the identity");
+	cr_assert_eq(get(KIND_TOKEN, 7, &got), ERR_NOENT,
+	             "the kind is part of the identity");
 	must(storefix_reopen(f));
 	must(get(KIND_LEASE, 7, &got));
 	must(storefix_verify(f));
@@ -96,7 +97,8 @@ Test(store, versions_guard_against_lost_updates)
 	cr_assert_eq(store_delete(&f->c, &second, &f->e), ERR_CONFLICT);
 	must(store_delete(&f->c, &first, &f->e));
 	cr_assert_eq(store_delete(&f->c, &first, &f->e), ERR_CONFLICT, "it is gone");
-	cr_assert_eq(store_put(&f->c, &first, &f->e), ERR_CONFLICT, "it does not come back");
+	cr_assert_eq(store_put(&f->c, &first, &f->e), ERR_CONFLICT,
+	             "it does not come back");
 	must(put(KIND_HOST, 1, "new"));
 	commit();
 	must(storefix_verify(f));
@@ -152,8 +154,8 @@ static int note(void *ctx, struct store_object *o, struct err *e)
 	if (store_get(&f->c, f->a, o->kind, o->id, o->id_len, &other, e) != ERR_OK)
 		return e->code;
 	if (o->parent_len > 0 && s->n == 1)
-		return store_by_parent(&f->c, f->a, o->kind, o->parent, o->parent_len, nested,
-		                       &s->nested, e);
+		return store_by_parent(&f->c, f->a, o->kind, o->parent, o->parent_len,
+		                       nested, &s->nested, e);
 	return ERR_OK;
 }
 
@@ -161,7 +163,8 @@ static void put_family(int n)
 {
 	batch();
 	for (int i = 0; i < n; i++) {
-		struct store_object o = storefix_object(f, KIND_SECRET, i * 7 % n, "child");
+		struct store_object o = storefix_object(f, KIND_SECRET, i * 7 % n,
+		                                        "child");
 
 		memset(o.parent, i % 2, o.parent_len = 32);
 		memset(o.tag, 9, o.tag_len = 32);
@@ -208,10 +211,13 @@ Test(store, iteration_goes_on_behind_a_row_and_stops_at_a_limit)
 		struct seen s = { 0 };
 		struct store_object o = storefix_object(f, KIND_SECRET, 10, "");
 
-		must(store_each(&f->c, f->a, KIND_SECRET, NULL, 0, limits[i], note, &s, &f->e));
-		cr_assert_eq(s.n, limits[i] < 300 ? limits[i] : 300, "limit %d", limits[i]);
+		must(store_each(&f->c, f->a, KIND_SECRET, NULL, 0, limits[i], note, &s,
+		                &f->e));
+		cr_assert_eq(s.n, limits[i] < 300 ? limits[i] : 300, "limit %d",
+		             limits[i]);
 		memset(&s, 0, sizeof(s));
-		must(store_each(&f->c, f->a, KIND_SECRET, o.id, o.id_len, 5, note, &s, &f->e));
+		must(store_each(&f->c, f->a, KIND_SECRET, o.id, o.id_len, 5, note, &s,
+		                &f->e));
 		cr_assert_eq(s.n, 5);
 		cr_assert_eq(s.ids[0] >> 8, 0);
 		cr_assert_gt(s.ids[0] & 0xff, 10);
@@ -290,7 +296,8 @@ static unsigned char secret[32] = { 5, 6, 7 };
 
 Test(store, payloads_of_all_sizes_come_back_and_hide_their_length)
 {
-	static const size_t sizes[] = { 0, 1, 30, 31, 32, 33, 1000, 65535, 65536, 65537, 524288 };
+	static const size_t sizes[] = { 0,    1,     30,    31,    32,    33,
+		                        1000, 65535, 65536, 65537, 524288 };
 	static unsigned char value[524288];
 
 	randombytes_buf(value, sizeof(value));
@@ -300,19 +307,25 @@ Test(store, payloads_of_all_sizes_come_back_and_hide_their_length)
 		size_t n;
 
 		batch();
-		must(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, sizes[i], &f->e));
-		cr_assert_eq(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, 1, &f->e),
+		must(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, sizes[i],
+		                 &f->e));
+		cr_assert_eq(payload_put(&f->c, secret, (int64_t)i + 1, 77, value, 1,
+		                         &f->e),
 		             ERR_CONFLICT);
 		commit();
-		must(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 77, &got, &n, &f->e));
-		cr_assert(n == sizes[i] && memcmp(got, value, n) == 0, "size %zu", sizes[i]);
-		cr_assert_eq(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 78, &got, &n, &f->e),
+		must(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 77, &got, &n,
+		                 &f->e));
+		cr_assert(n == sizes[i] && memcmp(got, value, n) == 0, "size %zu",
+		          sizes[i]);
+		cr_assert_eq(payload_get(&f->c, f->a, secret, (int64_t)i + 1, 78, &got,
+		                         &n, &f->e),
 		             ERR_INTEGRITY, "another time of creation");
 	}
 	must(storefix_verify(f));
 	storefix_close(f);
-	cr_assert_eq(storefix_number(f, "SELECT count(DISTINCT length(sealed)) FROM payload "
-	                                "WHERE version IN (2, 3, 4)"),
+	cr_assert_eq(storefix_number(f,
+	                             "SELECT count(DISTINCT length(sealed)) FROM payload "
+	                             "WHERE version IN (2, 3, 4)"),
 	             1, "1, 30 and 31 bytes look the same");
 }
 
@@ -330,7 +343,7 @@ Test(store, a_destroyed_payload_is_gone)
 	must(storefix_verify(f));
 }
 
-/* ---- tampering: whoever can write the file ---- */
+/* ---- the state MAC and transactions ---- */
 
 static void populate(void)
 {
@@ -347,165 +360,6 @@ static void populate(void)
 	commit();
 	must(storefix_verify(f));
 }
-
-struct tamper {
-	char name[32];
-	char sql[300];
-	int reads_fail; /* is a read refused, or is it found by the state MAC alone? */
-	int at_unseal;  /* … or at unseal already? */
-};
-
-#define ROW(n) "substr(id, 2, 1) = x'0" #n "' AND kind = 2"
-
-ParameterizedTestParameters(store, tampering_is_detected)
-{
-	static struct tamper c[] = {
-		{ "swap two bodies",
-		  "UPDATE object SET sealed = (SELECT sealed FROM object WHERE " ROW(1) ") WHERE " ROW(0),
-		  1, 0 },
-		{ "change the version", "UPDATE object SET version = 9 WHERE " ROW(0), 1, 0 },
-		{ "change the due time", "UPDATE object SET due = 1 WHERE " ROW(0), 1, 0 },
-		{ "drop the due time", "UPDATE object SET due = NULL WHERE " ROW(0), 1, 0 },
-		{ "change the parent", "UPDATE object SET parent = zeroblob(32) WHERE " ROW(0), 1, 0 },
-		{ "drop the parent", "UPDATE object SET parent = NULL WHERE " ROW(0), 1, 0 },
-		{ "add a tag", "UPDATE object SET tag = zeroblob(32) WHERE " ROW(0), 1, 0 },
-		{ "long parent", "UPDATE object SET parent = zeroblob(4000) WHERE " ROW(0), 1, 0 },
-		{ "empty body", "UPDATE object SET sealed = x'' WHERE " ROW(0), 1, 0 },
-		{ "another key term",
-		  "UPDATE object SET sealed = substr(sealed, 1, 7) || x'02' || substr(sealed, 9) "
-		  "WHERE " ROW(0), 1, 0 },
-		{ "delete a row", "DELETE FROM object WHERE " ROW(0), 0, 0 },
-		{ "delete a payload", "DELETE FROM payload WHERE version = 1", 0, 0 },
-		{ "another kind", "UPDATE object SET kind = 6 WHERE " ROW(0), 0, 0 },
-		{ "swap payloads",
-		  "UPDATE payload SET sealed = (SELECT sealed FROM payload WHERE version = 1) "
-		  "WHERE version = 2", 1, 0 },
-		{ "swap payloads and keys",
-		  "UPDATE payload SET version = 10 WHERE version = 1; "
-		  "UPDATE payload SET version = 1 WHERE version = 2", 1, 0 },
-		{ "cut a data key", "UPDATE payload SET wrapped = x'00'", 1, 0 },
-		{ "cut a payload", "UPDATE payload SET sealed = x'00'", 1, 0 },
-		{ "delete the state", "DELETE FROM object WHERE kind = 14", 0, 1 },
-		{ "change the state counter", "UPDATE object SET version = 99 WHERE kind = 14", 0, 1 },
-		{ "damage the state", "UPDATE object SET sealed = zeroblob(length(sealed)) "
-		  "WHERE kind = 14", 0, 1 },
-	};
-
-	return cr_make_param_array(struct tamper, c, ARRAY_LEN(c));
-}
-
-static int read_all(void)
-{
-	struct store_object o;
-	unsigned char *p;
-	size_t n;
-	int worst = ERR_OK, rc;
-
-	for (int i = 0; i < 5; i++)
-		if ((rc = get(KIND_POLICY, i, &o)) != ERR_OK && rc != ERR_NOENT)
-			worst = rc;
-	for (int v = 1; v <= 2; v++) {
-		rc = payload_get(&f->c, f->a, secret, v, 0, &p, &n, &f->e);
-		if (rc != ERR_OK && rc != ERR_NOENT)
-			worst = rc;
-		if (rc == ERR_OK)
-			cr_assert(n == 3 && memcmp(p, v == 1 ? "one" : "two", 3) == 0,
-			          "the wrong plaintext was given out");
-	}
-	return worst;
-}
-
-ParameterizedTest(struct tamper *c, store, tampering_is_detected)
-{
-	populate();
-	storefix_close(f);
-	storefix_sql(f, c->sql);
-	must(storefix_open(f));
-	cr_assert_eq(storefix_unseal(f, 1), c->at_unseal ? ERR_INTEGRITY : ERR_OK, "%s: %s",
-	             c->name, f->e.msg);
-	if (c->at_unseal)
-		return;
-	cr_assert_eq(read_all(), c->reads_fail ? ERR_INTEGRITY : ERR_OK, "%s", c->name);
-	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY, "%s", c->name);
-}
-
-Test(store, every_flipped_bit_of_a_row_is_detected)
-{
-	struct store_object o = storefix_object(f, KIND_ROTATION, 1, "a body"), got;
-	unsigned char *file, *row;
-	size_t n;
-
-	batch();
-	must(store_put(&f->c, &o, &f->e));
-	commit();
-	storefix_close(f);
-	file = crashvfs_file(f->disk, STOREFIX_DB, &n);
-	/* The envelope of the row: 'V' '1' 1, purpose 3, term 1. */
-	row = memmem(file, n, "V1\x01\x03\0\0\0\x01", 8);
-	cr_assert_neq(row, NULL);
-	for (size_t bit = 0; bit < (48 + 24) * 8; bit += 5) {
-		row[bit / 8] ^= (unsigned char)(1u << (bit % 8));
-		must(storefix_open(f));
-		must(storefix_unseal(f, 1));
-		cr_assert_eq(get(KIND_ROTATION, 1, &got), ERR_INTEGRITY, "bit %zu", bit);
-		cr_assert_eq(storefix_verify(f), ERR_INTEGRITY, "bit %zu", bit);
-		storefix_close(f);
-		file = crashvfs_file(f->disk, STOREFIX_DB, &n);
-		row[bit / 8] ^= (unsigned char)(1u << (bit % 8));
-	}
-	must(storefix_open(f));
-	must(storefix_unseal(f, 1));
-	must(get(KIND_ROTATION, 1, &got));
-}
-
-Test(store, a_row_that_was_rolled_back_is_detected)
-{
-	struct store_object o;
-
-	populate();
-	storefix_close(f);
-	storefix_sql(f, "CREATE TABLE keep AS SELECT * FROM object WHERE " ROW(0));
-	must(storefix_open(f));
-	must(storefix_unseal(f, 1));
-	batch();
-	must(get(KIND_POLICY, 0, &o));
-	must(store_put(&f->c, &o, &f->e));
-	commit();
-	must(storefix_verify(f));
-	storefix_close(f);
-	storefix_sql(f, "DELETE FROM object WHERE " ROW(0) "; INSERT INTO object SELECT * FROM keep");
-	must(storefix_open(f));
-	must(storefix_unseal(f, 1));
-	must(get(KIND_POLICY, 0, &o)); /* it is a genuine row, only an old one */
-	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY);
-}
-
-/* Changing a row that was tampered with does not launder it. */
-Test(store, a_later_change_does_not_hide_tampering)
-{
-	struct store_object o;
-
-	populate();
-	storefix_close(f);
-	storefix_sql(f, "CREATE TABLE keep AS SELECT * FROM object WHERE " ROW(0));
-	must(storefix_open(f));
-	must(storefix_unseal(f, 1));
-	batch();
-	must(get(KIND_POLICY, 0, &o));
-	must(store_put(&f->c, &o, &f->e));
-	commit();
-	storefix_close(f);
-	storefix_sql(f, "DELETE FROM object WHERE " ROW(0) "; INSERT INTO object SELECT * FROM keep");
-	must(storefix_open(f));
-	must(storefix_unseal(f, 1));
-	batch();
-	must(get(KIND_POLICY, 0, &o));
-	must(store_delete(&f->c, &o, &f->e));
-	commit();
-	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY);
-}
-
-/* ---- the state MAC and transactions ---- */
 
 Test(store, state_follows_savepoints_and_batches)
 {
