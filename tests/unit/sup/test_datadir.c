@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 
 #include "server/datadir.h"
-#include "server/listen.h"
 #include "server/swap.h"
 
 static char base[64], path[128];
@@ -206,32 +205,6 @@ Test(datadir, owners)
 	cr_assert_eq(me.gid, 0);
 	cr_assert_eq(datadir_owner("root", NULL, &me, &e), ERR_OK);
 	cr_assert_not(me.drop);
-}
-
-/* ---- Unix socket ---- */
-
-Test(datadir, unix_socket_replaces_a_stale_one_only)
-{
-	struct listeners ls = { .n = 0 }, second = { .n = 0 };
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/s", base);
-	umask(077);
-	cr_assert_eq(listen_unix(&ls, path, geteuid(), getegid(), &e), ERR_OK, "%s",
-	             e.msg);
-	cr_assert_eq(mode_of(path), 0660);
-	cr_assert(ls.l[0].is_unix);
-	cr_assert_eq(listen_unix(&second, path, geteuid(), getegid(), &e), ERR_CONFLICT);
-	cr_assert_not_null(strstr(e.msg, "is in use"));
-	close(ls.l[0].fd); /* as after kill -9: the name stays */
-	cr_assert_eq(listen_unix(&second, path, geteuid(), getegid(), &e), ERR_OK, "%s",
-	             e.msg);
-	listen_close(&second);
-	cr_assert_neq(access(path, F_OK), 0);
-	fd = open(path, O_CREAT | O_WRONLY, 0600);
-	close(fd);
-	cr_assert_eq(listen_unix(&second, path, geteuid(), getegid(), &e), ERR_CONFLICT);
-	cr_assert_not_null(strstr(e.msg, "is no socket"));
 }
 
 /* ---- swap ---- */
