@@ -70,7 +70,7 @@ static struct date date_from_days(int64_t days)
 void clock_rfc3339(int64_t ms, char buf[CLOCK_RFC3339_MAX])
 {
 	int64_t days = ms / DAY_MS - (ms % DAY_MS < 0 ? 1 : 0);
-	int rest = (int)(ms - days * DAY_MS);
+	int rest = (int)(ms % DAY_MS + (ms % DAY_MS < 0 ? DAY_MS : 0));
 	struct date d = date_from_days(days);
 	int fraction = rest % 1000;
 	int n = snprintf(buf, CLOCK_RFC3339_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d",

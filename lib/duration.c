@@ -66,16 +66,21 @@ static bool digits(struct scan *s, int64_t *n)
 	return true;
 }
 
-/* What the digits from ${p} on are worth behind the point. */
+/* What the digits from ${p} on are worth behind the point: Go's arithmetic, so that its
+ * rounding is ours. */
 static int64_t fraction(const char *p, int64_t unit)
 {
-	int64_t ns = 0;
+	int64_t digits_seen = 0, more;
+	double scale = 1;
 
-	for (; is_digit(*p) && unit >= 10; p++) {
-		unit /= 10;
-		ns += (*p - '0') * unit;
+	for (; is_digit(*p); p++) {
+		if (__builtin_mul_overflow(digits_seen, 10, &more) ||
+		    __builtin_add_overflow(more, *p - '0', &more))
+			break;
+		digits_seen = more;
+		scale *= 10;
 	}
-	return ns;
+	return (int64_t)((double)digits_seen * ((double)unit / scale));
 }
 
 /* One number with its unit.  A unit always follows, so fraction() stops at the latest
