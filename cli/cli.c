@@ -35,6 +35,15 @@ void cli_wipe(char *s)
 	free(s);
 }
 
+void cli_json_free(char *text)
+{
+	json_free_t release;
+
+	json_get_alloc_funcs(NULL, &release);
+	if (text != NULL)
+		release(text);
+}
+
 static char *token_from_file(void)
 {
 	char path[PATH_MAX], *text, *out;
@@ -183,7 +192,7 @@ int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t
 	if (body != NULL && (text = json_dumps(body, JSON_COMPACT)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = http_call(c->http, method, full, c->token, text, timeout_ms, &r, e);
-	cli_wipe(text);
+	cli_json_free(text);
 	if (rc != ERR_OK)
 		return err_wrap(e, "%.80s", c->address);
 	if (r.len > 0)
@@ -275,9 +284,9 @@ static int read_line(int fd, char **out, struct err *e)
 			break;
 		n++;
 	}
-	while (n > 0 && (buf[n] == '\n' || buf[n - 1] == '\r'))
-		buf[n--] = '\0';
-	buf[n] = '\0';
+	if (n > 0 && buf[n - 1] == '\r')
+		n--;
+	sodium_memzero(buf + n, cap + 1 - n);
 	*out = buf;
 	return ERR_OK;
 }

@@ -110,6 +110,8 @@ int cli_prompt(const char *what, char **out, struct err *e) MUST_CHECK;
 /** cli_read(source, out, len, e): "-" is stdin, else a file. At most LIMIT_BODY_DEFAULT bytes. */
 int cli_read(const char *source, char **out, size_t *len, struct err *e) MUST_CHECK;
 void cli_wipe(char *s);
+/** cli_json_free(text): give back what json_dumps() made, through jansson's own (wiping) free. */
+void cli_json_free(char *text);
 
 /** cli_confirm(c, question, yes, e): asks on a terminal; elsewhere ${yes} (--yes) must be given. */
 int cli_confirm(struct cli *c, const char *question, bool yes, struct err *e) MUST_CHECK;

@@ -82,7 +82,7 @@ static void compact(const json_t *v, char *buf, size_t cap)
 	char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 	snprintf(buf, cap, "%s", text != NULL ? text : "");
-	cli_wipe(text);
+	cli_json_free(text);
 }
 
 const char *out_scalar(const json_t *v, char *buf, size_t cap)

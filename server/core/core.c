@@ -57,6 +57,7 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	c->clock = o->clock;
 	c->now_ms = clock_wall(c->clock);
 	c->boot_ms = clock_boot(c->clock);
+	c->opened_ms = c->boot_ms;
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
 	    (rc = seal_load(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
@@ -80,6 +81,7 @@ static void drop_keys(void *arg)
 	audit_sealed(c);
 	policies_free(c);
 	mounts_free(c);
+	store_state_free(c);
 	keyring_free(c->keys);
 	c->keys = NULL;
 	/* Whoever is parked is run again, and finds the vault sealed. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "auth_token.h"
+#include "kv.h"
 #include "log.h"
 #include "path.h"
 #include "policy.h"
@@ -243,6 +244,8 @@ void dispatch_finish(struct req *r, int rc)
 		reply_errors(r, 404, NULL, NULL);
 		return;
 	}
+	if (r->reply_kind == IPC_K_ENVELOPE && r->mount != NULL)
+		value_set_str(r->a, r->reply, "mount_type", r->mount->type);
 	if (r->status == 0)
 		r->status = 200;
 }

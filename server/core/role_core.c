@@ -2,6 +2,7 @@
 #include "role_core.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct role {
 	struct arena *config_arena;
 	struct value *config;
 	struct sandbox_report sandbox;
+	char data_dir[PATH_MAX];
 	struct peer peers[PEERS_MAX];
 	unsigned char *auto_key;
 	bool drain, lost_supervisor;
@@ -154,12 +156,13 @@ static int start_core(struct role *ro, struct err *e)
 		                  .ctx = ro };
 	int rc;
 
-	if (data_dir == NULL)
-		return err_set(e, ERR_INVALID, "data_dir is missing");
+	if (data_dir == NULL || strlen(data_dir) >= sizeof(ro->data_dir))
+		return err_set(e, ERR_INVALID, "data_dir is missing or too long");
+	memcpy(ro->data_dir, data_dir, strlen(data_dir) + 1);
 	if ((rc = keymem_init(value_bool_or(ro->config, "allow_unlocked", false), e)) != ERR_OK ||
 	    (rc = take_auto_key(ro, e)) != ERR_OK || (rc = enter_sandbox(ro, data_dir, e)) != ERR_OK)
 		return rc;
-	o.data_dir = data_dir;
+	o.data_dir = ro->data_dir;
 	o.auto_unseal_key = ro->auto_key;
 	o.init_anywhere = value_bool_or(ro->config, "init_anywhere", false);
 	return core_open(&o, &ro->core, e);

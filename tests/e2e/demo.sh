@@ -170,25 +170,20 @@ PY
 step "A backup is taken, verified, restored elsewhere, and opens with the same shares"
 show "vaultctl backup vault.vbk"
 ctl backup "$tmp/vault.vbk"
-vkey=$(ctl audit key)
+vkey=$(ctl audit checkpoint --key)
 ctl verify-backup "$tmp/vault.vbk" --key "$vkey"
 show "vaultctl restore vault.vbk --data-dir restored"
 ctl restore "$tmp/vault.vbk" --data-dir "$tmp/restored"
+cp -a "$tmp/data/tls" "$tmp/restored/" # the server's own key is not in the backup: hosts pin it
 here=$VAULT_ADDR pin=$VAULT_PIN here_api=$api
 serve restored "$tmp/restored"
 restored=$vaultd
 unseal
-root2=$VAULT_TOKEN
-if [ "$(ctl kv get -field username secret/app/db 2>/dev/null || true)" = orders ]; then
-	echo "the restored vault has the secret"
-else
-	# tokens are void after a restore: the audit log and the seal tell that it is the same vault
-	ctl audit verify --db "$tmp/restored/vault.db" --key "$vkey" >/dev/null 2>&1 || true
-	curl -sk "$VAULT_ADDR/v1/sys/health" | grep -q '"sealed":false' || die "the restored vault does not open"
-	echo "the restored vault is unsealed; its old tokens are void, as they should be"
-fi
+[ "$(ctl kv get -field username secret/app/db)" = orders ] || die "the restored vault does not have the secret"
+if VAULT_TOKEN=$reader ctl kv get secret/app/db >/dev/null 2>&1; then die "a token outlived the restore"; fi
+echo "the restored vault has the secret; tokens of the time before are void"
 kill "$restored"; wait "$restored" 2>/dev/null || true
-export VAULT_ADDR=$here VAULT_PIN=$pin VAULT_TOKEN=$root2
+export VAULT_ADDR=$here VAULT_PIN=$pin
 api=$here_api
 
 step "Revoking the host wipes its files"
