@@ -53,9 +53,9 @@ static void environment(enum role_kind kind, char *env[16])
 
 	if (!SANITIZED && (kind == ROLE_NET_API || kind == ROLE_NET_HOSTS))
 		env[n++] = net_malloc;
-	for (char **v = environ; SANITIZED && *v != NULL && n < 15; v++)
-		if (for_sanitizer(*v))
-			env[n++] = *v;
+	for (size_t i = 0; environ[i] != NULL && n < 15; i++)
+		if (for_sanitizer(environ[i]))
+			env[n++] = environ[i];
 	env[n] = NULL;
 }
 

@@ -296,17 +296,19 @@ static int load_file(const char *path, struct settings *s, struct err *e)
 		          path != NULL ? path : SETTINGS_DEFAULT_FILE, "--config", e);
 	if (rc == ERR_OK && c.data_dir == data_dir)
 		rc = default_data_dir(data_dir, e);
-	if (rc == ERR_OK && (rc = take(&c, s, e)) != ERR_OK && found)
-		return err_wrap(e, "%s", s->file);
-	return rc != ERR_OK ? rc : check_plain(&c.tls, s, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = take(&c, s, e);
+	if (rc != ERR_OK)
+		return found ? err_wrap(e, "%s", s->file) : rc;
+	return check_plain(&c.tls, s, e);
 }
 
 static int load_dev(const struct options *o, struct settings *s, struct err *e)
 {
 	const char *text = o->dev_listen != NULL ? o->dev_listen : DEV_ADDRESS;
-	int rc;
 
-	if ((rc = address_parse(text, &s->listen[0], e)) != ERR_OK)
+	if (address_parse(text, &s->listen[0], e) != ERR_OK)
 		return err_wrap(e, "--dev-listen-address");
 	s->n_listen = 1;
 	s->listen_hosts = s->listen[0];
@@ -348,16 +350,15 @@ int settings_auto_unseal(const struct settings *s, unsigned char key[32], struct
 	AUTO_ARENA a = arena_new(64u * 1024);
 	size_t n = 0;
 	char *text;
-	int rc;
 
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* The service manager made the credential's directory, with modes of its own. */
 	if (!s->auto_unseal_credential &&
-	    (rc = file_check_private(s->auto_unseal_file, e)) != ERR_OK)
+	    file_check_private(s->auto_unseal_file, e) != ERR_OK)
 		return err_wrap(e, "auto_unseal");
-	if ((rc = file_read(a, s->auto_unseal_file, 4096, &text, &n, e)) != ERR_OK ||
-	    (rc = parse_key(text, n, key, e)) != ERR_OK)
+	if (file_read(a, s->auto_unseal_file, 4096, &text, &n, e) != ERR_OK ||
+	    parse_key(text, n, key, e) != ERR_OK)
 		return err_wrap(e, "auto_unseal: '%s'", s->auto_unseal_file);
 	return ERR_OK;
 }

@@ -302,7 +302,7 @@ int supervisor_run(const struct options *o, struct settings *set, struct err *e)
 	rc = prepare(s, e);
 	if (rc == ERR_OK) {
 		warn_about_dev(s);
-		if ((rc = start_all(s, e)) != ERR_OK)
+		if (start_all(s, e) != ERR_OK)
 			sup_fail(s, e->code, "%s", e->msg);
 		serve(s);
 		rc = s->result;

@@ -104,8 +104,8 @@ int tlskey_load(struct arena *a, int tls_fd, const char *const *names, size_t n,
 	if (faccessat(tls_fd, KEY, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
 	    (rc = make(tls_fd, names, n, e)) != ERR_OK)
 		return rc;
-	if ((rc = datadir_read(tls_fd, KEY, a, &out->key, &out->key_len, e)) != ERR_OK ||
-	    (rc = datadir_read(tls_fd, CERT, a, &out->cert, &out->cert_len, e)) != ERR_OK)
+	if (datadir_read(tls_fd, KEY, a, &out->key, &out->key_len, e) != ERR_OK ||
+	    datadir_read(tls_fd, CERT, a, &out->cert, &out->cert_len, e) != ERR_OK)
 		return err_wrap(e, "data_dir/tls");
 	return ERR_OK;
 }
@@ -114,17 +114,15 @@ int tlskey_read(struct arena *a, const char *cert, const char *key, struct tls_f
                 struct err *e)
 {
 	struct stat st;
-	int rc;
 
 	if (stat(key, &st) == 0 && (st.st_mode & 007) != 0)
 		return err_set(e, ERR_DENIED,
 		               "tls.key: '%s' is open to everybody (mode %04o)", key,
 		               st.st_mode & 07777);
-	if ((rc = file_read(a, cert, LIMIT_CONFIG_FILE, &out->cert, &out->cert_len, e)) !=
+	if (file_read(a, cert, LIMIT_CONFIG_FILE, &out->cert, &out->cert_len, e) !=
 	    ERR_OK)
 		return err_wrap(e, "tls.cert");
-	if ((rc = file_read(a, key, LIMIT_CONFIG_FILE, &out->key, &out->key_len, e)) !=
-	    ERR_OK)
+	if (file_read(a, key, LIMIT_CONFIG_FILE, &out->key, &out->key_len, e) != ERR_OK)
 		return err_wrap(e, "tls.key");
 	return ERR_OK;
 }
