@@ -68,6 +68,8 @@ static void bytes_resize(struct bytes *b, size_t n)
 
 static void bytes_write(struct bytes *b, size_t at, const unsigned char *p, size_t n)
 {
+	if (n == 0)
+		return;
 	if (at + n > b->n)
 		bytes_resize(b, at + n);
 	memcpy(b->p + at, p, n);
