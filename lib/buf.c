@@ -34,11 +34,7 @@ static void move_to_front(struct buf *b)
 	if (b->start == 0)
 		return;
 	memmove(b->p, b->p + b->start, b->len);
-	/* Only the part that was not moved over still holds old bytes. */
-	if (b->len < b->start)
-		sodium_memzero(b->p + b->start, b->len);
-	else
-		sodium_memzero(b->p + b->len, b->start);
+	sodium_memzero(b->p + b->len, b->start);
 	b->start = 0;
 }
 

@@ -12,13 +12,13 @@ static unsigned char pattern(size_t i)
 	return (unsigned char)(i * 131 % 251 + 1); /* never zero */
 }
 
-/* A queue of bytes, whatever the sizes of the pieces are. */
-Test(buf, bytes_come_out_in_order)
+/* A queue of bytes, whatever the sizes of the pieces are; ${held} stay in it. */
+static void run(size_t held)
 {
 	AUTO_BUF b = { .max = 1u << 20 };
 	size_t in = 0, out = 0, step = 1;
 
-	while (out < 3000000) {
+	while (out < 1000000) {
 		unsigned char piece[5000];
 		size_t n = step * 7919 % sizeof(piece);
 
@@ -27,7 +27,10 @@ Test(buf, bytes_come_out_in_order)
 		cr_assert(buf_add(&b, piece, n));
 		in += n;
 		n = step * 104729 % 9973;
-		n = n < b.len ? n : b.len;
+		if (n > b.len)
+			n = b.len;
+		if (b.len - n < held)
+			n = b.len > held ? b.len - held : 0;
 		for (size_t i = 0; i < n; i++)
 			cr_assert_eq(b.p[b.start + i], pattern(out + i));
 		buf_take(&b, n);
@@ -35,6 +38,14 @@ Test(buf, bytes_come_out_in_order)
 		cr_assert_eq(b.len, in - out);
 		step++;
 	}
+}
+
+Test(buf, bytes_come_out_in_order)
+{
+	run(0);
+	run(100);
+	run(9000);
+	run(30000);
 }
 
 Test(buf, nothing_stays_behind_what_is_taken)
