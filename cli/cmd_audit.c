@@ -26,7 +26,8 @@ static int query_add(char *query, const char *name, const char *value, struct er
 	char prefix[32];
 	size_t n = strlen(query);
 
-	snprintf(prefix, sizeof(prefix), "%s%s=", strchr(query, '?') != NULL ? "&" : "?", name);
+	snprintf(prefix, sizeof(prefix), "%s%s=", strchr(query, '?') != NULL ? "&" : "?",
+	         name);
 	return cli_path(prefix, value, query + n, QUERY_MAX - n, e);
 }
 
@@ -45,10 +46,12 @@ static int query_time(struct cli *c, char *query, const char *name, struct err *
 	if (strlen(s) >= 12 && strspn(s, "0123456789") == strlen(s))
 		return query_add(query, name, s, e);
 	if (duration_parse(s, strlen(s), &ms, &why) != ERR_OK || ms <= 0)
-		return err_set(e, ERR_USAGE,
-		               "-%s wants a time (2026-01-31T12:00:00Z) or how long ago (90m, 7d)",
-		               name);
-	snprintf(text, sizeof(text), "%lld", (long long)(clock_wall(clock_system()) - ms));
+		return err_set(
+			e, ERR_USAGE,
+			"-%s wants a time (2026-01-31T12:00:00Z) or how long ago (90m, 7d)",
+			name);
+	snprintf(text, sizeof(text), "%lld",
+	         (long long)(clock_wall(clock_system()) - ms));
 	return query_add(query, name, text, e);
 }
 
@@ -111,14 +114,19 @@ static void add_columns(json_t *record)
 static void print_records(struct cli *c, json_t *records)
 {
 	static const struct column columns[] = {
-		{ "INDEX", "index" },         { "TIME", "time" }, { "ACTOR", "actor" },
-		{ "REMOTE", "remote" },       { "OPERATION", "operation" },
-		{ "PATH", "path" },           { "OUTCOME", "outcome" },
+		{"INDEX",      "index"    },
+                { "TIME",      "time"     },
+		{ "ACTOR",     "actor"    },
+                { "REMOTE",    "remote"   },
+		{ "OPERATION", "operation"},
+                { "PATH",      "path"     },
+		{ "OUTCOME",   "outcome"  },
 	};
 	json_t *record;
 	size_t i;
 
-	json_array_foreach (records, i, record) {
+	json_array_foreach(records, i, record)
+	{
 		if (c->format == CLI_TABLE) {
 			add_columns(record);
 			continue;
@@ -140,7 +148,8 @@ static int fetch_page(struct cli *c, const char *query, long limit, json_t *all,
 	char path[QUERY_MAX + 64];
 	int rc;
 
-	snprintf(path, sizeof(path), "%s&limit=%ld", query, limit < PAGE_MAX ? limit : PAGE_MAX);
+	snprintf(path, sizeof(path), "%s&limit=%ld", query,
+	         limit < PAGE_MAX ? limit : PAGE_MAX);
 	if (*cursor >= 0)
 		snprintf(path + strlen(path), sizeof(path) - strlen(path), "&cursor=%lld",
 		         (long long)*cursor);
@@ -162,11 +171,13 @@ static int list(struct cli *c, struct err *e)
 	long limit;
 	int rc;
 
-	if ((rc = list_limit(c, &limit, e)) != ERR_OK || (rc = build_query(c, query, e)) != ERR_OK)
+	if ((rc = list_limit(c, &limit, e)) != ERR_OK ||
+	    (rc = build_query(c, query, e)) != ERR_OK)
 		return rc;
 	all = json_array();
 	do {
-		rc = fetch_page(c, query, limit - (long)json_array_size(all), all, &cursor, e);
+		rc = fetch_page(c, query, limit - (long)json_array_size(all), all,
+		                &cursor, e);
 	} while (rc == ERR_OK && cursor >= 0 && (long)json_array_size(all) < limit);
 	if (rc == ERR_OK)
 		print_records(c, all);
@@ -182,11 +193,13 @@ static int checkpoint(struct cli *c, struct err *e)
 	const char *note;
 	int rc;
 
-	if ((rc = cli_call(c, "GET", "sys/audit-log/checkpoint", NULL, &doc, e)) == ERR_OK) {
+	if ((rc = cli_call(c, "GET", "sys/audit-log/checkpoint", NULL, &doc, e)) ==
+	    ERR_OK) {
 		data = json_object_get(doc, "data");
 		note = json_string_value(json_object_get(data, "checkpoint"));
 		if (note == NULL)
-			rc = err_set(e, ERR_INVALID, "the server's answer has no checkpoint");
+			rc = err_set(e, ERR_INVALID,
+			             "the server's answer has no checkpoint");
 		else if (cli_flag(c, "key") != NULL)
 			out_text(json_string_value(json_object_get(data, "public_key")));
 		else if (c->args > 0)
@@ -247,10 +260,11 @@ static int read_key(struct cli *c, struct note_key *out, struct err *e)
 	int rc;
 
 	if ((text != NULL) == (path != NULL))
-		return err_set(e, ERR_USAGE,
-		               "give the log's verifier key with --key or --key-file, as "
-		               "'vaultctl audit checkpoint --key' printed it when you trusted the "
-		               "server");
+		return err_set(
+			e, ERR_USAGE,
+			"give the log's verifier key with --key or --key-file, as "
+			"'vaultctl audit checkpoint --key' printed it when you trusted the "
+			"server");
 	if (text != NULL)
 		return note_key_parse(text, strlen(text), out, e);
 	if (a == NULL)
@@ -295,10 +309,14 @@ static int open_source(struct cli *c, struct verify_source *src, struct err *e)
 }
 
 static const char *const fault_names[] = {
-	[FAULT_NONE] = "none",           [FAULT_CHANGED] = "changed",
-	[FAULT_MISSING] = "missing",     [FAULT_INSERTED] = "inserted",
-	[FAULT_SOMEWHERE] = "somewhere", [FAULT_HEAD] = "signed_head",
-	[FAULT_CUT] = "cut",             [FAULT_FORK] = "other_history",
+	[FAULT_NONE] = "none",
+	[FAULT_CHANGED] = "changed",
+	[FAULT_MISSING] = "missing",
+	[FAULT_INSERTED] = "inserted",
+	[FAULT_SOMEWHERE] = "somewhere",
+	[FAULT_HEAD] = "signed_head",
+	[FAULT_CUT] = "cut",
+	[FAULT_FORK] = "other_history",
 };
 
 static bool names_record(const struct verify_report *r)
@@ -312,10 +330,11 @@ static void print_json(struct cli *c, const struct verify_report *r)
 	json_t *doc;
 
 	text_hex(r->root, sizeof(r->root), root);
-	doc = json_pack("{s:b, s:I, s:I, s:I, s:b, s:s}", "verified", r->fault == FAULT_NONE,
-	                "records", (json_int_t)r->records, "signed_heads", (json_int_t)r->heads,
-	                "proven_records", (json_int_t)r->proven, "end_proven", r->end_proven,
-	                "fault", fault_names[r->fault]);
+	doc = json_pack("{s:b, s:I, s:I, s:I, s:b, s:s}", "verified",
+	                r->fault == FAULT_NONE, "records", (json_int_t)r->records,
+	                "signed_heads", (json_int_t)r->heads, "proven_records",
+	                (json_int_t)r->proven, "end_proven", r->end_proven, "fault",
+	                fault_names[r->fault]);
 	if (r->fault == FAULT_NONE)
 		json_object_set_new(doc, "root", json_string(root));
 	else
@@ -323,9 +342,11 @@ static void print_json(struct cli *c, const struct verify_report *r)
 	if (names_record(r))
 		json_object_set_new(doc, "bad_record", json_integer((json_int_t)r->bad));
 	if (r->fault == FAULT_SOMEWHERE)
-		json_object_set_new(doc, "first_possible", json_integer((json_int_t)r->first));
+		json_object_set_new(doc, "first_possible",
+		                    json_integer((json_int_t)r->first));
 	if (r->witness > 0)
-		json_object_set_new(doc, "kept_checkpoint", json_integer((json_int_t)r->witness));
+		json_object_set_new(doc, "kept_checkpoint",
+		                    json_integer((json_int_t)r->witness));
 	out_json(c, doc);
 	json_decref(doc);
 }
@@ -338,8 +359,8 @@ static void print_text(const struct verify_report *r)
 		       (unsigned long long)r->proven);
 		return;
 	}
-	printf("Verified: %llu records, %llu signed heads.\n", (unsigned long long)r->records,
-	       (unsigned long long)r->heads);
+	printf("Verified: %llu records, %llu signed heads.\n",
+	       (unsigned long long)r->records, (unsigned long long)r->heads);
 	if (!r->end_proven)
 		printf("The end is unproven: without a checkpoint that somebody else kept "
 		       "(--checkpoint), records cut off the end do not show.\n");
@@ -384,7 +405,8 @@ static int verify(struct cli *c, struct err *e)
 	if ((rc = read_key(c, &o.key, e)) != ERR_OK)
 		return rc;
 	if (witness != NULL) {
-		if ((rc = file_read(a, witness, NOTE_MAX, &text, &o.witness_len, e)) != ERR_OK)
+		if ((rc = file_read(a, witness, NOTE_MAX, &text, &o.witness_len, e)) !=
+		    ERR_OK)
 			return rc;
 		o.witness = text;
 	}

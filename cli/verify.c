@@ -30,10 +30,11 @@ struct run {
 	unsigned char recent[SHIFT_MAX][32]; /* leaf of record n at n % SHIFT_MAX */
 };
 
-static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char *fmt, ...)
-	PRINTF(4, 5);
+static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char *fmt,
+                 ...) PRINTF(4, 5);
 
-static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char *fmt, ...)
+static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char *fmt,
+                 ...)
 {
 	va_list ap;
 
@@ -81,7 +82,8 @@ static int take_heads(struct run *r, struct err *e)
 		if (next == VERIFY_FAILED)
 			return (int)e->code;
 		if (next == VERIFY_DAMAGED ||
-		    note_checkpoint_verify(h.note, h.n, &r->o->key, &cp, &why) != ERR_OK) {
+		    note_checkpoint_verify(h.note, h.n, &r->o->key, &cp, &why) !=
+		            ERR_OK) {
 			if (!r->bad_head)
 				r->bad_head_at = r->points;
 			r->bad_head = true;
@@ -104,8 +106,9 @@ static int take_witness(struct run *r, struct err *e)
 		return ERR_OK;
 	rc = note_checkpoint_verify(r->o->witness, r->o->witness_len, &r->o->key, &cp, e);
 	if (rc != ERR_OK)
-		return err_set(e, ERR_INVALID,
-		               "the checkpoint given to compare with is not signed by that key");
+		return err_set(
+			e, ERR_INVALID,
+			"the checkpoint given to compare with is not signed by that key");
 	r->out->witness = cp.size;
 	return add_point(r, &cp, true, e);
 }
@@ -132,33 +135,37 @@ static int pass_points(struct run *r)
 			continue;
 		}
 		if (p->witness)
-			return fault(r, FAULT_FORK, r->out->proven,
-			             "the checkpoint that was kept, of %llu records, is of another "
-			             "history",
-			             num(p->size));
+			return fault(
+				r, FAULT_FORK, r->out->proven,
+				"the checkpoint that was kept, of %llu records, is of another "
+				"history",
+				num(p->size));
 		r->out->first = r->out->proven;
-		return fault(r, FAULT_SOMEWHERE, p->size - 1,
-		             "records %llu to %llu do not have the root that was signed: at least "
-		             "one of them was changed together with its leaf hash",
-		             num(r->out->proven), num(p->size - 1));
+		return fault(
+			r, FAULT_SOMEWHERE, p->size - 1,
+			"records %llu to %llu do not have the root that was signed: at least "
+			"one of them was changed together with its leaf hash",
+			num(r->out->proven), num(p->size - 1));
 	}
 	return ERR_OK;
 }
 
-/* A leaf hash that fits the same content some places earlier: a copy of what stands there,
- * or else that many records were put in. */
+/* A leaf hash that fits the same content some places earlier: a copy of what stands
+ * there, or else that many records were put in. */
 static int name_changed(struct run *r, const struct verify_record *v)
 {
 	uint64_t at = r->tree.leaves;
 	unsigned char leaf[32];
 
 	for (uint64_t shift = 1; shift <= SHIFT_MAX && shift <= at; shift++) {
-		vtree_record_leaf(at - shift, v->digest, v->envelope, v->envelope_len, leaf);
+		vtree_record_leaf(at - shift, v->digest, v->envelope, v->envelope_len,
+		                  leaf);
 		if (memcmp(leaf, v->leaf, sizeof(leaf)) != 0)
 			continue;
 		if (memcmp(leaf, r->recent[(at - shift) % SHIFT_MAX], sizeof(leaf)) == 0)
-			return fault(r, FAULT_INSERTED, at, "record %llu is a copy of record %llu",
-			             num(at), num(at - shift));
+			return fault(r, FAULT_INSERTED, at,
+			             "record %llu is a copy of record %llu", num(at),
+			             num(at - shift));
 		return fault(r, FAULT_INSERTED, at - shift,
 		             "record %llu was put in: what follows was moved by %llu",
 		             num(at - shift), num(shift));
@@ -173,8 +180,8 @@ static int check_record(struct run *r, const struct verify_record *v)
 
 	if (v->index != at)
 		return fault(r, FAULT_MISSING, at,
-		             "record %llu is missing: record %llu stands in its place", num(at),
-		             num(v->index));
+		             "record %llu is missing: record %llu stands in its place",
+		             num(at), num(v->index));
 	if (v->record != NULL) {
 		vtree_record_digest(v->salt, v->record, v->record_len, hash);
 		if (memcmp(hash, v->digest, sizeof(hash)) != 0)
@@ -208,28 +215,33 @@ static int take_records(struct run *r, struct err *e)
 	return ERR_OK;
 }
 
-/* All records that are there are good: do they reach as far as they should, and no farther? */
+/* All records that are there are good: do they reach as far as they should, and no
+ * farther? */
 static int check_end(struct run *r)
 {
 	uint64_t size = r->tree.leaves;
 
 	if (r->bad_head)
-		return fault(r, FAULT_HEAD, 0,
-		             "a signed head (the one after %llu good ones) is damaged or not signed "
-		             "by this key",
-		             num(r->bad_head_at));
+		return fault(
+			r, FAULT_HEAD, 0,
+			"a signed head (the one after %llu good ones) is damaged or not signed "
+			"by this key",
+			num(r->bad_head_at));
 	if (size < r->newest)
-		return fault(r, FAULT_MISSING, size,
-		             "record %llu is missing: the log ends before its signed head of %llu",
-		             num(size), num(r->newest));
+		return fault(
+			r, FAULT_MISSING, size,
+			"record %llu is missing: the log ends before its signed head of %llu",
+			num(size), num(r->newest));
 	if (size < r->out->witness)
-		return fault(r, FAULT_CUT, size,
-		             "records from %llu on were cut off: the checkpoint that was kept covers "
-		             "%llu",
-		             num(size), num(r->out->witness));
+		return fault(
+			r, FAULT_CUT, size,
+			"records from %llu on were cut off: the checkpoint that was kept covers "
+			"%llu",
+			num(size), num(r->out->witness));
 	if (size > r->newest)
 		return fault(r, FAULT_INSERTED, r->newest,
-		             "record %llu is not covered by any signed head", num(r->newest));
+		             "record %llu is not covered by any signed head",
+		             num(r->newest));
 	r->out->end_proven = r->o->witness != NULL;
 	return ERR_OK;
 }

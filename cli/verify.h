@@ -5,9 +5,9 @@
  * verify - is this audit log whole?  Answered with the public key alone.
  *
  * Code of its own: it shares the note format with the server, but neither the tree nor
- * the way records are read.  Records are taken one by one in the order they are stored; each
- * must carry the next index, fit its digest and its leaf hash, and the tree over all of
- * them must have the root of every signed head that is there.  A log can always be cut
+ * the way records are read.  Records are taken one by one in the order they are stored;
+ * each must carry the next index, fit its digest and its leaf hash, and the tree over all
+ * of them must have the root of every signed head that is there.  A log can always be cut
  * back to an older signed head: only a head that somebody else kept shows that.
  * Depends on: note, text, file; libsodium, sqlite3, jansson.
  */
@@ -61,36 +61,42 @@ enum verify_fault {
 	FAULT_CHANGED,   /* record ${bad} was changed */
 	FAULT_MISSING,   /* record ${bad} is not there, or not in its place */
 	FAULT_INSERTED,  /* record ${bad} does not belong there */
-	FAULT_SOMEWHERE, /* one of the records ${first} … ${bad} was changed, with its leaf hash */
+	FAULT_SOMEWHERE, /* one of the records ${first} … ${bad} was changed, with its
+	                    leaf hash */
 	FAULT_HEAD,      /* a signed head is not by the key, or is damaged */
-	FAULT_CUT,       /* the witnessed head covers records from ${bad} on that are not there */
-	FAULT_FORK,      /* the witnessed head is of another history */
+	FAULT_CUT,  /* the witnessed head covers records from ${bad} on that are not there
+	             */
+	FAULT_FORK, /* the witnessed head is of another history */
 };
 
 struct verify_report {
 	enum verify_fault fault;
-	uint64_t bad;         /* index of the first bad record */
-	uint64_t first;       /* FAULT_SOMEWHERE */
-	uint64_t records;     /* read */
-	uint64_t heads;       /* signed heads that match */
-	uint64_t proven;      /* records below this are proven by a signed head */
-	uint64_t witness;     /* size of the witnessed head, 0: none */
-	bool end_proven;      /* no record at the end is missing, up to the witnessed head */
+	uint64_t bad;     /* index of the first bad record */
+	uint64_t first;   /* FAULT_SOMEWHERE */
+	uint64_t records; /* read */
+	uint64_t heads;   /* signed heads that match */
+	uint64_t proven;  /* records below this are proven by a signed head */
+	uint64_t witness; /* size of the witnessed head, 0: none */
+	bool end_proven;  /* no record at the end is missing, up to the witnessed head */
 	unsigned char root[32];
-	char text[200];       /* one sentence */
+	char text[200]; /* one sentence */
 };
 
-/** verify_log(src, o, report, e): ERR_OK, ERR_VERIFY with ${report} filled, or why it could not be read.  Does
- * not close ${src}. */
+/** verify_log(src, o, report, e): ERR_OK, ERR_VERIFY with ${report} filled, or why it
+ * could not be read.  Does not close ${src}. */
 int verify_log(struct verify_source *src, const struct verify_options *o,
                struct verify_report *report, struct err *e) MUST_CHECK;
 
-/** verify_open_db(path, src, e): the database of a server that does not run, with its write-ahead log.  ERR_BUSY if it runs. */
+/** verify_open_db(path, src, e): the database of a server that does not run, with its
+ * write-ahead log.  ERR_BUSY if it runs. */
 int verify_open_db(const char *path, struct verify_source *src, struct err *e) MUST_CHECK;
 /** verify_open_backup(path, src, e): a backup file. */
-int verify_open_backup(const char *path, struct verify_source *src, struct err *e) MUST_CHECK;
-/** verify_open_export(path, src, e): JSON lines as "vaultctl audit export" writes them. */
-int verify_open_export(const char *path, struct verify_source *src, struct err *e) MUST_CHECK;
+int verify_open_backup(const char *path, struct verify_source *src, struct err *e)
+	MUST_CHECK;
+/** verify_open_export(path, src, e): JSON lines as "vaultctl audit export" writes them.
+ */
+int verify_open_export(const char *path, struct verify_source *src, struct err *e)
+	MUST_CHECK;
 /** verify_close(src): safe on a zeroed source, and twice. */
 void verify_close(struct verify_source *src);
 

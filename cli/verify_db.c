@@ -3,9 +3,9 @@
  * verify_db - records out of a database file or a backup.
  *
  * Rows are read from the table itself in the order of their key, never through an index.
- * A database without a write-ahead log is opened where it is, and declared immutable; else it
- * and its log are copied into a private directory and opened there, so that the original
- * is not touched.  A backup is a header of 4 KiB, then the database.
+ * A database without a write-ahead log is opened where it is, and declared immutable;
+ * else it and its log are copied into a private directory and opened there, so that the
+ * original is not touched.  A backup is a header of 4 KiB, then the database.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,14 +61,16 @@ static int open_file(const char *path, int *fd, off_t *size, struct err *e)
 
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (*fd < 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.150s", path);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.150s",
+		               path);
 	if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return err_set(e, ERR_INVALID, "%.150s is no regular file", path);
 	*size = st.st_size;
 	return ERR_OK;
 }
 
-static int check_magic(int fd, off_t at, const char *path, const char *what, struct err *e)
+static int check_magic(int fd, off_t at, const char *path, const char *what,
+                       struct err *e)
 {
 	char head[sizeof(MAGIC)];
 
@@ -88,10 +90,11 @@ static int check_unlocked(int fd, const char *path, struct err *e)
 
 	/* Asking needs no right to write. */
 	if (fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK)
-		return err_set(e, ERR_BUSY,
-		               "%.150s is in use by process %ld: stop the server, or verify a "
-		               "backup or an export",
-		               path, (long)l.l_pid);
+		return err_set(
+			e, ERR_BUSY,
+			"%.150s is in use by process %ld: stop the server, or verify a "
+			"backup or an export",
+			path, (long)l.l_pid);
 	return ERR_OK;
 }
 
@@ -102,13 +105,15 @@ static int copy_bytes(int from, off_t at, off_t end, const char *to, struct err 
 	if (fd < 0)
 		return err_sys(e, ERR_IO, errno, "%.150s", to);
 	while (at < end) {
-		size_t n = (size_t)(end - at) < COPY_CHUNK ? (size_t)(end - at) : COPY_CHUNK;
+		size_t n = (size_t)(end - at) < COPY_CHUNK ? (size_t)(end - at)
+		                                           : COPY_CHUNK;
 		ssize_t done = sendfile(fd, from, &at, n);
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return err_sys(e, ERR_IO, done < 0 ? errno : EIO, "copying to %.150s", to);
+			return err_sys(e, ERR_IO, done < 0 ? errno : EIO,
+			               "copying to %.150s", to);
 	}
 	return ERR_OK;
 }
@@ -128,7 +133,8 @@ static int make_dir(struct vdb *v, struct err *e)
 	return ERR_OK;
 }
 
-/* The write-ahead log beside a database; *fd is -1 if there is none with anything in it. */
+/* The write-ahead log beside a database; *fd is -1 if there is none with anything in it.
+ */
 static int open_wal(const char *path, int *fd, off_t *size, struct err *e)
 {
 	char wal[PATH_MAX];
@@ -152,7 +158,8 @@ static int copy_with_wal(struct vdb *v, int fd, off_t size, int wal, off_t wal_s
 	char to[PATH_MAX + 8];
 	int rc;
 
-	if ((rc = make_dir(v, e)) != ERR_OK || (rc = copy_bytes(fd, 0, size, v->path, e)) != ERR_OK)
+	if ((rc = make_dir(v, e)) != ERR_OK ||
+	    (rc = copy_bytes(fd, 0, size, v->path, e)) != ERR_OK)
 		return rc;
 	snprintf(to, sizeof(to), "%s-wal", v->path);
 	return copy_bytes(wal, 0, wal_size, to, e);
@@ -197,7 +204,8 @@ static int fail(struct vdb *v, struct err *e)
 	               v->db != NULL ? sqlite3_errmsg(v->db) : "out of memory");
 }
 
-static int file_uri(const char *path, bool immutable, char *out, size_t cap, struct err *e)
+static int file_uri(const char *path, bool immutable, char *out, size_t cap,
+                    struct err *e)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	size_t n = (size_t)snprintf(out, cap, "file:");
@@ -220,8 +228,9 @@ static int file_uri(const char *path, bool immutable, char *out, size_t cap, str
 /* A hostile file may call a view "audit": only the tables' own rows are read. */
 static int check_tables(struct vdb *v, struct err *e)
 {
-	static const char sql[] = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND "
-	                          "name IN ('audit', 'checkpoint') AND rootpage > 0";
+	static const char sql[] =
+		"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND "
+		"name IN ('audit', 'checkpoint') AND rootpage > 0";
 	sqlite3_stmt *st = NULL;
 	bool ok = sqlite3_prepare_v2(v->db, sql, -1, &st, NULL) == SQLITE_OK &&
 	          sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int(st, 0) == 2;
@@ -233,8 +242,9 @@ static int check_tables(struct vdb *v, struct err *e)
 static int open_sqlite(struct vdb *v, bool immutable, struct err *e)
 {
 	/* Exclusive: the index of the write-ahead log stays in memory. */
-	static const char setup[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;"
-	                            "PRAGMA cell_size_check = ON";
+	static const char setup[] =
+		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;"
+		"PRAGMA cell_size_check = ON";
 	char uri[3 * PATH_MAX];
 	int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
 	            (immutable ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
@@ -249,12 +259,14 @@ static int open_sqlite(struct vdb *v, bool immutable, struct err *e)
 		return fail(v, e);
 	if ((rc = check_tables(v, e)) != ERR_OK)
 		return rc;
-	if (sqlite3_prepare_v2(v->db, "SELECT size, note FROM checkpoint NOT INDEXED ORDER BY size",
-	                       -1, &v->heads, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(v->db,
-	                       "SELECT idx, leaf, digest, envelope FROM audit NOT INDEXED "
-	                       "ORDER BY idx",
-	                       -1, &v->records, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		    v->db, "SELECT size, note FROM checkpoint NOT INDEXED ORDER BY size",
+		    -1, &v->heads, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(
+		    v->db,
+		    "SELECT idx, leaf, digest, envelope FROM audit NOT INDEXED "
+		    "ORDER BY idx",
+		    -1, &v->records, NULL) != SQLITE_OK)
 		return fail(v, e);
 	return ERR_OK;
 }
@@ -301,11 +313,13 @@ static enum verify_next next_record(void *ctx, struct verify_record *out, struct
 	out->digest = hash_column(v->records, 2);
 	out->envelope = sqlite3_column_blob(v->records, 3);
 	out->envelope_len = (size_t)sqlite3_column_bytes(v->records, 3);
-	return out->leaf != NULL && out->digest != NULL && out->envelope != NULL ? VERIFY_ITEM
-	                                                                          : VERIFY_DAMAGED;
+	return out->leaf != NULL && out->digest != NULL && out->envelope != NULL
+	               ? VERIFY_ITEM
+	               : VERIFY_DAMAGED;
 }
 
-static int open_at(const char *path, bool backup, struct verify_source *src, struct err *e)
+static int open_at(const char *path, bool backup, struct verify_source *src,
+                   struct err *e)
 {
 	struct vdb *v = calloc(1, sizeof(*v));
 	bool immutable = true;

@@ -11,9 +11,9 @@
 #include "text.h"
 #include "verify.h"
 
-#define FORMAT   "vaultd-audit-export-1"
+#define FORMAT         "vaultd-audit-export-1"
 #define LINE_MAX_BYTES ((size_t)32 * 1024 * 1024)
-#define TAIL     ((long)128 * 1024) /* the last line is within this much of the end */
+#define TAIL           ((long)128 * 1024) /* the last line is within this much of the end */
 
 struct vexport {
 	FILE *f;
@@ -64,7 +64,8 @@ static int read_header(struct vexport *x, const char *path, struct err *e)
 	bool ok = next == VERIFY_ITEM && format != NULL && strcmp(format, FORMAT) == 0;
 
 	json_decref(doc);
-	return ok ? ERR_OK : err_set(e, ERR_INVALID, "%.150s is no export of an audit log", path);
+	return ok ? ERR_OK
+	          : err_set(e, ERR_INVALID, "%.150s is no export of an audit log", path);
 }
 
 /* The last line, when it is what an export ends with. */
@@ -109,10 +110,12 @@ static bool take_fixed(const json_t *doc, const char *name, unsigned char *out, 
 	const json_t *v = json_object_get(doc, name);
 
 	return json_is_string(v) &&
-	       text_unbase64(json_string_value(v), json_string_length(v), out, n) == (long)n;
+	       text_unbase64(json_string_value(v), json_string_length(v), out, n) ==
+	               (long)n;
 }
 
-static bool take_bytes(struct vexport *x, int at, const json_t *doc, const char *name, size_t *n)
+static bool take_bytes(struct vexport *x, int at, const json_t *doc, const char *name,
+                       size_t *n)
 {
 	const json_t *v = json_object_get(doc, name);
 	size_t need = json_string_length(v);
@@ -139,7 +142,8 @@ static bool take_record(struct vexport *x, const json_t *doc, struct verify_reco
 
 	memset(out, 0, sizeof(*out));
 	if (!json_is_integer(index) || !take_fixed(doc, "commit", x->hash[0], 32) ||
-	    !take_fixed(doc, "leaf", x->hash[1], 32) || !take_fixed(doc, "salt", x->salt, 16) ||
+	    !take_fixed(doc, "leaf", x->hash[1], 32) ||
+	    !take_fixed(doc, "salt", x->salt, 16) ||
 	    !take_bytes(x, 0, doc, "envelope", &out->envelope_len) ||
 	    !take_bytes(x, 1, doc, "record", &out->record_len))
 		return false;
@@ -176,7 +180,8 @@ int verify_open_export(const char *path, struct verify_source *src, struct err *
 		return err_set(e, ERR_NOMEM, "out of memory");
 	x->f = fopen(path, "re");
 	if (x->f == NULL) {
-		rc = err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.150s", path);
+		rc = err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.150s",
+		             path);
 		close_export(x);
 		return rc;
 	}

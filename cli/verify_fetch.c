@@ -6,9 +6,9 @@
 
 #include "out.h"
 
-#define PAGE    500
-#define LINE    (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER)
-#define ORIGIN  "vaultd/audit/"
+#define PAGE   500
+#define LINE   (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER)
+#define ORIGIN "vaultd/audit/"
 
 static int put_line(FILE *f, const json_t *v, struct err *e)
 {
@@ -37,7 +37,8 @@ static const char *vault_id(const char *key, char out[33])
 }
 
 /* One page; *from moves behind what was written. */
-static int put_page(struct cli *c, FILE *f, long long *from, long long size, struct err *e)
+static int put_page(struct cli *c, FILE *f, long long *from, long long size,
+                    struct err *e)
 {
 	json_t *doc = NULL, *entries, *entry;
 	char path[128];
@@ -49,8 +50,10 @@ static int put_page(struct cli *c, FILE *f, long long *from, long long size, str
 	if ((rc = cli_call(c, "GET", path, NULL, &doc, e)) == ERR_OK) {
 		entries = json_object_get(json_object_get(doc, "data"), "entries");
 		if (json_array_size(entries) == 0)
-			rc = err_set(e, ERR_VERIFY, "the server has no record %lld", *from);
-		json_array_foreach (entries, i, entry) {
+			rc = err_set(e, ERR_VERIFY, "the server has no record %lld",
+			             *from);
+		json_array_foreach(entries, i, entry)
+		{
 			if (rc != ERR_OK || *from == size)
 				break;
 			rc = put_line(f, entry, e);
@@ -61,7 +64,8 @@ static int put_page(struct cli *c, FILE *f, long long *from, long long size, str
 	return rc;
 }
 
-static int put_all(struct cli *c, FILE *f, const json_t *head, long long *count, struct err *e)
+static int put_all(struct cli *c, FILE *f, const json_t *head, long long *count,
+                   struct err *e)
 {
 	const char *note = json_string_value(json_object_get(head, "checkpoint"));
 	const char *key = json_string_value(json_object_get(head, "public_key"));
@@ -73,8 +77,8 @@ static int put_all(struct cli *c, FILE *f, const json_t *head, long long *count,
 	if (note == NULL || key == NULL)
 		return err_set(e, ERR_INVALID, "the server's answer has no checkpoint");
 	rc = put_own(f,
-	             json_pack("{s:s, s:s, s:s}", "format", "vaultd-audit-export-1", "vault_id",
-	                       vault_id(key, id), "public_key", key),
+	             json_pack("{s:s, s:s, s:s}", "format", "vaultd-audit-export-1",
+	                       "vault_id", vault_id(key, id), "public_key", key),
 	             e);
 	while (rc == ERR_OK && *count < size) {
 		rc = put_page(c, f, count, size, e);

@@ -6,7 +6,8 @@
 
 #include "cli.h"
 
-/** verify_fetch(c, f, count, e): write the export up to the head that is signed now; *count records. */
+/** verify_fetch(c, f, count, e): write the export up to the head that is signed now;
+ * *count records. */
 int verify_fetch(struct cli *c, FILE *f, long long *count, struct err *e) MUST_CHECK;
 
 #endif

@@ -23,7 +23,8 @@ void vtree_add(struct vtree *t, const unsigned char leaf[32])
 
 	top->leaves = 1;
 	memcpy(top->hash, leaf, 32);
-	while (t->depth > 1 && t->part[t->depth - 2].leaves == t->part[t->depth - 1].leaves) {
+	while (t->depth > 1 &&
+	       t->part[t->depth - 2].leaves == t->part[t->depth - 1].leaves) {
 		join(&t->part[t->depth - 2], &t->part[t->depth - 1]);
 		t->part[t->depth - 2] = t->part[t->depth - 1];
 		t->depth--;
@@ -60,8 +61,8 @@ void vtree_record_leaf(uint64_t index, const unsigned char digest[32],
 	crypto_hash_sha256_final(&st, out);
 }
 
-void vtree_record_digest(const unsigned char salt[16], const unsigned char *record, size_t n,
-                         unsigned char out[32])
+void vtree_record_digest(const unsigned char salt[16], const unsigned char *record,
+                         size_t n, unsigned char out[32])
 {
 	crypto_hash_sha256_state st;
 

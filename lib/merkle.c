@@ -20,7 +20,8 @@ void merkle_leaf(const void *p, size_t n, unsigned char out[32])
 	crypto_hash_sha256_final(&st, out);
 }
 
-void merkle_node(const unsigned char l[32], const unsigned char r[32], unsigned char out[32])
+void merkle_node(const unsigned char l[32], const unsigned char r[32],
+                 unsigned char out[32])
 {
 	unsigned char both[1 + 2 * MERKLE_HASH];
 
@@ -147,8 +148,8 @@ int merkle_prove_inclusion(const struct merkle_reader *r, uint64_t index, uint64
 		uint64_t mid = split(lo, hi);
 		bool left = index < mid;
 
-		if ((rc = range_root(r, left ? mid : lo, left ? hi : mid, p.hash[p.n], e)) !=
-		    ERR_OK)
+		if ((rc = range_root(r, left ? mid : lo, left ? hi : mid, p.hash[p.n],
+		                     e)) != ERR_OK)
 			return rc;
 		p.n++;
 		*(left ? &hi : &lo) = mid;
@@ -174,15 +175,16 @@ int merkle_prove_consistency(const struct merkle_reader *r, uint64_t from, uint6
 		uint64_t mid = split(lo, hi);
 		bool left = from <= mid;
 
-		if ((rc = range_root(r, left ? mid : lo, left ? hi : mid, p.hash[p.n], e)) !=
-		    ERR_OK)
+		if ((rc = range_root(r, left ? mid : lo, left ? hi : mid, p.hash[p.n],
+		                     e)) != ERR_OK)
 			return rc;
 		p.n++;
 		if (!left)
 			whole = false;
 		*(left ? &hi : &lo) = mid;
 	}
-	if (from != 0 && !whole && (rc = range_root(r, lo, hi, p.hash[p.n++], e)) != ERR_OK)
+	if (from != 0 && !whole &&
+	    (rc = range_root(r, lo, hi, p.hash[p.n++], e)) != ERR_OK)
 		return rc;
 	reverse(&p);
 	*out = p;
@@ -249,8 +251,10 @@ static bool rebuild(uint64_t from, uint64_t to, const struct merkle_proof *p,
 	return last == 0;
 }
 
-bool merkle_check_consistency(uint64_t from, uint64_t to, const unsigned char from_root[32],
-                              const unsigned char to_root[32], const struct merkle_proof *p)
+bool merkle_check_consistency(uint64_t from, uint64_t to,
+                              const unsigned char from_root[32],
+                              const unsigned char to_root[32],
+                              const struct merkle_proof *p)
 {
 	unsigned char old_h[MERKLE_HASH], new_h[MERKLE_HASH];
 

@@ -8,10 +8,10 @@
 
 #include "text.h"
 
-#define ED25519 0x01
-#define DASH "\xe2\x80\x94 "
-#define DASH_LEN (sizeof(DASH) - 1)
-#define SIG_BYTES (4 + crypto_sign_BYTES)
+#define ED25519       0x01
+#define DASH          "\xe2\x80\x94 "
+#define DASH_LEN      (sizeof(DASH) - 1)
+#define SIG_BYTES     (4 + crypto_sign_BYTES)
 #define SIG_BYTES_MAX (8u * 1024) /* other algorithms' signatures are longer */
 
 /* Code points that Unicode calls white space, in UTF-8. */
@@ -54,7 +54,8 @@ static int key_make(const char *name, size_t n, const unsigned char pub[32],
                     struct note_key *out, struct err *e)
 {
 	if (n > NOTE_NAME_MAX || !name_ok(name, n))
-		return err_set(e, ERR_INVALID, "not a key name that a signed note can carry");
+		return err_set(e, ERR_INVALID,
+		               "not a key name that a signed note can carry");
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, name, n);
 	memcpy(out->pub, pub, 32);
@@ -90,7 +91,8 @@ int note_key_parse(const char *text, size_t n, struct note_key *out, struct err 
 	if ((rc = key_make(text, (size_t)(hex - text), key + 1, &k, e)) != ERR_OK)
 		return rc;
 	if (memcmp(k.id, id, sizeof(id)) != 0)
-		return err_set(e, ERR_INVALID, "the verifier key's id does not fit its key");
+		return err_set(e, ERR_INVALID,
+		               "the verifier key's id does not fit its key");
 	*out = k;
 	return ERR_OK;
 }
@@ -123,7 +125,8 @@ static int line_parse(const char *s, size_t n, unsigned char *buf, struct line *
 	long len;
 
 	if (n <= DASH_LEN || memcmp(s, DASH, DASH_LEN) != 0)
-		return err_set(e, ERR_INVALID, "a signed note with a line that is no signature");
+		return err_set(e, ERR_INVALID,
+		               "a signed note with a line that is no signature");
 	out->name = s + DASH_LEN;
 	sep = memchr(out->name, ' ', n - DASH_LEN);
 	if (sep == NULL || !name_ok(out->name, (size_t)(sep - out->name)))
@@ -131,7 +134,8 @@ static int line_parse(const char *s, size_t n, unsigned char *buf, struct line *
 	out->name_len = (size_t)(sep - out->name);
 	len = text_unbase64(sep + 1, (size_t)(s + n - sep - 1), buf, SIG_BYTES_MAX);
 	if (len < 5)
-		return err_set(e, ERR_INVALID, "a signed note with a malformed signature");
+		return err_set(e, ERR_INVALID,
+		               "a signed note with a malformed signature");
 	memcpy(out->id, buf, 4);
 	out->sig = buf + 4;
 	out->sig_len = (size_t)len - 4;
@@ -142,7 +146,8 @@ static const struct note_key *known(const struct line *l, const struct note_key 
                                     size_t nkeys)
 {
 	for (size_t i = 0; i < nkeys; i++)
-		if (memcmp(keys[i].id, l->id, 4) == 0 && strlen(keys[i].name) == l->name_len &&
+		if (memcmp(keys[i].id, l->id, 4) == 0 &&
+		    strlen(keys[i].name) == l->name_len &&
 		    memcmp(keys[i].name, l->name, l->name_len) == 0)
 			return &keys[i];
 	return NULL;
@@ -152,12 +157,14 @@ static const struct note_key *known(const struct line *l, const struct note_key 
 static int find_body(const char *text, size_t n, size_t *body_len, struct err *e)
 {
 	if (n > NOTE_MAX)
-		return err_set(e, ERR_INVALID, "a signed note of more than %u bytes", NOTE_MAX);
+		return err_set(e, ERR_INVALID, "a signed note of more than %u bytes",
+		               NOTE_MAX);
 	if (n < 2 || text[n - 1] != '\n' || !text_utf8_ok(text, n))
 		return err_set(e, ERR_INVALID, "not a signed note");
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)text[i] < ' ' && text[i] != '\n')
-			return err_set(e, ERR_INVALID, "a signed note with control characters");
+			return err_set(e, ERR_INVALID,
+			               "a signed note with control characters");
 	for (size_t i = n - 1; i-- > 1;) {
 		if (text[i] == '\n' && text[i - 1] == '\n') {
 			*body_len = i;
@@ -214,7 +221,8 @@ size_t note_checkpoint_body(const struct note_checkpoint *cp, char *out, size_t 
 	int n;
 
 	text_base64(cp->root, sizeof(cp->root), root);
-	n = snprintf(out, cap, "%s\n%llu\n%s\n", cp->origin, (unsigned long long)cp->size, root);
+	n = snprintf(out, cap, "%s\n%llu\n%s\n", cp->origin, (unsigned long long)cp->size,
+	             root);
 	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

@@ -27,7 +27,8 @@ static int head_read(struct req *r)
 }
 
 /* A count between ${least} and ${most}; what is absent keeps its default. */
-static int field_int(struct req *r, const char *field, int64_t least, int64_t most, int64_t *out)
+static int field_int(struct req *r, const char *field, int64_t least, int64_t most,
+                     int64_t *out)
 {
 	bool present;
 	int64_t v = *out;
@@ -36,8 +37,8 @@ static int field_int(struct req *r, const char *field, int64_t least, int64_t mo
 	if ((rc = req_int(r, field, &v, &present)) != ERR_OK || !present)
 		return rc;
 	if (v < least || v > most)
-		return req_fail(r, ERR_INVALID, "\"%s\" must be between %lld and %lld", field,
-		                (long long)least, (long long)most);
+		return req_fail(r, ERR_INVALID, "\"%s\" must be between %lld and %lld",
+		                field, (long long)least, (long long)most);
 	*out = v;
 	return ERR_OK;
 }
@@ -55,7 +56,8 @@ static int field_time(struct req *r, const char *field, int64_t *out)
 	if (value_to_int(v, out) == 0 || clock_parse_rfc3339(s, strlen(s), out) == 0)
 		return ERR_OK;
 	return req_fail(r, ERR_INVALID,
-	                "\"%s\" must be a time in milliseconds or in RFC 3339 form", field);
+	                "\"%s\" must be a time in milliseconds or in RFC 3339 form",
+	                field);
 }
 
 static int field_text(struct req *r, const char *field, const char **out)
@@ -220,36 +222,36 @@ static int proof_read(struct req *r)
 }
 
 static const struct field search_fields[] = {
-	{ "from",      "int",    "lowest index" },
-	{ "to",        "int",    "one more than the highest index" },
-	{ "since",     "string", "not before this time: milliseconds or RFC 3339" },
-	{ "until",     "string", "before this time" },
-	{ "actor",     "string", "display name, host name or accessor" },
-	{ "path",      "string", "beginning of the path" },
-	{ "operation", "string", "read, update, aggregate …" },
-	{ "outcome",   "string", "ok, denied or error" },
-	{ "order",     "string", "newest (first, the default) or oldest" },
-	{ "limit",     "int",    "results, at most 1000" },
-	{ "cursor",    "int",    "the \"next\" of the reply before" },
-	{ NULL,        NULL,     NULL },
+	{"from",       "int",    "lowest index"                                  },
+	{ "to",        "int",    "one more than the highest index"               },
+	{ "since",     "string", "not before this time: milliseconds or RFC 3339"},
+	{ "until",     "string", "before this time"                              },
+	{ "actor",     "string", "display name, host name or accessor"           },
+	{ "path",      "string", "beginning of the path"                         },
+	{ "operation", "string", "read, update, aggregate …"                   },
+	{ "outcome",   "string", "ok, denied or error"                           },
+	{ "order",     "string", "newest (first, the default) or oldest"         },
+	{ "limit",     "int",    "results, at most 1000"                         },
+	{ "cursor",    "int",    "the \"next\" of the reply before"              },
+	{ NULL,        NULL,     NULL					    },
 };
 
 static const struct field export_fields[] = {
-	{ "from",  "int", "first index"             },
-	{ "limit", "int", "entries, at most 1000" },
-	{ NULL,    NULL,  NULL                      },
+	{"from",   "int", "first index"          },
+	{ "limit", "int", "entries, at most 1000"},
+	{ NULL,    NULL,  NULL                   },
 };
 
 static const struct field consistency_fields[] = {
-	{ "from", "int", "size of the older tree"                    },
-	{ "to",   "int", "size of the newer one, the newest if absent" },
-	{ NULL,   NULL,  NULL                                        },
+	{"from", "int", "size of the older tree"                     },
+	{ "to",  "int", "size of the newer one, the newest if absent"},
+	{ NULL,  NULL,  NULL					 },
 };
 
 static const struct field proof_fields[] = {
-	{ "index", "int", "the record"                              },
-	{ "size",  "int", "size of the tree, the newest if absent" },
-	{ NULL,    NULL,  NULL                                      },
+	{"index", "int", "the record"                            },
+	{ "size", "int", "size of the tree, the newest if absent"},
+	{ NULL,   NULL,  NULL				    },
 };
 
 /* clang-format off */

@@ -12,10 +12,10 @@
 #include "mutant.h"
 #include "rng.h"
 
-#define INDEX_BYTES 8u
+#define INDEX_BYTES  8u
 #define DIGEST_BYTES 32u
-#define LEAF_HEAD (1 + INDEX_BYTES + DIGEST_BYTES)
-#define SCRATCH_MIN 4096u
+#define LEAF_HEAD    (1 + INDEX_BYTES + DIGEST_BYTES)
+#define SCRATCH_MIN  4096u
 
 int audit_open(struct core *c, struct err *e)
 {
@@ -113,8 +113,8 @@ static void put_u64(unsigned char *p, uint64_t v)
 		p[i] = (unsigned char)(v >> (56 - 8 * i));
 }
 
-void audit_leaf(int64_t index, const unsigned char digest[32], const unsigned char *envelope,
-                size_t n, unsigned char out[32])
+void audit_leaf(int64_t index, const unsigned char digest[32],
+                const unsigned char *envelope, size_t n, unsigned char out[32])
 {
 	unsigned char head[LEAF_HEAD];
 	crypto_hash_sha256_state st;
@@ -160,14 +160,15 @@ int audit_row_open(struct core *c, const struct audit_row *row, const unsigned c
 		return err_set(e, ERR_NOMEM, "out of memory");
 	row_aad(c, row->index, &aad);
 	if (row->n < ENVELOPE_OVERHEAD + AUDIT_SALT ||
-	    envelope_open(keyring_key(c->keys, KEY_AUDIT), SEAL_AUDIT, &aad, row->envelope,
-	                  row->n, p, e) != ERR_OK)
+	    envelope_open(keyring_key(c->keys, KEY_AUDIT), SEAL_AUDIT, &aad,
+	                  row->envelope, row->n, p, e) != ERR_OK)
 		return err_set(e, ERR_INTEGRITY, "audit record %lld does not open",
 		               (long long)row->index);
 	*len = row->n - ENVELOPE_OVERHEAD;
 	crypto_hash_sha256(digest, p, *len);
 	if (memcmp(digest, row->digest, sizeof(digest)) != 0)
-		return err_set(e, ERR_INTEGRITY, "audit record %lld does not match its digest",
+		return err_set(e, ERR_INTEGRITY,
+		               "audit record %lld does not match its digest",
 		               (long long)row->index);
 	*out = p;
 	return ERR_OK;
@@ -222,11 +223,12 @@ static int chain(struct core *c, const struct audit_record *r, struct err *e)
 	envelope = p + DIGEST_BYTES;
 	plain = envelope + ENVELOPE_OVERHEAD + max;
 	rng_bytes(plain, AUDIT_SALT);
-	n = AUDIT_SALT + audit_record_encode(r, c->now_ms, c->boot_ms, plain + AUDIT_SALT);
+	n = AUDIT_SALT +
+	    audit_record_encode(r, c->now_ms, c->boot_ms, plain + AUDIT_SALT);
 	crypto_hash_sha256(p, plain, n);
 	row_aad(c, index, &aad);
-	envelope_seal(keyring_key(c->keys, KEY_AUDIT), AUDIT_TERM, SEAL_AUDIT, &aad, plain, n,
-	              envelope);
+	envelope_seal(keyring_key(c->keys, KEY_AUDIT), AUDIT_TERM, SEAL_AUDIT, &aad,
+	              plain, n, envelope);
 	return row_insert(c, index, p, envelope, n + ENVELOPE_OVERHEAD, e);
 }
 
@@ -259,7 +261,8 @@ int audit_append(struct core *c, const struct audit_record *r, struct err *e)
 	return audit_chain(c, r, e);
 }
 
-void audit_rejected(struct core *c, const char *address, const char *reason, int64_t count)
+void audit_rejected(struct core *c, const char *address, const char *reason,
+                    int64_t count)
 {
 	fold_add(&c->audit->fold, address, reason, count, clock_wall(c->clock));
 }
@@ -285,7 +288,8 @@ static int append_count(struct core *c, struct arena *a, const struct fold_count
 	value_set_int(a, note, "count", k->count);
 	value_set_int(a, note, "first_ms", k->first_ms);
 	value_set_int(a, note, "last_ms", k->last_ms);
-	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory") : audit_chain(c, &r, e);
+	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory")
+	                       : audit_chain(c, &r, e);
 }
 
 static int append_counts(struct core *c, struct err *e)

@@ -14,7 +14,7 @@
 #include "keyring.h"
 
 #define KEEP_RECORDS 1000u
-#define KEEP_MS 60000
+#define KEEP_MS      60000
 
 static int sign_head(struct core *c, struct err *e)
 {
@@ -110,7 +110,8 @@ static int newest(struct core *c, bool *found, struct err *e)
 		return ERR_OK;
 	p = db_blob(st, 1, &n);
 	if (p == NULL || n >= sizeof(au->note) || db_int(st, 0) < 0)
-		return err_set(e, ERR_INTEGRITY, "the signed head of the audit log is damaged");
+		return err_set(e, ERR_INTEGRITY,
+		               "the signed head of the audit log is damaged");
 	memcpy(au->note, p, n);
 	au->note[n] = '\0';
 	au->note_size = (uint64_t)db_int(st, 0);
@@ -126,7 +127,8 @@ int audit_checkpoint_recall(struct core *c, bool *found, struct err *e)
 		return rc;
 	au->kept_size = au->note_size;
 	au->kept_ms = c->boot_ms;
-	return head_at(c, au->note_size / KEEP_RECORDS * KEEP_RECORDS, &au->thousand_size, e);
+	return head_at(c, au->note_size / KEEP_RECORDS * KEEP_RECORDS, &au->thousand_size,
+	               e);
 }
 
 const char *audit_checkpoint(struct core *c, struct arena *a)
@@ -136,8 +138,8 @@ const char *audit_checkpoint(struct core *c, struct arena *a)
 	return text != NULL ? text : "";
 }
 
-int audit_consistency(struct core *c, struct arena *a, int64_t old_size, struct value **out,
-                      struct err *e)
+int audit_consistency(struct core *c, struct arena *a, int64_t old_size,
+                      struct value **out, struct err *e)
 {
 	return audit_consistency_to(c, a, old_size, 0, out, e);
 }

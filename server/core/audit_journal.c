@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit_journal - what is recorded while there is no key: plain records in a bounded table,
- * and beyond its bound a count.  At unseal each becomes a record of the log.
+ * audit_journal - what is recorded while there is no key: plain records in a bounded
+ * table, and beyond its bound a count.  At unseal each becomes a record of the log.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "store.h"
 #include "vault/limits.h"
 
-#define DROPPED "audit_journal_dropped"
+#define DROPPED   "audit_journal_dropped"
 #define ARENA_MAX ((size_t)1024 * 1024)
 
 static int count_rows(struct core *c, int64_t *n, struct err *e)
@@ -112,10 +112,12 @@ static int chain_record(struct core *c, struct arena *a, struct value *rec, stru
 	value_set(note, "boot_ms", value_copy(a, value_at(rec, AUDIT_F_BOOT)));
 	if (inner->type == V_OBJECT)
 		value_set(note, "note", value_copy(a, inner));
-	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory") : audit_chain(c, &r, e);
+	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory")
+	                       : audit_chain(c, &r, e);
 }
 
-/* A journal has no signature: what cannot be read is recorded as that, it stops nothing. */
+/* A journal has no signature: what cannot be read is recorded as that, it stops nothing.
+ */
 static int chain_damaged(struct core *c, struct arena *a, int64_t seq, struct err *e)
 {
 	struct value *note = value_object(a);
@@ -129,7 +131,8 @@ static int chain_damaged(struct core *c, struct arena *a, int64_t seq, struct er
 
 	value_set_bool(a, note, "journal", true);
 	value_set_int(a, note, "damaged", seq);
-	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory") : audit_chain(c, &r, e);
+	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory")
+	                       : audit_chain(c, &r, e);
 }
 
 static int chain_rows(struct core *c, struct arena *a, struct err *e)

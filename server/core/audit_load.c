@@ -41,17 +41,20 @@ static int check_end(struct core *c, uint64_t signed_size, struct err *e)
 	if ((rc = last_record(c, &size, e)) != ERR_OK)
 		return rc;
 	if ((uint64_t)size < signed_size)
-		return err_set(e, ERR_INTEGRITY, "audit record %lld is missing at the end of the log",
+		return err_set(e, ERR_INTEGRITY,
+		               "audit record %lld is missing at the end of the log",
 		               (long long)size);
 	if ((uint64_t)size > signed_size)
-		return err_set(e, ERR_INTEGRITY, "audit record %llu is not covered by the signed head",
+		return err_set(e, ERR_INTEGRITY,
+		               "audit record %llu is not covered by the signed head",
 		               (unsigned long long)signed_size);
 	return ERR_OK;
 }
 
 /* Call ${fn} for each record of the last, incomplete tile. */
 static int each_last(struct core *c, uint64_t size,
-                     int (*fn)(struct core *c, const struct audit_row *row, struct err *e),
+                     int (*fn)(struct core *c, const struct audit_row *row,
+                               struct err *e),
                      struct err *e)
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_AUDIT_RANGE);
@@ -69,7 +72,8 @@ static int each_last(struct core *c, uint64_t size,
 		if (!row || db_int(st, 0) != at)
 			return err_set(e, ERR_INTEGRITY, "audit record %lld is missing",
 			               (long long)at);
-		if ((rc = audit_row_get(st, &r, e)) != ERR_OK || (rc = fn(c, &r, e)) != ERR_OK)
+		if ((rc = audit_row_get(st, &r, e)) != ERR_OK ||
+		    (rc = fn(c, &r, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
@@ -136,10 +140,13 @@ int audit_load(struct core *c, struct err *e)
 	if ((rc = make_key(c, e)) != ERR_OK ||
 	    (rc = audit_checkpoint_recall(c, &found, e)) != ERR_OK)
 		return rc;
-	if (found && note_checkpoint_verify(au->note, strlen(au->note), &au->key, &cp, e) != ERR_OK)
-		return err_set(e, ERR_INTEGRITY, "the signed head of the audit log is not ours");
+	if (found && note_checkpoint_verify(au->note, strlen(au->note), &au->key, &cp,
+	                                    e) != ERR_OK)
+		return err_set(e, ERR_INTEGRITY,
+		               "the signed head of the audit log is not ours");
 	if (found && cp.size != au->note_size)
-		return err_set(e, ERR_INTEGRITY, "the signed head of the audit log is misplaced");
+		return err_set(e, ERR_INTEGRITY,
+		               "the signed head of the audit log is misplaced");
 	au->tree = calloc(1, sizeof(*au->tree));
 	if (au->tree == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");

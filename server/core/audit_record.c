@@ -3,20 +3,26 @@
 
 #include <string.h>
 
-#define TAG_NULL 0x00
+#define TAG_NULL   0x00
 #define TAG_NUMBER 0x03
 #define TAG_STRING 0x04
-#define TAG_ARRAY 0x06
-#define HEAD 5u /* tag and length */
-#define DIGITS 20u
+#define TAG_ARRAY  0x06
+#define HEAD       5u /* tag and length */
+#define DIGITS     20u
 
 static const char *const names[AUDIT_F__COUNT] = {
-	[AUDIT_F_TIME] = "time_ms",       [AUDIT_F_BOOT] = "boot_ms",
-	[AUDIT_F_ACTOR_TYPE] = "actor_type", [AUDIT_F_ACTOR] = "actor",
-	[AUDIT_F_ACCESSOR] = "accessor",  [AUDIT_F_REMOTE] = "remote",
-	[AUDIT_F_OPERATION] = "operation", [AUDIT_F_PATH] = "path",
-	[AUDIT_F_OUTCOME] = "outcome",    [AUDIT_F_STATUS] = "status",
-	[AUDIT_F_ERROR] = "error",        [AUDIT_F_REQUEST_ID] = "request_id",
+	[AUDIT_F_TIME] = "time_ms",
+	[AUDIT_F_BOOT] = "boot_ms",
+	[AUDIT_F_ACTOR_TYPE] = "actor_type",
+	[AUDIT_F_ACTOR] = "actor",
+	[AUDIT_F_ACCESSOR] = "accessor",
+	[AUDIT_F_REMOTE] = "remote",
+	[AUDIT_F_OPERATION] = "operation",
+	[AUDIT_F_PATH] = "path",
+	[AUDIT_F_OUTCOME] = "outcome",
+	[AUDIT_F_STATUS] = "status",
+	[AUDIT_F_ERROR] = "error",
+	[AUDIT_F_REQUEST_ID] = "request_id",
 	[AUDIT_F_NOTE] = "note",
 };
 
@@ -27,10 +33,10 @@ static size_t text_len(const char *s)
 
 size_t audit_record_size(const struct audit_record *r)
 {
-	return HEAD + 4 + AUDIT_F__COUNT * HEAD + 4 * (size_t)DIGITS + text_len(r->actor_type) +
-	       text_len(r->actor) + text_len(r->accessor) + text_len(r->remote) +
-	       text_len(r->operation) + text_len(r->path) + text_len(r->outcome) +
-	       text_len(r->error) + text_len(r->request_id) +
+	return HEAD + 4 + AUDIT_F__COUNT * HEAD + 4 * (size_t)DIGITS +
+	       text_len(r->actor_type) + text_len(r->actor) + text_len(r->accessor) +
+	       text_len(r->remote) + text_len(r->operation) + text_len(r->path) +
+	       text_len(r->outcome) + text_len(r->error) + text_len(r->request_id) +
 	       (r->note != NULL ? value_size(r->note) : 1);
 }
 
@@ -43,7 +49,8 @@ static unsigned char *put_u32(unsigned char *p, size_t v)
 	return p + 4;
 }
 
-static unsigned char *put_text(unsigned char *p, unsigned char tag, const char *s, size_t n)
+static unsigned char *put_text(unsigned char *p, unsigned char tag, const char *s,
+                               size_t n)
 {
 	*p = tag;
 	p = put_u32(p + 1, n);
@@ -124,10 +131,12 @@ int audit_record_decode(struct arena *a, const void *p, size_t n, struct value *
 	int rc;
 
 	if ((rc = value_decode(a, p, n, &rec, e)) != ERR_OK)
-		return rc == ERR_NOMEM ? rc : err_set(e, ERR_INTEGRITY, "not an audit record");
+		return rc == ERR_NOMEM ? rc
+		                       : err_set(e, ERR_INTEGRITY, "not an audit record");
 	if (rec->type != V_ARRAY || rec->len != AUDIT_F__COUNT ||
 	    value_to_int(rec->first, &version) != 0 || version != AUDIT_RECORD_VERSION)
-		return err_set(e, ERR_INTEGRITY, "not an audit record of a known version");
+		return err_set(e, ERR_INTEGRITY,
+		               "not an audit record of a known version");
 	for (const struct value *v = rec->first; v != NULL; v = v->next, at++)
 		if (!type_ok(at, v->type))
 			return err_set(e, ERR_INTEGRITY, "not an audit record");

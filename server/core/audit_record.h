@@ -35,10 +35,13 @@ size_t audit_record_size(const struct audit_record *r);
 /** audit_record_encode(r, time_ms, boot_ms, out): returns the length. */
 size_t audit_record_encode(const struct audit_record *r, int64_t time_ms, int64_t boot_ms,
                            unsigned char *out);
-/** audit_record_decode(a, p, n, out, e): the checked array; borrows ${p}.  ERR_INTEGRITY if it is no record. */
+/** audit_record_decode(a, p, n, out, e): the checked array; borrows ${p}.  ERR_INTEGRITY
+ * if it is no record. */
 int audit_record_decode(struct arena *a, const void *p, size_t n, struct value **out,
                         struct err *e) MUST_CHECK;
-/** audit_record_object(a, rec, index): what the API shows of a decoded record; borrows ${rec}. */
-struct value *audit_record_object(struct arena *a, const struct value *rec, int64_t index);
+/** audit_record_object(a, rec, index): what the API shows of a decoded record; borrows
+ * ${rec}. */
+struct value *audit_record_object(struct arena *a, const struct value *rec,
+                                  int64_t index);
 
 #endif

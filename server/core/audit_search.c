@@ -29,7 +29,8 @@ static bool matches(const struct audit_search *s, const struct value *rec)
 
 	(void)value_to_int(value_at(rec, AUDIT_F_TIME), &time);
 	return time >= s->since && time < s->until &&
-	       (is_str(rec, AUDIT_F_ACTOR, s->actor) || is_str(rec, AUDIT_F_ACCESSOR, s->actor)) &&
+	       (is_str(rec, AUDIT_F_ACTOR, s->actor) ||
+	        is_str(rec, AUDIT_F_ACCESSOR, s->actor)) &&
 	       has_prefix(value_at(rec, AUDIT_F_PATH), s->path) &&
 	       is_str(rec, AUDIT_F_OPERATION, s->operation) &&
 	       is_str(rec, AUDIT_F_OUTCOME, s->outcome);
@@ -65,7 +66,8 @@ static void look(struct core *c, struct arena *a, struct arena *tmp, struct stmt
 	arena_reset(tmp);
 	if (audit_row_get(st, &row, &why) != ERR_OK ||
 	    audit_row_open(c, &row, &p, &n, &why) != ERR_OK ||
-	    audit_record_decode(tmp, p + AUDIT_SALT, n - AUDIT_SALT, &rec, &why) != ERR_OK) {
+	    audit_record_decode(tmp, p + AUDIT_SALT, n - AUDIT_SALT, &rec, &why) !=
+	            ERR_OK) {
 		add_damaged(s, a, index, "changed");
 		return;
 	}
@@ -85,7 +87,8 @@ bool audit_search_more(const struct audit_search *s)
 
 static struct stmt *open_range(struct core *c, const struct audit_search *s)
 {
-	struct stmt *st = db_stmt(c->db, s->forward ? STMT_AUDIT_RANGE : STMT_AUDIT_RANGE_DOWN);
+	struct stmt *st = db_stmt(c->db,
+	                          s->forward ? STMT_AUDIT_RANGE : STMT_AUDIT_RANGE_DOWN);
 
 	db_bind_int(st, 1, s->forward ? s->at : s->from);
 	db_bind_int(st, 2, s->forward ? s->to : s->at + 1);
@@ -93,8 +96,8 @@ static struct stmt *open_range(struct core *c, const struct audit_search *s)
 	return st;
 }
 
-int audit_search_slice(struct core *c, struct arena *a, struct audit_search *s, bool *done,
-                       struct err *e)
+int audit_search_slice(struct core *c, struct arena *a, struct audit_search *s,
+                       bool *done, struct err *e)
 {
 	AUTO_ARENA tmp = arena_new(SCRATCH);
 	STMT_AUTO st = open_range(c, s);
@@ -108,7 +111,8 @@ int audit_search_slice(struct core *c, struct arena *a, struct audit_search *s, 
 			return rc;
 		if (!row)
 			break;
-		for (; in_range(s) && s->at != db_int(st, 0) && s->found < s->limit; s->at += step)
+		for (; in_range(s) && s->at != db_int(st, 0) && s->found < s->limit;
+		     s->at += step)
 			add_damaged(s, a, s->at, "missing");
 		if (s->found >= s->limit)
 			break;
@@ -182,8 +186,8 @@ static struct value *proof_value(struct arena *a, const struct merkle_proof *p)
 }
 
 /* The stored hashes, for proofs up to ${size}. */
-static int hashes(struct core *c, struct arena *a, uint64_t size, struct audit_hashes **out,
-                  struct err *e)
+static int hashes(struct core *c, struct arena *a, uint64_t size,
+                  struct audit_hashes **out, struct err *e)
 {
 	struct audit *au = c->audit;
 	struct audit_hashes *h = arena_alloc(a, sizeof(*h));
@@ -216,7 +220,8 @@ int audit_inclusion(struct core *c, struct arena *a, int64_t index, int64_t size
 	if (index < 0 || size < 0)
 		return err_set(e, ERR_INVALID, "an index cannot be negative");
 	if ((rc = hashes(c, a, to, &h, e)) != ERR_OK ||
-	    (rc = merkle_prove_inclusion(&h->reader, (uint64_t)index, to, &p, e)) != ERR_OK ||
+	    (rc = merkle_prove_inclusion(&h->reader, (uint64_t)index, to, &p, e)) !=
+	            ERR_OK ||
 	    (rc = h->reader.read(h, 0, (uint64_t)index, leaf, e)) != ERR_OK)
 		return rc;
 	value_set_int(a, o, "index", index);
@@ -238,7 +243,8 @@ int audit_consistency_to(struct core *c, struct arena *a, int64_t from, int64_t 
 	if (from < 0 || to < 0)
 		return err_set(e, ERR_INVALID, "a size cannot be negative");
 	if ((rc = hashes(c, a, size, &h, e)) != ERR_OK ||
-	    (rc = merkle_prove_consistency(&h->reader, (uint64_t)from, size, &p, e)) != ERR_OK)
+	    (rc = merkle_prove_consistency(&h->reader, (uint64_t)from, size, &p, e)) !=
+	            ERR_OK)
 		return rc;
 	*out = proof_value(a, &p);
 	return arena_failed(a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;

@@ -49,7 +49,8 @@ struct audit {
 	size_t cap;
 };
 
-/** audit_load(c, e): the tree and the newest checkpoint, verified against the records; sets loaded. */
+/** audit_load(c, e): the tree and the newest checkpoint, verified against the records;
+ * sets loaded. */
 int audit_load(struct core *c, struct err *e) MUST_CHECK;
 /** audit_unload(c): forget the tree and what is pending. */
 void audit_unload(struct core *c);
@@ -59,21 +60,25 @@ int audit_ready(struct core *c, struct err *e) MUST_CHECK;
 int audit_chain(struct core *c, const struct audit_record *r, struct err *e) MUST_CHECK;
 /** audit_buf(c, n): scratch of at least ${n} bytes, or NULL. */
 unsigned char *audit_buf(struct core *c, size_t n);
-/** audit_checkpoint_put(c, e): sign the tree as it is, store the note, drop those that need not stay. */
+/** audit_checkpoint_put(c, e): sign the tree as it is, store the note, drop those that
+ * need not stay. */
 int audit_checkpoint_put(struct core *c, struct err *e) MUST_CHECK;
-/** audit_checkpoint_recall(c, e): the newest stored note; *found is false for a log without any. */
+/** audit_checkpoint_recall(c, e): the newest stored note; *found is false for a log
+ * without any. */
 int audit_checkpoint_recall(struct core *c, bool *found, struct err *e) MUST_CHECK;
 
-/** audit_journal_open(c, e), _append(c, r, e), _flush(c, e): the journal of the sealed vault. */
+/** audit_journal_open(c, e), _append(c, r, e), _flush(c, e): the journal of the sealed
+ * vault. */
 int audit_journal_open(struct core *c, struct err *e) MUST_CHECK;
-int audit_journal_append(struct core *c, const struct audit_record *r, struct err *e) MUST_CHECK;
+int audit_journal_append(struct core *c, const struct audit_record *r, struct err *e)
+	MUST_CHECK;
 int audit_journal_flush(struct core *c, struct err *e) MUST_CHECK;
 /** audit_journal_chain(c, e): append what was journaled to the log. */
 int audit_journal_chain(struct core *c, struct err *e) MUST_CHECK;
 
 /** audit_leaf(index, digest, envelope, n, out): a record's leaf hash. */
-void audit_leaf(int64_t index, const unsigned char digest[32], const unsigned char *envelope,
-                size_t n, unsigned char out[32]);
+void audit_leaf(int64_t index, const unsigned char digest[32],
+                const unsigned char *envelope, size_t n, unsigned char out[32]);
 /* A stored record. */
 struct audit_row {
 	int64_t index;
@@ -81,10 +86,11 @@ struct audit_row {
 	const unsigned char *envelope;
 	size_t n;
 };
-/** audit_row_get(st, row, e): the row a statement stands on (idx, leaf, digest, envelope), borrowed until its next step. */
+/** audit_row_get(st, row, e): the row a statement stands on (idx, leaf, digest,
+ * envelope), borrowed until its next step. */
 int audit_row_get(struct stmt *st, struct audit_row *row, struct err *e) MUST_CHECK;
-/** audit_row_open(c, row, out, len, e): decrypt into audit_buf() and check the digest; the salt comes
- * first.  *len is the length with it.  ERR_INTEGRITY names the record. */
+/** audit_row_open(c, row, out, len, e): decrypt into audit_buf() and check the digest;
+ * the salt comes first.  *len is the length with it.  ERR_INTEGRITY names the record. */
 int audit_row_open(struct core *c, const struct audit_row *row, const unsigned char **out,
                    size_t *len, struct err *e) MUST_CHECK;
 

@@ -13,8 +13,8 @@ static uint64_t last_tile(uint64_t size, unsigned level)
 	return bits < 64 ? size >> bits : 0;
 }
 
-static int tile_put(struct db *db, unsigned level, uint64_t tile, const struct audit_level *l,
-                    struct err *e)
+static int tile_put(struct db *db, unsigned level, uint64_t tile,
+                    const struct audit_level *l, struct err *e)
 {
 	struct stmt *st = db_stmt(db, STMT_TILE_PUT);
 
@@ -64,7 +64,8 @@ int audit_tree_store(struct audit_tree *t, struct db *db, struct err *e)
 
 		if (!l->dirty)
 			continue;
-		if ((rc = tile_put(db, level, last_tile(t->frontier.size, level), l, e)) != ERR_OK)
+		if ((rc = tile_put(db, level, last_tile(t->frontier.size, level), l,
+		                   e)) != ERR_OK)
 			return rc;
 		l->dirty = false;
 	}
@@ -102,8 +103,8 @@ int audit_tree_load(struct audit_tree *t, struct db *db, uint64_t size, struct e
 
 		l->n = (unsigned)(size >> level * TILE_BITS & (TILE - 1));
 		l->dirty = false;
-		if (l->n != 0 &&
-		    (rc = tile_get(db, level, last_tile(size, level), l->n, l->hash, e)) != ERR_OK)
+		if (l->n != 0 && (rc = tile_get(db, level, last_tile(size, level), l->n,
+		                                l->hash, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
@@ -117,12 +118,13 @@ void audit_tree_ready(struct audit_tree *t, uint64_t size)
 		unsigned bit = level % TILE_BITS;
 
 		if ((size >> level & 1) != 0)
-			merkle_fold(l->hash + (l->n >> (bit + 1) << (bit + 1)), (size_t)1 << bit,
-			            t->frontier.node[level]);
+			merkle_fold(l->hash + (l->n >> (bit + 1) << (bit + 1)),
+			            (size_t)1 << bit, t->frontier.node[level]);
 	}
 }
 
-static int leaves_get(struct db *db, uint64_t tile, unsigned char (*out)[32], struct err *e)
+static int leaves_get(struct db *db, uint64_t tile, unsigned char (*out)[32],
+                      struct err *e)
 {
 	STMT_AUTO st = db_stmt(db, STMT_AUDIT_LEAVES);
 	int64_t first = (int64_t)(tile * TILE);
@@ -136,10 +138,12 @@ static int leaves_get(struct db *db, uint64_t tile, unsigned char (*out)[32], st
 	for (unsigned i = 0; i < TILE; i++) {
 		if ((rc = db_step(st, &row, e)) != ERR_OK)
 			return rc;
-		p = row && db_int(st, 0) == first + (int64_t)i ? db_blob(st, 1, &n) : NULL;
+		p = row && db_int(st, 0) == first + (int64_t)i ? db_blob(st, 1, &n)
+		                                               : NULL;
 		if (p == NULL || n != MERKLE_HASH)
-			return err_set(e, ERR_INTEGRITY, "audit log: record %lld is missing",
-			               (long long)(first + (int64_t)i));
+			return err_set(e, ERR_INTEGRITY,
+			               "audit log: record %lld is missing",
+			               (long long)first + i);
 		memcpy(out[i], p, MERKLE_HASH);
 	}
 	return ERR_OK;

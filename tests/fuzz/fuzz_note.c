@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (sodium_init() < 0 || note_key_parse(KEY, strlen(KEY), &k, &e) != ERR_OK)
 		abort();
-	if (note_verify(text, size, &k, 1, &body, &e) == ERR_OK && (body == 0 || body >= size))
+	if (note_verify(text, size, &k, 1, &body, &e) == ERR_OK &&
+	    (body == 0 || body >= size))
 		abort();
 	if (note_checkpoint_verify(text, size, &k, &cp, &e) == ERR_OK &&
 	    strcmp(cp.origin, k.name) != 0)

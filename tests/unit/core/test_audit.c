@@ -1,280 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit log as core writes it, on a database of its own without the rest of core. */
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
-#include <sodium.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "arena.h"
-#include "keymem.h"
-#include "server/core/audit_record.h"
-#include "server/core/audit_search.h"
-#include "server/core/audit_state.h"
-#include "server/core/db.h"
-#include "server/core/keyring.h"
-#include "vault/limits.h"
-
-static struct core c;
-static struct keyring *keys;
-static struct arena *a;
-static struct err e;
-static char dir[64], path[96];
-static int64_t wall = 1700000000000, boot = 5000;
-
-static int64_t wall_ms(void *ctx)
-{
-	(void)ctx;
-	return wall;
-}
-
-static int64_t boot_ms(void *ctx)
-{
-	(void)ctx;
-	return boot;
-}
-
-static const struct clock clk = { wall_ms, boot_ms, NULL };
-
-#define OK(call) cr_assert_eq((call), ERR_OK, "%s: %s", #call, e.msg)
-
-static void begin(void)
-{
-	c.now_ms = wall;
-	c.boot_ms = boot;
-	OK(db_begin(c.db, &e));
-	audit_batch_begin(&c);
-}
-
-static void commit(void)
-{
-	OK(audit_flush(&c, &e));
-	OK(db_commit(c.db, &e));
-}
-
-static void open_log(void)
-{
-	const struct db_options o = { .path = path };
-
-	OK(db_open(&o, &c.db, &e));
-	c.keys = NULL;
-	OK(audit_open(&c, &e));
-}
-
-static int unseal(void)
-{
-	int rc;
-
-	begin();
-	c.keys = keys;
-	rc = audit_unsealed(&c, &e);
-	if (rc == ERR_OK) {
-		commit();
-	} else {
-		audit_batch_abort(&c);
-		db_rollback(c.db);
-		c.keys = NULL;
-	}
-	return rc;
-}
-
-static void close_log(void)
-{
-	audit_close(&c);
-	db_close(c.db);
-	c.db = NULL;
-}
-
-static int reopen(void)
-{
-	close_log();
-	open_log();
-	return unseal();
-}
-
-static void setup(void)
-{
-	cr_assert_geq(sodium_init(), 0);
-	OK(keymem_init(true, &e));
-	snprintf(dir, sizeof(dir), "/tmp/test-audit-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/vault.db", dir);
-	memset(c.vault_id, 0x5a, sizeof(c.vault_id));
-	c.clock = &clk;
-	OK(keyring_create(&keys, &e));
-	a = arena_new((size_t)256 * 1024 * 1024);
-	open_log();
-}
-
-static void teardown(void)
-{
-	char name[128];
-
-	close_log();
-	keyring_free(keys);
-	arena_free(a);
-	for (int i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "%s%s", path, i == 0 ? "" : i == 1 ? "-wal" : "-shm");
-		unlink(name);
-	}
-	rmdir(dir);
-}
+#include "audit_rig.h"
 
 TestSuite(audit, .init = setup, .fini = teardown, .timeout = 120);
-
-static int append_as(const char *actor, const char *p)
-{
-	const struct audit_record r = {
-		.request_id = "6c1b5c4e-0000-4000-8000-000000000000",
-		.actor_type = "token",
-		.actor = actor,
-		.accessor = "accessor-of-it",
-		.remote = "127.0.0.1",
-		.operation = "read",
-		.path = p,
-		.outcome = "ok",
-		.status = 200,
-		.error = "",
-	};
-
-	return audit_append(&c, &r, &e);
-}
-
-static void append_many(int n)
-{
-	char p[32];
-
-	for (int i = 0; i < n; i++) {
-		snprintf(p, sizeof(p), "secret/data/%lld", (long long)audit_size(&c));
-		OK(append_as("alice", p));
-	}
-}
-
-static int refuse(const char *remote)
-{
-	const struct audit_record r = {
-		.actor_type = "none",
-		.remote = remote,
-		.operation = "read",
-		.path = "secret/data/x",
-		.outcome = "denied",
-		.status = 403,
-		.error = "permission_denied",
-	};
-
-	return audit_append(&c, &r, &e);
-}
-
-static void append_batch(int n)
-{
-	begin();
-	append_many(n);
-	commit();
-}
-
-/* Somebody who can write the file, while no server runs. */
-static void tamper(const char *sql)
-{
-	sqlite3 *db;
-	char *msg = NULL;
-
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &msg), SQLITE_OK, "%s: %s", sql, msg);
-	sqlite3_close(db);
-}
-
-static long long number(const char *sql)
-{
-	sqlite3 *db;
-	sqlite3_stmt *st;
-	long long n;
-
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK, "%s", sql);
-	cr_assert_eq(sqlite3_step(st), SQLITE_ROW, "%s", sql);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
-}
-
-/* The head that is signed now. */
-static struct note_checkpoint head(void)
-{
-	const char *note = audit_checkpoint(&c, a);
-	struct note_checkpoint cp;
-
-	OK(note_checkpoint_verify(note, strlen(note), &c.audit->key, &cp, &e));
-	return cp;
-}
-
-/* The root of all stored leaves, without the tiles. */
-static void root_of_rows(int64_t size, unsigned char out[32])
-{
-	struct merkle_frontier f = { 0 };
-	STMT_AUTO st = db_stmt(c.db, STMT_AUDIT_LEAVES);
-	bool row;
-	size_t n;
-
-	db_bind_int(st, 1, 0);
-	db_bind_int(st, 2, size);
-	while (db_step(st, &row, &e) == ERR_OK && row)
-		(void)merkle_push(&f, db_blob(st, 1, &n), NULL);
-	cr_assert_eq((int64_t)f.size, size);
-	merkle_root(&f, out);
-}
-
-static void expect_whole(int64_t size)
-{
-	struct note_checkpoint cp = head();
-	unsigned char root[32];
-
-	cr_assert_eq((int64_t)cp.size, size);
-	root_of_rows(size, root);
-	cr_assert_arr_eq(cp.root, root, 32, "signed root at %lld", (long long)size);
-	audit_root(&c, root);
-	cr_assert_arr_eq(cp.root, root, 32, "root in memory at %lld", (long long)size);
-}
-
-static struct value *find(struct audit_search *s)
-{
-	bool done = false;
-
-	s->records = value_array(a);
-	s->found = s->scanned = 0;
-	if (s->limit == 0)
-		s->limit = SEARCH_RESULTS;
-	if (s->until == 0)
-		s->until = INT64_MAX;
-	if (s->to == 0)
-		s->to = audit_size(&c);
-	s->at = s->forward ? s->from : s->to - 1;
-	while (!done)
-		OK(audit_search_slice(&c, a, s, &done, &e));
-	return s->records;
-}
-
-static struct value *record(int64_t index)
-{
-	struct audit_search s = { .from = index, .to = index + 1 };
-	struct value *list = find(&s);
-
-	cr_assert_eq(list->len, 1);
-	return list->first;
-}
-
-static const char *text(const struct value *o, const char *key)
-{
-	return value_cstr_or(a, o, key, "(none)");
-}
 
 Test(audit, a_record_is_encoded_as_the_value_codec_would)
 {
 	struct value *note = value_object(a), *want = value_array(a), *got;
 	const struct audit_record r = {
-		.request_id = "id", .actor_type = "host", .actor = "web1",  .remote = "10.0.0.9",
-		.operation = "read", .path = "a/b",	  .outcome = "ok", .status = 204,
+		.request_id = "id",
+		.actor_type = "host",
+		.actor = "web1",
+		.remote = "10.0.0.9",
+		.operation = "read",
+		.path = "a/b",
+		.outcome = "ok",
+		.status = 204,
 		.note = note,
 	};
 	static const char *const strings[] = { "host", "web1", "",   "10.0.0.9",
@@ -305,7 +46,9 @@ Test(audit, a_record_is_encoded_as_the_value_codec_would)
 
 Test(audit, the_signed_root_is_that_of_the_rows_at_every_tile_boundary)
 {
-	static const int sizes[] = { 1, 2, 254, 255, 256, 257, 511, 512, 513, 1024, 1300 };
+	static const int sizes[] = {
+		1, 2, 254, 255, 256, 257, 511, 512, 513, 1024, 1300
+	};
 
 	OK(unseal());
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -332,15 +75,16 @@ Test(audit, three_levels_of_tiles_load_and_prove)
 	cp = head();
 	audit_hashes_init(h, c.audit->tree, c.db);
 	for (int i = 0; i < 300; i++) {
-		uint64_t to = 1 + randombytes_uniform(66577), at = randombytes_uniform((uint32_t)to);
+		uint64_t to = 1 + randombytes_uniform(66577),
+			 at = randombytes_uniform((uint32_t)to);
 
 		OK(merkle_root_at(&h->reader, to, root, &e));
 		OK(merkle_prove_inclusion(&h->reader, at, to, &p, &e));
 		OK(h->reader.read(h, 0, at, leaf, &e));
 		cr_assert(merkle_check_inclusion(at, to, leaf, &p, root));
 		OK(merkle_prove_consistency(&h->reader, to, cp.size, &p, &e));
-		cr_assert(merkle_check_consistency(to, cp.size, root, cp.root, &p), "%llu",
-		          (unsigned long long)to);
+		cr_assert(merkle_check_consistency(to, cp.size, root, cp.root, &p),
+		          "%llu", (unsigned long long)to);
 	}
 }
 
@@ -537,27 +281,32 @@ struct damage {
 ParameterizedTestParameters(audit, a_log_that_was_changed_does_not_open)
 {
 	static struct damage d[] = {
-		{ "envelope", "UPDATE audit SET envelope = substr(envelope, 1, 50) || x'00' || "
-		              "substr(envelope, 52) WHERE idx = 270",
-		  "audit record 270 was changed" },
-		{ "digest", "UPDATE audit SET digest = zeroblob(32) WHERE idx = 299",
-		  "audit record 299 was changed" },
-		{ "leaf", "UPDATE audit SET leaf = zeroblob(32) WHERE idx = 256",
-		  "audit record 256 was changed" },
+		{"envelope",
+                 "UPDATE audit SET envelope = substr(envelope, 1, 50) || x'00' || "
+		  "substr(envelope, 52) WHERE idx = 270",		                 "audit record 270 was changed"   },
+		{ "digest",     "UPDATE audit SET digest = zeroblob(32) WHERE idx = 299",
+                 "audit record 299 was changed"									    },
+		{ "leaf",       "UPDATE audit SET leaf = zeroblob(32) WHERE idx = 256",
+                 "audit record 256 was changed"									    },
 		{ "short leaf", "UPDATE audit SET leaf = x'00' WHERE idx = 256",
-		  "audit record 256 is damaged" },
-		{ "deleted", "DELETE FROM audit WHERE idx = 280", "audit record 280 is missing" },
-		{ "cut", "DELETE FROM audit WHERE idx >= 298", "audit record 298 is missing" },
-		{ "added", "INSERT INTO audit SELECT 300, leaf, digest, envelope FROM audit WHERE "
-		           "idx = 1",
-		  "audit record 300 is not covered" },
-		{ "tile", "UPDATE audit_tile SET hashes = zeroblob(32)", "at record 300" },
-		{ "no tile", "DELETE FROM audit_tile", "tile 0 of level 1" },
-		{ "no head", "DELETE FROM checkpoint", "audit record 0 is not covered" },
-		{ "head", "UPDATE checkpoint SET note = substr(note, 1, 60)", "is not ours" },
-		{ "moved head", "UPDATE checkpoint SET size = 299 WHERE size = 300", "is misplaced" },
+                 "audit record 256 is damaged"									     },
+		{ "deleted",    "DELETE FROM audit WHERE idx = 280",
+                 "audit record 280 is missing"									     },
+		{ "cut",        "DELETE FROM audit WHERE idx >= 298",
+                 "audit record 298 is missing"									     },
+		{ "added",
+                 "INSERT INTO audit SELECT 300, leaf, digest, envelope FROM audit WHERE "
+		  "idx = 1",		                                              "audit record 300 is not covered"},
+		{ "tile",       "UPDATE audit_tile SET hashes = zeroblob(32)",
+                 "at record 300"											   },
+		{ "no tile",    "DELETE FROM audit_tile",                                 "tile 0 of level 1"              },
+		{ "no head",    "DELETE FROM checkpoint",                                 "audit record 0 is not covered"  },
+		{ "head",       "UPDATE checkpoint SET note = substr(note, 1, 60)",
+                 "is not ours"											     },
+		{ "moved head", "UPDATE checkpoint SET size = 299 WHERE size = 300",
+                 "is misplaced"											    },
 		{ "everything", "DELETE FROM audit; DELETE FROM audit_tile",
-		  "audit record 0 is missing" },
+                 "audit record 0 is missing"									       },
 	};
 	return cr_make_param_array(struct damage, d, ARRAY_LEN(d));
 }
@@ -597,8 +346,9 @@ Test(audit, a_record_with_its_leaf_forged_is_named_by_the_key)
 	db_done(st);
 	st = NULL;
 	close_log();
-	snprintf(sql, sizeof(sql), "UPDATE audit SET envelope = x'%s', leaf = x'%s' WHERE idx = 290",
-	         hex, leaf_hex);
+	snprintf(sql, sizeof(sql),
+	         "UPDATE audit SET envelope = x'%s', leaf = x'%s' WHERE idx = 290", hex,
+	         leaf_hex);
 	tamper(sql);
 	open_log();
 	cr_assert_eq(unseal(), ERR_INTEGRITY);
@@ -634,8 +384,12 @@ Test(audit, old_heads_are_thinned_out)
 	cr_assert_eq(number("SELECT max(size) FROM checkpoint"), 2500);
 	/* The first of each thousand, and one a minute in the last: 500 s make 8. */
 	cr_assert_eq(number("SELECT count(*) FROM checkpoint WHERE size < 2000"), 2);
-	cr_assert_eq(number("SELECT count(*) FROM checkpoint WHERE size = 1 OR size = 1000"), 2);
-	cr_assert_eq(number("SELECT count(*) FROM checkpoint WHERE size > 2000 AND size < 2500"), 8);
+	cr_assert_eq(
+		number("SELECT count(*) FROM checkpoint WHERE size = 1 OR size = 1000"),
+		2);
+	cr_assert_eq(
+		number("SELECT count(*) FROM checkpoint WHERE size > 2000 AND size < 2500"),
+		8);
 	open_log();
 	OK(unseal());
 	append_batch(1);
@@ -644,196 +398,4 @@ Test(audit, old_heads_are_thinned_out)
 	close_log();
 	cr_assert_eq(number("SELECT count(*) FROM checkpoint"), 4);
 	open_log();
-}
-
-Test(audit, refusals_beyond_ten_a_second_are_counted)
-{
-	struct value *o;
-
-	OK(unseal());
-	begin();
-	for (int i = 0; i < 200; i++)
-		OK(refuse("192.0.2.7"));
-	for (int i = 0; i < 3; i++)
-		OK(refuse("192.0.2.8"));
-	commit();
-	expect_whole(13);
-	cr_assert_eq(audit_next_ms(&c), wall + 1000);
-	audit_rejected(&c, "192.0.2.7", "header too large", 40);
-	wall += 1000;
-	boot += 1000;
-	begin();
-	OK(refuse("192.0.2.7"));
-	commit();
-	cr_assert_eq(audit_next_ms(&c), 0);
-	expect_whole(16);
-	o = record(14);
-	cr_assert_str_eq(text(o, "operation"), "aggregate");
-	cr_assert_str_eq(text(o, "remote"), "192.0.2.7");
-	cr_assert_str_eq(text(o, "error"), "permission_denied");
-	cr_assert_eq(value_int_or(value_get(o, "note"), "count", 0), 190);
-	o = record(15);
-	cr_assert_str_eq(text(o, "error"), "header too large");
-	cr_assert_eq(value_int_or(value_get(o, "note"), "count", 0), 40);
-}
-
-Test(audit, counts_of_a_refused_batch_are_written_by_the_next)
-{
-	OK(unseal());
-	audit_rejected(&c, "192.0.2.7", "timeout", 5);
-	wall += 1000;
-	begin();
-	OK(audit_flush(&c, &e));
-	audit_batch_abort(&c);
-	db_rollback(c.db);
-	cr_assert_neq(audit_next_ms(&c), 0);
-	begin();
-	commit();
-	expect_whole(1);
-	cr_assert_eq(value_int_or(value_get(record(0), "note"), "count", 0), 5);
-}
-
-Test(audit, a_network_of_ipv6_addresses_counts_as_one)
-{
-	char remote[64];
-
-	OK(unseal());
-	begin();
-	for (int i = 0; i < 100; i++) {
-		snprintf(remote, sizeof(remote), "2001:db8:0:1::%x", i + 1);
-		OK(refuse(remote));
-	}
-	commit();
-	expect_whole(10);
-}
-
-Test(audit, addresses_without_end_are_counted_under_one_name)
-{
-	struct value *last;
-	char remote[64];
-	int64_t sum = 0;
-
-	OK(unseal());
-	for (int i = 0; i < 2000; i++) {
-		snprintf(remote, sizeof(remote), "10.%d.%d.%d", i / 256, i % 256, i % 7);
-		audit_rejected(&c, remote, "timeout", 1);
-	}
-	wall += 1000;
-	begin();
-	commit();
-	expect_whole(FOLD_COUNTS);
-	for (int64_t i = 0; i < FOLD_COUNTS; i++)
-		sum += value_int_or(value_get(record(i), "note"), "count", 0);
-	cr_assert_eq(sum, 2000);
-	last = record(FOLD_COUNTS - 1);
-	cr_assert_str_eq(text(last, "remote"), "*");
-}
-
-Test(audit, a_valid_token_is_never_folded)
-{
-	OK(unseal());
-	append_batch(500);
-	expect_whole(500);
-}
-
-Test(audit, searches_filter_and_page)
-{
-	struct audit_search s = { .path = "secret/data/12" }, by_time = { 0 }, by_actor = { 0 };
-	struct value *list;
-
-	OK(unseal());
-	append_batch(200);
-	wall += 60000;
-	begin();
-	OK(append_as("bob", "secret/data/123"));
-	commit();
-	list = find(&s);
-	/* 12, 120 … 129, and bob's, newest first */
-	cr_assert_eq(list->len, 12);
-	cr_assert_eq(value_int_or(list->first, "index", -1), 200);
-	cr_assert_eq(value_int_or(list->last, "index", -1), 12);
-	by_actor.actor = "bob";
-	cr_assert_eq(find(&by_actor)->len, 1);
-	by_actor.actor = "accessor-of-it";
-	cr_assert_eq(find(&by_actor)->len, 201);
-	by_time.since = wall;
-	cr_assert_eq(find(&by_time)->len, 1);
-	by_time.since = 0;
-	by_time.until = wall;
-	cr_assert_eq(find(&by_time)->len, 200);
-	by_time.forward = true;
-	by_time.limit = 7;
-	list = find(&by_time);
-	cr_assert_eq(list->len, 7);
-	cr_assert_eq(value_int_or(list->last, "index", -1), 6);
-	cr_assert(audit_search_more(&by_time));
-	cr_assert_eq(by_time.at, 7);
-	s.operation = "delete";
-	cr_assert_eq(find(&s)->len, 0);
-}
-
-Test(audit, a_search_is_cut_into_slices)
-{
-	struct audit_search s = { .to = 2500, .at = 2499, .until = INT64_MAX, .limit = 10,
-		                  .actor = "nobody" };
-	bool done = false;
-	int slices = 0;
-
-	OK(unseal());
-	append_batch(2500);
-	s.records = value_array(a);
-	for (; !done; slices++) {
-		cr_assert_leq(s.scanned, slices * SEARCH_SLICE);
-		OK(audit_search_slice(&c, a, &s, &done, &e));
-	}
-	cr_assert_eq(slices, 3);
-	cr_assert_not(audit_search_more(&s));
-}
-
-Test(audit, a_search_shows_what_is_damaged_or_gone)
-{
-	struct audit_search s = { .actor = "nobody", .forward = true };
-	struct value *list;
-
-	OK(unseal());
-	append_batch(600);
-	close_log();
-	/* Far from the end, where opening the log does not look. */
-	tamper("UPDATE audit SET envelope = zeroblob(100) WHERE idx = 10");
-	tamper("DELETE FROM audit WHERE idx IN (20, 21)");
-	open_log();
-	OK(unseal());
-	list = find(&s);
-	cr_assert_eq(list->len, 3);
-	cr_assert_str_eq(text(value_at(list, 0), "damaged"), "changed");
-	cr_assert_eq(value_int_or(value_at(list, 1), "index", 0), 20);
-	cr_assert_str_eq(text(value_at(list, 2), "damaged"), "missing");
-}
-
-Test(audit, exported_entries_fit_their_digest_and_leaf)
-{
-	struct value *list, *v;
-	unsigned char h[32];
-	crypto_hash_sha256_state st;
-
-	OK(unseal());
-	append_batch(30);
-	begin();
-	append_many(5);
-	OK(audit_entries(&c, a, 10, 1000, &list, &e));
-	commit();
-	cr_assert_eq(list->len, 20, "what is not signed yet is not exported");
-	for (v = list->first; v != NULL; v = v->next) {
-		const struct value *salt = value_get(v, "salt"), *rec = value_get(v, "record"),
-				   *env = value_get(v, "envelope");
-
-		crypto_hash_sha256_init(&st);
-		crypto_hash_sha256_update(&st, (const unsigned char *)salt->text, salt->len);
-		crypto_hash_sha256_update(&st, (const unsigned char *)rec->text, rec->len);
-		crypto_hash_sha256_final(&st, h);
-		cr_assert_arr_eq(value_get(v, "commit")->text, h, 32);
-		audit_leaf(value_int_or(v, "index", -1), h, (const unsigned char *)env->text,
-		           env->len, h);
-		cr_assert_arr_eq(value_get(v, "leaf")->text, h, 32);
-	}
 }

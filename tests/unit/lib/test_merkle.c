@@ -119,9 +119,12 @@ static void expect_hex(const unsigned char *h, const char *want)
 
 Test(merkle, roots_are_those_of_the_reference_code)
 {
-	static const char *const inputs[] = { "",         "00",
-		                              "10",       "2021",
-		                              "3031",     "40414243",
+	static const char *const inputs[] = { "",
+		                              "00",
+		                              "10",
+		                              "2021",
+		                              "3031",
+		                              "40414243",
 		                              "5051525354555657",
 		                              "606162636465666768696a6b6c6d6e6f" };
 	static const char *const roots[] = {
@@ -236,7 +239,8 @@ static void try_consistency(size_t from, size_t to)
 		cr_assert_not(merkle_check_consistency(from, to, a, other, &got));
 	}
 	mutate(&got, (unsigned)(from + to));
-	cr_assert_not(merkle_check_consistency(from, to, a, b, &got), "%zu to %zu", from, to);
+	cr_assert_not(merkle_check_consistency(from, to, a, b, &got), "%zu to %zu", from,
+	              to);
 }
 
 Test(merkle, a_hundred_thousand_proofs_hold_and_their_mutants_do_not)

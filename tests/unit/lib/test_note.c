@@ -8,7 +8,7 @@
 #include "text.h"
 
 /* The example of c2sp.org/signed-note. */
-#define FOO_KEY "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+#define FOO_KEY  "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 #define FOO_TEXT "This is an example message.\n"
 #define FOO_LINE                                                                               \
 	"\xe2\x80\x94 example.com/foo "                                                        \
@@ -34,7 +34,8 @@ static struct note_key foo(void)
 {
 	struct note_key k;
 
-	cr_assert_eq(note_key_parse(FOO_KEY, strlen(FOO_KEY), &k, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(note_key_parse(FOO_KEY, strlen(FOO_KEY), &k, &e), ERR_OK, "%s",
+	             e.msg);
 	return k;
 }
 
@@ -58,7 +59,8 @@ Test(note, the_key_of_the_example_has_the_id_of_the_example)
 	cr_assert_arr_eq(made.id, k.id, 4);
 	note_key_format(&made, text);
 	cr_assert_str_eq(text, FOO_KEY);
-	cr_assert_eq(note_key_parse(FOO_KEY "\n", strlen(FOO_KEY) + 1, &made, &e), ERR_OK);
+	cr_assert_eq(note_key_parse(FOO_KEY "\n", strlen(FOO_KEY) + 1, &made, &e),
+	             ERR_OK);
 }
 
 Test(note, the_example_verifies)
@@ -66,8 +68,8 @@ Test(note, the_example_verifies)
 	struct note_key k = foo();
 	size_t body = 0;
 
-	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 1, &body, &e), ERR_OK, "%s",
-	             e.msg);
+	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 1, &body, &e), ERR_OK,
+	             "%s", e.msg);
 	cr_assert_eq(body, strlen(FOO_TEXT));
 }
 
@@ -79,7 +81,8 @@ Test(note, signatures_of_unknown_keys_are_ignored)
 	cr_assert_eq(verify(FOO_TEXT "\n" OTHER_LINE FOO_LINE), ERR_OK, "%s", e.msg);
 	cr_assert_eq(verify(FOO_TEXT "\n" FOO_LINE OTHER_LINE), ERR_OK, "%s", e.msg);
 	cr_assert_eq(verify(FOO_TEXT "\n" OTHER_LINE), ERR_VERIFY);
-	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 0, &body, &e), ERR_VERIFY);
+	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 0, &body, &e),
+	             ERR_VERIFY);
 }
 
 Test(note, a_name_or_an_id_alone_does_not_make_a_key_known)
@@ -89,21 +92,24 @@ Test(note, a_name_or_an_id_alone_does_not_make_a_key_known)
 	size_t body;
 
 	/* The same id under another name: some other key's signature. */
-	snprintf(text, sizeof(text), "%s\n%s%s", FOO_TEXT,
-	         "\xe2\x80\x94 example.com/bar Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAl"
-	         "TgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
-	         FOO_LINE);
+	snprintf(
+		text, sizeof(text), "%s\n%s%s", FOO_TEXT,
+		"\xe2\x80\x94 example.com/bar Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAl"
+		"TgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
+		FOO_LINE);
 	cr_assert_eq(verify(text), ERR_OK, "%s", e.msg);
 	/* A name that only begins like the known one. */
 	*strstr(text, "/bar") = '\0';
-	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-	         "/fo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuw"
-	         "HjG1Yu72IneyaQA=\n",
-	         FOO_LINE);
+	snprintf(
+		text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+		"/fo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuw"
+		"HjG1Yu72IneyaQA=\n",
+		FOO_LINE);
 	cr_assert_eq(verify(text), ERR_OK, "%s", e.msg);
 	/* The same name with another id. */
 	k.id[0] ^= 1;
-	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 1, &body, &e), ERR_VERIFY);
+	cr_assert_eq(note_verify(FOO_NOTE, strlen(FOO_NOTE), &k, 1, &body, &e),
+	             ERR_VERIFY);
 }
 
 Test(note, a_wrong_signature_of_a_known_key_refuses_the_note)
@@ -128,11 +134,13 @@ Test(note, sixteen_signatures_are_read_and_too_many_are_not)
 	int lines;
 
 	for (lines = 0; lines < 15; lines++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", OTHER_LINE);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s",
+		         OTHER_LINE);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", FOO_LINE);
 	cr_assert_eq(verify(text), ERR_OK, "%s", e.msg);
 	for (; lines < (int)NOTE_SIGNATURES_MAX + 1; lines++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", OTHER_LINE);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s",
+		         OTHER_LINE);
 	cr_assert_eq(verify(text), ERR_INVALID);
 }
 
@@ -159,19 +167,22 @@ Test(note, what_is_no_note_is_refused)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		cr_assert_neq(verify(bad[i]), ERR_OK, "number %zu", i);
-	cr_assert_eq(verify(FOO_TEXT "\n\xe2\x80\x94 example.com/foo Uw2QOg==\n" FOO_LINE),
+	cr_assert_eq(verify(FOO_TEXT
+	                    "\n\xe2\x80\x94 example.com/foo Uw2QOg==\n" FOO_LINE),
 	             ERR_INVALID);
 }
 
 Test(note, names_that_a_note_cannot_carry_are_refused)
 {
-	static const char *const bad[] = { "", "a b", "a+b", "a\nb", "a\tb", "a\xc2\xa0z",
-		                           "a\xe2\x80\x83z", "\xff" };
+	static const char *const bad[] = {
+		"", "a b", "a+b", "a\nb", "a\tb", "a\xc2\xa0z", "a\xe2\x80\x83z", "\xff"
+	};
 	struct note_key k = foo(), out;
 	char name[NOTE_NAME_MAX + 2];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert_eq(note_key_make(bad[i], k.pub, &out, &e), ERR_INVALID, "number %zu", i);
+		cr_assert_eq(note_key_make(bad[i], k.pub, &out, &e), ERR_INVALID,
+		             "number %zu", i);
 	memset(name, 'n', sizeof(name));
 	name[NOTE_NAME_MAX + 1] = '\0';
 	cr_assert_eq(note_key_make(name, k.pub, &out, &e), ERR_INVALID);
@@ -195,14 +206,16 @@ Test(note, verifier_keys_that_do_not_fit_are_refused)
 	struct note_key out;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert_eq(note_key_parse(bad[i], strlen(bad[i]), &out, &e), ERR_INVALID,
-		             "number %zu", i);
+		cr_assert_eq(note_key_parse(bad[i], strlen(bad[i]), &out, &e),
+		             ERR_INVALID, "number %zu", i);
 }
 
-static size_t make_checkpoint(const char *origin, const char *name, uint64_t size, char *out,
-                              struct note_key *k)
+static size_t make_checkpoint(const char *origin, const char *name, uint64_t size,
+                              char *out, struct note_key *k)
 {
-	struct note_checkpoint cp = { .size = size, .root = { 1, 2, 3 } };
+	struct note_checkpoint cp = {
+		.size = size, .root = {1, 2, 3}
+	};
 	unsigned char pub[32], secret[64], sig[64], seed[32] = { 7 };
 	size_t n;
 
@@ -219,7 +232,8 @@ Test(note, a_checkpoint_comes_back_as_it_was_signed)
 	char text[NOTE_CHECKPOINT_MAX];
 	struct note_checkpoint cp;
 	struct note_key k;
-	size_t n = make_checkpoint("vaultd/audit/00ff", "vaultd/audit/00ff", 42, text, &k);
+	size_t n = make_checkpoint("vaultd/audit/00ff", "vaultd/audit/00ff", 42, text,
+	                           &k);
 
 	cr_assert_eq(n, strlen(text));
 	cr_assert_eq(strncmp(text, "vaultd/audit/00ff\n42\nAQID", 25), 0, "%s", text);
@@ -236,7 +250,8 @@ Test(note, a_checkpoint_of_another_log_is_refused)
 	char text[NOTE_CHECKPOINT_MAX];
 	struct note_checkpoint cp;
 	struct note_key k;
-	size_t n = make_checkpoint("vaultd/audit/other", "vaultd/audit/this", 42, text, &k);
+	size_t n = make_checkpoint("vaultd/audit/other", "vaultd/audit/this", 42, text,
+	                           &k);
 
 	cr_assert_eq(note_checkpoint_verify(text, n, &k, &cp, &e), ERR_VERIFY);
 }
@@ -272,12 +287,13 @@ Test(note, bodies_that_are_no_checkpoint_are_refused)
 		"origin\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2\n",
 		"origin\n1\n" ROOT ROOT "\n",
 	};
-	static const char good[] = "example.com/behind-the-sofa\n20852163\n" ROOT "\nmore\n";
+	static const char good[] = "example.com/behind-the-sofa\n20852163\n" ROOT
+				   "\nmore\n";
 	struct note_checkpoint cp;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_assert_eq(note_checkpoint_parse(bad[i], strlen(bad[i]), &cp, &e), ERR_INVALID,
-		             "number %zu", i);
+		cr_assert_eq(note_checkpoint_parse(bad[i], strlen(bad[i]), &cp, &e),
+		             ERR_INVALID, "number %zu", i);
 	cr_assert_eq(note_checkpoint_parse(good, strlen(good), &cp, &e), ERR_OK);
 	cr_assert_eq(cp.size, 20852163);
 }
