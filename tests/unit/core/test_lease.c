@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may hold what, what holders hear, and what acknowledgements mean. */
+#include "host_rig.h"
+
+#include <time.h>
+
+#include "server/core/api_agent.h"
+#include "server/core/batch.h"
+#include "server/core/lease_impl.h"
+#include "server/core/rotation.h"
+
+static struct agent ag;
+
+static void setup(void)
+{
+	rig_start();
+	put_secret("app/db", "one");
+	put_secret("other/db", "no");
+	make_role("web", "secret/app/*");
+	agent_start(&ag, "web-1", "web");
+}
+
+TestSuite(lease, .init = setup, .fini = rig_stop, .timeout = 120);
+
+static const char *lease_field(const char *id, const char *field)
+{
+	ASK(200, HTTP_LIST, "sys/vault-leases", NULL);
+	return rig_got(arena_printf(rig.a, "data.key_info.%s.%s", id, field));
+}
+
+Test(lease, is_given_by_role_alone)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+
+	cr_assert_eq(strlen(id), 32);
+	GOT("data.leases.0.version", "1");
+	GOT("data.leases.0.ttl_ms", "86400000");
+	cr_assert_str_eq(agent_lease(&ag, "secret/app/db"), id, "one lease per path");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "one");
+	cr_assert_eq(version, 1);
+	cr_assert_eq(agent_post(&ag, "leases",
+	                        "{\"paths\":[\"secret/other/db\",\"secret/app/none\","
+	                        "\"secret/app/../other/db\",\"sys/x\",\"secret/app/\"]}"),
+	             200);
+	GOT("data.leases.0.error", "the host's role does not allow this path");
+	GOT("data.leases.1.error", "no such secret");
+	cr_assert_str_neq(rig_got("data.leases.2.error"), "-");
+	GOT("data.leases.3.error", "the host's role does not allow this path");
+	GOT("data.leases.4.error", "the host's role does not allow this path");
+	GOT("data.leases.0.path", "secret/other/db");
+	cr_assert_eq(agent_post(&ag, "leases", "{}"), 400);
+}
+
+Test(lease, of_another_host_is_unknown)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+	struct agent b;
+
+	agent_start(&b, "web-2", "web");
+	cr_assert_str_eq(agent_fetch(&b, id, "password", &version), "no such lease");
+	cr_assert_str_eq(agent_fetch(&b, "00", "password", &version), "no such lease");
+	agent_post(&b, "renew", arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id));
+	GOT("data.leases.0.error", "no such lease");
+	cr_assert_eq(agent_post(&b, "release", arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id)),
+	             204);
+	agent_ack_state(&b, id, 1, "applied");
+	cr_assert_str_eq(lease_field(id, "state"), "issued");
+}
+
+Test(lease, narrower_role_takes_it_back)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+	int before;
+
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	agent_watch_start(&ag, strtoll(rig_got("data.rev"), NULL, 10), 55);
+	before = rig.replies;
+	rig_submit(HTTP_POST, "sys/hosts/roles/web", rig.root, "{\"paths\":[\"secret/app/x\"]}");
+	run_until(before, 2);
+	GOT("data.events.0.op", "revoke");
+	cr_assert_str_eq(lease_field(id, "state"), "revoked");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease is revoked");
+	/* allowed again: a new lease */
+	make_role("web", "secret/app/*");
+	cr_assert_str_neq(agent_lease(&ag, "secret/app/db"), id);
+}
+
+Test(lease, a_role_that_changed_is_asked_at_the_fetch)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+	struct host_role role;
+	struct err e = { 0 };
+
+	/* The role changes and no job has looked at the leases yet: same batch. */
+	rig_submit(HTTP_DELETE, "sys/hosts/roles/web", rig.root, NULL);
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version),
+	                 "the host's role does not allow this path");
+	cr_assert_eq(host_role_load(rig.core, rig.a, "web", &role, &e), ERR_NOENT);
+	cr_assert_str_eq(lease_field(id, "state"), "revoked");
+}
+
+Test(lease, events_tell_of_changes_once)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int before;
+	int64_t rev;
+
+	agent_watch_start(&ag, 0, 55);
+	GOT("data.events", arena_printf(rig.a, "[{lease_id:%s,path:secret/app/db,version:1,op:update}]",
+	                                id));
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	agent_watch_start(&ag, rev, 55);
+	before = rig.replies;
+	put_secret("app/db", "two");
+	run_until(before, 2);
+	GOT("data.events", arena_printf(rig.a, "[{lease_id:%s,path:secret/app/db,version:2,op:update}]",
+	                                id));
+	cr_assert_gt(strtoll(rig_got("data.rev"), NULL, 10), rev);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	/* Other secrets and acknowledgements are no news. */
+	agent_watch_start(&ag, rev, 55);
+	before = rig.replies;
+	put_secret("other/db", "x");
+	agent_apply(&ag, id);
+	rig_run();
+	cr_assert_eq(rig.replies, before + 3);
+	rig_advance(55000);
+	run_until(before, 4);
+	GOT("data.events", "[]");
+	cr_assert_eq(strtoll(rig_got("data.rev"), NULL, 10), rev);
+	/* A revision that the server never gave: it was restored from a backup. */
+	agent_watch_start(&ag, rev + 1000, 55);
+	cr_assert_str_neq(rig_got("data.events"), "[]");
+}
+
+Test(lease, revisions_survive_a_restart)
+{
+	int64_t rev;
+
+	agent_lease(&ag, "secret/app/db");
+	put_secret("app/db", "two");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	cr_assert_gt(rev, 0);
+	rig_reopen();
+	put_secret("app/db", "three");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	cr_assert_gt(strtoll(rig_got("data.rev"), NULL, 10), rev);
+	GOT("data.leases.0.version", "3");
+}
+
+Test(lease, deleting_the_secret_takes_it_and_writing_brings_it_back)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0, rev;
+
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	ASK(204, HTTP_DELETE, "secret/data/app/db", NULL);
+	agent_watch_start(&ag, rev, 55);
+	GOT("data.events.0.op", "revoke");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease is revoked");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	GOT("data.leases", "[]");
+	cr_assert_eq(agent_ack_state(&ag, id, 1, "wiped"), 204);
+	put_secret("app/db", "again");
+	agent_watch_start(&ag, rev, 55);
+	GOT("data.events.0.op", "update");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "again");
+	cr_assert_eq(version, 2);
+}
+
+Test(lease, revoked_by_an_operator_stays_revoked)
+{
+	char *id = agent_lease(&ag, "secret/app/db"), *fields;
+	int64_t version = 0;
+	int before;
+
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	agent_watch_start(&ag, strtoll(rig_got("data.rev"), NULL, 10), 55);
+	before = rig.replies;
+	fields = arena_printf(rig.a, "{\"lease_id\":\"%s\"}", id);
+	rig_submit(HTTP_POST, "sys/vault-leases/revoke", rig.root, fields);
+	run_until(before, 2);
+	GOT("data.events.0.op", "revoke");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease is revoked");
+	agent_ack_state(&ag, id, 1, "wiped");
+	cr_assert_str_eq(lease_field(id, "state"), "wiped");
+	agent_post(&ag, "release", arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id));
+	agent_post(&ag, "leases", "{\"paths\":[\"secret/app/db\"]}");
+	GOT("data.leases.0.error", "an operator has revoked this lease");
+	rig_advance(400ll * 24 * 3600 * 1000);
+	run_timers();
+	ASK(200, HTTP_LIST, "sys/vault-leases", NULL);
+	ASK(204, HTTP_POST, "sys/vault-leases/restore", fields);
+	ASK(404, HTTP_LIST, "sys/vault-leases", NULL);
+	ASK(400, HTTP_POST, "sys/vault-leases/revoke", fields);
+	ASK(400, HTTP_POST, "sys/vault-leases/revoke", "{\"lease_id\":\"x\"}");
+}
+
+Test(lease, expires_and_is_renewed)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	char *fields = arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id);
+	int64_t version = 0, rev;
+
+	rig_advance(20ll * 3600 * 1000);
+	run_timers();
+	cr_assert_eq(agent_login(&ag), 200);
+	cr_assert_eq(agent_post(&ag, "renew", fields), 200);
+	GOT("data.leases.0.ttl_ms", "86400000");
+	rig_advance(23ll * 3600 * 1000);
+	run_timers();
+	cr_assert_eq(agent_login(&ag), 200, "%s", rig_got(""));
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "one");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	rig_advance(3600 * 1000);
+	run_timers();
+	cr_assert_eq(agent_login(&ag), 200);
+	agent_watch_start(&ag, rev, 55);
+	GOT("data.events.0.op", "expire");
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease is revoked");
+	agent_post(&ag, "renew", fields);
+	GOT("data.leases.0.error", "lease is revoked");
+	cr_assert_str_neq(agent_lease(&ag, "secret/app/db"), id);
+}
+
+Test(lease, remains_of_an_expired_one_go_a_day_later)
+{
+	agent_lease(&ag, "secret/app/db");
+	rig_advance(24ll * 3600 * 1000);
+	run_timers();
+	cr_assert_eq(store_count(rig.core, KIND_LEASE), 1);
+	rig_advance(24ll * 3600 * 1000);
+	run_timers();
+	cr_assert_eq(store_count(rig.core, KIND_LEASE), 0);
+}
+
+Test(lease, time_is_judged_by_the_earlier_clock)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+
+	/* The wall clock was set back a year: what is left is told by the other one. */
+	rig_advance(3000 * 1000);
+	rig.wall -= 365ll * 24 * 3600 * 1000;
+	cr_assert_eq(agent_login(&ag), 200, "%s", rig_got(""));
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "one");
+	rig.boot += 24ll * 3600 * 1000;
+	cr_assert_eq(agent_login(&ag), 200);
+	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease has expired");
+}
+
+Test(lease, fetch_marks_and_ack_does_not_regress)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	int64_t version = 0;
+
+	agent_ack_state(&ag, id, 1, "applied");
+	cr_assert_str_eq(lease_field(id, "applied"), "0", "what was not fetched is not there");
+	agent_fetch(&ag, id, "password", &version);
+	cr_assert_str_eq(lease_field(id, "version"), "1");
+	agent_ack_state(&ag, id, 1, "delivered");
+	cr_assert_str_eq(lease_field(id, "state"), "delivered");
+	agent_ack_state(&ag, id, 1, "applied");
+	cr_assert_str_eq(lease_field(id, "state"), "applied");
+	put_secret("app/db", "two");
+	agent_fetch(&ag, id, "password", &version);
+	agent_ack_state(&ag, id, 2, "applied");
+	agent_ack_state(&ag, id, 1, "applied");
+	agent_ack_state(&ag, id, 2, "delivered");
+	agent_ack_state(&ag, id, 3, "applied");
+	cr_assert_str_eq(lease_field(id, "applied"), "2");
+	cr_assert_str_eq(lease_field(id, "state"), "applied");
+	cr_assert_eq(agent_post(&ag, "ack", "{\"acks\":[{\"state\":\"gone\"}]}"), 400);
+	cr_assert_eq(agent_post(&ag, "ack", "{\"acks\":{}}"), 400);
+	cr_assert_eq(agent_post(&ag, "ack", "{\"acks\":[]}"), 204);
+}
+
+struct ack_case {
+	char name[40];
+	int state, end;
+	long fetched, applied;
+	int ack_state;
+	long ack_version;
+	int changes, want_state;
+	long want_applied;
+};
+ParameterizedTestParameters(lease, acks)
+{
+	/* clang-format off */
+	static struct ack_case c[] = {
+		{ "first", LEASE_ISSUED, 0, 1, 0, LEASE_APPLIED, 1, 1, LEASE_APPLIED, 1 },
+		{ "delivered", LEASE_ISSUED, 0, 1, 0, LEASE_DELIVERED, 1, 1, LEASE_DELIVERED, 0 },
+		{ "rejected", LEASE_DELIVERED, 0, 2, 1, LEASE_REJECTED, 2, 1, LEASE_REJECTED, 1 },
+		{ "applied after rejected", LEASE_REJECTED, 0, 2, 1, LEASE_APPLIED, 2, 1, LEASE_APPLIED, 2 },
+		{ "back to the old one", LEASE_REJECTED, 0, 2, 1, LEASE_APPLIED, 1, 1, LEASE_APPLIED, 1 },
+		{ "repeated", LEASE_APPLIED, 0, 2, 2, LEASE_APPLIED, 2, 0, LEASE_APPLIED, 2 },
+		{ "stale", LEASE_APPLIED, 0, 3, 3, LEASE_APPLIED, 2, 0, LEASE_APPLIED, 3 },
+		{ "stale rejection", LEASE_APPLIED, 0, 3, 3, LEASE_REJECTED, 2, 0, LEASE_APPLIED, 3 },
+		{ "late delivered", LEASE_APPLIED, 0, 3, 3, LEASE_DELIVERED, 3, 0, LEASE_APPLIED, 3 },
+		{ "never fetched", LEASE_ISSUED, 0, 1, 0, LEASE_APPLIED, 2, 0, LEASE_ISSUED, 0 },
+		{ "wiped", LEASE_REVOKED, END_OPERATOR, 1, 1, LEASE_WIPED, 0, 1, LEASE_WIPED, 0 },
+		{ "wiped twice", LEASE_WIPED, END_OPERATOR, 1, 0, LEASE_WIPED, 0, 0, LEASE_WIPED, 0 },
+		{ "wiped while alive", LEASE_APPLIED, 0, 1, 1, LEASE_WIPED, 1, 1, LEASE_WIPED, 0 },
+		{ "applied when revoked", LEASE_REVOKED, END_ROLE, 2, 1, LEASE_APPLIED, 2, 0, LEASE_REVOKED, 1 },
+	};
+	/* clang-format on */
+	return cr_make_param_array(struct ack_case, c, ARRAY_LEN(c));
+}
+ParameterizedTest(struct ack_case *c, lease, acks)
+{
+	struct lease l = { .state = (enum lease_state)c->state, .end = (enum lease_end)c->end,
+		           .version = c->fetched, .applied = c->applied, .detail = "" };
+
+	cr_assert_eq(agent_ack(&l, (enum lease_state)c->ack_state, c->ack_version, ""),
+	             c->changes, "%s", c->name);
+	cr_assert_eq((int)l.state, c->want_state, "%s: %s", c->name, lease_state_name(l.state));
+	cr_assert_eq(l.applied, c->want_applied, "%s", c->name);
+}
+
+Test(lease, lists_by_path_and_host)
+{
+	struct agent b;
+	char *one = agent_lease(&ag, "secret/app/db"), *two;
+
+	agent_start(&b, "web-2", "web");
+	two = agent_lease(&b, "secret/app/db");
+	put_secret("app/x", "x");
+	agent_lease(&b, "secret/app/x");
+	ASK(200, HTTP_LIST, "sys/vault-leases", "{\"host\":\"web-1\"}");
+	GOT("data.keys", arena_printf(rig.a, "[%s]", one));
+	ASK(200, HTTP_LIST, "sys/vault-leases", "{\"path\":\"secret/app/db\"}");
+	cr_assert_eq(value_get(value_get(rig.body, "data"), "keys")->len, 2);
+	ASK(200, HTTP_LIST, "sys/vault-leases",
+	    "{\"path\":\"secret/app/db\",\"host\":\"web-2\"}");
+	GOT("data.keys", arena_printf(rig.a, "[%s]", two));
+	ASK(404, HTTP_LIST, "sys/vault-leases", "{\"host\":\"nobody\"}");
+	ASK(200, HTTP_LIST, "sys/vault-leases", NULL);
+	cr_assert_eq(value_get(value_get(rig.body, "data"), "keys")->len, 3);
+}
+
+Test(lease, many_paths_in_one_request)
+{
+	char *paths = arena_str(rig.a, "\"secret/app/db\""), *ids = arena_str(rig.a, "");
+	const struct value *list;
+
+	for (int i = 0; i < 100; i++) {
+		put_secret(arena_printf(rig.a, "app/s%d", i), "x");
+		paths = arena_printf(rig.a, "%s,\"secret/app/s%d\"", paths, i % 90);
+	}
+	agent_post(&ag, "leases", arena_printf(rig.a, "{\"paths\":[%s]}", paths));
+	list = value_get(value_get(rig.body, "data"), "leases");
+	cr_assert_eq(list->len, 101);
+	cr_assert_eq(store_count(rig.core, KIND_LEASE), 91);
+	for (const struct value *v = list->first; v != NULL; v = v->next)
+		ids = arena_printf(rig.a, "%s%s\"%s\"", ids, ids[0] != '\0' ? "," : "",
+		                   value_cstr_or(rig.a, v, "lease_id", ""));
+	cr_assert_eq(agent_post(&ag, "fetch", arena_printf(rig.a, "{\"leases\":[%s]}", ids)),
+	             200);
+	list = value_get(value_get(rig.body, "data"), "items");
+	cr_assert_eq(list->len, 101);
+	for (const struct value *v = list->first; v != NULL; v = v->next)
+		cr_assert_not_null(value_get(v, "sealed"));
+}
+
+Test(lease, revoking_the_host_ends_all_of_them)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+
+	for (int i = 0; i < 100; i++) {
+		put_secret(arena_printf(rig.a, "app/s%d", i), "x");
+		agent_lease(&ag, arena_printf(rig.a, "secret/app/s%d", i));
+	}
+	ASK(204, HTTP_POST, "sys/hosts/web-1/revoke", NULL);
+	rig_advance(2001);
+	run_timers();
+	ASK(200, HTTP_LIST, "sys/vault-leases", NULL);
+	for (const struct value *v = value_get(value_get(rig.body, "data"), "key_info")->first;
+	     v != NULL; v = v->next)
+		cr_assert(value_is_str(value_get(v, "state"), "revoked"));
+	cr_assert_str_eq(lease_field(id, "ended_by"), "host");
+}
+
+struct many {
+	unsigned char secret[32];
+	int n;
+};
+
+/* Holders without agents: leases as they are after a fetch. */
+static int add_holders(struct core *c, void *arg, struct err *e)
+{
+	struct many *m = arg;
+	int rc = ERR_OK;
+
+	for (int i = 0; i < m->n && rc == ERR_OK; i++) {
+		AUTO_ARENA a = arena_new((size_t)1024 * 1024);
+		struct lease l = { .o.kind = KIND_LEASE, .o.id_len = 16, .o.parent_len = 16,
+			           .o.tag_len = 32, .path = "secret/app/db", .holder = "h",
+			           .detail = "", .target = 1, .version = 1, .applied = 1,
+			           .state = LEASE_APPLIED };
+
+		randombytes_buf(l.o.id, 16);
+		randombytes_buf(l.o.parent, 16);
+		memcpy(l.o.tag, m->secret, 32);
+		lease_renew(c, &l, 3600 * 1000);
+		rc = lease_save(c, a, &l, e);
+	}
+	return rc;
+}
+
+static void holders(int n)
+{
+	const struct mount *m;
+	const char *rest;
+	struct kv_secret s;
+	struct many many = { .n = n };
+	struct err e = { 0 };
+
+	cr_assert_eq(kv_split(rig.core, "secret/app/db", &m, &rest, &e), ERR_OK);
+	cr_assert_eq(kv_open(rig.core, rig.a, m, rest, &s, &e), ERR_OK);
+	memcpy(many.secret, s.o.id, 32);
+	cr_assert_eq(batch_alone(rig.core, add_holders, &many, &e), ERR_OK, "%s", e.msg);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+Test(lease, ten_thousand_holders_hear_of_a_change_in_slices)
+{
+	double longest = 0, start, all = 0;
+	int left = 400;
+
+	holders(10000);
+	rig_submit(HTTP_POST, "secret/data/app/db", rig.root, "{\"data\":{\"password\":\"two\"}}");
+	do {
+		rig_advance(1);
+		start = seconds();
+		rig_run();
+		start = seconds() - start;
+		longest = start > longest ? start : longest;
+		all += start;
+	} while (store_count(rig.core, KIND_JOB) > 0 && --left > 0);
+	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);
+	ASK(200, HTTP_LIST, "sys/vault-leases", "{\"path\":\"secret/app/db\"}");
+	cr_assert_eq(value_get(value_get(rig.body, "data"), "keys")->len, 10000);
+	for (const struct value *v = value_get(value_get(rig.body, "data"), "key_info")->first;
+	     v != NULL; v = v->next)
+		cr_assert_eq(value_int_or(v, "current", 0), 2);
+	fprintf(stderr, "10000 holders: %.0f ms in all, longest batch %.1f ms\n", all * 1000,
+	        longest * 1000);
+}
+
+Test(lease, a_newer_change_is_not_undone_by_slices_of_an_older_one)
+{
+	holders(300);
+	put_secret("app/db", "two"); /* its job has not run yet */
+	ASK(204, HTTP_DELETE, "secret/data/app/db", NULL);
+	for (int i = 0; i < 30; i++) {
+		rig_advance(2);
+		rig_run();
+	}
+	ASK(200, HTTP_LIST, "sys/vault-leases", "{\"path\":\"secret/app/db\"}");
+	for (const struct value *v = value_get(value_get(rig.body, "data"), "key_info")->first;
+	     v != NULL; v = v->next)
+		cr_assert(value_is_str(value_get(v, "ended_by"), "deleted"));
+}
