@@ -10,7 +10,8 @@ static int64_t part_of(int64_t n, uint32_t rnd)
 {
 	if (n <= 0)
 		return 0;
-	return n / UINT32_MAX * rnd + (int64_t)((uint64_t)(n % UINT32_MAX) * rnd / UINT32_MAX);
+	return n / UINT32_MAX * rnd +
+	       (int64_t)((uint64_t)(n % UINT32_MAX) * rnd / UINT32_MAX);
 }
 
 static int64_t at_most(int64_t n, int64_t max)
@@ -20,7 +21,8 @@ static int64_t at_most(int64_t n, int64_t max)
 
 int64_t backoff_delay(unsigned attempt, uint32_t rnd)
 {
-	int64_t bound = attempt < 7 ? (int64_t)(2 * BACKOFF_MIN_MS) << attempt : BACKOFF_MAX_MS;
+	int64_t bound = attempt < 7 ? (int64_t)(2 * BACKOFF_MIN_MS) << attempt
+	                            : BACKOFF_MAX_MS;
 
 	bound = at_most(bound, BACKOFF_MAX_MS);
 	return BACKOFF_MIN_MS + part_of(bound - BACKOFF_MIN_MS, rnd);

@@ -12,7 +12,8 @@
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 60000
 
-/** backoff_delay(attempt, rnd): full jitter between 0.5 s and a bound that doubles with each
+/** backoff_delay(attempt, rnd): full jitter between 0.5 s and a bound that doubles with
+ * each
  * ${attempt} (from 0) up to 60 s. */
 int64_t backoff_delay(unsigned attempt, uint32_t rnd);
 
@@ -26,8 +27,8 @@ int64_t backoff_renew_retry(int64_t ttl, uint32_t rnd);
 /** backoff_renew_hopeless(issued, ttl): from here on a new lease is asked for instead. */
 int64_t backoff_renew_hopeless(int64_t issued, int64_t ttl);
 
-/** backoff_spread(ttl, rnd): what the first renewal after a start is moved by, so that not
- * all come at once: up to 10 % of ${ttl} or 60 s. */
+/** backoff_spread(ttl, rnd): what the first renewal after a start is moved by, so that
+ * not all come at once: up to 10 % of ${ttl} or 60 s. */
 int64_t backoff_spread(int64_t ttl, uint32_t rnd);
 
 #endif

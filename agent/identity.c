@@ -51,12 +51,18 @@ struct member {
 	size_t size;
 	int text; /* a NUL-terminated string of less than size bytes */
 };
-#define BYTES_OF(f) { #f, offsetof(struct identity, f), sizeof(((struct identity *)0)->f), 0 }
-#define TEXT_OF(f)  { #f, offsetof(struct identity, f), sizeof(((struct identity *)0)->f), 1 }
+#define BYTES_OF(f)                                                                    \
+	{                                                                              \
+#f, offsetof(struct identity, f), sizeof(((struct identity *)0)->f), 0 \
+	}
+#define TEXT_OF(f)                                                                     \
+	{                                                                              \
+#f, offsetof(struct identity, f), sizeof(((struct identity *)0)->f), 1 \
+	}
 static const struct member members[] = {
-	BYTES_OF(host_id), BYTES_OF(vault_id),  BYTES_OF(order_key), BYTES_OF(sign_pk),
-	BYTES_OF(sign_sk), BYTES_OF(box_pk),    BYTES_OF(box_sk),    TEXT_OF(name),
-	TEXT_OF(server),   TEXT_OF(audit_key),  TEXT_OF(hosts_server),
+	BYTES_OF(host_id), BYTES_OF(vault_id), BYTES_OF(order_key),   BYTES_OF(sign_pk),
+	BYTES_OF(sign_sk), BYTES_OF(box_pk),   BYTES_OF(box_sk),      TEXT_OF(name),
+	TEXT_OF(server),   TEXT_OF(audit_key), TEXT_OF(hosts_server),
 };
 
 static struct value *as_value(struct arena *a, const struct identity *id)
@@ -100,8 +106,8 @@ static int take_value(struct identity *id, const struct value *v)
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)
 		if (take_member(id, &members[i], value_get(v, members[i].key)) != 0)
 			return -1;
-	if (value_to_int(value_get(v, "generation"), &generation) != 0 || generation < 0 ||
-	    pins == NULL || pins->type != V_ARRAY)
+	if (value_to_int(value_get(v, "generation"), &generation) != 0 ||
+	    generation < 0 || pins == NULL || pins->type != V_ARRAY)
 		return -1;
 	id->generation = (uint64_t)generation;
 	id->pins.n = 0;
@@ -126,10 +132,11 @@ int identity_load(const char *dir, struct identity *id, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	snprintf(path, sizeof(path), "%s/" IDENTITY_FILE, dir);
 	if (access(path, F_OK) != 0)
-		return err_set(e, ERR_NOENT,
-		               "this host has not joined: there is no '%s' (run vault-agent "
-		               "join)",
-		               path);
+		return err_set(
+			e, ERR_NOENT,
+			"this host has not joined: there is no '%s' (run vault-agent "
+			"join)",
+			path);
 	if ((rc = file_check_private(path, e)) != ERR_OK ||
 	    (rc = file_read(a, path, FILE_MAX, &text, &n, e)) != ERR_OK)
 		return rc;

@@ -5,8 +5,8 @@
  * identity - who this host is: its keys, the vault's keys, and where the server is.
  *
  * One file, <state_dir>/identity, mode 0600, replaced as a whole.  In memory it lives in
- * key memory.  It is written again at every login (the generation counter), before the new
- * token is used.
+ * key memory.  It is written again at every login (the generation counter), before the
+ * new token is used.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +27,8 @@ struct identity {
 	unsigned char sign_sk[64];
 	unsigned char box_pk[32]; /* X25519: values are sealed to it */
 	unsigned char box_sk[32];
-	unsigned char digest_key[32]; /* derived: keys the digests of what was delivered */
+	unsigned char
+		digest_key[32]; /* derived: keys the digests of what was delivered */
 	uint64_t generation;
 	char name[LIMIT_NAME + 1];
 	char audit_key[NOTE_KEY_TEXT_MAX]; /* signs checkpoints */
@@ -44,15 +45,15 @@ void identity_free(struct identity *id);
 /** identity_make_keys(id): fresh key pairs. */
 void identity_make_keys(struct identity *id);
 
-/** identity_load(dir, id, e): ERR_NOENT before the host has joined; ERR_DENIED if others could
- * read the file; ERR_INTEGRITY if it is damaged. */
+/** identity_load(dir, id, e): ERR_NOENT before the host has joined; ERR_DENIED if others
+ * could read the file; ERR_INTEGRITY if it is damaged. */
 int identity_load(const char *dir, struct identity *id, struct err *e) MUST_CHECK;
 
 /** identity_save(dir, id, e): whole or not at all, synced. */
 int identity_save(const char *dir, const struct identity *id, struct err *e) MUST_CHECK;
 
-/** identity_sign_login(id, nonce, pin, sig): the answer to the server's challenge, for the
- * connection whose key is ${pin} (zeros without TLS). */
+/** identity_sign_login(id, nonce, pin, sig): the answer to the server's challenge, for
+ * the connection whose key is ${pin} (zeros without TLS). */
 void identity_sign_login(const struct identity *id, const unsigned char nonce[32],
                          const unsigned char pin[32], unsigned char sig[64]);
 

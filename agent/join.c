@@ -27,8 +27,8 @@
 #define ATTEMPTS       5u
 #define TIMEOUT_MS     15000
 
-static void hash_token(const char *context, size_t n, const char *token, unsigned char *out,
-                       size_t len)
+static void hash_token(const char *context, size_t n, const char *token,
+                       unsigned char *out, size_t len)
 {
 	crypto_generichash_state st;
 
@@ -53,7 +53,8 @@ static void keyed(const char *token, const unsigned char *msg, const unsigned ch
 	unsigned char key[32];
 
 	hash_token(KEY_CONTEXT, sizeof(KEY_CONTEXT), token, key, sizeof(key));
-	crypto_generichash(out, 32, msg, (unsigned long long)(end - msg), key, sizeof(key));
+	crypto_generichash(out, 32, msg, (unsigned long long)(end - msg), key,
+	                   sizeof(key));
 	sodium_memzero(key, sizeof(key));
 }
 
@@ -90,7 +91,8 @@ static int read_token(const char *file, char token[TOKEN_TEXT_LEN + 2], struct e
 	ssize_t got = 1;
 
 	if (fd < 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "opening '%s'", file);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno,
+		               "opening '%s'", file);
 	while (got > 0 && n < TOKEN_TEXT_LEN + 1) {
 		got = read(fd, token + n, TOKEN_TEXT_LEN + 1 - n);
 		n += got > 0 ? (size_t)got : 0;
@@ -100,9 +102,10 @@ static int read_token(const char *file, char token[TOKEN_TEXT_LEN + 2], struct e
 	if (got < 0)
 		return err_sys(e, ERR_IO, errno, "reading the join token");
 	if (!token_valid(token, strlen(token), 'j'))
-		return err_set(e, ERR_INVALID,
-		               "that is no join token: it must read vlt_j_… as `vaultctl host add` "
-		               "printed it");
+		return err_set(
+			e, ERR_INVALID,
+			"that is no join token: it must read vlt_j_… as `vaultctl host add` "
+			"printed it");
 	return ERR_OK;
 }
 
@@ -156,14 +159,15 @@ static int accept_answer(const struct attempt *t, const json_t *data, struct err
 	    copy_text(data, "name", id->name, sizeof(id->name)) != 0 ||
 	    copy_text(data, "audit_key", id->audit_key, sizeof(id->audit_key)) != 0 ||
 	    note_key_parse(id->audit_key, strlen(id->audit_key), &key, e) != ERR_OK)
-		return err_set(e, ERR_INVALID, "the server's answer to the join cannot be read");
+		return err_set(e, ERR_INVALID,
+		               "the server's answer to the join cannot be read");
 	joined_mac(t->token, id, want);
 	if (sodium_memcmp(mac, want, sizeof(mac)) != 0)
 		return err_set(e, ERR_VERIFY,
 		               "the server did not prove that it knows the join token");
-	json_array_foreach(json_object_get(data, "pins"), i, pin)
-		if (json_is_string(pin))
-			(void)!pins_add(&id->pins, json_string_value(pin), e);
+	json_array_foreach(json_object_get(data, "pins"), i, pin) if (json_is_string(
+									      pin))(
+		void) !pins_add(&id->pins, json_string_value(pin), e);
 	id->generation = (uint64_t)reply_int(data, "generation", 0);
 	return ERR_OK;
 }
@@ -184,22 +188,26 @@ static int try_once(const struct attempt *t, struct err *e)
 	if (t->pin != NULL)
 		pins_format(t->pin, pin);
 	if (body == NULL || (http = http_new(&o, e)) == NULL)
-		return body == NULL ? err_set(e, ERR_NOMEM, "out of memory") : (int)e->code;
-	rc = http_call(http, "POST", "/v1/auth/host/join", NULL, body, TIMEOUT_MS, &reply, e);
+		return body == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+		                    : (int)e->code;
+	rc = http_call(http, "POST", "/v1/auth/host/join", NULL, body, TIMEOUT_MS, &reply,
+	               e);
 	if (rc == ERR_OK) {
 		doc = reply_parse(reply.body, reply.len, e);
 		if (reply.status != 200)
 			rc = reply_error(reply.status, doc, e);
 		else
-			rc = doc == NULL ? (int)e->code
-			                 : accept_answer(t, json_object_get(doc, "data"), e);
+			rc = doc == NULL
+			             ? (int)e->code
+			             : accept_answer(t, json_object_get(doc, "data"), e);
 	}
 	http_reply_clear(&reply);
 	http_free(http);
 	return rc;
 }
 
-/* A reply that was lost is given again for the same keys; a key that does not match means the next pin. */
+/* A reply that was lost is given again for the same keys; a key that does not match means
+ * the next pin. */
 static int try_pins(struct attempt *t, const struct pins *pins, struct err *e)
 {
 	size_t n = pins->n > 0 ? pins->n : 1;
@@ -214,7 +222,8 @@ static int try_pins(struct attempt *t, const struct pins *pins, struct err *e)
 
 static bool may_pass(int rc)
 {
-	return rc == ERR_UNREACHABLE || rc == ERR_TIMEOUT || rc == ERR_BUSY || rc == ERR_RATE;
+	return rc == ERR_UNREACHABLE || rc == ERR_TIMEOUT || rc == ERR_BUSY ||
+	       rc == ERR_RATE;
 }
 
 static int try_all(struct attempt *t, const struct pins *pins, struct err *e)
@@ -243,16 +252,17 @@ static int make_state_dir(const char *dir, struct err *e)
 	return ERR_OK;
 }
 
-static int refuse_to_replace(const struct options *o, const struct settings *s, struct identity *id,
-                             struct err *e)
+static int refuse_to_replace(const struct options *o, const struct settings *s,
+                             struct identity *id, struct err *e)
 {
 	struct err ignored = { 0 };
 
 	if (o->force || identity_load(s->state_dir, id, &ignored) == ERR_NOENT)
 		return ERR_OK;
-	return err_set(e, ERR_CONFLICT,
-	               "this host has joined already, as '%s' (--force replaces its identity)",
-	               id->name);
+	return err_set(
+		e, ERR_CONFLICT,
+		"this host has joined already, as '%s' (--force replaces its identity)",
+		id->name);
 }
 
 /* The plan: where to, with which pins.  What the command line says wins. */
@@ -268,15 +278,29 @@ static int plan(const struct options *o, const struct settings *s, struct attemp
 		return err_set(e, ERR_USAGE, "join needs --server and --hosts-server");
 	tls = strncmp(t->server, "https:", 6) == 0;
 	if (tls && pins->n == 0)
-		return err_set(e, ERR_USAGE,
-		               "join needs --pin sha256//… (`vaultctl host add` prints it)");
+		return err_set(
+			e, ERR_USAGE,
+			"join needs --pin sha256//… (`vaultctl host add` prints it)");
 	if (!tls)
 		pins->n = 0;
 	return ERR_OK;
 }
 
-static int join_with(const struct options *o, const struct settings *s, struct identity *id,
-                     char *token, struct err *e)
+/* The key that answered is the one to try first from now on. */
+static void put_first(struct pins *pins, const unsigned char *pin)
+{
+	const struct pins before = *pins;
+
+	if (pin == NULL)
+		return;
+	pins->n = 0;
+	(void)pins_add_raw(pins, pin);
+	for (size_t i = 0; i < before.n; i++)
+		(void)pins_add_raw(pins, before.pin[i]);
+}
+
+static int join_with(const struct options *o, const struct settings *s,
+                     struct identity *id, char *token, struct err *e)
 {
 	struct attempt t = { .token = token, .id = id };
 	const char *hosts_server = NULL;
@@ -293,8 +317,10 @@ static int join_with(const struct options *o, const struct settings *s, struct i
 	snprintf(id->server, sizeof(id->server), "%s", t.server);
 	snprintf(id->hosts_server, sizeof(id->hosts_server), "%s", hosts_server);
 	id->pins = pins;
-	if ((rc = try_all(&t, &pins, e)) != ERR_OK ||
-	    (rc = identity_save(s->state_dir, id, e)) != ERR_OK)
+	if ((rc = try_all(&t, &pins, e)) != ERR_OK)
+		return rc;
+	put_first(&id->pins, t.pin);
+	if ((rc = identity_save(s->state_dir, id, e)) != ERR_OK)
 		return rc;
 	witness_forget(s->state_dir);
 	printf("joined as %s\n", id->name);

@@ -4,9 +4,9 @@
 /*
  * join - make this host known to a vault.
  *
- * The join token is a shared secret that never travels: the server knows it by a hash, each
- * side proves to the other that it has it, and the proof covers the new keys of the host,
- * the pinned key of the server and the vault's key that is pinned from then on.
+ * The join token is a shared secret that never travels: the server knows it by a hash,
+ * each side proves to the other that it has it, and the proof covers the new keys of the
+ * host, the pinned key of the server and the vault's key that is pinned from then on.
  */
 #include "err.h"
 #include "identity.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vault-agent - secrets of a vault as files on this host.  Reads as a list; the work is elsewhere. */
+/* vault-agent - secrets of a vault as files on this host.  Reads as a list; the work is
+ * elsewhere. */
 #include <sodium.h>
 #include <stdio.h>
 
@@ -33,7 +34,8 @@ static int show_status(const struct options *o, const struct settings *s, struct
 	return status_print(o->socket != NULL ? o->socket : s->status_socket, o->json, e);
 }
 
-static int with_settings(const struct options *o, struct sandbox_report *report, struct err *e)
+static int with_settings(const struct options *o, struct sandbox_report *report,
+                         struct err *e)
 {
 	AUTO_ARENA a = arena_new(SETTINGS_ARENA);
 	struct settings s;

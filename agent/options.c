@@ -27,12 +27,15 @@ static int set_hosts_server(struct options *o, const char *v, struct err *e)
 {
 	int rc = settings_check_url(v, e);
 
-	return rc == ERR_OK ? take_text(&o->hosts_server, v) : err_wrap(e, "--hosts-server");
+	return rc == ERR_OK ? take_text(&o->hosts_server, v)
+	                    : err_wrap(e, "--hosts-server");
 }
 
 static int set_pin(struct options *o, const char *v, struct err *e)
 {
-	return pins_add(&o->pins, v, e) == ERR_OK ? ERR_OK : err_set(e, ERR_USAGE, "--pin: %.200s", e->msg);
+	return pins_add(&o->pins, v, e) == ERR_OK
+	               ? ERR_OK
+	               : err_set(e, ERR_USAGE, "--pin: %.200s", e->msg);
 }
 
 static int set_token_file(struct options *o, const char *v, struct err *e UNUSED)
@@ -73,7 +76,6 @@ static int set_help(struct options *o, const char *v UNUSED, struct err *e UNUSE
 #define ON(command) (1u << COMMAND_##command)
 #define ALWAYS      (~0u)
 
-/* clang-format off */
 static const struct option_row {
 	const char *name;
 	const char *value; /* what it is called in the help; NULL: takes none */
@@ -81,16 +83,22 @@ static const struct option_row {
 	int (*set)(struct options *o, const char *value, struct err *e);
 	const char *help;
 } rows[] = {
-	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS), set_config, "configuration (" SETTINGS_DEFAULT_FILE ")" },
-	{ "server", "URL", ON(JOIN), set_server, "where vaultd listens: https://HOST:8200" },
-	{ "hosts-server", "URL", ON(JOIN), set_hosts_server, "its listener for hosts: https://HOST:8201" },
-	{ "pin", "sha256//…", ON(JOIN), set_pin, "the server's public key; may be repeated" },
-	{ "token-file", "FILE", ON(JOIN), set_token_file, "read the join token here instead of standard input" },
-	{ "state-dir", "DIR", ON(JOIN) | ON(RUN), set_state_dir, "where the identity is kept (/var/lib/vault-agent)" },
-	{ "force", NULL, ON(JOIN), set_force, "replace an identity that is there" },
-	{ "socket", "PATH", ON(STATUS), set_socket, "the agent's status socket" },
-	{ "format", "table|json", ON(STATUS), set_format, "how status is printed" },
-	{ "help", NULL, ALWAYS, set_help, "this text" },
+	{"config",        "FILE",        ON(RUN) | ON(JOIN) | ON(STATUS), set_config,
+         "configuration (" SETTINGS_DEFAULT_FILE ")"									   },
+	{ "server",       "URL",         ON(JOIN),                        set_server,
+         "where vaultd listens: https://HOST:8200"									     },
+	{ "hosts-server", "URL",         ON(JOIN),                        set_hosts_server,
+         "its listener for hosts: https://HOST:8201"									   },
+	{ "pin",          "sha256//…", ON(JOIN),                        set_pin,
+         "the server's public key; may be repeated"									    },
+	{ "token-file",   "FILE",        ON(JOIN),                        set_token_file,
+         "read the join token here instead of standard input"								  },
+	{ "state-dir",    "DIR",         ON(JOIN) | ON(RUN),              set_state_dir,
+         "where the identity is kept (/var/lib/vault-agent)"								   },
+	{ "force",        NULL,          ON(JOIN),                        set_force,        "replace an identity that is there"},
+	{ "socket",       "PATH",        ON(STATUS),                      set_socket,       "the agent's status socket"        },
+	{ "format",       "table|json",  ON(STATUS),                      set_format,       "how status is printed"            },
+	{ "help",         NULL,          ALWAYS,                          set_help,         "this text"                        },
 };
 
 static const struct command_row {
@@ -98,17 +106,17 @@ static const struct command_row {
 	enum command command;
 	const char *help;
 } commands[] = {
-	{ "run", COMMAND_RUN, "deliver secrets as files (the default)" },
-	{ "join", COMMAND_JOIN, "make this host known to a vault, with a join token" },
-	{ "status", COMMAND_STATUS, "ask the running agent how it is" },
-	{ "version", COMMAND_VERSION, "print the version" },
-	{ "help", COMMAND_HELP, "this text" },
+	{"run",      COMMAND_RUN,     "deliver secrets as files (the default)"            },
+	{ "join",    COMMAND_JOIN,    "make this host known to a vault, with a join token"},
+	{ "status",  COMMAND_STATUS,  "ask the running agent how it is"                   },
+	{ "version", COMMAND_VERSION, "print the version"                                 },
+	{ "help",    COMMAND_HELP,    "this text"                                         },
 };
-/* clang-format on */
 
 void options_help(FILE *out)
 {
-	fprintf(out, "vault-agent COMMAND [OPTION…]: secrets of a vault as files on this host\n\n");
+	fprintf(out,
+	        "vault-agent COMMAND [OPTION…]: secrets of a vault as files on this host\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\n");
@@ -119,7 +127,8 @@ void options_help(FILE *out)
 		         rows[i].value != NULL ? rows[i].value : "");
 		fprintf(out, "  %-26s %s\n", left, rows[i].help);
 	}
-	fprintf(out, "\nThe join token comes from `vaultctl host add NAME --role ROLE`.\n");
+	fprintf(out,
+	        "\nThe join token comes from `vaultctl host add NAME --role ROLE`.\n");
 }
 
 static int find_command(const char *name, struct options *o, struct err *e)
@@ -129,7 +138,8 @@ static int find_command(const char *name, struct options *o, struct err *e)
 			o->command = commands[i].command;
 			return ERR_OK;
 		}
-	return err_set(e, ERR_USAGE, "there is no command '%.40s' (try: vault-agent help)", name);
+	return err_set(e, ERR_USAGE,
+	               "there is no command '%.40s' (try: vault-agent help)", name);
 }
 
 static const struct option_row *find_row(const char *name, size_t n)
@@ -140,7 +150,8 @@ static const struct option_row *find_row(const char *name, size_t n)
 	return NULL;
 }
 
-/* "--name value", "--name=value", or "-name …"; returns how many words it was, 0 on error. */
+/* "--name value", "--name=value", or "-name …"; returns how many words it was, 0 on
+ * error. */
 static int take_option(char **argv, struct options *o, struct err *e)
 {
 	const char *name = argv[0] + (argv[0][1] == '-' ? 2 : 1);
@@ -151,7 +162,8 @@ static int take_option(char **argv, struct options *o, struct err *e)
 	int words = row != NULL && row->value != NULL && equals == NULL ? 2 : 1;
 
 	if (row == NULL || (row->commands & (1u << o->command)) == 0) {
-		err_set(e, ERR_USAGE, "there is no option '%.40s' here (try: vault-agent help)",
+		err_set(e, ERR_USAGE,
+		        "there is no option '%.40s' here (try: vault-agent help)",
 		        argv[0]);
 		return 0;
 	}
@@ -174,7 +186,9 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 		i++;
 	}
 	while (i < argc) {
-		int words = argv[i][0] == '-' && argv[i][1] != '\0' ? take_option(&argv[i], o, e) : 0;
+		int words = argv[i][0] == '-' && argv[i][1] != '\0'
+		                    ? take_option(&argv[i], o, e)
+		                    : 0;
 
 		if (words == 0)
 			return argv[i][0] == '-' && argv[i][1] != '\0'

@@ -31,12 +31,13 @@ int pins_add(struct pins *p, const char *text, struct err *e)
 	unsigned char pin[32];
 
 	if (strncmp(text, PREFIX, PREFIX_LEN) != 0 ||
-	    text_unbase64(text + PREFIX_LEN, strlen(text) - PREFIX_LEN, pin, sizeof(pin)) !=
-	            (long)sizeof(pin))
-		return err_set(e, ERR_INVALID,
-		               "'%.64s' is no pin: it must read sha256// and the base64 of 32 "
-		               "bytes",
-		               text);
+	    text_unbase64(text + PREFIX_LEN, strlen(text) - PREFIX_LEN, pin,
+	                  sizeof(pin)) != (long)sizeof(pin))
+		return err_set(
+			e, ERR_INVALID,
+			"'%.64s' is no pin: it must read sha256// and the base64 of 32 "
+			"bytes",
+			text);
 	if (!pins_add_raw(p, pin))
 		return err_set(e, ERR_FULL, "more than %u pins", PINS_MAX);
 	return ERR_OK;

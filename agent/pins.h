@@ -3,7 +3,8 @@
 #define AGENT_PINS_H
 /*
  * pins - the keys by which the server is known: SHA-256 of the public key's DER form,
- * written "sha256//<base64>".  A set, because the next key is announced before it is used.
+ * written "sha256//<base64>".  A set, because the next key is announced before it is
+ * used.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,8 @@ struct pins {
 	unsigned char pin[PINS_MAX][32];
 };
 
-/** pins_add(p, text, e): parse and add; one that is there already is no error.  ERR_INVALID, ERR_FULL. */
+/** pins_add(p, text, e): parse and add; one that is there already is no error.
+ * ERR_INVALID, ERR_FULL. */
 int pins_add(struct pins *p, const char *text, struct err *e) MUST_CHECK;
 
 /** pins_add_raw(p, pin): add 32 bytes; false if the set is full. */

@@ -59,7 +59,8 @@ void reply_text_free(char *s)
 json_t *reply_parse(const char *text, size_t len, struct err *e)
 {
 	json_error_t why;
-	json_t *doc = text == NULL ? NULL : json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *doc = text == NULL ? NULL
+	                           : json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 
 	if (!json_is_object(doc)) {
 		json_decref(doc);
@@ -94,14 +95,16 @@ static enum errcode code_of(long status)
 
 int reply_error(long status, const json_t *doc, struct err *e)
 {
-	const char *text = json_string_value(json_array_get(json_object_get(doc, "errors"), 0));
+	const char *text =
+		json_string_value(json_array_get(json_object_get(doc, "errors"), 0));
 	size_t n = text == NULL ? 0 : strcspn(text, "\r\n");
 
 	if (n > ERROR_TEXT)
 		n = ERROR_TEXT;
 	if (n == 0 || !text_printable(text, n))
 		return err_set(e, code_of(status), "the server answered %ld", status);
-	return err_set(e, code_of(status), "the server answered %ld: %.*s", status, (int)n, text);
+	return err_set(e, code_of(status), "the server answered %ld: %.*s", status,
+	               (int)n, text);
 }
 
 const char *reply_str(const json_t *o, const char *key)

@@ -16,10 +16,12 @@
 /** reply_init(): make jansson's memory wiping; once, before any other use. */
 void reply_init(void);
 
-/** reply_parse(text, len, e): a JSON object that the caller owns; NULL and ERR_INVALID if it is none. */
+/** reply_parse(text, len, e): a JSON object that the caller owns; NULL and ERR_INVALID if
+ * it is none. */
 json_t *reply_parse(const char *text, size_t len, struct err *e) MUST_CHECK;
 
-/** reply_error(status, doc, e): turn an error reply into ${e} (the first of "errors", printable, cut); returns its code. */
+/** reply_error(status, doc, e): turn an error reply into ${e} (the first of "errors",
+ * printable, cut); returns its code. */
 int reply_error(long status, const json_t *doc, struct err *e);
 
 /** Members; ${o} may be NULL or no object. */
@@ -29,7 +31,8 @@ int64_t reply_int(const json_t *o, const char *key, int64_t dflt);
 int reply_hex(const json_t *o, const char *key, void *out, size_t n) MUST_CHECK;
 int reply_base64(const json_t *o, const char *key, void *out, size_t n) MUST_CHECK;
 
-/** reply_set_hex(o, key, p, n), reply_set_base64(): add bytes as text (n <= 128); 0, or -1. */
+/** reply_set_hex(o, key, p, n), reply_set_base64(): add bytes as text (n <= 128); 0, or
+ * -1. */
 int reply_set_hex(json_t *o, const char *key, const void *p, size_t n) MUST_CHECK;
 int reply_set_base64(json_t *o, const char *key, const void *p, size_t n) MUST_CHECK;
 

@@ -77,13 +77,16 @@ static int open_signals(struct agent *g, struct err *e)
 	return ERR_OK;
 }
 
-/* From here on only our own directories can be written, and /etc read to find the server. */
+/* From here on only our own directories can be written, and /etc read to find the server.
+ */
 static int close_doors(struct agent *g, struct err *e)
 {
 	const char *const rw[] = { g->s->state_dir, g->s->run_dir, NULL };
-	static const char *const ro[] = { "/etc",     "/proc/self",          "/proc/swaps",
-		                          "/usr/lib", "/lib",                "/usr/share/zoneinfo",
-		                          "/lib64",   "/run/systemd/resolve", NULL };
+	static const char *const ro[] = { "/etc",        "/proc/self",
+		                          "/proc/swaps", "/usr/lib",
+		                          "/lib",        "/usr/share/zoneinfo",
+		                          "/lib64",      "/run/systemd/resolve",
+		                          NULL };
 	const struct sandbox_options o = {
 		.profile = SANDBOX_AGENT,
 		.rw_paths = rw,
@@ -129,7 +132,8 @@ static void notify(const char *text)
 		to.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
-		(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+		(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+		              (const struct sockaddr *)&to,
 		              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AGENT_RUN_H
 #define AGENT_RUN_H
-/* run - the daemon: identity, run directory, status socket, sandbox, session; and back. */
+/* run - the daemon: identity, run directory, status socket, sandbox, session; and back.
+ */
 #include "err.h"
 #include "sandbox.h"
 #include "settings.h"
 
 /** run_agent(s, report, e): until SIGTERM or SIGINT. */
-int run_agent(const struct settings *s, struct sandbox_report *report, struct err *e) MUST_CHECK;
+int run_agent(const struct settings *s, struct sandbox_report *report, struct err *e)
+	MUST_CHECK;
 
 #endif

@@ -8,7 +8,8 @@
 #include "vault/limits.h"
 
 #define CONTEXT_LEN sizeof(SEALED_CONTEXT)
-_Static_assert(CONTEXT_LEN <= crypto_sign_BYTES, "the context fits where the signature was");
+_Static_assert(CONTEXT_LEN <= crypto_sign_BYTES,
+               "the context fits where the signature was");
 
 /* The opened box: its length, or -1. */
 static long unseal(const struct identity *id, struct arena *a, const char *text,
@@ -61,7 +62,8 @@ static int fits(const struct identity *id, const struct value *body,
 		return err_set(e, ERR_INTEGRITY, "a value belongs to another lease");
 	if (value_to_int(value_get(body, "version"), version) != 0 ||
 	    *version < want->min_version)
-		return err_set(e, ERR_INTEGRITY, "a value is older than what is in place");
+		return err_set(e, ERR_INTEGRITY,
+		               "a value is older than what is in place");
 	return ERR_OK;
 }
 
@@ -81,8 +83,8 @@ int sealed_open(const struct identity *id, struct arena *a, const char *text,
 		return err_set(e, ERR_VERIFY, "a value is not sealed to this host");
 	if (!signed_by_vault(id, plain, (size_t)n))
 		return err_set(e, ERR_VERIFY, "a value is not signed by the vault");
-	if ((rc = value_decode(a, plain + crypto_sign_BYTES, (size_t)n - crypto_sign_BYTES,
-	                       &body, e)) != ERR_OK ||
+	if ((rc = value_decode(a, plain + crypto_sign_BYTES,
+	                       (size_t)n - crypto_sign_BYTES, &body, e)) != ERR_OK ||
 	    (rc = fits(id, body, want, &seen, e)) != ERR_OK)
 		return rc;
 	fields = value_get(body, "data");

@@ -27,8 +27,9 @@ struct sealed_expect {
 };
 
 /**
- * sealed_open(id, a, text, want, version, data, e): decrypt ${text} (base64), verify, compare.  *data is the object of
- * fields, in ${a}.  ERR_VERIFY: not sealed to us or not signed by our vault; ERR_INTEGRITY: genuine, but not what was asked for.
+ * sealed_open(id, a, text, want, version, data, e): decrypt ${text} (base64), verify,
+ * compare.  *data is the object of fields, in ${a}.  ERR_VERIFY: not sealed to us or not
+ * signed by our vault; ERR_INTEGRITY: genuine, but not what was asked for.
  */
 int sealed_open(const struct identity *id, struct arena *a, const char *text,
                 const struct sealed_expect *want, int64_t *version, struct value **data,

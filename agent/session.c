@@ -2,11 +2,13 @@
 #include "session.h"
 
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
@@ -32,9 +34,31 @@ uint32_t session_random(void)
 	return n;
 }
 
-void session_trim(void)
+/* The code that a dozen libraries ran to start is not needed again; what is comes back
+ * from the page cache.  Text is never written, so nothing can be lost. */
+static int drop_text(struct dl_phdr_info *info, size_t size UNUSED, void *ctx UNUSED)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
+		uintptr_t to = info->dlpi_addr + p->p_vaddr + p->p_filesz;
+
+		if (p->p_type == PT_LOAD && (p->p_flags & (PF_X | PF_W)) == PF_X &&
+		    p->p_filesz > 0)
+			(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+void session_idle(struct session *s)
 {
 	(void)malloc_trim(0);
+	if (s->phase != PHASE_READY || s->settled)
+		return;
+	s->settled = true;
+	(void)dl_iterate_phdr(drop_text, NULL);
 }
 
 static int watch_fd(struct session *s, int fd, struct err *e)
@@ -57,7 +81,8 @@ static int open_loop(struct session *s, struct err *e)
 	if ((rc = watch_fd(s, s->timer_fd, e)) != ERR_OK ||
 	    (rc = watch_fd(s, s->o.signal_fd, e)) != ERR_OK)
 		return rc;
-	if (s->o.status != NULL && (rc = status_attach(s->o.status, s->epoll_fd, e)) != ERR_OK)
+	if (s->o.status != NULL &&
+	    (rc = status_attach(s->o.status, s->epoll_fd, e)) != ERR_OK)
 		return rc;
 	s->multi = http_multi_new(s->epoll_fd, e);
 	return s->multi == NULL ? (int)e->code : ERR_OK;
@@ -189,7 +214,8 @@ int session_run(struct session *s, struct err *e)
 		int n;
 
 		run_due(s);
-		n = epoll_wait(s->epoll_fd, ev, EVENTS, (int)http_multi_timeout_ms(s->multi));
+		n = epoll_wait(s->epoll_fd, ev, EVENTS,
+		               (int)http_multi_timeout_ms(s->multi));
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_IO, errno, "waiting for events");
 		for (int i = 0; i < n; i++)

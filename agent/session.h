@@ -4,8 +4,8 @@
 /*
  * session - the conversation with vaultd, one epoll loop.
  *
- * Two connections: the watch (one long poll on the hosts listener) tells what changed, the
- * other carries everything else, one request at a time, the most urgent first.  When
+ * Two connections: the watch (one long poll on the hosts listener) tells what changed,
+ * the other carries everything else, one request at a time, the most urgent first.  When
  * nothing changes the loop wakes for the watch's renewal alone.
  */
 #include <jansson.h>
@@ -33,7 +33,8 @@ struct session_options {
 };
 
 /** session_new(o, out, e): everything in ${o} is borrowed. */
-int session_new(const struct session_options *o, struct session **out, struct err *e) MUST_CHECK;
+int session_new(const struct session_options *o, struct session **out, struct err *e)
+	MUST_CHECK;
 void session_free(struct session *s);
 
 /** session_run(s, e): until a signal.  The files stay. */

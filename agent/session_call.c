@@ -46,13 +46,17 @@ void session_login(struct session *s)
 	s->phase = PHASE_CHALLENGE;
 }
 
-/* The server showed another key than the one that was tried: try the next of the set. */
-static void next_pin(const struct link *l)
+/* The server showed another key than the one that was tried: try the next of the set, the
+ * first round of them without a pause. */
+static bool next_pin(const struct link *l)
 {
-	const struct pins *pins = &l->s->o.identity->pins;
+	struct session *s = l->s;
+	const struct pins *pins = &s->o.identity->pins;
 
-	if (pins->n > 0 && memcmp(l->pin, pins->pin[l->s->pin], 32) == 0)
-		l->s->pin = (l->s->pin + 1) % pins->n;
+	if (pins->n == 0 || memcmp(l->pin, pins->pin[s->pin], 32) != 0)
+		return false;
+	s->pin = (s->pin + 1) % pins->n;
+	return ++s->pins_tried < pins->n;
 }
 
 /* A connection is made with exactly one pin, so that it is known which key answered. */
@@ -128,13 +132,17 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	l->busy = false;
 	*ok = false;
 	if (rc != ERR_OK) {
-		if (rc == ERR_VERIFY)
-			next_pin(l);
+		bool at_once = rc == ERR_VERIFY && next_pin(l);
+
 		session_offline(s, 0, e->msg);
+		if (at_once)
+			s->retry_at = session_now(s);
 		return NULL;
 	}
+	s->pins_tried = 0;
 	*ok = reply->status >= 200 && reply->status < 300;
-	doc = *ok && reply->len == 0 ? json_object() : reply_parse(reply->body, reply->len, &why);
+	doc = *ok && reply->len == 0 ? json_object()
+	                             : reply_parse(reply->body, reply->len, &why);
 	session_order(s, json_object_get(json_object_get(doc, "data"), "order"));
 	if (*ok && doc != NULL) {
 		s->token_works = s->token_works || l->token_epoch == s->token_epoch;
@@ -214,7 +222,7 @@ void session_pump(struct session *s)
 	if (s->phase == PHASE_READY && !s->watch.busy)
 		session_watch_start(s);
 	if (!s->api.busy)
-		session_trim();
+		session_idle(s);
 }
 
 void session_order(struct session *s, const json_t *order)
@@ -262,10 +270,10 @@ void session_pins(struct session *s, const json_t *list)
 		return;
 	/* The key that this connection has proven stays first, announced again or not. */
 	(void)pins_add_raw(&next, s->api.pin);
-	json_array_foreach(list, i, item)
-		if (json_is_string(item) &&
-		    pins_add(&next, json_string_value(item), &e) != ERR_OK)
-			log_warn("a pin was not taken", LOG_S("why", e.msg));
+	json_array_foreach(list, i, item) if (json_is_string(item) &&
+	                                      pins_add(&next, json_string_value(item),
+	                                               &e) != ERR_OK)
+		log_warn("a pin was not taken", LOG_S("why", e.msg));
 	if (pins_equal(&next, &id->pins))
 		return;
 	id->pins = next;

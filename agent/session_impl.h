@@ -28,8 +28,8 @@ struct holding {
 	int64_t version;                   /* the newest that the server has */
 	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
 	int64_t renew_at;
-	bool revoked;      /* by the server: seldom asked for again */
-	int64_t asked_at;  /* when it was revoked, or asked for since */
+	bool revoked;     /* by the server: seldom asked for again */
+	int64_t asked_at; /* when it was revoked, or asked for since */
 	bool want_lease;
 	bool want_fetch;
 	bool retry;   /* the last delivery failed for a reason that may pass */
@@ -48,7 +48,8 @@ struct link {
 	struct session *s;
 	const char *url;
 	struct http_client *http;
-	unsigned char pin[32]; /* the server's key that http insists on; zeros without TLS */
+	unsigned char
+		pin[32]; /* the server's key that http insists on; zeros without TLS */
 	bool busy;
 	int64_t started;
 	unsigned token_epoch; /* which token the request was made with */
@@ -65,7 +66,9 @@ struct session {
 	const struct session_job *job; /* under way on api */
 	enum phase phase;
 	bool stopping;
-	size_t pin; /* index of the one that is tried, or worked last */
+	size_t pin;        /* index of the one that is tried, or worked last */
+	size_t pins_tried; /* in a row, without success */
+	bool settled;      /* what only the start needed was given back */
 	unsigned attempt;
 	int64_t retry_at;
 	int64_t timer_at; /* what timer_fd is set to */
@@ -78,9 +81,9 @@ struct session {
 	int64_t connected_at, last_event_at;
 	size_t n_holdings;
 	struct holding *holdings;
-	json_t *release; /* array of lease ids that nobody wants */
-	char *checkpoint; /* one to ask a proof for, or NULL */
-	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
+	json_t *release;      /* array of lease ids that nobody wants */
+	char *checkpoint;     /* one to ask a proof for, or NULL */
+	int64_t ack_since;    /* when the oldest ack was queued, 0 for none */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];
@@ -99,16 +102,18 @@ void session_offline(struct session *s, int retry_after, const char *why);
 void session_login(struct session *s);
 /** session_order(s, order): obey a wipe order if it is genuine. */
 void session_order(struct session *s, const json_t *order);
-/** session_alarm(s, data): what the server warns of ("two agents with one identity"), or that it no longer does. */
+/** session_alarm(s, data): what the server warns of ("two agents with one identity"), or
+ * that it no longer does. */
 void session_alarm(struct session *s, const json_t *data);
 /** session_pins(s, pins): take over the announced keys. */
 void session_pins(struct session *s, const json_t *pins);
 /** session_checkpoint(s, note): look at a tree head. */
 void session_checkpoint(struct session *s, const json_t *note);
-/** session_refused(l, why): 403 for a request with a token: get another, unless that was tried just now. */
+/** session_refused(l, why): 403 for a request with a token: get another, unless that was
+ * tried just now. */
 void session_refused(struct link *l, const struct err *why);
-/** session_trim(): give memory back after work. */
-void session_trim(void);
+/** session_idle(s): nothing is under way but the watch: give memory back. */
+void session_idle(struct session *s);
 
 /* One kind of request on the api connection; a row of a table, the most urgent first. */
 struct session_job {
@@ -121,11 +126,13 @@ struct session_job {
 	json_t *(*body)(struct session *s);
 	int (*done)(struct session *s, const json_t *doc, struct err *e);
 	/** failed(s, status, doc, e): the server refused; NULL: nothing to do. */
-	void (*failed)(struct session *s, long status, const json_t *doc, const struct err *e);
+	void (*failed)(struct session *s, long status, const json_t *doc,
+	               const struct err *e);
 };
 /** session_jobs(n): the table. */
 const struct session_job *session_jobs(size_t *n);
-/** session_start(l, call, done): start a request on a link that is not busy; else -1 and the session is offline. */
+/** session_start(l, call, done): start a request on a link that is not busy; else -1 and
+ * the session is offline. */
 struct session_call {
 	const char *method;
 	const char *path;
@@ -135,9 +142,10 @@ struct session_call {
 };
 int session_start(struct link *l, const struct session_call *call, http_done_fn done);
 
-/** session_reply(l, rc, reply, e, ok): what every reply has in common: transport errors, a dead token, a server that is not ready.
- * Returns the document (the caller's) or NULL when there is nothing more to do with it; *ok is true for
- * 2xx, and then an empty body is an empty object. */
+/** session_reply(l, rc, reply, e, ok): what every reply has in common: transport errors,
+ * a dead token, a server that is not ready. Returns the document (the caller's) or NULL
+ * when there is nothing more to do with it; *ok is true for 2xx, and then an empty body
+ * is an empty object. */
 json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
                       const struct err *e, bool *ok);
 
@@ -146,10 +154,12 @@ void session_watch_start(struct session *s);
 
 /* Leases (session_leases.c). */
 struct holding *session_find(struct session *s, const char *path);
-/** session_grant(s, h, item): a lease as the server describes it: {lease_id, version, ttl_ms}. */
+/** session_grant(s, h, item): a lease as the server describes it: {lease_id, version,
+ * ttl_ms}. */
 void session_grant(struct session *s, struct holding *h, const json_t *item);
 void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms);
-void session_ack(struct session *s, struct holding *h, enum ack_state state, const char *detail);
+void session_ack(struct session *s, struct holding *h, enum ack_state state,
+                 const char *detail);
 /** session_wipe(s, h, why): wipe the secret's files and say so. */
 void session_wipe(struct session *s, struct holding *h, const char *why);
 /** session_expire(s, now): judge what has ended; when to come again, or -1. */

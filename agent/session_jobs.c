@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each kind of request that is sent to the server: when it is due, what it says, what comes of it. */
+/* Each kind of request that is sent to the server: when it is due, what it says, what
+ * comes of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -54,8 +55,8 @@ static json_t *login_body(struct session *s)
 	json_t *o;
 
 	identity_sign_login(id, s->nonce, tls ? s->api.pin : zeros, sig);
-	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation, "agent_version",
-	              VAULT_VERSION);
+	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation,
+	              "agent_version", VAULT_VERSION);
 	if (reply_set_hex(o, "host_id", id->host_id, 16) == 0 &&
 	    reply_set_base64(o, "nonce", s->nonce, sizeof(s->nonce)) == 0 &&
 	    reply_set_base64(o, "signature", sig, sizeof(sig)) == 0)
@@ -68,14 +69,16 @@ static json_t *login_body(struct session *s)
  * counter worthless. */
 static int login_done(struct session *s, const json_t *doc, struct err *e)
 {
-	const json_t *data = json_object_get(doc, "data"), *auth = json_object_get(doc, "auth");
+	const json_t *data = json_object_get(doc, "data"),
+		     *auth = json_object_get(doc, "auth");
 	const char *token = reply_str(auth, "client_token");
 	int64_t generation = reply_int(data, "generation", -1);
 	int64_t ttl = 1000 * reply_int(auth, "lease_duration", TOKEN_DEFAULT_S);
 	int rc;
 
 	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || generation < 0)
-		return err_set(e, ERR_INVALID, "the server's answer to the login cannot be read");
+		return err_set(e, ERR_INVALID,
+		               "the server's answer to the login cannot be read");
 	s->o.identity->generation = (uint64_t)generation;
 	if ((rc = identity_save(s->o.settings->state_dir, s->o.identity, e)) != ERR_OK)
 		return err_wrap(e, "storing the identity");
@@ -96,13 +99,15 @@ static void login_failed(struct session *s, long status, const json_t *doc UNUSE
                          const struct err *e)
 {
 	if (status == 403)
-		snprintf(s->alarm, sizeof(s->alarm), "the login was refused: %.150s", e->msg);
+		snprintf(s->alarm, sizeof(s->alarm), "the login was refused: %.150s",
+		         e->msg);
 	session_offline(s, 0, e->msg);
 }
 
 static bool refresh_due(struct session *s, int64_t now)
 {
-	if (s->phase == PHASE_READY && s->token_refresh_at != 0 && now >= s->token_refresh_at)
+	if (s->phase == PHASE_READY && s->token_refresh_at != 0 &&
+	    now >= s->token_refresh_at)
 		session_login(s);
 	return false;
 }
@@ -156,11 +161,10 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 		s->holdings[i].want_fetch = false;
 	}
 	json_array_clear(s->release);
-	json_array_foreach(json_object_get(data, "leases"), i, item)
-		sync_item(s, item);
+	json_array_foreach(json_object_get(data, "leases"), i, item) sync_item(s, item);
 	for (i = 0; i < s->n_holdings; i++)
-		s->holdings[i].want_lease =
-			s->holdings[i].lease_id[0] == '\0' && !s->holdings[i].revoked;
+		s->holdings[i].want_lease = s->holdings[i].lease_id[0] == '\0' &&
+		                            !s->holdings[i].revoked;
 	s->rev = reply_int(data, "rev", 0);
 	session_alarm(s, data);
 	s->phase = PHASE_READY;
@@ -194,7 +198,8 @@ static json_t *leases_body(struct session *s)
 	for (size_t i = 0; i < s->n_holdings; i++)
 		if (s->holdings[i].want_lease) {
 			s->holdings[i].want_lease = false;
-			json_array_append_new(paths, json_string(s->o.settings->paths[i]));
+			json_array_append_new(paths,
+			                      json_string(s->o.settings->paths[i]));
 		}
 	return json_pack("{s:o}", "paths", paths);
 }
@@ -203,7 +208,8 @@ static json_t *leases_body(struct session *s)
 static void leases_refused(struct session *s, struct holding *h, const char *why)
 {
 	if (strncmp(h->error, why, sizeof(h->error) - 1) != 0)
-		log_warn("no lease", LOG_S("path", s->o.settings->paths[session_index(s, h)]),
+		log_warn("no lease",
+		         LOG_S("path", s->o.settings->paths[session_index(s, h)]),
 		         LOG_S("why", why));
 	snprintf(h->error, sizeof(h->error), "%s", why);
 	session_wipe(s, h, "there is no lease for it");
@@ -216,7 +222,8 @@ static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSE
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(data, "leases"), i, item) {
+	json_array_foreach(json_object_get(data, "leases"), i, item)
+	{
 		struct holding *h = session_find(s, reply_str(item, "path"));
 		const char *why = reply_str(item, "error");
 
@@ -279,7 +286,8 @@ static json_t *fetch_body(struct session *s)
 
 static int fetch_done(struct session *s, const json_t *doc, struct err *e)
 {
-	return session_deliver(s, json_object_get(json_object_get(doc, "data"), "items"), e);
+	return session_deliver(s, json_object_get(json_object_get(doc, "data"), "items"),
+	                       e);
 }
 
 static void fetch_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
@@ -307,9 +315,9 @@ static bool ack_overdue(struct session *s, int64_t now)
 
 static json_t *ack_body(struct session *s)
 {
-	static const char *const states[] = {
-		[ACK_APPLIED] = "applied", [ACK_REJECTED] = "rejected", [ACK_WIPED] = "wiped"
-	};
+	static const char *const states[] = { [ACK_APPLIED] = "applied",
+		                              [ACK_REJECTED] = "rejected",
+		                              [ACK_WIPED] = "wiped" };
 	json_t *acks = json_array(), *o;
 
 	s->ack_since = 0;
@@ -406,8 +414,7 @@ static int renew_done(struct session *s, const json_t *doc, struct err *e UNUSED
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(data, "leases"), i, item)
-		renew_item(s, item);
+	json_array_foreach(json_object_get(data, "leases"), i, item) renew_item(s, item);
 	return ERR_OK;
 }
 
@@ -415,8 +422,8 @@ static int renew_done(struct session *s, const json_t *doc, struct err *e UNUSED
 
 static bool proof_urgent(struct session *s, int64_t now UNUSED)
 {
-	return s->phase == PHASE_READY && s->checkpoint != NULL && s->o.witness->suspect &&
-	       !s->o.witness->alarm;
+	return s->phase == PHASE_READY && s->checkpoint != NULL &&
+	       s->o.witness->suspect && !s->o.witness->alarm;
 }
 
 static bool proof_due(struct session *s, int64_t now UNUSED)
@@ -439,12 +446,14 @@ static int proof_done(struct session *s, const json_t *doc, struct err *e)
 	size_t i;
 
 	forget_checkpoint(s);
-	json_array_foreach(hashes, i, item) {
+	json_array_foreach(hashes, i, item)
+	{
 		const char *hash = json_string_value(item);
 
 		if (i >= MERKLE_PROOF_MAX || hash == NULL ||
 		    text_unbase64(hash, strlen(hash), proof.hash[i], 32) != 32)
-			return err_set(e, ERR_INVALID, "a consistency proof cannot be read");
+			return err_set(e, ERR_INVALID,
+			               "a consistency proof cannot be read");
 		proof.n = i + 1;
 	}
 	if (text == NULL)
@@ -466,22 +475,31 @@ static void proof_failed(struct session *s, long status UNUSED, const json_t *do
 	forget_checkpoint(s);
 }
 
-/* clang-format off */
 static const struct session_job jobs[] = {
-	{ "refresh", NULL, NULL, false, refresh_due, NULL, NULL, NULL },
-	{ "challenge", "POST", "/v1/auth/host/challenge", true, challenge_due, challenge_body, challenge_done, give_up },
-	{ "login", "POST", "/v1/auth/host/login", true, login_due, login_body, login_done, login_failed },
-	{ "sync", "GET", "/v1/sys/agent/sync", false, sync_due, NULL, sync_done, give_up },
-	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false, proof_urgent, NULL, proof_done, proof_failed },
-	{ "ack", "POST", "/v1/sys/agent/ack", false, ack_overdue, ack_body, ack_done, ack_failed },
-	{ "fetch", "POST", "/v1/sys/agent/fetch", false, fetch_due, fetch_body, fetch_done, fetch_failed },
-	{ "ack", "POST", "/v1/sys/agent/ack", false, ack_ready, ack_body, ack_done, ack_failed },
-	{ "leases", "POST", "/v1/sys/agent/leases", false, leases_due, leases_body, leases_done, leases_failed },
-	{ "renew", "POST", "/v1/sys/agent/renew", false, renew_due, renew_body, renew_done, NULL },
-	{ "release", "POST", "/v1/sys/agent/release", false, release_due, release_body, NULL, NULL },
-	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false, proof_due, NULL, proof_done, proof_failed },
+	{"refresh",    NULL,   NULL,                              false, refresh_due,   NULL,         NULL,           NULL         },
+	{ "challenge", "POST", "/v1/auth/host/challenge",         true,  challenge_due,
+         challenge_body,									      challenge_done, give_up      },
+	{ "login",     "POST", "/v1/auth/host/login",             true,  login_due,     login_body,   login_done,
+         login_failed													      },
+	{ "sync",      "GET",  "/v1/sys/agent/sync",              false, sync_due,      NULL,         sync_done,
+         give_up														   },
+	{ "proof",     "GET",  "/v1/sys/agent/consistency?from=", false, proof_urgent,  NULL,
+         proof_done,												  proof_failed },
+	{ "ack",       "POST", "/v1/sys/agent/ack",               false, ack_overdue,   ack_body,     ack_done,
+         ack_failed														},
+	{ "fetch",     "POST", "/v1/sys/agent/fetch",             false, fetch_due,     fetch_body,
+         fetch_done,												  fetch_failed },
+	{ "ack",       "POST", "/v1/sys/agent/ack",               false, ack_ready,     ack_body,     ack_done,
+         ack_failed														},
+	{ "leases",    "POST", "/v1/sys/agent/leases",            false, leases_due,    leases_body,
+         leases_done,												 leases_failed},
+	{ "renew",     "POST", "/v1/sys/agent/renew",             false, renew_due,     renew_body,
+         renew_done,												  NULL         },
+	{ "release",   "POST", "/v1/sys/agent/release",           false, release_due,   release_body,
+         NULL,													NULL         },
+	{ "proof",     "GET",  "/v1/sys/agent/consistency?from=", false, proof_due,     NULL,
+         proof_done,												  proof_failed },
 };
-/* clang-format on */
 
 const struct session_job *session_jobs(size_t *n)
 {

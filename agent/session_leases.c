@@ -41,19 +41,22 @@ void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms)
 	h->issued = s->api.started;
 	h->ttl = ttl_ms > 0 ? ttl_ms : 0;
 	h->expires = h->ttl > 0 ? h->issued + h->ttl : 0;
-	h->renew_at = h->ttl > 0 ? backoff_renew_at(h->issued, h->ttl, session_random()) : 0;
+	h->renew_at = h->ttl > 0 ? backoff_renew_at(h->issued, h->ttl, session_random())
+	                         : 0;
 	h->stale = false;
 	if (held_by(s, h)->present && strcmp(held_by(s, h)->lease_id, h->lease_id) == 0)
 		files_set_expiry(s->o.files, session_index(s, h), h->expires);
 }
 
-void session_ack(struct session *s, struct holding *h, enum ack_state state, const char *detail)
+void session_ack(struct session *s, struct holding *h, enum ack_state state,
+                 const char *detail)
 {
 	h->ack = state;
 	h->ack_in_call = false;
 	h->ack_version = state == ACK_APPLIED ? held_by(s, h)->version : h->version;
 	memcpy(h->ack_lease, h->lease_id, sizeof(h->ack_lease));
-	snprintf(h->ack_detail, sizeof(h->ack_detail), "%.120s", detail != NULL ? detail : "");
+	snprintf(h->ack_detail, sizeof(h->ack_detail), "%.120s",
+	         detail != NULL ? detail : "");
 	if (s->ack_since == 0)
 		s->ack_since = session_now(s);
 }
@@ -90,7 +93,8 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 		if (h->lease_id[0] != '\0')
 			session_ack(s, h, ACK_WIPED, NULL);
 		if (had)
-			log_info("wiped", LOG_S("path", path_of(s, h)), LOG_S("why", why));
+			log_info("wiped", LOG_S("path", path_of(s, h)),
+			         LOG_S("why", why));
 		s->wipes += had ? 1 : 0;
 	}
 	h->lease_id[0] = '\0';
@@ -110,8 +114,9 @@ static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
 	if (now < expires)
 		return expires;
 	if (s->phase == PHASE_READY || now >= end) {
-		session_wipe(s, h, s->phase == PHASE_READY ? "the lease ended"
-		                                           : "stale for too long");
+		session_wipe(s, h,
+		             s->phase == PHASE_READY ? "the lease ended"
+		                                     : "stale for too long");
 		h->want_lease = true;
 		return -1;
 	}
@@ -157,7 +162,8 @@ void session_refetch_drifted(struct session *s)
 		if (h->retry || files_drifted(s->o.files, i)) {
 			h->want_fetch = true;
 			log_warn("fetching again", LOG_S("path", path_of(s, h)),
-			         LOG_S("why", h->retry ? h->error : "changed by someone else"));
+			         LOG_S("why",
+			               h->retry ? h->error : "changed by someone else"));
 		}
 	}
 }
@@ -181,14 +187,16 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	if (sealed == NULL) {
 		snprintf(h->error, sizeof(h->error), "%.150s",
 		         why != NULL ? why : "the server sent no value");
-		log_warn("no value", LOG_S("path", path_of(s, h)), LOG_S("why", h->error));
+		log_warn("no value", LOG_S("path", path_of(s, h)),
+		         LOG_S("why", h->error));
 		return;
 	}
 	const struct files_held *held = held_by(s, h);
 	const struct sealed_expect want = {
 		.lease_id = h->lease_id,
 		.path = path_of(s, h),
-		.min_version = strcmp(held->lease_id, h->lease_id) == 0 ? held->version : 0,
+		.min_version = strcmp(held->lease_id, h->lease_id) == 0 ? held->version
+		                                                        : 0,
 	};
 	v->lease_id = h->lease_id;
 	v->expires = h->expires;
@@ -200,8 +208,8 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 {
 	if (v->rc != ERR_OK) {
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
-		log_warn("rejected", LOG_S("path", path_of(s, h)), LOG_N("version", h->version),
-		         LOG_S("why", v->e.msg));
+		log_warn("rejected", LOG_S("path", path_of(s, h)),
+		         LOG_N("version", h->version), LOG_S("why", v->e.msg));
 		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM;
 		session_ack(s, h, ACK_REJECTED, v->e.msg);
 		return;
@@ -232,8 +240,7 @@ int session_deliver(struct session *s, const json_t *items, struct err *e)
 	values = a == NULL ? NULL : arena_alloc(a, (s->n_holdings + 1) * sizeof(*values));
 	if (values == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	json_array_foreach(items, i, item)
-		open_item(s, a, item, values);
+	json_array_foreach(items, i, item) open_item(s, a, item, values);
 	files_deliver(s->o.files, a, values, session_now(s));
 	for (i = 0; i < s->n_holdings; i++) {
 		settle_item(s, &s->holdings[i], &values[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the status socket tells: states, versions and errors; never a value, token or key. */
+/* What the status socket tells: states, versions and errors; never a value, token or key.
+ */
 #include "keymem.h"
 #include "session_impl.h"
 #include "text.h"
@@ -44,20 +45,22 @@ static json_t *secret_status(const struct session *s, size_t i)
 {
 	const struct holding *h = &s->holdings[i];
 	const struct files_held *held = files_held(s->o.files, i);
-	int64_t expires = h->expires != 0 ? h->expires : held->expires, now = session_now(s);
+	int64_t expires = h->expires != 0 ? h->expires : held->expires,
+		now = session_now(s);
 
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "path",
-	                 s->o.settings->paths[i], "state", holding_state(h, held), "lease_id",
-	                 h->lease_id, "version", (json_int_t)h->version, "applied",
-	                 (json_int_t)(held->present ? held->version : 0), "stale", h->stale,
-	                 "expires_in", (json_int_t)seconds_until(expires, now), "renew_in",
+	                 s->o.settings->paths[i], "state", holding_state(h, held),
+	                 "lease_id", h->lease_id, "version", (json_int_t)h->version,
+	                 "applied", (json_int_t)(held->present ? held->version : 0),
+	                 "stale", h->stale, "expires_in",
+	                 (json_int_t)seconds_until(expires, now), "renew_in",
 	                 (json_int_t)seconds_until(h->renew_at, now), "error", h->error);
 }
 
 static json_t *file_status(const struct settings_file *f)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "path", f->path, "field", f->field, "binding",
-	                 f->binding, "name", f->name);
+	return json_pack("{s:s, s:s, s:s, s:s}", "path", f->path, "field", f->field,
+	                 "binding", f->binding, "name", f->name);
 }
 
 static json_t *missing_status(const struct session *s)
@@ -79,29 +82,33 @@ json_t *session_status(const struct session *s)
 	for (size_t i = 0; i < s->n_holdings; i++)
 		json_array_append_new(secrets, secret_status(s, i));
 	for (size_t i = 0; i < s->o.settings->files.n; i++)
-		json_array_append_new(files, file_status(&settings_files(s->o.settings)[i]));
-	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "version", VAULT_VERSION, "host",
-	                id->name, "host_id", host_id, "state", phase_name(s), "server", s->api.url,
-	                "hosts_server", s->watch.url, "connected", s->phase == PHASE_READY);
+		json_array_append_new(files,
+		                      file_status(&settings_files(s->o.settings)[i]));
+	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "version", VAULT_VERSION,
+	                "host", id->name, "host_id", host_id, "state", phase_name(s),
+	                "server", s->api.url, "hosts_server", s->watch.url, "connected",
+	                s->phase == PHASE_READY);
 	if (doc == NULL ||
 	    json_object_update_new(
-		    doc, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
-	                           (json_int_t)id->generation, "rev", (json_int_t)s->rev,
-	                           "checkpoint_size",
-	                           (json_int_t)(s->o.witness->have ? s->o.witness->last.size : 0),
-	                           "deliveries", (json_int_t)s->deliveries, "wipes",
-	                           (json_int_t)s->wipes, "last_delivery_ms",
-	                           (json_int_t)s->delivered_ms)) != 0 ||
+		    doc,
+		    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
+	                      (json_int_t)id->generation, "rev", (json_int_t)s->rev,
+	                      "checkpoint_size",
+	                      (json_int_t)(s->o.witness->have ? s->o.witness->last.size
+	                                                      : 0),
+	                      "deliveries", (json_int_t)s->deliveries, "wipes",
+	                      (json_int_t)s->wipes, "last_delivery_ms",
+	                      (json_int_t)s->delivered_ms)) != 0 ||
 	    json_object_update_new(
 		    doc, json_pack("{s:s, s:b, s:b, s:b, s:s, s:o}", "run_dir",
-	                           s->o.settings->run_dir, "tmpfs", s->o.tmpfs->memory, "own_mount",
-	                           s->o.tmpfs->own_mount, "swap_safe", s->o.tmpfs->noswap,
-	                           "key_memory", keymem_mode(), "not_enforced",
-	                           missing_status(s))) != 0 ||
+	                           s->o.settings->run_dir, "tmpfs", s->o.tmpfs->memory,
+	                           "own_mount", s->o.tmpfs->own_mount, "swap_safe",
+	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
+	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(
 		    doc, json_pack("{s:s, s:s, s:o, s:o}", "error", s->error, "alarm",
-	                           s->o.witness->alarm ? s->o.witness->why : s->alarm, "secrets",
-	                           secrets, "files", files)) != 0) {
+	                           s->o.witness->alarm ? s->o.witness->why : s->alarm,
+	                           "secrets", secrets, "files", files)) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -10,7 +10,8 @@
 #define WATCH_MARGIN_MS 10000
 #define REVOKED_ASK_MS  300000
 
-static void event_update(struct session *s, struct holding *h, const char *id, int64_t version)
+static void event_update(struct session *s, struct holding *h, const char *id,
+                         int64_t version)
 {
 	const struct files_held *held = files_held(s->o.files, session_index(s, h));
 
@@ -39,7 +40,8 @@ static void on_event(struct session *s, const json_t *event)
 	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0) {
 		h->revoked = strcmp(op, "revoke") == 0;
 		h->asked_at = session_now(s);
-		session_wipe(s, h, h->revoked ? "the lease was revoked" : "the lease ended");
+		session_wipe(s, h,
+		             h->revoked ? "the lease was revoked" : "the lease ended");
 		h->want_lease = !h->revoked;
 	}
 }
@@ -52,7 +54,8 @@ static void housekeeping(struct session *s)
 	for (size_t i = 0; i < s->n_holdings; i++) {
 		struct holding *h = &s->holdings[i];
 
-		/* What was revoked is for the server to give again; it need not hear of it often. */
+		/* What was revoked is for the server to give again; it need not hear of
+		 * it often. */
 		if (h->lease_id[0] == '\0' &&
 		    (!h->revoked || now - h->asked_at >= REVOKED_ASK_MS)) {
 			h->want_lease = true;
@@ -69,8 +72,7 @@ static void on_watch(struct session *s, const json_t *data)
 
 	if (json_array_size(events) > 0)
 		s->last_event_at = session_now(s);
-	json_array_foreach(events, i, event)
-		on_event(s, event);
+	json_array_foreach(events, i, event) on_event(s, event);
 	s->rev = reply_int(data, "rev", s->rev);
 	if (json_array_size(events) == 0)
 		housekeeping(s);
@@ -107,7 +109,7 @@ void session_watch_start(struct session *s)
 		.timeout_ms = WATCH_S * 1000 + WATCH_MARGIN_MS,
 	};
 
-	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d", (long long)s->rev,
-	         WATCH_S);
+	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d",
+	         (long long)s->rev, WATCH_S);
 	(void)session_start(&s->watch, &call, watch_done);
 }

@@ -58,19 +58,24 @@ int settings_check_url(const char *url, struct err *e)
 	if (!tls && !starts(url, "http://"))
 		return err_set(e, ERR_USAGE, "must begin with https://");
 	n = host_length(host);
-	if (n == 0 || strlen(host) < n || strlen(url) > 250 || strpbrk(host, "@/?# ") != NULL ||
+	if (n == 0 || strlen(host) < n || strlen(url) > 250 ||
+	    strpbrk(host, "@/?# ") != NULL ||
 	    (host[n] != '\0' && (host[n] != ':' || !port_is_fine(host + n + 1))))
-		return err_set(e, ERR_USAGE, "must read https://HOST:PORT and nothing more");
-	if (!tls && !is_loopback(host, n))
 		return err_set(e, ERR_USAGE,
-		               "plain http:// is for loopback addresses alone: use https://");
+		               "must read https://HOST:PORT and nothing more");
+	if (!tls && !is_loopback(host, n))
+		return err_set(
+			e, ERR_USAGE,
+			"plain http:// is for loopback addresses alone: use https://");
 	return ERR_OK;
 }
 
 static int check_absolute(const char *s, struct err *e)
 {
-	if (s[0] != '/' || s[1] == '\0' || s[strlen(s) - 1] == '/' || strlen(s) >= PATH_MAX / 2)
-		return err_set(e, ERR_USAGE, "must be an absolute path without a '/' at its end");
+	if (s[0] != '/' || s[1] == '\0' || s[strlen(s) - 1] == '/' ||
+	    strlen(s) >= PATH_MAX / 2)
+		return err_set(e, ERR_USAGE,
+		               "must be an absolute path without a '/' at its end");
 	return ERR_OK;
 }
 
@@ -102,7 +107,8 @@ static int check_size(const char *s, struct err *e)
 {
 	size_t n = strspn(s, "0123456789");
 
-	if (n == 0 || n > 12 || (s[n] != '\0' && (strchr("kmg", s[n]) == NULL || s[n + 1] != '\0')))
+	if (n == 0 || n > 12 ||
+	    (s[n] != '\0' && (strchr("kmg", s[n]) == NULL || s[n + 1] != '\0')))
 		return err_set(e, ERR_USAGE, "must be a size such as 16m");
 	return ERR_OK;
 }
@@ -115,7 +121,8 @@ static int check_path(const char *s, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	if (s[n - 1] == '/' || memchr(s, '/', n) == NULL)
-		return err_set(e, ERR_USAGE, "must name one secret, such as secret/app/db");
+		return err_set(e, ERR_USAGE,
+		               "must name one secret, such as secret/app/db");
 	return ERR_OK;
 }
 
@@ -204,14 +211,16 @@ static int may_give(const struct settings_file *f, struct err *e)
 	if (geteuid() == 0)
 		return ERR_OK;
 	if (f->uid != geteuid())
-		return err_set(e, ERR_USAGE,
-		               "file '%s/%s': only root can give a file to owner '%s': run the "
-		               "agent as root, or leave owner out",
-		               f->binding, f->name, f->owner);
+		return err_set(
+			e, ERR_USAGE,
+			"file '%s/%s': only root can give a file to owner '%s': run the "
+			"agent as root, or leave owner out",
+			f->binding, f->name, f->owner);
 	if (!is_member(f->gid))
 		return err_set(e, ERR_USAGE,
-		               "file '%s/%s': the agent's user is not in group '%s'", f->binding,
-		               f->name, f->group != NULL ? f->group : f->owner);
+		               "file '%s/%s': the agent's user is not in group '%s'",
+		               f->binding, f->name,
+		               f->group != NULL ? f->group : f->owner);
 	return ERR_OK;
 }
 
@@ -221,7 +230,8 @@ static int finish_file(void *object, struct err *e)
 	int rc;
 
 	if (f->name == NULL) {
-		if ((rc = generation_name_check(f->field, "field (there is no name)", e)) != ERR_OK)
+		if ((rc = generation_name_check(f->field, "field (there is no name)",
+		                                e)) != ERR_OK)
 			return rc;
 		f->name = f->field;
 	}
@@ -232,8 +242,8 @@ static int finish_file(void *object, struct err *e)
 	if (f->group != NULL && (rc = find_group(f->group, &f->gid, e)) != ERR_OK)
 		return rc;
 	if ((f->mode & ~(mode_t)0777) != 0 || (f->dir_mode & ~(mode_t)0777) != 0)
-		return err_set(e, ERR_USAGE, "file '%s/%s': mode must be at most 0777", f->binding,
-		               f->name);
+		return err_set(e, ERR_USAGE, "file '%s/%s': mode must be at most 0777",
+		               f->binding, f->name);
 	return may_give(f, e);
 }
 
@@ -247,19 +257,23 @@ static int finish_all(void *object, struct err *e)
 			if (strcmp(f[i].binding, f[j].binding) != 0)
 				continue;
 			if (strcmp(f[i].name, f[j].name) == 0)
-				return err_set(e, ERR_USAGE, "file '%s/%s' is there twice",
+				return err_set(e, ERR_USAGE,
+				               "file '%s/%s' is there twice",
 				               f[i].binding, f[i].name);
 			if (f[i].dir_mode != f[j].dir_mode)
-				return err_set(e, ERR_USAGE,
-				               "binding '%s' has two different values of dir_mode",
-				               f[i].binding);
+				return err_set(
+					e, ERR_USAGE,
+					"binding '%s' has two different values of dir_mode",
+					f[i].binding);
 		}
 	return ERR_OK;
 }
 
 static const struct settings_file file_defaults = { .mode = 0400, .dir_mode = 0711 };
-#define FILE_KEY(name, type, ...) \
-	{ #name, type, offsetof(struct settings_file, name), __VA_ARGS__ }
+#define FILE_KEY(name, type, ...)                                              \
+	{                                                                      \
+#name, type, offsetof(struct settings_file, name), __VA_ARGS__ \
+	}
 static const struct config_key file_keys[] = {
 	FILE_KEY(path, CONFIG_STRING, .flags = CONFIG_REQUIRED, .check = check_path),
 	FILE_KEY(field, CONFIG_STRING, .flags = CONFIG_REQUIRED, .check = check_field),
@@ -278,11 +292,15 @@ static const struct config_schema file_schema = {
 	.finish = finish_file,
 };
 
-static const char *const tmpfs_choices[] = {
-	[TMPFS_AUTO] = "auto", [TMPFS_MOUNT] = "mount", [TMPFS_EXISTING] = "existing", NULL
-};
+static const char *const tmpfs_choices[] = { [TMPFS_AUTO] = "auto",
+	                                     [TMPFS_MOUNT] = "mount",
+	                                     [TMPFS_EXISTING] = "existing",
+	                                     NULL };
 
-#define KEY(name, type, ...) { #name, type, offsetof(struct settings, name), __VA_ARGS__ }
+#define KEY(name, type, ...)                                              \
+	{                                                                 \
+#name, type, offsetof(struct settings, name), __VA_ARGS__ \
+	}
 static const struct config_key keys[] = {
 	KEY(server, CONFIG_STRING, .check = settings_check_url),
 	KEY(hosts_server, CONFIG_STRING, .check = settings_check_url),
@@ -296,9 +314,10 @@ static const struct config_key keys[] = {
 	KEY(require_sandbox, CONFIG_BOOL, .flags = 0),
 	KEY(log_json, CONFIG_BOOL, .flags = 0),
 	KEY(log_level, CONFIG_STRING, .check = check_level),
-	{ "grace", CONFIG_DURATION, offsetof(struct settings, grace_ms), .max = GRACE_MAX_MS },
+	{"grace",      CONFIG_DURATION, offsetof(struct settings, grace_ms),
+	                                                  .max = GRACE_MAX_MS},
 	{ "max_stale", CONFIG_DURATION, offsetof(struct settings, max_stale_ms),
-	  .max = STALE_MAX_MS },
+	                                                  .max = STALE_MAX_MS},
 	KEY(files, CONFIG_OBJECTS, .sub = &file_schema),
 };
 static const struct config_schema schema = {

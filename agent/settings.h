@@ -2,8 +2,8 @@
 #ifndef AGENT_SETTINGS_H
 #define AGENT_SETTINGS_H
 /*
- * settings - the agent's configuration file: where the server is, and which field of which
- * secret becomes which file.
+ * settings - the agent's configuration file: where the server is, and which field of
+ * which secret becomes which file.
  *
  * Owners and groups are resolved here, before the sandbox closes /etc.  No secret is ever
  * in the file.
@@ -20,8 +20,8 @@
 #define SETTINGS_DEFAULT_FILE "/etc/vault-agent.yaml"
 
 struct settings_file {
-	const char *path;  /* of the secret: "secret/app/db" */
-	const char *field; /* of the secret */
+	const char *path;    /* of the secret: "secret/app/db" */
+	const char *field;   /* of the secret */
 	const char *binding; /* directory below run_dir: its files change together */
 	const char *name;    /* of the file; the field's name unless given */
 	const char *owner;   /* name or number, or NULL */
@@ -47,8 +47,8 @@ struct settings {
 	bool require_sandbox;
 	bool log_json;
 	const char *log_level;
-	int64_t grace_ms;       /* how long a replaced generation stays */
-	int64_t max_stale_ms;   /* how long expired files stay while the server is away */
+	int64_t grace_ms;     /* how long a replaced generation stays */
+	int64_t max_stale_ms; /* how long expired files stay while the server is away */
 	struct config_list files; /* of struct settings_file */
 	/* derived */
 	struct pins pin_set;
@@ -59,9 +59,10 @@ struct settings {
 /** settings_defaults(s): a host without a configuration file. */
 void settings_defaults(struct settings *s);
 
-/** settings_load(a, path, s, e): ${path} NULL: SETTINGS_DEFAULT_FILE if there is one.  ERR_USAGE
- * names file, line and key. */
-int settings_load(struct arena *a, const char *path, struct settings *s, struct err *e) MUST_CHECK;
+/** settings_load(a, path, s, e): ${path} NULL: SETTINGS_DEFAULT_FILE if there is one.
+ * ERR_USAGE names file, line and key. */
+int settings_load(struct arena *a, const char *path, struct settings *s, struct err *e)
+	MUST_CHECK;
 
 /** settings_parse(a, name, text, n, s, e): the same from text. */
 int settings_parse(struct arena *a, const char *name, const char *text, size_t n,

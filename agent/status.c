@@ -55,8 +55,8 @@ static int bind_socket(int fd, const char *path, struct err *e)
 	if (is_alive(&to))
 		return err_set(e, ERR_BUSY, "another vault-agent answers at '%s'", path);
 	(void)unlink(path);
-	if (bind(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 || chmod(path, 0660) != 0 ||
-	    listen(fd, (int)CLIENTS) != 0)
+	if (bind(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 ||
+	    chmod(path, 0660) != 0 || listen(fd, (int)CLIENTS) != 0)
 		return err_sys(e, ERR_IO, errno, "listening at '%s'", path);
 	return ERR_OK;
 }
@@ -146,10 +146,11 @@ static void send_text(int fd, const char *status, const char *body)
 	char head[160];
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	snprintf(head, sizeof(head),
-	         "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-	         "Connection: close\r\n\r\n",
-	         status, strlen(body));
+	snprintf(
+		head, sizeof(head),
+		"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+		"Connection: close\r\n\r\n",
+		status, strlen(body));
 	if (send(fd, head, strlen(head), MSG_NOSIGNAL | MSG_MORE) > 0)
 		(void)!send(fd, body, strlen(body), MSG_NOSIGNAL);
 }
@@ -161,7 +162,8 @@ static void answer(const struct client *c, const struct session *s)
 
 	if (strncmp(c->request, "GET /status ", 12) != 0 &&
 	    strncmp(c->request, "GET /v1/status ", 15) != 0) {
-		send_text(c->fd, "404 Not Found", "{\"errors\":[\"there is only GET /status\"]}\n");
+		send_text(c->fd, "404 Not Found",
+		          "{\"errors\":[\"there is only GET /status\"]}\n");
 		return;
 	}
 	doc = session_status(s);
@@ -179,14 +181,16 @@ static void read_client(struct client *c, const struct session *s)
 	if (n > 0) {
 		c->n += (size_t)n;
 		c->request[c->n] = '\0';
-		if (strstr(c->request, "\r\n\r\n") == NULL && c->n < sizeof(c->request) - 1)
+		if (strstr(c->request, "\r\n\r\n") == NULL &&
+		    c->n < sizeof(c->request) - 1)
 			return;
 		answer(c, s);
 	}
 	drop(c);
 }
 
-bool status_event(struct status_server *st, int fd, unsigned events, const struct session *s)
+bool status_event(struct status_server *st, int fd, unsigned events,
+                  const struct session *s)
 {
 	if (fd == st->fd) {
 		accept_client(st);

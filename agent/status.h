@@ -12,7 +12,8 @@
 struct session;
 struct status_server;
 
-/** status_listen(path, out, e): bind (mode 0660) before the sandbox closes; a stale socket is replaced, a live one is ERR_BUSY. */
+/** status_listen(path, out, e): bind (mode 0660) before the sandbox closes; a stale
+ * socket is replaced, a live one is ERR_BUSY. */
 int status_listen(const char *path, struct status_server **out, struct err *e) MUST_CHECK;
 void status_free(struct status_server *st);
 
@@ -20,7 +21,8 @@ void status_free(struct status_server *st);
 int status_attach(struct status_server *st, int epoll_fd, struct err *e) MUST_CHECK;
 
 /** status_event(st, fd, events, s): true if ${fd} is one of its descriptors. */
-bool status_event(struct status_server *st, int fd, unsigned events, const struct session *s);
+bool status_event(struct status_server *st, int fd, unsigned events,
+                  const struct session *s);
 
 /** status_print(path, json, e): ask the agent at ${path} and print what it says. */
 int status_print(const char *path, bool json, struct err *e) MUST_CHECK;

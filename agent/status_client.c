@@ -22,10 +22,12 @@ static int connect_to(const char *path, int *out, struct err *e)
 	if (strlen(path) >= sizeof(to.sun_path))
 		return err_set(e, ERR_USAGE, "'%s' is too long for a socket", path);
 	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
 		return err_sys(e, ERR_IO, errno, "making a socket");
 	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
-		return err_sys(e, ERR_UNREACHABLE, errno, "no vault-agent answers at '%s'", path);
+		return err_sys(e, ERR_UNREACHABLE, errno,
+		               "no vault-agent answers at '%s'", path);
 	*out = fd;
 	fd = -1;
 	return ERR_OK;
@@ -58,7 +60,8 @@ static json_t *ask(const char *path, struct err *e)
 	}
 	do {
 		if (n + 1 >= cap) {
-			char *more = cap >= REPLY_MAX ? NULL : realloc(text, 2 * cap + 4096);
+			char *more = cap >= REPLY_MAX ? NULL
+			                              : realloc(text, 2 * cap + 4096);
 
 			if (more == NULL) {
 				err_set(e, ERR_TOO_BIG, "the agent's answer is too long");
@@ -85,30 +88,34 @@ static void print_secrets(const json_t *list)
 	size_t i;
 	int width = 6;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		int n = (int)strlen(or_dash(reply_str(item, "path")));
 
 		width = n > width ? n : width;
 	}
 	if (json_array_size(list) > 0)
-		printf("\n%-*s  %-9s %8s %8s  %s\n", width, "secret", "state", "version", "in place",
-		       "error");
-	json_array_foreach(list, i, item)
-		printf("%-*s  %-9s %8lld %8lld  %s\n", width, or_dash(reply_str(item, "path")),
-		       or_dash(reply_str(item, "state")), (long long)reply_int(item, "version", 0),
-		       (long long)reply_int(item, "applied", 0), or_dash(reply_str(item, "error")));
+		printf("\n%-*s  %-9s %8s %8s  %s\n", width, "secret", "state", "version",
+		       "in place", "error");
+	json_array_foreach(list, i, item) printf("%-*s  %-9s %8lld %8lld  %s\n", width,
+	                                         or_dash(reply_str(item, "path")),
+	                                         or_dash(reply_str(item, "state")),
+	                                         (long long)reply_int(item, "version", 0),
+	                                         (long long)reply_int(item, "applied", 0),
+	                                         or_dash(reply_str(item, "error")));
 }
 
 static void print_table(const json_t *doc)
 {
-	static const char *const keys[] = { "host",   "host_id", "state",     "server",
-		                            "run_dir", "error",  "alarm" };
+	static const char *const keys[] = { "host",    "host_id", "state", "server",
+		                            "run_dir", "error",   "alarm" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (reply_str(doc, keys[i]) != NULL && *reply_str(doc, keys[i]) != '\0')
 			printf("%-16s %s\n", keys[i], reply_str(doc, keys[i]));
 	printf("%-16s %lld\n", "generation", (long long)reply_int(doc, "generation", 0));
-	printf("%-16s %lld\n", "checkpoint_size", (long long)reply_int(doc, "checkpoint_size", 0));
+	printf("%-16s %lld\n", "checkpoint_size",
+	       (long long)reply_int(doc, "checkpoint_size", 0));
 	print_secrets(json_object_get(doc, "secrets"));
 }
 
@@ -124,5 +131,6 @@ int status_print(const char *path, bool json, struct err *e)
 		print_table(doc);
 	if (json)
 		putchar('\n');
-	return fflush(stdout) == 0 ? ERR_OK : err_sys(e, ERR_IO, errno, "writing the status");
+	return fflush(stdout) == 0 ? ERR_OK
+	                           : err_sys(e, ERR_IO, errno, "writing the status");
 }

@@ -49,10 +49,11 @@ int witness_open(struct witness *w, const char *dir, const char *key, struct err
 	path_of(w, WITNESS_CONFLICT, path);
 	if (access(path, F_OK) == 0) {
 		w->alarm = true;
-		snprintf(w->why, sizeof(w->why),
-		         "the audit log contradicted itself earlier: see %s and %s in the state "
-		         "directory",
-		         WITNESS_CONFLICT, WITNESS_FILE);
+		snprintf(
+			w->why, sizeof(w->why),
+			"the audit log contradicted itself earlier: see %s and %s in the state "
+			"directory",
+			WITNESS_CONFLICT, WITNESS_FILE);
 	}
 	return ERR_OK;
 }
@@ -77,14 +78,16 @@ static int take(struct witness *w, const char *text, const struct note_checkpoin
 	return ERR_OK;
 }
 
-static void raise_alarm(struct witness *w, const char *text, const char *why, struct err *e)
+static void raise_alarm(struct witness *w, const char *text, const char *why,
+                        struct err *e)
 {
 	struct err io;
 
 	w->alarm = true;
 	snprintf(w->why, sizeof(w->why), "%s", why);
 	if (store(w, WITNESS_CONFLICT, text, &io) != ERR_OK)
-		log_error("the conflicting checkpoint could not be kept", LOG_S("why", io.msg));
+		log_error("the conflicting checkpoint could not be kept",
+		          LOG_S("why", io.msg));
 	err_set(e, ERR_VERIFY, "%s", why);
 }
 
@@ -118,8 +121,10 @@ int witness_advance(struct witness *w, const char *text, const struct merkle_pro
 		raise_alarm(w, text, "the audit log is shorter than it was", e);
 		return ERR_VERIFY;
 	}
-	if (!merkle_check_consistency(w->last.size, cp.size, w->last.root, cp.root, proof)) {
-		raise_alarm(w, text, "the audit log does not continue the one that was verified",
+	if (!merkle_check_consistency(w->last.size, cp.size, w->last.root, cp.root,
+	                              proof)) {
+		raise_alarm(w, text,
+		            "the audit log does not continue the one that was verified",
 		            e);
 		return ERR_VERIFY;
 	}

@@ -4,11 +4,11 @@
 /*
  * witness - remembers the last tree head of the audit log that was verified here.
  *
- * Every new one must be signed and must continue the last.  Another root at the same size, a
- * failing consistency proof, or a server that has no more than a smaller tree is evidence
- * that the log was cut or rewritten: it is kept beside the last good one, and until someone
- * removes it no new value is accepted.  A smaller tree alone may be a reply that was
- * overtaken by another: the server is asked before it is judged.
+ * Every new one must be signed and must continue the last.  Another root at the same
+ * size, a failing consistency proof, or a server that has no more than a smaller tree is
+ * evidence that the log was cut or rewritten: it is kept beside the last good one, and
+ * until someone removes it no new value is accepted.  A smaller tree alone may be a reply
+ * that was overtaken by another: the server is asked before it is judged.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -26,7 +26,8 @@ struct witness {
 	const char *dir;
 	struct note_key key;
 	bool have;
-	bool suspect; /* a smaller tree was seen: ask for a proof before any value is taken */
+	bool suspect; /* a smaller tree was seen: ask for a proof before any value is
+	                 taken */
 	bool alarm;
 	char why[160]; /* of the alarm */
 	struct note_checkpoint last;
@@ -40,18 +41,22 @@ enum witness_verdict {
 	WITNESS_BAD,   /* not a checkpoint of our vault */
 };
 
-/** witness_open(w, dir, key, e): ${dir} is borrowed; ${key} is the verifier key from the join. */
-int witness_open(struct witness *w, const char *dir, const char *key, struct err *e) MUST_CHECK;
+/** witness_open(w, dir, key, e): ${dir} is borrowed; ${key} is the verifier key from the
+ * join. */
+int witness_open(struct witness *w, const char *dir, const char *key, struct err *e)
+	MUST_CHECK;
 
 /** witness_see(w, text, e): judge a checkpoint; ${e} says why for ALARM and BAD. */
 enum witness_verdict witness_see(struct witness *w, const char *text, struct err *e);
 
-/** witness_advance(w, text, proof, e): take ${text} if ${proof} shows that it continues the last; an alarm otherwise (ERR_VERIFY). */
+/** witness_advance(w, text, proof, e): take ${text} if ${proof} shows that it continues
+ * the last; an alarm otherwise (ERR_VERIFY). */
 int witness_advance(struct witness *w, const char *text, const struct merkle_proof *proof,
                     struct err *e) MUST_CHECK;
 
-/** witness_refused(w, text, e): the server has no proof from w->last.size; ${text} is the checkpoint that made us ask.
- * Raises the alarm if that one is smaller.  ERR_VERIFY, or ERR_OK if there is no conflict. */
+/** witness_refused(w, text, e): the server has no proof from w->last.size; ${text} is the
+ * checkpoint that made us ask. Raises the alarm if that one is smaller.  ERR_VERIFY, or
+ * ERR_OK if there is no conflict. */
 int witness_refused(struct witness *w, const char *text, struct err *e) MUST_CHECK;
 
 /** witness_trusts(w): may values be accepted? */

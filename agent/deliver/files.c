@@ -27,8 +27,9 @@ static size_t binding_of(struct files *f, const struct settings_file *file)
 	while (i < f->n_bindings && strcmp(f->bindings[i].name, file->binding) != 0)
 		i++;
 	if (i == f->n_bindings)
-		f->bindings[f->n_bindings++] =
-			(struct binding){ .name = file->binding, .dir_mode = file->dir_mode };
+		f->bindings[f->n_bindings++] = (struct binding){
+			.name = file->binding, .dir_mode = file->dir_mode
+		};
 	return i;
 }
 
@@ -122,9 +123,9 @@ int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned nu
 	char *at;
 	ssize_t got = 0;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > FILES_CONTENT_MAX ||
-	    (st.st_mode & 07777) != s->file->mode || st.st_uid != s->file->uid ||
-	    st.st_gid != s->file->gid)
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size < 0 ||
+	    st.st_size > FILES_CONTENT_MAX || (st.st_mode & 07777) != s->file->mode ||
+	    st.st_uid != s->file->uid || st.st_gid != s->file->gid)
 		return -1;
 	at = arena_alloc(a, (size_t)st.st_size + 1);
 	if (at == NULL)
@@ -249,8 +250,8 @@ void files_set_expiry(struct files *f, size_t path, int64_t expires)
 		if (meta == NULL || files_open(f, b, &d, &e) != ERR_OK)
 			continue;
 		if (generation_write_meta(&d, b->current, meta, &e) != ERR_OK)
-			log_warn("a renewal could not be noted", LOG_S("binding", b->name),
-			         LOG_S("why", e.msg));
+			log_warn("a renewal could not be noted",
+			         LOG_S("binding", b->name), LOG_S("why", e.msg));
 		close(d.fd);
 	}
 }

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/settings.h"
 #include "arena.h"
 #include "err.h"
-#include "agent/settings.h"
 #include "tmpfs.h"
 #include "value.h"
 
@@ -24,13 +24,13 @@ struct files;
 
 struct files_options {
 	const struct settings *settings;
-	int run_fd; /* borrowed */
+	int run_fd;                      /* borrowed */
 	const unsigned char *digest_key; /* 32 bytes, borrowed */
 };
 
 /* What is in place for a secret. */
 struct files_held {
-	bool present;  /* all of its files are there, as they were delivered */
+	bool present; /* all of its files are there, as they were delivered */
 	char lease_id[FILES_LEASE_ID_MAX];
 	int64_t version;
 	int64_t expires; /* boot clock; 0 if not known */
@@ -47,21 +47,25 @@ struct files_value {
 };
 
 /** files_new(o, out, e): plan the bindings; nothing is touched yet. */
-int files_new(const struct files_options *o, struct files **out, struct err *e) MUST_CHECK;
+int files_new(const struct files_options *o, struct files **out, struct err *e)
+	MUST_CHECK;
 void files_free(struct files *f);
 
-/** files_recover(f): at start: tidy up after a crash, remove what no binding owns, find what is still good. */
+/** files_recover(f): at start: tidy up after a crash, remove what no binding owns, find
+ * what is still good. */
 void files_recover(struct files *f);
 
 /** files_held(f, path): what is in place for settings.paths[${path}]. */
 const struct files_held *files_held(const struct files *f, size_t path);
 
 /**
- * files_deliver(f, a, values, now): ${values} has one item per path.  Writes one new generation of
- * each binding that has a new value.  ${values}[i].rc says how it went for each: a missing
- * field, no room, … leave everything of that secret as it was.  ${a} holds what is carried over.
+ * files_deliver(f, a, values, now): ${values} has one item per path.  Writes one new
+ * generation of each binding that has a new value.  ${values}[i].rc says how it went for
+ * each: a missing field, no room, … leave everything of that secret as it was.  ${a}
+ * holds what is carried over.
  */
-void files_deliver(struct files *f, struct arena *a, struct files_value *values, int64_t now);
+void files_deliver(struct files *f, struct arena *a, struct files_value *values,
+                   int64_t now);
 
 /** files_set_expiry(f, path, expires): note a renewal beside the files. */
 void files_set_expiry(struct files *f, size_t path, int64_t expires);
@@ -72,10 +76,12 @@ int files_wipe(struct files *f, size_t path, struct err *e) MUST_CHECK;
 /** files_wipe_all(f, e): wipe every binding. */
 int files_wipe_all(struct files *f, struct err *e) MUST_CHECK;
 
-/** files_reap(f, now): remove generations whose grace is over; when to come again, or -1. */
+/** files_reap(f, now): remove generations whose grace is over; when to come again, or -1.
+ */
 int64_t files_reap(struct files *f, int64_t now);
 
-/** files_drifted(f, path): was a file of the secret changed or removed by someone else? */
+/** files_drifted(f, path): was a file of the secret changed or removed by someone else?
+ */
 bool files_drifted(struct files *f, size_t path);
 
 #endif

@@ -4,16 +4,19 @@
 
 #include "files_impl.h"
 
-/* What a field becomes in a file: text as it is, numbers and truth values as JSON writes them. */
+/* What a field becomes in a file: text as it is, numbers and truth values as JSON writes
+ * them. */
 static int content_of(const struct value *data, const struct settings_file *file,
                       struct generation_file *out, struct err *e)
 {
 	const struct value *v = value_get(data, file->field);
 
-	*out = (struct generation_file){ file->name, file->uid, file->gid, file->mode, NULL, 0 };
+	*out = (struct generation_file){ file->name, file->uid, file->gid,
+		                         file->mode, NULL,      0 };
 	if (v == NULL)
-		return err_set(e, ERR_INVALID, "the secret has no field '%s' (file '%s/%s')",
-		               file->field, file->binding, file->name);
+		return err_set(e, ERR_INVALID,
+		               "the secret has no field '%s' (file '%s/%s')", file->field,
+		               file->binding, file->name);
 	switch (v->type) {
 	case V_STRING:
 	case V_BYTES:
@@ -30,13 +33,15 @@ static int content_of(const struct value *data, const struct settings_file *file
 		out->n = 5;
 		return ERR_OK;
 	default:
-		return err_set(e, ERR_INVALID,
-		               "field '%s' is no text, number or truth value (file '%s/%s')",
-		               file->field, file->binding, file->name);
+		return err_set(
+			e, ERR_INVALID,
+			"field '%s' is no text, number or truth value (file '%s/%s')",
+			file->field, file->binding, file->name);
 	}
 }
 
-/* A secret is delivered whole or not at all: look at every field before anything is written. */
+/* A secret is delivered whole or not at all: look at every field before anything is
+ * written. */
 static void check_fields(const struct files *f, struct files_value *values)
 {
 	for (size_t i = 0; i < f->n_slots; i++) {
@@ -63,7 +68,8 @@ struct batch {
 	struct generation_dir d;
 	size_t n;
 	struct generation_file *out;
-	struct slot *slots; /* the binding's slots as they will be; out[] has those that are present */
+	struct slot *slots; /* the binding's slots as they will be; out[] has those that
+	                       are present */
 };
 
 static int carry(struct batch *w, struct slot *s, struct generation_file *out)
@@ -72,13 +78,15 @@ static int carry(struct batch *w, struct slot *s, struct generation_file *out)
 	const char *p = NULL;
 	size_t n = 0;
 
-	if (files_read_slot(w->a, &w->d, w->f->bindings[w->binding].current, s, &p, &n) != 0)
+	if (files_read_slot(w->a, &w->d, w->f->bindings[w->binding].current, s, &p, &n) !=
+	    0)
 		return -1;
 	files_digest(w->f, s, p, n, digest);
 	if (memcmp(digest, s->digest, sizeof(digest)) != 0)
 		return -1;
-	*out = (struct generation_file){ s->file->name, s->file->uid, s->file->gid,
-		                         s->file->mode, p, n };
+	*out = (struct generation_file){
+		s->file->name, s->file->uid, s->file->gid, s->file->mode, p, n
+	};
 	return 0;
 }
 
@@ -139,7 +147,8 @@ static void keep(struct batch *w, unsigned number)
 		if (f->slots[i].binding != w->binding)
 			continue;
 		f->slots[i] = w->slots[i];
-		if (f->slots[i].present && files_stat_slot(&f->slots[i], &w->d, number) != 0)
+		if (f->slots[i].present &&
+		    files_stat_slot(&f->slots[i], &w->d, number) != 0)
 			f->slots[i].present = false;
 	}
 	f->bindings[w->binding].current = number;
@@ -184,7 +193,8 @@ static int deliver_binding(struct batch *w, int64_t now, struct err *e)
 	return rc;
 }
 
-static bool binding_has_new(const struct files *f, size_t binding, const struct files_value *values)
+static bool binding_has_new(const struct files *f, size_t binding,
+                            const struct files_value *values)
 {
 	for (size_t i = 0; i < f->n_slots; i++)
 		if (f->slots[i].binding == binding &&
@@ -193,8 +203,8 @@ static bool binding_has_new(const struct files *f, size_t binding, const struct 
 	return false;
 }
 
-static void blame(const struct files *f, size_t binding, struct files_value *values, int rc,
-                  const struct err *e)
+static void blame(const struct files *f, size_t binding, struct files_value *values,
+                  int rc, const struct err *e)
 {
 	for (size_t i = 0; i < f->n_slots; i++) {
 		struct files_value *v = &values[f->slots[i].file->path_index];
@@ -206,7 +216,8 @@ static void blame(const struct files *f, size_t binding, struct files_value *val
 	}
 }
 
-void files_deliver(struct files *f, struct arena *a, struct files_value *values, int64_t now)
+void files_deliver(struct files *f, struct arena *a, struct files_value *values,
+                   int64_t now)
 {
 	check_fields(f, values);
 	for (size_t i = 0; i < f->n_paths; i++)

@@ -7,9 +7,9 @@
 #include "files.h"
 #include "generation.h"
 
-#define FILES_OLD_MAX    8u
-#define FILES_DIGEST     32u
-#define FILES_META_MAX   (1024u * 1024)
+#define FILES_OLD_MAX     8u
+#define FILES_DIGEST      32u
+#define FILES_META_MAX    (1024u * 1024)
 #define FILES_CONTENT_MAX (1024u * 1024)
 
 struct binding {
@@ -58,7 +58,8 @@ int files_open(const struct files *f, const struct binding *b, struct generation
 int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned number,
                     const struct slot *s, const char **p, size_t *n) MUST_CHECK;
 
-/** files_stat_slot(s, d, number): remember the inode, to notice who changes it; 0, or -1. */
+/** files_stat_slot(s, d, number): remember the inode, to notice who changes it; 0, or -1.
+ */
 int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number);
 
 /** files_meta(f, b, a): the notes for the generation that is about to be in place. */

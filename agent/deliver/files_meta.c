@@ -9,9 +9,9 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "agent/reply.h"
 #include "files_impl.h"
 #include "log.h"
-#include "agent/reply.h"
 
 static json_t *slot_note(const struct files *f, const struct slot *s)
 {
@@ -49,8 +49,8 @@ static json_t *read_notes(const struct generation_dir *d, unsigned number)
 	struct stat st;
 
 	/* Only notes that nobody else could have written count. */
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
-	    st.st_size > (off_t)FILES_META_MAX)
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid() ||
+	    (st.st_mode & 077) != 0 || st.st_size > (off_t)FILES_META_MAX)
 		return NULL;
 	return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 }
@@ -82,7 +82,8 @@ static bool slot_is_good(const struct files *f, struct slot *s, const json_t *no
 static void take_slot(struct files *f, struct slot *s, const json_t *doc,
                       const struct generation_dir *d, unsigned number)
 {
-	const json_t *note = json_object_get(json_object_get(doc, "files"), s->file->name);
+	const json_t *note = json_object_get(json_object_get(doc, "files"),
+	                                     s->file->name);
 	const char *boot = reply_str(doc, "boot");
 
 	s->present = slot_is_good(f, s, note, d, number);

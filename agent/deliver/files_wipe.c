@@ -33,7 +33,8 @@ static int wipe_slot(struct files *f, struct slot *s, struct err *e)
 	}
 	close(d.fd);
 	if (bad != 0)
-		return err_set(e, ERR_IO, "'%s/%s' could not be wiped", b->name, s->file->name);
+		return err_set(e, ERR_IO, "'%s/%s' could not be wiped", b->name,
+		               s->file->name);
 	return ERR_OK;
 }
 

@@ -19,9 +19,11 @@ int generation_name_check(const char *s, const char *what, struct err *e)
 		return err_set(e, ERR_INVALID, "%s must have 1 to %u bytes", what,
 		               GENERATION_NAME_MAX);
 	if (!text_printable(s, n) || memchr(s, '/', n) != NULL)
-		return err_set(e, ERR_INVALID, "%s must be a plain name without '/'", what);
+		return err_set(e, ERR_INVALID, "%s must be a plain name without '/'",
+		               what);
 	if (strcmp(s, ".") == 0 || strncmp(s, "..", 2) == 0)
-		return err_set(e, ERR_INVALID, "%s must not be '.' or begin with '..'", what);
+		return err_set(e, ERR_INVALID, "%s must not be '.' or begin with '..'",
+		               what);
 	return ERR_OK;
 }
 
@@ -107,7 +109,8 @@ static int write_file(const struct generation_dir *d, int gen,
 	AUTO_CLOSE int fd = -1;
 
 	step(d);
-	fd = openat(gen, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+	fd = openat(gen, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	            0);
 	if (fd < 0 || write_all(fd, f->p, f->n) != 0)
 		return failed(d, f->name, e);
 	step(d);
@@ -121,8 +124,9 @@ static int write_files(const struct generation_dir *d, int gen,
                        const struct generation_file *files, size_t n, const char *meta,
                        struct err *e)
 {
-	const struct generation_file notes = { GENERATION_META, geteuid(), getegid(), 0600,
-		                               meta, strlen(meta) };
+	const struct generation_file notes = {
+		GENERATION_META, geteuid(), getegid(), 0600, meta, strlen(meta)
+	};
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
@@ -223,7 +227,8 @@ int generation_write(const struct generation_dir *d, unsigned number,
 	return rc;
 }
 
-int generation_open_file(const struct generation_dir *d, unsigned number, const char *name)
+int generation_open_file(const struct generation_dir *d, unsigned number,
+                         const char *name)
 {
 	char gen[GENERATION_DIR_MAX];
 	AUTO_CLOSE int dir = -1;
@@ -242,8 +247,8 @@ int generation_open_file(const struct generation_dir *d, unsigned number, const 
 	return fd;
 }
 
-int generation_write_meta(const struct generation_dir *d, unsigned number, const char *meta,
-                          struct err *e)
+int generation_write_meta(const struct generation_dir *d, unsigned number,
+                          const char *meta, struct err *e)
 {
 	char gen[GENERATION_DIR_MAX];
 	AUTO_CLOSE int dir = -1;

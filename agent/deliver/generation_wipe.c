@@ -40,13 +40,14 @@ static void overwrite(int fd)
 		return;
 	while (at < st.st_size) {
 		off_t left = st.st_size - at;
-		ssize_t did = pwrite(fd, zeroes, left < (off_t)ZEROES ? (size_t)left : ZEROES, at);
+		ssize_t did = pwrite(fd, zeroes,
+		                     left < (off_t)ZEROES ? (size_t)left : ZEROES, at);
 
 		if (did <= 0)
 			break;
 		at += did;
 	}
-	(void)ftruncate(fd, 0);
+	(void)!ftruncate(fd, 0);
 }
 
 static int open_to_wipe(int dir, const char *name)
@@ -75,7 +76,8 @@ static int unlink_entry(int dir, const char *name, void *ctx UNUSED)
 
 static int remove_generation(int fd, const char *gen, bool wipe)
 {
-	AUTO_CLOSE int dir = openat(fd, gen, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSE int dir = openat(fd, gen,
+	                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -1;
@@ -124,7 +126,8 @@ void generation_drop_links(const struct generation_dir *d)
 	(void)each(d->fd, drop_link, &all);
 }
 
-int generation_wipe_file(const struct generation_dir *d, unsigned number, const char *name)
+int generation_wipe_file(const struct generation_dir *d, unsigned number,
+                         const char *name)
 {
 	char gen[GENERATION_DIR_MAX];
 	AUTO_CLOSE int dir = -1;
@@ -180,8 +183,8 @@ static int note_generation(int fd, const char *name, void *ctx)
 {
 	struct stat st;
 
-	if (generation_parse(name) != 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
+	if (generation_parse(name) != 0 &&
+	    fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
 		*(bool *)ctx = true;
 	return 0;
 }

@@ -19,8 +19,8 @@ bool tmpfs_is_memory(int fd)
 {
 	struct statfs s;
 
-	return fstatfs(fd, &s) == 0 &&
-	       ((unsigned long)s.f_type == TMPFS_TYPE || (unsigned long)s.f_type == RAMFS_TYPE);
+	return fstatfs(fd, &s) == 0 && ((unsigned long)s.f_type == TMPFS_TYPE ||
+	                                (unsigned long)s.f_type == RAMFS_TYPE);
 }
 
 static bool is_ramfs(int fd)
@@ -63,7 +63,8 @@ static bool mounted_noswap(const char *dir)
 	if (f == NULL)
 		return false;
 	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 && strcmp(at, dir) == 0)
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 &&
+		    strcmp(at, dir) == 0)
 			found = strstr(line, "noswap") != NULL;
 	fclose(f);
 	return found;
@@ -100,13 +101,14 @@ static int open_dir(const char *dir, int *fd, struct err *e)
 /* Kernels before 6.4 know no "noswap", those without huge pages no "huge". */
 static int mount_tmpfs(const struct tmpfs_options *o)
 {
-	static const char *const extra[] = { ",noswap,huge=never", ",noswap", ",huge=never", "" };
+	static const char *const extra[] = { ",noswap,huge=never", ",noswap",
+		                             ",huge=never", "" };
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	char text[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(extra); i++) {
-		snprintf(text, sizeof(text), "size=%s,nr_inodes=16384,mode=0711%s", o->size,
-		         extra[i]);
+		snprintf(text, sizeof(text), "size=%s,nr_inodes=16384,mode=0711%s",
+		         o->size, extra[i]);
 		if (mount("vault-agent", o->dir, "tmpfs", flags, text) == 0)
 			return 0;
 		if (errno != EINVAL)
@@ -129,7 +131,8 @@ static int mount_over(const struct tmpfs_options *o, int *fd, struct err *e)
 {
 	if (mount_tmpfs(o) != 0) {
 		if (o->mode == TMPFS_MOUNT)
-			return err_sys(e, ERR_DENIED, errno, "mounting a tmpfs at '%s'", o->dir);
+			return err_sys(e, ERR_DENIED, errno, "mounting a tmpfs at '%s'",
+			               o->dir);
 		return ERR_OK;
 	}
 	close(*fd);
@@ -150,13 +153,15 @@ int tmpfs_prepare(const struct tmpfs_options *o, int *fd, struct tmpfs_info *inf
 		return rc;
 	info->memory = tmpfs_is_memory(dir);
 	info->own_mount = is_mount_point(dir);
-	info->noswap = info->memory && (is_ramfs(dir) || !swap_is_on() || mounted_noswap(o->dir));
+	info->noswap = info->memory &&
+	               (is_ramfs(dir) || !swap_is_on() || mounted_noswap(o->dir));
 	if (!info->memory && !o->allow_disk)
-		return err_set(e, ERR_DENIED,
-		               "'%s' is on a disk and no tmpfs could be mounted there: run as "
-		               "root, choose a directory on a tmpfs as run_dir (/dev/shm/…, "
-		               "$XDG_RUNTIME_DIR/…), or set allow_disk: true",
-		               o->dir);
+		return err_set(
+			e, ERR_DENIED,
+			"'%s' is on a disk and no tmpfs could be mounted there: run as "
+			"root, choose a directory on a tmpfs as run_dir (/dev/shm/…, "
+			"$XDG_RUNTIME_DIR/…), or set allow_disk: true",
+			o->dir);
 	*fd = dir;
 	dir = -1;
 	return ERR_OK;

@@ -4,9 +4,9 @@
 /*
  * tmpfs - the memory-backed directory that files are delivered into.
  *
- * A mount of ours is made once and never unmounted: what containers bound before must stay
- * what we write to.  A directory on another tmpfs is taken as it is; one on a disk is
- * refused unless that was asked for.
+ * A mount of ours is made once and never unmounted: what containers bound before must
+ * stay what we write to.  A directory on another tmpfs is taken as it is; one on a disk
+ * is refused unless that was asked for.
  */
 #include <stdbool.h>
 
@@ -31,8 +31,8 @@ struct tmpfs_info {
 	bool noswap;    /* its pages never reach a swap device */
 };
 
-/** tmpfs_prepare(o, fd, info, e): make the directory (mode 0711), mount if need be; *fd is a directory that the caller owns.
- * ERR_DENIED: it is on a disk. */
+/** tmpfs_prepare(o, fd, info, e): make the directory (mode 0711), mount if need be; *fd
+ * is a directory that the caller owns. ERR_DENIED: it is on a disk. */
 int tmpfs_prepare(const struct tmpfs_options *o, int *fd, struct tmpfs_info *info,
                   struct err *e) MUST_CHECK;
 

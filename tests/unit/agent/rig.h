@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_AGENT_RIG_H
 #define TESTS_UNIT_AGENT_RIG_H
-/* rig - what the agent's tests share: a directory of their own, on tmpfs where that matters. */
+/* rig - what the agent's tests share: a directory of their own, on tmpfs where that
+ * matters. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,8 +18,8 @@
 static char rig_dir[PATH_MAX];
 static struct err e UNUSED;
 
-static inline int rig_remove(const char *path, const struct stat *st UNUSED, int kind UNUSED,
-                             struct FTW *ftw UNUSED)
+static inline int rig_remove(const char *path, const struct stat *st UNUSED,
+                             int kind UNUSED, struct FTW *ftw UNUSED)
 {
 	return remove(path);
 }
@@ -65,7 +66,8 @@ static inline bool rig_exists(const char *name)
 	return lstat(rig_path(name, path), &st) == 0;
 }
 
-/* Does any file below the directory hold ${text}?  tmpfs files are small: read them whole. */
+/* Does any file below the directory hold ${text}?  tmpfs files are small: read them
+ * whole. */
 static const char *rig_needle;
 static bool rig_found;
 static inline int rig_grep_one(const char *path, const struct stat *st UNUSED, int kind,

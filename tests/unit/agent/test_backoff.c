@@ -10,7 +10,9 @@ TestSuite(backoff, .timeout = 20);
 
 Test(backoff, waits_longer_each_time_up_to_a_minute)
 {
-	static const int64_t most[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000 };
+	static const int64_t most[] = {
+		1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000
+	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(most); i++) {
 		cr_assert_eq(backoff_delay(i, UINT32_MAX), most[i], "attempt %u: %lld", i,
@@ -30,7 +32,8 @@ Test(backoff, spreads_evenly)
 Test(backoff, renews_between_60_and_80_percent)
 {
 	cr_assert_eq(backoff_renew_at(1000, 24 * HOUR, 0), 1000 + 24 * HOUR / 5 * 3);
-	cr_assert_eq(backoff_renew_at(1000, 24 * HOUR, UINT32_MAX), 1000 + 24 * HOUR / 5 * 4);
+	cr_assert_eq(backoff_renew_at(1000, 24 * HOUR, UINT32_MAX),
+	             1000 + 24 * HOUR / 5 * 4);
 	cr_assert_eq(backoff_renew_at(0, 10000, UINT32_MAX / 2), 6999);
 }
 

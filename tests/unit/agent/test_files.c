@@ -22,12 +22,14 @@ static struct files_value values[2];
 
 static void open_files(const char *text)
 {
-	struct files_options o = { .settings = &s, .run_fd = run_fd, .digest_key = digest_key };
+	struct files_options o = { .settings = &s,
+		                   .run_fd = run_fd,
+		                   .digest_key = digest_key };
 
 	files_free(f);
 	f = NULL;
-	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK, "%s",
-	             e.msg);
+	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK,
+	             "%s", e.msg);
 	cr_assert_eq(files_new(&o, &f, &e), ERR_OK, "%s", e.msg);
 	files_recover(f);
 }
@@ -144,7 +146,8 @@ Test(files, writes_numbers_and_truth_values_and_refuses_objects)
 	values[A] = (struct files_value){ .data = data, .lease_id = "la", .version = 2 };
 	deliver(0);
 	cr_assert_eq(values[A].rc, ERR_INVALID);
-	cr_assert_not_null(strstr(values[A].e.msg, "field 'user'"), "%s", values[A].e.msg);
+	cr_assert_not_null(strstr(values[A].e.msg, "field 'user'"), "%s",
+	                   values[A].e.msg);
 }
 
 Test(files, keeps_a_replaced_generation_for_its_grace)

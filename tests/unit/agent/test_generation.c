@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layout on tmpfs, and that a crash at any step leaves the old or the new, never half. */
+/* The layout on tmpfs, and that a crash at any step leaves the old or the new, never
+ * half. */
 #include "rig.h"
 
 #include <dirent.h>
@@ -29,7 +30,8 @@ TestSuite(generation, .init = setup, .fini = teardown, .timeout = 60);
 
 static struct generation_file file(const char *name, const char *text)
 {
-	return (struct generation_file){ name, geteuid(), getegid(), 0400, text, strlen(text) };
+	return (struct generation_file){ name, geteuid(), getegid(),
+		                         0400, text,      strlen(text) };
 }
 
 static int write_two(unsigned number, const char *user, const char *pw)
@@ -89,8 +91,8 @@ static void look(void *ctx UNUSED)
 	struct stat st;
 
 	steps_seen++;
-	if (lstat(rig_path("b/..g000001/pw", path), &st) == 0 && (st.st_mode & 07777) != 0 &&
-	    (st.st_mode & 07777) != 0440)
+	if (lstat(rig_path("b/..g000001/pw", path), &st) == 0 &&
+	    (st.st_mode & 07777) != 0 && (st.st_mode & 07777) != 0440)
 		_exit(1);
 	if (lstat(path, &st) == 0 && (st.st_mode & 07777) == 0440 && st.st_uid != 65534)
 		_exit(1);
@@ -162,8 +164,10 @@ Test(generation, survives_a_kill_at_every_step)
 		cr_assert_str_eq(rig_read("b/pw"), want, "torn at step %d", at);
 		generation_recover(&d);
 		cr_assert_str_eq(rig_read("b/pw"), want);
-		cr_assert_eq(count_entries(), 4, "step %d leaves %d", at, count_entries());
-		cr_assert_eq(write_two(3, "third", "third"), ERR_OK, "step %d: %s", at, e.msg);
+		cr_assert_eq(count_entries(), 4, "step %d leaves %d", at,
+		             count_entries());
+		cr_assert_eq(write_two(3, "third", "third"), ERR_OK, "step %d: %s", at,
+		             e.msg);
 		cr_assert_str_eq(rig_read("b/pw"), "third");
 		at++;
 	} while (!whole);
@@ -180,7 +184,8 @@ Test(generation, survives_a_kill_in_the_first_generation)
 		whole = crash_while_writing(at++, 1, "a", "b");
 		generation_recover(&d);
 		if (generation_current(&d) == 0)
-			cr_assert_eq(count_entries(), 0, "step %d leaves %d", at, count_entries());
+			cr_assert_eq(count_entries(), 0, "step %d leaves %d", at,
+			             count_entries());
 		else
 			cr_assert_str_eq(rig_read("b/pw"), "b");
 	} while (!whole);
@@ -213,7 +218,8 @@ Test(generation, keeps_the_old_when_there_is_no_room)
 	struct generation_file f;
 	char path[PATH_MAX];
 
-	if (geteuid() != 0 || mount("t", rig_path("b", path), "tmpfs", 0, "size=64k") != 0)
+	if (geteuid() != 0 ||
+	    mount("t", rig_path("b", path), "tmpfs", 0, "size=64k") != 0)
 		cr_skip_test("needs root and mounts");
 	close(d.fd);
 	cr_assert_eq(generation_open(run_fd, "b", 0711, &d, &e), ERR_OK, "%s", e.msg);
@@ -277,8 +283,8 @@ Test(generation, wipes_everything_that_is_ours_and_nothing_else)
 
 Test(generation, refuses_names_that_leave_the_directory)
 {
-	static const char *const bad[] = { "", ".", "..", "..data", "..g000001", "a/b", "/a",
-		                           "../a", "a\nb", "\xff" };
+	static const char *const bad[] = { "",    ".",  "..",   "..data", "..g000001",
+		                           "a/b", "/a", "../a", "a\nb",   "\xff" };
 	static const char *const good[] = { "a", ".hidden", "a..b", "pw.txt" };
 	char longest[257];
 
@@ -288,9 +294,11 @@ Test(generation, refuses_names_that_leave_the_directory)
 	longest[255] = '\0';
 	cr_expect_eq(generation_name_check(longest, "it", &e), ERR_OK);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		cr_expect_eq(generation_name_check(bad[i], "it", &e), ERR_INVALID, "%s", bad[i]);
+		cr_expect_eq(generation_name_check(bad[i], "it", &e), ERR_INVALID, "%s",
+		             bad[i]);
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		cr_expect_eq(generation_name_check(good[i], "it", &e), ERR_OK, "%s", good[i]);
+		cr_expect_eq(generation_name_check(good[i], "it", &e), ERR_OK, "%s",
+		             good[i]);
 }
 
 /* A link in the place of a binding must not lead us elsewhere. */

@@ -94,7 +94,8 @@ Test(identity, notices_damage)
 	size = lseek(fd, 0, SEEK_END);
 	for (off_t n = size - 1; n >= 0; n -= n > 64 ? 37 : 1) {
 		cr_assert_eq(ftruncate(fd, n), 0);
-		cr_assert_eq(identity_load(rig_dir, again, &e), ERR_INTEGRITY, "at %ld", (long)n);
+		cr_assert_eq(identity_load(rig_dir, again, &e), ERR_INTEGRITY, "at %ld",
+		             (long)n);
 	}
 	close(fd);
 }

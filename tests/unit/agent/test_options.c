@@ -34,8 +34,8 @@ Test(options, runs_by_default)
 
 Test(options, takes_values_in_both_forms)
 {
-	cr_assert_eq(PARSE("join", "--server=https://v:1", "--hosts-server", "https://v:2", "--pin",
-	                   PIN, "--token-file", "/t", "--force"),
+	cr_assert_eq(PARSE("join", "--server=https://v:1", "--hosts-server",
+	                   "https://v:2", "--pin", PIN, "--token-file", "/t", "--force"),
 	             ERR_OK, "%s", e.msg);
 	cr_assert_eq(o.command, COMMAND_JOIN);
 	cr_assert_str_eq(o.server, "https://v:1");
@@ -43,7 +43,8 @@ Test(options, takes_values_in_both_forms)
 	cr_assert_str_eq(o.token_file, "/t");
 	cr_assert_eq(o.pins.n, 1);
 	cr_assert(o.force);
-	cr_assert_eq(PARSE("status", "-format", "json", "--socket=/s"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(PARSE("status", "-format", "json", "--socket=/s"), ERR_OK, "%s",
+	             e.msg);
 	cr_assert(o.json);
 	cr_assert_str_eq(o.socket, "/s");
 }
@@ -53,24 +54,26 @@ static void refused(const char **argv, const char *want)
 	cr_expect_eq(parse(argv), ERR_USAGE, "%s", argv[1]);
 	cr_expect_str_eq(e.msg, want);
 }
-#define REFUSED(want, ...) refused((const char *[]){ "vault-agent", __VA_ARGS__, NULL }, want)
+#define REFUSED(want, ...) \
+	refused((const char *[]){ "vault-agent", __VA_ARGS__, NULL }, want)
 
 Test(options, says_what_is_wrong)
 {
 	REFUSED("there is no command 'jion' (try: vault-agent help)", "jion");
 	REFUSED("there is no option '--x' here (try: vault-agent help)", "run", "--x");
-	REFUSED("there is no option '--force' here (try: vault-agent help)", "run", "--force");
+	REFUSED("there is no option '--force' here (try: vault-agent help)", "run",
+	        "--force");
 	REFUSED("--config needs a value", "run", "--config");
 	REFUSED("--config needs a value", "run", "--config=");
 	REFUSED("--force takes no value", "join", "--force=yes");
 	REFUSED("--format must be table or json", "status", "--format", "xml");
-	REFUSED("--server: plain http:// is for loopback addresses alone: use https://", "join",
-	        "--server", "http://vault:8200");
+	REFUSED("--server: plain http:// is for loopback addresses alone: use https://",
+	        "join", "--server", "http://vault:8200");
 }
 
 /* A token on the command line is neither taken nor repeated. */
 Test(options, takes_no_token)
 {
-	REFUSED("there is one word too many; a token is never given on the command line", "join",
-	        "vlt_j_secret");
+	REFUSED("there is one word too many; a token is never given on the command line",
+	        "join", "vlt_j_secret");
 }

@@ -30,7 +30,8 @@ static json_t *order(const char *op, const unsigned char host[16], uint64_t gene
 {
 	unsigned char msg[ORDER_MESSAGE_MAX], sig[64];
 	size_t n = order_message(op, host, generation, msg);
-	json_t *o = json_pack("{s:s, s:I}", "op", op, "generation", (json_int_t)generation);
+	json_t *o = json_pack("{s:s, s:I}", "op", op, "generation",
+	                      (json_int_t)generation);
 
 	cr_assert_gt(n, 0);
 	crypto_sign_detached(sig, NULL, msg, n, vault_sk);

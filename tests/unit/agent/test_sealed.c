@@ -50,7 +50,8 @@ static struct value *body_of(const struct made *m)
 	return body;
 }
 
-/* As the vault makes it: sealed(signature || body), the signature over context || body. */
+/* As the vault makes it: sealed(signature || body), the signature over context || body.
+ */
 static char *seal(const struct value *body)
 {
 	static const char context[] = "vault/host-value/v1";

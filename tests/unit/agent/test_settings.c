@@ -48,13 +48,14 @@ Test(settings, reads_files_and_finds_each_secret_once)
 {
 	const struct settings_file *f;
 
-	cr_assert_eq(parse("server: https://v:8200\nhosts_server: https://v:8201\npins: " PIN
-	                   "\nrun_dir: /dev/shm/x\ngrace: 5s\ntmpfs: existing\nfiles:\n"
-	                   "- {path: secret/app/db, field: user, binding: db}\n"
-	                   "- {path: secret/app/tls, field: key, binding: db, name: tls.key, mode: "
-	                   "0440}\n"
-	                   "- {path: secret/app/db, field: password, binding: db, name: pw}\n"),
-	             ERR_OK, "%s", e.msg);
+	cr_assert_eq(
+		parse("server: https://v:8200\nhosts_server: https://v:8201\npins: " PIN
+	              "\nrun_dir: /dev/shm/x\ngrace: 5s\ntmpfs: existing\nfiles:\n"
+	              "- {path: secret/app/db, field: user, binding: db}\n"
+	              "- {path: secret/app/tls, field: key, binding: db, name: tls.key, mode: "
+	              "0440}\n"
+	              "- {path: secret/app/db, field: password, binding: db, name: pw}\n"),
+		ERR_OK, "%s", e.msg);
 	f = settings_files(&s);
 	cr_assert_eq(s.files.n, 3);
 	cr_assert_eq(s.n_paths, 2);
@@ -79,27 +80,40 @@ struct bad_case {
 	char text[200];
 	char want[200];
 };
-/* clang-format off */
 static const struct bad_case bad_cases[] = {
-	{ "server: ftp://v\n", "agent.yaml:1: server: must begin with https://" },
-	{ "server: http://vault:8200\n", "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://" },
-	{ "server: http://127.0.0.1.evil.net\n", "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://" },
-	{ "server: https://v:8200/x\n", "agent.yaml:1: server: must read https://HOST:PORT and nothing more" },
-	{ "server: https://u@v\n", "agent.yaml:1: server: must read https://HOST:PORT and nothing more" },
-	{ "server: https://v:99999\n", "agent.yaml:1: server: must read https://HOST:PORT and nothing more" },
-	{ "state_dir: var\n", "agent.yaml:1: state_dir: must be an absolute path without a '/' at its end" },
-	{ "tmpfs_size: 16m,mode=0777\n", "agent.yaml:1: tmpfs_size: must be a size such as 16m" },
-	{ "log_level: loud\n", "agent.yaml:1: log_level: must be error, warn, info or debug" },
-	{ FILES(", name: ../x"), "agent.yaml:2: files[0].name: it must be a plain name without '/'" },
-	{ FILES(", name: ..data"), "agent.yaml:2: files[0].name: it must not be '.' or begin with '..'" },
-	{ FILES(", owner: no-such-user"), "agent.yaml:2: files[0].owner: there is no user 'no-such-user'" },
-	{ FILES(", group: no-such-group"), "agent.yaml:2: files[0].group: there is no group 'no-such-group'" },
-	{ "files:\n- {path: secret, field: f, binding: b}\n", "agent.yaml:2: files[0].path: must name one secret, such as secret/app/db" },
-	{ FILES("") "- {path: secret/b, field: g, binding: b, name: f}\n", "file 'b/f' is there twice" },
-	{ FILES("") "- {path: secret/b, field: g, binding: b, dir_mode: 0755}\n", "binding 'b' has two different values of dir_mode" },
-	{ FILES(", mode: 04755"), "file 'b/f': mode must be at most 0777" },
+	{"server: ftp://v\n",						     "agent.yaml:1: server: must begin with https://"},
+	{ "server: http://vault:8200\n",
+         "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://"                                      },
+	{ "server: http://127.0.0.1.evil.net\n",
+         "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://"                                      },
+	{ "server: https://v:8200/x\n",
+         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	{ "server: https://u@v\n",
+         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	{ "server: https://v:99999\n",
+         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	{ "state_dir: var\n",
+         "agent.yaml:1: state_dir: must be an absolute path without a '/' at its end"                                             },
+	{ "tmpfs_size: 16m,mode=0777\n",
+         "agent.yaml:1: tmpfs_size: must be a size such as 16m"								   },
+	{ "log_level: loud\n",
+         "agent.yaml:1: log_level: must be error, warn, info or debug"                                                            },
+	{ FILES(", name: ../x"),
+         "agent.yaml:2: files[0].name: it must be a plain name without '/'"                                                       },
+	{ FILES(", name: ..data"),
+         "agent.yaml:2: files[0].name: it must not be '.' or begin with '..'"                                                     },
+	{ FILES(", owner: no-such-user"),
+         "agent.yaml:2: files[0].owner: there is no user 'no-such-user'"                                                          },
+	{ FILES(", group: no-such-group"),
+         "agent.yaml:2: files[0].group: there is no group 'no-such-group'"                                                        },
+	{ "files:\n- {path: secret, field: f, binding: b}\n",
+         "agent.yaml:2: files[0].path: must name one secret, such as secret/app/db"                                               },
+	{ FILES("") "- {path: secret/b, field: g, binding: b, name: f}\n",
+         "file 'b/f' is there twice"											      },
+	{ FILES("") "- {path: secret/b, field: g, binding: b, dir_mode: 0755}\n",
+         "binding 'b' has two different values of dir_mode"								       },
+	{ FILES(", mode: 04755"),						 "file 'b/f': mode must be at most 0777"         },
 };
-/* clang-format on */
 
 Test(settings, names_file_line_and_key)
 {
@@ -107,7 +121,8 @@ Test(settings, names_file_line_and_key)
 		const struct bad_case *c = &bad_cases[i];
 
 		cr_expect_eq(parse(c->text), ERR_USAGE, "%s", c->text);
-		cr_expect_not_null(strstr(e.msg, c->want), "wanted '%s', got '%s'", c->want, e.msg);
+		cr_expect_not_null(strstr(e.msg, c->want), "wanted '%s', got '%s'",
+		                   c->want, e.msg);
 		cr_expect_eq(strncmp(e.msg, "agent.yaml:", 11), 0, "%s", e.msg);
 	}
 }
@@ -122,10 +137,12 @@ Test(settings, refuses_pins_that_are_none)
 Test(settings, lets_plain_http_reach_loopback)
 {
 	static const char *const good[] = { "http://127.0.0.1:8200", "http://localhost:1",
-		                            "http://[::1]:8200", "https://vault.example" };
+		                            "http://[::1]:8200",
+		                            "https://vault.example" };
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		cr_expect_eq(settings_check_url(good[i], &e), ERR_OK, "%s: %s", good[i], e.msg);
+		cr_expect_eq(settings_check_url(good[i], &e), ERR_OK, "%s: %s", good[i],
+		             e.msg);
 }
 
 /* As an ordinary user: a file for somebody else is refused at once, by name. */
@@ -143,8 +160,9 @@ Test(settings, only_root_gives_files_away)
 		if (setgid(65534) != 0 || setuid(65534) != 0)
 			_exit(2);
 		_exit(parse(text) == ERR_USAGE &&
-		                      strstr(e.msg, "file 'b/f': only root can give a file to "
-		                                    "owner 'root'") != NULL
+		                      strstr(e.msg,
+		                             "file 'b/f': only root can give a file to "
+		                             "owner 'root'") != NULL
 		              ? 0
 		              : 1);
 	}

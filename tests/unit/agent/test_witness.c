@@ -64,8 +64,8 @@ static const char *checkpoint(size_t n, size_t twist)
 	return out;
 }
 
-static int read_node(void *ctx UNUSED, unsigned level, uint64_t index, unsigned char out[32],
-                     struct err *why UNUSED)
+static int read_node(void *ctx UNUSED, unsigned level, uint64_t index,
+                     unsigned char out[32], struct err *why UNUSED)
 {
 	struct merkle_frontier f = { .size = 0 };
 
@@ -88,8 +88,10 @@ static struct merkle_proof proof(uint64_t from, uint64_t to)
 
 Test(witness, takes_the_first_and_knows_it_again)
 {
-	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST, "%s", e.msg);
-	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_KNOWN, "%s", e.msg);
+	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST, "%s",
+	             e.msg);
+	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_KNOWN, "%s",
+	             e.msg);
 	cr_assert(witness_trusts(&w));
 }
 
@@ -101,7 +103,8 @@ Test(witness, follows_a_log_that_grows_and_remembers)
 	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST);
 	cr_assert_eq(witness_see(&w, checkpoint(23, NONE), &e), WITNESS_ASK);
 	cr_assert_eq(w.last.size, 10);
-	cr_assert_eq(witness_advance(&w, checkpoint(23, NONE), &p, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(witness_advance(&w, checkpoint(23, NONE), &p, &e), ERR_OK, "%s",
+	             e.msg);
 	cr_assert_eq(w.last.size, 23);
 	cr_assert_eq(witness_open(&again, rig_dir, key_text, &e), ERR_OK, "%s", e.msg);
 	cr_assert_eq(again.last.size, 23);
@@ -147,7 +150,8 @@ Test(witness, asks_before_it_judges_a_smaller_tree)
 	cr_assert_eq(witness_see(&w, checkpoint(9, NONE), &e), WITNESS_ASK);
 	cr_assert_not(witness_trusts(&w));
 	cr_assert_not(w.alarm);
-	cr_assert_eq(witness_advance(&w, checkpoint(12, NONE), &p, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(witness_advance(&w, checkpoint(12, NONE), &p, &e), ERR_OK, "%s",
+	             e.msg);
 	cr_assert(witness_trusts(&w));
 }
 
