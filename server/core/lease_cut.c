@@ -4,26 +4,12 @@
 
 #include "arena.h"
 #include "auth_token.h"
-#include "jobs.h"
 #include "lease_impl.h"
-#include "rng.h"
 
 #define SLICE_LEASES 64
 #define SLICE_HOSTS  8
 /* A revoked host's token can do nothing but learn of the revocation; for this long. */
 #define LAST_WORD_MS 2000
-
-/* Like job_start(), but not at once. */
-static int start_job(struct core *c, struct value *body, int64_t due, struct err *e)
-{
-	struct store_object o = {
-		.kind = KIND_JOB, .id_len = 16, .due = due, .body = body
-	};
-
-	rng_bytes(o.id, o.id_len);
-	jobs_dirty(c);
-	return store_put(c, &o, e);
-}
 
 static int end_some(struct core *c, struct arena *a, struct leases *ls,
                     enum lease_end why, size_t limit, bool *more, struct err *e)
@@ -63,7 +49,7 @@ int lease_revoke_host(struct core *c, struct arena *a, const unsigned char host_
 	value_set_str(a, body, "what", "host");
 	value_set_bytes(a, body, "host", host_id, HOST_ID);
 	core_wake(c, WAIT_HOST, host_id);
-	return start_job(c, body, c->now_ms + LAST_WORD_MS, e);
+	return lease_job_start(c, body, c->now_ms + LAST_WORD_MS, e);
 }
 
 int lease_cut_slice(struct core *c, struct arena *a, struct store_object *job, bool *done,
@@ -94,14 +80,14 @@ static struct value *role_body(struct arena *a, const char *name,
 	value_set_str(a, body, "job", "lease-fanout");
 	value_set_str(a, body, "what", "role");
 	value_set_str(a, body, "role", name);
-	if (after != NULL)
+	if (after != NULL && (after = arena_dup(a, after, HOST_ID)) != NULL)
 		value_set_bytes(a, body, "after", after, HOST_ID);
 	return body;
 }
 
 int lease_role_changed(struct core *c, struct arena *a, const char *name, struct err *e)
 {
-	return start_job(c, role_body(a, name, NULL), c->now_ms, e);
+	return lease_job_start(c, role_body(a, name, NULL), c->now_ms, e);
 }
 
 struct hosts {

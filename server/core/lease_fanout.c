@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "jobs.h"
 #include "lease_impl.h"
+#include "rng.h"
 #include "rotation.h"
 
 #define SLICE 64
@@ -80,20 +81,43 @@ static int mark_all(struct core *c, struct arena *a, struct leases *ls,
 	return rc;
 }
 
+/* The body outlives what it is made from. */
+static void set_copy(struct arena *a, struct value *b, const char *key, const void *p,
+                     size_t n)
+{
+	void *copy = arena_dup(a, p, n);
+
+	if (copy != NULL)
+		value_set_bytes(a, b, key, copy, n);
+}
+
 static struct value *job_body(struct arena *a, const struct change *ch,
                               const struct lease *last)
 {
 	struct value *b = value_object(a);
 
+	value_set_str(a, b, "job", "lease-fanout");
 	value_set_str(a, b, "what", "secret");
-	value_set_bytes(a, b, "secret", ch->secret, sizeof(ch->secret));
+	set_copy(a, b, "secret", ch->secret, sizeof(ch->secret));
 	value_set_int(a, b, "version", ch->version);
 	value_set_int(a, b, "seq", ch->seq);
 	value_set_bool(a, b, "gone", ch->gone);
 	value_set_bool(a, b, "counted", ch->counted);
-	value_set_bytes(a, b, "attempt", ch->attempt, sizeof(ch->attempt));
-	value_set_bytes(a, b, "after", last->o.id, LEASE_ID);
+	set_copy(a, b, "attempt", ch->attempt, sizeof(ch->attempt));
+	set_copy(a, b, "after", last->o.id, LEASE_ID);
 	return b;
+}
+
+/* Like job_start(), for a body that says whose job it is already. */
+int lease_job_start(struct core *c, struct value *body, int64_t due, struct err *e)
+{
+	struct store_object o = {
+		.kind = KIND_JOB, .id_len = 16, .due = due, .body = body
+	};
+
+	rng_bytes(o.id, o.id_len);
+	jobs_dirty(c);
+	return store_put(c, &o, e);
 }
 
 int lease_secret_changed(struct core *c, struct arena *a,
@@ -102,7 +126,6 @@ int lease_secret_changed(struct core *c, struct arena *a,
 {
 	struct change ch = { .version = version, .gone = strcmp(op, "revoke") == 0 };
 	struct leases ls = { .a = a };
-	unsigned char job[16];
 	int rc;
 
 	memcpy(ch.secret, secret_id, sizeof(ch.secret));
@@ -115,8 +138,7 @@ int lease_secret_changed(struct core *c, struct arena *a,
 	            ERR_OK ||
 	    (rc = mark_all(c, a, &ls, &ch, ch.seq, e)) != ERR_OK || ls.n < SLICE)
 		return rc;
-	return job_start(c, a, "lease-fanout", job_body(a, &ch, &ls.at[ls.n - 1]), job,
-	                 e);
+	return lease_job_start(c, job_body(a, &ch, &ls.at[ls.n - 1]), c->now_ms, e);
 }
 
 static int read_bytes(const struct value *b, const char *key, unsigned char *out,
@@ -154,12 +176,8 @@ static int secret_slice(struct core *c, struct arena *a, struct store_object *jo
 	    (rc = mark_all(c, a, &ls, &ch, rev, e)) != ERR_OK)
 		return rc;
 	*done = ls.n < SLICE;
-	if (!*done) {
-		struct value *body = job_body(a, &ch, &ls.at[ls.n - 1]);
-
-		value_set_str(a, body, "job", "lease-fanout");
-		job->body = body;
-	}
+	if (!*done)
+		job->body = job_body(a, &ch, &ls.at[ls.n - 1]);
 	return ERR_OK;
 }
 

@@ -122,6 +122,10 @@ void lease_renew(const struct core *c, struct lease *l, int64_t ttl_ms);
 int lease_role_changed(struct core *c, struct arena *a, const char *name, struct err *e)
 	MUST_CHECK;
 
+/** lease_job_start(c, body, due, e): a job for lease_fanout_slice(); ${body} names itself
+ * and what it is about. */
+int lease_job_start(struct core *c, struct value *body, int64_t due, struct err *e)
+	MUST_CHECK;
 /* Parts of lease_fanout_slice(), by what the job is about. */
 int lease_cut_slice(struct core *c, struct arena *a, struct store_object *job, bool *done,
                     struct err *e) MUST_CHECK;

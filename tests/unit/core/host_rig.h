@@ -177,8 +177,8 @@ UNUSED static void agent_start(struct agent *ag, const char *name, const char *r
 
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
 {
-	return rig_ask_as(ag->token, HTTP_POST,
-	                  arena_printf(rig.a, "sys/agent/%s", what), fields);
+	return rig_ask_as(ag->token, HTTP_POST, arena_printf(rig.a, "sys/agent/%s", what),
+	                  fields);
 }
 
 /* Ask for a lease; returns its id. */
@@ -192,8 +192,8 @@ UNUSED static char *agent_lease(struct agent *ag, const char *path)
 	return arena_str(rig.a, rig_got("data.leases.0.lease_id"));
 }
 
-/* Fetch one lease and open it: *version, and the text of field ${field}; the error of the item
- * if it has one. */
+/* Fetch one lease and open it: *version, and the text of field ${field}; the error of the
+ * item if it has one. */
 UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
                                       const char *field, int64_t *version)
 {
@@ -213,8 +213,8 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 	sealed = value_get(item, "sealed");
 	n = sealed->len - crypto_box_SEALBYTES;
 	plain = arena_alloc(rig.a, n + 64);
-	cr_assert_eq(crypto_box_seal_open(plain, (const unsigned char *)sealed->text, sealed->len,
-	                                  ag->box_pk, ag->box_sk),
+	cr_assert_eq(crypto_box_seal_open(plain, (const unsigned char *)sealed->text,
+	                                  sealed->len, ag->box_pk, ag->box_sk),
 	             0);
 	put(&head, "vault/host-value/v1", 20);
 	{
@@ -251,7 +251,8 @@ UNUSED static int64_t agent_apply(struct agent *ag, const char *lease)
 
 	agent_fetch(ag, lease, "password", &version);
 	cr_assert_gt(version, 0, "%s", rig_got(""));
-	cr_assert_eq(agent_ack_state(ag, lease, version, "applied"), 204, "%s", rig_got(""));
+	cr_assert_eq(agent_ack_state(ag, lease, version, "applied"), 204, "%s",
+	             rig_got(""));
 	return version;
 }
 
@@ -296,7 +297,8 @@ UNUSED static void run_timers(void)
 UNUSED static void put_secret(const char *path, const char *password)
 {
 	ASK(200, HTTP_POST, arena_printf(rig.a, "secret/data/%s", path),
-	    arena_printf(rig.a, "{\"data\":{\"password\":\"%s\",\"user\":\"u\"}}", password));
+	    arena_printf(rig.a, "{\"data\":{\"password\":\"%s\",\"user\":\"u\"}}",
+	                 password));
 }
 
 UNUSED static void make_role(const char *name, const char *path)

@@ -30,9 +30,9 @@ static struct generate_rule rule_of(const struct rule_case *c)
 {
 	struct generate_rule r = { .length = c->length, .classes = c->classes };
 
-	memcpy(r.alphabet, c->alphabet, strlen(c->alphabet) + 1 > sizeof(r.alphabet)
-	                                        ? sizeof(r.alphabet)
-	                                        : strlen(c->alphabet) + 1);
+	memcpy(r.alphabet, c->alphabet,
+	       strlen(c->alphabet) + 1 > sizeof(r.alphabet) ? sizeof(r.alphabet)
+	                                                    : strlen(c->alphabet) + 1);
 	return r;
 }
 
@@ -96,11 +96,13 @@ static double chi_square(const long *counts, size_t n, long total)
 	double expect = (double)total / (double)n, sum = 0;
 
 	for (size_t i = 0; i < n; i++)
-		sum += ((double)counts[i] - expect) * ((double)counts[i] - expect) / expect;
+		sum += ((double)counts[i] - expect) * ((double)counts[i] - expect) /
+		       expect;
 	return sum;
 }
 
-/* Five standard deviations above the mean of the distribution (mean n - 1, variance 2(n - 1)). */
+/* Five standard deviations above the mean of the distribution (mean n - 1, variance 2(n -
+ * 1)). */
 static double limit_for(size_t n)
 {
 	double k = (double)(n - 1), root = 1;
@@ -115,7 +117,8 @@ struct alphabet_case {
 };
 ParameterizedTestParameters(generate, every_character_is_equally_likely)
 {
-	/* Sizes that do not divide 256: without rejection the first 256 mod n come more often. */
+	/* Sizes that do not divide 256: without rejection the first 256 mod n come more
+	 * often. */
 	static struct alphabet_case c[] = {
 		{ "abc" },
 		{ "0123456789" },

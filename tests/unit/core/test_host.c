@@ -106,7 +106,8 @@ Test(host, join_refusals_change_nothing)
 	/* A key on which nothing can be sealed. */
 	other = ag;
 	memset(other.box_pk, 0, 32);
-	ASK_AS(400, NULL, HTTP_POST, "auth/host/join", join_fields(&other, token, no_pin));
+	ASK_AS(400, NULL, HTTP_POST, "auth/host/join",
+	       join_fields(&other, token, no_pin));
 	ASK_AS(400, NULL, HTTP_POST, "auth/host/join", "{}");
 	cr_assert_eq(rows(), before);
 	cr_assert_str_eq(alarms(&ag), "-");
@@ -275,7 +276,8 @@ Test(host, generations_survive_a_restart)
 	cr_assert_eq(agent_login(&ag), 200);
 }
 
-/* The order names host and generation and is signed by the key that was pinned at join. */
+/* The order names host and generation and is signed by the key that was pinned at join.
+ */
 static void check_order(const struct agent *ag, const struct value *order)
 {
 	const struct value *sig = value_get(order, "signature");
@@ -290,8 +292,8 @@ static void check_order(const struct agent *ag, const struct value *order)
 	put_u64(&b, (uint64_t)value_int_or(order, "generation", -1));
 	cr_assert_geq(value_int_or(order, "generation", -1), ag->generation);
 	cr_assert(sig != NULL && sig->len == 64);
-	cr_assert_eq(crypto_sign_verify_detached((const unsigned char *)sig->text, b.at, b.n,
-	                                         ag->order_pk),
+	cr_assert_eq(crypto_sign_verify_detached((const unsigned char *)sig->text, b.at,
+	                                         b.n, ag->order_pk),
 	             0);
 }
 
@@ -365,7 +367,8 @@ Test(host, roles_are_kept_and_checked)
 {
 	ASK(200, HTTP_GET, "sys/hosts/roles/web", NULL);
 	GOT("data", "{name:web,description:,paths:[secret/app/*],ttl:86400}");
-	ASK(204, HTTP_POST, "sys/hosts/roles/web", "{\"ttl\":\"1h\",\"description\":\"d\"}");
+	ASK(204, HTTP_POST, "sys/hosts/roles/web",
+	    "{\"ttl\":\"1h\",\"description\":\"d\"}");
 	ASK(200, HTTP_GET, "sys/hosts/roles/WEB", NULL);
 	GOT("data", "{name:web,description:d,paths:[secret/app/*],ttl:3600}");
 	make_role("all", "secret/*");
@@ -388,13 +391,20 @@ struct path_case {
 ParameterizedTestParameters(host, role_paths)
 {
 	static struct path_case c[] = {
-		{ "secret/app/db", 204 },    { "secret/app/*", 204 },
-		{ "secret/*", 204 },         { "secret/app*", 204 },
-		{ "*", 400 },                { "sec*", 400 },
-		{ "sys/*", 400 },            { "secret/", 400 },
-		{ "secret/app/", 400 },      { "secret/*/db", 400 },
-		{ "secret/app/**", 400 },    { "secret/../sys/x", 400 },
-		{ "nowhere/app/db", 400 },   { "secret/app//db", 400 },
+		{"secret/app/db",    204},
+		{ "secret/app/*",    204},
+		{ "secret/*",        204},
+		{ "secret/app*",     204},
+		{ "*",               400},
+		{ "sec*",            400},
+		{ "sys/*",           400},
+		{ "secret/",         400},
+		{ "secret/app/",     400},
+		{ "secret/*/db",     400},
+		{ "secret/app/**",   400},
+		{ "secret/../sys/x", 400},
+		{ "nowhere/app/db",  400},
+		{ "secret/app//db",  400},
 	};
 	return cr_make_param_array(struct path_case, c, ARRAY_LEN(c));
 }
@@ -411,11 +421,16 @@ struct match_case {
 ParameterizedTestParameters(host, role_patterns)
 {
 	static struct match_case c[] = {
-		{ "secret/a", "secret/a", 1 },    { "secret/a", "secret/ab", 0 },
-		{ "secret/a", "secret/A", 0 },    { "secret/a/*", "secret/a/b", 1 },
-		{ "secret/a/*", "secret/a/b/c", 1 }, { "secret/a/*", "secret/a", 0 },
-		{ "secret/a/*", "secret/ab", 0 }, { "secret/a/*", "secret/a/", 0 },
-		{ "secret/a*", "secret/ab", 1 },  { "secret/a*", "secret/b", 0 },
+		{"secret/a",    "secret/a",     1},
+                { "secret/a",   "secret/ab",    0},
+		{ "secret/a",   "secret/A",     0},
+                { "secret/a/*", "secret/a/b",   1},
+		{ "secret/a/*", "secret/a/b/c", 1},
+                { "secret/a/*", "secret/a",     0},
+		{ "secret/a/*", "secret/ab",    0},
+                { "secret/a/*", "secret/a/",    0},
+		{ "secret/a*",  "secret/ab",    1},
+                { "secret/a*",  "secret/b",     0},
 	};
 	return cr_make_param_array(struct match_case, c, ARRAY_LEN(c));
 }
@@ -457,15 +472,16 @@ Test(host, pins_are_announced_and_bound)
 	ASK(400, HTTP_POST, "sys/hosts/pins", "{\"next\":\"abc\"}");
 	set_pin("next", next);
 	ASK(200, HTTP_GET, "sys/hosts/pins", NULL);
-	GOT("data.pins", arena_printf(rig.a, "[sha256//%s,sha256//%s]", b64(now, 32),
-	                              b64(next, 32)));
+	GOT("data.pins",
+	    arena_printf(rig.a, "[sha256//%s,sha256//%s]", b64(now, 32), b64(next, 32)));
 	token = agent_add(&ag, "web-1", "web");
 	cr_assert_str_eq(rig_got("data.server_pins.0"),
 	                 arena_printf(rig.a, "sha256//%s", b64(now, 32)));
 	{
 		unsigned char other[32] = { 9 };
 
-		ASK_AS(400, NULL, HTTP_POST, "auth/host/join", join_fields(&ag, token, other));
+		ASK_AS(400, NULL, HTTP_POST, "auth/host/join",
+		       join_fields(&ag, token, other));
 	}
 	ASK_AS(200, NULL, HTTP_POST, "auth/host/join", join_fields(&ag, token, now));
 }
