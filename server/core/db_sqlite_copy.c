@@ -119,11 +119,12 @@ void db_copy_abort(struct db_copy *cp)
 
 int db_backup(struct db *db, const char *path, struct err *e)
 {
-	struct db_copy *cp;
+	struct db_copy *cp = NULL;
 	bool done;
 	int rc;
 
-	if ((rc = db_copy_start(db, path, &cp, e)) != ERR_OK)
+	rc = db_copy_start(db, path, &cp, e);
+	if (cp == NULL)
 		return rc;
 	rc = db_copy_step(cp, -1, &done, e);
 	if (rc != ERR_OK || !done) {

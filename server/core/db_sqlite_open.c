@@ -122,23 +122,32 @@ static int sync_through(sqlite3_vfs *vfs, sqlite3_file *f, const char *name)
 	return vfs->xDelete(vfs, side, 1);
 }
 
-static int sync_file_and_directory(struct db *db, const struct db_options *o,
-                                   struct err *e)
+static int sync_full_name(sqlite3_vfs *vfs, const char *full)
 {
-	sqlite3_vfs *vfs = sqlite3_vfs_find(o->vfs);
-	char full[PATH_MAX], journal[PATH_MAX + 16], wal[PATH_MAX + 16];
-	AUTO_FREE sqlite3_file *f = calloc(1, (size_t)vfs->szOsFile);
+	char journal[PATH_MAX + 16], wal[PATH_MAX + 16];
+	sqlite3_file *f = calloc(1, (size_t)vfs->szOsFile);
 	const char *name;
-	int rc = vfs->xFullPathname(vfs, o->path, sizeof(full), full);
+	int rc;
 
-	/* SQLITE_OK_SYMLINK says that a part of the path is a symbolic link. */
-	if ((rc & 0xff) != SQLITE_OK)
-		return db_fail(db, rc, "syncing the new database", e);
 	snprintf(journal, sizeof(journal), "%s-journal", full);
 	snprintf(wal, sizeof(wal), "%s-wal", full);
 	name = sqlite3_create_filename(full, journal, wal, 0, NULL);
 	rc = name == NULL || f == NULL ? SQLITE_NOMEM : sync_through(vfs, f, name);
 	sqlite3_free_filename(name);
+	free(f);
+	return rc;
+}
+
+static int sync_file_and_directory(struct db *db, const struct db_options *o,
+                                   struct err *e)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(o->vfs);
+	char full[PATH_MAX];
+	int rc = vfs->xFullPathname(vfs, o->path, sizeof(full), full);
+
+	/* SQLITE_OK_SYMLINK says that a part of the path is a symbolic link. */
+	if ((rc & 0xff) == SQLITE_OK)
+		rc = sync_full_name(vfs, full);
 	return rc == SQLITE_OK ? ERR_OK : db_fail(db, rc, "syncing the new database", e);
 }
 
@@ -243,19 +252,25 @@ static int record_migration(struct db *db, const struct migration *m, int64_t no
 	return rc == SQLITE_DONE ? ERR_OK : db_fail(db, rc, "recording a migration", e);
 }
 
-static int apply_one(struct db *db, const struct migration *m, int64_t now, struct err *e)
+static int apply_sql(struct db *db, const struct migration *m, int64_t now, struct err *e)
 {
-	struct err ignored;
 	int rc;
 
-	if ((rc = db_exec(db, "BEGIN IMMEDIATE", m->name, e)) != ERR_OK)
+	if ((rc = db_exec(db, "BEGIN IMMEDIATE", m->name, e)) != ERR_OK ||
+	    (rc = db_exec(db, m->sql, m->name, e)) != ERR_OK ||
+	    (rc = record_migration(db, m, now, e)) != ERR_OK)
 		return rc;
-	if ((rc = db_exec(db, m->sql, m->name, e)) == ERR_OK &&
-	    (rc = record_migration(db, m, now, e)) == ERR_OK &&
-	    (rc = db_exec(db, "COMMIT", m->name, e)) == ERR_OK)
+	return db_exec(db, "COMMIT", m->name, e);
+}
+
+static int apply_one(struct db *db, const struct migration *m, int64_t now, struct err *e)
+{
+	int rc = apply_sql(db, m, now, e);
+
+	if (rc == ERR_OK)
 		return ERR_OK;
 	if (sqlite3_get_autocommit(db->h) == 0)
-		(void)!db_exec(db, "ROLLBACK", m->name, &ignored);
+		(void)sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
 	return err_wrap(e, "migration %d", m->number);
 }
 

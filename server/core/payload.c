@@ -61,11 +61,12 @@ static void payload_aad(const struct core *c, const struct payload_row *row,
 
 /* The data key is bound to the very ciphertext that it opens. */
 static void wrap_aad(const struct core *c, const struct payload_row *row, uint32_t term,
-                     const unsigned char *sealed, size_t n, struct aad *aad)
+                     struct aad *aad)
 {
 	unsigned char digest[32];
 
-	(void)crypto_generichash(digest, sizeof(digest), sealed, n, NULL, 0);
+	(void)crypto_generichash(digest, sizeof(digest), row->sealed, row->sealed_len,
+	                         NULL, 0);
 	aad_init(aad);
 	aad_bytes(aad, c->vault_id, sizeof(c->vault_id));
 	aad_bytes(aad, row->secret, 32);
@@ -84,18 +85,17 @@ static int bad_payload(const struct payload_row *row, struct err *e)
 }
 
 static int unwrap(const struct core *c, const struct payload_row *row,
-                  const unsigned char *sealed, size_t n, struct data_key *out,
-                  struct err *e)
+                  struct data_key *out, struct err *e)
 {
 	const unsigned char *kek;
 	uint32_t term;
 	struct aad aad;
 
-	if (row->wrapped_len != WRAPPED_LEN || n < ENVELOPE_OVERHEAD ||
+	if (row->wrapped_len != WRAPPED_LEN || row->sealed_len < ENVELOPE_OVERHEAD ||
 	    envelope_term(row->wrapped, row->wrapped_len, &term) != 0 || term == 0 ||
 	    (kek = keyring_kek(c->keys, &term)) == NULL)
 		return bad_payload(row, e);
-	wrap_aad(c, row, term, sealed, n, &aad);
+	wrap_aad(c, row, term, &aad);
 	if (envelope_open(kek, SEAL_DEK, &aad, row->wrapped, row->wrapped_len,
 	                  (unsigned char *)out, e) != ERR_OK)
 		return bad_payload(row, e);
@@ -112,46 +112,49 @@ static int unpad(const unsigned char *p, size_t bucket, size_t *n)
 	return 0;
 }
 
-/* ${created_ms} is checked unless it is negative. */
-static int open_payload(const struct core *c, struct arena *a,
-                        const struct payload_row *row, const unsigned char *sealed,
-                        size_t sealed_len, int64_t created_ms, unsigned char **out,
-                        size_t *n, struct err *e)
-{
-	size_t bucket = sealed_len - ENVELOPE_OVERHEAD;
-	unsigned char *plain;
-	struct data_key dk;
-	struct aad aad;
-	int64_t made;
-	int rc = unwrap(c, row, sealed, sealed_len, &dk, e);
+/* What a payload opens to. */
+struct opened {
+	unsigned char *p;
+	size_t n;
+	int64_t created_ms;
+};
 
-	if (rc != ERR_OK)
-		return rc;
-	made = get_int(dk.created);
-	plain = arena_alloc(a, bucket);
-	if (plain == NULL) {
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	} else {
-		payload_aad(c, row, made, bucket, &aad);
-		rc = envelope_open(dk.key, SEAL_PAYLOAD, &aad, sealed, sealed_len, plain,
-		                   e);
-		if (rc != ERR_OK || unpad(plain, bucket, n) != 0 ||
-		    (created_ms >= 0 && made != created_ms))
-			rc = bad_payload(row, e);
-	}
-	sodium_memzero(&dk, sizeof(dk));
+static int open_with(const struct core *c, struct arena *a, const struct payload_row *row,
+                     const struct data_key *dk, struct opened *out, struct err *e)
+{
+	size_t bucket = row->sealed_len - ENVELOPE_OVERHEAD;
+	struct aad aad;
+
+	out->created_ms = get_int(dk->created);
+	out->p = arena_alloc(a, bucket + 1);
+	if (out->p == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	payload_aad(c, row, out->created_ms, bucket, &aad);
+	if (envelope_open(dk->key, SEAL_PAYLOAD, &aad, row->sealed, row->sealed_len,
+	                  out->p, e) != ERR_OK ||
+	    unpad(out->p, bucket, &out->n) != 0)
+		return bad_payload(row, e);
+	return ERR_OK;
+}
+
+static int open_payload(const struct core *c, struct arena *a,
+                        const struct payload_row *row, struct opened *out, struct err *e)
+{
+	struct data_key dk = { { 0 }, { 0 } };
+	int rc = unwrap(c, row, &dk, e);
+
 	if (rc == ERR_OK)
-		*out = plain;
+		rc = open_with(c, a, row, &dk, out, e);
+	sodium_memzero(&dk, sizeof(dk));
 	return rc;
 }
 
 int payload_check(const struct core *c, struct arena *a, const struct payload_row *row,
-                  const unsigned char *sealed, size_t n, struct err *e)
+                  struct err *e)
 {
-	unsigned char *plain;
-	size_t len;
+	struct opened o;
 
-	return open_payload(c, a, row, sealed, n, -1, &plain, &len, e);
+	return open_payload(c, a, row, &o, e);
 }
 
 int payload_get(struct core *c, struct arena *a, const unsigned char secret_id[32],
@@ -160,8 +163,7 @@ int payload_get(struct core *c, struct arena *a, const unsigned char secret_id[3
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_PAYLOAD_GET);
 	struct payload_row row = { .secret = secret_id, .version = version };
-	const unsigned char *sealed;
-	size_t sealed_len;
+	struct opened o = { 0 };
 	bool found;
 	int rc;
 
@@ -174,12 +176,17 @@ int payload_get(struct core *c, struct arena *a, const unsigned char secret_id[3
 	if (!found)
 		return err_set(e, ERR_NOENT, "not found");
 	row.wrapped = db_blob(st, 0, &row.wrapped_len);
-	sealed = db_blob(st, 1, &sealed_len);
-	return open_payload(c, a, &row, sealed, sealed_len, created_ms, out, n, e);
+	row.sealed = db_blob(st, 1, &row.sealed_len);
+	if ((rc = open_payload(c, a, &row, &o, e)) != ERR_OK)
+		return rc;
+	if (o.created_ms != created_ms)
+		return bad_payload(&row, e);
+	*out = o.p;
+	*n = o.n;
+	return ERR_OK;
 }
 
-static int insert_payload(struct core *c, const struct payload_row *row,
-                          const unsigned char *sealed, size_t n, struct err *e)
+static int insert_payload(struct core *c, const struct payload_row *row, struct err *e)
 {
 	struct stmt *st = db_stmt(c->db, STMT_PAYLOAD_INSERT);
 	int rc;
@@ -187,15 +194,16 @@ static int insert_payload(struct core *c, const struct payload_row *row,
 	db_bind_blob(st, 1, row->secret, 32);
 	db_bind_int(st, 2, row->version);
 	db_bind_blob(st, 3, row->wrapped, row->wrapped_len);
-	db_bind_blob(st, 4, sealed, n);
+	db_bind_blob(st, 4, row->sealed, row->sealed_len);
 	rc = db_run(st, e);
 	return rc == ERR_CONFLICT ? err_set(e, rc, "the version exists already") : rc;
 }
 
-static void seal_payload(struct core *c, const struct payload_row *row,
-                         int64_t created_ms, size_t bucket, unsigned char *buf,
-                         unsigned char wrapped[WRAPPED_LEN])
+/* ${buf} holds the padded value where the ciphertext will be, and becomes row->sealed. */
+static void seal_payload(struct core *c, struct payload_row *row, int64_t created_ms,
+                         unsigned char *buf, unsigned char wrapped[WRAPPED_LEN])
 {
+	size_t bucket = row->sealed_len - ENVELOPE_OVERHEAD;
 	uint32_t term = 0;
 	const unsigned char *kek = keyring_kek(c->keys, &term);
 	struct data_key dk;
@@ -205,7 +213,8 @@ static void seal_payload(struct core *c, const struct payload_row *row,
 	put_int(dk.created, created_ms);
 	payload_aad(c, row, created_ms, bucket, &aad);
 	envelope_seal(dk.key, 0, SEAL_PAYLOAD, &aad, buf + BODY_AT, bucket, buf);
-	wrap_aad(c, row, term, buf, bucket + ENVELOPE_OVERHEAD, &aad);
+	row->sealed = buf;
+	wrap_aad(c, row, term, &aad);
 	envelope_seal(kek, term, SEAL_DEK, &aad, &dk, sizeof(dk), wrapped);
 	sodium_memzero(&dk, sizeof(dk));
 }
@@ -214,16 +223,18 @@ int payload_put(struct core *c, const unsigned char secret_id[32], int64_t versi
                 int64_t created_ms, const void *p, size_t n, struct err *e)
 {
 	unsigned char wrapped[WRAPPED_LEN], digest[STATE_MAC], *buf;
-	struct payload_row row = { secret_id, version, wrapped, sizeof(wrapped) };
-	size_t bucket;
+	struct payload_row row = { .secret = secret_id,
+		                   .version = version,
+		                   .wrapped = wrapped,
+		                   .wrapped_len = sizeof(wrapped) };
 	int rc;
 
 	if ((rc = state_ready(c, e)) != ERR_OK)
 		return rc;
 	if (n > LIMIT_BODY_MAX)
 		return err_set(e, ERR_TOO_BIG, "the value is too large");
-	bucket = bucket_of(n);
-	buf = arena_alloc(state_scratch(c), bucket + ENVELOPE_OVERHEAD);
+	row.sealed_len = bucket_of(n) + ENVELOPE_OVERHEAD;
+	buf = arena_alloc(state_scratch(c), row.sealed_len);
 	if (buf == NULL) {
 		arena_reset(state_scratch(c));
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -231,14 +242,14 @@ int payload_put(struct core *c, const unsigned char secret_id[32], int64_t versi
 	if (n > 0)
 		memcpy(buf + BODY_AT, p, n);
 	buf[BODY_AT + n] = 0x80; /* the rest is zero already */
-	seal_payload(c, &row, created_ms, bucket, buf, wrapped);
-	rc = insert_payload(c, &row, buf, bucket + ENVELOPE_OVERHEAD, e);
+	seal_payload(c, &row, created_ms, buf, wrapped);
+	rc = insert_payload(c, &row, e);
+	if (rc == ERR_OK) {
+		state_digest_payload(c, &row, digest);
+		state_payload_changed(c, &row, NULL, digest);
+	}
 	arena_reset(state_scratch(c));
-	if (rc != ERR_OK)
-		return rc;
-	state_digest_payload(c, &row, digest);
-	state_payload_changed(c, &row, NULL, digest);
-	return ERR_OK;
+	return rc;
 }
 
 static int digest_stored(struct core *c, const struct payload_row *id, bool *found,

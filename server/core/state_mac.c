@@ -443,17 +443,16 @@ static int walk_payload(const struct core *c, struct state_walk *w, struct stmt 
 {
 	unsigned char digest[STATE_MAC];
 	struct payload_row row = { .version = db_int(st, 1) };
-	const unsigned char *sealed;
-	size_t id_len, n;
+	size_t id_len;
 	int rc;
 
 	row.secret = db_blob(st, 0, &id_len);
 	row.wrapped = db_blob(st, 2, &row.wrapped_len);
-	sealed = db_blob(st, 3, &n);
+	row.sealed = db_blob(st, 3, &row.sealed_len);
 	if (id_len != 32)
 		return err_set(e, ERR_INTEGRITY, "a payload has an id of %zu bytes",
 		               id_len);
-	if ((rc = payload_check(c, a, &row, sealed, n, e)) != ERR_OK)
+	if ((rc = payload_check(c, a, &row, e)) != ERR_OK)
 		return rc;
 	memcpy(w->id, row.secret, 32);
 	w->id_len = 32;

@@ -19,12 +19,14 @@ struct store_row {
 	size_t sealed_len;
 };
 
-/* A row of the table payload.  Its envelope is bound by a digest inside ${wrapped}. */
+/* A row of the table payload; ${wrapped} binds a digest of ${sealed}. */
 struct payload_row {
 	const unsigned char *secret; /* 32 bytes */
 	int64_t version;
 	const unsigned char *wrapped;
 	size_t wrapped_len;
+	const unsigned char *sealed;
+	size_t sealed_len;
 };
 
 /** row_aad(c, row, aad): everything about the row but its body. */
@@ -38,10 +40,10 @@ int row_open(const struct core *c, const struct store_row *row, unsigned char *o
 /** row_of_columns(st, row): the columns kind, id, parent, tag, due, version, sealed. */
 void row_of_columns(struct stmt *st, struct store_row *row);
 
-/** payload_check(c, row, sealed, n, e): do the data key and the ciphertext open, as far
- * as that can be told without the secret's own record?  For scrubs. */
+/** payload_check(c, a, row, e): do the data key and the ciphertext open, as far as that
+ * can be told without the secret's own record?  For scrubs. */
 int payload_check(const struct core *c, struct arena *a, const struct payload_row *row,
-                  const unsigned char *sealed, size_t n, struct err *e) MUST_CHECK;
+                  struct err *e) MUST_CHECK;
 
 #define STATE_MAC 32
 
