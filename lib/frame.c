@@ -13,7 +13,6 @@
 
 struct frame_conn {
 	int fd;
-	bool broken;
 	size_t taken; /* bytes of the frame that the caller still looks at */
 	struct buf in;
 	struct buf out;
@@ -144,17 +143,12 @@ int frame_next(struct frame_conn *c, struct frame *f, struct err *e)
 	struct frame next = { 0 };
 
 	drop_taken(c);
-	if (c->broken) {
-		err_set(e, ERR_INVALID, "malformed frame header");
-		return -1;
-	}
 	if (c->in.len < IPC_HEADER)
 		return 0;
 	h = c->in.p + c->in.start;
-	if (frame_header_get(h, &next, e) != ERR_OK) {
-		c->broken = true;
+	/* A bad header stays in front, so the peer is refused for good. */
+	if (frame_header_get(h, &next, e) != ERR_OK)
 		return -1;
-	}
 	if (c->in.len - IPC_HEADER < next.len)
 		return 0;
 	next.payload = h + IPC_HEADER;

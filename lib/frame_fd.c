@@ -103,7 +103,8 @@ static int collect(struct msghdr *m, int *fd, struct err *e)
 			surplus = true;
 		}
 	}
-	return surplus ? err_set(e, ERR_INVALID, "more than one descriptor in a frame")
+	return surplus ? err_set(e, ERR_INVALID,
+	                         "a frame with descriptors that cannot be taken")
 	               : ERR_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ Test(frame_fd, a_descriptor_travels_with_its_frame)
 
 struct job {
 	struct value *v;
+	int fd;
 	int rc;
 };
 
@@ -89,7 +91,7 @@ static void *send_big(void *arg)
 {
 	struct job *j = arg;
 
-	j->rc = frame_send_fd(sv[0], IPC_CONFIG, 7, j->v, -1, NULL);
+	j->rc = frame_send_fd(sv[0], IPC_CONFIG, 7, j->v, j->fd, NULL);
 	return NULL;
 }
 
@@ -97,7 +99,8 @@ static void *send_big(void *arg)
 Test(frame_fd, a_large_frame_passes_on_a_non_blocking_socket)
 {
 	static char text[3000000];
-	struct job job = { value_strn(a, text, sizeof(text)), -1 };
+	struct job job = { value_strn(a, text, sizeof(text)),
+		           memfd_create("x", MFD_CLOEXEC), -1 };
 	pthread_t t;
 	enum ipc_type type;
 	struct value *got;
@@ -111,6 +114,9 @@ Test(frame_fd, a_large_frame_passes_on_a_non_blocking_socket)
 	pthread_join(t, NULL);
 	cr_assert_eq(job.rc, ERR_OK);
 	cr_assert(value_equal(got, job.v));
+	cr_assert_eq(inode(fd), inode(job.fd));
+	close(fd);
+	close(job.fd);
 }
 
 /* A frame whose payload is one byte, with ${n} descriptors. */
@@ -159,6 +165,23 @@ Test(frame_fd, surplus_descriptors_are_refused_and_closed)
 	close(fd);
 	for (size_t i = 0; i < 8; i++)
 		close(fds[i]);
+}
+
+Test(frame_fd, a_descriptor_that_cannot_be_taken_is_not_missed_in_silence)
+{
+	int file = memfd_create("x", MFD_CLOEXEC), fd;
+	struct rlimit lim, none;
+	enum ipc_type type;
+	struct value *got;
+
+	send_with(&file, 1, V_NULL);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	none = lim;
+	none.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_assert_eq(receive(&type, &got, &fd), ERR_INVALID);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	close(file);
 }
 
 Test(frame_fd, the_descriptor_of_a_malformed_frame_is_closed)
