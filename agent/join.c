@@ -104,8 +104,8 @@ static int read_token(const char *file, char token[TOKEN_TEXT_LEN + 2], struct e
 	if (!token_valid(token, strlen(token), 'j'))
 		return err_set(
 			e, ERR_INVALID,
-			"that is no join token: it must read vlt_j_… as `vaultctl host add` "
-			"printed it");
+			"that is no join token: it must read vlt_j_…, as `vaultctl host "
+			"add` printed it");
 	return ERR_OK;
 }
 

@@ -76,6 +76,7 @@ static int set_help(struct options *o, const char *v UNUSED, struct err *e UNUSE
 #define ON(command) (1u << COMMAND_##command)
 #define ALWAYS      (~0u)
 
+/* clang-format off */
 static const struct option_row {
 	const char *name;
 	const char *value; /* what it is called in the help; NULL: takes none */
@@ -83,22 +84,26 @@ static const struct option_row {
 	int (*set)(struct options *o, const char *value, struct err *e);
 	const char *help;
 } rows[] = {
-	{"config",        "FILE",        ON(RUN) | ON(JOIN) | ON(STATUS), set_config,
-         "configuration (" SETTINGS_DEFAULT_FILE ")"									   },
-	{ "server",       "URL",         ON(JOIN),                        set_server,
-         "where vaultd listens: https://HOST:8200"									     },
-	{ "hosts-server", "URL",         ON(JOIN),                        set_hosts_server,
-         "its listener for hosts: https://HOST:8201"									   },
-	{ "pin",          "sha256//…", ON(JOIN),                        set_pin,
-         "the server's public key; may be repeated"									    },
-	{ "token-file",   "FILE",        ON(JOIN),                        set_token_file,
-         "read the join token here instead of standard input"								  },
-	{ "state-dir",    "DIR",         ON(JOIN) | ON(RUN),              set_state_dir,
-         "where the identity is kept (/var/lib/vault-agent)"								   },
-	{ "force",        NULL,          ON(JOIN),                        set_force,        "replace an identity that is there"},
-	{ "socket",       "PATH",        ON(STATUS),                      set_socket,       "the agent's status socket"        },
-	{ "format",       "table|json",  ON(STATUS),                      set_format,       "how status is printed"            },
-	{ "help",         NULL,          ALWAYS,                          set_help,         "this text"                        },
+	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS), set_config,
+	  "configuration (" SETTINGS_DEFAULT_FILE ")" },
+	{ "server", "URL", ON(JOIN), set_server,
+	  "where vaultd listens: https://HOST:8200" },
+	{ "hosts-server", "URL", ON(JOIN), set_hosts_server,
+	  "its listener for hosts: https://HOST:8201" },
+	{ "pin", "sha256//…", ON(JOIN), set_pin,
+	  "the server's public key; may be repeated" },
+	{ "token-file", "FILE", ON(JOIN), set_token_file,
+	  "read the join token here instead of standard input" },
+	{ "state-dir", "DIR", ON(JOIN) | ON(RUN), set_state_dir,
+	  "where the identity is kept (/var/lib/vault-agent)" },
+	{ "force", NULL, ON(JOIN), set_force,
+	  "replace an identity that is there" },
+	{ "socket", "PATH", ON(STATUS), set_socket,
+	  "the agent's status socket" },
+	{ "format", "table|json", ON(STATUS), set_format,
+	  "how status is printed" },
+	{ "help", NULL, ALWAYS, set_help,
+	  "this text" },
 };
 
 static const struct command_row {
@@ -106,12 +111,13 @@ static const struct command_row {
 	enum command command;
 	const char *help;
 } commands[] = {
-	{"run",      COMMAND_RUN,     "deliver secrets as files (the default)"            },
-	{ "join",    COMMAND_JOIN,    "make this host known to a vault, with a join token"},
-	{ "status",  COMMAND_STATUS,  "ask the running agent how it is"                   },
-	{ "version", COMMAND_VERSION, "print the version"                                 },
-	{ "help",    COMMAND_HELP,    "this text"                                         },
+	{ "run", COMMAND_RUN, "deliver secrets as files (the default)" },
+	{ "join", COMMAND_JOIN, "make this host known to a vault, with a join token" },
+	{ "status", COMMAND_STATUS, "ask the running agent how it is" },
+	{ "version", COMMAND_VERSION, "print the version" },
+	{ "help", COMMAND_HELP, "this text" },
 };
+/* clang-format on */
 
 void options_help(FILE *out)
 {

@@ -74,13 +74,12 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 	const char *token = reply_str(auth, "client_token");
 	int64_t generation = reply_int(data, "generation", -1);
 	int64_t ttl = 1000 * reply_int(auth, "lease_duration", TOKEN_DEFAULT_S);
-	int rc;
 
 	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || generation < 0)
 		return err_set(e, ERR_INVALID,
 		               "the server's answer to the login cannot be read");
 	s->o.identity->generation = (uint64_t)generation;
-	if ((rc = identity_save(s->o.settings->state_dir, s->o.identity, e)) != ERR_OK)
+	if (identity_save(s->o.settings->state_dir, s->o.identity, e) != ERR_OK)
 		return err_wrap(e, "storing the identity");
 	memcpy(s->token, token, strlen(token) + 1);
 	s->token_epoch++;
@@ -475,31 +474,34 @@ static void proof_failed(struct session *s, long status UNUSED, const json_t *do
 	forget_checkpoint(s);
 }
 
+/* clang-format off */
 static const struct session_job jobs[] = {
-	{"refresh",    NULL,   NULL,                              false, refresh_due,   NULL,         NULL,           NULL         },
-	{ "challenge", "POST", "/v1/auth/host/challenge",         true,  challenge_due,
-         challenge_body,									      challenge_done, give_up      },
-	{ "login",     "POST", "/v1/auth/host/login",             true,  login_due,     login_body,   login_done,
-         login_failed													      },
-	{ "sync",      "GET",  "/v1/sys/agent/sync",              false, sync_due,      NULL,         sync_done,
-         give_up														   },
-	{ "proof",     "GET",  "/v1/sys/agent/consistency?from=", false, proof_urgent,  NULL,
-         proof_done,												  proof_failed },
-	{ "ack",       "POST", "/v1/sys/agent/ack",               false, ack_overdue,   ack_body,     ack_done,
-         ack_failed														},
-	{ "fetch",     "POST", "/v1/sys/agent/fetch",             false, fetch_due,     fetch_body,
-         fetch_done,												  fetch_failed },
-	{ "ack",       "POST", "/v1/sys/agent/ack",               false, ack_ready,     ack_body,     ack_done,
-         ack_failed														},
-	{ "leases",    "POST", "/v1/sys/agent/leases",            false, leases_due,    leases_body,
-         leases_done,												 leases_failed},
-	{ "renew",     "POST", "/v1/sys/agent/renew",             false, renew_due,     renew_body,
-         renew_done,												  NULL         },
-	{ "release",   "POST", "/v1/sys/agent/release",           false, release_due,   release_body,
-         NULL,													NULL         },
-	{ "proof",     "GET",  "/v1/sys/agent/consistency?from=", false, proof_due,     NULL,
-         proof_done,												  proof_failed },
+	{ "refresh", NULL, NULL, false,
+	  refresh_due, NULL, NULL, NULL },
+	{ "challenge", "POST", "/v1/auth/host/challenge", true,
+	  challenge_due, challenge_body, challenge_done, give_up },
+	{ "login", "POST", "/v1/auth/host/login", true,
+	  login_due, login_body, login_done, login_failed },
+	{ "sync", "GET", "/v1/sys/agent/sync", false,
+	  sync_due, NULL, sync_done, give_up },
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false,
+	  proof_urgent, NULL, proof_done, proof_failed },
+	{ "ack", "POST", "/v1/sys/agent/ack", false,
+	  ack_overdue, ack_body, ack_done, ack_failed },
+	{ "fetch", "POST", "/v1/sys/agent/fetch", false,
+	  fetch_due, fetch_body, fetch_done, fetch_failed },
+	{ "ack", "POST", "/v1/sys/agent/ack", false,
+	  ack_ready, ack_body, ack_done, ack_failed },
+	{ "leases", "POST", "/v1/sys/agent/leases", false,
+	  leases_due, leases_body, leases_done, leases_failed },
+	{ "renew", "POST", "/v1/sys/agent/renew", false,
+	  renew_due, renew_body, renew_done, NULL },
+	{ "release", "POST", "/v1/sys/agent/release", false,
+	  release_due, release_body, NULL, NULL },
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false,
+	  proof_due, NULL, proof_done, proof_failed },
 };
+/* clang-format on */
 
 const struct session_job *session_jobs(size_t *n)
 {

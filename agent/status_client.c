@@ -13,24 +13,27 @@
 #define REPLY_MAX (8u * 1024 * 1024)
 #define TIMEOUT_S 5
 
-static int connect_to(const char *path, int *out, struct err *e)
+/* The descriptor, or -1. */
+static int connect_to(const char *path, struct err *e)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	const struct timeval patience = { .tv_sec = TIMEOUT_S };
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd;
 
-	if (strlen(path) >= sizeof(to.sun_path))
-		return err_set(e, ERR_USAGE, "'%s' is too long for a socket", path);
+	if (strlen(path) >= sizeof(to.sun_path)) {
+		err_set(e, ERR_USAGE, "'%s' is too long for a socket", path);
+		return -1;
+	}
 	memcpy(to.sun_path, path, strlen(path) + 1);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
-		return err_sys(e, ERR_IO, errno, "making a socket");
-	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
-		return err_sys(e, ERR_UNREACHABLE, errno,
-		               "no vault-agent answers at '%s'", path);
-	*out = fd;
-	fd = -1;
-	return ERR_OK;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+		return fd;
+	err_sys(e, ERR_UNREACHABLE, errno, "no vault-agent answers at '%s'", path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 static json_t *body_of(const char *text, struct err *e)
@@ -47,12 +50,12 @@ static json_t *body_of(const char *text, struct err *e)
 static json_t *ask(const char *path, struct err *e)
 {
 	static const char request[] = "GET /status HTTP/1.1\r\nHost: agent\r\n\r\n";
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = connect_to(path, e);
 	AUTO_FREE char *text = NULL;
 	size_t n = 0, cap = 0;
 	ssize_t got = 0;
 
-	if (connect_to(path, &fd, e) != ERR_OK)
+	if (fd < 0)
 		return NULL;
 	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
 		err_sys(e, ERR_UNREACHABLE, errno, "asking the agent");

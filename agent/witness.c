@@ -31,7 +31,7 @@ static int load_last(struct witness *w, struct err *e)
 		return ERR_OK;
 	if ((rc = file_read(a, path, FILE_MAX, &text, &n, e)) != ERR_OK)
 		return rc;
-	if ((rc = note_checkpoint_verify(text, n, &w->key, &w->last, e)) != ERR_OK)
+	if (note_checkpoint_verify(text, n, &w->key, &w->last, e) != ERR_OK)
 		return err_wrap(e, "reading '%s'", path);
 	w->have = true;
 	return ERR_OK;

@@ -20,11 +20,16 @@ static void read_boot_id(char out[FILES_BOOT_ID_MAX])
 	out[strcspn(out, "\n")] = '\0';
 }
 
+static bool is_named(const struct binding *b, const char *name)
+{
+	return b->name != NULL && strcmp(b->name, name) == 0;
+}
+
 static size_t binding_of(struct files *f, const struct settings_file *file)
 {
 	size_t i = 0;
 
-	while (i < f->n_bindings && strcmp(f->bindings[i].name, file->binding) != 0)
+	while (i < f->n_bindings && !is_named(&f->bindings[i], file->binding))
 		i++;
 	if (i == f->n_bindings)
 		f->bindings[f->n_bindings++] = (struct binding){

@@ -49,16 +49,22 @@ unsigned generation_parse(const char *name)
 int generation_open(int run_fd, const char *label, mode_t mode, struct generation_dir *d,
                     struct err *e)
 {
-	AUTO_CLOSE int fd = -1;
+	int fd;
 
 	if (mkdirat(run_fd, label, 0700) != 0 && errno != EEXIST)
 		return err_sys(e, errno == ENOSPC ? ERR_FULL : ERR_IO, errno,
 		               "making directory '%s'", label);
 	fd = openat(run_fd, label, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fchmod(fd, mode) != 0)
+	if (fd < 0)
 		return err_sys(e, ERR_IO, errno, "opening directory '%s'", label);
+	if (fchmod(fd, mode) != 0) {
+		int rc = err_sys(e, ERR_IO, errno, "changing the mode of directory '%s'",
+		                 label);
+
+		close(fd);
+		return rc;
+	}
 	*d = (struct generation_dir){ .fd = fd, .mode = mode, .label = label };
-	fd = -1;
 	return ERR_OK;
 }
 

@@ -80,40 +80,47 @@ struct bad_case {
 	char text[200];
 	char want[200];
 };
+#define AT(line, key) "agent.yaml:" #line ": " key ": "
+#define HTTPS         "plain http:// is for loopback addresses alone: use https://"
+#define URL           "must read https://HOST:PORT and nothing more"
+/* clang-format off */
 static const struct bad_case bad_cases[] = {
-	{"server: ftp://v\n",						     "agent.yaml:1: server: must begin with https://"},
+	{ "server: ftp://v\n",
+	  AT(1, "server") "must begin with https://" },
 	{ "server: http://vault:8200\n",
-         "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://"                                      },
+	  AT(1, "server") HTTPS },
 	{ "server: http://127.0.0.1.evil.net\n",
-         "agent.yaml:1: server: plain http:// is for loopback addresses alone: use https://"                                      },
+	  AT(1, "server") HTTPS },
 	{ "server: https://v:8200/x\n",
-         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	  AT(1, "server") URL },
 	{ "server: https://u@v\n",
-         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	  AT(1, "server") URL },
 	{ "server: https://v:99999\n",
-         "agent.yaml:1: server: must read https://HOST:PORT and nothing more"                                                     },
+	  AT(1, "server") URL },
 	{ "state_dir: var\n",
-         "agent.yaml:1: state_dir: must be an absolute path without a '/' at its end"                                             },
+	  AT(1, "state_dir") "must be an absolute path without a '/' at its end" },
 	{ "tmpfs_size: 16m,mode=0777\n",
-         "agent.yaml:1: tmpfs_size: must be a size such as 16m"								   },
+	  AT(1, "tmpfs_size") "must be a size such as 16m" },
 	{ "log_level: loud\n",
-         "agent.yaml:1: log_level: must be error, warn, info or debug"                                                            },
+	  AT(1, "log_level") "must be error, warn, info or debug" },
 	{ FILES(", name: ../x"),
-         "agent.yaml:2: files[0].name: it must be a plain name without '/'"                                                       },
+	  AT(2, "files[0].name") "it must be a plain name without '/'" },
 	{ FILES(", name: ..data"),
-         "agent.yaml:2: files[0].name: it must not be '.' or begin with '..'"                                                     },
+	  AT(2, "files[0].name") "it must not be '.' or begin with '..'" },
 	{ FILES(", owner: no-such-user"),
-         "agent.yaml:2: files[0].owner: there is no user 'no-such-user'"                                                          },
+	  AT(2, "files[0].owner") "there is no user 'no-such-user'" },
 	{ FILES(", group: no-such-group"),
-         "agent.yaml:2: files[0].group: there is no group 'no-such-group'"                                                        },
+	  AT(2, "files[0].group") "there is no group 'no-such-group'" },
 	{ "files:\n- {path: secret, field: f, binding: b}\n",
-         "agent.yaml:2: files[0].path: must name one secret, such as secret/app/db"                                               },
+	  AT(2, "files[0].path") "must name one secret, such as secret/app/db" },
 	{ FILES("") "- {path: secret/b, field: g, binding: b, name: f}\n",
-         "file 'b/f' is there twice"											      },
+	  "file 'b/f' is there twice" },
 	{ FILES("") "- {path: secret/b, field: g, binding: b, dir_mode: 0755}\n",
-         "binding 'b' has two different values of dir_mode"								       },
-	{ FILES(", mode: 04755"),						 "file 'b/f': mode must be at most 0777"         },
+	  "binding 'b' has two different values of dir_mode" },
+	{ FILES(", mode: 04755"),
+	  "file 'b/f': mode must be at most 0777" },
 };
+/* clang-format on */
 
 Test(settings, names_file_line_and_key)
 {
