@@ -7,6 +7,9 @@
  */
 #include "core_rig.h"
 
+#include "server/core/batch.h"
+#include "server/core/lease_impl.h"
+#include "server/core/rotation.h"
 #include "server/core/store.h"
 #include "text.h"
 
@@ -305,6 +308,54 @@ UNUSED static void make_role(const char *name, const char *path)
 {
 	ASK(204, HTTP_POST, arena_printf(rig.a, "sys/hosts/roles/%s", name),
 	    arena_printf(rig.a, "{\"paths\":[\"%s\"]}", path));
+}
+
+struct many {
+	unsigned char secret[32];
+	int n;
+};
+
+/* Holders without agents: leases as they are after a fetch. */
+UNUSED static int add_holders(struct core *c, void *arg, struct err *e)
+{
+	struct many *m = arg;
+	int rc = ERR_OK;
+
+	for (int i = 0; i < m->n && rc == ERR_OK; i++) {
+		AUTO_ARENA a = arena_new((size_t)1024 * 1024);
+		struct lease l = { .o.kind = KIND_LEASE,
+			           .o.id_len = 16,
+			           .o.parent_len = 16,
+			           .o.tag_len = 32,
+			           .path = "secret/app/db",
+			           .holder = "h",
+			           .detail = "",
+			           .target = 1,
+			           .version = 1,
+			           .applied = 1,
+			           .state = LEASE_APPLIED };
+
+		randombytes_buf(l.o.id, 16);
+		randombytes_buf(l.o.parent, 16);
+		memcpy(l.o.tag, m->secret, 32);
+		lease_renew(c, &l, 3600 * 1000);
+		rc = lease_save(c, a, &l, e);
+	}
+	return rc;
+}
+
+UNUSED static void holders(int n)
+{
+	const struct mount *m;
+	const char *rest;
+	struct kv_secret s;
+	struct many many = { .n = n };
+	struct err e = { 0 };
+
+	cr_assert_eq(kv_split(rig.core, "secret/app/db", &m, &rest, &e), ERR_OK);
+	cr_assert_eq(kv_open(rig.core, rig.a, m, rest, &s, &e), ERR_OK);
+	memcpy(many.secret, s.o.id, 32);
+	cr_assert_eq(batch_alone(rig.core, add_holders, &many, &e), ERR_OK, "%s", e.msg);
 }
 
 #endif

@@ -328,6 +328,16 @@ Test(host, revocation_is_at_once_and_outlives_a_restart)
 	GOT("errors", "[permission denied]");
 }
 
+Test(host, a_host_that_was_revoked_cannot_join_any_more)
+{
+	struct agent ag;
+	char *token = agent_add(&ag, "web-1", "web");
+
+	ASK(204, HTTP_POST, "sys/hosts/web-1/revoke", NULL);
+	cr_assert_eq(agent_join(&ag, token), 400);
+	cr_assert_eq(store_count(rig.core, KIND_JOIN), 0);
+}
+
 Test(host, a_watch_brings_the_order_to_wipe)
 {
 	struct agent ag;

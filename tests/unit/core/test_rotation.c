@@ -195,6 +195,37 @@ Test(rotation, who_joins_after_the_publication_is_not_waited_for)
 	cr_assert_null(holder("web-3"));
 }
 
+Test(rotation, counts_many_holders_in_slices)
+{
+	struct agent more[5];
+	char *attempt;
+
+	holders(300);
+	attempt = start("{\"wait\":false,\"timeout\":\"10s\"}");
+	/* While they are counted others join: these have the new version from the start.
+	 */
+	for (int i = 0; i < 5; i++) {
+		agent_start(&more[i], arena_printf(rig.a, "n-%d", i), "web");
+		agent_lease(&more[i], "secret/app/db");
+	}
+	agent_apply(&one, lease_one);
+	agent_apply(&two, lease_two);
+	for (int i = 0; i < 20; i++) {
+		rig_advance(2);
+		rig_run();
+	}
+	look(attempt);
+	GOT("data.state", "published");
+	GOT("data.holders_total", "302");
+	GOT("data.holders_applied", "2");
+	GOT("data.holders_waiting", "300");
+	rig_advance(10000);
+	run_timers();
+	look(attempt);
+	GOT("data.state", "late");
+	cr_assert_eq(value_get(value_get(rig.body, "data"), "holders")->len, 302);
+}
+
 Test(rotation, who_is_revoked_or_gives_up_is_not_waited_for)
 {
 	char *attempt = start("{\"wait\":false}");
@@ -343,6 +374,9 @@ Test(rotation, runs_by_schedule)
 	rig_advance(1900000);
 	rig_open();
 	rig_unseal();
+	run_timers();
+	cr_assert_str_eq(status("last.version"), "3");
+	both_apply();
 	run_timers();
 	cr_assert_str_eq(status("last.version"), "3");
 	ASK(204, HTTP_POST, CONFIG, "{\"every\":\"0\"}");
