@@ -73,6 +73,12 @@ static int set_help(struct options *o, const char *v UNUSED, struct err *e UNUSE
 	return ERR_OK;
 }
 
+static int set_version(struct options *o, const char *v UNUSED, struct err *e UNUSED)
+{
+	o->command = COMMAND_VERSION;
+	return ERR_OK;
+}
+
 #define ON(command) (1u << COMMAND_##command)
 #define ALWAYS      (~0u)
 
@@ -102,6 +108,8 @@ static const struct option_row {
 	  "the agent's status socket" },
 	{ "format", "table|json", ON(STATUS), set_format,
 	  "how status is printed" },
+	{ "version", NULL, ALWAYS, set_version,
+	  "print the version" },
 	{ "help", NULL, ALWAYS, set_help,
 	  "this text" },
 };
@@ -202,7 +210,7 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 			               : err_set(e, ERR_USAGE,
 			                         "there is one word too many; a token is never "
 			                         "given on the command line");
-		if (o->command == COMMAND_HELP)
+		if (o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
 			break;
 		i += words;
 	}

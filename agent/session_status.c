@@ -31,9 +31,9 @@ static const char *holding_state(const struct holding *h, const struct files_hel
 		return "stale";
 	if (held->present && held->version >= h->version)
 		return "applied";
-	if (h->error[0] != '\0')
-		return "rejected";
-	return h->lease_id[0] != '\0' || held->present ? "pending" : "no lease";
+	if (h->lease_id[0] == '\0' && !held->present)
+		return "no lease";
+	return h->error[0] != '\0' ? "rejected" : "pending";
 }
 
 static int64_t seconds_until(int64_t at, int64_t now)

@@ -17,6 +17,9 @@ static void event_update(struct session *s, struct holding *h, const char *id,
 
 	if (held->present && held->version >= version && strcmp(held->lease_id, id) == 0)
 		return;
+	/* On its way already. */
+	if (h->in_call && h->version >= version && strcmp(h->lease_id, id) == 0)
+		return;
 	if (strlen(id) >= sizeof(h->lease_id))
 		return;
 	memcpy(h->lease_id, id, strlen(id) + 1);

@@ -30,6 +30,10 @@ Test(options, runs_by_default)
 	cr_assert_eq(PARSE("--config", "/x"), ERR_OK, "%s", e.msg);
 	cr_assert_eq(o.command, COMMAND_RUN);
 	cr_assert_str_eq(o.config, "/x");
+	cr_assert_eq(PARSE("--version"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(o.command, COMMAND_VERSION);
+	cr_assert_eq(PARSE("join", "--help"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(o.command, COMMAND_HELP);
 }
 
 Test(options, takes_values_in_both_forms)
