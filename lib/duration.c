@@ -129,13 +129,15 @@ static bool scan(struct scan *s)
 
 int duration_parse(const char *s, size_t n, int64_t *ms, struct err *e)
 {
-	struct scan sc = { s, s + n, 0 };
-	bool negative = n > 0 && s[0] == '-';
+	struct scan sc = { s, s, 0 };
+	bool negative;
 
 	if (n == 0) {
 		*ms = 0;
 		return ERR_OK;
 	}
+	sc.end = s + n;
+	negative = s[0] == '-';
 	if (negative || s[0] == '+')
 		sc.p++;
 	if (!scan(&sc))

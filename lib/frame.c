@@ -97,13 +97,12 @@ static void drop_taken(struct frame_conn *c)
  * so that a length alone does not cost memory. */
 static size_t wanted(const struct frame_conn *c)
 {
-	const unsigned char *h = c->in.p + c->in.start;
 	size_t have = c->in.len;
 	size_t rest;
 
 	if (have < IPC_HEADER)
 		return READ_SIZE;
-	rest = (size_t)get_be(h, 4) + IPC_HEADER;
+	rest = (size_t)get_be(c->in.p + c->in.start, 4) + IPC_HEADER;
 	rest = rest > have ? rest - have : 0;
 	if (rest > have)
 		rest = have;

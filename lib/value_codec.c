@@ -275,7 +275,8 @@ static int decode_item(struct decoder *d, struct value *v, unsigned depth)
 int value_decode(struct arena *a, const void *p, size_t n, struct value **out,
                  struct err *e)
 {
-	struct decoder d = { a, p, (const unsigned char *)p + n, e };
+	const unsigned char *from = p;
+	struct decoder d = { a, from, n != 0 ? from + n : from, e };
 	struct value *v = arena_alloc(a, sizeof(*v));
 	int rc;
 
