@@ -141,6 +141,11 @@ static CURLcode set_tls(CURL *h, const struct http_options *o)
 		r = curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, verify != 0 ? 2L : 0L);
 	if (r == CURLE_OK && o->ca_file != NULL)
 		r = curl_easy_setopt(h, CURLOPT_CAINFO, o->ca_file);
+	/* The pin is the identity: the system's CA bundle is not even read (7 MiB). */
+	if (r == CURLE_OK && by_pin)
+		r = curl_easy_setopt(h, CURLOPT_CAINFO, NULL);
+	if (r == CURLE_OK && by_pin)
+		r = curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
 	if (r == CURLE_OK && o->pin != NULL)
 		r = curl_easy_setopt(h, CURLOPT_PINNEDPUBLICKEY, o->pin);
 	return r;

@@ -318,7 +318,8 @@ static int join_first(struct req *r, const struct join_request *q, struct join *
 	struct core *c = r->core;
 	int rc;
 
-	if (c->now_ms >= j->expires_ms || h->state != HOST_PENDING)
+	if (c->now_ms >= j->expires_ms ||
+	    (h->state != HOST_PENDING && !MUTANT(MUTANT_JOIN_REUSABLE)))
 		return req_fail(r, ERR_INVALID, BAD_TOKEN);
 	memcpy(j->sign_pk, q->sign_pk, sizeof(j->sign_pk));
 	memcpy(j->box_pk, q->box_pk, sizeof(j->box_pk));

@@ -511,23 +511,30 @@ void core_push_state(struct core *c)
 		push_state(c);
 }
 
-static void finish_ok(struct core *c)
+static void answer_all(struct core *c)
 {
 	struct batch *b = c->batch;
 	struct item *it = b->done;
-	struct hooks after = b->after;
 
 	b->done = NULL;
 	b->done_last = &b->done;
-	b->undo.n = 0;
-	b->after = (struct hooks){ 0 };
-	b->running = false;
 	while (it != NULL) {
 		struct item *next = it->next;
 
 		park_or_answer(c, it);
 		it = next;
 	}
+}
+
+static void finish_ok(struct core *c)
+{
+	struct batch *b = c->batch;
+	struct hooks after = b->after;
+
+	b->undo.n = 0;
+	b->after = (struct hooks){ 0 };
+	b->running = false;
+	answer_all(c);
 	for (size_t i = 0; i < b->wakes.n; i++)
 		waits_wake(c->waits, b->wakes.at[i].kind, b->wakes.at[i].key);
 	b->wakes.n = 0;
@@ -545,23 +552,17 @@ static void finish_ok(struct core *c)
 static void finish_failed(struct core *c, const struct err *why)
 {
 	struct batch *b = c->batch;
-	struct item *it = b->done;
 
-	b->done = NULL;
-	b->done_last = &b->done;
 	b->running = false;
-	while (it != NULL) {
-		struct item *next = it->next;
-
+	for (struct item *it = b->done; it != NULL; it = it->next) {
 		it->parked = false;
 		reply_errors(&it->r, errclasses[why->code].http_status,
 		             why->code == ERR_FULL ? "storage is full: nothing was changed"
 		                                   : "storage failed: nothing was changed",
 		             NULL);
 		it->r.retry_after = 1;
-		park_or_answer(c, it);
-		it = next;
 	}
+	answer_all(c);
 }
 
 static int begin(struct core *c, struct err *e)
@@ -669,10 +670,8 @@ int core_run_batch(struct core *c, struct err *e)
 		rc = run_timers(c, e);
 	if (rc == ERR_OK)
 		rc = run_items(c, e);
-	if (rc == ERR_OK && MUTANT(MUTANT_EARLY_REPLY)) {
-		finish_ok(c);
-		return commit(c, e);
-	}
+	if (rc == ERR_OK && MUTANT(MUTANT_EARLY_REPLY))
+		answer_all(c);
 	if (rc == ERR_OK)
 		rc = commit(c, e);
 	if (rc == ERR_OK) {

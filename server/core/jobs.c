@@ -15,6 +15,7 @@
 #define JOBS_AT_ONCE 4
 #define VERIFY_EVERY_MS (24ll * 3600 * 1000)
 #define VERIFY_SLICE_MS 50 /* between two slices of the background check */
+#define PAUSE_MS 2 /* between two runs: requests go first */
 #define RETRY_MS 1000 /* after a run that failed, at the earliest */
 
 static const struct {
@@ -179,6 +180,6 @@ int jobs_run(struct core *c, struct err *e)
 	    (rc = rotation_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
 	    (rc = run_due_jobs(c, a, e)) != ERR_OK || (rc = verify_slice(c, e)) != ERR_OK)
 		return rc;
-	c->jobs->not_before_ms = 0;
+	c->jobs->not_before_ms = c->now_ms + PAUSE_MS;
 	return ERR_OK;
 }

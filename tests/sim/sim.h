@@ -92,12 +92,10 @@ struct agent {
 	unsigned char sign_pk[32], sign_sk[64], box_pk[32], box_sk[32];
 	unsigned char host_id[16], vault_id[16], order_pk[32], nonce[32];
 	char join_token[64], token[64], name[16], lease[2][64];
-	char used_join[64]; /* to be tried again now and then: must be refused */
 	int64_t generation, rev;
 	int version[2], applied[2]; /* of the two leased paths */
 	int refusals;
 	bool replaying;
-	char joined_id[40];
 };
 
 struct seen {

@@ -12,6 +12,7 @@
 
 #define ORACLE_ACTOR 1000u
 #define START_WALL 1790000000000ll
+#define RUNS_MAX 50 /* of the loop for one step of the simulation */
 
 void fail(struct world *w, const char *fmt, ...)
 {
@@ -235,10 +236,12 @@ bool world_batch(struct world *w)
 	int rc = ERR_OK;
 
 	/* a batch may be cut by its own limits: run until nothing waits to be run now */
-	do {
+	for (int i = 0; i < RUNS_MAX; i++) {
 		rc = core_run_batch(w->core, &e);
-	} while (rc == ERR_OK && !crashvfs_crashed(w->disk) && core_wait_ms(w->core) == 0 &&
-	         w->ordered > 0);
+		if (rc != ERR_OK || crashvfs_crashed(w->disk) || core_wait_ms(w->core) != 0 ||
+		    w->ordered == 0)
+			break;
+	}
 	if (crashvfs_crashed(w->disk))
 		return false;
 	if (rc != ERR_OK)
