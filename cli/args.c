@@ -6,13 +6,16 @@
 /* Flags that every command takes. */
 enum { G_ADDRESS, G_FORMAT, G_CA, G_PIN, G_SOCKET, G_SKIP, G_REVEAL };
 static const struct flag globals[] = {
-	[G_ADDRESS] = { "address", FLAG_STRING, "URL", "the server (VAULT_ADDR)" },
-	[G_FORMAT] = { "format", FLAG_STRING, "table|json", "of the output (VAULT_FORMAT)" },
-	[G_CA] = { "ca-cert", FLAG_STRING, "FILE", "CA of the server's certificate (VAULT_CACERT)" },
-	[G_PIN] = { "pin", FLAG_STRING, "sha256//…", "public key of the server (VAULT_PIN)" },
-	[G_SOCKET] = { "socket", FLAG_STRING, "PATH", "Unix socket of the server" },
-	[G_SKIP] = { "tls-skip-verify", FLAG_BOOL, NULL, "do not verify the server" },
-	[G_REVEAL] = { "reveal", FLAG_BOOL, NULL, "show secret values on a terminal" },
+	[G_ADDRESS] = {"address",          FLAG_STRING, "URL",         "the server (VAULT_ADDR)"         },
+	[G_FORMAT] = { "format",          FLAG_STRING, "table|json",
+	               "of the output (VAULT_FORMAT)"                                                    },
+	[G_CA] = { "ca-cert",         FLAG_STRING, "FILE",
+	               "CA of the server's certificate (VAULT_CACERT)"                                   },
+	[G_PIN] = { "pin",             FLAG_STRING, "sha256//…",
+	               "public key of the server (VAULT_PIN)"                                            },
+	[G_SOCKET] = { "socket",          FLAG_STRING, "PATH",        "Unix socket of the server"       },
+	[G_SKIP] = { "tls-skip-verify", FLAG_BOOL,   NULL,          "do not verify the server"        },
+	[G_REVEAL] = { "reveal",          FLAG_BOOL,   NULL,          "show secret values on a terminal"},
 };
 
 static bool is_word(const char *s, const char *word)
@@ -63,7 +66,8 @@ static int set_format(struct cli *c, const char *v, struct err *e)
 	else if (strcmp(v, "json") == 0)
 		c->format = CLI_JSON;
 	else
-		return err_set(e, ERR_USAGE, "--format: '%.40s' is neither table nor json", v);
+		return err_set(e, ERR_USAGE,
+		               "--format: '%.40s' is neither table nor json", v);
 	return ERR_OK;
 }
 
@@ -94,8 +98,8 @@ static int set_global(struct cli *c, int which, const char *v, struct err *e)
 }
 
 /* Where the value of a flag comes from: "=x", or the next word. */
-static int flag_value(const struct flag *f, const char *eq, int argc, char **argv, int *at,
-                      const char **v, struct err *e)
+static int flag_value(const struct flag *f, const char *eq, int argc, char **argv,
+                      int *at, const char **v, struct err *e)
 {
 	*v = "true";
 	if (f->kind == FLAG_BOOL) {
@@ -117,19 +121,21 @@ static int flag_value(const struct flag *f, const char *eq, int argc, char **arg
 	return ERR_OK;
 }
 
-static int one_flag(struct cli *c, const struct command *cmd, int argc, char **argv, int *at,
-                    struct err *e)
+static int one_flag(struct cli *c, const struct command *cmd, int argc, char **argv,
+                    int *at, struct err *e)
 {
 	const char *word = argv[*at] + (argv[*at][1] == '-' ? 2 : 1);
 	size_t len = strcspn(word, "=");
 	const char *eq = word[len] == '=' ? word + len : NULL, *v;
-	int own = cmd->flags != NULL ? find_flag(cmd->flags, CLI_FLAGS_MAX, word, len) : -1;
+	int own = cmd->flags != NULL ? find_flag(cmd->flags, CLI_FLAGS_MAX, word, len)
+	                             : -1;
 	int global = own < 0 ? find_flag(globals, ARRAY_LEN(globals), word, len) : -1;
 	int rc;
 
 	if (own < 0 && global < 0)
 		return err_set(e, ERR_USAGE, "unknown flag '%.60s'", argv[*at]);
-	rc = flag_value(own >= 0 ? &cmd->flags[own] : &globals[global], eq, argc, argv, at, &v, e);
+	rc = flag_value(own >= 0 ? &cmd->flags[own] : &globals[global], eq, argc, argv,
+	                at, &v, e);
 	if (rc != ERR_OK || v == NULL)
 		return rc;
 	if (own < 0)
@@ -138,7 +144,8 @@ static int one_flag(struct cli *c, const struct command *cmd, int argc, char **a
 	return ERR_OK;
 }
 
-int cli_parse(struct cli *c, const struct command *cmd, int argc, char **argv, struct err *e)
+int cli_parse(struct cli *c, const struct command *cmd, int argc, char **argv,
+              struct err *e)
 {
 	bool only_args = false;
 	int rc;
@@ -158,8 +165,8 @@ int cli_parse(struct cli *c, const struct command *cmd, int argc, char **argv, s
 	}
 	if (c->args < cmd->min || (cmd->max >= 0 && c->args > cmd->max))
 		return err_set(e, ERR_USAGE, "usage: vaultctl %s%s%s %s", cmd->noun,
-		               cmd->verb != NULL ? " " : "", cmd->verb != NULL ? cmd->verb : "",
-		               cmd->synopsis);
+		               cmd->verb != NULL ? " " : "",
+		               cmd->verb != NULL ? cmd->verb : "", cmd->synopsis);
 	return ERR_OK;
 }
 

@@ -13,11 +13,14 @@ static int damaged(struct err *e, const char *what)
 	return err_set(e, ERR_VERIFY, "the backup is damaged: %s", what);
 }
 
-static const unsigned char *bytes_of(const struct value *manifest, const char *name, size_t n)
+static const unsigned char *bytes_of(const struct value *manifest, const char *name,
+                                     size_t n)
 {
 	const struct value *v = value_get(manifest, name);
 
-	return v != NULL && v->type == V_BYTES && v->len == n ? (const unsigned char *)v->text : NULL;
+	return v != NULL && v->type == V_BYTES && v->len == n
+	               ? (const unsigned char *)v->text
+	               : NULL;
 }
 
 /* magic 8 | length u32be | manifest | signature 64 | zeros */
@@ -36,7 +39,8 @@ static int parse(struct arena *a, const unsigned char *h, const unsigned char *k
 	    (pk = bytes_of(out->manifest, "public_key", 32)) == NULL)
 		return damaged(e, "its header cannot be read");
 	if (key != NULL && sodium_memcmp(key, pk, 32) != 0)
-		return err_set(e, ERR_VERIFY, "the backup was signed by another key than the one given");
+		return err_set(e, ERR_VERIFY,
+		               "the backup was signed by another key than the one given");
 	memcpy(out->public_key, pk, 32);
 	text = arena_alloc(a, sizeof(label) + n);
 	if (text == NULL)
@@ -63,7 +67,8 @@ int backup_file_open(struct arena *a, const char *path, const unsigned char *key
 		return err_set(e, ERR_NOMEM, "out of memory");
 	out->f = fopen(path, "rbe");
 	if (out->f == NULL)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.160s", path);
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.160s",
+		               path);
 	if (fread(header, 1, BACKUP_HEADER, out->f) != BACKUP_HEADER)
 		rc = err_set(e, ERR_INVALID, "this is not a backup of vaultd");
 	else
@@ -81,7 +86,8 @@ static int write_all(int fd, const unsigned char *p, size_t n, struct err *e)
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0)
-			return err_sys(e, errno == ENOSPC ? ERR_FULL : ERR_IO, errno, "writing");
+			return err_sys(e, errno == ENOSPC ? ERR_FULL : ERR_IO, errno,
+			               "writing");
 		p += put;
 		n -= (size_t)put;
 	}
@@ -110,9 +116,11 @@ int backup_file_copy(struct backup_file *b, int fd, struct err *e)
 		return err_set(e, ERR_IO, "reading the backup failed");
 	crypto_hash_sha256_final(&hash, got);
 	if (total != b->image_size)
-		return damaged(e, total < b->image_size ? "its end is missing" : "it is too long");
+		return damaged(e, total < b->image_size ? "its end is missing"
+		                                        : "it is too long");
 	if (want == NULL || memcmp(want, got, 32) != 0)
-		return damaged(e, "its image does not have the digest that the header names");
+		return damaged(
+			e, "its image does not have the digest that the header names");
 	return ERR_OK;
 }
 

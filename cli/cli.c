@@ -13,12 +13,13 @@
 #include "http.h"
 #include "vault/limits.h"
 
-#define DEFAULT_ADDRESS "https://127.0.0.1:8200"
+#define DEFAULT_ADDRESS    "https://127.0.0.1:8200"
 #define DEFAULT_TIMEOUT_MS 30000
 
 static const struct command_set *const sets[] = {
-	&commands_status, &commands_token,  &commands_policy, &commands_kv,     &commands_host,
-	&commands_lease,  &commands_rotate, &commands_audit,  &commands_backup, &commands_help,
+	&commands_status, &commands_token, &commands_policy, &commands_kv,
+	&commands_host,   &commands_lease, &commands_rotate, &commands_audit,
+	&commands_backup, &commands_help,
 };
 
 const struct command_set *const *cli_commands(size_t *n)
@@ -77,7 +78,8 @@ int cli_env(struct cli *c, struct err *e)
 	if (v != NULL && strcmp(v, "json") == 0)
 		c->format = CLI_JSON;
 	else if (v != NULL && v[0] != '\0' && strcmp(v, "table") != 0)
-		return err_set(e, ERR_USAGE, "VAULT_FORMAT: '%.40s' is neither table nor json", v);
+		return err_set(e, ERR_USAGE,
+		               "VAULT_FORMAT: '%.40s' is neither table nor json", v);
 	v = getenv("VAULT_TOKEN");
 	c->token = v != NULL && v[0] != '\0' ? strdup(v) : token_from_file();
 	unsetenv("VAULT_TOKEN");
@@ -126,7 +128,8 @@ static void join_errors(const json_t *doc, char *out, size_t cap)
 	json_t *v;
 
 	out[0] = '\0';
-	json_array_foreach (list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		const char *s = json_string_value(v);
 
 		if (s == NULL || n >= cap)
@@ -173,7 +176,8 @@ static int judge(const struct http_reply *r, const json_t *doc, struct err *e)
 	code = code_of(r->status, text);
 	if (text[0] == '\0' && code == ERR_NOENT)
 		return err_set(e, code, "not found");
-	return err_set(e, code, "%s (HTTP %ld)", text[0] != '\0' ? text : "refused", r->status);
+	return err_set(e, code, "%s (HTTP %ld)", text[0] != '\0' ? text : "refused",
+	               r->status);
 }
 
 int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t *body,
@@ -204,8 +208,8 @@ int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t
 	return rc;
 }
 
-int cli_call(struct cli *c, const char *method, const char *path, json_t *body, json_t **reply,
-             struct err *e)
+int cli_call(struct cli *c, const char *method, const char *path, json_t *body,
+             json_t **reply, struct err *e)
 {
 	return cli_call_timeout(c, method, path, body, DEFAULT_TIMEOUT_MS, reply, e);
 }
@@ -213,7 +217,7 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *body, 
 int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct err *e)
 {
 	static const char keep[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                           "0123456789-._~/";
+				   "0123456789-._~/";
 	size_t n = (size_t)snprintf(out, cap, "%s", prefix);
 
 	while (*path == '/')
@@ -224,7 +228,8 @@ int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct
 		if (strchr(keep, *path) != NULL)
 			out[n++] = *path;
 		else
-			n += (size_t)snprintf(out + n, cap - n, "%%%02X", (unsigned char)*path);
+			n += (size_t)snprintf(out + n, cap - n, "%%%02X",
+			                      (unsigned char)*path);
 	}
 	if (n + 1 > cap)
 		return err_set(e, ERR_INVALID, "path is too long");
@@ -257,8 +262,8 @@ int cli_read(const char *source, char **out, size_t *len, struct err *e)
 		if (n == cap) {
 			sodium_memzero(buf, cap);
 			free(buf);
-			return err_set(e, ERR_TOO_BIG, "%.120s: more than %u bytes", source,
-			               LIMIT_BODY_DEFAULT);
+			return err_set(e, ERR_TOO_BIG, "%.120s: more than %u bytes",
+			               source, LIMIT_BODY_DEFAULT);
 		}
 	}
 	buf[n] = '\0';
@@ -328,7 +333,8 @@ int cli_confirm(struct cli *c, const char *question, bool yes, struct err *e)
 	if (!isatty(STDIN_FILENO))
 		return err_set(e, ERR_USAGE, "%s: add --yes to confirm", question);
 	fprintf(stderr, "%s [y/N] ", question);
-	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
+	if (fgets(line, sizeof(line), stdin) == NULL ||
+	    (line[0] != 'y' && line[0] != 'Y'))
 		return err_set(e, ERR_USAGE, "not confirmed");
 	return ERR_OK;
 }

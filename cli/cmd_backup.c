@@ -16,9 +16,9 @@
 #include "text.h"
 #include "verify.h"
 
-#define PART 393216 /* bytes per request */
+#define PART            393216 /* bytes per request */
 #define TAKE_TIMEOUT_MS 600000L
-#define ARENA_MAX ((size_t)1024 * 1024)
+#define ARENA_MAX       ((size_t)1024 * 1024)
 
 /* One part of the backup on the server, appended to ${fd}. */
 static int fetch_part(struct cli *c, const char *name, int64_t offset, int fd, bool *eof,
@@ -33,8 +33,8 @@ static int fetch_part(struct cli *c, const char *name, int64_t offset, int fd, b
 
 	if (bytes == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	snprintf(path, sizeof(path), "sys/backup/data?name=%s&offset=%lld&length=%d", name,
-	         (long long)offset, PART);
+	snprintf(path, sizeof(path), "sys/backup/data?name=%s&offset=%lld&length=%d",
+	         name, (long long)offset, PART);
 	rc = cli_call(c, "GET", path, NULL, &doc, e);
 	data = json_object_get(doc, "data");
 	b64 = json_string_value(json_object_get(data, "bytes"));
@@ -45,10 +45,12 @@ static int fetch_part(struct cli *c, const char *name, int64_t offset, int fd, b
 	if (rc != ERR_OK)
 		return rc;
 	if (n < 0 || (n == 0 && !*eof))
-		return err_set(e, ERR_INTERNAL, "the server sent a malformed part of the backup");
+		return err_set(e, ERR_INTERNAL,
+		               "the server sent a malformed part of the backup");
 	*got = n;
-	return write(fd, bytes, (size_t)n) == n ? ERR_OK
-	                                        : err_sys(e, ERR_IO, errno, "writing the backup");
+	return write(fd, bytes, (size_t)n) == n
+	               ? ERR_OK
+	               : err_sys(e, ERR_IO, errno, "writing the backup");
 }
 
 static int fetch_all(struct cli *c, const char *name, int64_t size, int fd, struct err *e)
@@ -62,7 +64,8 @@ static int fetch_all(struct cli *c, const char *name, int64_t size, int fd, stru
 			return rc;
 		offset += got;
 		if (c->err_tty && size > 0)
-			fprintf(stderr, "\r%lld of %lld bytes", (long long)offset, (long long)size);
+			fprintf(stderr, "\r%lld of %lld bytes", (long long)offset,
+			        (long long)size);
 	}
 	if (c->err_tty)
 		fputc('\n', stderr);
@@ -95,11 +98,14 @@ static int sync_dir_of(const char *path, struct err *e)
 	else
 		snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 && fsync(fd) == 0 ? ERR_OK : err_sys(e, ERR_IO, errno, "%.160s", dir);
+	return fd >= 0 && fsync(fd) == 0 ? ERR_OK
+	                                 : err_sys(e, ERR_IO, errno, "%.160s", dir);
 }
 
-/* To a temporary name beside it; the name that was asked for appears only when the copy is whole. */
-static int download(struct cli *c, const char *name, int64_t size, const char *to, struct err *e)
+/* To a temporary name beside it; the name that was asked for appears only when the copy
+ * is whole. */
+static int download(struct cli *c, const char *name, int64_t size, const char *to,
+                    struct err *e)
 {
 	char tmp[PATH_MAX];
 	int fd, rc;
@@ -194,7 +200,8 @@ static int verify_backup(struct cli *c, struct err *e)
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = key_of(c, &key, &given, e)) != ERR_OK ||
-	    (rc = backup_file_open(a, c->arg[0], given ? key.pub : NULL, &b, e)) != ERR_OK)
+	    (rc = backup_file_open(a, c->arg[0], given ? key.pub : NULL, &b, e)) !=
+	            ERR_OK)
 		return rc;
 	rc = backup_file_copy(&b, -1, e);
 	backup_file_close(&b);
@@ -223,7 +230,8 @@ static int mark(const char *db, const struct backup_file *b, bool accepted, stru
 	value_set_int(a, v, "restored_ms", (int64_t)time(NULL) * 1000);
 	value_set_bool(a, v, "accept_rollback", accepted);
 	p = value_pack(a, v, &n);
-	return p != NULL ? restore_db_mark(db, p, n, e) : err_set(e, ERR_NOMEM, "out of memory");
+	return p != NULL ? restore_db_mark(db, p, n, e)
+	                 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 /* A scratch file beside the database: copied, checked, marked, and only then renamed. */
@@ -242,7 +250,8 @@ static int restore_to(struct backup_file *b, const char *db, bool accepted, stru
 	rc = backup_file_copy(b, fd, e);
 	if (rc == ERR_OK && (rc = restore_db_check(tmp, &records, e)) == ERR_OK &&
 	    records != b->audit_size)
-		rc = err_set(e, ERR_VERIFY, "the image has %lld audit records, the header says %lld",
+		rc = err_set(e, ERR_VERIFY,
+		             "the image has %lld audit records, the header says %lld",
 		             (long long)records, (long long)b->audit_size);
 	if (rc == ERR_OK && (rc = mark(tmp, b, accepted, e)) == ERR_OK && fsync(fd) != 0)
 		rc = err_sys(e, ERR_IO, errno, "%.160s", tmp);
@@ -254,8 +263,10 @@ static int restore_to(struct backup_file *b, const char *db, bool accepted, stru
 	return rc == ERR_OK ? sync_dir_of(db, e) : rc;
 }
 
-/* What is there already: nothing, an older state, or one that the restore would roll back. */
-static int judge_existing(const char *db, const struct backup_file *b, bool accept, struct err *e)
+/* What is there already: nothing, an older state, or one that the restore would roll
+ * back. */
+static int judge_existing(const char *db, const struct backup_file *b, bool accept,
+                          struct err *e)
 {
 	char wal[PATH_MAX];
 	int64_t records;
@@ -266,13 +277,15 @@ static int judge_existing(const char *db, const struct backup_file *b, bool acce
 	if ((rc = restore_db_check(db, &records, e)) == ERR_BUSY)
 		return rc;
 	if (rc != ERR_OK && !accept)
-		return err_wrap(e, "the database that is there cannot be read (--accept-rollback "
-		                   "replaces it)");
+		return err_wrap(
+			e, "the database that is there cannot be read (--accept-rollback "
+			   "replaces it)");
 	if (rc == ERR_OK && records > b->audit_size && !accept)
-		return err_set(e, ERR_CONFLICT,
-		               "%.120s has %lld audit records, the backup %lld: it would be rolled "
-		               "back; --accept-rollback does that, and leaves a record",
-		               db, (long long)records, (long long)b->audit_size);
+		return err_set(
+			e, ERR_CONFLICT,
+			"%.120s has %lld audit records, the backup %lld: it would be rolled "
+			"back; --accept-rollback does that, and leaves a record",
+			db, (long long)records, (long long)b->audit_size);
 	snprintf(wal, sizeof(wal), "%.4000s-wal", db);
 	unlink(wal);
 	return ERR_OK;
@@ -290,7 +303,8 @@ static int restore(struct cli *c, struct err *e)
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (dir == NULL)
-		return err_set(e, ERR_USAGE, "--data-dir is needed: where the database goes");
+		return err_set(e, ERR_USAGE,
+		               "--data-dir is needed: where the database goes");
 	if (snprintf(db, sizeof(db), "%s/vault.db", dir) >= (int)sizeof(db))
 		return err_set(e, ERR_INVALID, "--data-dir is too long");
 	if ((rc = backup_file_open(a, c->arg[0], NULL, &b, e)) != ERR_OK)
@@ -309,23 +323,24 @@ static int restore(struct cli *c, struct err *e)
 }
 
 static const struct flag verify_flags[] = {
-	{ "key", FLAG_STRING, "KEY", "verifier key of the audit log" },
+	{"key",  FLAG_STRING, "KEY", "verifier key of the audit log" },
 	{ "key-file", FLAG_STRING, "FILE", "a file that holds it" },
-	{ 0 },
+	{ 0    },
 };
 static const struct flag restore_flags[] = {
-	{ "data-dir", FLAG_STRING, "DIR", "where vault.db goes (needed)" },
-	{ "accept-rollback", FLAG_BOOL, NULL, "replace a database that is newer than the backup" },
-	{ 0 },
+	{"data-dir", FLAG_STRING, "DIR", "where vault.db goes (needed)" },
+	{ "accept-rollback",     FLAG_BOOL, NULL,
+         "replace a database that is newer than the backup" },
+	{ 0        },
 };
 
 static const struct command rows[] = {
-	{ "backup", NULL, backup, 1, 1, NULL, "FILE",
-	  "take a backup, have it verified, fetch it", NULL },
-	{ "verify-backup", NULL, verify_backup, 1, 1, verify_flags, "FILE",
-	  "is a backup whole, and whose is it", NULL },
-	{ "restore", NULL, restore, 1, 1, restore_flags, "FILE",
-	  "put the database of a backup into a data directory", NULL },
+	{"backup",         NULL, backup,        1, 1, NULL,          "FILE",
+         "take a backup, have it verified, fetch it",          NULL},
+	{ "verify-backup", NULL, verify_backup, 1, 1, verify_flags,  "FILE",
+         "is a backup whole, and whose is it",                 NULL},
+	{ "restore",       NULL, restore,       1, 1, restore_flags, "FILE",
+         "put the database of a backup into a data directory", NULL},
 };
 
 const struct command_set commands_backup = { rows, ARRAY_LEN(rows) };

@@ -66,7 +66,8 @@ static int help(struct cli *c, struct err *e)
 			const struct command *cmd = &sets[s]->rows[i];
 
 			if (strcmp(cmd->noun, c->arg[0]) != 0 ||
-			    (c->args > 1 && (cmd->verb == NULL || strcmp(cmd->verb, c->arg[1]) != 0)))
+			    (c->args > 1 &&
+			     (cmd->verb == NULL || strcmp(cmd->verb, c->arg[1]) != 0)))
 				continue;
 			if (found)
 				puts("");
@@ -99,7 +100,8 @@ static void words(const char *noun)
 
 			if (noun == NULL && strcmp(cmd->noun, last) != 0)
 				printf(" %s", cmd->noun);
-			if (noun != NULL && strcmp(cmd->noun, noun) == 0 && cmd->verb != NULL)
+			if (noun != NULL && strcmp(cmd->noun, noun) == 0 &&
+			    cmd->verb != NULL)
 				printf(" %s", cmd->verb);
 			last = cmd->noun;
 		}
@@ -176,10 +178,10 @@ static int completion(struct cli *c, struct err *e)
 }
 
 static const struct command rows[] = {
-	{ "help", NULL, help, 0, 2, NULL, "[NOUN [VERB]]", "what the commands do", NULL },
-	{ "version", NULL, version, 0, 0, NULL, "", "the version of this program", NULL },
+	{"help",        NULL, help,       0, 2, NULL, "[NOUN [VERB]]", "what the commands do",        NULL},
+	{ "version",    NULL, version,    0, 0, NULL, "",              "the version of this program", NULL},
 	{ "completion", NULL, completion, 1, 1, NULL, "bash|zsh|fish",
-	  "a completion script for a shell", NULL },
+         "a completion script for a shell",							   NULL},
 };
 
 const struct command_set commands_help = { rows, ARRAY_LEN(rows) };

@@ -7,8 +7,8 @@
 
 #define PATH_CAP 2048
 
-static int call_name(struct cli *c, const char *method, const char *prefix, const char *suffix,
-                     json_t *body, json_t **doc, struct err *e)
+static int call_name(struct cli *c, const char *method, const char *prefix,
+                     const char *suffix, json_t *body, json_t **doc, struct err *e)
 {
 	char path[PATH_CAP];
 	size_t n;
@@ -40,7 +40,8 @@ static int add(struct cli *c, struct err *e)
 	int rc;
 
 	if (cli_flag(c, "role") == NULL)
-		rc = err_set(e, ERR_USAGE, "--role is needed: it says what the host may have");
+		rc = err_set(e, ERR_USAGE,
+		             "--role is needed: it says what the host may have");
 	else
 		rc = cli_call(c, "POST", "sys/hosts/add", body, &doc, e);
 	json_decref(body);
@@ -55,12 +56,15 @@ static int add(struct cli *c, struct err *e)
 /* keys + key_info of a list reply as one array of rows, the key as member "name". */
 static json_t *list_rows(const json_t *doc, const char *key_member)
 {
-	const json_t *data = json_object_get(doc, "data"), *info = json_object_get(data, "key_info");
+	const json_t *data = json_object_get(doc, "data"),
+		     *info = json_object_get(data, "key_info");
 	json_t *rows = json_array(), *key;
 	size_t i;
 
-	json_array_foreach (json_object_get(data, "keys"), i, key) {
-		json_t *row = json_deep_copy(json_object_get(info, json_string_value(key)));
+	json_array_foreach(json_object_get(data, "keys"), i, key)
+	{
+		json_t *row =
+			json_deep_copy(json_object_get(info, json_string_value(key)));
 
 		if (row == NULL)
 			row = json_object();
@@ -73,8 +77,12 @@ static json_t *list_rows(const json_t *doc, const char *key_member)
 static int list(struct cli *c, struct err *e)
 {
 	static const struct column columns[] = {
-		{ "HOST", "name" },         { "ROLE", "role" },       { "STATE", "state" },
-		{ "LAST SEEN", "last_seen" }, { "AGENT", "agent_version" }, { "ALARMS", "alarms" },
+		{"HOST",       "name"         },
+                { "ROLE",      "role"         },
+		{ "STATE",     "state"        },
+                { "LAST SEEN", "last_seen"    },
+		{ "AGENT",     "agent_version"},
+                { "ALARMS",    "alarms"       },
 	};
 	json_t *doc, *rows;
 	int rc = cli_call(c, "LIST", "sys/hosts", NULL, &doc, e);
@@ -92,12 +100,18 @@ static int list(struct cli *c, struct err *e)
 
 static int show(struct cli *c, struct err *e)
 {
-	static const char *const keys[] = { "name",       "host_id",       "role",   "state",
-		                            "generation", "joined",        "last_seen",
-		                            "agent_version", "checkpoint_size", "alarms", NULL };
+	static const char *const keys[] = {
+		"name",   "host_id",   "role",          "state",           "generation",
+		"joined", "last_seen", "agent_version", "checkpoint_size", "alarms",
+		NULL
+	};
 	static const struct column leases[] = {
-		{ "LEASE", "lease_id" }, { "PATH", "path" },   { "VERSION", "version" },
-		{ "APPLIED", "applied" }, { "STATE", "state" }, { "EXPIRES", "expires" },
+		{"LEASE",    "lease_id"},
+                { "PATH",    "path"    },
+                { "VERSION", "version" },
+		{ "APPLIED", "applied" },
+                { "STATE",   "state"   },
+                { "EXPIRES", "expires" },
 	};
 	json_t *doc, *data;
 	int rc = call_name(c, "GET", "sys/hosts/", "", NULL, &doc, e);
@@ -138,7 +152,8 @@ static json_t *path_list(const struct cli *c)
 static int role_write(struct cli *c, struct err *e)
 {
 	json_t *body = json_pack("{s:o, s:s?, s:s?}", "paths", path_list(c), "ttl",
-	                         cli_flag(c, "ttl"), "description", cli_flag(c, "description"));
+	                         cli_flag(c, "ttl"), "description",
+	                         cli_flag(c, "description"));
 	json_t *doc;
 	int rc;
 
@@ -176,8 +191,8 @@ static int role_list(struct cli *c, struct err *e)
 	if (rc == ERR_OK && c->format == CLI_JSON)
 		out_json(c, doc);
 	else if (rc == ERR_OK)
-		json_array_foreach (json_object_get(json_object_get(doc, "data"), "keys"), i, v)
-			out_text(json_string_value(v));
+		json_array_foreach(json_object_get(json_object_get(doc, "data"), "keys"),
+		                   i, v) out_text(json_string_value(v));
 	json_decref(doc);
 	return rc;
 }
@@ -195,34 +210,36 @@ static int pins(struct cli *c, struct err *e)
 }
 
 static const struct flag add_flags[] = {
-	{ "role", FLAG_STRING, "ROLE", "what the host may have (needed)" },
+	{"role",  FLAG_STRING, "ROLE", "what the host may have (needed)" },
 	{ "ttl", FLAG_STRING, "DURATION", "life of the join token (15m)" },
-	{ 0 },
+	{ 0     },
 };
 static const struct flag yes_flags[] = {
-	{ "yes", FLAG_BOOL, NULL, "do not ask" },
-	{ 0 },
+	{"yes", FLAG_BOOL, NULL, "do not ask" },
+	{ 0},
 };
 static const struct flag role_flags[] = {
-	{ "ttl", FLAG_STRING, "DURATION", "life of the leases (24h)" },
+	{"ttl",       FLAG_STRING, "DURATION", "life of the leases (24h)" },
 	{ "description", FLAG_STRING, "TEXT", "what the role is for" },
-	{ 0 },
+	{ 0         },
 };
 
 static const struct command rows[] = {
-	{ "host", "add", add, 1, 1, add_flags, "NAME", "make a join token for a host", NULL },
-	{ "host", "list", list, 0, 0, NULL, "", "all hosts", NULL },
-	{ "host", "show", show, 1, 1, NULL, "NAME", "one host and the leases it holds", NULL },
-	{ "host", "revoke", revoke_host, 1, 1, yes_flags, "NAME", "cut a host off and wipe its files",
-	  NULL },
-	{ "host", "pins", pins, 0, 1, NULL, "[sha256//…]",
-	  "the server keys that hosts pin; with an argument: announce the next one", NULL },
-	{ "host-role", "write", role_write, 2, -1, role_flags, "ROLE PATH …",
-	  "say which secrets hosts of a role may have",
-	  "A PATH is a full secret path such as secret/app/db, or ends in '*'." },
-	{ "host-role", "read", role_read, 1, 1, NULL, "ROLE", "what a role allows", NULL },
-	{ "host-role", "list", role_list, 0, 0, NULL, "", "all roles of hosts", NULL },
-	{ "host-role", "delete", role_delete, 1, 1, NULL, "ROLE", "remove a role", NULL },
+	{"host",       "add",    add,         1, 1,  add_flags,  "NAME",          "make a join token for a host",
+         NULL																					      },
+	{ "host",      "list",   list,        0, 0,  NULL,       "",              "all hosts",                        NULL                                                                 },
+	{ "host",      "show",   show,        1, 1,  NULL,       "NAME",          "one host and the leases it holds",
+         NULL																					      },
+	{ "host",      "revoke", revoke_host, 1, 1,  yes_flags,  "NAME",
+         "cut a host off and wipe its files",									 NULL								 },
+	{ "host",      "pins",   pins,        0, 1,  NULL,       "[sha256//…]",
+         "the server keys that hosts pin; with an argument: announce the next one",	                           NULL								 },
+	{ "host-role", "write",  role_write,  2, -1, role_flags, "ROLE PATH …",
+         "say which secrets hosts of a role may have",	                                                        "A PATH is a full secret path such as secret/app/db, or ends in '*'."},
+	{ "host-role", "read",   role_read,   1, 1,  NULL,       "ROLE",          "what a role allows",
+         NULL																					      },
+	{ "host-role", "list",   role_list,   0, 0,  NULL,       "",              "all roles of hosts",               NULL                                                                 },
+	{ "host-role", "delete", role_delete, 1, 1,  NULL,       "ROLE",          "remove a role",                    NULL                                                                 },
 };
 
 const struct command_set commands_host = { rows, ARRAY_LEN(rows) };

@@ -7,9 +7,10 @@
 
 #define PATH_CAP 4096
 
-/* "secret/app/db" -> mount "secret/" and rest "app/db"; the server tells where the mount ends. */
-static int split(struct cli *c, const char *full, char *mount, size_t cap, const char **rest,
-                 struct err *e)
+/* "secret/app/db" -> mount "secret/" and rest "app/db"; the server tells where the mount
+ * ends. */
+static int split(struct cli *c, const char *full, char *mount, size_t cap,
+                 const char **rest, struct err *e)
 {
 	char path[PATH_CAP];
 	const char *found;
@@ -19,7 +20,8 @@ static int split(struct cli *c, const char *full, char *mount, size_t cap, const
 
 	while (*full == '/')
 		full++;
-	if ((rc = cli_path("sys/internal/ui/mounts/", full, path, sizeof(path), e)) != ERR_OK ||
+	if ((rc = cli_path("sys/internal/ui/mounts/", full, path, sizeof(path), e)) !=
+	            ERR_OK ||
 	    (rc = cli_call(c, "GET", path, NULL, &doc, e)) != ERR_OK) {
 		json_decref(doc);
 		return rc;
@@ -28,7 +30,8 @@ static int split(struct cli *c, const char *full, char *mount, size_t cap, const
 	n = found != NULL ? strlen(found) : 0;
 	if (n == 0 || n >= cap || strncmp(full, found, n > 0 ? n - 1 : 0) != 0) {
 		json_decref(doc);
-		return err_set(e, ERR_INTERNAL, "the server did not say which mount serves the path");
+		return err_set(e, ERR_INTERNAL,
+		               "the server did not say which mount serves the path");
 	}
 	memcpy(mount, found, n + 1);
 	*rest = strlen(full) >= n ? full + n : "";
@@ -55,7 +58,7 @@ static void mask(json_t *data)
 	void *tmp;
 	json_t *v;
 
-	json_object_foreach_safe (data, tmp, key, v)
+	json_object_foreach_safe(data, tmp, key, v)
 		json_object_set_new(data, key, json_string("********"));
 }
 
@@ -77,7 +80,8 @@ static int print_field(const json_t *data, const char *field, struct err *e)
 
 static int print_secret(struct cli *c, json_t *doc, struct err *e)
 {
-	json_t *outer = json_object_get(doc, "data"), *data = json_object_get(outer, "data");
+	json_t *outer = json_object_get(doc, "data"),
+	       *data = json_object_get(outer, "data");
 	const char *field = cli_flag(c, "field");
 
 	if (field != NULL)
@@ -120,8 +124,8 @@ static int get(struct cli *c, struct err *e)
 	return rc;
 }
 
-static int from_source(json_t *data, const char *name, size_t name_len, const char *source,
-                       struct err *e)
+static int from_source(json_t *data, const char *name, size_t name_len,
+                       const char *source, struct err *e)
 {
 	char key[256], *text;
 	json_t *v;
@@ -129,7 +133,8 @@ static int from_source(json_t *data, const char *name, size_t name_len, const ch
 	int rc;
 
 	if (name_len == 0 || name_len >= sizeof(key))
-		return err_set(e, ERR_USAGE, "a field name has 1 to %zu bytes", sizeof(key) - 1);
+		return err_set(e, ERR_USAGE, "a field name has 1 to %zu bytes",
+		               sizeof(key) - 1);
 	memcpy(key, name, name_len);
 	key[name_len] = '\0';
 	rc = source != NULL ? cli_read(source, &text, &n, e) : cli_prompt(key, &text, e);
@@ -160,13 +165,14 @@ static int whole_document(json_t **data, const char *source, struct err *e)
 	*data = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
 	cli_wipe(text);
 	if (!json_is_object(*data))
-		return err_set(e, ERR_INVALID, "%.80s: not a JSON object (line %d, column %d)", source,
+		return err_set(e, ERR_INVALID,
+		               "%.80s: not a JSON object (line %d, column %d)", source,
 		               why.line, why.column);
 	return ERR_OK;
 }
 
-/* NAME asks, NAME=@FILE and NAME=- read, @FILE and - are a whole JSON object.  NAME=value would be visible
- * to every process on the machine: refused. */
+/* NAME asks, NAME=@FILE and NAME=- read, @FILE and - are a whole JSON object.  NAME=value
+ * would be visible to every process on the machine: refused. */
 static int collect(struct cli *c, json_t **data, struct err *e)
 {
 	for (int i = 1; i < c->args; i++) {
@@ -182,11 +188,12 @@ static int collect(struct cli *c, json_t **data, struct err *e)
 		else if (strcmp(eq + 1, "-") == 0)
 			rc = from_source(*data, s, (size_t)(eq - s), "-", e);
 		else
-			rc = err_set(e, ERR_USAGE,
-			             "%.*s=…: values are not taken from the command line; use "
-			             "%.*s=@FILE, %.*s=- or %.*s alone",
-			             (int)(eq - s), s, (int)(eq - s), s, (int)(eq - s), s,
-			             (int)(eq - s), s);
+			rc = err_set(
+				e, ERR_USAGE,
+				"%.*s=…: values are not taken from the command line; use "
+				"%.*s=@FILE, %.*s=- or %.*s alone",
+				(int)(eq - s), s, (int)(eq - s), s, (int)(eq - s), s,
+				(int)(eq - s), s);
 		if (rc != ERR_OK)
 			return rc;
 	}
@@ -200,10 +207,12 @@ static int put(struct cli *c, struct err *e)
 	char path[PATH_CAP];
 	int rc;
 
-	if ((rc = collect(c, &data, e)) == ERR_OK && (rc = api_path(c, "data", path, e)) == ERR_OK) {
+	if ((rc = collect(c, &data, e)) == ERR_OK &&
+	    (rc = api_path(c, "data", path, e)) == ERR_OK) {
 		json_object_set(body, "data", data);
 		if (cas != NULL)
-			json_object_set_new(body, "options", json_pack("{s:s}", "cas", cas));
+			json_object_set_new(body, "options",
+			                    json_pack("{s:s}", "cas", cas));
 		rc = cli_call(c, "POST", path, body, &doc, e);
 	}
 	if (rc == ERR_OK && c->format == CLI_JSON)
@@ -227,8 +236,9 @@ static int list(struct cli *c, struct err *e)
 		if (c->format == CLI_JSON)
 			out_json(c, doc);
 		else
-			json_array_foreach (json_object_get(json_object_get(doc, "data"), "keys"), i, v)
-				out_text(json_string_value(v));
+			json_array_foreach(json_object_get(json_object_get(doc, "data"),
+			                                   "keys"),
+			                   i, v) out_text(json_string_value(v));
 	}
 	json_decref(doc);
 	return rc;
@@ -241,8 +251,10 @@ static int versions_call(struct cli *c, const char *kind, struct err *e)
 	int rc = ERR_OK;
 
 	for (int i = 1; i < c->args && rc == ERR_OK; i++) {
-		if (strspn(c->arg[i], "0123456789") != strlen(c->arg[i]) || c->arg[i][0] == '\0')
-			rc = err_set(e, ERR_USAGE, "'%.20s' is no version number", c->arg[i]);
+		if (strspn(c->arg[i], "0123456789") != strlen(c->arg[i]) ||
+		    c->arg[i][0] == '\0')
+			rc = err_set(e, ERR_USAGE, "'%.20s' is no version number",
+			             c->arg[i]);
 		json_array_append_new(versions, json_string(c->arg[i]));
 	}
 	json_object_set_new(body, "versions", versions);
@@ -272,7 +284,8 @@ static int plain_call(struct cli *c, const char *method, const char *kind, bool 
 
 static int delete_version(struct cli *c, struct err *e)
 {
-	return c->args > 1 ? versions_call(c, "delete", e) : plain_call(c, "DELETE", "data", false, e);
+	return c->args > 1 ? versions_call(c, "delete", e)
+	                   : plain_call(c, "DELETE", "data", false, e);
 }
 
 static int undelete(struct cli *c, struct err *e)
@@ -282,7 +295,8 @@ static int undelete(struct cli *c, struct err *e)
 
 static int destroy(struct cli *c, struct err *e)
 {
-	int rc = cli_confirm(c, "Destroy these versions for ever?", cli_flag(c, "yes") != NULL, e);
+	int rc = cli_confirm(c, "Destroy these versions for ever?",
+	                     cli_flag(c, "yes") != NULL, e);
 
 	return rc == ERR_OK ? versions_call(c, "destroy", e) : rc;
 }
@@ -301,17 +315,18 @@ static int purge(struct cli *c, struct err *e)
 }
 
 static const struct flag get_flags[] = {
-	{ "version", FLAG_STRING, "N", "this version instead of the current one" },
-	{ "field", FLAG_STRING, "NAME", "print the value of one field and nothing else" },
-	{ 0 },
+	{"version", FLAG_STRING, "N", "this version instead of the current one" },
+	{ "field",      FLAG_STRING, "NAME", "print the value of one field and nothing else" },
+	{ 0       },
 };
 static const struct flag put_flags[] = {
-	{ "cas", FLAG_STRING, "N", "only if N is the current version (0: must not exist)" },
+	{"cas", FLAG_STRING, "N",
+         "only if N is the current version (0: must not exist)" },
 	{ 0 },
 };
 static const struct flag yes_flags[] = {
-	{ "yes", FLAG_BOOL, NULL, "do not ask" },
-	{ 0 },
+	{"yes", FLAG_BOOL, NULL, "do not ask" },
+	{ 0},
 };
 static const char put_details[] =
 	"NAME         asks for the value without echo (or reads one line of standard input)\n"
@@ -320,17 +335,19 @@ static const char put_details[] =
 	"Values are never taken from the command line, where every process could read them.";
 
 static const struct command rows[] = {
-	{ "kv", "get", get, 1, 1, get_flags, "PATH", "print a secret", NULL },
-	{ "kv", "put", put, 2, -1, put_flags, "PATH NAME[=@FILE|=-] …|@FILE|-",
-	  "write a new version", put_details },
-	{ "kv", "list", list, 1, 1, NULL, "FOLDER", "names in a folder", NULL },
-	{ "kv", "delete", delete_version, 1, -1, NULL, "PATH [VERSION …]",
-	  "hide the current version, or the given ones", NULL },
-	{ "kv", "undelete", undelete, 2, -1, NULL, "PATH VERSION …", "bring versions back", NULL },
-	{ "kv", "destroy", destroy, 2, -1, yes_flags, "PATH VERSION …",
-	  "erase versions for ever", NULL },
-	{ "kv", "metadata", metadata, 1, 1, NULL, "PATH", "versions of a secret", NULL },
-	{ "kv", "purge", purge, 1, 1, yes_flags, "PATH", "remove a secret with all versions", NULL },
+	{"kv",  "get",      get,            1, 1,  get_flags, "PATH",                             "print a secret",       NULL       },
+	{ "kv", "put",      put,            2, -1, put_flags, "PATH NAME[=@FILE|=-] …|@FILE|-",
+         "write a new version",											   put_details},
+	{ "kv", "list",     list,           1, 1,  NULL,      "FOLDER",                           "names in a folder",    NULL       },
+	{ "kv", "delete",   delete_version, 1, -1, NULL,      "PATH [VERSION …]",
+         "hide the current version, or the given ones",								   NULL       },
+	{ "kv", "undelete", undelete,       2, -1, NULL,      "PATH VERSION …",
+         "bring versions back",											   NULL       },
+	{ "kv", "destroy",  destroy,        2, -1, yes_flags, "PATH VERSION …",
+         "erase versions for ever",										       NULL       },
+	{ "kv", "metadata", metadata,       1, 1,  NULL,      "PATH",                             "versions of a secret", NULL       },
+	{ "kv", "purge",    purge,          1, 1,  yes_flags, "PATH",
+         "remove a secret with all versions",									     NULL       },
 };
 
 const struct command_set commands_kv = { rows, ARRAY_LEN(rows) };

@@ -8,15 +8,21 @@
 static void print_table(const json_t *doc)
 {
 	static const struct column columns[] = {
-		{ "LEASE", "lease_id" }, { "PATH", "path" },       { "HOST", "host" },
-		{ "VERSION", "version" }, { "APPLIED", "applied" }, { "STATE", "state" },
+		{"LEASE",    "lease_id"},
+                { "PATH",    "path"    },
+                { "HOST",    "host"    },
+		{ "VERSION", "version" },
+                { "APPLIED", "applied" },
+                { "STATE",   "state"   },
 		{ "EXPIRES", "expires" },
 	};
-	const json_t *data = json_object_get(doc, "data"), *info = json_object_get(data, "key_info");
+	const json_t *data = json_object_get(doc, "data"),
+		     *info = json_object_get(data, "key_info");
 	json_t *rows = json_array(), *key;
 	size_t i;
 
-	json_array_foreach (json_object_get(data, "keys"), i, key) {
+	json_array_foreach(json_object_get(data, "keys"), i, key)
+	{
 		json_t *row = json_object_get(info, json_string_value(key));
 
 		json_object_set(row, "lease_id", key);
@@ -62,14 +68,16 @@ static int revoke_lease(struct cli *c, struct err *e)
 }
 
 static const struct flag list_flags[] = {
-	{ "path", FLAG_STRING, "PATH", "only leases of this secret" },
+	{"path",  FLAG_STRING, "PATH", "only leases of this secret" },
 	{ "host", FLAG_STRING, "NAME", "only leases that this host holds" },
-	{ 0 },
+	{ 0     },
 };
 
 static const struct command rows[] = {
-	{ "lease", "list", list, 0, 0, list_flags, "", "who holds which version of what", NULL },
-	{ "lease", "revoke", revoke_lease, 1, 1, NULL, "LEASE", "take a secret from its holder", NULL },
+	{"lease",  "list",   list,         0, 0, list_flags, "",      "who holds which version of what",
+         NULL												},
+	{ "lease", "revoke", revoke_lease, 1, 1, NULL,       "LEASE",
+         "take a secret from its holder",								NULL},
 };
 
 const struct command_set commands_lease = { rows, ARRAY_LEN(rows) };

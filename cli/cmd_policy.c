@@ -16,8 +16,8 @@ static int list(struct cli *c, struct err *e)
 	if (rc == ERR_OK && c->format == CLI_JSON)
 		out_json(c, doc);
 	else if (rc == ERR_OK)
-		json_array_foreach (json_object_get(json_object_get(doc, "data"), "keys"), i, v)
-			out_text(json_string_value(v));
+		json_array_foreach(json_object_get(json_object_get(doc, "data"), "keys"),
+		                   i, v) out_text(json_string_value(v));
 	json_decref(doc);
 	return rc;
 }
@@ -30,11 +30,14 @@ static int read_policy(struct cli *c, struct err *e)
 	int rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e);
 
 	if (rc == ERR_OK && (rc = cli_call(c, "GET", path, NULL, &doc, e)) == ERR_OK) {
-		text = json_string_value(json_object_get(json_object_get(doc, "data"), "policy"));
+		text = json_string_value(
+			json_object_get(json_object_get(doc, "data"), "policy"));
 		if (c->format == CLI_JSON)
 			out_json(c, doc);
 		else if (text != NULL)
-			printf("%s%s", text, text[0] != '\0' && text[strlen(text) - 1] == '\n' ? "" : "\n");
+			printf("%s%s", text,
+			       text[0] != '\0' && text[strlen(text) - 1] == '\n' ? ""
+			                                                         : "\n");
 	}
 	json_decref(doc);
 	return rc;
@@ -47,7 +50,8 @@ static int write_policy(struct cli *c, struct err *e)
 	size_t n;
 	int rc;
 
-	if ((rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e)) != ERR_OK ||
+	if ((rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e)) !=
+	            ERR_OK ||
 	    (rc = cli_read(c->args > 1 ? c->arg[1] : "-", &text, &n, e)) != ERR_OK)
 		return rc;
 	body = json_pack("{s:s%}", "policy", text, n);
@@ -74,11 +78,12 @@ static int delete_policy(struct cli *c, struct err *e)
 }
 
 static const struct command rows[] = {
-	{ "policy", "list", list, 0, 0, NULL, "", "names of all policies", NULL },
-	{ "policy", "read", read_policy, 1, 1, NULL, "NAME", "text of a policy", NULL },
-	{ "policy", "write", write_policy, 1, 2, NULL, "NAME [FILE|-]",
-	  "store a policy from a file or standard input", NULL },
-	{ "policy", "delete", delete_policy, 1, 1, NULL, "NAME", "remove a policy", NULL },
+	{"policy",  "list",   list,          0, 0, NULL, "",              "names of all policies", NULL},
+	{ "policy", "read",   read_policy,   1, 1, NULL, "NAME",          "text of a policy",      NULL},
+	{ "policy", "write",  write_policy,  1, 2, NULL, "NAME [FILE|-]",
+         "store a policy from a file or standard input",                                           NULL},
+	{ "policy", "delete", delete_policy, 1, 1, NULL, "NAME",          "remove a policy",
+         NULL											  },
 };
 
 const struct command_set commands_policy = { rows, ARRAY_LEN(rows) };

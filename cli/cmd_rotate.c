@@ -7,9 +7,9 @@
 #include "duration.h"
 #include "out.h"
 
-#define PATH_CAP 4096
+#define PATH_CAP           4096
 #define DEFAULT_TIMEOUT_MS 60000
-#define POLL_NS 200000000L
+#define POLL_NS            200000000L
 
 static int config_path(struct cli *c, char out[PATH_CAP], struct err *e)
 {
@@ -19,8 +19,11 @@ static int config_path(struct cli *c, char out[PATH_CAP], struct err *e)
 static void print_holders(const json_t *data)
 {
 	static const struct column columns[] = {
-		{ "HOST", "host" },       { "VERSION", "version" }, { "STATE", "state" },
-		{ "AFTER MS", "applied_ms" }, { "LATE", "late" },
+		{"HOST",      "host"      },
+                { "VERSION",  "version"   },
+		{ "STATE",    "state"     },
+                { "AFTER MS", "applied_ms"},
+		{ "LATE",     "late"      },
 	};
 	const json_t *readers = json_object_get(data, "untracked_readers");
 	const json_t *holders = json_object_get(data, "holders");
@@ -48,7 +51,8 @@ static int late_error(const json_t *data, struct err *e)
 	size_t i, n = 0, late = 0;
 	json_t *h;
 
-	json_array_foreach (json_object_get(data, "holders"), i, h) {
+	json_array_foreach(json_object_get(data, "holders"), i, h)
+	{
 		if (!json_is_true(json_object_get(h, "late")))
 			continue;
 		late++;
@@ -56,7 +60,8 @@ static int late_error(const json_t *data, struct err *e)
 			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
 			                      n > 0 ? ", " : "", member(h, "host"));
 	}
-	return err_set(e, ERR_LATE, "%zu of %zu holders have not applied the new version: %s", late,
+	return err_set(e, ERR_LATE,
+	               "%zu of %zu holders have not applied the new version: %s", late,
 	               json_array_size(json_object_get(data, "holders")), names);
 }
 
@@ -69,7 +74,8 @@ static int verdict(struct cli *c, const json_t *doc, struct err *e)
 		out_json(c, doc);
 	} else {
 		printf("%s: version %lld, %s after %lld ms\n", member(data, "path"),
-		       (long long)json_integer_value(json_object_get(data, "version")), state,
+		       (long long)json_integer_value(json_object_get(data, "version")),
+		       state,
 		       (long long)json_integer_value(json_object_get(data, "took_ms")));
 		print_holders(data);
 	}
@@ -82,10 +88,10 @@ static void progress(const json_t *data)
 	size_t i, applied = 0;
 	json_t *h;
 
-	json_array_foreach (holders, i, h)
+	json_array_foreach(holders, i, h)
 		applied += strcmp(member(h, "state"), "applied") == 0 &&
-		           json_integer_value(json_object_get(h, "version")) >=
-		                   json_integer_value(json_object_get(data, "version"));
+	                   json_integer_value(json_object_get(h, "version")) >=
+	                           json_integer_value(json_object_get(data, "version"));
 	fprintf(stderr, "\r%zu of %zu hosts have applied version %lld", applied,
 	        json_array_size(holders),
 	        (long long)json_integer_value(json_object_get(data, "version")));
@@ -93,7 +99,8 @@ static void progress(const json_t *data)
 }
 
 /* On a terminal: start, then look at the attempt until it has ended. */
-static int follow(struct cli *c, const char *path, json_t *body, json_t **doc, struct err *e)
+static int follow(struct cli *c, const char *path, json_t *body, json_t **doc,
+                  struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	char attempt[PATH_CAP];
@@ -126,7 +133,8 @@ static int timeout_of(struct cli *c, int64_t *ms, struct err *e)
 	if (v == NULL)
 		return ERR_OK;
 	if (duration_parse(v, strlen(v), ms, e) != ERR_OK || *ms <= 0)
-		return err_set(e, ERR_USAGE, "--timeout: '%.40s' is no duration such as 60s", v);
+		return err_set(e, ERR_USAGE,
+		               "--timeout: '%.40s' is no duration such as 60s", v);
 	return ERR_OK;
 }
 
@@ -139,14 +147,17 @@ static int rotate(struct cli *c, struct err *e)
 	int rc;
 
 	if ((rc = timeout_of(c, &ms, e)) == ERR_OK &&
-	    (rc = cli_path("sys/rotation/rotate/", c->arg[0], path, sizeof(path), e)) == ERR_OK) {
+	    (rc = cli_path("sys/rotation/rotate/", c->arg[0], path, sizeof(path), e)) ==
+	            ERR_OK) {
 		if (cli_flag(c, "timeout") != NULL)
-			json_object_set_new(body, "timeout", json_string(cli_flag(c, "timeout")));
+			json_object_set_new(body, "timeout",
+			                    json_string(cli_flag(c, "timeout")));
 		json_object_set_new(body, "wait", json_boolean(wait));
 		if (wait && c->err_tty && c->format == CLI_TABLE)
 			rc = follow(c, path, body, &doc, e);
 		else
-			rc = cli_call_timeout(c, "POST", path, body, (long)ms + 15000, &doc, e);
+			rc = cli_call_timeout(c, "POST", path, body, (long)ms + 15000,
+			                      &doc, e);
 	}
 	if (rc == ERR_OK)
 		rc = verdict(c, doc, e);
@@ -157,7 +168,8 @@ static int rotate(struct cli *c, struct err *e)
 
 static int set(struct cli *c, struct err *e)
 {
-	static const char *const names[] = { "field", "length", "alphabet", "every", "timeout" };
+	static const char *const names[] = { "field", "length", "alphabet", "every",
+		                             "timeout" };
 	json_t *body = json_object(), *doc = NULL;
 	char path[PATH_CAP];
 	const char *v;
@@ -169,7 +181,8 @@ static int set(struct cli *c, struct err *e)
 	if ((v = cli_flag(c, "classes")) != NULL)
 		json_object_set_new(body, "classes", json_string(v));
 	if (json_object_size(body) == 0)
-		rc = err_set(e, ERR_USAGE, "nothing to set: see 'vaultctl help rotation set'");
+		rc = err_set(e, ERR_USAGE,
+		             "nothing to set: see 'vaultctl help rotation set'");
 	else if ((rc = config_path(c, path, e)) == ERR_OK)
 		rc = cli_call(c, "POST", path, body, &doc, e);
 	json_decref(body);
@@ -229,37 +242,44 @@ static int list(struct cli *c, struct err *e)
 	if (rc == ERR_OK && c->format == CLI_JSON)
 		out_json(c, doc);
 	else if (rc == ERR_OK)
-		json_array_foreach (json_object_get(json_object_get(doc, "data"), "keys"), i, v)
-			out_text(json_string_value(v));
+		json_array_foreach(json_object_get(json_object_get(doc, "data"), "keys"),
+		                   i, v) out_text(json_string_value(v));
 	json_decref(doc);
 	return rc;
 }
 
 static const struct flag rotate_flags[] = {
-	{ "timeout", FLAG_STRING, "DURATION", "how long to wait for the hosts (60s)" },
+	{"timeout",   FLAG_STRING, "DURATION", "how long to wait for the hosts (60s)" },
 	{ "no-wait", FLAG_BOOL, NULL, "return as soon as the new version is published" },
-	{ 0 },
+	{ 0         },
 };
 static const struct flag set_flags[] = {
-	{ "field", FLAG_STRING, "NAME", "the field that is made anew; the others are copied" },
-	{ "length", FLAG_STRING, "N", "characters of the new value (32)" },
-	{ "alphabet", FLAG_STRING, "CHARS", "characters to choose from" },
-	{ "classes", FLAG_STRING, "A,B", "of lower,upper,digit,symbol: at least one of each" },
-	{ "every", FLAG_STRING, "DURATION", "rotate by itself, such as 30d; 0 ends that" },
-	{ "timeout", FLAG_STRING, "DURATION", "how long hosts may take before they are late" },
-	{ 0 },
+	{"field",			     FLAG_STRING, "NAME",
+         "the field that is made anew; the others are copied" },
+	{ "length",			     FLAG_STRING, "N", "characters of the new value (32)" },
+	{ "alphabet",				  FLAG_STRING, "CHARS", "characters to choose from" },
+	{ "classes",FLAG_STRING, "A,B",
+         "of lower,upper,digit,symbol: at least one of each" },
+	{ "every", FLAG_STRING, "DURATION",
+         "rotate by itself, such as 30d; 0 ends that" },
+	{ "timeout",			 FLAG_STRING, "DURATION",
+         "how long hosts may take before they are late" },
+	{ 0			   },
 };
 
 static const struct command rows[] = {
-	{ "rotate", NULL, rotate, 1, 1, rotate_flags, "PATH",
-	  "make a new value and wait until every host has it",
-	  "Ends with status 0 when every lease holder has applied the new version, 21 when some\n"
-	  "are late (they are named).  Readers through the plain API are listed, not waited for." },
-	{ "rotation", "set", set, 1, 1, set_flags, "PATH", "rule and schedule of a secret", NULL },
-	{ "rotation", "show", show, 1, 1, NULL, "PATH", "rule and schedule of a secret", NULL },
-	{ "rotation", "unset", unset, 1, 1, NULL, "PATH", "forget rule and schedule", NULL },
-	{ "rotation", "list", list, 0, 0, NULL, "", "secrets that have a rule", NULL },
-	{ "rotation", "status", status, 1, 1, NULL, "PATH", "the last rotation of a secret", NULL },
+	{"rotate",    NULL,     rotate, 1, 1, rotate_flags, "PATH",
+         "make a new value and wait until every host has it",	                                "Ends with status 0 when every lease holder has applied the new version, 21 when some\n"
+	  "are late (they are named).  Readers through the plain API are listed, not waited for."},
+	{ "rotation", "set",    set,    1, 1, set_flags,    "PATH",
+         "rule and schedule of a secret",							    NULL						     },
+	{ "rotation", "show",   show,   1, 1, NULL,         "PATH", "rule and schedule of a secret",
+         NULL																		 },
+	{ "rotation", "unset",  unset,  1, 1, NULL,         "PATH", "forget rule and schedule",
+         NULL																		 },
+	{ "rotation", "list",   list,   0, 0, NULL,         "",     "secrets that have a rule",      NULL                                                     },
+	{ "rotation", "status", status, 1, 1, NULL,         "PATH",
+         "the last rotation of a secret",							    NULL						     },
 };
 
 const struct command_set commands_rotate = { rows, ARRAY_LEN(rows) };

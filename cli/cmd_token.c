@@ -9,10 +9,10 @@
 #include "file.h"
 #include "out.h"
 
-static const char *const shown[] = { "display_name", "accessor",      "policies",
-	                             "ttl",          "expire_time",   "renewable",
-	                             "orphan",       "num_uses",      "path",
-	                             "issue_time",   "type",          "token_policies",
+static const char *const shown[] = { "display_name", "accessor",       "policies",
+	                             "ttl",          "expire_time",    "renewable",
+	                             "orphan",       "num_uses",       "path",
+	                             "issue_time",   "type",           "token_policies",
 	                             "client_token", "lease_duration", NULL };
 
 static void print(struct cli *c, const json_t *doc, const char *member)
@@ -42,7 +42,8 @@ static int token_path(char out[PATH_MAX], struct err *e)
 	const char *home = getenv("HOME");
 
 	if (home == NULL || snprintf(out, PATH_MAX, "%s/.vault-token", home) >= PATH_MAX)
-		return err_set(e, ERR_IO, "HOME is not set: the token has no place to be kept");
+		return err_set(e, ERR_IO,
+		               "HOME is not set: the token has no place to be kept");
 	return ERR_OK;
 }
 
@@ -57,7 +58,8 @@ static int login(struct cli *c, struct err *e)
 		return rc;
 	cli_wipe(c->token);
 	c->token = token;
-	if ((rc = cli_call(c, "GET", "auth/token/lookup-self", NULL, &doc, e)) == ERR_OK &&
+	if ((rc = cli_call(c, "GET", "auth/token/lookup-self", NULL, &doc, e)) ==
+	            ERR_OK &&
 	    (rc = token_path(path, e)) == ERR_OK &&
 	    (rc = file_write_path(path, token, strlen(token), 0600, e)) == ERR_OK) {
 		print(c, doc, "data");
@@ -94,8 +96,10 @@ static json_t *comma_list(const char *s)
 
 static int token_create(struct cli *c, struct err *e)
 {
-	static const char *const fields[] = { "ttl", "explicit-max-ttl", "period", "display-name" };
-	static const char *const names[] = { "ttl", "explicit_max_ttl", "period", "display_name" };
+	static const char *const fields[] = { "ttl", "explicit-max-ttl", "period",
+		                              "display-name" };
+	static const char *const names[] = { "ttl", "explicit_max_ttl", "period",
+		                             "display_name" };
 	json_t *body = json_object();
 	const char *v;
 	int rc;
@@ -115,7 +119,8 @@ static int token_create(struct cli *c, struct err *e)
 	return rc;
 }
 
-static int with_accessor(struct cli *c, const char *path, const char *member, struct err *e)
+static int with_accessor(struct cli *c, const char *path, const char *member,
+                         struct err *e)
 {
 	json_t *body = json_pack("{s:s}", "accessor", c->arg[0]);
 	int rc = call_print(c, "POST", path, body, member, e);
@@ -142,8 +147,9 @@ static int token_renew(struct cli *c, struct err *e)
 	if (c->args > 0)
 		json_object_set_new(body, "accessor", json_string(c->arg[0]));
 	rc = call_print(c, "POST",
-	                c->args > 0 ? "auth/token/renew-accessor" : "auth/token/renew-self", body,
-	                "auth", e);
+	                c->args > 0 ? "auth/token/renew-accessor"
+	                            : "auth/token/renew-self",
+	                body, "auth", e);
 	json_decref(body);
 	return rc;
 }
@@ -158,34 +164,37 @@ static int token_revoke(struct cli *c, struct err *e)
 }
 
 static const struct flag create_flags[] = {
-	{ "policy", FLAG_STRING, "A,B", "policies of the token (the caller's own if absent)" },
-	{ "ttl", FLAG_STRING, "DURATION", "time to live" },
-	{ "explicit-max-ttl", FLAG_STRING, "DURATION", "end that no renewal passes" },
-	{ "period", FLAG_STRING, "DURATION", "make it periodic" },
-	{ "use-limit", FLAG_STRING, "N", "number of uses" },
+	{"policy",            FLAG_STRING, "A,B",
+         "policies of the token (the caller's own if absent)" },
+	{ "ttl",              FLAG_STRING, "DURATION", "time to live" },
+	{ "explicit-max-ttl",                  FLAG_STRING, "DURATION", "end that no renewal passes" },
+	{ "period",FLAG_STRING, "DURATION", "make it periodic" },
+	{ "use-limit",     FLAG_STRING, "N", "number of uses" },
 	{ "display-name", FLAG_STRING, "NAME", "name in the audit log" },
-	{ "orphan", FLAG_BOOL, NULL, "outlive the token that creates it" },
-	{ 0 },
+	{ "orphan",         FLAG_BOOL, NULL, "outlive the token that creates it" },
+	{ 0		 },
 };
 static const struct flag renew_flags[] = {
-	{ "increment", FLAG_STRING, "DURATION", "new time to live" },
-	{ 0 },
+	{"increment", FLAG_STRING, "DURATION", "new time to live" },
+	{ 0},
 };
 static const struct flag revoke_flags[] = {
-	{ "self", FLAG_BOOL, NULL, "revoke the token that is used for this call" },
+	{"self", FLAG_BOOL, NULL, "revoke the token that is used for this call" },
 	{ 0 },
 };
 
 static const struct command rows[] = {
-	{ "login", NULL, login, 0, 0, NULL, "", "check a token and keep it in ~/.vault-token",
-	  "The token is read from the terminal without echo, or from standard input." },
-	{ "logout", NULL, logout, 0, 0, NULL, "", "revoke the kept token and forget it", NULL },
-	{ "token", "create", token_create, 0, 0, create_flags, "", "make a token", NULL },
-	{ "token", "lookup", token_lookup, 0, 1, NULL, "[ACCESSOR]",
-	  "what a token may, and until when", NULL },
-	{ "token", "renew", token_renew, 0, 1, renew_flags, "[ACCESSOR]", "extend a token", NULL },
-	{ "token", "revoke", token_revoke, 0, 1, revoke_flags, "[ACCESSOR]",
-	  "end a token and all it created", NULL },
+	{"login",   NULL,     login,        0, 0, NULL,         "",
+         "check a token and keep it in ~/.vault-token",	                                                      "The token is read from the terminal without echo, or from standard input."},
+	{ "logout", NULL,     logout,       0, 0, NULL,         "",           "revoke the kept token and forget it",
+         NULL																						   },
+	{ "token",  "create", token_create, 0, 0, create_flags, "",           "make a token",                        NULL                                                                       },
+	{ "token",  "lookup", token_lookup, 0, 1, NULL,         "[ACCESSOR]",
+         "what a token may, and until when",									 NULL								       },
+	{ "token",  "renew",  token_renew,  0, 1, renew_flags,  "[ACCESSOR]",
+         "extend a token",											   NULL								       },
+	{ "token",  "revoke", token_revoke, 0, 1, revoke_flags, "[ACCESSOR]",
+         "end a token and all it created",									   NULL								       },
 };
 
 const struct command_set commands_token = { rows, ARRAY_LEN(rows) };

@@ -8,7 +8,8 @@
 #include "out.h"
 #include "sandbox.h"
 
-/* jansson's memory holds secrets: every block knows its size and is wiped when it is freed. */
+/* jansson's memory holds secrets: every block knows its size and is wiped when it is
+ * freed. */
 #define PREFIX 16
 
 static void *wiping_malloc(size_t n)
@@ -48,7 +49,8 @@ static int run(struct cli *c, int argc, char **argv, struct err *e)
 		return rc;
 	cmd = cli_find(argc, argv, &used);
 	if (cmd == NULL)
-		return err_set(e, ERR_USAGE, "unknown command '%.40s%s%.40s': see 'vaultctl help'",
+		return err_set(e, ERR_USAGE,
+		               "unknown command '%.40s%s%.40s': see 'vaultctl help'",
 		               argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	if ((rc = cli_parse(c, cmd, argc - used, argv + used, e)) != ERR_OK)
 		return rc;

@@ -22,12 +22,14 @@ bool out_masked(const struct cli *c)
 	return c->out_tty && !c->reveal;
 }
 
-/* C0, DEL and the bytes of C1 controls (U+0080–U+009F) never reach a terminal as they are. */
+/* C0, DEL and the bytes of C1 controls (U+0080–U+009F) never reach a terminal as they
+ * are. */
 static size_t escape(const char *s, char *out, size_t cap)
 {
 	size_t n = 0;
 
-	for (const unsigned char *p = (const unsigned char *)s; *p != '\0' && n + 7 < cap; p++) {
+	for (const unsigned char *p = (const unsigned char *)s; *p != '\0' && n + 7 < cap;
+	     p++) {
 		if (*p < 0x20 || *p == 0x7f) {
 			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", *p);
 		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
@@ -69,7 +71,8 @@ static void join_list(const json_t *list, char *buf, size_t cap)
 	json_t *v;
 
 	buf[0] = '\0';
-	json_array_foreach (list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		out_scalar(v, cell, sizeof(cell));
 		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i > 0 ? ", " : "", cell);
 		if (n >= cap)
@@ -128,12 +131,10 @@ void out_pairs(const json_t *object, const char *const *keys)
 	json_t *v;
 	int width = 0;
 
-	json_object_foreach ((json_t *)object, key, v)
-		if ((int)strlen(key) > width)
-			width = (int)strlen(key);
+	json_object_foreach((json_t *)object, key, v) if ((int)strlen(key) > width)
+		width = (int)strlen(key);
 	if (keys == NULL) {
-		json_object_foreach ((json_t *)object, key, v)
-			pair(key, v, width);
+		json_object_foreach((json_t *)object, key, v) pair(key, v, width);
 		return;
 	}
 	for (; *keys != NULL; keys++)
@@ -167,9 +168,11 @@ void out_table(const json_t *rows, const struct column *columns, size_t n)
 
 	for (size_t k = 0; k < n; k++) {
 		width[k] = visible(columns[k].title);
-		json_array_foreach (rows, i, row) {
-			int w = visible(out_scalar(json_object_get(row, columns[k].member), cell,
-			                           sizeof(cell)));
+		json_array_foreach(rows, i, row)
+		{
+			int w = visible(
+				out_scalar(json_object_get(row, columns[k].member), cell,
+			                   sizeof(cell)));
 
 			width[k] = w > width[k] ? w : width[k];
 		}
@@ -177,7 +180,8 @@ void out_table(const json_t *rows, const struct column *columns, size_t n)
 	for (size_t k = 0; k < n; k++)
 		cell_out(columns[k].title, width[k], k + 1 == n);
 	putchar('\n');
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		for (size_t k = 0; k < n; k++)
 			cell_out(out_scalar(json_object_get(row, columns[k].member), cell,
 			                    sizeof(cell)),

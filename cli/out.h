@@ -10,18 +10,21 @@
 /** out_json(c, v): pretty-printed document and a newline. */
 void out_json(struct cli *c, const json_t *v);
 
-/** out_text(s): one line, escaped. out_raw(s, n): bytes as they are (a value that was asked for). */
+/** out_text(s): one line, escaped. out_raw(s, n): bytes as they are (a value that was
+ * asked for). */
 void out_text(const char *s);
 void out_raw(const char *s, size_t n);
 
-/** out_pairs(object, keys): "Key   Value" lines of the named members (all if NULL), in that order. */
+/** out_pairs(object, keys): "Key   Value" lines of the named members (all if NULL), in
+ * that order. */
 void out_pairs(const json_t *object, const char *const *keys);
 
 struct column {
 	const char *title;
 	const char *member; /* of each row object */
 };
-/** out_table(rows, columns, n): rows is an array of objects; missing members show as "-". */
+/** out_table(rows, columns, n): rows is an array of objects; missing members show as "-".
+ */
 void out_table(const json_t *rows, const struct column *columns, size_t n);
 
 /** out_scalar(v, buf, cap): a value as one escaped cell; returns buf. */

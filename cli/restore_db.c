@@ -41,7 +41,8 @@ int restore_db_check(const char *path, int64_t *audit_size, struct err *e)
 		rc = failed(db, path, e);
 	else if (strcmp(text, "ok") != 0)
 		rc = err_set(e, ERR_VERIFY, "%.160s: SQLite finds it damaged", path);
-	else if (first_text(db, "SELECT count(*) FROM audit", text, sizeof(text)) != SQLITE_ROW)
+	else if (first_text(db, "SELECT count(*) FROM audit", text, sizeof(text)) !=
+	         SQLITE_ROW)
 		rc = failed(db, path, e);
 	else
 		*audit_size = strtoll(text, NULL, 10);

@@ -16,11 +16,13 @@
 #define KEYMEM_MAX (256u * 1024)
 
 /**
- * keymem_init(allow_unlocked, e): map the area once per process.  ERR_NOMEM with the limit to raise when it cannot be locked and ${allow_unlocked} is false.
+ * keymem_init(allow_unlocked, e): map the area once per process.  ERR_NOMEM with the
+ * limit to raise when it cannot be locked and ${allow_unlocked} is false.
  */
 int keymem_init(bool allow_unlocked, struct err *e) MUST_CHECK;
 
-/** keymem_alloc(n): ${n} zeroed bytes of key memory, or NULL when the area is exhausted. */
+/** keymem_alloc(n): ${n} zeroed bytes of key memory, or NULL when the area is exhausted.
+ */
 void *keymem_alloc(size_t n) MUST_CHECK;
 
 /** keymem_free(p, n): wipe and give back; NULL is allowed. */

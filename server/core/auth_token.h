@@ -6,17 +6,18 @@
 
 struct token_spec {
 	const char *display_name;
-	const char *path;               /* "auth/token/create", "auth/host/login" */
-	const struct value *policies;   /* array of strings */
-	const struct value *meta;       /* object of strings, or NULL */
-	const unsigned char *parent;    /* token id (32), or NULL: orphan */
-	const unsigned char *host_id;   /* 16 bytes for a host's token, or NULL */
-	int64_t ttl_ms;                 /* 0: never expires (root only) */
-	int64_t explicit_max_ttl_ms;    /* 0: none */
+	const char *path;             /* "auth/token/create", "auth/host/login" */
+	const struct value *policies; /* array of strings */
+	const struct value *meta;     /* object of strings, or NULL */
+	const unsigned char *parent;  /* token id (32), or NULL: orphan */
+	const unsigned char *host_id; /* 16 bytes for a host's token, or NULL */
+	int64_t ttl_ms;               /* 0: never expires (root only) */
+	int64_t explicit_max_ttl_ms;  /* 0: none */
 	int64_t period_ms;
 	int64_t num_uses;
 	bool renewable;
-	const char *token_text;         /* a given id instead of a random one (dev root token), or NULL */
+	const char *token_text; /* a given id instead of a random one (dev root token), or
+	                           NULL */
 };
 
 struct token_made {
@@ -25,18 +26,25 @@ struct token_made {
 	unsigned char id[32];
 };
 
-/** token_authenticate(r): fill r->id from r->token: hash, open, expiry, num_uses.  ERR_DENIED "permission denied". */
+/** token_authenticate(r): fill r->id from r->token: hash, open, expiry, num_uses.
+ * ERR_DENIED "permission denied". */
 int token_authenticate(struct req *r) MUST_CHECK;
 /** token_create(c, a, spec, made, e): store a token; ${made} lives in ${a}. */
-int token_create(struct core *c, struct arena *a, const struct token_spec *spec, struct token_made *made,
-                 struct err *e) MUST_CHECK;
-/** token_auth_block(a, c, id, text): the "auth" object of a reply for a token that was just made or renewed. */
-struct value *token_auth_block(struct arena *a, struct core *c, const unsigned char id[32], const char *text);
+int token_create(struct core *c, struct arena *a, const struct token_spec *spec,
+                 struct token_made *made, struct err *e) MUST_CHECK;
+/** token_auth_block(a, c, id, text): the "auth" object of a reply for a token that was
+ * just made or renewed. */
+struct value *token_auth_block(struct arena *a, struct core *c,
+                               const unsigned char id[32], const char *text);
 /** token_revoke(c, a, id, e): with all descendants; ERR_OK if it does not exist. */
-int token_revoke(struct core *c, struct arena *a, const unsigned char id[32], struct err *e) MUST_CHECK;
+int token_revoke(struct core *c, struct arena *a, const unsigned char id[32],
+                 struct err *e) MUST_CHECK;
 /** token_revoke_host(c, a, host_id, e): every token of a host. */
-int token_revoke_host(struct core *c, struct arena *a, const unsigned char host_id[16], struct err *e) MUST_CHECK;
-/** token_expire_due(c, a, limit, e): revoke tokens whose time is over; called by the timer; audits each. */
-int token_expire_due(struct core *c, struct arena *a, int limit, struct err *e) MUST_CHECK;
+int token_revoke_host(struct core *c, struct arena *a, const unsigned char host_id[16],
+                      struct err *e) MUST_CHECK;
+/** token_expire_due(c, a, limit, e): revoke tokens whose time is over; called by the
+ * timer; audits each. */
+int token_expire_due(struct core *c, struct arena *a, int limit, struct err *e)
+	MUST_CHECK;
 
 #endif

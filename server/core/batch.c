@@ -368,7 +368,8 @@ static int act_and_record(struct req *r, struct err *e)
 		*e = r->e;
 		return rc;
 	}
-	if ((arc = savepoint_back(c, &m, e)) != ERR_OK || (arc = db_release(c->db, e)) != ERR_OK)
+	if ((arc = savepoint_back(c, &m, e)) != ERR_OK ||
+	    (arc = db_release(c->db, e)) != ERR_OK)
 		return arc;
 	r->note = NULL;
 	dispatch_finish(r, rc);
@@ -399,7 +400,8 @@ static int run_one(struct item *it, struct err *e)
 	return append_record(r, rc, e);
 }
 
-int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16], int64_t deadline_ms)
+int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
+             int64_t deadline_ms)
 {
 	struct item *it = (struct item *)(void *)r;
 
@@ -454,7 +456,8 @@ static int run_items(struct core *c, struct err *e)
 	return ERR_OK;
 }
 
-static void answer_small(struct core *c, uint64_t peer, uint64_t id, const char *request_id)
+static void answer_small(struct core *c, uint64_t peer, uint64_t id,
+                         const char *request_id)
 {
 	AUTO_ARENA a = arena_new(4096);
 	struct req r = { .core = c, .a = a };
@@ -557,8 +560,9 @@ static void finish_failed(struct core *c, const struct err *why)
 	for (struct item *it = b->done; it != NULL; it = it->next) {
 		it->parked = false;
 		reply_errors(&it->r, errclasses[why->code].http_status,
-		             why->code == ERR_FULL ? "storage is full: nothing was changed"
-		                                   : "storage failed: nothing was changed",
+		             why->code == ERR_FULL
+		                     ? "storage is full: nothing was changed"
+		                     : "storage failed: nothing was changed",
 		             NULL);
 		it->r.retry_after = 1;
 	}
@@ -588,7 +592,8 @@ static int commit(struct core *c, struct err *e)
 
 	if (c->batch->oom)
 		return err_set(e, ERR_NOMEM, "out of memory in the batch");
-	if ((rc = store_state_flush(c, e)) != ERR_OK || (rc = audit_flush(c, e)) != ERR_OK)
+	if ((rc = store_state_flush(c, e)) != ERR_OK ||
+	    (rc = audit_flush(c, e)) != ERR_OK)
 		return rc;
 	return db_commit(c->db, e);
 }
@@ -603,8 +608,8 @@ static void abort_batch(struct core *c)
 	db_rollback(c->db);
 }
 
-int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e), void *arg,
-                struct err *e)
+int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e),
+                void *arg, struct err *e)
 {
 	int rc;
 
@@ -621,7 +626,8 @@ int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err 
 	return rc;
 }
 
-/* Timers run in a savepoint of their own; what they cannot do now they do a second later. */
+/* Timers run in a savepoint of their own; what they cannot do now they do a second later.
+ */
 static int run_timers(struct core *c, struct err *e)
 {
 	struct mark m = mark_now(c->batch);
@@ -635,7 +641,8 @@ static int run_timers(struct core *c, struct err *e)
 		return db_release(c->db, e);
 	if (is_fatal(rc))
 		return rc;
-	log_error("timer failed", LOG_S("class", errclasses[rc].wire), LOG_S("cause", e->msg));
+	log_error("timer failed", LOG_S("class", errclasses[rc].wire),
+	          LOG_S("cause", e->msg));
 	if ((rc = savepoint_back(c, &m, e)) != ERR_OK)
 		return rc;
 	return db_release(c->db, e);
@@ -682,7 +689,8 @@ int core_run_batch(struct core *c, struct err *e)
 	abort_batch(c);
 	if (rc != ERR_FULL && rc != ERR_NOMEM && rc != ERR_BUSY)
 		return rc;
-	log_error("batch refused", LOG_S("class", errclasses[rc].wire), LOG_S("cause", e->msg));
+	log_error("batch refused", LOG_S("class", errclasses[rc].wire),
+	          LOG_S("cause", e->msg));
 	finish_failed(c, e);
 	return ERR_OK;
 }

@@ -3,8 +3,8 @@
 #define SERVER_CORE_BATCH_H
 /*
  * batch - the loop step: collect, BEGIN, one savepoint per request, audit, COMMIT, reply.
- * Owns the queue of submitted requests, the undo list of mirrors in memory, and what runs after COMMIT.
- * core.h declares what others call; this header is for core.c.
+ * Owns the queue of submitted requests, the undo list of mirrors in memory, and what runs
+ * after COMMIT. core.h declares what others call; this header is for core.c.
  */
 #include "core.h"
 
@@ -13,8 +13,9 @@ int batch_open(struct core *c, struct err *e) MUST_CHECK;
 void batch_close(struct core *c);
 /** batch_in_transaction(c): is a batch being run right now? */
 bool batch_in_transaction(const struct core *c);
-/** batch_alone(c, fn, arg, e): run ${fn} in a transaction of its own, with audit and state flushed as for a batch; ${fn}'s error rolls
- * everything back. */
-int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e), void *arg, struct err *e) MUST_CHECK;
+/** batch_alone(c, fn, arg, e): run ${fn} in a transaction of its own, with audit and
+ * state flushed as for a batch; ${fn}'s error rolls everything back. */
+int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e),
+                void *arg, struct err *e) MUST_CHECK;
 
 #endif

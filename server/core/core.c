@@ -94,8 +94,9 @@ int core_unsealed(struct core *c, struct err *e)
 	int rc;
 
 	core_undo(c, drop_keys, c);
-	if ((rc = store_state_load(c, e)) != ERR_OK || (rc = mounts_load(c, e)) != ERR_OK ||
-	    (rc = policies_load(c, e)) != ERR_OK || (rc = audit_unsealed(c, e)) != ERR_OK ||
+	if ((rc = store_state_load(c, e)) != ERR_OK ||
+	    (rc = mounts_load(c, e)) != ERR_OK || (rc = policies_load(c, e)) != ERR_OK ||
+	    (rc = audit_unsealed(c, e)) != ERR_OK ||
 	    (rc = backup_restored(c, e)) != ERR_OK)
 		return rc;
 	jobs_dirty(c);
@@ -138,8 +139,9 @@ struct hello {
 	const char *reason;
 };
 
-static int pin_equals(struct core *c, struct arena *a, const char *name, const unsigned char *spki,
-                      bool *present, bool *equal, struct err *e)
+static int pin_equals(struct core *c, struct arena *a, const char *name,
+                      const unsigned char *spki, bool *present, bool *equal,
+                      struct err *e)
 {
 	unsigned char *pin;
 	size_t n;
@@ -162,20 +164,22 @@ static int judge_pin(struct core *c, void *arg, struct err *e)
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = pin_equals(c, a, "server_pin", h->spki, &have, &same, e)) != ERR_OK ||
-	    (rc = pin_equals(c, a, "server_pin_next", h->spki, &have_next, &is_next, e)) != ERR_OK)
+	    (rc = pin_equals(c, a, "server_pin_next", h->spki, &have_next, &is_next,
+	                     e)) != ERR_OK)
 		return rc;
 	if (have && !same && !is_next && store_count(c, KIND_HOST) > 0) {
 		h->accepted = false;
-		h->reason = "the server key was not announced to the hosts that pin the old one: "
-		            "see 'vaultctl host pins'";
+		h->reason =
+			"the server key was not announced to the hosts that pin the old one: "
+			"see 'vaultctl host pins'";
 		return ERR_OK;
 	}
 	h->accepted = true;
 	return have && same ? ERR_OK : meta_put(c->db, "server_pin", h->spki, 32, e);
 }
 
-int core_hello(struct core *c, const unsigned char *spki, bool *accepted, const char **reason,
-               struct err *e)
+int core_hello(struct core *c, const unsigned char *spki, bool *accepted,
+               const char **reason, struct err *e)
 {
 	struct hello h = { .spki = spki, .accepted = true, .reason = "" };
 	int rc = ERR_OK;

@@ -36,9 +36,10 @@ struct core_options {
 	const char *data_dir; /* holds vault.db; borrowed */
 	const char *db_vfs;   /* name of a registered SQLite VFS, NULL for the default */
 	const struct clock *clock;
-	bool init_anywhere;             /* sys/init from addresses that are not loopback */
+	bool init_anywhere; /* sys/init from addresses that are not loopback */
 	const unsigned char *auto_unseal_key; /* 32 bytes in key memory, or NULL */
-	/* A finished reply: encode before returning.  ${peer} is what core_submit() was given. */
+	/* A finished reply: encode before returning.  ${peer} is what core_submit() was
+	 * given. */
 	void (*reply)(void *ctx, uint64_t peer, uint64_t id, const struct value *reply);
 	/* What health, seal-status and leader answer has changed. */
 	void (*state)(void *ctx, const struct value *state);
@@ -62,9 +63,9 @@ struct core {
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
-	int64_t opened_ms; /* boot clock when core_open() was called, 0 if not told */
-	int64_t now_ms;  /* wall clock, read once per batch */
-	int64_t boot_ms; /* boot clock, read once per batch */
+	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
+	int64_t now_ms;        /* wall clock, read once per batch */
+	int64_t boot_ms;       /* boot clock, read once per batch */
 	struct value *sandbox; /* what is not enforced, for status; own arena */
 	struct arena *sandbox_arena;
 };
@@ -76,23 +77,28 @@ int core_open(const struct core_options *o, struct core **out, struct err *e) MU
 /** core_close(c): seal, checkpoint, close; NULL is allowed. */
 void core_close(struct core *c);
 
-/** core_submit(c, peer, id, payload, n): queue the payload of an IPC_REQUEST (copied).  Anything
- * malformed is answered (400) by the batch like any other request. ERR_BUSY when the queue is full. */
-int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload, size_t n) MUST_CHECK;
+/** core_submit(c, peer, id, payload, n): queue the payload of an IPC_REQUEST (copied).
+ * Anything malformed is answered (400) by the batch like any other request. ERR_BUSY when
+ * the queue is full. */
+int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload, size_t n)
+	MUST_CHECK;
 
 /** core_cancel(c, peer, id): the client has gone: drop the queued or parked request. */
 void core_cancel(struct core *c, uint64_t peer, uint64_t id);
 
-/** core_rejected(c, address, reason, count): requests that net refused before core, to be audited as an aggregate. */
-void core_rejected(struct core *c, const char *address, const char *reason, int64_t count);
+/** core_rejected(c, address, reason, count): requests that net refused before core, to be
+ * audited as an aggregate. */
+void core_rejected(struct core *c, const char *address, const char *reason,
+                   int64_t count);
 
 /** core_drop_peer(c, peer): a net process has gone with all its clients. */
 void core_drop_peer(struct core *c, uint64_t peer);
 
-/** core_hello(c, spki, accepted, reason): may a net with this server key (SHA-256 of its SPKI, or NULL for plain
- * HTTP) serve?  The first key is recorded; later ones must have been announced. */
-int core_hello(struct core *c, const unsigned char *spki, bool *accepted, const char **reason,
-               struct err *e) MUST_CHECK;
+/** core_hello(c, spki, accepted, reason): may a net with this server key (SHA-256 of its
+ * SPKI, or NULL for plain HTTP) serve?  The first key is recorded; later ones must have
+ * been announced. */
+int core_hello(struct core *c, const unsigned char *spki, bool *accepted,
+               const char **reason, struct err *e) MUST_CHECK;
 
 /**
  * core_run_batch(c, e): run what is queued and due.  ERR_OK also when nothing was there.
@@ -101,8 +107,8 @@ int core_hello(struct core *c, const unsigned char *spki, bool *accepted, const 
  */
 int core_run_batch(struct core *c, struct err *e) MUST_CHECK;
 
-/** core_wait_ms(c): how long the caller may sleep before the next core_run_batch(); 0 = run
- * again now, -1 = until a frame arrives. */
+/** core_wait_ms(c): how long the caller may sleep before the next core_run_batch(); 0 =
+ * run again now, -1 = until a frame arrives. */
 int64_t core_wait_ms(struct core *c);
 
 /* For modules, inside a batch: */
@@ -111,20 +117,21 @@ int64_t core_wait_ms(struct core *c);
  * after a mirror in memory was changed; run in reverse order. */
 void core_undo(struct core *c, void (*fn)(void *arg), void *arg);
 
-/** core_after_commit(c, fn, arg): run ${fn} after COMMIT and after all replies were handed out; dropped
- * with the savepoint. */
+/** core_after_commit(c, fn, arg): run ${fn} after COMMIT and after all replies were
+ * handed out; dropped with the savepoint. */
 void core_after_commit(struct core *c, void (*fn)(void *arg), void *arg);
 
-/** core_wake(c, kind, key): after COMMIT, run again the parked requests that wait for it (a
- * key of 16 bytes, zero-padded). */
+/** core_wake(c, kind, key): after COMMIT, run again the parked requests that wait for it
+ * (a key of 16 bytes, zero-padded). */
 enum wait_kind { WAIT_HOST = 1, WAIT_ATTEMPT, WAIT_JOB, WAIT_ARGON };
 void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16]);
 
 /** core_push_state(c): after COMMIT, tell net what health and seal-status answer now. */
 void core_push_state(struct core *c);
 
-/** core_unsealed(c, e) / core_seal_now(c): called by api_sys when the root key is there (loads mirrors, chains the
- * journal in) and to drop every key and mirror (after commit). */
+/** core_unsealed(c, e) / core_seal_now(c): called by api_sys when the root key is there
+ * (loads mirrors, chains the journal in) and to drop every key and mirror (after commit).
+ */
 int core_unsealed(struct core *c, struct err *e) MUST_CHECK;
 void core_seal_now(struct core *c);
 

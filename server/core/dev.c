@@ -42,7 +42,8 @@ static int ask(struct core *c, const char *path, const char *token, struct value
                struct value **body, struct err *e)
 {
 	size_t n;
-	unsigned char *p = value_pack(waiting.a, frame_for(waiting.a, path, token, request), &n);
+	unsigned char *p = value_pack(waiting.a,
+	                              frame_for(waiting.a, path, token, request), &n);
 	int64_t status;
 	int rc;
 
@@ -53,13 +54,15 @@ static int ask(struct core *c, const char *path, const char *token, struct value
 		return err_set(e, (enum errcode)rc, "dev setup: queue is full");
 	if ((rc = core_run_batch(c, e)) != ERR_OK)
 		return rc;
-	if (value_to_int(value_at(waiting.reply, IPC_RP_STATUS), &status) != 0 || status >= 300)
+	if (value_to_int(value_at(waiting.reply, IPC_RP_STATUS), &status) != 0 ||
+	    status >= 300)
 		return err_set(e, ERR_INTERNAL, "dev setup: %s was refused", path);
 	*body = value_at(waiting.reply, IPC_RP_BODY);
 	return ERR_OK;
 }
 
-static int keep(const struct value *from, const char *what, char *out, size_t cap, struct err *e)
+static int keep(const struct value *from, const char *what, char *out, size_t cap,
+                struct err *e)
 {
 	if (from == NULL || from->type != V_STRING || from->len >= cap)
 		return err_set(e, ERR_INTERNAL, "dev setup: no %s in the reply", what);
@@ -68,7 +71,8 @@ static int keep(const struct value *from, const char *what, char *out, size_t ca
 	return ERR_OK;
 }
 
-static int replace_root(struct core *c, const char *wanted, struct dev_result *out, struct err *e)
+static int replace_root(struct core *c, const char *wanted, struct dev_result *out,
+                        struct err *e)
 {
 	struct arena *a = waiting.a;
 	struct value *create = value_object(a), *policies = value_array(a), *body;
@@ -79,15 +83,17 @@ static int replace_root(struct core *c, const char *wanted, struct dev_result *o
 	value_set(create, "policies", policies);
 	value_set_bool(a, create, "no_parent", true);
 	value_set_str(a, create, "display_name", "root");
-	if ((rc = ask(c, "auth/token/create", out->root_token, create, &body, e)) != ERR_OK ||
-	    (rc = ask(c, "auth/token/revoke-self", out->root_token, value_object(a), &body, e)) !=
-	            ERR_OK)
+	if ((rc = ask(c, "auth/token/create", out->root_token, create, &body, e)) !=
+	            ERR_OK ||
+	    (rc = ask(c, "auth/token/revoke-self", out->root_token, value_object(a),
+	              &body, e)) != ERR_OK)
 		return rc;
 	snprintf(out->root_token, sizeof(out->root_token), "%s", wanted);
 	return ERR_OK;
 }
 
-static int setup(struct core *c, const char *root_token, struct dev_result *out, struct err *e)
+static int setup(struct core *c, const char *root_token, struct dev_result *out,
+                 struct err *e)
 {
 	struct arena *a = waiting.a;
 	struct value *init = value_object(a), *unseal = value_object(a), *body;
@@ -98,8 +104,8 @@ static int setup(struct core *c, const char *root_token, struct dev_result *out,
 	if ((rc = ask(c, "sys/init", NULL, init, &body, e)) != ERR_OK ||
 	    (rc = keep(value_get(body, "root_token"), "root token", out->root_token,
 	               sizeof(out->root_token), e)) != ERR_OK ||
-	    (rc = keep(value_at(value_get(body, "keys_base64"), 0), "key", out->unseal_key,
-	               sizeof(out->unseal_key), e)) != ERR_OK)
+	    (rc = keep(value_at(value_get(body, "keys_base64"), 0), "key",
+	               out->unseal_key, sizeof(out->unseal_key), e)) != ERR_OK)
 		return rc;
 	if (c->keys == NULL) {
 		value_set_str(a, unseal, "key", out->unseal_key);
@@ -109,7 +115,8 @@ static int setup(struct core *c, const char *root_token, struct dev_result *out,
 	return root_token != NULL ? replace_root(c, root_token, out, e) : ERR_OK;
 }
 
-int dev_setup(struct core *c, const char *root_token, struct dev_result *out, struct err *e)
+int dev_setup(struct core *c, const char *root_token, struct dev_result *out,
+              struct err *e)
 {
 	int rc;
 

@@ -12,9 +12,11 @@
 #include "route.h"
 #include "vault/limits.h"
 
-static int field_int(const struct value *rq, size_t at, int64_t lo, int64_t hi, int64_t *out)
+static int field_int(const struct value *rq, size_t at, int64_t lo, int64_t hi,
+                     int64_t *out)
 {
-	return value_to_int(value_at(rq, at), out) == 0 && *out >= lo && *out <= hi ? 0 : -1;
+	return value_to_int(value_at(rq, at), out) == 0 && *out >= lo && *out <= hi ? 0
+	                                                                            : -1;
 }
 
 static const struct value *object_or_empty(struct arena *a, const struct value *v)
@@ -38,7 +40,8 @@ static int decode_text(struct req *r, const struct value *rq)
 			return req_fail(r, ERR_DENIED, "permission denied");
 		r->token = value_to_cstr(token, r->a);
 	}
-	if (remote == NULL || remote->len > 64 || (r->remote = value_to_cstr(remote, r->a)) == NULL)
+	if (remote == NULL || remote->len > 64 ||
+	    (r->remote = value_to_cstr(remote, r->a)) == NULL)
 		return req_fail(r, ERR_INVALID, "malformed frame");
 	return r->path != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }
@@ -108,10 +111,12 @@ static int check_place(struct req *r)
 	bool on_hosts = r->listener == IPC_ON_HOSTS;
 
 	if (on_hosts != ((row->flags & R_HOSTS) != 0))
-		return req_fail(r, ERR_NOENT, "1 error occurred:\n\t* unsupported path\n\n");
+		return req_fail(r, ERR_NOENT,
+		                "1 error occurred:\n\t* unsupported path\n\n");
 	if ((row->flags & R_LOOPBACK) && !(r->flags & IPC_F_LOOPBACK) &&
 	    !r->core->opt.init_anywhere)
-		return req_fail(r, ERR_DENIED, "only answered on loopback or the Unix socket");
+		return req_fail(r, ERR_DENIED,
+		                "only answered on loopback or the Unix socket");
 	return ERR_OK;
 }
 
@@ -125,12 +130,14 @@ int dispatch_admit(struct req *r)
 	found = route_find(r);
 	if (c->keys == NULL && (found != ERR_OK || !(r->route->flags & R_WHEN_SEALED)))
 		return req_fail(r, ERR_SEALED, "Vault is sealed");
-	/* What exists is told only to those who may ask: an unknown path is authorised like a known one. */
+	/* What exists is told only to those who may ask: an unknown path is authorised
+	 * like a known one. */
 	if (found != ERR_OK) {
 		struct err why = r->e;
 
 		r->route = NULL;
-		if ((rc = token_authenticate(r)) != ERR_OK || (rc = policies_allow(r)) != ERR_OK)
+		if ((rc = token_authenticate(r)) != ERR_OK ||
+		    (rc = policies_allow(r)) != ERR_OK)
 			return rc;
 		r->e = why;
 		return found;
@@ -144,7 +151,8 @@ int dispatch_admit(struct req *r)
 	if ((rc = token_authenticate(r)) != ERR_OK)
 		return rc;
 	if ((r->route->flags & (R_HOST_ONLY | R_HOST_SELF)) && r->id.type != IDENT_HOST)
-		return req_fail(r, ERR_DENIED, "1 error occurred:\n\t* permission denied\n\n");
+		return req_fail(r, ERR_DENIED,
+		                "1 error occurred:\n\t* permission denied\n\n");
 	return ERR_OK;
 }
 
@@ -196,7 +204,8 @@ int dispatch_act(struct req *r)
 		return rc;
 	rc = row->handler(r);
 	if (rc == ERR_OK && arena_failed(r->a))
-		return req_fail(r, ERR_NOMEM, "request needs more memory than one may have");
+		return req_fail(r, ERR_NOMEM,
+		                "request needs more memory than one may have");
 	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS && r->reply_kind != IPC_K_BARE)
 		warn_unknown(r);
 	return rc;
@@ -214,16 +223,19 @@ static void finish_error(struct req *r, int rc)
 	} else {
 		log_error("request failed", LOG_S("request_id", r->request_id),
 		          LOG_S("class", k->wire), LOG_S("cause", r->e.msg));
-		snprintf(text, sizeof(text), "internal error (request %s)", r->request_id);
+		snprintf(text, sizeof(text), "internal error (request %s)",
+		         r->request_id);
 	}
-	reply_errors(r, k->http_status, text[0] != '\0' ? arena_str(r->a, text) : NULL, NULL);
+	reply_errors(r, k->http_status, text[0] != '\0' ? arena_str(r->a, text) : NULL,
+	             NULL);
 }
 
 static bool list_is_empty(const struct req *r)
 {
 	const struct value *keys = value_get(value_get(r->reply, "data"), "keys");
 
-	return r->op == OP_LIST && keys != NULL && keys->type == V_ARRAY && keys->len == 0;
+	return r->op == OP_LIST && keys != NULL && keys->type == V_ARRAY &&
+	       keys->len == 0;
 }
 
 void dispatch_finish(struct req *r, int rc)

@@ -11,28 +11,28 @@
 #include "rng.h"
 #include "vault/limits.h"
 
-#define EXPIRE_AT_ONCE 128
-#define JOBS_AT_ONCE 4
+#define EXPIRE_AT_ONCE  128
+#define JOBS_AT_ONCE    4
 #define VERIFY_EVERY_MS (24ll * 3600 * 1000)
-#define VERIFY_SLICE_MS 50 /* between two slices of the background check */
-#define PAUSE_MS 2 /* between two runs: requests go first */
-#define RETRY_MS 1000 /* after a run that failed, at the earliest */
+#define VERIFY_SLICE_MS 50   /* between two slices of the background check */
+#define PAUSE_MS        2    /* between two runs: requests go first */
+#define RETRY_MS        1000 /* after a run that failed, at the earliest */
 
 static const struct {
 	const char *name;
 	job_fn fn;
 } kinds[] = {
-	{ "lease-fanout", lease_fanout_slice },
+	{"lease-fanout", lease_fanout_slice},
 };
 
-static const enum store_kind timed[] = { KIND_TOKEN, KIND_LEASE, KIND_ROTATION, KIND_ATTEMPT,
-	                                 KIND_JOB };
+static const enum store_kind timed[] = { KIND_TOKEN, KIND_LEASE, KIND_ROTATION,
+	                                 KIND_ATTEMPT, KIND_JOB };
 
 struct jobs {
 	bool dirty;
-	int64_t next_ms; /* cached answer of jobs_next_ms() */
+	int64_t next_ms;       /* cached answer of jobs_next_ms() */
 	int64_t not_before_ms; /* a due row that could not be dealt with is not spun on */
-	int64_t verify_ms; /* next slice of the state MAC check */
+	int64_t verify_ms;     /* next slice of the state MAC check */
 };
 
 int jobs_open(struct core *c, struct err *e)
@@ -157,7 +157,8 @@ static int verify_slice(struct core *c, struct err *e)
 	if (c->now_ms < j->verify_ms)
 		return ERR_OK;
 	rc = store_state_verify_slice(c, &done, e);
-	j->verify_ms = c->now_ms + (done || rc != ERR_OK ? VERIFY_EVERY_MS : VERIFY_SLICE_MS);
+	j->verify_ms = c->now_ms +
+	               (done || rc != ERR_OK ? VERIFY_EVERY_MS : VERIFY_SLICE_MS);
 	if (rc == ERR_INTEGRITY) {
 		log_error("the stored state was altered outside of vaultd",
 		          LOG_S("cause", e->msg));

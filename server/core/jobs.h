@@ -2,22 +2,28 @@
 #ifndef SERVER_CORE_JOBS_H
 #define SERVER_CORE_JOBS_H
 /*
- * jobs - due timers, and long work that is cut into slices (KIND_JOB rows, so that it survives a restart).
+ * jobs - due timers, and long work that is cut into slices (KIND_JOB rows, so that it
+ * survives a restart).
  */
 #include "core.h"
 #include "store.h"
 
-/* One slice: at most ~3 ms.  Change job->body as progress; set *done when nothing is left. */
-typedef int (*job_fn)(struct core *c, struct arena *a, struct store_object *job, bool *done, struct err *e);
+/* One slice: at most ~3 ms.  Change job->body as progress; set *done when nothing is
+ * left. */
+typedef int (*job_fn)(struct core *c, struct arena *a, struct store_object *job,
+                      bool *done, struct err *e);
 
-/** job_start(c, a, name, body, id, e): store a job of the kind ${name} (a row of the table in jobs.c), due at once.
+/** job_start(c, a, name, body, id, e): store a job of the kind ${name} (a row of the
+ * table in jobs.c), due at once.
  * ${id} (16 bytes) may be used with WAIT_JOB, which is woken when it is done. */
-int job_start(struct core *c, struct arena *a, const char *name, struct value *body, unsigned char id[16],
-              struct err *e) MUST_CHECK;
+int job_start(struct core *c, struct arena *a, const char *name, struct value *body,
+              unsigned char id[16], struct err *e) MUST_CHECK;
 
-/** jobs_run(c, e): everything that is due, inside the batch's transaction, in bounded time. */
+/** jobs_run(c, e): everything that is due, inside the batch's transaction, in bounded
+ * time. */
 int jobs_run(struct core *c, struct err *e) MUST_CHECK;
-/** jobs_next_ms(c): wall time of the next due thing, 0 = nothing. Cached; jobs_dirty() after writes. */
+/** jobs_next_ms(c): wall time of the next due thing, 0 = nothing. Cached; jobs_dirty()
+ * after writes. */
 int64_t jobs_next_ms(struct core *c);
 void jobs_dirty(struct core *c);
 
@@ -25,6 +31,7 @@ int jobs_open(struct core *c, struct err *e) MUST_CHECK;
 void jobs_close(struct core *c);
 
 /* The table of job kinds is in jobs.c; modules provide the functions: */
-int lease_fanout_slice(struct core *c, struct arena *a, struct store_object *job, bool *done, struct err *e);
+int lease_fanout_slice(struct core *c, struct arena *a, struct store_object *job,
+                       bool *done, struct err *e);
 
 #endif

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_CORE_KV_H
 #define SERVER_CORE_KV_H
-/* kv - versioned secrets under a path, below the HTTP shape: used by api_kv, rotation and hosts. */
+/* kv - versioned secrets under a path, below the HTTP shape: used by api_kv, rotation and
+ * hosts. */
 #include "req.h"
 #include "store.h"
 
 struct mount {
 	unsigned char id[16];
-	const char *path;    /* "secret/", with the slash */
-	const char *type;    /* "kv", "system", "token", "host" */
+	const char *path; /* "secret/", with the slash */
+	const char *type; /* "kv", "system", "token", "host" */
 	int kv_version;
 	const char *accessor, *uuid, *description;
 };
-/** mounts_load(c, e), mounts_free(c): mirror of all mounts, sys/ and auth/… included. mounts_create(c, path, type, e) stores one. */
+/** mounts_load(c, e), mounts_free(c): mirror of all mounts, sys/ and auth/… included.
+ * mounts_create(c, path, type, e) stores one. */
 int mounts_load(struct core *c, struct err *e) MUST_CHECK;
 void mounts_free(struct core *c);
 int mounts_create_kv(struct core *c, const char *path, struct err *e) MUST_CHECK;
-/** mounts_match(c, path, rest): the longest mount that is a prefix of ${path}; *rest is what follows. NULL if none. Works while sealed for sys/. */
+/** mounts_match(c, path, rest): the longest mount that is a prefix of ${path}; *rest is
+ * what follows. NULL if none. Works while sealed for sys/. */
 const struct mount *mounts_match(struct core *c, const char *path, const char **rest);
 
 /* A secret's metadata as stored (KIND_SECRET). */
@@ -27,21 +30,27 @@ struct kv_secret {
 	int64_t current;  /* 0: no version yet */
 };
 
-/** kv_split(c, full_path, mount, rest, e): "secret/app/db" (mount path + secret path, no "data/") to mount and path. */
-int kv_split(struct core *c, const char *full_path, const struct mount **m, const char **rest, struct err *e) MUST_CHECK;
-/** kv_open(c, a, m, path, out, e): ERR_NOENT if there is none. kv_open_id(): by the id that leases and rotations carry. */
-int kv_open(struct core *c, struct arena *a, const struct mount *m, const char *path, struct kv_secret *out,
-            struct err *e) MUST_CHECK;
-int kv_open_id(struct core *c, struct arena *a, const unsigned char secret_id[32], struct kv_secret *out,
-               struct err *e) MUST_CHECK;
+/** kv_split(c, full_path, mount, rest, e): "secret/app/db" (mount path + secret path, no
+ * "data/") to mount and path. */
+int kv_split(struct core *c, const char *full_path, const struct mount **m,
+             const char **rest, struct err *e) MUST_CHECK;
+/** kv_open(c, a, m, path, out, e): ERR_NOENT if there is none. kv_open_id(): by the id
+ * that leases and rotations carry. */
+int kv_open(struct core *c, struct arena *a, const struct mount *m, const char *path,
+            struct kv_secret *out, struct err *e) MUST_CHECK;
+int kv_open_id(struct core *c, struct arena *a, const unsigned char secret_id[32],
+               struct kv_secret *out, struct err *e) MUST_CHECK;
 /** kv_full_path(a, s): "secret/app/db". */
 char *kv_full_path(struct arena *a, const struct kv_secret *s);
-/** kv_read(c, a, s, version, data, e): the data object of a version (0: current) as a tree; ERR_NOENT if deleted, destroyed or never written. */
-int kv_read(struct core *c, struct arena *a, struct kv_secret *s, int64_t version, struct value **data,
-            struct err *e) MUST_CHECK;
-/** kv_write(c, a, m, path, data, cas, version, e): a new version; ${cas} -1: no check.  Creates folders.  Tells lease holders
- * (calls lease_secret_changed()).  ERR_CONFLICT with Vault's text. */
-int kv_write(struct core *c, struct arena *a, const struct mount *m, const char *path, const struct value *data,
-             int64_t cas, int64_t *version, struct err *e) MUST_CHECK;
+/** kv_read(c, a, s, version, data, e): the data object of a version (0: current) as a
+ * tree; ERR_NOENT if deleted, destroyed or never written. */
+int kv_read(struct core *c, struct arena *a, struct kv_secret *s, int64_t version,
+            struct value **data, struct err *e) MUST_CHECK;
+/** kv_write(c, a, m, path, data, cas, version, e): a new version; ${cas} -1: no check.
+ * Creates folders.  Tells lease holders (calls lease_secret_changed()).  ERR_CONFLICT
+ * with Vault's text. */
+int kv_write(struct core *c, struct arena *a, const struct mount *m, const char *path,
+             const struct value *data, int64_t cas, int64_t *version, struct err *e)
+	MUST_CHECK;
 
 #endif

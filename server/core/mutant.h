@@ -7,20 +7,20 @@
  */
 enum mutant {
 	MUTANT_NONE,
-	MUTANT_SYNC_NORMAL,        /* commits are not synced */
-	MUTANT_EARLY_REPLY,        /* replies leave before COMMIT */
-	MUTANT_NO_CAS,             /* check-and-set is not checked */
-	MUTANT_STALE_MIRROR,       /* mirrors keep what a rollback undid */
-	MUTANT_REVOKED_IN_BATCH,   /* a token lives on in the batch that revokes it */
-	MUTANT_READ_UNAUDITED,     /* reads leave no record */
-	MUTANT_AUDIT_TWICE,        /* writes leave two */
-	MUTANT_USES_UNCOUNTED,     /* num_uses is not decremented */
-	MUTANT_IGNORED_COMMIT,     /* an error of COMMIT counts as success */
-	MUTANT_DELETED_READABLE,   /* deleted versions are served */
-	MUTANT_POLICY_IGNORED,     /* every token may everything */
-	MUTANT_EXPIRED_LIVES,      /* tokens outlive their expiry */
-	MUTANT_JOIN_REUSABLE,      /* a join token works again */
-	MUTANT_TREE_NOT_REWOUND,   /* the Merkle tree keeps a record that was rolled back */
+	MUTANT_SYNC_NORMAL,      /* commits are not synced */
+	MUTANT_EARLY_REPLY,      /* replies leave before COMMIT */
+	MUTANT_NO_CAS,           /* check-and-set is not checked */
+	MUTANT_STALE_MIRROR,     /* mirrors keep what a rollback undid */
+	MUTANT_REVOKED_IN_BATCH, /* a token lives on in the batch that revokes it */
+	MUTANT_READ_UNAUDITED,   /* reads leave no record */
+	MUTANT_AUDIT_TWICE,      /* writes leave two */
+	MUTANT_USES_UNCOUNTED,   /* num_uses is not decremented */
+	MUTANT_IGNORED_COMMIT,   /* an error of COMMIT counts as success */
+	MUTANT_DELETED_READABLE, /* deleted versions are served */
+	MUTANT_POLICY_IGNORED,   /* every token may everything */
+	MUTANT_EXPIRED_LIVES,    /* tokens outlive their expiry */
+	MUTANT_JOIN_REUSABLE,    /* a join token works again */
+	MUTANT_TREE_NOT_REWOUND, /* the Merkle tree keeps a record that was rolled back */
 	MUTANT__COUNT
 };
 

@@ -28,13 +28,15 @@ int req_fail(struct req *r, enum errcode code, const char *fmt, ...)
 	return (int)code;
 }
 
-/* Neither the field's name as the client spelled it nor its value is repeated: ${field} is ours. */
+/* Neither the field's name as the client spelled it nor its value is repeated: ${field}
+ * is ours. */
 static int wrong_type(struct req *r, const char *field, const char *want)
 {
-	return req_fail(r, ERR_INVALID,
-	                "Field validation failed: error converting input for field \"%s\": "
-	                "expected %s",
-	                field, want);
+	return req_fail(
+		r, ERR_INVALID,
+		"Field validation failed: error converting input for field \"%s\": "
+		"expected %s",
+		field, want);
 }
 
 static const struct value *lookup(struct req *r, const char *field, bool *present)

@@ -30,10 +30,11 @@ struct ident {
 	bool root;                  /* holds the root policy */
 	unsigned char token_id[32]; /* keyed hash of the token */
 	char accessor[40];
-	const char *display_name;   /* in the arena */
+	const char *display_name;     /* in the arena */
 	const struct value *policies; /* array of strings, effective, in the arena */
-	const struct value *token;  /* the stored token object (auth_token.h), in the arena */
-	unsigned char host_id[16];  /* IDENT_HOST */
+	const struct value
+		*token; /* the stored token object (auth_token.h), in the arena */
+	unsigned char host_id[16]; /* IDENT_HOST */
 };
 
 #define REQ_PARAMS 4
@@ -47,7 +48,8 @@ struct mount;
 
 struct req {
 	struct core *core;
-	struct arena *a; /* lives until the reply is handed out (or as long as it is parked) */
+	struct arena
+		*a; /* lives until the reply is handed out (or as long as it is parked) */
 	struct err e;
 	/* in */
 	enum http_method method;
@@ -60,53 +62,64 @@ struct req {
 	unsigned flags;    /* IPC_F_* */
 	int64_t wrap_ttl_s;
 	const struct value *query; /* object, never NULL */
-	const struct value *body;  /* object, never NULL; query's members are merged in for GET, LIST and DELETE */
+	const struct value *body; /* object, never NULL; query's members are merged in for
+	                             GET, LIST and DELETE */
 	const struct route *route;
 	const struct mount *mount; /* the mount that serves the path */
-	struct req_param param[REQ_PARAMS]; /* ":name" and "*rest" of the pattern, in order */
+	struct req_param
+		param[REQ_PARAMS]; /* ":name" and "*rest" of the pattern, in order */
 	struct ident id;
 	char request_id[37];
 	/* parking */
-	int resumed;       /* how often the handler was run again */
-	int64_t first_ms;  /* boot clock when it was first run */
-	void *park_state;  /* handler's own, in the arena, survives parking */
+	int resumed;      /* how often the handler was run again */
+	int64_t first_ms; /* boot clock when it was first run */
+	void *park_state; /* handler's own, in the arena, survives parking */
 	/* out */
-	struct value *reply;  /* body of the reply, see reply.h */
-	int reply_kind;       /* enum ipc_reply_kind */
-	int status;           /* 0: 200, or 204 without a body */
+	struct value *reply; /* body of the reply, see reply.h */
+	int reply_kind;      /* enum ipc_reply_kind */
+	int status;          /* 0: 200, or 204 without a body */
 	int retry_after;
 	/* for the audit record; no values, no caller-supplied text but canonical names */
 	struct value *note; /* object; req_note_*() */
 };
 
-/** Field access with Vault's weak typing (numbers, "true", comma lists …).  Return ERR_OK and the value;
- * when the field is absent or null *present is false.  A wrong type sets "Field validation failed…". */
+/** Field access with Vault's weak typing (numbers, "true", comma lists …).  Return ERR_OK
+ * and the value; when the field is absent or null *present is false.  A wrong type sets
+ * "Field validation failed…". */
 int req_str(struct req *r, const char *field, const char **out, bool *present) MUST_CHECK;
 int req_int(struct req *r, const char *field, int64_t *out, bool *present) MUST_CHECK;
 int req_bool(struct req *r, const char *field, bool *out, bool *present) MUST_CHECK;
 /** req_duration(): milliseconds. */
 int req_duration(struct req *r, const char *field, int64_t *ms, bool *present) MUST_CHECK;
-/** req_strings(): an array of strings; accepts a JSON array or one comma-separated string. */
-int req_strings(struct req *r, const char *field, struct value **out, bool *present) MUST_CHECK;
+/** req_strings(): an array of strings; accepts a JSON array or one comma-separated
+ * string. */
+int req_strings(struct req *r, const char *field, struct value **out, bool *present)
+	MUST_CHECK;
 /** req_object(): an object as it came. */
-int req_object(struct req *r, const char *field, const struct value **out, bool *present) MUST_CHECK;
+int req_object(struct req *r, const char *field, const struct value **out, bool *present)
+	MUST_CHECK;
 
-/** req_fail(r, code, fmt, ...): set r->e; returns the code.  The text is what the client sees in "errors". */
+/** req_fail(r, code, fmt, ...): set r->e; returns the code.  The text is what the client
+ * sees in "errors". */
 int req_fail(struct req *r, enum errcode code, const char *fmt, ...) PRINTF(3, 4);
 
-/* Replies.  Without any call: 204 for a write or delete, 404 {"errors":[]} for a read or list. */
+/* Replies.  Without any call: 204 for a write or delete, 404 {"errors":[]} for a read or
+ * list. */
 /** reply_data(r): 200 with an envelope; returns its (empty) data object to fill. */
 struct value *reply_data(struct req *r);
-/** reply_envelope(r): 200 with an envelope; returns the envelope object for "auth", "warnings", "data" …. */
+/** reply_envelope(r): 200 with an envelope; returns the envelope object for "auth",
+ * "warnings", "data" …. */
 struct value *reply_envelope(struct req *r);
 /** reply_bare(r): 200 with a bare JSON object; returns it. */
 struct value *reply_bare(struct req *r);
 /** reply_status(r, status): another status than the default of what was built. */
 void reply_status(struct req *r, int status);
-/** reply_errors(r, status, text, data): an errors body although the handler succeeds (returns ERR_OK), so that what it
- * stored (an alarm, a failed attempt) is kept; audited as "denied". ${data} may be NULL. */
+/** reply_errors(r, status, text, data): an errors body although the handler succeeds
+ * (returns ERR_OK), so that what it stored (an alarm, a failed attempt) is kept; audited
+ * as "denied". ${data} may be NULL. */
 void reply_errors(struct req *r, int status, const char *text, struct value *data);
-/** reply_warning(r, fmt, ...): add to "warnings" (makes a would-be 204 a 200 envelope). */
+/** reply_warning(r, fmt, ...): add to "warnings" (makes a would-be 204 a 200 envelope).
+ */
 void reply_warning(struct req *r, const char *fmt, ...) PRINTF(2, 3);
 
 /** req_note_str(r, key, s), req_note_int(), req_note_bytes(): add to the audit record. */
@@ -114,10 +127,11 @@ void req_note_str(struct req *r, const char *key, const char *s);
 void req_note_int(struct req *r, const char *key, int64_t n);
 void req_note_bytes(struct req *r, const char *key, const void *p, size_t n);
 
-/** req_park(r, kind, key, deadline_ms): "return req_park(…)" ends this run without a reply.  The request is run
- * again from the start (authenticated and authorised again) when the key is woken or r->core->boot_ms
- * reaches ${deadline_ms}. A key is 16 bytes. */
-int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16], int64_t deadline_ms) MUST_CHECK;
+/** req_park(r, kind, key, deadline_ms): "return req_park(…)" ends this run without a
+ * reply.  The request is run again from the start (authenticated and authorised again)
+ * when the key is woken or r->core->boot_ms reaches ${deadline_ms}. A key is 16 bytes. */
+int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
+             int64_t deadline_ms) MUST_CHECK;
 #define REQ_PARKED (-1) /* what it returns */
 
 #endif

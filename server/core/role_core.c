@@ -18,7 +18,7 @@
 #include "sandbox.h"
 #include "vault/limits.h"
 
-#define PEERS_MAX 64
+#define PEERS_MAX    64
 #define PEER_OUT_MAX (64u * 1024 * 1024)
 #define EXIT_UNKNOWN 70
 
@@ -104,15 +104,17 @@ static int receive_config(struct role *ro, struct err *e)
 	enum ipc_type type;
 	int fd = -1, rc;
 
-	if ((rc = frame_recv_fd(ro->control, ro->config_arena, &type, &ro->config, &fd, e)) !=
-	    ERR_OK)
+	if ((rc = frame_recv_fd(ro->control, ro->config_arena, &type, &ro->config, &fd,
+	                        e)) != ERR_OK)
 		return rc;
 	if (fd >= 0)
 		close(fd);
 	if (type != IPC_CONFIG)
-		return err_set(e, ERR_INVALID, "the supervisor did not send a configuration");
+		return err_set(e, ERR_INVALID,
+		               "the supervisor did not send a configuration");
 	log_init("core", value_bool_or(ro->config, "log_json", false));
-	(void)log_set_level(value_cstr_or(ro->config_arena, ro->config, "log_level", "info"));
+	(void)log_set_level(
+		value_cstr_or(ro->config_arena, ro->config, "log_level", "info"));
 	return ERR_OK;
 }
 
@@ -149,18 +151,20 @@ static int enter_sandbox(struct role *ro, const char *data_dir, struct err *e)
 
 static int start_core(struct role *ro, struct err *e)
 {
-	const char *data_dir = value_cstr_or(ro->config_arena, ro->config, "data_dir", NULL);
-	struct core_options o = { .clock = clock_system(),
-		                  .reply = on_reply,
-		                  .state = on_state,
-		                  .ctx = ro };
+	const char *data_dir = value_cstr_or(ro->config_arena, ro->config, "data_dir",
+	                                     NULL);
+	struct core_options o = {
+		.clock = clock_system(), .reply = on_reply, .state = on_state, .ctx = ro
+	};
 	int rc;
 
 	if (data_dir == NULL || strlen(data_dir) >= sizeof(ro->data_dir))
 		return err_set(e, ERR_INVALID, "data_dir is missing or too long");
 	memcpy(ro->data_dir, data_dir, strlen(data_dir) + 1);
-	if ((rc = keymem_init(value_bool_or(ro->config, "allow_unlocked", false), e)) != ERR_OK ||
-	    (rc = take_auto_key(ro, e)) != ERR_OK || (rc = enter_sandbox(ro, data_dir, e)) != ERR_OK)
+	if ((rc = keymem_init(value_bool_or(ro->config, "allow_unlocked", false), e)) !=
+	            ERR_OK ||
+	    (rc = take_auto_key(ro, e)) != ERR_OK ||
+	    (rc = enter_sandbox(ro, data_dir, e)) != ERR_OK)
 		return rc;
 	o.data_dir = ro->data_dir;
 	o.auto_unseal_key = ro->auto_key;
@@ -300,9 +304,11 @@ static int on_hello(struct role *ro, struct peer *p, const struct value *v, stru
 static void refuse_busy(struct role *ro, struct peer *p, uint64_t id, int rc)
 {
 	AUTO_ARENA a = arena_new(4096);
-	struct value *reply = value_array(a), *body = value_object(a), *list = value_array(a);
+	struct value *reply = value_array(a), *body = value_object(a),
+		     *list = value_array(a);
 
-	value_add(list, value_str(a, rc == ERR_BUSY ? "too many requests wait" : "out of memory"));
+	value_add(list, value_str(a, rc == ERR_BUSY ? "too many requests wait"
+	                                            : "out of memory"));
 	value_set(body, "errors", list);
 	value_add(reply, value_int(a, 503));
 	value_add(reply, value_int(a, IPC_K_ERRORS));
@@ -342,7 +348,8 @@ static int on_frame(struct role *ro, struct peer *p, const struct frame *f, stru
 		if (f->type == IPC_HELLO)
 			return on_hello(ro, p, v, e);
 		core_rejected(ro->core, value_cstr_or(a, v, "address", "?"),
-		              value_cstr_or(a, v, "reason", "?"), value_int_or(v, "count", 1));
+		              value_cstr_or(a, v, "reason", "?"),
+		              value_int_or(v, "count", 1));
 		return ERR_OK;
 	default:
 		break;
@@ -449,8 +456,8 @@ static int start(struct role *ro, struct err *e)
 {
 	int rc;
 
-	if ((rc = receive_config(ro, e)) != ERR_OK || (rc = start_core(ro, e)) != ERR_OK ||
-	    (rc = tell_ready(ro, e)) != ERR_OK)
+	if ((rc = receive_config(ro, e)) != ERR_OK ||
+	    (rc = start_core(ro, e)) != ERR_OK || (rc = tell_ready(ro, e)) != ERR_OK)
 		return rc;
 	arena_free(ro->config_arena);
 	ro->config_arena = NULL;

@@ -6,9 +6,9 @@
 #include "kv.h"
 
 static const struct route_table *const tables[] = {
-	&routes_kv,    &routes_agent,  &routes_host,  &routes_token,    &routes_sys,
-	&routes_policy, &routes_mount, &routes_lease, &routes_rotation, &routes_audit,
-	&routes_backup,
+	&routes_kv,       &routes_agent,  &routes_host,   &routes_token,
+	&routes_sys,      &routes_policy, &routes_mount,  &routes_lease,
+	&routes_rotation, &routes_audit,  &routes_backup,
 };
 
 void route_each(void (*fn)(void *ctx, const struct route *row), void *ctx)
@@ -52,7 +52,8 @@ static bool matches(const char *pattern, const char *path, size_t n, struct matc
 	for (;;) {
 		size_t seg = strcspn(pattern, "/");
 		const char *slash = memchr(path, '/', (size_t)(end - path));
-		size_t len = slash != NULL ? (size_t)(slash - path) : (size_t)(end - path);
+		size_t len = slash != NULL ? (size_t)(slash - path)
+		                           : (size_t)(end - path);
 
 		if (pattern[0] == '*') {
 			m->at[m->n] = path;
@@ -74,7 +75,8 @@ static bool matches(const char *pattern, const char *path, size_t n, struct matc
 			path = end;
 		else
 			path = slash + 1;
-		/* a pattern "a" + "*rest" also matches "a" and "a/": the rest is empty then */
+		/* a pattern "a" + "*rest" also matches "a" and "a/": the rest is empty
+		 * then */
 		if (slash == NULL && pattern[0] != '*')
 			return false;
 	}

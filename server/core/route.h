@@ -11,33 +11,40 @@
 #include "req.h"
 
 /* Methods that a row answers. */
-#define M_GET 1u
-#define M_LIST 2u
-#define M_POST 4u /* and PUT */
-#define M_PATCH 8u
+#define M_GET    1u
+#define M_LIST   2u
+#define M_POST   4u /* and PUT */
+#define M_PATCH  8u
 #define M_DELETE 16u
 
 /* Flags of a row. */
-#define R_ANON 1u        /* no token needed (one that is sent is ignored) */
+#define R_ANON        1u /* no token needed (one that is sent is ignored) */
 #define R_WHEN_SEALED 2u /* answered while sealed, and before init */
-#define R_SUDO 4u        /* needs the sudo capability too */
-#define R_LOOPBACK 8u    /* only from loopback or the Unix socket unless configured otherwise */
-#define R_HOSTS 16u      /* served on the hosts listener; everything else is not */
-#define R_HOST_ONLY 32u  /* the identity must be a host */
-#define R_OPEN_BODY 64u  /* any body member is data: no unknown-field warning */
-#define R_SELF 128u      /* any live token may: no policy is asked (Vault's lookup-self is NOT one of these) */
-#define R_HOST_SELF 256u /* a host's own agent routes: the host identity is the authorisation */
+#define R_SUDO        4u /* needs the sudo capability too */
+#define R_LOOPBACK \
+	8u /* only from loopback or the Unix socket unless configured otherwise */
+#define R_HOSTS     16u /* served on the hosts listener; everything else is not */
+#define R_HOST_ONLY 32u /* the identity must be a host */
+#define R_OPEN_BODY 64u /* any body member is data: no unknown-field warning */
+#define R_SELF                                                                         \
+	128u /* any live token may: no policy is asked (Vault's lookup-self is NOT one \
+	        of these) */
+#define R_HOST_SELF \
+	256u /* a host's own agent routes: the host identity is the authorisation */
 
 struct field {
 	const char *name;
-	const char *type; /* "string", "int", "bool", "duration", "strings", "object", "any": for OpenAPI */
+	const char *type; /* "string", "int", "bool", "duration", "strings", "object",
+	                     "any": for OpenAPI */
 	const char *help;
 };
 
 struct route {
-	const char *mount_type; /* "system", "token", "host", "kv" (version 2): pattern is relative to the mount */
+	const char *mount_type; /* "system", "token", "host", "kv" (version 2): pattern is
+	                           relative to the mount */
 	unsigned methods;
-	const char *pattern; /* "policies/acl/:name", "data/" "*path"; ":x" is one segment, "*x" the rest (may be empty) */
+	const char *pattern; /* "policies/acl/:name", "data/" "*path"; ":x" is one
+	                        segment, "*x" the rest (may be empty) */
 	unsigned flags;
 	const struct field *fields; /* ends with a NULL name; NULL: none */
 	int (*handler)(struct req *r);
@@ -51,19 +58,21 @@ struct route_table {
 	const struct route *rows;
 	size_t n;
 };
-extern const struct route_table routes_sys;      /* api_sys.c: init, seal, status */
-extern const struct route_table routes_token;    /* api_token.c */
-extern const struct route_table routes_policy;   /* api_policy.c */
-extern const struct route_table routes_kv;       /* api_kv.c */
-extern const struct route_table routes_mount;    /* api_mount.c */
-extern const struct route_table routes_host;     /* api_host.c: sys/hosts, auth/host */
-extern const struct route_table routes_agent;    /* api_agent.c: sys/agent */
-extern const struct route_table routes_lease;    /* api_lease.c: sys/vault-leases, sys/leases */
+extern const struct route_table routes_sys;    /* api_sys.c: init, seal, status */
+extern const struct route_table routes_token;  /* api_token.c */
+extern const struct route_table routes_policy; /* api_policy.c */
+extern const struct route_table routes_kv;     /* api_kv.c */
+extern const struct route_table routes_mount;  /* api_mount.c */
+extern const struct route_table routes_host;   /* api_host.c: sys/hosts, auth/host */
+extern const struct route_table routes_agent;  /* api_agent.c: sys/agent */
+extern const struct route_table
+	routes_lease; /* api_lease.c: sys/vault-leases, sys/leases */
 extern const struct route_table routes_rotation; /* api_rotation.c: sys/rotation */
 extern const struct route_table routes_audit;    /* api_audit.c: sys/audit-log */
 extern const struct route_table routes_backup;   /* api_backup.c: sys/backup */
 
-/** route_find(r, e): set r->mount, r->route and r->param from r->path and r->method.  ERR_NOENT or ERR_METHOD. */
+/** route_find(r, e): set r->mount, r->route and r->param from r->path and r->method.
+ * ERR_NOENT or ERR_METHOD. */
 int route_find(struct req *r) MUST_CHECK;
 
 /** route_each(fn, ctx): every row, for OpenAPI and for the test that walks the table. */

@@ -13,7 +13,8 @@ struct waits {
 	struct wait_entry **heap; /* from 1; earliest deadline at 1 */
 	size_t n, cap;
 	struct wait_entry *ready_first, **ready_last;
-	unsigned char hash_key[crypto_shorthash_KEYBYTES]; /* bucket choice is no secret, but keys may be chosen */
+	unsigned char hash_key[crypto_shorthash_KEYBYTES]; /* bucket choice is no secret,
+	                                                      but keys may be chosen */
 };
 
 int waits_open(struct core *c, struct err *e)
@@ -36,7 +37,8 @@ static size_t bucket(const struct waits *w, const void *p, size_t n)
 	return ((size_t)h[0] | (size_t)h[1] << 8) % BUCKETS;
 }
 
-static size_t key_bucket(const struct waits *w, enum wait_kind kind, const unsigned char key[16])
+static size_t key_bucket(const struct waits *w, enum wait_kind kind,
+                         const unsigned char key[16])
 {
 	unsigned char b[17];
 
@@ -74,7 +76,8 @@ static void heap_down(struct waits *w, size_t at, struct wait_entry *en)
 
 		if (kid > w->n)
 			break;
-		if (kid < w->n && w->heap[kid + 1]->deadline_ms < w->heap[kid]->deadline_ms)
+		if (kid < w->n &&
+		    w->heap[kid + 1]->deadline_ms < w->heap[kid]->deadline_ms)
 			kid++;
 		if (w->heap[kid]->deadline_ms >= en->deadline_ms)
 			break;
@@ -121,7 +124,8 @@ int waits_park(struct waits *w, struct wait_entry *en)
 
 	if (w->n + 2 > w->cap) {
 		size_t cap = w->cap > 0 ? w->cap * 2 : 64;
-		struct wait_entry **heap = realloc(w->heap, cap * sizeof(struct wait_entry *));
+		struct wait_entry **heap = realloc(w->heap,
+		                                   cap * sizeof(struct wait_entry *));
 
 		if (heap == NULL)
 			return ERR_NOMEM;
@@ -219,7 +223,8 @@ struct req *waits_cancel(struct waits *w, uint64_t peer, uint64_t id)
 struct req *waits_cancel_peer(struct waits *w, uint64_t peer)
 {
 	for (size_t b = 0; b < BUCKETS; b++)
-		for (struct wait_entry *en = w->by_client[b]; en != NULL; en = en->client_next)
+		for (struct wait_entry *en = w->by_client[b]; en != NULL;
+		     en = en->client_next)
 			if (en->peer == peer)
 				return detach(w, en);
 	return NULL;

@@ -33,12 +33,14 @@ void waits_close(struct core *c, void (*drop)(struct req *r));
 int waits_park(struct waits *w, struct wait_entry *entry) MUST_CHECK;
 /** waits_wake(w, kind, key): move all that wait for it to the ready list. */
 void waits_wake(struct waits *w, enum wait_kind kind, const unsigned char key[16]);
-/** waits_expire(w, boot_ms): the same for all whose deadline has come; INT64_MAX wakes everything. */
+/** waits_expire(w, boot_ms): the same for all whose deadline has come; INT64_MAX wakes
+ * everything. */
 void waits_expire(struct waits *w, int64_t boot_ms);
 /** waits_take(w): the next ready request, no longer parked; NULL if none. */
 struct req *waits_take(struct waits *w);
 bool waits_ready(const struct waits *w);
-/** waits_cancel(w, peer, id): the parked or ready request of a client, unlinked; NULL if none. */
+/** waits_cancel(w, peer, id): the parked or ready request of a client, unlinked; NULL if
+ * none. */
 struct req *waits_cancel(struct waits *w, uint64_t peer, uint64_t id);
 /** waits_cancel_peer(w, peer): any one request of that peer, NULL when none is left. */
 struct req *waits_cancel_peer(struct waits *w, uint64_t peer);

@@ -28,7 +28,8 @@ static int run_file(const char *path)
 	size_t size;
 	int rc = -1;
 
-	if (f == NULL || fstat(fileno(f), &st) != 0 || (size_t)st.st_size > REPLAY_MAX_INPUT)
+	if (f == NULL || fstat(fileno(f), &st) != 0 ||
+	    (size_t)st.st_size > REPLAY_MAX_INPUT)
 		goto out;
 	size = (size_t)st.st_size;
 	/* Exactly as long as the input, so that a read past its end is seen. */
@@ -83,7 +84,8 @@ int main(int argc, char **argv)
 		if (stat(argv[i], &st) != 0) {
 			fprintf(stderr, "replay: %s: %s\n", argv[i], strerror(errno));
 			rc = 1;
-		} else if ((S_ISDIR(st.st_mode) ? run_directory : run_file)(argv[i]) != 0) {
+		} else if ((S_ISDIR(st.st_mode) ? run_directory : run_file)(argv[i]) !=
+		           0) {
 			rc = 1;
 		}
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* agents - a host's agent, reduced to its protocol: join, login, lease, fetch, ack, watch. */
+/* agents - a host's agent, reduced to its protocol: join, login, lease, fetch, ack,
+ * watch. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 static const int leased[2] = { 2, 3 }; /* of sim_paths: dir/c and dir/d */
 
-static void set_b64(struct arena *a, struct value *body, const char *key, const void *p, size_t n)
+static void set_b64(struct arena *a, struct value *body, const char *key, const void *p,
+                    size_t n)
 {
 	char *text = arena_alloc(a, TEXT_BASE64_LEN(n) + 1);
 
@@ -24,7 +26,8 @@ static bool get_b64(const struct value *data, const char *key, void *out, size_t
 {
 	const struct value *v = value_get(data, key);
 
-	if (v != NULL && v->type == V_BYTES && v->len == n) { /* net renders it as base64 */
+	if (v != NULL && v->type == V_BYTES &&
+	    v->len == n) { /* net renders it as base64 */
 		memcpy(out, v->text, n);
 		return true;
 	}
@@ -127,7 +130,8 @@ static void send_login(struct world *w, int actor, struct agent *ag)
 	static const char label[] = "vault/host-login/v1";
 	struct call *c = &w->call[actor];
 	struct value *body = value_object(c->a);
-	unsigned char msg[sizeof(label) + 16 + 16 + 32 + 8 + 32] = { 0 }, sig[64], *p = msg;
+	unsigned char msg[sizeof(label) + 16 + 16 + 32 + 8 + 32] = { 0 }, sig[64],
+							     *p = msg;
 
 	memcpy(p, label, sizeof(label));
 	p += sizeof(label);
@@ -265,8 +269,10 @@ static void take_leases(struct world *w, struct agent *ag, const struct value *d
 	const struct value *list = value_get(data, "leases");
 
 	(void)w;
-	for (const struct value *l = list != NULL ? list->first : NULL; l != NULL; l = l->next) {
-		const struct value *path = value_get(l, "path"), *id = value_get(l, "lease_id");
+	for (const struct value *l = list != NULL ? list->first : NULL; l != NULL;
+	     l = l->next) {
+		const struct value *path = value_get(l, "path"),
+				   *id = value_get(l, "lease_id");
 
 		for (int i = 0; i < 2; i++) {
 			char want[64];
@@ -279,12 +285,14 @@ static void take_leases(struct world *w, struct agent *ag, const struct value *d
 }
 
 /* Signed by the vault, sealed to this host, and the value that the model knows. */
-static void check_sealed(struct world *w, struct agent *ag, int i, const struct value *item)
+static void check_sealed(struct world *w, struct agent *ag, int i,
+                         const struct value *item)
 {
 	static const char label[] = "vault/host-value/v1";
 	const struct value *sealed = value_get(item, "sealed");
 	struct arena *a = arena_new(1024 * 1024);
-	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4), *open, *msg;
+	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4), *open,
+		      *msg;
 	const struct m_path *p = &w->m.path[leased[i]];
 	struct value *body;
 	int64_t version;
@@ -309,11 +317,13 @@ static void check_sealed(struct world *w, struct agent *ag, int i, const struct 
 	msg = arena_alloc(a, sizeof(label) + (size_t)n);
 	memcpy(msg, label, sizeof(label));
 	memcpy(msg + sizeof(label), open + 64, (size_t)n);
-	if (crypto_sign_verify_detached(open, msg, sizeof(label) + (size_t)n, ag->order_pk) != 0)
+	if (crypto_sign_verify_detached(open, msg, sizeof(label) + (size_t)n,
+	                                ag->order_pk) != 0)
 		fail(w, "fetch: the value is not signed by the vault");
 	else if (value_decode(a, open + 64, (size_t)n, &body, NULL) != ERR_OK)
 		fail(w, "fetch: the value cannot be decoded");
-	else if ((version = value_int_or(body, "version", -1)) != p->current || !p->exists)
+	else if ((version = value_int_or(body, "version", -1)) != p->current ||
+	         !p->exists)
 		fail(w, "fetch of %s: version %lld instead of %d", sim_paths[leased[i]],
 		     (long long)version, p->current);
 	else
@@ -336,7 +346,8 @@ static void take_items(struct world *w, struct agent *ag, const struct value *da
 
 static void refused(struct world *w, struct agent *ag, int status)
 {
-	/* A login whose answer was lost is made up for once; more refusals are a fault. */
+	/* A login whose answer was lost is made up for once; more refusals are a fault.
+	 */
 	if (++ag->refusals > 4)
 		fail(w, "%s: refused %d times in a row, last with status %d", ag->name,
 		     ag->refusals, status);
@@ -366,7 +377,8 @@ static void accepted(struct world *w, struct agent *ag, const struct value *body
 		ag->state = AG_LOGIN;
 		break;
 	case AG_LOGIN:
-		keep(ag->token, sizeof(ag->token), value_get(value_get(body, "auth"), "client_token"));
+		keep(ag->token, sizeof(ag->token),
+		     value_get(value_get(body, "auth"), "client_token"));
 		ag->generation = value_int_or(data, "generation", -1);
 		ag->state = AG_LEASES;
 		break;

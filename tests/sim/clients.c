@@ -6,8 +6,7 @@
 
 static bool doubtful(const struct world *w, const struct m_token *t)
 {
-	return t->maybe ||
-	       (w->wall >= t->expires_wall) != (w->boot >= t->expires_boot);
+	return t->maybe || (w->wall >= t->expires_wall) != (w->boot >= t->expires_boot);
 }
 
 static bool being_made(const struct world *w, int slot)
@@ -19,7 +18,8 @@ static bool being_made(const struct world *w, int slot)
 	return false;
 }
 
-/* Mostly root; else any token that was ever handed out, alive or not, none, or nonsense. */
+/* Mostly root; else any token that was ever handed out, alive or not, none, or nonsense.
+ */
 static int pick_token(struct world *w)
 {
 	uint32_t dice = rnd(w, 100);
@@ -47,7 +47,8 @@ static int free_slot(struct world *w)
 	int slot = (int)rnd(w, TOKENS);
 
 	for (int i = 0; i < CLIENTS; i++)
-		if (w->call[i].busy && (w->call[i].op.slot == slot || w->call[i].op.token == slot))
+		if (w->call[i].busy &&
+		    (w->call[i].op.slot == slot || w->call[i].op.token == slot))
 			return -1;
 	return slot;
 }
@@ -58,10 +59,19 @@ static enum op_kind pick_kind(struct world *w)
 		enum op_kind kind;
 		unsigned weight;
 	} mix[] = {
-		{ DO_PUT, 24 },  { DO_GET, 30 },    { DO_DELETE, 4 }, { DO_UNDELETE, 4 },
-		{ DO_DESTROY, 3 }, { DO_PURGE, 2 }, { DO_LIST, 4 },   { DO_TOKEN, 9 },
-		{ DO_REVOKE, 7 }, { DO_POLICY, 4 }, { DO_LOOKUP, 3 }, { DO_ROTATE, 3 },
-		{ DO_BAD, 3 },
+		{DO_PUT,       24},
+                { DO_GET,      30},
+                { DO_DELETE,   4 },
+                { DO_UNDELETE, 4 },
+		{ DO_DESTROY,  3 },
+                { DO_PURGE,    2 },
+                { DO_LIST,     4 },
+                { DO_TOKEN,    9 },
+		{ DO_REVOKE,   7 },
+                { DO_POLICY,   4 },
+                { DO_LOOKUP,   3 },
+                { DO_ROTATE,   3 },
+		{ DO_BAD,      3 },
 	};
 	uint32_t total = 0, at;
 
@@ -121,8 +131,7 @@ static void send_put(struct world *w, int actor, const char *path, const char *t
 
 	c->op.tag = ++w->next_tag;
 	model_value(c->op.tag, text);
-	value_set(body, "data",
-	          one(c->a, "v", value_strdup(c->a, text, strlen(text))));
+	value_set(body, "data", one(c->a, "v", value_strdup(c->a, text, strlen(text))));
 	if (rnd(w, 2) == 0) {
 		/* usually what it should be, when nothing else is under way */
 		c->op.cas = w->m.path[c->op.path].current + (rnd(w, 4) == 0);
@@ -215,9 +224,9 @@ void client_act(struct world *w, int actor)
 		break;
 	case DO_GET:
 		world_submit(w, actor, HTTP_GET, kv(c, "data"), token,
-		             c->op.version > 0
-		                     ? one(c->a, "version", value_int(c->a, c->op.version))
-		                     : NULL);
+		             c->op.version > 0 ? one(c->a, "version",
+		                                     value_int(c->a, c->op.version))
+		                               : NULL);
 		break;
 	case DO_DELETE:
 		world_submit(w, actor, HTTP_DELETE, kv(c, "data"), token, NULL);

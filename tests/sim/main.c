@@ -15,11 +15,11 @@
 #include "mutant.h"
 #include "sim.h"
 
-#define OPS 220
-#define CRASHES 3
-#define STEPS_MAX 6000
+#define OPS          220
+#define CRASHES      3
+#define STEPS_MAX    6000
 #define MUTANT_SEEDS 200
-#define FAILED 3
+#define FAILED       3
 
 #ifdef VAULT_MUTANTS
 enum mutant vault_mutant;
@@ -59,7 +59,8 @@ static void one_step(struct world *w)
 	}
 	w->disk_full = rnd(w, 30) == 0;
 	if (w->disk_full)
-		crashvfs_fail(w->disk, CRASHVFS_WRITE, 1 + (long)rnd(w, 4), CRASHVFS_ENOSPC, false);
+		crashvfs_fail(w->disk, CRASHVFS_WRITE, 1 + (long)rnd(w, 4),
+		              CRASHVFS_ENOSPC, false);
 	if (!world_batch(w))
 		world_recover(w);
 	crashvfs_fail(w->disk, CRASHVFS_ANY, 0, CRASHVFS_ENOSPC, false);
@@ -194,7 +195,8 @@ static int run_mutants(uint64_t first)
 	for (int m = 1; m < MUTANT__COUNT; m++) {
 		vault_mutant = (enum mutant)m;
 		if (run_seeds(first, MUTANT_SEEDS, true, true) == 0) {
-			printf("mutant %d: NOT caught within %d seeds\n", m, MUTANT_SEEDS);
+			printf("mutant %d: NOT caught within %d seeds\n", m,
+			       MUTANT_SEEDS);
 			missed++;
 		} else {
 			printf("mutant %d: caught\n", m);
@@ -232,7 +234,8 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--mutants") == 0) {
 			mutants = true;
 		} else {
-			fprintf(stderr, "usage: vault-sim [--seeds N] [--first S] [--mutants]\n");
+			fprintf(stderr,
+			        "usage: vault-sim [--seeds N] [--first S] [--mutants]\n");
 			return 2;
 		}
 	}

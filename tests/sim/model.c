@@ -23,8 +23,9 @@ const char *model_token(const struct world *w, const struct model *m, int token)
 /* Alive by both clocks; a token that is dead by one of them may be refused. */
 static bool token_dead(const struct world *w, const struct m_token *t)
 {
-	return !t->used || !t->alive || (t->expires_wall != 0 && w->wall >= t->expires_wall &&
-	                                 w->boot >= t->expires_boot);
+	return !t->used || !t->alive ||
+	       (t->expires_wall != 0 && w->wall >= t->expires_wall &&
+	        w->boot >= t->expires_boot);
 }
 
 static bool token_doubtful(const struct world *w, const struct m_token *t)
@@ -41,7 +42,8 @@ static bool reader_may(const struct model *m, const struct op *op)
 }
 
 /* Is the caller let through?  Counts a use, as every authenticated request does. */
-static bool admitted(struct world *w, struct model *m, const struct op *op, struct expect *out)
+static bool admitted(struct world *w, struct model *m, const struct op *op,
+                     struct expect *out)
 {
 	struct m_token *t;
 
@@ -73,7 +75,8 @@ static struct m_version *add_version(struct m_path *p, uint64_t tag)
 
 static bool in_range(const struct m_path *p, int version)
 {
-	return p->exists && version >= 1 && version <= p->current && version > p->current - KEEP;
+	return p->exists && version >= 1 && version <= p->current &&
+	       version > p->current - KEEP;
 }
 
 static void apply_put(struct model *m, const struct op *op, struct expect *out)
@@ -105,7 +108,8 @@ static void apply_get(struct model *m, const struct op *op, struct expect *out)
 		out->body = true;
 }
 
-static void set_state(struct model *m, const struct op *op, int version, enum ver_state to)
+static void set_state(struct model *m, const struct op *op, int version,
+                      enum ver_state to)
 {
 	struct m_path *p = &m->path[op->path];
 	struct m_version *v = &p->v[version % VERSIONS];
@@ -134,10 +138,9 @@ static void apply_token(struct world *w, struct model *m, const struct call *c)
 {
 	struct m_token *t = &m->token[c->op.slot];
 
-	*t = (struct m_token){ .used = true,
-		               .alive = true,
-		               .reader = c->op.reader,
-		               .uses = c->op.uses };
+	*t = (struct m_token){
+		.used = true, .alive = true, .reader = c->op.reader, .uses = c->op.uses
+	};
 	if (c->op.ttl_ms > 0) {
 		t->expires_wall = w->wall + c->op.ttl_ms;
 		t->expires_boot = w->boot + c->op.ttl_ms;
@@ -197,7 +200,8 @@ static void apply_allowed(struct world *w, struct model *m, const struct call *c
 	out->status = 204;
 }
 
-void model_apply(struct world *w, struct model *m, const struct call *c, struct expect *out)
+void model_apply(struct world *w, struct model *m, const struct call *c,
+                 struct expect *out)
 {
 	bool doubt;
 
@@ -246,7 +250,8 @@ static void judge_list(struct world *w, const struct value *keys)
 {
 	static const char *const top[] = { "a", "b", "dir/", "f" };
 	bool want[4] = { w->m.path[0].exists, w->m.path[1].exists,
-		         w->m.path[2].exists || w->m.path[3].exists || w->m.path[4].exists,
+		         w->m.path[2].exists || w->m.path[3].exists ||
+		                 w->m.path[4].exists,
 		         w->m.path[5].exists };
 
 	for (int i = 0; i < 4; i++) {
@@ -279,8 +284,8 @@ static void learn_token(struct world *w, struct call *c, const struct value *bod
 }
 
 static const char *const op_names[DO__COUNT] = {
-	"put", "get", "delete", "undelete", "destroy", "purge", "list", "token", "revoke",
-	"policy", "lookup", "rotate", "bad", "agent",
+	"put",   "get",    "delete", "undelete", "destroy", "purge", "list",
+	"token", "revoke", "policy", "lookup",   "rotate",  "bad",   "agent",
 };
 
 /* A rotation that was refused because one is under way changes nothing. */
@@ -297,10 +302,11 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 {
 	const struct value *data = value_get(body, "data");
 
-	if (exp->status != 0 && status != exp->status && (exp->other == 0 || status != exp->other)) {
+	if (exp->status != 0 && status != exp->status &&
+	    (exp->other == 0 || status != exp->other)) {
 		fail(w, "%s %s (version %d) by token %d: status %d instead of %d",
-		     op_names[c->op.kind], sim_paths[c->op.path], c->op.version, c->op.token,
-		     status, exp->status);
+		     op_names[c->op.kind], sim_paths[c->op.path], c->op.version,
+		     c->op.token, status, exp->status);
 		return;
 	}
 	if (status == 403) {
@@ -313,7 +319,8 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 		if (status == 200)
 			judge_value(w, c, exp, data);
 		else if (exp->body != (data != NULL))
-			fail(w, "get of a missing version: %s body", data != NULL ? "a" : "no");
+			fail(w, "get of a missing version: %s body",
+			     data != NULL ? "a" : "no");
 		break;
 	case DO_PUT:
 		if (status == 200 && value_int_or(data, "version", -1) != exp->version)
@@ -322,7 +329,8 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 	case DO_ROTATE:
 		if (exp->status == 200 && status != 200)
 			undo_rotate(w, c);
-		else if (status == 200 && value_int_or(data, "version", -1) != exp->version)
+		else if (status == 200 &&
+		         value_int_or(data, "version", -1) != exp->version)
 			fail(w, "rotate: version %lld instead of %d",
 			     (long long)value_int_or(data, "version", -1), exp->version);
 		break;

@@ -11,14 +11,15 @@
 
 #define PAGE 200
 
-static bool differs(char *why, size_t cap, const char *path, const char *what, int version)
+static bool differs(char *why, size_t cap, const char *path, const char *what,
+                    int version)
 {
 	snprintf(why, cap, "%s: %s %d", path, what, version);
 	return false;
 }
 
-static bool check_version(struct world *w, struct model *m, struct arena *a, int i, int version,
-                          char *why, size_t cap)
+static bool check_version(struct world *w, struct model *m, struct arena *a, int i,
+                          int version, char *why, size_t cap)
 {
 	struct m_version *v = &m->path[i].v[version % VERSIONS];
 	struct value *query = value_object(a), *reply = NULL;
@@ -27,16 +28,19 @@ static bool check_version(struct world *w, struct model *m, struct arena *a, int
 	int status;
 
 	value_set_int(a, query, "version", version);
-	status = world_ask(w, a, HTTP_GET, arena_printf(a, "secret/data/%s", sim_paths[i]), w->root,
+	status = world_ask(w, a, HTTP_GET,
+	                   arena_printf(a, "secret/data/%s", sim_paths[i]), w->root,
 	                   query, &reply);
 	if (v->state != VER_LIVE)
-		return status == 404 ? true : differs(why, cap, sim_paths[i], "serves", version);
+		return status == 404 ? true
+		                     : differs(why, cap, sim_paths[i], "serves", version);
 	if (status != 200)
 		return differs(why, cap, sim_paths[i], "has lost version", version);
 	got = value_get(value_get(value_get(reply, "data"), "data"), "v");
 	if (v->tag == 0 && v->text[0] == '\0') {
 		if (got == NULL || got->len < 8 || memcmp(got->text, "value-", 6) == 0)
-			return differs(why, cap, sim_paths[i], "was not rotated", version);
+			return differs(why, cap, sim_paths[i], "was not rotated",
+			               version);
 		return true;
 	}
 	if (v->tag != 0)
@@ -44,21 +48,24 @@ static bool check_version(struct world *w, struct model *m, struct arena *a, int
 	else
 		snprintf(want, sizeof(want), "%s", v->text);
 	if (!value_is_str(got, want))
-		return differs(why, cap, sim_paths[i], "has another value at version", version);
+		return differs(why, cap, sim_paths[i], "has another value at version",
+		               version);
 	return true;
 }
 
-static bool check_path(struct world *w, struct model *m, struct arena *a, int i, char *why,
-                       size_t cap)
+static bool check_path(struct world *w, struct model *m, struct arena *a, int i,
+                       char *why, size_t cap)
 {
 	const struct m_path *p = &m->path[i];
 	struct value *reply = NULL;
 	int64_t current;
-	int status = world_ask(w, a, HTTP_GET, arena_printf(a, "secret/metadata/%s", sim_paths[i]),
+	int status = world_ask(w, a, HTTP_GET,
+	                       arena_printf(a, "secret/metadata/%s", sim_paths[i]),
 	                       w->root, NULL, &reply);
 
 	if (!p->exists)
-		return status == 404 ? true : differs(why, cap, sim_paths[i], "exists", 0);
+		return status == 404 ? true
+		                     : differs(why, cap, sim_paths[i], "exists", 0);
 	if (status != 200)
 		return differs(why, cap, sim_paths[i], "is gone, status", status);
 	current = value_int_or(value_get(reply, "data"), "current_version", -1);
@@ -70,8 +77,8 @@ static bool check_path(struct world *w, struct model *m, struct arena *a, int i,
 	return true;
 }
 
-static bool check_token(struct world *w, struct model *m, struct arena *a, int i, char *why,
-                        size_t cap)
+static bool check_token(struct world *w, struct model *m, struct arena *a, int i,
+                        char *why, size_t cap)
 {
 	const struct m_token *t = &m->token[i];
 	bool clear = t->expires_wall == 0 ||
@@ -82,25 +89,30 @@ static bool check_token(struct world *w, struct model *m, struct arena *a, int i
 	if (t->accessor[0] == '\0' || !t->used)
 		return true;
 	value_set_str(a, body, "accessor", t->accessor);
-	status = world_ask(w, a, HTTP_POST, "auth/token/lookup-accessor", w->root, body, &reply);
+	status = world_ask(w, a, HTTP_POST, "auth/token/lookup-accessor", w->root, body,
+	                   &reply);
 	if (!t->alive)
-		return status != 200 ? true : differs(why, cap, "token", "lives again:", i);
+		return status != 200 ? true
+		                     : differs(why, cap, "token", "lives again:", i);
 	if (!clear || t->maybe)
 		return true;
 	if (status != 200)
 		return differs(why, cap, "token", "is gone:", i);
-	if (t->uses > 0 && value_int_or(value_get(reply, "data"), "num_uses", -1) != t->uses)
+	if (t->uses > 0 &&
+	    value_int_or(value_get(reply, "data"), "num_uses", -1) != t->uses)
 		return differs(why, cap, "token", "has other uses left:", i);
 	return true;
 }
 
-static bool check_policy(struct world *w, struct model *m, struct arena *a, char *why, size_t cap)
+static bool check_policy(struct world *w, struct model *m, struct arena *a, char *why,
+                         size_t cap)
 {
 	struct value *reply = NULL;
 	const struct value *text;
 	bool dir;
 
-	if (world_ask(w, a, HTTP_GET, "sys/policies/acl/reader", w->root, NULL, &reply) != 200)
+	if (world_ask(w, a, HTTP_GET, "sys/policies/acl/reader", w->root, NULL, &reply) !=
+	    200)
 		return differs(why, cap, "policy", "is gone", 0);
 	text = value_get(value_get(reply, "data"), "policy");
 	dir = text != NULL && memmem(text->text, text->len, "dir/", 4) != NULL;
@@ -210,8 +222,10 @@ static void take_entry(struct world *w, struct arena *a, struct leaves *lv,
 	const unsigned char zero = 0;
 	struct value *rec;
 
-	if (index != (int64_t)lv->n || bytes_of(value_get(entry, "salt"), salt, 16) != 16 ||
-	    bytes_of(value_get(entry, "commit"), digest, 32) != 32 || rn == 0 || en == 0) {
+	if (index != (int64_t)lv->n ||
+	    bytes_of(value_get(entry, "salt"), salt, 16) != 16 ||
+	    bytes_of(value_get(entry, "commit"), digest, 32) != 32 || rn == 0 ||
+	    en == 0) {
 		fail(w, "audit: entry %zu is not complete", lv->n);
 		return;
 	}
@@ -249,7 +263,8 @@ static void check_head(struct world *w, struct arena *a, struct leaves *lv,
 	struct note_checkpoint cp;
 	char *text = value_to_cstr(checkpoint, a);
 
-	if (text == NULL || note_checkpoint_parse(text, strlen(text), &cp, NULL) != ERR_OK) {
+	if (text == NULL ||
+	    note_checkpoint_parse(text, strlen(text), &cp, NULL) != ERR_OK) {
 		fail(w, "audit: no signed head");
 		return;
 	}
@@ -276,15 +291,17 @@ void oracle_audit(struct world *w)
 		query = value_object(a);
 		value_set_int(a, query, "from", (int64_t)lv.n);
 		value_set_int(a, query, "limit", PAGE);
-		w->nseen = judged; /* what the oracle asks is not looked for: it is not all there yet */
-		if (world_ask(w, a, HTTP_GET, "sys/audit-log/export", w->root, query, &reply) != 200) {
+		w->nseen = judged; /* what the oracle asks is not looked for: it is not
+		                      all there yet */
+		if (world_ask(w, a, HTTP_GET, "sys/audit-log/export", w->root, query,
+		              &reply) != 200) {
 			fail(w, "audit: the export was refused");
 			break;
 		}
 		w->nseen = judged;
 		entries = value_get(value_get(reply, "data"), "entries");
-		for (const struct value *en = entries != NULL ? entries->first : NULL; en != NULL;
-		     en = en->next)
+		for (const struct value *en = entries != NULL ? entries->first : NULL;
+		     en != NULL; en = en->next)
 			take_entry(w, a, &lv, en);
 		if (entries == NULL || entries->len < PAGE || w->failure[0] != '\0')
 			break;
@@ -294,7 +311,8 @@ void oracle_audit(struct world *w)
 		check_head(w, a, &lv, value_get(value_get(reply, "data"), "checkpoint"));
 	for (int i = 0; i < judged && w->failure[0] == '\0'; i++)
 		if (lv.found[i] != 1 && !(lv.found[i] == 0 && w->seen[i].foldable))
-			fail(w, "audit: request %s has %d records", w->seen[i].id, lv.found[i]);
+			fail(w, "audit: request %s has %d records", w->seen[i].id,
+			     lv.found[i]);
 	free(lv.hash);
 	free(lv.found);
 	arena_free(a);

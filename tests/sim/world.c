@@ -11,8 +11,8 @@
 #include "vault/limits.h"
 
 #define ORACLE_ACTOR 1000u
-#define START_WALL 1790000000000ll
-#define RUNS_MAX 50 /* of the loop for one step of the simulation */
+#define START_WALL   1790000000000ll
+#define RUNS_MAX     50 /* of the loop for one step of the simulation */
 
 void fail(struct world *w, const char *fmt, ...)
 {
@@ -39,8 +39,8 @@ uint32_t rnd(struct world *w, uint32_t n)
 	return (uint32_t)(splitmix(&w->rnd) % n);
 }
 
-/* libsodium's randomness for the core: a stream of its own, so that what the clients choose
- * does not depend on how many bytes the core takes. */
+/* libsodium's randomness for the core: a stream of its own, so that what the clients
+ * choose does not depend on how many bytes the core takes. */
 static uint64_t core_stream;
 
 static uint32_t det_random(void)
@@ -132,7 +132,8 @@ static void judge(struct world *w, int actor, int status, const struct value *bo
 	w->ops++;
 }
 
-static void take_reply(struct world *w, uint64_t peer, uint64_t id, const struct value *reply)
+static void take_reply(struct world *w, uint64_t peer, uint64_t id,
+                       const struct value *reply)
 {
 	int64_t status = 0;
 
@@ -147,7 +148,8 @@ static void take_reply(struct world *w, uint64_t peer, uint64_t id, const struct
 		w->ask_body = value_copy(w->ask_arena, value_at(reply, IPC_RP_BODY));
 		return;
 	}
-	if (peer == 0 || peer > ACTORS || !w->call[peer - 1].busy || w->call[peer - 1].id != id) {
+	if (peer == 0 || peer > ACTORS || !w->call[peer - 1].busy ||
+	    w->call[peer - 1].id != id) {
 		fail(w, "a reply to a request that is not under way");
 		return;
 	}
@@ -227,7 +229,8 @@ void world_submit(struct world *w, int actor, enum http_method method, const cha
 	c->at_wall = w->wall;
 	c->at_boot = w->boot;
 	w->order[w->ordered++] = c;
-	submit(w, (uint64_t)actor + 1, c->id, c->a, frame(c->a, method, path, token, body));
+	submit(w, (uint64_t)actor + 1, c->id, c->a,
+	       frame(c->a, method, path, token, body));
 }
 
 bool world_batch(struct world *w)
@@ -238,8 +241,8 @@ bool world_batch(struct world *w)
 	/* a batch may be cut by its own limits: run until nothing waits to be run now */
 	for (int i = 0; i < RUNS_MAX; i++) {
 		rc = core_run_batch(w->core, &e);
-		if (rc != ERR_OK || crashvfs_crashed(w->disk) || core_wait_ms(w->core) != 0 ||
-		    w->ordered == 0)
+		if (rc != ERR_OK || crashvfs_crashed(w->disk) ||
+		    core_wait_ms(w->core) != 0 || w->ordered == 0)
 			break;
 	}
 	if (crashvfs_crashed(w->disk))
@@ -307,7 +310,8 @@ static void setup(struct world *w, struct arena *a)
 	body = value_object(a);
 	value_set_str(a, body, "policy",
 	              "path \"secret/data/dir/*\" { capabilities = [\"read\"] }");
-	if (world_ask(w, a, HTTP_POST, "sys/policies/acl/reader", w->root, body, NULL) != 204)
+	if (world_ask(w, a, HTTP_POST, "sys/policies/acl/reader", w->root, body, NULL) !=
+	    204)
 		fail(w, "the policy was refused");
 	body = value_object(a);
 	value_add(paths, value_str(a, "secret/dir/*"));
@@ -403,8 +407,9 @@ static void decide(struct world *w)
 		if (oracle_state(w, all, why[2], sizeof(why[2])))
 			w->m = *all;
 		else
-			fail(w, "after a crash the vault is neither as before the batch (%s) nor as "
-			        "after it (%s)",
+			fail(w,
+			     "after a crash the vault is neither as before the batch (%s) nor as "
+			     "after it (%s)",
 			     why[0], why[1]);
 	}
 	free(none);
@@ -422,12 +427,14 @@ void world_recover(struct world *w)
 	crashvfs_fail(w->disk, CRASHVFS_ANY, 0, CRASHVFS_ENOSPC, false);
 	core_close(w->core);
 	w->core = NULL;
-	crashvfs_reboot(w->disk, how, ((uint64_t)rnd(w, 1u << 30) << 30) | rnd(w, 1u << 30));
+	crashvfs_reboot(w->disk, how,
+	                ((uint64_t)rnd(w, 1u << 30) << 30) | rnd(w, 1u << 30));
 	w->boot += 1000;
 	w->wall += 1000;
 	w->crashes++;
 	if (open_core(w, &e) != ERR_OK) {
-		fail(w, "after a crash (model %d) the database does not open: %s", (int)how, e.msg);
+		fail(w, "after a crash (model %d) the database does not open: %s",
+		     (int)how, e.msg);
 	} else if (unseal(w, a) != 200) {
 		fail(w, "after a crash (model %d) the vault does not unseal", (int)how);
 	} else {

@@ -313,6 +313,7 @@ UNUSED static void make_role(const char *name, const char *path)
 struct many {
 	unsigned char secret[32];
 	int n;
+	int64_t applied;
 };
 
 /* Holders without agents: leases as they are after a fetch. */
@@ -331,8 +332,8 @@ UNUSED static int add_holders(struct core *c, void *arg, struct err *e)
 			           .holder = "h",
 			           .detail = "",
 			           .target = 1,
-			           .version = 1,
-			           .applied = 1,
+			           .version = m->applied,
+			           .applied = m->applied,
 			           .state = LEASE_APPLIED };
 
 		randombytes_buf(l.o.id, 16);
@@ -344,12 +345,12 @@ UNUSED static int add_holders(struct core *c, void *arg, struct err *e)
 	return rc;
 }
 
-UNUSED static void holders(int n)
+UNUSED static void holders(int n, int64_t applied)
 {
 	const struct mount *m;
 	const char *rest;
 	struct kv_secret s;
-	struct many many = { .n = n };
+	struct many many = { .n = n, .applied = applied };
 	struct err e = { 0 };
 
 	cr_assert_eq(kv_split(rig.core, "secret/app/db", &m, &rest, &e), ERR_OK);

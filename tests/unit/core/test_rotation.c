@@ -200,7 +200,7 @@ Test(rotation, counts_many_holders_in_slices)
 	struct agent more[5];
 	char *attempt;
 
-	holders(300);
+	holders(300, 1);
 	attempt = start("{\"wait\":false,\"timeout\":\"10s\"}");
 	/* While they are counted others join: these have the new version from the start.
 	 */
@@ -224,6 +224,39 @@ Test(rotation, counts_many_holders_in_slices)
 	look(attempt);
 	GOT("data.state", "late");
 	cr_assert_eq(value_get(value_get(rig.body, "data"), "holders")->len, 302);
+}
+
+Test(rotation, does_not_end_before_all_are_counted)
+{
+	char *attempt;
+
+	ASK(204, HTTP_POST, "sys/hosts/web-1/revoke", NULL);
+	ASK(204, HTTP_POST, "sys/hosts/web-2/revoke", NULL);
+	holders(300, 99);
+	attempt = start("{\"wait\":false}");
+	GOT("data.state", "published");
+	for (int i = 0; i < 20; i++) {
+		rig_advance(2);
+		rig_run();
+	}
+	look(attempt);
+	GOT("data.state", "converged");
+	GOT("data.holders_applied", "300");
+}
+
+Test(rotation, missed_slots_run_once)
+{
+	put_secret("app/lonely", "x");
+	ASK(204, HTTP_POST, "sys/rotation/config/secret/app/lonely",
+	    "{\"every\":\"10m\"}");
+	rig_advance(3700000);
+	run_timers();
+	ASK(200, HTTP_GET, "sys/rotation/status/secret/app/lonely", NULL);
+	GOT("data.last.version", "2");
+	rig_advance(500000);
+	run_timers();
+	ASK(200, HTTP_GET, "sys/rotation/status/secret/app/lonely", NULL);
+	GOT("data.last.version", "3");
 }
 
 Test(rotation, who_is_revoked_or_gives_up_is_not_waited_for)

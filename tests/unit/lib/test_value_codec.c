@@ -123,7 +123,8 @@ Test(value_codec, what_is_not_exactly_right_is_refused)
 		             i, cases[i].why);
 		cr_expect_null(v, "%s: output touched", cases[i].why);
 	}
-	cr_assert_eq(value_decode(a, NULL, 0, &(struct value *){ NULL }, &e), ERR_INVALID);
+	cr_assert_eq(value_decode(a, NULL, 0, &(struct value *){ NULL }, &e),
+	             ERR_INVALID);
 }
 
 /* A tree from a small generator, so that every run sees the same ones. */
