@@ -293,8 +293,10 @@ UNUSED static void run_until(int before, int n)
 /* Timers that are due, and what they cause. */
 UNUSED static void run_timers(void)
 {
-	for (int i = 0; i < 50; i++)
+	for (int i = 0; i < 20; i++) {
 		rig_run();
+		rig_advance(5);
+	}
 }
 
 UNUSED static void put_secret(const char *path, const char *password)

@@ -81,6 +81,8 @@ Test(lease, narrower_role_takes_it_back)
 	before = rig.replies;
 	rig_submit(HTTP_POST, "sys/hosts/roles/web", rig.root,
 	           "{\"paths\":[\"secret/app/x\"]}");
+	rig_run();
+	rig_advance(20);
 	run_until(before, 2);
 	GOT("data.events.0.op", "revoke");
 	cr_assert_str_eq(lease_field(id, "state"), "revoked");
@@ -101,7 +103,7 @@ Test(lease, narrower_role_reaches_every_host)
 	}
 	ASK(204, HTTP_DELETE, "sys/hosts/roles/web", NULL);
 	for (int i = 0; i < 10; i++) {
-		rig_advance(2);
+		rig_advance(5);
 		rig_run();
 	}
 	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);
@@ -435,7 +437,7 @@ Test(lease, ten_thousand_holders_hear_of_a_change_in_slices)
 	rig_submit(HTTP_POST, "secret/data/app/db", rig.root,
 	           "{\"data\":{\"password\":\"two\"}}");
 	do {
-		rig_advance(1);
+		rig_advance(5);
 		start = seconds();
 		rig_run();
 		start = seconds() - start;
@@ -483,7 +485,7 @@ Test(lease, a_newer_change_is_not_undone_by_a_slice_of_an_older_one)
 	cr_assert_eq(job.version, 1, "its job is there and has not run");
 	ASK(204, HTTP_DELETE, "secret/data/app/db", NULL);
 	for (int i = 0; i < 10; i++) {
-		rig_advance(2);
+		rig_advance(5);
 		rig_run();
 	}
 	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);

@@ -211,7 +211,7 @@ Test(rotation, counts_many_holders_in_slices)
 	agent_apply(&one, lease_one);
 	agent_apply(&two, lease_two);
 	for (int i = 0; i < 20; i++) {
-		rig_advance(2);
+		rig_advance(5);
 		rig_run();
 	}
 	look(attempt);
@@ -236,7 +236,7 @@ Test(rotation, does_not_end_before_all_are_counted)
 	attempt = start("{\"wait\":false}");
 	GOT("data.state", "published");
 	for (int i = 0; i < 20; i++) {
-		rig_advance(2);
+		rig_advance(5);
 		rig_run();
 	}
 	look(attempt);
@@ -393,10 +393,10 @@ static void both_apply(void)
 Test(rotation, runs_by_schedule)
 {
 	ASK(204, HTTP_POST, CONFIG, "{\"every\":\"10m\",\"timeout\":\"30s\"}");
-	rig_advance(599999);
+	rig_advance(590000);
 	run_timers();
 	cr_assert_str_eq(status("last.version"), "-");
-	rig_advance(1);
+	rig_advance(10000);
 	run_timers();
 	cr_assert_str_eq(status("last.version"), "2");
 	cr_assert_str_eq(status("last.cause"), "schedule");
