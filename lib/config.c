@@ -356,16 +356,27 @@ static int read_root(struct reader *r, const struct config_schema *s, void *obje
 	return fail(r, line, "a mapping of keys is needed");
 }
 
+/* The ${n}-th event from here: what starts and ends a stream or a document says nothing.
+ */
+static int skip_to(struct reader *r, unsigned n)
+{
+	int rc = ERR_OK;
+
+	while (rc == ERR_OK && n-- > 0)
+		rc = next_event(r);
+	return rc;
+}
+
 static int read_stream(struct reader *r, const struct config_schema *s, void *object)
 {
 	int rc;
 
-	if ((rc = next_event(r)) != ERR_OK || (rc = next_event(r)) != ERR_OK)
+	if ((rc = skip_to(r, 2)) != ERR_OK)
 		return rc;
 	if (r->event.type == YAML_STREAM_END_EVENT) /* nothing but comments */
 		return complete(r, s, 0, 1, object);
-	if ((rc = next_event(r)) != ERR_OK || (rc = read_root(r, s, object)) != ERR_OK ||
-	    (rc = next_event(r)) != ERR_OK || (rc = next_event(r)) != ERR_OK)
+	if ((rc = skip_to(r, 1)) != ERR_OK || (rc = read_root(r, s, object)) != ERR_OK ||
+	    (rc = skip_to(r, 2)) != ERR_OK)
 		return rc;
 	return r->event.type == YAML_STREAM_END_EVENT
 	               ? ERR_OK

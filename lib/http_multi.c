@@ -97,6 +97,8 @@ void http_multi_free(struct http_multi *m)
 	free(m);
 }
 
+/* All the parts of a request, and where it goes. */
+/* NOLINTNEXTLINE(readability-function-size) */
 int http_multi_start(struct http_multi *m, struct http_client *c, const char *method,
                      const char *path, const char *token, const char *body,
                      long timeout_ms, http_done_fn done, void *ctx, struct err *e)

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "rng.h"
@@ -27,9 +28,7 @@ void token_new(char type, char out[TOKEN_TEXT_LEN + 1])
 {
 	unsigned char raw[32];
 
-	memcpy(out, "vlt_", 4);
-	out[4] = type;
-	out[5] = '_';
+	(void)snprintf(out, PREFIX + 1, "vlt_%c_", type);
 	rng_bytes(raw, sizeof(raw));
 	(void)text_base62(raw, sizeof(raw), out + PREFIX, RANDOM);
 	sodium_memzero(raw, sizeof(raw));
