@@ -165,17 +165,22 @@ static int read_item(struct reader *r, const struct config_key *k, void *item)
 }
 
 /* A block for ${n} items with those of ${list} at its front. */
-static int grow(struct reader *r, const struct config_key *k, struct config_list *list,
-                size_t n)
+static bool grow(struct arena *a, const struct config_key *k, struct config_list *list,
+                 size_t n)
 {
-	void *items = arena_alloc(r->a, n * item_size(k));
+	void *items = arena_alloc(a, n * item_size(k));
 
 	if (items == NULL)
-		return err_set(r->e, ERR_NOMEM, "%s: out of memory", r->name);
+		return false;
 	if (list->n != 0)
 		memcpy(items, list->items, list->n * item_size(k));
 	list->items = items;
-	return ERR_OK;
+	return true;
+}
+
+static int no_memory(struct reader *r)
+{
+	return err_set(r->e, ERR_NOMEM, "%s: out of memory", r->name);
 }
 
 /* The items of a sequence whose start is the current event. */
@@ -194,8 +199,8 @@ static int read_items(struct reader *r, const struct config_key *k,
 			            CONFIG_LIST_MAX);
 		if (list->n == cap) {
 			cap = cap == 0 ? 4 : 2 * cap;
-			if ((rc = grow(r, k, list, cap)) != ERR_OK)
-				return rc;
+			if (!grow(r->a, k, list, cap))
+				return no_memory(r);
 		}
 		rc = read_item(r, k, (char *)list->items + list->n * item_size(k));
 		if (rc != ERR_OK)
@@ -216,8 +221,9 @@ static int read_list(struct reader *r, const struct config_key *k,
 	if (r->event.type == YAML_SEQUENCE_START_EVENT) {
 		rc = read_items(r, k, &list);
 	} else if (scalar && k->type == CONFIG_STRINGS && !is_null(r)) {
-		if ((rc = grow(r, k, &list, 1)) == ERR_OK)
-			rc = read_scalar(r, k, list.items);
+		if (!grow(r->a, k, &list, 1))
+			return no_memory(r);
+		rc = read_scalar(r, k, list.items);
 		list.n = 1;
 	} else if (!scalar || !is_null(r)) {
 		return fail(r, line_of(&r->event), "a list is needed");
