@@ -15,7 +15,7 @@
 #define JOBS_AT_ONCE    4
 #define VERIFY_EVERY_MS (24ll * 3600 * 1000)
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
-#define PAUSE_MS        2    /* between two runs: requests go first */
+#define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
 
 static const struct {
@@ -57,19 +57,27 @@ void jobs_dirty(struct core *c)
 	c->jobs->dirty = true;
 }
 
-int64_t jobs_next_ms(struct core *c)
+static int64_t earliest(struct core *c)
 {
-	struct jobs *j = c->jobs;
-	int64_t next = j->verify_ms;
+	int64_t next = c->jobs->verify_ms;
 
-	if (!j->dirty)
-		return j->next_ms;
 	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
 		int64_t due = store_next_due(c, timed[i]);
 
 		if (due != 0 && (next == 0 || due < next))
 			next = due;
 	}
+	return next;
+}
+
+int64_t jobs_next_ms(struct core *c)
+{
+	struct jobs *j = c->jobs;
+	int64_t next;
+
+	if (!j->dirty)
+		return j->next_ms;
+	next = earliest(c);
 	if (next != 0 && next < j->not_before_ms)
 		next = j->not_before_ms;
 	j->next_ms = next;
@@ -170,6 +178,7 @@ static int verify_slice(struct core *c, struct err *e)
 int jobs_run(struct core *c, struct err *e)
 {
 	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
+	int64_t first = earliest(c);
 	int rc;
 
 	if (a == NULL)
@@ -181,6 +190,7 @@ int jobs_run(struct core *c, struct err *e)
 	    (rc = rotation_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
 	    (rc = run_due_jobs(c, a, e)) != ERR_OK || (rc = verify_slice(c, e)) != ERR_OK)
 		return rc;
-	c->jobs->not_before_ms = c->now_ms + PAUSE_MS;
+	/* What is still due although it had its turn is not spun on. */
+	c->jobs->not_before_ms = earliest(c) == first ? c->now_ms + PAUSE_MS : 0;
 	return ERR_OK;
 }

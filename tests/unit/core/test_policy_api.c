@@ -233,7 +233,7 @@ static void start_again(void)
 
 static void init_5_3(void)
 {
-	char path[16];
+	char path[24];
 
 	start_again();
 	ASK_AS(200, NULL, HTTP_GET, "sys/init", NULL);
