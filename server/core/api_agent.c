@@ -56,19 +56,20 @@ static bool is_item_error(int rc)
 	return rc == ERR_DENIED || rc == ERR_NOENT || rc == ERR_INVALID;
 }
 
-static int take_list(struct req *r, const char *field, const struct value **out)
+/* NULL and r->e on failure. */
+static const struct value *take_list(struct req *r, const char *field)
 {
 	struct value *list = NULL;
 	bool present;
-	int rc = req_strings(r, field, &list, &present);
 
-	if (rc != ERR_OK)
-		return rc;
-	if (!present || list->len == 0 || list->len > LIMIT_AGENT_ITEMS)
-		return req_fail(r, ERR_INVALID, "%s: 1 to %u are needed", field,
-		                LIMIT_AGENT_ITEMS);
-	*out = list;
-	return ERR_OK;
+	if (req_strings(r, field, &list, &present) != ERR_OK)
+		return NULL;
+	if (list == NULL || list->len == 0 || list->len > LIMIT_AGENT_ITEMS) {
+		req_fail(r, ERR_INVALID, "%s: 1 to %u are needed", field,
+		         LIMIT_AGENT_ITEMS);
+		return NULL;
+	}
+	return list;
 }
 
 static int park_again(struct req *r)
@@ -100,7 +101,7 @@ static int own_lease(struct req *r, struct arena *a, const struct value *id,
 static int usable(struct req *r, struct arena *a, struct lease *l,
                   const struct host_role *role, struct err *e)
 {
-	int64_t rev;
+	int64_t rev = 0;
 	int rc;
 
 	if (!lease_alive(l))
@@ -134,7 +135,7 @@ static int h_sync(struct req *r)
 	unsigned char digest[AGENT_DIGEST];
 	struct leases ls;
 	struct host h;
-	int64_t rev;
+	int64_t rev = 0;
 	bool stop;
 	char *hex;
 	int rc = host_self(r, &h, &stop);
@@ -167,25 +168,26 @@ struct progress {
 	struct value *note;       /* array of strings for the audit record */
 };
 
-static int start(struct req *r, const char *field, struct progress **out)
+/* NULL and r->e on failure. */
+static struct progress *start(struct req *r, const char *field)
 {
 	const struct value *list;
 	struct progress *p = r->park_state;
-	int rc;
 
+	if (p != NULL)
+		return p;
+	if ((list = take_list(r, field)) == NULL)
+		return NULL;
+	p = arena_alloc(r->a, sizeof(*p));
 	if (p == NULL) {
-		if ((rc = take_list(r, field, &list)) != ERR_OK)
-			return rc;
-		p = arena_alloc(r->a, sizeof(*p));
-		if (p == NULL)
-			return req_fail(r, ERR_NOMEM, "out of memory");
-		p->next = list->first;
-		p->out = value_array(r->a);
-		p->note = value_array(r->a);
-		r->park_state = p;
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
 	}
-	*out = p;
-	return ERR_OK;
+	p->next = list->first;
+	p->out = value_array(r->a);
+	p->note = value_array(r->a);
+	r->park_state = p;
+	return p;
 }
 
 static void note_items(struct req *r, const struct progress *p)
@@ -197,7 +199,7 @@ static void note_items(struct req *r, const struct progress *p)
 static int issue_one(struct req *r, struct arena *a, const struct lease_ask *ask,
                      struct progress *p)
 {
-	struct lease l;
+	struct lease l = { .rev = 0 };
 	struct err why;
 	struct value *line;
 	char *path = value_to_cstr(p->next, a);
@@ -234,8 +236,9 @@ static int h_leases(struct req *r)
 	rc = host_self(r, &h, &stop);
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = start(r, "paths", &p)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((p = start(r, "paths")) == NULL)
+		return (int)r->e.code;
+	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	ask = (struct lease_ask){ &h, &role, &held };
 	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
@@ -253,7 +256,7 @@ static int h_leases(struct req *r)
 static int h_release(struct req *r)
 {
 	const struct value *list;
-	struct lease l;
+	struct lease l = { .rev = 0 };
 	struct host h;
 	bool stop;
 	int64_t n = 0;
@@ -261,8 +264,8 @@ static int h_release(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = take_list(r, "leases", &list)) != ERR_OK)
-		return rc;
+	if ((list = take_list(r, "leases")) == NULL)
+		return (int)r->e.code;
 	for (const struct value *v = list->first; v != NULL; v = v->next) {
 		struct err why;
 
@@ -287,7 +290,7 @@ static int h_renew(struct req *r)
 	struct host_role role;
 	struct progress *p;
 	struct host h;
-	struct lease l;
+	struct lease l = { .rev = 0 };
 	bool stop;
 	int rc;
 
@@ -296,8 +299,9 @@ static int h_renew(struct req *r)
 	rc = host_self(r, &h, &stop);
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = start(r, "leases", &p)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((p = start(r, "leases")) == NULL)
+		return (int)r->e.code;
+	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < ISSUE_SLICE;
 	     n++, p->next = p->next->next) {
@@ -375,9 +379,9 @@ static int seal_for(struct req *r, struct arena *a, const struct host *h,
 static int fetch_one(struct req *r, struct arena *a, const struct host *h,
                      const struct host_role *role, struct progress *p, struct err *e)
 {
-	struct kv_secret s;
-	struct lease l;
-	struct value *data, *line;
+	struct kv_secret s = { .current = 0 };
+	struct lease l = { .rev = 0 };
+	struct value *data = NULL, *line = NULL;
 	int64_t had;
 	int rc;
 
@@ -414,8 +418,9 @@ static int h_fetch(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = start(r, "leases", &p)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((p = start(r, "leases")) == NULL)
+		return (int)r->e.code;
+	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < FETCH_SLICE;
 	     n++, p->next = p->next->next) {
@@ -491,11 +496,11 @@ bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
 
 static int ack_one(struct req *r, const struct host *h, const struct value *v)
 {
-	enum lease_state state;
-	const char *detail;
-	struct lease l;
+	enum lease_state state = LEASE_ISSUED;
+	const char *detail = "";
+	struct lease l = { .rev = 0 };
 	struct err why;
-	int64_t version;
+	int64_t version = 0;
 	int rc;
 
 	if ((rc = take_ack(r, v, &version, &state, &detail)) != ERR_OK)
@@ -540,7 +545,7 @@ static int h_ack(struct req *r)
 
 static int h_consistency(struct req *r)
 {
-	struct value *data, *proof;
+	struct value *data, *proof = NULL;
 	struct host h;
 	int64_t from = 0;
 	bool stop, present;

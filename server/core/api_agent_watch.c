@@ -136,7 +136,7 @@ int agent_watch(struct req *r)
 	struct watch *w = r->park_state;
 	struct value *events = value_array(r->a);
 	struct host h;
-	int64_t rev, deadline;
+	int64_t rev = 0, deadline;
 	bool stop;
 	int rc = host_self(r, &h, &stop);
 

@@ -181,35 +181,32 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
-/* The next slice of a kind; *done when it was the last. */
-static int list_slice(struct req *r, struct arena *scratch, enum store_kind kind,
-                      bool *done, struct listing **out)
+/* The next slice of a kind; *done when it was the last.  NULL and r->e on failure. */
+static struct listing *list_slice(struct req *r, struct arena *scratch,
+                                  enum store_kind kind, bool *done)
 {
 	struct listing *l = r->park_state;
-	int rc;
 
-	if (scratch == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (l == NULL) {
-		l = arena_alloc(r->a, sizeof(*l));
-		if (l == NULL)
-			return req_fail(r, ERR_NOMEM, "out of memory");
+	*done = true;
+	if (l == NULL && (l = arena_alloc(r->a, sizeof(*l))) != NULL) {
 		l->keys = value_array(r->a);
 		l->info = value_object(r->a);
 		r->park_state = l;
 	}
+	if (l == NULL || scratch == NULL) {
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	l->n = 0;
-	rc = store_each(r->core, scratch, kind, l->after_len > 0 ? l->after : NULL,
-	                l->after_len, LIST_SLICE, collect, l, &r->e);
-	if (rc != ERR_OK)
-		return rc;
+	if (store_each(r->core, scratch, kind, l->after_len > 0 ? l->after : NULL,
+	               l->after_len, LIST_SLICE, collect, l, &r->e) != ERR_OK)
+		return NULL;
 	*done = l->n < LIST_SLICE;
 	if (!*done) {
 		l->after_len = l->at[l->n - 1].id_len;
 		memcpy(l->after, l->at[l->n - 1].id, l->after_len);
 	}
-	*out = l;
-	return ERR_OK;
+	return l;
 }
 
 static int list_more(struct req *r)
@@ -223,12 +220,11 @@ static int list_more(struct req *r)
 static int h_role_list(struct req *r)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
-	struct listing *l;
 	bool done;
-	int rc = list_slice(r, scratch, KIND_HOST_ROLE, &done, &l);
+	struct listing *l = list_slice(r, scratch, KIND_HOST_ROLE, &done);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (l == NULL)
+		return (int)r->e.code;
 	for (size_t i = 0; i < l->n; i++)
 		value_add(l->keys, value_copy(r->a, value_get(l->at[i].body, "name")));
 	if (!done)
@@ -256,11 +252,13 @@ static struct value *host_summary(struct arena *a, const struct host *h)
 static int h_list(struct req *r)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
-	struct listing *l;
 	struct host h;
 	bool done;
-	int rc = list_slice(r, scratch, KIND_HOST, &done, &l);
+	struct listing *l = list_slice(r, scratch, KIND_HOST, &done);
+	int rc = ERR_OK;
 
+	if (l == NULL)
+		return (int)r->e.code;
 	for (size_t i = 0; rc == ERR_OK && i < l->n; i++) {
 		const char *name;
 

@@ -56,23 +56,24 @@ static int take_host(struct req *r, struct listing *l)
 	return rc;
 }
 
-static int start(struct req *r, struct listing **out)
+/* NULL and r->e on failure. */
+static struct listing *start(struct req *r)
 {
 	struct listing *l = r->park_state;
-	int rc;
 
+	if (l != NULL)
+		return l;
+	l = arena_alloc(r->a, sizeof(*l));
 	if (l == NULL) {
-		l = arena_alloc(r->a, sizeof(*l));
-		if (l == NULL)
-			return req_fail(r, ERR_NOMEM, "out of memory");
-		if ((rc = take_path(r, l)) != ERR_OK || (rc = take_host(r, l)) != ERR_OK)
-			return rc;
-		l->keys = value_array(r->a);
-		l->info = value_object(r->a);
-		r->park_state = l;
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
 	}
-	*out = l;
-	return ERR_OK;
+	if (take_path(r, l) != ERR_OK || take_host(r, l) != ERR_OK)
+		return NULL;
+	l->keys = value_array(r->a);
+	l->info = value_object(r->a);
+	r->park_state = l;
+	return l;
 }
 
 static int next_leases(struct req *r, struct arena *a, struct listing *l,
@@ -109,14 +110,15 @@ static int h_list(struct req *r)
 {
 	AUTO_ARENA a = arena_new(SCRATCH);
 	struct leases ls = { .a = a };
-	struct listing *l;
+	struct listing *l = start(r);
 	unsigned char key[16];
 	int rc;
 
+	if (l == NULL)
+		return (int)r->e.code;
 	if (a == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if ((rc = start(r, &l)) != ERR_OK ||
-	    (!l->nothing && (rc = next_leases(r, a, l, &ls)) != ERR_OK))
+	if (!l->nothing && (rc = next_leases(r, a, l, &ls)) != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < ls.n; i++)
 		add(r, a, l, &ls.at[i]);
@@ -148,8 +150,8 @@ static void note_lease(struct req *r, const struct lease *l)
 
 static int h_revoke(struct req *r)
 {
-	struct lease l;
-	int64_t rev;
+	struct lease l = { .rev = 0 };
+	int64_t rev = 0;
 	int rc = named_lease(r, &l);
 
 	if (rc == ERR_NOENT)
@@ -167,7 +169,7 @@ static int h_revoke(struct req *r)
 /* The host may ask for the path again. */
 static int h_restore(struct req *r)
 {
-	struct lease l;
+	struct lease l = { .rev = 0 };
 	int rc = named_lease(r, &l);
 
 	if (rc == ERR_NOENT || (rc == ERR_OK && l.end != END_OPERATOR))

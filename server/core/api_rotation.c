@@ -254,30 +254,30 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
-static int list_slice(struct req *r, struct arena *scratch, enum store_kind kind,
-                      struct listing **out)
+/* The next slice of a kind.  NULL and r->e on failure. */
+static struct listing *list_slice(struct req *r, struct arena *scratch,
+                                  enum store_kind kind)
 {
 	struct listing *l = r->park_state;
-	int rc;
 
-	if (scratch == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (l == NULL) {
-		if ((l = arena_alloc(r->a, sizeof(*l))) == NULL)
-			return req_fail(r, ERR_NOMEM, "out of memory");
+	if (l == NULL && (l = arena_alloc(r->a, sizeof(*l))) != NULL) {
 		l->keys = value_array(r->a);
 		l->info = value_object(r->a);
 		r->park_state = l;
 	}
+	if (l == NULL || scratch == NULL) {
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	l->n = 0;
-	rc = store_each(r->core, scratch, kind, l->after_len > 0 ? l->after : NULL,
-	                l->after_len, LIST_SLICE, collect, l, &r->e);
-	if (rc == ERR_OK && l->n > 0) {
+	if (store_each(r->core, scratch, kind, l->after_len > 0 ? l->after : NULL,
+	               l->after_len, LIST_SLICE, collect, l, &r->e) != ERR_OK)
+		return NULL;
+	if (l->n > 0) {
 		l->after_len = l->at[l->n - 1].id_len;
 		memcpy(l->after, l->at[l->n - 1].id, l->after_len);
 	}
-	*out = l;
-	return rc;
+	return l;
 }
 
 static int list_end(struct req *r, struct listing *l)
@@ -292,11 +292,10 @@ static int list_end(struct req *r, struct listing *l)
 static int h_config_list(struct req *r)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
-	struct listing *l;
-	int rc = list_slice(r, scratch, KIND_ROTATION, &l);
+	struct listing *l = list_slice(r, scratch, KIND_ROTATION);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (l == NULL)
+		return (int)r->e.code;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct value *b = l->at[i].body;
 		const char *path = arena_str(r->a, value_cstr_or(scratch, b, "path", ""));
@@ -321,7 +320,8 @@ struct waiting {
 	struct rotation_report report;
 };
 
-static int begin(struct req *r, struct waiting **out)
+/* NULL and r->e on failure. */
+static struct waiting *begin(struct req *r)
 {
 	struct rotation_order order = {
 		.cause = "request",
@@ -332,21 +332,21 @@ static int begin(struct req *r, struct waiting **out)
 	struct kv_secret s;
 	struct waiting *w = arena_alloc(r->a, sizeof(*w));
 	bool present;
-	int rc;
 
-	if (w == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (w == NULL) {
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	w->wait = true;
-	if ((rc = req_duration(r, "timeout", &order.timeout_ms, &present)) != ERR_OK ||
-	    (present && (rc = check_timeout(r, order.timeout_ms)) != ERR_OK) ||
-	    (rc = req_bool(r, "wait", &w->wait, &present)) != ERR_OK ||
-	    (rc = open_secret(r, &s)) != ERR_OK ||
-	    (rc = rotation_start(r->core, r->a, s.o.id, &order, &t, &r->e)) != ERR_OK)
-		return rc;
+	if ((req_duration(r, "timeout", &order.timeout_ms, &present)) != ERR_OK ||
+	    (present && (check_timeout(r, order.timeout_ms)) != ERR_OK) ||
+	    (req_bool(r, "wait", &w->wait, &present)) != ERR_OK ||
+	    (open_secret(r, &s)) != ERR_OK ||
+	    (rotation_start(r->core, r->a, s.o.id, &order, &t, &r->e)) != ERR_OK)
+		return NULL;
 	memcpy(w->attempt, t.o.id, sizeof(w->attempt));
 	r->park_state = w;
-	*out = w;
-	return ERR_OK;
+	return w;
 }
 
 /* The attempt with its holders, as far as ready; parks until it is. */
@@ -378,10 +378,9 @@ static int report(struct req *r, struct waiting *w)
 static int h_rotate(struct req *r)
 {
 	struct waiting *w = r->park_state;
-	int rc;
 
-	if (w == NULL && (rc = begin(r, &w)) != ERR_OK)
-		return rc;
+	if (w == NULL && (w = begin(r)) == NULL)
+		return (int)r->e.code;
 	return report(r, w);
 }
 
@@ -405,10 +404,12 @@ static int h_attempt(struct req *r)
 static int h_attempt_list(struct req *r)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
-	struct listing *l;
+	struct listing *l = list_slice(r, scratch, KIND_ATTEMPT);
 	struct rotation_attempt t;
-	int rc = list_slice(r, scratch, KIND_ATTEMPT, &l);
+	int rc = ERR_OK;
 
+	if (l == NULL)
+		return (int)r->e.code;
 	for (size_t i = 0; rc == ERR_OK && i < l->n; i++) {
 		struct value *info = value_object(scratch);
 		char *id = arena_alloc(r->a, 33);

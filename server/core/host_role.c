@@ -73,7 +73,6 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	const char *rest;
 	bool prefix = n > 0 && pattern[n - 1] == '*';
 	size_t len = prefix ? n - 1 : n;
-	int rc;
 
 	if (len == 0 || len > LIMIT_PATH || memchr(pattern, '*', len) != NULL)
 		return err_set(e, ERR_INVALID,
@@ -82,7 +81,7 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	memcpy(path, pattern, len);
 	path[len] = '\0';
 	/* "secret/app*" and "secret/app/" + '*' are both prefixes. */
-	if ((rc = path_check(path, len, e)) != ERR_OK)
+	if (path_check(path, len, e) != ERR_OK)
 		return err_wrap(e, "path");
 	m = mounts_match(c, path, &rest);
 	if (m == NULL || strcmp(m->type, "kv") != 0)

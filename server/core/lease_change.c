@@ -99,7 +99,7 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 int lease_issue(struct core *c, struct arena *a, const struct lease_ask *ask,
                 const char *path, struct lease *out, struct err *e)
 {
-	struct kv_secret s;
+	struct kv_secret s = { .current = 0 };
 	const struct lease *held;
 	int rc = find_secret(c, a, ask, path, &s, e);
 
@@ -152,7 +152,7 @@ static int audit_end(struct core *c, const struct lease *l, struct arena *a,
 
 static int expire_one(struct core *c, struct arena *a, struct lease *l, struct err *e)
 {
-	int64_t rev;
+	int64_t rev = 0;
 	int rc;
 
 	if (!lease_alive(l))

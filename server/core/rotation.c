@@ -272,7 +272,7 @@ int rotation_start(struct core *c, struct arena *a, const unsigned char secret_i
 	struct rotation_rule rule;
 	struct rotation_attempt t = { .holders = 0 };
 	struct kv_secret s;
-	struct value *data;
+	struct value *data = NULL;
 	int rc;
 
 	if ((rc = kv_open_id(c, a, secret_id, &s, e)) != ERR_OK ||
