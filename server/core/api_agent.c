@@ -116,17 +116,6 @@ static int usable(struct req *r, struct arena *a, struct lease *l,
 	return err_set(e, ERR_DENIED, "the host's role does not allow this path");
 }
 
-int agent_status(struct req *r, const struct host *h, struct value *data)
-{
-	const struct value *last = h->alarms->last;
-
-	value_set(data, "pins", host_pins(r->core, r->a));
-	value_set_int(r->a, data, "server_time_ms", r->core->now_ms);
-	if (last != NULL && value_is_str(value_get(last, "kind"), ALARM_CLONE))
-		value_set_str(r->a, data, "alarm", ALARM_CLONE);
-	return ERR_OK;
-}
-
 /* ---- sync ---- */
 
 static int h_sync(struct req *r)

@@ -32,6 +32,17 @@ void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
 	(void)crypto_generichash_final(&h, out, AGENT_DIGEST);
 }
 
+int agent_status(struct req *r, const struct host *h, struct value *data)
+{
+	const struct value *last = h->alarms->last;
+
+	value_set(data, "pins", host_pins(r->core, r->a));
+	value_set_int(r->a, data, "server_time_ms", r->core->now_ms);
+	if (last != NULL && value_is_str(value_get(last, "kind"), ALARM_CLONE))
+		value_set_str(r->a, data, "alarm", ALARM_CLONE);
+	return ERR_OK;
+}
+
 const struct field agent_watch_fields[] = {
 	{"since", "int", "revision that the agent has seen"},
 	{ "wait", "int", "seconds to wait for a change"    },
