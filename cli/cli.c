@@ -47,7 +47,7 @@ void cli_json_free(char *text)
 
 static char *token_from_file(void)
 {
-	char path[PATH_MAX], *text, *out;
+	char path[PATH_MAX], *text = NULL, *out;
 	const char *home = getenv("HOME");
 	size_t n;
 	struct err e;
@@ -237,38 +237,49 @@ int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct
 	return ERR_OK;
 }
 
-int cli_read(const char *source, char **out, size_t *len, struct err *e)
+/* All of ${fd}, at most ${cap} - 1 bytes; the number read, or -1 if there is more. */
+static ssize_t read_all(int fd, char *buf, size_t cap)
 {
-	AUTO_CLOSE int opened = -1;
-	int fd = STDIN_FILENO;
-	size_t n = 0, cap = LIMIT_BODY_DEFAULT;
-	char *buf;
+	size_t n = 0;
 
-	if (strcmp(source, "-") != 0) {
-		fd = opened = open(source, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return err_sys(e, ERR_IO, errno, "%.120s", source);
-	}
-	if ((buf = malloc(cap + 1)) == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	for (;;) {
+	while (n < cap) {
 		ssize_t got = read(fd, buf + n, cap - n);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			break;
+			return (ssize_t)n;
 		n += (size_t)got;
-		if (n == cap) {
-			sodium_memzero(buf, cap);
-			free(buf);
-			return err_set(e, ERR_TOO_BIG, "%.120s: more than %u bytes",
-			               source, LIMIT_BODY_DEFAULT);
-		}
+	}
+	return -1;
+}
+
+int cli_read(const char *source, char **out, size_t *len, struct err *e)
+{
+	bool from_stdin = strcmp(source, "-") == 0;
+	int fd = from_stdin ? STDIN_FILENO : open(source, O_RDONLY | O_CLOEXEC);
+	size_t cap = LIMIT_BODY_DEFAULT;
+	char *buf;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_IO, errno, "%.120s",
+		               source);
+	buf = malloc(cap + 1);
+	n = buf != NULL ? read_all(fd, buf, cap) : 0;
+	if (!from_stdin)
+		close(fd);
+	if (buf == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (n < 0) {
+		sodium_memzero(buf, cap);
+		free(buf);
+		return err_set(e, ERR_TOO_BIG, "%.120s: more than %zu bytes", source,
+		               cap - 1);
 	}
 	buf[n] = '\0';
 	*out = buf;
-	*len = n;
+	*len = (size_t)n;
 	return ERR_OK;
 }
 

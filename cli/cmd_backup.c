@@ -24,22 +24,20 @@
 static int fetch_part(struct cli *c, const char *name, int64_t offset, int fd, bool *eof,
                       int64_t *got, struct err *e)
 {
-	AUTO_FREE unsigned char *bytes = malloc(PART + 4);
+	static unsigned char bytes[PART];
 	char path[400];
 	json_t *doc = NULL, *data;
 	const char *b64;
 	long n = -1;
 	int rc;
 
-	if (bytes == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
 	snprintf(path, sizeof(path), "sys/backup/data?name=%s&offset=%lld&length=%d",
 	         name, (long long)offset, PART);
 	rc = cli_call(c, "GET", path, NULL, &doc, e);
 	data = json_object_get(doc, "data");
 	b64 = json_string_value(json_object_get(data, "bytes"));
 	if (rc == ERR_OK && b64 != NULL)
-		n = text_unbase64(b64, strlen(b64), bytes, PART);
+		n = text_unbase64(b64, strlen(b64), bytes, sizeof(bytes));
 	*eof = json_is_true(json_object_get(data, "eof"));
 	json_decref(doc);
 	if (rc != ERR_OK)

@@ -96,7 +96,7 @@ static int setup(struct core *c, const char *root_token, struct dev_result *out,
                  struct err *e)
 {
 	struct arena *a = waiting.a;
-	struct value *init = value_object(a), *unseal = value_object(a), *body;
+	struct value *init = value_object(a), *unseal = value_object(a), *body = NULL;
 	int rc;
 
 	value_set_int(a, init, "secret_shares", 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wait.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,7 @@ static void heap_remove(struct waits *w, struct wait_entry *en)
 
 static void unlink_key(struct wait_entry *en)
 {
+	assert(en->key_at != NULL);
 	*en->key_at = en->key_next;
 	if (en->key_next != NULL)
 		en->key_next->key_at = en->key_at;
