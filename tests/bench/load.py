@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load by wrk, on vaultd and on the yardstick."""
+
+import dataclasses
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import time
+
+import procs
+
+HERE = pathlib.Path(__file__).resolve().parent
+QUIET = 0.15  # of a core that other programs may use in a run that counts
+
+
+@dataclasses.dataclass
+class Run:
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+    requests: int
+    others: float  # cores that other programs used meanwhile
+    cpu_us: dict  # name of a process -> CPU per request
+
+
+def medians(runs):
+    """The run of medians; errors are summed, others is the worst."""
+    def mid(get):
+        return statistics.median(map(get, runs))
+    return Run(mid(lambda r: r.rate), mid(lambda r: r.p50_ms), mid(lambda r: r.p99_ms),
+               sum(r.errors for r in runs), sum(r.requests for r in runs),
+               max(r.others for r in runs),
+               {k: mid(lambda r, k=k: r.cpu_us[k]) for k in runs[0].cpu_us})
+
+
+def wrk(url, connections, seconds, script, pids):
+    """One run; pids: name -> list of pids to account."""
+    before = {k: procs.cpu_us(v) for k, v in pids.items()}
+    busy, own = procs.busy_us(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    p = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout=10",
+                        "-s", str(HERE / "load.lua"), url, "--", *map(str, script)],
+                       capture_output=True, text=True, timeout=seconds + 60, check=False)
+    took = time.monotonic() - start
+    child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    line = [x for x in p.stdout.splitlines() if x.startswith("RESULT")]
+    if not line:
+        raise RuntimeError(f"wrk failed: {p.stdout}{p.stderr}")
+    requests, us, p50, p99, errors = map(int, line[0].split()[1:])
+    used = {k: procs.cpu_us(v) - before[k] for k, v in pids.items()}
+    wrk_us = (child.ru_utime - own.ru_utime + child.ru_stime - own.ru_stime) * 1e6
+    others = (procs.busy_us() - busy - wrk_us - sum(used.values())) / 1e6 / took
+    return Run(requests * 1e6 / us, p50 / 1000, p99 / 1000, errors, requests, max(others, 0),
+               {k: v / max(requests, 1) for k, v in used.items()})
+
+
+class Pair:
+    """The same load on vaultd and on the yardstick, in turns."""
+
+    def __init__(self, target, yardstick, script):
+        self.target, self.yardstick, self.script = target, yardstick, script
+
+    def measure(self, connections, seconds, want=3, tries=5):
+        """Medians of the ${want} quietest rounds, (target, yardstick)."""
+        (url, pids), rounds = self.target, []
+        wrk(url, connections, 1, self.script, {})
+        wrk(self.yardstick, connections, 1, self.script, {})
+        while len(rounds) < tries and sum(o <= QUIET for o, *_ in rounds) < want:
+            a = wrk(url, connections, seconds, self.script, pids)
+            b = wrk(self.yardstick, connections, seconds, self.script, {"yardstick": []})
+            rounds.append((a.others, a, b))
+        rounds.sort(key=lambda r: r[0])
+        return tuple(medians(x) for x in zip(*[r[1:] for r in rounds[:want]]))
+
+
+class Yardstick:
+    """tests/bench/yardstick.c, compiled and running."""
+
+    def __init__(self, tmp, port, body_bytes):
+        program = pathlib.Path(tmp) / "yardstick"
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", program,
+                        HERE / "yardstick.c", "-lmicrohttpd"], check=True)
+        self.url = f"http://127.0.0.1:{port}"
+        self.proc = subprocess.Popen([program, str(port), str(body_bytes)],
+                                     stdin=subprocess.DEVNULL)
+
+    def stop(self):
+        self.proc.terminate()
+        self.proc.wait(10)

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a release build and print one table; ./dev bench runs this.
+
+Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
+speed changes from hour to hour.  BENCH_DIR says where the data go: a real disk, please.
+"""
+
+import os
+import pathlib
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
+                str(pathlib.Path(__file__).resolve().parents[1] / "lib")]
+
+import load  # noqa: E402
+import procs  # noqa: E402
+import restart  # noqa: E402
+import rotation  # noqa: E402
+import vaultd  # noqa: E402
+
+READ_PATHS = 1000
+FILL = 100_000
+CONNECTIONS = (1, 16, 64, 256)
+ROTATIONS = 50
+IDLE_S = 30
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, measured, goal="", verdict=""):
+        self.rows.append((what, measured, goal, verdict))
+        print(f"bench: {what}: {measured}", file=sys.stderr, flush=True)
+
+    def judge(self, what, measured, goal, reached):
+        self.add(what, measured, goal, "reached" if reached else "MISSED")
+
+    def show(self):
+        rows = [("what", "measured", "goal", "verdict"), *self.rows]
+        widths = [max(len(r[i]) for r in rows) for i in range(3)]
+        rows.insert(1, tuple("-" * w for w in (*widths, 7)))
+        for r in rows:
+            print("  ".join([*(r[i].ljust(widths[i]) for i in range(3)), r[3]]).rstrip())
+
+
+def percentiles(values):
+    """p50 and p99 as text, and p50."""
+    ordered = sorted(values)
+    p50 = statistics.median(ordered)
+    return f"p50 {p50:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)]:.1f} ms", p50
+
+
+def sync_ms(tmp):
+    """What one durable 4 KiB write costs here."""
+    out = []
+    fd = os.open(tmp / "sync", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        for i in range(210):
+            start = time.monotonic()
+            os.pwrite(fd, b"x" * 4096, i % 16 * 4096)
+            os.fdatasync(fd)
+            out.append((time.monotonic() - start) * 1000)
+    finally:
+        os.close(fd)
+    return out[10:]
+
+
+def new_server(tmp, name, tls=False):
+    home = tmp / name
+    home.mkdir()
+    key = home / "unseal.key"
+    key.write_bytes(os.urandom(32))
+    key.chmod(0o600)
+    server = vaultd.Server(home, tls=tls, config={"auto_unseal": {"key_file": str(key)}})
+    try:
+        server.start()
+        server.init(unseal=False)
+        server.wait_unsealed()
+    except BaseException:
+        if server.proc is not None:
+            server.stop()
+        raise
+    return server
+
+
+def put_paths(server):
+    client = server.client()
+    for i in range(READ_PATHS):
+        r = client.post(f"secret/data/bench/{i:04d}",
+                        {"data": {"username": "app", "password": f"{i:032d}"}})
+        assert r.status == 200, r
+    r = client.get("secret/data/bench/0000")
+    assert r.status == 200, r
+    return len(r.raw)
+
+
+def names_of(server):
+    """The processes that a plain request passes: core, and the net that has the listener."""
+    return {"core": server.roles()["core"], "net": server.roles()["net"]}
+
+
+def audited(server):
+    return server.client().get("sys/audit-log/checkpoint").data["size"]
+
+
+def add_run(table, what, run, yard, goal):
+    of = run.rate / yard.rate
+    text = (f"{run.rate:,.0f}/s = {of * 100:.0f} % of {yard.rate:,.0f}/s; "
+            f"p50 {run.p50_ms:.2f} p99 {run.p99_ms:.2f} ms")
+    if run.others > load.QUIET:
+        text += f" (others: {run.others:.1f} cores)"
+    if run.errors:
+        raise RuntimeError(f"{what}: {run.errors} requests failed")
+    if goal:
+        verdict = "reached" if of >= goal else "MISSED"
+        table.add(what, text, f">= {goal * 100:.0f} % (stretch 45 %)",
+                  "stretch" if of >= 0.45 else verdict)
+    else:
+        table.add(what, text)
+
+
+def bench_reads(table, server, yardstick):
+    pair = load.Pair((server.url, names_of(server)), yardstick.url,
+                     ("read", server.root, READ_PATHS))
+    for connections in CONNECTIONS:
+        before = audited(server)
+        run, yard = pair.measure(connections, 2)
+        assert audited(server) - before >= run.requests, "reads without an audit record"
+        add_run(table, f"audited reads, {connections} connections", run, yard, 0.30)
+        core, net = run.cpu_us["core"], run.cpu_us["net"]
+        if connections == 64:
+            table.judge("  CPU per read in core", f"{core:.1f} us", "<= 20 us", core <= 20)
+            table.judge("  CPU per read in net", f"{net:.1f} us", "<= 25 us", net <= 25)
+        else:
+            table.add("  CPU per read in core, net", f"{core:.1f} us, {net:.1f} us")
+
+
+def bench_other_loads(table, tmp, server, yardstick):
+    pair = load.Pair((server.url, names_of(server)), yardstick.url,
+                     ("write", server.root, READ_PATHS))
+    add_run(table, "writes (a new version), 64 connections", *pair.measure(64, 2, 3, 3), None)
+    tls = new_server(tmp, "tls", tls=True)
+    try:
+        put_paths(tls)
+        pair = load.Pair((tls.url, names_of(tls)), yardstick.url, ("read", tls.root, READ_PATHS))
+        add_run(table, "audited reads over TLS, 64 connections", *pair.measure(64, 2, 3, 3), None)
+    finally:
+        tls.stop()
+
+
+def add_memory(table, server, agent):
+    vault = procs.memory(rotation.all_pids(server))
+    if vault["pss"] is None:
+        table.add("memory", f"vaultd RSS {vault['rss']:.1f} MiB", "", "PSS needs root")
+        return
+    table.judge(f"vaultd idle, {len(rotation.all_pids(server))} processes",
+                f"PSS {vault['pss']:.1f} MiB, RSS {vault['rss']:.1f} MiB", "PSS <= 20 MiB",
+                vault["pss"] <= 20)
+    m = procs.memory([agent.proc.pid])
+    if m["pss"] is None:
+        table.add("agent idle", f"RSS {m['rss']:.1f} MiB", "", "private memory needs root")
+        return
+    table.judge("agent idle", f"private {m['private']:.1f} MiB, PSS {m['pss']:.1f} MiB, "
+                f"RSS {m['rss']:.1f} MiB", "private <= 3 MiB", m["private"] <= 3)
+
+
+def bench_agent(table, server, agent):
+    add_memory(table, server, agent)
+    (wakes, cpu), (all_wakes, all_cpu) = rotation.idle(server, agent, IDLE_S)
+    table.judge(f"agent wake-ups in {IDLE_S} idle s", f"{wakes}, {cpu / 1000:.0f} ms CPU",
+                "heartbeats only (<= 2)", wakes <= 2)
+    table.add(f"vaultd wake-ups in {IDLE_S} idle s", f"{all_wakes}, {all_cpu / 1000:.0f} ms CPU")
+    reply, file, published = rotation.rotate(server, agent, ROTATIONS)
+    text, p50 = percentiles(file)
+    table.judge("rotation, request to file", text, "p50 <= 10 ms", p50 <= 10)
+    table.add("rotation, publish to file", percentiles(published)[0])
+    table.add("rotation, request to reply", percentiles(reply)[0])
+    table.add("vaultctl rotate, exec to exit", percentiles(rotation.command(server))[0])
+
+
+def bench_restart(table, tmp):
+    server = new_server(tmp, "many")
+    try:
+        rate = restart.fill(server, FILL)
+        table.add(f"fill with {FILL:,} secrets", f"{rate:,.0f}/s, {FILL / rate:.1f} s")
+        times = [restart.restart(server, "fill/099999") for _ in range(3)]
+        ms = statistics.median(times)
+        table.judge(f"restart to serving, {FILL:,} secrets", f"{ms:.0f} ms", "<= 1,000 ms",
+                    ms <= 1000)
+        times = [restart.core_killed(server, "fill/000000") for _ in range(2)]
+        table.add("kill -9 of core to serving", f"{statistics.median(times):.0f} ms")
+        m = procs.memory(rotation.all_pids(server))
+        if m["pss"] is not None:
+            table.add(f"vaultd with {FILL:,} secrets", f"PSS {m['pss']:.1f} MiB")
+    finally:
+        server.stop()
+
+
+def bench(table, tmp):
+    cleanup = []
+    table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp))[0])
+    try:
+        server = new_server(tmp, "main")
+        cleanup.append(server.stop)
+        size = put_paths(server)
+        agent = rotation.start_agent(server, tmp)
+        cleanup.append(agent.clean)
+        bench_agent(table, server, agent)
+        yardstick = load.Yardstick(tmp, vaultd.free_port(), size)
+        cleanup.append(yardstick.stop)
+        time.sleep(0.2)
+        bench_reads(table, server, yardstick)
+        bench_other_loads(table, tmp, server, yardstick)
+    finally:
+        for stop in reversed(cleanup):
+            stop()
+    bench_restart(table, tmp)
+
+
+def main():
+    start = time.monotonic()
+    base = pathlib.Path(os.environ.get("BENCH_DIR", "/var/tmp"))
+    tmp = pathlib.Path(tempfile.mkdtemp(prefix="vault-bench-", dir=base))
+    table = Table()
+    loads = os.getloadavg()
+    try:
+        bench(table, tmp)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+        table.show()
+    print(f"\n{os.cpu_count()} CPUs shared with the load generator; load average before: "
+          f"{loads[0]:.1f}; data in {base}; {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
