@@ -54,7 +54,8 @@ static char *token_from_file(void)
 
 	if (home == NULL ||
 	    snprintf(path, sizeof(path), "%s/.vault-token", home) >= (int)sizeof(path) ||
-	    access(path, R_OK) != 0 || cli_read(path, &text, &n, &e) != ERR_OK)
+	    access(path, R_OK) != 0 || cli_read(path, &text, &n, &e) != ERR_OK ||
+	    text == NULL)
 		return NULL;
 	text[strcspn(text, "\r\n")] = '\0';
 	out = text[0] != '\0' ? strdup(text) : NULL;

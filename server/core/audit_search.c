@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit_search.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "arena.h"
@@ -219,8 +220,10 @@ int audit_inclusion(struct core *c, struct arena *a, int64_t index, int64_t size
 
 	if (index < 0 || size < 0)
 		return err_set(e, ERR_INVALID, "an index cannot be negative");
-	if ((rc = hashes(c, a, to, &h, e)) != ERR_OK ||
-	    (rc = merkle_prove_inclusion(&h->reader, (uint64_t)index, to, &p, e)) !=
+	if ((rc = hashes(c, a, to, &h, e)) != ERR_OK)
+		return rc;
+	assert(h != NULL);
+	if ((rc = merkle_prove_inclusion(&h->reader, (uint64_t)index, to, &p, e)) !=
 	            ERR_OK ||
 	    (rc = h->reader.read(h, 0, (uint64_t)index, leaf, e)) != ERR_OK)
 		return rc;

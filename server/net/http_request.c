@@ -303,11 +303,10 @@ static void send_to_core(struct conn *c, struct parsed *p)
 {
 	struct err e;
 	struct value *v;
-	int rc;
 
-	if ((rc = parse_body(c, &p->body, &e)) != ERR_OK ||
-	    (rc = parse_wrap_ttl(c, &p->wrap_ttl_s, &e)) != ERR_OK ||
-	    (rc = find_token(c, &p->token, &e)) != ERR_OK) {
+	if (parse_body(c, &p->body, &e) != ERR_OK ||
+	    parse_wrap_ttl(c, &p->wrap_ttl_s, &e) != ERR_OK ||
+	    find_token(c, &p->token, &e) != ERR_OK) {
 		refuse(c, &e);
 		return;
 	}
