@@ -303,6 +303,7 @@ static void send_to_core(struct conn *c, struct parsed *p)
 {
 	struct err e;
 	struct value *v;
+	int rc = ERR_NOMEM;
 
 	if (parse_body(c, &p->body, &e) != ERR_OK ||
 	    parse_wrap_ttl(c, &p->wrap_ttl_s, &e) != ERR_OK ||
@@ -310,9 +311,7 @@ static void send_to_core(struct conn *c, struct parsed *p)
 		refuse(c, &e);
 		return;
 	}
-	if ((v = build_frame(c, p)) == NULL)
-		rc = ERR_NOMEM;
-	else
+	if ((v = build_frame(c, p)) != NULL)
 		rc = core_send(c, v);
 	if (rc == ERR_OK)
 		c->phase = CONN_WAITING;
