@@ -254,7 +254,7 @@ static int parse_target(struct conn *c, struct parsed *p, struct err *e)
 	size_t raw_len = mark != NULL ? (size_t)(mark - raw) : strlen(raw);
 	int rc;
 
-	rc = path_decode(raw, raw_len, p->path, sizeof(p->path) - 1, &p->path_len, e);
+	rc = path_decode(raw, raw_len, p->path, sizeof(p->path), &p->path_len, e);
 	if (rc != ERR_OK)
 		return rc;
 	p->path[p->path_len] = '\0';

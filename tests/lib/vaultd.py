@@ -109,6 +109,58 @@ class Client:
         return self.request("DELETE", path, **kw)
 
 
+class RawReply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:200]!r}>"
+
+
+def parse_replies(data):
+    """What a server sent on one connection, as replies with a Content-Length."""
+    out = []
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        headers = dict((k.strip().lower().decode(), v.strip().decode()) for k, _, v in
+                       (line.partition(b":") for line in lines[1:]))
+        n = int(headers.get("content-length", "0"))
+        out.append(RawReply(int(lines[0].split()[1]), headers, rest[:n]))
+        data = rest[n:]
+    return out
+
+
+def connect(port, tls, timeout=40):
+    s = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    if tls:
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname = False
+        ctx.verify_mode = ssl.CERT_NONE
+        s = ctx.wrap_socket(s)
+    return s
+
+
+def read_to_end(s):
+    data = b""
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            data += piece
+    return data
+
+
+def exchange(server, data, port=None):
+    """Send bytes on a connection of their own; all replies until the server closes it."""
+    with contextlib.closing(connect(port or server.port, server.tls)) as s:
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            for i in range(0, len(data), 65536):
+                s.sendall(data[i:i + 65536])
+        return parse_replies(read_to_end(s))
+
+
 def children(pid):
     out = {}
     for d in pathlib.Path("/proc").iterdir():
