@@ -67,10 +67,11 @@ class Pair:
         """Medians of the ${want} quietest rounds, (target, yardstick)."""
         (url, pids), rounds = self.target, []
         wrk(url, connections, 1, self.script, {})
-        wrk(self.yardstick, connections, 1, self.script, {})
+        wrk(self.yardstick.url, connections, 1, self.script, {})
         while len(rounds) < tries and sum(o <= QUIET for o, *_ in rounds) < want:
             a = wrk(url, connections, seconds, self.script, pids)
-            b = wrk(self.yardstick, connections, seconds, self.script, {"yardstick": []})
+            b = wrk(self.yardstick.url, connections, seconds, self.script,
+                    {"yardstick": [self.yardstick.proc.pid]})
             rounds.append((a.others, a, b))
         rounds.sort(key=lambda r: r[0])
         return tuple(medians(x) for x in zip(*[r[1:] for r in rounds[:want]]))

@@ -49,11 +49,11 @@ class Table:
             print("  ".join([*(r[i].ljust(widths[i]) for i in range(3)), r[3]]).rstrip())
 
 
-def percentiles(values):
+def percentiles(values, digits=1):
     """p50 and p99 as text, and p50."""
     ordered = sorted(values)
     p50 = statistics.median(ordered)
-    return f"p50 {p50:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)]:.1f} ms", p50
+    return f"p50 {p50:.{digits}f} ms, p99 {ordered[int(len(ordered) * 0.99)]:.{digits}f} ms", p50
 
 
 def sync_ms(tmp):
@@ -126,7 +126,7 @@ def add_run(table, what, run, yard, goal):
 
 
 def bench_reads(table, server, yardstick):
-    pair = load.Pair((server.url, names_of(server)), yardstick.url,
+    pair = load.Pair((server.url, names_of(server)), yardstick,
                      ("read", server.root, READ_PATHS))
     for connections in CONNECTIONS:
         before = audited(server)
@@ -139,16 +139,17 @@ def bench_reads(table, server, yardstick):
             table.judge("  CPU per read in net", f"{net:.1f} us", "<= 25 us", net <= 25)
         else:
             table.add("  CPU per read in core, net", f"{core:.1f} us, {net:.1f} us")
+        table.add("  CPU per request of the yardstick", f"{yard.cpu_us['yardstick']:.1f} us")
 
 
 def bench_other_loads(table, tmp, server, yardstick):
-    pair = load.Pair((server.url, names_of(server)), yardstick.url,
+    pair = load.Pair((server.url, names_of(server)), yardstick,
                      ("write", server.root, READ_PATHS))
     add_run(table, "writes (a new version), 64 connections", *pair.measure(64, 2, 3, 3), None)
     tls = new_server(tmp, "tls", tls=True)
     try:
         put_paths(tls)
-        pair = load.Pair((tls.url, names_of(tls)), yardstick.url, ("read", tls.root, READ_PATHS))
+        pair = load.Pair((tls.url, names_of(tls)), yardstick, ("read", tls.root, READ_PATHS))
         add_run(table, "audited reads over TLS, 64 connections", *pair.measure(64, 2, 3, 3), None)
     finally:
         tls.stop()
@@ -204,7 +205,7 @@ def bench_restart(table, tmp):
 
 def bench(table, tmp):
     cleanup = []
-    table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp))[0])
+    table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp), 2)[0])
     try:
         server = new_server(tmp, "main")
         cleanup.append(server.stop)
