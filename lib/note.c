@@ -197,7 +197,7 @@ int note_verify(const char *text, size_t n, const struct note_key *keys, size_t 
 		const char *end = memchr(text + at, '\n', n - at);
 		size_t len = (size_t)(end - (text + at));
 		const struct note_key *k;
-		struct line l = { .name_len = 0 };
+		struct line l = { .name = "" };
 
 		if (lines == NOTE_SIGNATURES_MAX)
 			return err_set(e, ERR_INVALID, "a note with too many signatures");
