@@ -254,6 +254,8 @@ static int parse_target(struct conn *c, struct parsed *p, struct err *e)
 	size_t raw_len = mark != NULL ? (size_t)(mark - raw) : strlen(raw);
 	int rc;
 
+	if (raw[0] == '/') /* path_decode() would take it for the one of "/v1/" */
+		return err_set(e, ERR_INVALID, "invalid path: empty segment");
 	rc = path_decode(raw, raw_len, p->path, sizeof(p->path), &p->path_len, e);
 	if (rc != ERR_OK)
 		return rc;
