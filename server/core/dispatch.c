@@ -90,19 +90,24 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 	return decode_text(r, rq);
 }
 
-/* A list is authorised and routed with a slash at its end. */
+/* A list is authorised and routed with a slash at its end, anything else without one:
+ * what a rule says of a name holds for all that is served under it.  Only the root of a
+ * mount at the top keeps its slash. */
 static int list_slash(struct req *r)
 {
-	bool slash = r->path_len > 0 && r->path[r->path_len - 1] == '/';
+	size_t n = r->path_len;
+	bool slash = n > 0 && r->path[n - 1] == '/';
 
-	if (r->op == OP_LIST && !slash) {
-		r->path = arena_printf(r->a, "%s/", r->path);
-		r->path_len++;
-		return r->path != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
-	}
-	if ((r->op == OP_UPDATE || r->op == OP_PATCH) && slash)
+	if (slash == (r->op == OP_LIST))
+		return ERR_OK;
+	if (r->op == OP_UPDATE || r->op == OP_PATCH)
 		return req_fail(r, ERR_INVALID, "cannot write to a path ending in '/'");
-	return ERR_OK;
+	if (slash && memchr(r->path, '/', n - 1) == NULL)
+		return ERR_OK;
+	r->path_len = slash ? n - 1 : n + 1;
+	r->path = slash ? arena_dup(r->a, r->path, n - 1)
+	                : arena_printf(r->a, "%s/", r->path);
+	return r->path != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }
 
 static int check_place(struct req *r)

@@ -46,6 +46,32 @@ Test(sys, policies_have_two_forms)
 	GOT("data.policy", "path \"secret/data/b\" { capabilities = [\"read\"] }");
 }
 
+/* Another spelling of a name must not be judged by another rule. */
+Test(sys, a_slash_at_the_end_changes_no_decision)
+{
+	const char *t;
+
+	ASK(200, HTTP_POST, "secret/data/foo", "{\"data\":{\"k\":\"v\"}}");
+	ASK(204, HTTP_POST, "sys/policies/acl/wide",
+	    "{\"policy\":\"path \\\"secret/*\\\" { capabilities = [\\\"read\\\", "
+	    "\\\"delete\\\"] } path \\\"secret/data/foo\\\" { capabilities = [\\\"deny\\\"] } "
+	    "path \\\"secret/metadata/foo\\\" { capabilities = [\\\"deny\\\"] }\"}");
+	ASK(204, HTTP_POST, "sys/policies/acl/below",
+	    "{\"policy\":\"path \\\"secret/data/foo/*\\\" { capabilities = "
+	    "[\\\"read\\\"] }\"}");
+	t = token_with("[\"wide\"]");
+	ASK_AS(403, t, HTTP_GET, "secret/data/foo", NULL);
+	ASK_AS(403, t, HTTP_GET, "secret/data/foo/", NULL);
+	ASK_AS(403, t, HTTP_GET, "secret/metadata/foo/", NULL);
+	ASK_AS(403, t, HTTP_DELETE, "secret/data/foo/", NULL);
+	ASK_AS(403, t, HTTP_DELETE, "secret/metadata/foo/", NULL);
+	t = token_with("[\"below\"]");
+	ASK_AS(403, t, HTTP_GET, "secret/data/foo/", NULL);
+	ASK(200, HTTP_GET, "secret/data/foo/", NULL);
+	ASK(400, HTTP_POST, "secret/data/foo/", "{\"data\":{}}");
+	ASK(400, HTTP_POST, "secret/", "{\"data\":{}}");
+}
+
 struct text_case {
 	int method;
 	char path[40];
