@@ -36,7 +36,7 @@ def records(c, since=0):
         out += r.data["records"]
         if not r.data["next"]:
             return out
-        cursor = "&cursor=" + r.data["next"]
+        cursor = f"&cursor={r.data['next']}"
 
 
 def policy(c, name, text):
@@ -62,3 +62,18 @@ def need(server, role, *what):
 
 def errors_of(reply):
     return json.loads(reply.body)["errors"]
+
+
+class Elsewhere(vaultd.Client):
+    """A client with a loopback address of its own: refusals are counted together by address."""
+    used = 0
+
+    def _connect(self):
+        conn = super()._connect()
+        Elsewhere.used += 1
+        conn.source_address = (f"127.77.{Elsewhere.used >> 8}.{(Elsewhere.used & 255) or 1}", 0)
+        return conn
+
+
+def elsewhere(server, token=None):
+    return Elsewhere("127.0.0.1", server.port, server.tls, token)
