@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""29, 31, 36: who may do what to the seal; bad shares; nothing is served while sealed."""
+import base64
+import os
+import re
+
+import pytest
+
+import vaultd
+from seclib import audit_size, elsewhere, records
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    s = vaultd.Server(tmp_path_factory.mktemp("five"))
+    s.start()
+    s.init(5, 3)
+    s.put("app", {"k": "the-value"})
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def sealed(five):
+    c = five.client(token=None)
+    if not c.get("sys/seal-status").json["sealed"]:
+        assert five.client().post("sys/seal").status == 204
+    assert c.post("sys/unseal", {"reset": True}).json["progress"] == 0
+    yield c
+    c.close()
+
+
+OPERATIONS = [("POST", "sys/seal"), ("PUT", "sys/seal"), ("POST", "sys/rekey/init"), ("PUT", "sys/rekey/update"),
+              ("DELETE", "sys/rekey/init"), ("GET", "sys/rekey/init"), ("POST", "sys/generate-root/attempt"),
+              ("DELETE", "sys/generate-root/attempt"), ("POST", "sys/generate-root/update"), ("POST", "sys/rotate"),
+              ("POST", "sys/step-down"), ("DELETE", "sys/init"), ("DELETE", "sys/unseal"), ("POST", "sys/backup"),
+              ("GET", "sys/backup/data"), ("POST", "sys/rekey-recovery-key/init")]
+
+
+@pytest.mark.parametrize("method, path", OPERATIONS)
+def test_29_nobody_may(server, c, method, path):
+    since = audit_size(c)
+    for token in (None, "vlt_s_" + "0" * 49):
+        r = elsewhere(server, token).request(method, path)
+        assert r.status in (401, 403, 404, 405), r
+        assert r.errors or r.status in (404, 405)
+    log = [r for r in records(c, since) if r["path"].startswith(path)]
+    assert len(log) == 2 and all(r["outcome"] != "ok" for r in log), "one record each"
+    assert c.get("sys/health", token=None).status == 200, "still open"
+
+
+def test_29_init_and_unseal_change_nothing(server, c):
+    since = audit_size(c)
+    stranger = elsewhere(server)
+    assert stranger.post("sys/init", {"secret_shares": 1, "secret_threshold": 1}).status == 400
+    assert stranger.post("sys/unseal", {"reset": True}).status == 400
+    log = [(r["path"], r["outcome"]) for r in records(c, since)]
+    assert log.count(("sys/init", "error")) == 1 and log.count(("sys/unseal", "error")) == 1
+    assert c.get("secret/data/none").status == 404
+
+
+def flip(share, at, bit=1):
+    raw = bytearray(base64.b64decode(share))
+    raw[at] ^= bit
+    return base64.b64encode(bytes(raw)).decode()
+
+
+def progress(c):
+    return c.get("sys/seal-status").json["progress"]
+
+
+def test_31_duplicate_share(five, sealed):
+    assert sealed.post("sys/unseal", {"key": five.shares[0]}).json["progress"] == 1
+    for _ in range(5):
+        r = sealed.post("sys/unseal", {"key": five.shares[0]})
+        assert r.status in (200, 400) and progress(sealed) == 1
+
+
+def bad_shares(five, other):
+    raw = base64.b64decode(five.shares[1])
+    yield "index 0", base64.b64encode(raw[:-1] + b"\0").decode()
+    for at in (0, 7, 16, 31):
+        for bit in (1, 0x80):
+            yield f"byte {at} flipped by {bit}", flip(five.shares[1], at, bit)
+    yield "other index", base64.b64encode(raw[:-1] + bytes([raw[-1] ^ 0x55])).decode()
+    yield "another vault's", other
+    yield "random", base64.b64encode(os.urandom(33)).decode()
+    yield "zeros", base64.b64encode(bytes(33)).decode()
+    yield "too short", base64.b64encode(raw[:-1]).decode()
+    yield "too long", base64.b64encode(raw + b"\0").decode()
+    yield "no base64", "!" * 44
+    yield "empty", ""
+
+
+@pytest.fixture(scope="module")
+def other_share(tmp_path_factory):
+    s = vaultd.Server(tmp_path_factory.mktemp("other"))
+    s.start()
+    s.init(5, 3, unseal=False)
+    s.stop()
+    return s.shares[1]
+
+
+def test_31_bad_shares(five, sealed, other_share):
+    """None of them, in any place of the sequence, opens the vault or harms its shares."""
+    for what, bad in bad_shares(five, other_share):
+        for place in (0, 2):
+            assert sealed.post("sys/unseal", {"reset": True}).status == 200
+            for good in (0, 2)[:place]:
+                assert sealed.post("sys/unseal", {"key": five.shares[good]}).status == 200
+            r = sealed.post("sys/unseal", {"key": bad})
+            for good in (0, 2)[place:]:
+                r = sealed.post("sys/unseal", {"key": five.shares[good]})
+            assert sealed.get("sys/seal-status").json["sealed"] is True, (what, place, r)
+            assert five.shares[1] not in r.raw.decode()
+    assert sealed.post("sys/unseal", {"reset": True}).status == 200
+    five.unseal()
+    assert five.read("app") == {"k": "the-value"}
+
+
+def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
+    assert sealed.post("sys/unseal", {"key": five.shares[0]}).json["progress"] == 1
+    r = sealed.post("sys/unseal", {"key": flip(five.shares[1], 5)})
+    assert r.status == 400 and progress(sealed) == 1, r
+    assert "wrong key" not in r.errors[0].lower()
+
+
+ROUTES = re.compile(r'\{\s*"(kv|system|token|host)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
+MOUNTS = {"kv": "secret", "system": "sys", "token": "auth/token", "host": "auth/host"}
+
+
+def table(root):
+    """All routes, out of the tables that vaultd is built from."""
+    for f in sorted((root / "server/core").glob("*.c")):
+        for mount, methods, pattern, flags in ROUTES.findall(f.read_text()):
+            path = MOUNTS[mount] + "/" + pattern.replace("*path", "app").replace(":name", "app").replace(":id", "app")
+            for m in re.findall(r"M_(\w+)", methods):
+                yield m, path, flags
+
+
+def test_36_sealed_is_503_everywhere(five, sealed, pytestconfig):
+    routes = list(table(pytestconfig.rootpath.parent if (pytestconfig.rootpath / "sec").exists() else pytestconfig.rootpath))
+    assert len(routes) > 80
+    anywhere = {p for _, p, flags in routes if "R_WHEN_SEALED" in flags}
+    assert anywhere == {"sys/init", "sys/unseal"}
+    h = {"Content-Type": "application/merge-patch+json"}
+    for token in (five.root, None):
+        client, hosts = five.client(token), five.hosts_client(token)
+        for method, path, flags in routes:
+            if path in anywhere:
+                continue
+            for where in (client, hosts) if "R_HOSTS" in flags else (client,):
+                r = where.request(method, path, {} if method in ("POST", "PATCH") else None, headers=h)
+                assert (r.status, r.errors) == (503, ["Vault is sealed"]), (method, path, r)
+    for path in ("no/such/route", "secret", "sys", "secret/data/app"):
+        assert five.client().get(path).status == 503
+    assert sealed.get("sys/health").status == 503
+    assert sealed.get("sys/seal-status").status == 200
+
+
+def test_36_what_was_asked_while_sealed_is_in_the_log(five, sealed):
+    for token in (None, five.root):
+        assert elsewhere(five, token).get("secret/data/sealed-probe").status == 503
+    five.unseal()
+    log = [r for r in records(five.client()) if r["path"] == "secret/data/sealed-probe"]
+    assert [r["outcome"] for r in log] == ["error"] * 2 and all(r["note"]["journal"] for r in log)
