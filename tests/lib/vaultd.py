@@ -272,6 +272,16 @@ class Server:
                 return False
         wait_for("vaultd to be unsealed", ok)
 
+    def wait_sealed(self):
+        """After a kill of core: until the next one answers."""
+        def sealed():
+            try:
+                r = self.client(token=None).get("sys/seal-status")
+                return r.status == 200 and r.json["sealed"]
+            except OSError:
+                return False
+        wait_for("a sealed vaultd", sealed)
+
     def roles(self):
         return children(self.proc.pid)
 
@@ -358,11 +368,13 @@ class Agent:
         self.socket = self.tmp / "agent.sock"
         self.log_path = self.tmp / "agent.log"
         self.proc = None
+        self.extra = {}
 
     def write_config(self):
         s = self.server
         lines = [f"server: {s.url}", f"hosts_server: {s.hosts_url}", f"state_dir: {self.state_dir}",
-                 f"run_dir: {self.run_dir}", f"status_socket: {self.socket}", "files:"]
+                 f"run_dir: {self.run_dir}", f"status_socket: {self.socket}",
+                 *(f"{k}: {v}" for k, v in self.extra.items()), "files:"]
         for f in self.files:
             first = True
             for k, v in f.items():
