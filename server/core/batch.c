@@ -626,9 +626,9 @@ int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err 
 	return rc;
 }
 
-/* Timers run in a savepoint of their own; what they cannot do now they do a second later.
- */
-static int run_timers(struct core *c, struct err *e)
+/* Each kind of timer runs in a savepoint of its own: one row that cannot be dealt with
+ * holds up no other kind. */
+static int run_timer(struct core *c, int step, bool *failed, struct err *e)
 {
 	struct mark m = mark_now(c->batch);
 	int rc;
@@ -636,16 +636,32 @@ static int run_timers(struct core *c, struct err *e)
 	if ((rc = db_savepoint(c->db, e)) != ERR_OK)
 		return rc;
 	savepoint_mark(c);
-	rc = jobs_run(c, e);
+	rc = jobs_step(c, step, e);
 	if (rc == ERR_OK)
 		return db_release(c->db, e);
 	if (is_fatal(rc))
 		return rc;
+	*failed = true;
 	log_error("timer failed", LOG_S("class", errclasses[rc].wire),
 	          LOG_S("cause", e->msg));
 	if ((rc = savepoint_back(c, &m, e)) != ERR_OK)
 		return rc;
 	return db_release(c->db, e);
+}
+
+/* What cannot be done now is done a second later. */
+static int run_timers(struct core *c, struct err *e)
+{
+	bool failed = false;
+	int64_t first;
+	int steps = jobs_begin(c, &first), rc;
+
+	for (int i = 0; i < steps; i++)
+		if ((rc = run_timer(c, i, &failed, e)) != ERR_OK)
+			return rc;
+	if (!failed)
+		jobs_end(c, first);
+	return ERR_OK;
 }
 
 static bool timers_due(struct core *c)

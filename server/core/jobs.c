@@ -17,6 +17,7 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
+#define JOBS_STEPS      5
 
 static const struct {
 	const char *name;
@@ -175,22 +176,36 @@ static int verify_slice(struct core *c, struct err *e)
 	return rc;
 }
 
-int jobs_run(struct core *c, struct err *e)
+int jobs_begin(struct core *c, int64_t *first)
+{
+	*first = earliest(c);
+	c->jobs->dirty = true;
+	c->jobs->not_before_ms = c->now_ms + RETRY_MS;
+	return JOBS_STEPS;
+}
+
+int jobs_step(struct core *c, int step, struct err *e)
 {
 	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
-	int64_t first = earliest(c);
-	int rc;
 
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	c->jobs->dirty = true;
-	c->jobs->not_before_ms = c->now_ms + RETRY_MS;
-	if ((rc = token_expire_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
-	    (rc = lease_expire_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
-	    (rc = rotation_due(c, a, EXPIRE_AT_ONCE, e)) != ERR_OK ||
-	    (rc = run_due_jobs(c, a, e)) != ERR_OK || (rc = verify_slice(c, e)) != ERR_OK)
-		return rc;
+	switch (step) {
+	case 0:
+		return token_expire_due(c, a, EXPIRE_AT_ONCE, e);
+	case 1:
+		return lease_expire_due(c, a, EXPIRE_AT_ONCE, e);
+	case 2:
+		return rotation_due(c, a, EXPIRE_AT_ONCE, e);
+	case 3:
+		return run_due_jobs(c, a, e);
+	default:
+		return verify_slice(c, e);
+	}
+}
+
+void jobs_end(struct core *c, int64_t first)
+{
 	/* What is still due although it had its turn is not spun on. */
 	c->jobs->not_before_ms = earliest(c) == first ? c->now_ms + PAUSE_MS : 0;
-	return ERR_OK;
 }

@@ -19,9 +19,13 @@ typedef int (*job_fn)(struct core *c, struct arena *a, struct store_object *job,
 int job_start(struct core *c, struct arena *a, const char *name, struct value *body,
               unsigned char id[16], struct err *e) MUST_CHECK;
 
-/** jobs_run(c, e): everything that is due, inside the batch's transaction, in bounded
- * time. */
-int jobs_run(struct core *c, struct err *e) MUST_CHECK;
+/** jobs_begin(c, first), jobs_step(c, step, e), jobs_end(c, first): everything that is
+ * due, inside the batch's transaction, in bounded time; jobs_begin() says in how many
+ * steps.  A step that fails is rolled back alone and tried again a second later: then
+ * jobs_end() is not called. */
+int jobs_begin(struct core *c, int64_t *first);
+int jobs_step(struct core *c, int step, struct err *e) MUST_CHECK;
+void jobs_end(struct core *c, int64_t first);
 /** jobs_next_ms(c): wall time of the next due thing, 0 = nothing. Cached; jobs_dirty()
  * after writes. */
 int64_t jobs_next_ms(struct core *c);

@@ -2,6 +2,8 @@
 /* Tokens: arithmetic in tables, the rest through the dispatcher, against a real store. */
 #include "core_rig.h"
 
+#include <sqlite3.h>
+
 #include "server/core/audit.h"
 #include "server/core/batch.h"
 #include "server/core/store.h"
@@ -242,6 +244,39 @@ Test(token, the_timer_removes_expired_tokens_and_their_children)
 	cr_assert_eq(audit_size(rig.core), records + 2, "one record per token");
 	cr_assert_eq(store_count(rig.core, KIND_TOKEN), before);
 	cr_assert_eq(status_of(child), 403);
+}
+
+/* Who can write the file can damage a row, not stop what has nothing to do with it. */
+static void damage_timed(enum store_kind kind)
+{
+	char path[128], sql[160];
+	sqlite3 *db;
+
+	core_close(rig.core);
+	snprintf(path, sizeof(path), "%s/vault.db", rig.dir);
+	snprintf(sql, sizeof(sql),
+	         "UPDATE object SET sealed = zeroblob(length(sealed)) "
+	         "WHERE kind = %d AND due IS NOT NULL",
+	         (int)kind);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	rig_open();
+	rig_unseal();
+}
+
+Test(token, a_damaged_row_stops_no_other_timer)
+{
+	(void)create(rig.root, "{\"policies\":[\"default\"],\"ttl\":60}");
+	ASK(200, HTTP_POST, "secret/data/db", "{\"data\":{\"password\":\"old\"}}");
+	ASK(204, HTTP_POST, "sys/rotation/config/secret/db", "{\"every\":\"1h\"}");
+	damage_timed(KIND_TOKEN);
+	rig_advance(2 * HOUR);
+	rig_run();
+	ASK(200, HTTP_GET, "secret/data/db", NULL);
+	GOT("data.metadata.version", "2");
+	cr_assert_neq(core_wait_ms(rig.core), 0, "it is not spun on");
 }
 
 Test(token, renewals)
