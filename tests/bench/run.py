@@ -38,8 +38,8 @@ class Table:
         self.rows.append((what, measured, goal, verdict))
         print(f"bench: {what}: {measured}", file=sys.stderr, flush=True)
 
-    def judge(self, what, measured, goal, reached):
-        self.add(what, measured, goal, "reached" if reached else "MISSED")
+    def judge(self, what, measured, goal, reached, remark=""):
+        self.add(what, measured, goal, ("reached" if reached else "MISSED") + remark)
 
     def show(self):
         rows = [("what", "measured", "goal", "verdict"), *self.rows]
@@ -109,18 +109,22 @@ def audited(server):
     return server.client().get("sys/audit-log/checkpoint").data["size"]
 
 
+def noise(*runs):
+    """Other programs slow the yardstick more than vaultd: such a ratio flatters."""
+    return ", but noisy" if max(r.others for r in runs) > load.QUIET else ""
+
+
 def add_run(table, what, run, yard, goal):
     of = run.rate / yard.rate
     text = (f"{run.rate:,.0f}/s = {of * 100:.0f} % of {yard.rate:,.0f}/s; "
             f"p50 {run.p50_ms:.2f} p99 {run.p99_ms:.2f} ms")
-    if run.others > load.QUIET:
-        text += f" (others: {run.others:.1f} cores)"
+    if noise(run, yard):
+        text += f" (others: {max(run.others, yard.others):.1f} cores)"
     if run.errors:
         raise RuntimeError(f"{what}: {run.errors} requests failed")
     if goal:
-        verdict = "reached" if of >= goal else "MISSED"
-        table.add(what, text, f">= {goal * 100:.0f} % (stretch 45 %)",
-                  "stretch" if of >= 0.45 else verdict)
+        verdict = "MISSED" if of < goal else "stretch" if of >= 0.45 else "reached"
+        table.add(what, text, f">= {goal * 100:.0f} % (stretch 45 %)", verdict + noise(run, yard))
     else:
         table.add(what, text)
 
@@ -135,8 +139,10 @@ def bench_reads(table, server, yardstick):
         add_run(table, f"audited reads, {connections} connections", run, yard, 0.30)
         core, net = run.cpu_us["core"], run.cpu_us["net"]
         if connections == 64:
-            table.judge("  CPU per read in core", f"{core:.1f} us", "<= 20 us", core <= 20)
-            table.judge("  CPU per read in net", f"{net:.1f} us", "<= 25 us", net <= 25)
+            table.judge("  CPU per read in core", f"{core:.1f} us", "<= 20 us", core <= 20,
+                        noise(run))
+            table.judge("  CPU per read in net", f"{net:.1f} us", "<= 25 us", net <= 25,
+                        noise(run))
         else:
             table.add("  CPU per read in core, net", f"{core:.1f} us, {net:.1f} us")
         table.add("  CPU per request of the yardstick", f"{yard.cpu_us['yardstick']:.1f} us")
@@ -194,8 +200,8 @@ def bench_restart(table, tmp):
         ms = statistics.median(times)
         table.judge(f"restart to serving, {FILL:,} secrets", f"{ms:.0f} ms", "<= 1,000 ms",
                     ms <= 1000)
-        times = [restart.core_killed(server, "fill/000000") for _ in range(2)]
-        table.add("kill -9 of core to serving", f"{statistics.median(times):.0f} ms")
+        ms = restart.core_killed(server, "fill/000000")  # once: a second start is held back
+        table.add("kill -9 of core to serving", f"{ms:.0f} ms")
         m = procs.memory(rotation.all_pids(server))
         if m["pss"] is not None:
             table.add(f"vaultd with {FILL:,} secrets", f"PSS {m['pss']:.1f} MiB")
