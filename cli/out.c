@@ -22,6 +22,21 @@ bool out_masked(const struct cli *c)
 	return c->out_tty && !c->reveal;
 }
 
+/* Line separators and what turns the direction of text: U+200E, U+200F, U+2028–U+202E,
+ * U+2066–U+2069.  0 if it is none of them. */
+static unsigned turning(const unsigned char *p)
+{
+	unsigned u;
+
+	if (p[0] != 0xe2 || (p[1] & 0xfe) != 0x80 || (p[2] & 0xc0) != 0x80)
+		return 0;
+	u = 0x2000u | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	if (u == 0x200e || u == 0x200f || (u >= 0x2028 && u <= 0x202e) ||
+	    (u >= 0x2066 && u <= 0x2069))
+		return u;
+	return 0;
+}
+
 /* C0, DEL and the bytes of C1 controls (U+0080–U+009F) never reach a terminal as they
  * are. */
 static size_t escape(const char *s, char *out, size_t cap)
@@ -35,6 +50,9 @@ static size_t escape(const char *s, char *out, size_t cap)
 		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
 			n += (size_t)snprintf(out + n, cap - n, "\\u%04x", p[1]);
 			p++;
+		} else if (turning(p) != 0) {
+			n += (size_t)snprintf(out + n, cap - n, "\\u%04x", turning(p));
+			p += 2;
 		} else {
 			out[n++] = (char)*p;
 		}
