@@ -27,6 +27,7 @@ struct item {
 	size_t n;
 	struct value *out;
 	bool parked;
+	struct arena *run; /* of a run after a wait: what the next one reads anew */
 	struct item *next;
 };
 
@@ -82,6 +83,7 @@ static void item_free(struct item *it)
 {
 	struct arena *a = it->r.a;
 
+	arena_free(it->run);
 	arena_free(a); /* the item lives in it */
 }
 
@@ -376,6 +378,26 @@ static int act_and_record(struct req *r, struct err *e)
 	return append_record(r, rc, e);
 }
 
+/* However often a request is run, it takes no more memory for being admitted. */
+static int admit(struct item *it)
+{
+	struct req *r = &it->r;
+	struct arena *own = r->a;
+	int rc;
+
+	if (r->resumed == 0)
+		return dispatch_admit(r);
+	it->run = arena_new(LIMIT_REQUEST_ARENA);
+	if (it->run == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	r->a = it->run;
+	rc = dispatch_admit(r);
+	r->a = own;
+	return rc == ERR_OK && arena_failed(it->run)
+	               ? req_fail(r, ERR_NOMEM, "out of memory")
+	               : rc;
+}
+
 /* ERR_OK: answered (r->reply is set); REQ_PARKED; anything else ends the batch. */
 static int run_one(struct item *it, struct err *e)
 {
@@ -389,7 +411,7 @@ static int run_one(struct item *it, struct err *e)
 		rc = dispatch_decode(r, it->payload, it->n);
 	}
 	if (rc == ERR_OK)
-		rc = dispatch_admit(r);
+		rc = admit(it);
 	if (rc == ERR_OK)
 		return act_and_record(r, e);
 	if (is_fatal(rc)) {
@@ -484,8 +506,11 @@ static void answer(struct core *c, struct item *it)
 
 static void park_or_answer(struct core *c, struct item *it)
 {
-	if (it->parked && waits_park(c->waits, &it->wait) == ERR_OK)
+	if (it->parked && waits_park(c->waits, &it->wait) == ERR_OK) {
+		arena_free(it->run);
+		it->run = NULL;
 		return;
+	}
 	if (it->parked) {
 		it->parked = false;
 		reply_errors(&it->r, 503, "out of memory", NULL);

@@ -364,3 +364,25 @@ Test(backup, needs_the_sudo_capability)
 	ASK_AS(403, token, HTTP_POST, "sys/backup", NULL);
 	cr_assert_eq(files_left(), 0);
 }
+
+/* Each slice authenticates anew; what that takes must not add up. */
+Test(backup, many_slices_take_no_more_memory_than_few)
+{
+	const size_t n = 400000, meta = 900000;
+	char *text = malloc(n + meta + 200), path[32];
+	const char *t;
+
+	memset(text, 'm', n + meta + 200);
+	memcpy(text, "{\"meta\":{\"k\":\"", 14);
+	memcpy(text + meta, "\"}}", 4);
+	ASK(200, HTTP_POST, "auth/token/create", text);
+	t = arena_str(rig.a, rig_got("auth.client_token"));
+	memcpy(text, "{\"data\":{\"k\":\"", 14);
+	memcpy(text + n, "\"}}", 4);
+	for (int i = 0; i < 30; i++) {
+		snprintf(path, sizeof(path), "secret/data/s%d", i);
+		ASK(200, HTTP_POST, path, text);
+	}
+	free(text);
+	ASK_AS(200, t, HTTP_POST, "sys/backup", NULL);
+}
