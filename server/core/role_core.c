@@ -467,6 +467,16 @@ static int start(struct role *ro, struct err *e)
 	return ERR_OK;
 }
 
+/* The supervisor decides when core ends: Ctrl-C in its terminal reaches the whole group.
+ */
+static void ignore_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
 int core_role_main(int control_fd)
 {
 	struct role ro = { .control = control_fd, .epoll = -1 };
@@ -475,7 +485,7 @@ int core_role_main(int control_fd)
 
 	log_init("core", false);
 	sandbox_early(&ro.sandbox);
-	signal(SIGPIPE, SIG_IGN);
+	ignore_signals();
 	if (sodium_init() < 0)
 		return 1;
 	ro.config_arena = arena_new(1024u * 1024);
