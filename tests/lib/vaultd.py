@@ -191,6 +191,7 @@ class Server:
         self.data_dir = self.tmp / "data"
         self.log_path = self.tmp / "vaultd.log"
         self.proc = None
+        self.group = False
         self.shares = []
 
     @property
@@ -224,7 +225,7 @@ class Server:
             cmd = [BIN / "vaultd", "--config", self.write_config()]
         log = open(self.log_path, "ab")
         self.proc = subprocess.Popen([str(c) for c in cmd] + self.args, stdout=log, stderr=log,
-                                     stdin=subprocess.DEVNULL)
+                                     stdin=subprocess.DEVNULL, start_new_session=self.group)
         log.close()
         self.wait_serving()
         return self
