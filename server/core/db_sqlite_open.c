@@ -89,7 +89,9 @@ static int connect_file(struct db *db, const struct db_options *o, struct err *e
 	sqlite3_limit(db->h, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_wal_hook(db->h, wal_grew, db);
 	rc = db_exec(db, settings_sql, "configuring the database", e);
-	if (rc == ERR_OK && MUTANT(MUTANT_SYNC_NORMAL))
+	if (rc != ERR_OK)
+		return err_wrap(e, "%s", o->path);
+	if (MUTANT(MUTANT_SYNC_NORMAL))
 		rc = db_exec(db, "PRAGMA synchronous = NORMAL", "a deliberate fault", e);
 	return rc;
 }
