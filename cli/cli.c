@@ -111,6 +111,8 @@ static int connect_once(struct cli *c, struct err *e)
 	if (strncmp(c->address, "unix://", 7) == 0) {
 		o.unix_socket = c->address + 7;
 		snprintf(trimmed, sizeof(trimmed), "http://localhost");
+	} else if (c->unix_socket != NULL) {
+		snprintf(trimmed, sizeof(trimmed), "http://localhost"); /* no TLS there */
 	} else {
 		snprintf(trimmed, sizeof(trimmed), "%s", c->address);
 	}
