@@ -382,7 +382,7 @@ def test_auto_unseal(tmp_path):
         s.wait_unsealed()
         assert s.read("x") == {"k": "v"}
         s.kill_role("core")
-        s.wait_unsealed()
+        wait_for("the next core", lambda: s.client().get("secret/data/x").status == 200)
         assert s.read("x") == {"k": "v"}
         s.stop()
         good = key.read_bytes()
