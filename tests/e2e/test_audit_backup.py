@@ -20,11 +20,22 @@ def lines(p):
     return [json.loads(line) for line in p.stdout.splitlines()]
 
 
-class Trail:
-    """A server with some history, stopped, and what an auditor kept of it."""
+@contextlib.contextmanager
+def serving(tmp):
+    """A server that ends with the block, however that ends."""
+    s = vaultd.Server(tmp)
+    try:
+        yield s
+    finally:
+        if s.proc is not None:
+            s.stop()
 
-    def __init__(self, tmp):
-        self.server = s = vaultd.Server(tmp / "origin")
+
+class Trail:
+    """A server with some history, and what an auditor kept of it."""
+
+    def __init__(self, s, tmp):
+        self.server = s
         s.start()
         s.init()
         s.ctl("policy", "write", "reader", "-",
@@ -58,9 +69,8 @@ class Trail:
 def trail(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("trail")
     (tmp / "origin").mkdir()
-    t = Trail(tmp)
-    yield t
-    t.server.stop()
+    with serving(tmp / "origin") as s:
+        yield Trail(s, tmp)
 
 
 def verify(trail, *args, check=False, key=None, fmt="json"):
@@ -151,12 +161,10 @@ def test_verify_of_an_export_needs_no_server_and_no_token(trail):
 
 
 def test_verify_with_a_foreign_key_fails(trail, tmp_path):
-    (tmp_path / "other").mkdir()
-    other = vaultd.Server(tmp_path / "other")
-    other.start()
-    other.init()
-    key = other.ctl("audit", "checkpoint", "--key").stdout.strip()
-    other.stop()
+    with serving(tmp_path) as other:
+        other.start()
+        other.init()
+        key = other.ctl("audit", "checkpoint", "--key").stdout.strip()
     assert verify(trail, "--export", trail.export, key=key).returncode == 22
 
 
@@ -167,19 +175,25 @@ def test_verify_refuses_the_database_of_a_running_server(trail):
 
 # ---- verify: a stopped server's database, damaged ----
 
+def open_like(trail, s):
+    """Start a restored vault and unseal it with the shares of the original."""
+    s.start()
+    s.shares, s.threshold, s.root = trail.server.shares, trail.server.threshold, trail.server.root
+    assert s.client(token=None).get("sys/seal-status").json["sealed"] is True
+    s.unseal()
+
+
 @pytest.fixture(scope="module")
 def image(trail, tmp_path_factory):
     """The database of a restored vault that has been stopped: what tests may damage copies of."""
     tmp = tmp_path_factory.mktemp("image")
-    s = vaultd.Server(tmp)
-    trail.server.ctl("restore", trail.backup, "--data-dir", s.data_dir)
-    s.start()
-    s.shares, s.threshold, s.root = trail.server.shares, trail.server.threshold, trail.server.root
-    s.unseal()
-    s.put("restored", {"v": "here"})
     kept = tmp / "kept"
-    s.ctl("audit", "checkpoint", kept)
-    assert s.stop() == 0
+    with serving(tmp) as s:
+        trail.server.ctl("restore", trail.backup, "--data-dir", s.data_dir)
+        open_like(trail, s)
+        s.put("restored", {"v": "here"})
+        s.ctl("audit", "checkpoint", kept)
+        assert s.stop() == 0
     return s.data_dir / "vault.db", kept
 
 
@@ -384,21 +398,18 @@ def test_what_is_no_backup_is_refused(trail, tmp_path):
 
 
 def test_restore_brings_back_secrets_and_ends_tokens(trail, tmp_path):
-    s = vaultd.Server(tmp_path)
-    trail.server.ctl("restore", trail.backup, "--data-dir", s.data_dir)
-    assert (s.data_dir / "vault.db").stat().st_mode & 0o077 == 0
-    s.start()
-    s.shares, s.threshold, s.root = trail.server.shares, trail.server.threshold, trail.server.root
-    assert s.client(token=None).get("sys/seal-status").json["sealed"] is True
-    s.unseal()
-    assert s.read("app/5") == {"v": "canary-5"}
-    assert s.client().get("secret/data/late/1").status == 404
-    assert s.client(trail.reader).get("secret/data/app/3").status == 403
-    records = lines(s.ctl("audit", "list", "--limit", "0", "--oldest"))
-    assert [r["index"] for r in records] == list(range(len(records)))
-    doc = json.loads(s.ctl("audit", "verify", "--key", trail.key, "--checkpoint", trail.early).stdout)
-    assert doc["verified"] is True
-    assert s.stop() == 0
+    with serving(tmp_path) as s:
+        trail.server.ctl("restore", trail.backup, "--data-dir", s.data_dir)
+        assert (s.data_dir / "vault.db").stat().st_mode & 0o077 == 0
+        open_like(trail, s)
+        assert s.read("app/5") == {"v": "canary-5"}
+        assert s.client().get("secret/data/late/1").status == 404
+        assert s.client(trail.reader).get("secret/data/app/3").status == 403
+        records = lines(s.ctl("audit", "list", "--limit", "0", "--oldest"))
+        assert [r["index"] for r in records] == list(range(len(records)))
+        doc = json.loads(s.ctl("audit", "verify", "--key", trail.key, "--checkpoint", trail.early).stdout)
+        assert doc["verified"] is True
+        assert s.stop() == 0
 
 
 def test_rolling_back_needs_to_be_accepted(trail, image, tmp_path):
@@ -415,14 +426,12 @@ def test_rolling_back_needs_to_be_accepted(trail, image, tmp_path):
     assert ask(data / "vault.db", "SELECT count(*) FROM audit") == [(records,)]
     trail.server.ctl("restore", trail.backup, "--data-dir", data, "--accept-rollback")
     assert ask(data / "vault.db", "SELECT count(*) FROM audit")[0][0] < records
-    s = vaultd.Server(tmp_path)
-    s.start()
-    s.shares, s.threshold, s.root = trail.server.shares, trail.server.threshold, trail.server.root
-    s.unseal()
-    assert s.read("app/5") == {"v": "canary-5"}
-    assert s.client().get("secret/data/restored").status == 404
-    assert "rollback" in s.ctl("audit", "list", "--limit", "0").stdout
-    assert s.stop() == 0
+    with serving(tmp_path) as s:
+        open_like(trail, s)
+        assert s.read("app/5") == {"v": "canary-5"}
+        assert s.client().get("secret/data/restored").status == 404
+        assert "rollback" in s.ctl("audit", "list", "--limit", "0").stdout
+        assert s.stop() == 0
 
 
 def test_restore_onto_a_running_server_is_refused(trail):

@@ -49,7 +49,7 @@ def on_terminal(server, *args, answers=(), env=None):
             if left and left[0][0].encode() in shown:
                 os.write(fd, left.pop(0)[1].encode())
     finally:
-        os.close(fd)
+        os.close(fd)  # hangs up: vaultctl ends, if it has not
         status = os.waitpid(pid, 0)[1]
     assert left == [], shown
     return os.waitstatus_to_exitcode(status), shown.decode()

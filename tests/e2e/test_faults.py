@@ -75,7 +75,11 @@ class Load:
     def __enter__(self):
         for t in self.threads:
             t.start()
-        self.progress()
+        try:
+            self.progress()
+        except AssertionError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc):
@@ -135,9 +139,23 @@ def test_sigterm_under_load_ends_with_0(own_server):
     load.check()
 
 
+@pytest.fixture
+def make_server(tmp_path):
+    servers = []
+
+    def make(**kw):
+        servers.append(vaultd.Server(tmp_path, **kw))
+        return servers[-1].start()
+
+    yield make
+    for s in servers:
+        if s.proc is not None:
+            s.stop()
+
+
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_an_idle_server_with_0(tmp_path, sig):
-    s = vaultd.Server(tmp_path).start()
+def test_signals_end_an_idle_server_with_0(make_server, sig):
+    s = make_server()
     everyone = [pid for pids in s.roles().values() for pid in pids]
     assert s.stop(sig) == 0
     assert not any(map(alive, everyone))
@@ -227,11 +245,11 @@ def test_a_read_only_data_dir_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_dev_mode_removes_its_directory(tmp_path, monkeypatch, sig):
+def test_dev_mode_removes_its_directory(make_server, tmp_path, monkeypatch, sig):
     base = tmp_path / "tmp"
     base.mkdir()
     monkeypatch.setenv("TMPDIR", str(base))
-    s = vaultd.Server(tmp_path, dev=True).start()
+    s = make_server(dev=True)
     assert len(list(base.glob("vaultd-dev-*"))) == 1
     s.put("a", {"v": "gone later"})
     assert s.read("a") == {"v": "gone later"}
@@ -240,17 +258,14 @@ def test_dev_mode_removes_its_directory(tmp_path, monkeypatch, sig):
 
 
 @pytest.fixture
-def auto_server(tmp_path):
+def auto_server(make_server, tmp_path):
     key = tmp_path / "unseal.key"
     key.write_bytes(os.urandom(32))
     key.chmod(0o600)
-    s = vaultd.Server(tmp_path, config={"auto_unseal": {"key_file": str(key)}})
-    s.start()
+    s = make_server(config={"auto_unseal": {"key_file": str(key)}})
     s.init(unseal=False)
     s.wait_unsealed()
-    yield s
-    if s.proc is not None:
-        s.stop()
+    return s
 
 
 def test_auto_unseal_survives_kill_9_of_core(auto_server):
