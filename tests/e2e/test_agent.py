@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""vault-agent against vaultd: files appear, change and vanish when they should."""
+"""vault-agent against vaultd: what readers of its files see, and what stops it from starting."""
 import json
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import threading
@@ -29,13 +27,6 @@ def web(own_server, make_agent):
     return s, a
 
 
-def applied(s, path="secret/app/db"):
-    r = s.client().list("sys/vault-leases?path=" + path)
-    if r.status != 200:
-        return []
-    return [(i["host"], i["applied"], i["state"]) for i in r.data["key_info"].values()]
-
-
 def host(s, name="web1"):
     return s.client().get("sys/hosts/" + name).data
 
@@ -48,35 +39,6 @@ def gone(a, binding="db", name="password"):
 def restart(a):
     a.start()
     wait_for("the agent's status", a.status)
-
-
-def test_delivery(web):
-    s, a = web
-    f = a.file("db", "password")
-    assert f.stat().st_mode & 0o7777 == 0o440
-    assert a.file("db", "user").stat().st_mode & 0o7777 == 0o400
-    assert f.stat().st_uid == os.getuid()
-    kind = subprocess.run(["stat", "-f", "-L", "-c", "%T", str(f)], capture_output=True, text=True, check=True).stdout
-    assert kind.strip() == "tmpfs"
-    assert a.content("db", "user") == "u"
-    wait_for("the server to know", lambda: applied(s) == [("web1", 1, "applied")])
-    identity = [p for p in a.state_dir.rglob("*") if p.is_file()]
-    assert identity and all(p.stat().st_mode & 0o777 == 0o600 for p in identity)
-    assert a.state_dir.stat().st_mode & 0o777 == 0o700
-    assert host(s)["state"] == "active"
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_owner(own_server, make_agent):
-    s = own_server
-    s.put("app/db", {"user": "u", "password": "one"})
-    who = pwd.getpwnam("nobody")
-    a = make_agent(s, "web1", [{**FILES[0], "owner": "nobody"}, {**FILES[1], "owner": f"{who.pw_uid}"}])
-    a.join(s.add_host("web1", ["secret/app/*"])["join_token"])
-    a.start()
-    a.wait_content("db", "password", "one")
-    assert a.file("db", "password").stat().st_uid == who.pw_uid
-    assert a.file("db", "user").stat().st_uid == who.pw_uid
 
 
 def test_a_change_arrives_and_readers_never_see_a_mixture(web):
@@ -136,32 +98,6 @@ def test_previous_generation_is_kept_for_a_grace_and_then_goes(own_server, make_
     assert a.content("db", "password") == "two"
 
 
-def test_rotate_converges_and_the_cli_says_so(web):
-    s, a = web
-    s.ctl("rotation", "set", "secret/app/db", "--field", "password", "--length", "24", "--classes", "lower,digit")
-    p = s.ctl("rotate", "secret/app/db", fmt="table")
-    assert "web1" in p.stdout and "converged" in p.stdout + p.stderr and " ms" in p.stdout + p.stderr, p
-    new = a.content("db", "password")
-    assert len(new) == 24 and new == s.read("app/db")["password"] and a.content("db", "user") == "u"
-    out = s.ctl_json("rotate", "secret/app/db")
-    d = out.get("data", out)
-    assert d["state"] == "converged" and d["holders"][0]["host"] == "web1" and d["took_ms"] >= 0
-    assert a.content("db", "password") == s.read("app/db")["password"]
-
-
-def test_a_late_host_is_named_with_status_21(web):
-    s, a = web
-    s.ctl("rotation", "set", "secret/app/db", "--field", "password")
-    os.kill(a.proc.pid, signal.SIGSTOP)
-    try:
-        p = s.ctl("rotate", "secret/app/db", "--timeout", "1s", check=False, fmt="table")
-    finally:
-        os.kill(a.proc.pid, signal.SIGCONT)
-    assert p.returncode == 21, (p.stdout, p.stderr)
-    assert "web1" in p.stdout + p.stderr and "late" in p.stdout + p.stderr
-    a.wait_content("db", "password", s.read("app/db")["password"])
-
-
 def test_schedule_rotates_by_itself(web):
     s, a = web
     s.ctl("rotation", "set", "secret/app/db", "--field", "password", "--every", "2s")
@@ -188,56 +124,11 @@ def test_revoking_the_host_wipes(web):
     assert host(s)["state"] == "revoked"
 
 
-def test_revoking_the_host_wipes_when_the_agent_comes_back(web):
-    s, a = web
-    a.stop(signal.SIGKILL)
-    s.ctl("host", "revoke", "web1", "--yes")
-    assert a.content("db", "password") == "one"
-    a.start()
-    wait_for("the files to go", lambda: gone(a))
-
-
-def test_revoking_a_lease_wipes_that_file_set_alone(own_server, make_agent):
-    s = own_server
-    s.put("app/db", {"user": "u", "password": "one"})
-    s.put("app/api", {"key": "k"})
-    a = make_agent(s, "web1", [*FILES, {"path": "secret/app/api", "field": "key", "binding": "api", "name": "key"}])
-    a.join(s.add_host("web1", ["secret/app/*"])["join_token"])
-    a.start()
-    a.wait_content("db", "password", "one")
-    a.wait_content("api", "key", "k")
-    (lease,) = s.client().list("sys/vault-leases?path=secret/app/db").data["keys"]
-    s.ctl("lease", "revoke", lease)
-    wait_for("the files to go", lambda: gone(a))
-    assert a.content("api", "key") == "k"
-
-
 def test_a_destroyed_secret_leaves_the_file_alone_until_revoked(web):
     s, a = web
     s.client().delete("secret/data/app/db")
     s.put("app/db", {"user": "u", "password": "again"})
     a.wait_content("db", "password", "again")
-
-
-def test_kill_9_and_restart(web):
-    s, a = web
-    a.stop(signal.SIGKILL)
-    assert a.content("db", "password") == "one", "consumers keep their files"
-    s.put("app/db", {"user": "u", "password": "while away"})
-    a.start()
-    a.wait_content("db", "password", "while away")
-    assert not host(s)["alarms"]
-
-
-def test_server_restart_while_the_agent_runs(web):
-    s, a = web
-    s.stop()
-    s.start()
-    assert a.content("db", "password") == "one"
-    s.unseal()
-    s.put("app/db", {"user": "u", "password": "after"})
-    a.wait_content("db", "password", "after")
-    assert not host(s)["alarms"]
 
 
 def test_server_killed_while_the_agent_runs(web):
@@ -262,21 +153,6 @@ def test_agent_started_while_the_server_is_down_and_then_sealed(web):
     a.wait_content("db", "password", "open again")
 
 
-def test_join_token_works_once(own_server, make_agent):
-    s = own_server
-    s.put("app/db", {"user": "u", "password": "one"})
-    token = s.add_host("web1", ["secret/app/*"])["join_token"]
-    a, thief = make_agent(s, "web1", FILES), make_agent(s, "thief", FILES)
-    a.join(token)
-    p = thief.join(token, check=False)
-    assert p.returncode != 0 and p.stderr
-    assert token not in p.stderr + p.stdout
-    assert [x["kind"] for x in host(s)["alarms"]], "re-use is an alarm"
-    p = s.ctl("host", "show", "web1", fmt="table")
-    assert "join token" in p.stdout
-    assert make_agent(s, "other", FILES).join("vlt_j_" + "x" * 49, check=False).returncode != 0
-
-
 def test_join_refuses_the_wrong_server_key(own_server, make_agent):
     s = own_server
     token = s.add_host("web1", ["secret/app/*"])["join_token"]
@@ -290,29 +166,10 @@ def test_join_refuses_the_wrong_server_key(own_server, make_agent):
     a.join(token)
 
 
-def test_two_agents_with_one_identity(web, make_agent):
-    s, a = web
-    b = make_agent(s, "copy", FILES)
-    b.write_config()
-    a.stop()
-    shutil.copytree(a.state_dir, b.state_dir)
-    a.start()
-    a.wait_content("db", "password", "one")
-    wait_for("the first to log in", lambda: host(s)["generation"] > 1 and a.status())
-    b.start()
-    wait_for("an alarm", lambda: host(s)["alarms"])
-    assert {x["kind"] for x in host(s)["alarms"]} == {"two agents with one identity"}
-    p = s.ctl("host", "show", "web1", fmt="table")
-    assert "identity" in p.stdout
-    rows = s.client().get("sys/audit-log/records?limit=200&outcome=denied").data["records"]
-    assert any((r["note"] or {}).get("alarm") for r in rows if r["path"] == "auth/host/login")
-
-
 def test_status(web):
     s, a = web
-    st = wait_for("status", a.status)
-    text = json.dumps(st)
-    assert "web1" in text and "secret/app/db" in text and "one" not in [st.get("password")]
+    text = json.dumps(wait_for("status", a.status))
+    assert "web1" in text and "secret/app/db" in text
     assert '"one"' not in text, "status never shows a value"
     p = subprocess.run([vaultd.BIN / "vault-agent", "status", "--config", a.config], capture_output=True, text=True,
                        timeout=30, check=False)
