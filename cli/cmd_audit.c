@@ -277,11 +277,16 @@ static int read_key(struct cli *c, struct note_key *out, struct err *e)
 /* From the server: by way of an export in a temporary file. */
 static int open_server(struct cli *c, struct verify_source *src, struct err *e)
 {
-	char path[] = "/tmp/vaultctl-export-XXXXXX";
-	int fd = mkstemp(path), rc;
+	const char *dir = getenv("TMPDIR");
+	char path[PATH_MAX];
 	long long count;
+	int fd, rc;
 	FILE *f;
 
+	if (snprintf(path, sizeof(path), "%s/vaultctl-export-XXXXXX",
+	             dir != NULL ? dir : "/tmp") >= (int)sizeof(path))
+		return err_set(e, ERR_INVALID, "TMPDIR is too long");
+	fd = mkstemp(path);
 	if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
 		return err_sys(e, ERR_IO, errno, "%s", path);
 	rc = verify_fetch(c, f, &count, e);

@@ -62,6 +62,8 @@ static int login(struct cli *c, struct err *e)
 	            ERR_OK &&
 	    (rc = token_path(path, e)) == ERR_OK &&
 	    (rc = file_write_path(path, token, strlen(token), 0600, e)) == ERR_OK) {
+		/* The token itself is not shown, in whatever format. */
+		json_object_del(json_object_get(doc, "data"), "id");
 		print(c, doc, "data");
 		say("The token is kept in ~/.vault-token.");
 	}
