@@ -75,7 +75,9 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 	int64_t generation = reply_int(data, "generation", -1);
 	int64_t ttl = 1000 * reply_int(auth, "lease_duration", TOKEN_DEFAULT_S);
 
-	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || generation < 0)
+	/* Each login uses up one: another number would lock this host out for good. */
+	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT ||
+	    generation != (int64_t)s->o.identity->generation + 1)
 		return err_set(e, ERR_INVALID,
 		               "the server's answer to the login cannot be read");
 	s->o.identity->generation = (uint64_t)generation;

@@ -133,7 +133,9 @@ static int one_flag(struct cli *c, const struct command *cmd, int argc, char **a
 	int rc;
 
 	if (own < 0 && global < 0)
-		return err_set(e, ERR_USAGE, "unknown flag '%.60s'", argv[*at]);
+		/* Not what is behind the '=': it may be a secret. */
+		return err_set(e, ERR_USAGE, "unknown flag '--%.*s'",
+		               len < 60 ? (int)len : 60, word);
 	rc = flag_value(own >= 0 ? &cmd->flags[own] : &globals[global], eq, argc, argv,
 	                at, &v, e);
 	if (rc != ERR_OK || v == NULL)

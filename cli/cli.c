@@ -139,9 +139,12 @@ static void join_errors(const json_t *doc, char *out, size_t cap)
 			continue;
 		n += (size_t)snprintf(out + n, cap - n, "%s%s", n > 0 ? "; " : "", s);
 	}
-	for (char *p = out; *p != '\0'; p++)
-		if (*p == '\n' || *p == '\t')
+	/* C0, DEL and C1 controls are not for the terminal. */
+	for (unsigned char *p = (unsigned char *)out; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f)
 			*p = ' ';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = ' ';
 	for (n = strlen(out); n > 0 && out[n - 1] == ' '; n--)
 		out[n - 1] = '\0';
 }
