@@ -19,6 +19,15 @@ BIN = pathlib.Path(os.environ.get("VAULTD_BIN_DIR", "build/bin")).resolve()
 DEADLINE = 30 * float(os.environ.get("VAULT_TEST_PATIENCE", "1"))
 
 
+SANITIZED = (BIN / "vaultd").exists() and b"__asan_init" in (BIN / "vaultd").read_bytes()
+SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error: ")
+
+
+def check_log(text):
+    """A sanitizer's report fails the test, whatever else it saw."""
+    assert not SANITIZER_REPORT.search(text), text[-8000:]
+
+
 def free_port():
     with contextlib.closing(socket.socket()) as s:
         s.bind(("127.0.0.1", 0))
@@ -304,6 +313,7 @@ class Server:
         finally:
             self.proc_done = self.proc
             self.proc = None
+        check_log(self.log())
         return rc
 
     def ctl(self, *args, stdin=None, check=True, token="", env=None, fmt="json"):
@@ -429,10 +439,13 @@ class Agent:
                 self.proc.send_signal(sig)
             self.proc.wait(30)
             self.proc = None
+        check_log(self.log())
 
     def clean(self):
-        self.stop(signal.SIGKILL)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
+        try:
+            self.stop(signal.SIGTERM if SANITIZED else signal.SIGKILL)
+        finally:
+            shutil.rmtree(self.run_dir, ignore_errors=True)
 
 
 def b64(data):
