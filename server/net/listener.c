@@ -274,7 +274,7 @@ int listener_start(struct net *n, int fd, bool is_unix, const char *cert, const 
 {
 	struct listener *l = &n->listener[n->listeners];
 	const union MHD_DaemonInfo *info;
-	struct epoll_event ev = { .events = EPOLLIN };
+	struct epoll_event ev = { .events = 0 };
 	int flags = fcntl(fd, F_GETFL);
 
 	if (n->listeners == NET_LISTENERS_MAX)
@@ -292,9 +292,21 @@ int listener_start(struct net *n, int fd, bool is_unix, const char *cert, const 
 	ev.data.u64 = NET_EVENT(ON_LISTENER, n->listeners);
 	if (epoll_ctl(n->ep, EPOLL_CTL_ADD, l->epoll_fd, &ev) != 0)
 		return err_sys(e, ERR_IO, errno, "listener");
-	l->run = true;
 	n->listeners++;
 	return ERR_OK;
+}
+
+void listener_open(struct listener *l)
+{
+	struct net *n = l->net;
+	struct epoll_event ev = {
+		.events = EPOLLIN,
+		.data.u64 = NET_EVENT(ON_LISTENER, (uint32_t)(l - n->listener)),
+	};
+
+	if (epoll_ctl(n->ep, EPOLL_CTL_MOD, l->epoll_fd, &ev) != 0)
+		log_error("a listener cannot be watched", LOG_N("errno", errno));
+	l->run = true;
 }
 
 void listener_quiesce(struct listener *l)

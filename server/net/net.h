@@ -198,6 +198,8 @@ void conn_cut(struct conn *c);
 /* listener.c */
 int listener_start(struct net *n, int fd, bool is_unix, const char *cert, const char *key,
                    struct err *e) MUST_CHECK;
+/** listener_open(l): accept from now on; until then clients wait in the backlog. */
+void listener_open(struct listener *l);
 void listener_stop(struct listener *l);
 /** listener_quiesce(l): accept no more. */
 void listener_quiesce(struct listener *l);

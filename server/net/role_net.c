@@ -228,7 +228,7 @@ static int loop_timeout(struct net *n)
 	min_timeout(&timeout, reject_next(n));
 	if (n->draining || !n->ready_sent)
 		min_timeout(&timeout, 50);
-	for (unsigned i = 0; i < n->listeners; i++) {
+	for (unsigned i = 0; n->ready_sent && i < n->listeners; i++) {
 		int64_t ms = daemon_timeout(&n->listener[i]);
 
 		if (ms == 0)
@@ -243,7 +243,7 @@ static void run_listeners(struct net *n)
 	for (unsigned i = 0; i < n->listeners; i++) {
 		struct listener *l = &n->listener[i];
 
-		if (!l->run)
+		if (!l->run || !n->ready_sent)
 			continue;
 		l->run = false;
 		MHD_run(l->daemon);
@@ -294,8 +294,8 @@ static struct value *missing_list(struct arena *a, const struct sandbox_report *
 	return v;
 }
 
-/* Ready once core has accepted us; a core that says nothing for a while is waited for
- * in operation. */
+/* Ready once core has accepted us: before that nobody is to be accepted with a key that
+ * core may refuse.  A core that says nothing for a while is waited for in operation. */
 static void say_ready(struct net *n, const struct setup *s)
 {
 	struct value *v;
@@ -310,6 +310,8 @@ static void say_ready(struct net *n, const struct setup *s)
 		n->exit_status = 1;
 	n->ready_sent = true;
 	arena_reset(n->a);
+	for (unsigned i = 0; i < n->listeners; i++)
+		listener_open(&n->listener[i]);
 }
 
 static void loop_once(struct net *n)

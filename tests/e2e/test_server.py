@@ -201,8 +201,11 @@ def test_sighup_with_a_new_certificate(tmp_path, certs, make_agent):
         a.wait_content("db", "password", "one")
 
         second = install(certs, "two", tmp_path)
+        def refused():
+            assert served_pin(s) == first, "not even for a moment"
+            return "not announced" in s.log()
         s.proc.send_signal(signal.SIGHUP)
-        wait_for("the refusal", lambda: "not announced" in s.log())
+        wait_for("the refusal", refused)
         assert served_pin(s) == first, "an unannounced key is not taken"
         assert s.client().get("sys/health").status == 200
 
