@@ -37,7 +37,7 @@ endforeach()
 
 file(WRITE "${OUT}.tmp" "/* SPDX-License-Identifier: Apache-2.0 */
 /* Generated from migrations/ by cmake/embed_migrations.cmake. */
-#include \"server/core/migrations.h\"
+#include \"server/core/storage/migrations.h\"
 
 ${arrays}
 const struct migration migrations[] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Compiles migrations/NNNN_name.sql into server_core: see server/core/migrations.h.
+# Compiles migrations/NNNN_name.sql into server_core: see server/core/storage/migrations.h.
 set(VAULT_MIGRATIONS_C "${PROJECT_BINARY_DIR}/generated/migrations_embedded.c")
 file(GLOB vault_migrations CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/migrations/*.sql")
 

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "options.h"
 #include "role_proc.h"
-#include "server/core/role_core.h"
+#include "server/core/loop/role_core.h"
 #include "server/net/role_net.h"
 #include "settings.h"
 #include "supervisor.h"

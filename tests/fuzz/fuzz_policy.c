@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/core/policy_impl.h"
+#include "server/core/policy/policy_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

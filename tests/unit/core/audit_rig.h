@@ -11,11 +11,11 @@
 
 #include "arena.h"
 #include "keymem.h"
-#include "server/core/audit_record.h"
-#include "server/core/audit_search.h"
-#include "server/core/audit_state.h"
-#include "server/core/db.h"
-#include "server/core/keyring.h"
+#include "server/core/audit/audit_record.h"
+#include "server/core/audit/audit_search.h"
+#include "server/core/audit/audit_state.h"
+#include "server/core/seal/keyring.h"
+#include "server/core/storage/db.h"
 #include "vault/limits.h"
 
 static struct core c;

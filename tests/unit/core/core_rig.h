@@ -18,7 +18,7 @@
 
 #include "arena.h"
 #include "keymem.h"
-#include "server/core/core.h"
+#include "server/core/loop/core.h"
 #include "vault/ipc.h"
 
 static struct {

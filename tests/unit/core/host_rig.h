@@ -7,10 +7,10 @@
  */
 #include "core_rig.h"
 
-#include "server/core/batch.h"
-#include "server/core/lease_impl.h"
-#include "server/core/rotation.h"
-#include "server/core/store.h"
+#include "server/core/lease/lease_impl.h"
+#include "server/core/loop/batch.h"
+#include "server/core/rotation/rotation.h"
+#include "server/core/storage/store.h"
 #include "text.h"
 
 struct agent {

@@ -5,9 +5,9 @@
 #include <sqlite3.h>
 
 #include "audit.h"
-#include "server/core/backup.h"
-#include "server/core/db.h"
-#include "server/core/store.h"
+#include "server/core/storage/backup.h"
+#include "server/core/storage/db.h"
+#include "server/core/storage/store.h"
 #include "text.h"
 
 #define FILE_MAX (8u << 20)

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "arena.h"
-#include "server/core/db.h"
-#include "server/core/migrations.h"
-#include "server/core/store.h"
+#include "server/core/storage/db.h"
+#include "server/core/storage/migrations.h"
+#include "server/core/storage/store.h"
 #include "tests/lib/crashvfs.h"
 
 static char dir[64], path[96];

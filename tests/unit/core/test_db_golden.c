@@ -7,7 +7,7 @@
 
 #include "file.h"
 #include "rng.h"
-#include "server/core/store.h"
+#include "server/core/storage/store.h"
 
 #define FIXTURES "tests/fixtures/"
 #define NAME     "db-0001"

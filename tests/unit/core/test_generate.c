@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "keymem.h"
-#include "server/core/generate.h"
+#include "server/core/rotation/generate.h"
 
 static void setup(void)
 {

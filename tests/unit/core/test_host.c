@@ -2,7 +2,7 @@
 /* Joining and logging in, as an agent, its clone and a thief would. */
 #include "host_rig.h"
 
-#include "server/core/host.h"
+#include "server/core/host/host.h"
 
 static void setup(void)
 {

@@ -5,7 +5,7 @@
 
 #include "keymem.h"
 #include "rng.h"
-#include "server/core/keyring.h"
+#include "server/core/seal/keyring.h"
 
 static unsigned char key[32], vault[16], root[32];
 

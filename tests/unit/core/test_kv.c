@@ -2,10 +2,10 @@
 /* KV version 2, through the dispatcher, against a real store. */
 #include "core_rig.h"
 
-#include "server/core/batch.h"
-#include "server/core/kv_api.h"
-#include "server/core/readers.h"
-#include "server/core/store.h"
+#include "server/core/kv/kv_api.h"
+#include "server/core/kv/readers.h"
+#include "server/core/loop/batch.h"
+#include "server/core/storage/store.h"
 #include "vault/limits.h"
 
 TestSuite(kv, .init = rig_start, .fini = rig_stop, .timeout = 60);

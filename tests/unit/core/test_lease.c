@@ -4,10 +4,10 @@
 
 #include <time.h>
 
-#include "server/core/api_agent.h"
-#include "server/core/jobs.h"
-#include "server/core/lease_impl.h"
-#include "server/core/rotation.h"
+#include "server/core/host/api_agent.h"
+#include "server/core/lease/lease_impl.h"
+#include "server/core/loop/jobs.h"
+#include "server/core/rotation/rotation.h"
 
 static struct agent ag;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/core/policy_impl.h"
+#include "server/core/policy/policy_impl.h"
 
 #define MAX_DOCS 4
 

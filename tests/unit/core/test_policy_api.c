@@ -2,9 +2,9 @@
 /* Policies, mounts, init, unseal and seal as clients meet them. */
 #include "core_rig.h"
 
-#include "server/core/batch.h"
-#include "server/core/policy_impl.h"
-#include "server/core/sys_state.h"
+#include "server/core/loop/batch.h"
+#include "server/core/policy/policy_impl.h"
+#include "server/core/sys/sys_state.h"
 
 TestSuite(sys, .init = rig_start, .fini = rig_stop, .timeout = 60);
 

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#include "server/core/schedule.h"
+#include "server/core/rotation/schedule.h"
 #include "util.h"
 
 struct next_case {

@@ -5,7 +5,7 @@
 
 #include "keymem.h"
 #include "rng.h"
-#include "server/core/shamir.h"
+#include "server/core/seal/shamir.h"
 
 static void setup(void)
 {

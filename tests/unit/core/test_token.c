@@ -4,10 +4,10 @@
 
 #include <sqlite3.h>
 
-#include "server/core/audit.h"
-#include "server/core/batch.h"
-#include "server/core/store.h"
-#include "server/core/token_impl.h"
+#include "server/core/audit/audit.h"
+#include "server/core/loop/batch.h"
+#include "server/core/storage/store.h"
+#include "server/core/token/token_impl.h"
 
 TestSuite(token, .init = rig_start, .fini = rig_stop, .timeout = 60);
 
