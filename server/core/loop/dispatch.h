@@ -3,7 +3,8 @@
 #define SERVER_CORE_DISPATCH_H
 /*
  * dispatch - one request from its frame to its reply: decode, check, authenticate,
- * authorise, act. The savepoint, the audit record and the reply's journey are batch.c's.
+ * authorise, act. The savepoint, the audit record and the reply's journey are batch.c's
+ * and run.c's.
  */
 #include "req.h"
 

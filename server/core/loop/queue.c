@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* queue - requests that wait for their batch. */
+#include "batch_impl.h"
+
+#include <string.h>
+
+#include "vault/limits.h"
+
+#define QUEUE_BYTES (64u * 1024 * 1024)
+#define QUEUE_ITEMS 65536u
+
+void item_free(struct item *it)
+{
+	struct arena *a = it->r.a;
+
+	arena_free(it->run);
+	arena_free(a); /* the item lives in it */
+}
+
+static void drop_req(struct req *r)
+{
+	item_free((struct item *)(void *)r);
+}
+
+int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload, size_t n)
+{
+	struct batch *b = c->batch;
+	struct arena *a;
+	struct item *it;
+
+	if (b->items >= QUEUE_ITEMS || b->bytes + n > QUEUE_BYTES)
+		return ERR_BUSY;
+	a = arena_new(LIMIT_REQUEST_ARENA);
+	if (a == NULL)
+		return ERR_NOMEM;
+	it = arena_alloc(a, sizeof(*it));
+	if (it == NULL || (it->payload = arena_dup(a, payload, n)) == NULL) {
+		arena_free(a);
+		return ERR_NOMEM;
+	}
+	it->n = n;
+	it->peer = peer;
+	it->id = id;
+	it->r.core = c;
+	it->r.a = a;
+	it->wait.req = &it->r;
+	*b->last = it;
+	b->last = &it->next;
+	b->items++;
+	b->bytes += n;
+	return ERR_OK;
+}
+
+static struct item *queue_pop(struct batch *b)
+{
+	struct item *it = b->first;
+
+	if (it == NULL)
+		return NULL;
+	b->first = it->next;
+	if (b->first == NULL)
+		b->last = &b->first;
+	it->next = NULL;
+	b->items--;
+	b->bytes -= it->n;
+	return it;
+}
+
+struct item *next_item(struct core *c)
+{
+	struct req *r = waits_take(c->waits);
+
+	if (r != NULL) {
+		r->resumed++;
+		return (struct item *)(void *)r;
+	}
+	return queue_pop(c->batch);
+}
+
+/* Remove from the queue what ${id} (or, with all set, the whole peer) has left there. */
+static void queue_drop(struct batch *b, uint64_t peer, uint64_t id, bool all)
+{
+	struct item **at = &b->first;
+
+	while (*at != NULL) {
+		struct item *it = *at;
+
+		if (it->peer == peer && (all || it->id == id)) {
+			*at = it->next;
+			b->items--;
+			b->bytes -= it->n;
+			item_free(it);
+		} else {
+			at = &it->next;
+		}
+	}
+	b->last = at;
+}
+
+void core_cancel(struct core *c, uint64_t peer, uint64_t id)
+{
+	struct req *r = waits_cancel(c->waits, peer, id);
+
+	if (r != NULL)
+		drop_req(r);
+	else
+		queue_drop(c->batch, peer, id, false);
+}
+
+void core_drop_peer(struct core *c, uint64_t peer)
+{
+	struct req *r;
+
+	while ((r = waits_cancel_peer(c->waits, peer)) != NULL)
+		drop_req(r);
+	queue_drop(c->batch, peer, 0, true);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* timers - what is due without being asked for. */
+#include "batch_impl.h"
+
+#include "audit.h"
+#include "db.h"
+#include "jobs.h"
+#include "log.h"
+#include "store.h"
+
+/* Each kind of timer runs in a savepoint of its own: one row that cannot be dealt with
+ * holds up no other kind. */
+static int run_timer(struct core *c, int step, bool *failed, struct err *e)
+{
+	struct mark m = mark_now(c->batch);
+	int rc;
+
+	if ((rc = db_savepoint(c->db, e)) != ERR_OK)
+		return rc;
+	savepoint_mark(c);
+	rc = jobs_step(c, step, e);
+	if (rc == ERR_OK)
+		return db_release(c->db, e);
+	if (is_fatal(rc))
+		return rc;
+	*failed = true;
+	log_error("timer failed", LOG_S("class", errclasses[rc].wire),
+	          LOG_S("cause", e->msg));
+	if ((rc = savepoint_back(c, &m, e)) != ERR_OK)
+		return rc;
+	return db_release(c->db, e);
+}
+
+/* What cannot be done now is done a second later. */
+int run_timers(struct core *c, struct err *e)
+{
+	bool failed = false;
+	int64_t first;
+	int steps = jobs_begin(c, &first), rc;
+
+	for (int i = 0; i < steps; i++)
+		if ((rc = run_timer(c, i, &failed, e)) != ERR_OK)
+			return rc;
+	if (!failed)
+		jobs_end(c, first);
+	return ERR_OK;
+}
+
+bool timers_due(struct core *c)
+{
+	int64_t next = c->keys != NULL ? jobs_next_ms(c) : 0;
+
+	return next != 0 && next <= clock_wall(c->clock);
+}
+
+bool aggregates_due(struct core *c)
+{
+	int64_t next = audit_next_ms(c);
+
+	return next != 0 && next <= clock_wall(c->clock);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	if (a < 0)
+		return b;
+	return b < 0 || a < b ? a : b;
+}
+
+static int64_t max0(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
+int64_t core_wait_ms(struct core *c)
+{
+	int64_t wall = clock_wall(c->clock), wait = -1, at;
+
+	if (c->batch->first != NULL || waits_ready(c->waits))
+		return 0;
+	if ((at = waits_next_ms(c->waits)) >= 0)
+		wait = sooner(wait, max0(at - clock_boot(c->clock)));
+	if (c->keys != NULL && (at = jobs_next_ms(c)) != 0)
+		wait = sooner(wait, max0(at - wall));
+	if ((at = audit_next_ms(c)) != 0)
+		wait = sooner(wait, max0(at - wall));
+	return wait;
+}
