@@ -34,6 +34,7 @@
 #define LIMIT_SEALED_JOURNAL                10000u
 #define LIMIT_POLICY_TEXT                   (64u * 1024)
 #define LIMIT_POLICIES_PER_TOKEN            64u
+#define LIMIT_BOUND_CIDRS                   64u
 #define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
 #define LIMIT_VERSIONS_DEFAULT              10u
 #define LIMIT_CONFIG_FILE                   (256u * 1024)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "login.h"
 #include "rng.h"
 #include "route.h"
 #include "token_create.h"
@@ -141,15 +142,19 @@ static int h_lookup_accessor(struct req *r)
 static int renew(struct req *r, struct store_object *o, const char *text)
 {
 	char warning[TOKEN_WARNING_MAX] = "";
+	struct token_terms t;
 	int64_t increment = 0;
-	bool present;
+	bool present, self;
 	int rc = req_duration(r, "increment", &increment, &present);
 
 	if (rc != ERR_OK)
 		return rc;
 	if (increment < 0)
 		return req_fail(r, ERR_INVALID, "increment must be positive");
-	if ((rc = token_renew(r->core, r->a, o, increment, warning, &r->e)) != ERR_OK)
+	token_terms_of(r->core, o, increment, &t);
+	self = memcmp(o->id, r->id.token_id, sizeof(r->id.token_id)) == 0;
+	if ((rc = login_renewal(r, o->body, self, &t)) != ERR_OK ||
+	    (rc = token_renew(r->core, r->a, o, &t, warning, &r->e)) != ERR_OK)
 		return rc;
 	if (warning[0] != '\0')
 		reply_warning(r, "%s", warning);

@@ -12,6 +12,7 @@
 #include "text.h"
 #include "token.h"
 #include "token_impl.h"
+#include "token_params.h"
 #include "vault/limits.h"
 
 #define ACCESSOR_LEN 24
@@ -204,6 +205,8 @@ int token_authenticate(struct req *r)
 	if (rc == ERR_OK && !token_alive(c, &o) &&
 	    !(r->resumed > 0 && value_int_or(o.body, "uses", 0) == SPENT))
 		rc = ERR_NOENT;
+	if (rc == ERR_OK && !token_cidrs_admit(value_get(o.body, "cidrs"), r->remote))
+		rc = ERR_NOENT;
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_DENIED, "permission denied");
 	if (rc != ERR_OK || (rc = count_use(r, &o)) != ERR_OK)
@@ -234,6 +237,14 @@ static struct value *body_of(struct core *c, struct arena *a, const struct token
 	value_set_bool(a, o, "orphan", s->parent == NULL);
 	if (s->ttl_ms > 0)
 		value_set_int(a, o, "boot_due", c->boot_ms + s->ttl_ms);
+	if (s->bound_cidrs != NULL && s->bound_cidrs->len > 0)
+		value_set(o, "cidrs", value_copy(a, s->bound_cidrs));
+	if (s->mount_id != NULL) {
+		value_set_bytes(a, o, "mount", s->mount_id, 16);
+		value_set_str(a, o, "login_role", s->login_role);
+		if (s->login_data != NULL)
+			value_set(o, "login", value_copy(a, s->login_data));
+	}
 	return o;
 }
 
@@ -300,23 +311,30 @@ struct value *token_auth_block(struct arena *a, struct core *c,
 	return token_object_auth(a, c, &o, arena_str(a, text));
 }
 
-int token_renew(struct core *c, struct arena *a, struct store_object *o,
-                int64_t increment_ms, char warning[TOKEN_WARNING_MAX], struct err *e)
+void token_terms_of(const struct core *c, const struct store_object *o,
+                    int64_t increment_ms, struct token_terms *t)
 {
 	const struct value *b = o->body;
-	const struct token_terms t = {
+
+	*t = (struct token_terms){
 		.asked_ms = increment_ms > 0 ? increment_ms : value_int_or(b, "ttl", 0),
 		.period_ms = value_int_or(b, "period", 0),
 		.explicit_max_ms = value_int_or(b, "explicit_max", 0),
 		.issued_ms = value_int_or(b, "created", 0),
 		.now_ms = c->now_ms,
 	};
+}
+
+int token_renew(struct core *c, struct arena *a, struct store_object *o,
+                const struct token_terms *t, char warning[TOKEN_WARNING_MAX],
+                struct err *e)
+{
 	int64_t ttl;
 	int rc;
 
-	if (!value_bool_or(b, "renewable", false))
+	if (!value_bool_or(o->body, "renewable", false))
 		return err_set(e, ERR_INVALID, "lease is not renewable");
-	if ((rc = token_ttl(&t, &ttl, warning, e)) != ERR_OK)
+	if ((rc = token_ttl(t, &ttl, warning, e)) != ERR_OK)
 		return rc;
 	o->due = c->now_ms + ttl;
 	set_number(a, o->body, "boot_due", c->boot_ms + ttl);

@@ -16,6 +16,12 @@ struct token_spec {
 	int64_t period_ms;
 	int64_t num_uses;
 	bool renewable;
+	const struct value *bound_cidrs; /* array of strings: where it may be used; NULL
+	                                    or empty: anywhere */
+	/* Of a token that a login made: what its renewal reads again; NULL: none. */
+	const unsigned char *mount_id; /* 16 bytes */
+	const char *login_role;
+	const struct value *login_data; /* object */
 	const char *token_text; /* a given id instead of a random one (dev root token), or
 	                           NULL */
 };

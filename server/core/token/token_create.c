@@ -3,14 +3,13 @@
 #include "token_create.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "duration.h"
-#include "path.h"
 #include "policy_impl.h"
 #include "text.h"
+#include "token_policies.h"
 #include "vault/limits.h"
 
 /* A request to create a token, while it is looked at. */
@@ -21,64 +20,6 @@ struct wanted {
 	bool no_default;
 	bool has_root; /* asks for the root policy */
 };
-
-static bool has_policy(const struct value *list, const char *name)
-{
-	for (const struct value *v = list != NULL ? list->first : NULL; v != NULL;
-	     v = v->next)
-		if (value_is_str(v, name))
-			return true;
-	return false;
-}
-
-static int by_text(const void *x, const void *y)
-{
-	const struct value *a = *(const struct value *const *)x;
-	const struct value *b = *(const struct value *const *)y;
-	int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
-
-	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-struct value *token_policies_sorted(struct arena *a, const struct value *list)
-{
-	struct value *out = value_array(a);
-	const struct value **at =
-		arena_alloc(a, (list->len + 1) * sizeof(const struct value *));
-	size_t n = 0;
-
-	if (at == NULL)
-		return NULL;
-	for (const struct value *v = list->first; v != NULL; v = v->next)
-		at[n++] = v;
-	qsort(at, n, sizeof(const struct value *), by_text);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || by_text(&at[i], &at[i - 1]) != 0)
-			value_add(out, value_strdup(a, at[i]->text, at[i]->len));
-	return out;
-}
-
-/* Names as they came to canonical ones. */
-static int canonical_policies(struct req *r, const struct value *in, struct value **out)
-{
-	char name[LIMIT_NAME + 1];
-	int rc;
-
-	*out = value_array(r->a);
-	if (in->len > LIMIT_POLICIES_PER_TOKEN)
-		return req_fail(r, ERR_INVALID, "a token may have at most %u policies",
-		                LIMIT_POLICIES_PER_TOKEN);
-	for (const struct value *v = in->first; v != NULL; v = v->next) {
-		rc = path_name(v->text, v->len, name, "policy name", &r->e);
-		if (rc != ERR_OK)
-			return rc;
-		if (strcmp(name, "response-wrapping") == 0)
-			return req_fail(r, ERR_INVALID, "cannot assign policy \"%s\"",
-			                name);
-		value_add(*out, value_strdup(r->a, name, strlen(name)));
-	}
-	return arena_failed(r->a) ? req_fail(r, ERR_NOMEM, "out of memory") : ERR_OK;
-}
 
 static struct value *without_default(struct arena *a, const struct value *list)
 {
@@ -97,7 +38,7 @@ static bool is_subset(const struct value *list, const struct value *of)
 	for (const struct value *v = list->first; v != NULL; v = v->next) {
 		memcpy(name, v->text, v->len);
 		name[v->len] = '\0';
-		if (!has_policy(of, name))
+		if (!token_policies_has(of, name))
 			return false;
 	}
 	return true;
@@ -119,14 +60,14 @@ static int take_policies(struct req *r, struct wanted *w)
 	if (!present || given == NULL || given->len == 0) {
 		list = value_copy(r->a, parent);
 	} else {
-		if ((rc = canonical_policies(r, given, &list)) != ERR_OK)
+		if ((rc = token_policies_canonical(r, given, &list)) != ERR_OK)
 			return rc;
 		if (!w->sudo && !is_subset(list, parent))
 			return req_fail(r, ERR_INVALID,
 			                "child policies must be subset of parent");
-		add_default = w->sudo || has_policy(parent, "default");
+		add_default = w->sudo || token_policies_has(parent, "default");
 	}
-	w->has_root = has_policy(list, "root");
+	w->has_root = token_policies_has(list, "root");
 	if (w->has_root) {
 		list = value_array(r->a);
 		value_add(list, value_str(r->a, "root"));

@@ -8,7 +8,5 @@
 
 /** token_create_request(r, orphan): judge the request, store the token, reply with it. */
 int token_create_request(struct req *r, bool orphan) MUST_CHECK;
-/** token_policies_sorted(a, list): an array of strings sorted, without repetition. */
-struct value *token_policies_sorted(struct arena *a, const struct value *list);
 
 #endif

@@ -18,10 +18,17 @@ static void warn(char warning[TOKEN_WARNING_MAX], const char *what, const char *
 		what, was, max, value);
 }
 
+static int64_t max_of(const struct token_terms *t)
+{
+	int64_t cap = t->max_ms > 0 ? t->max_ms : TOKEN_TTL_MAX_MS;
+
+	return t->role_max_ms > 0 && t->role_max_ms < cap ? t->role_max_ms : cap;
+}
+
 /* How long it may live from now on: a periodic token by its explicit maximum alone. */
 static bool limit_of(const struct token_terms *t, int64_t *left)
 {
-	int64_t cap = TOKEN_TTL_MAX_MS;
+	int64_t cap = max_of(t);
 
 	if (t->explicit_max_ms > 0 && (t->period_ms > 0 || t->explicit_max_ms < cap))
 		cap = t->explicit_max_ms;
@@ -34,15 +41,16 @@ static bool limit_of(const struct token_terms *t, int64_t *left)
 int token_ttl(const struct token_terms *t, int64_t *ttl_ms,
               char warning[TOKEN_WARNING_MAX], struct err *e)
 {
-	int64_t ttl = t->asked_ms > 0 ? t->asked_ms : TOKEN_TTL_MAX_MS;
-	int64_t left = 0;
+	int64_t base = t->default_ms > 0 ? t->default_ms : TOKEN_TTL_MAX_MS;
+	int64_t ttl = t->asked_ms > 0 ? t->asked_ms : base;
+	int64_t left = 0, max = max_of(t);
 
 	warning[0] = '\0';
 	if (t->period_ms > 0) {
 		ttl = t->period_ms;
-		if (ttl > TOKEN_TTL_MAX_MS) {
-			warn(warning, "period", "period", ttl, TOKEN_TTL_MAX_MS);
-			ttl = TOKEN_TTL_MAX_MS;
+		if (ttl > max) {
+			warn(warning, "period", "period", ttl, max);
+			ttl = max;
 		}
 	}
 	if (limit_of(t, &left)) {
@@ -56,4 +64,10 @@ int token_ttl(const struct token_terms *t, int64_t *ttl_ms,
 	}
 	*ttl_ms = ttl;
 	return ERR_OK;
+}
+
+void token_terms_of_mount(const struct mount *m, struct token_terms *t)
+{
+	(void)m; /* no mount has lifetimes of its own so far */
+	(void)t;
 }

@@ -256,7 +256,7 @@ UNUSED static void rig_reopen(void)
 	rig_unseal();
 }
 
-static void rig_start(void)
+UNUSED static void rig_start(void)
 {
 	struct err e = { 0 };
 
@@ -286,7 +286,7 @@ UNUSED static int rig_remove(const char *path, const struct stat *st, int flag,
 	return remove(path);
 }
 
-static void rig_stop(void)
+UNUSED static void rig_stop(void)
 {
 	core_close(rig.core);
 	rig.core = NULL;

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "login.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "auth_token.h"
+#include "cidr.h"
+#include "kv.h"
+#include "kv_impl.h"
+#include "token_impl.h"
+#include "token_policies.h"
+
+/* Asked when a token that a login made is renewed; by type of mount. */
+static const struct {
+	const char *mount_type;
+	login_renew_fn renew;
+} login_methods[] = {
+	{NULL, NULL},
+};
+
+static int take_policies(struct req *r, const struct token_params *p,
+                         struct token_spec *spec)
+{
+	struct value *list = value_array(r->a);
+
+	token_policies_append(r->a, list, p->policies);
+	if (!p->no_default_policy)
+		value_add(list, value_str(r->a, "default"));
+	if (token_policies_has(list, "root"))
+		return req_fail(r, ERR_INVALID, "auth methods cannot create root tokens");
+	spec->policies = list != NULL ? token_policies_sorted(r->a, list) : NULL;
+	return spec->policies != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+}
+
+/* "auth/userpass/" and "alice": "userpass-alice". */
+static const char *display_name(struct req *r, const char *name)
+{
+	const char *mount = r->mount->path + strlen("auth/");
+	char *out = arena_printf(r->a, "%s%s", mount, name);
+	size_t n = strlen(mount);
+
+	for (size_t i = 0; out != NULL && i < n; i++)
+		if (out[i] == '/')
+			out[i] = '-';
+	if (out != NULL && name[0] == '\0' && n > 0)
+		out[n - 1] = '\0';
+	return out;
+}
+
+static int take_addresses(struct req *r, const struct login *l, struct token_spec *spec)
+{
+	const struct token_params *p = l->params;
+	struct value *here;
+	struct cidr c;
+
+	spec->bound_cidrs = l->bound_cidrs != NULL && l->bound_cidrs->len > 0
+	                            ? l->bound_cidrs
+	                            : p->bound_cidrs;
+	if (!token_cidrs_admit(p->bound_cidrs, r->remote) ||
+	    !token_cidrs_admit(spec->bound_cidrs, r->remote))
+		return req_fail(r, ERR_DENIED, "permission denied");
+	if (!p->strictly_bind_ip)
+		return ERR_OK;
+	if (cidr_parse(r->remote, strlen(r->remote), &c) != 0)
+		return req_fail(r, ERR_DENIED, "permission denied");
+	here = value_array(r->a);
+	value_add(here, value_str(r->a, r->remote));
+	spec->bound_cidrs = here;
+	return ERR_OK;
+}
+
+static bool wants_batch(const struct token_params *p)
+{
+	return p->type == TOKEN_BATCH || p->type == TOKEN_DEFAULT_BATCH;
+}
+
+static int take_lifetime(struct req *r, const struct token_params *p,
+                         struct token_spec *spec)
+{
+	char warning[TOKEN_WARNING_MAX];
+	struct token_terms t = {
+		.default_ms = p->ttl_ms,
+		.role_max_ms = p->max_ttl_ms,
+		.period_ms = p->period_ms,
+		.explicit_max_ms = p->explicit_max_ttl_ms,
+		.issued_ms = r->core->now_ms,
+		.now_ms = r->core->now_ms,
+	};
+	int rc;
+
+	token_terms_of_mount(r->mount, &t);
+	if ((rc = token_ttl(&t, &spec->ttl_ms, warning, &r->e)) != ERR_OK)
+		return rc;
+	if (warning[0] != '\0')
+		reply_warning(r, "%s", warning);
+	spec->period_ms = p->period_ms;
+	spec->explicit_max_ttl_ms = p->explicit_max_ttl_ms;
+	return ERR_OK;
+}
+
+int login_reply(struct req *r, const struct login *l)
+{
+	struct token_spec spec = {
+		.display_name = display_name(r, l->display_name),
+		.path = r->path,
+		.meta = l->metadata,
+		.num_uses = l->params->num_uses,
+		.renewable = true,
+		.mount_id = r->mount->id,
+		.login_role = l->role,
+		.login_data = l->data,
+	};
+	struct token_made *made = arena_alloc(r->a, sizeof(*made));
+	int rc;
+
+	if (made == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (wants_batch(l->params))
+		return req_fail(r, ERR_INVALID, "batch tokens are not supported");
+	if ((rc = take_addresses(r, l, &spec)) != ERR_OK ||
+	    (rc = take_policies(r, l->params, &spec)) != ERR_OK ||
+	    (rc = take_lifetime(r, l->params, &spec)) != ERR_OK ||
+	    (rc = token_create(r->core, r->a, &spec, made, &r->e)) != ERR_OK)
+		return rc;
+	req_note_str(r, "accessor", made->accessor);
+	value_set(reply_envelope(r), "auth",
+	          token_auth_block(r->a, r->core, made->id, made->text));
+	return ERR_OK;
+}
+
+static login_renew_fn method_of(const struct mount *m)
+{
+	for (size_t i = 0; m != NULL && i < ARRAY_LEN(login_methods); i++)
+		if (login_methods[i].mount_type != NULL &&
+		    strcmp(login_methods[i].mount_type, m->type) == 0)
+			return login_methods[i].renew;
+	return NULL;
+}
+
+int login_renewal(struct req *r, const struct value *token, bool self,
+                  struct token_terms *t)
+{
+	const struct value *mount = value_get(token, "mount");
+	struct login_memory m = {
+		.role = value_cstr_or(r->a, token, "login_role", ""),
+		.data = value_get(token, "login"),
+		.policies = value_get(token, "policies"),
+	};
+	struct token_params p;
+	login_renew_fn renew;
+	int rc;
+
+	if (mount == NULL || mount->type != V_BYTES || mount->len != 16)
+		return ERR_OK;
+	m.mount = mounts_by_id(r->core, (const unsigned char *)mount->text);
+	if ((renew = method_of(m.mount)) == NULL)
+		return req_fail(r, ERR_INVALID,
+		                "the auth method that made the token is gone");
+	token_params_init(r->a, &p);
+	if ((rc = renew(r, &m, &p)) != ERR_OK)
+		return rc;
+	if (self && !token_cidrs_admit(p.bound_cidrs, r->remote))
+		return req_fail(r, ERR_DENIED, "permission denied");
+	token_terms_of_mount(m.mount, t);
+	if (p.ttl_ms > 0)
+		t->default_ms = p.ttl_ms;
+	t->role_max_ms = p.max_ttl_ms;
+	t->period_ms = p.period_ms;
+	return ERR_OK;
+}
