@@ -179,6 +179,7 @@ static int open_core(struct world *w, struct err *e)
 		.data_dir = "",
 		.db_vfs = "sim",
 		.clock = &w->clock,
+		.pwhash_in_line = true,
 		.reply = on_reply,
 		.state = on_state,
 		.ctx = w,

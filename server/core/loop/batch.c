@@ -11,6 +11,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "mutant.h"
+#include "pwhash.h"
 #include "store.h"
 #include "sys_state.h"
 #include "vault/limits.h"
@@ -262,6 +263,7 @@ int core_run_batch(struct core *c, struct err *e)
 	bool timers = timers_due(c);
 	int rc;
 
+	pwhash_wake(c);
 	waits_expire(c->waits, clock_boot(c->clock));
 	if (b->first == NULL && !waits_ready(c->waits) && !timers && !aggregates_due(c))
 		return ERR_OK;

@@ -17,6 +17,7 @@
 #include "kv.h"
 #include "log.h"
 #include "policy.h"
+#include "pwhash.h"
 #include "seal.h"
 #include "store.h"
 #include "wait.h"
@@ -60,7 +61,8 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	c->opened_ms = c->boot_ms;
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
-	    (rc = seal_load(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
+	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
+	    (rc = audit_open(c, e)) != ERR_OK)
 		goto fail;
 	if (c->initialized && o->auto_unseal_key != NULL &&
 	    (rc = batch_alone(c, auto_unseal, NULL, e)) != ERR_OK)
@@ -122,6 +124,7 @@ void core_close(struct core *c)
 	if (c->waits != NULL && c->batch != NULL)
 		drop_keys(c);
 	backup_close(c);
+	pwhash_close(c);
 	waits_close(c, free_req_item);
 	batch_close(c);
 	jobs_close(c);

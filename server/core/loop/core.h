@@ -23,6 +23,7 @@ struct db;
 struct keyring;
 struct mounts;
 struct policies;
+struct pwhash;
 struct readers;
 struct req;
 struct backup;
@@ -38,6 +39,8 @@ struct core_options {
 	const struct clock *clock;
 	bool init_anywhere; /* sys/init from addresses that are not loopback */
 	const unsigned char *auto_unseal_key; /* 32 bytes in key memory, or NULL */
+	bool pwhash_in_line; /* no password thread, cheapest parameters: for the simulator
+	                        and unit tests */
 	/* A finished reply: encode before returning.  ${peer} is what core_submit() was
 	 * given. */
 	void (*reply)(void *ctx, uint64_t peer, uint64_t id, const struct value *reply);
@@ -63,6 +66,7 @@ struct core {
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
+	struct pwhash *pwhash;     /* passwords that are hashed aside */
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */

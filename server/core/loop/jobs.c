@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "auth_token.h"
 #include "lease.h"
+#include "lockout.h"
 #include "log.h"
 #include "rng.h"
 #include "vault/limits.h"
@@ -17,7 +18,7 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
-#define JOBS_STEPS      5
+#define JOBS_STEPS      6
 
 static const struct {
 	const char *name;
@@ -26,8 +27,8 @@ static const struct {
 	{"lease-fanout", lease_fanout_slice},
 };
 
-static const enum store_kind timed[] = { KIND_TOKEN, KIND_LEASE, KIND_ROTATION,
-	                                 KIND_ATTEMPT, KIND_JOB };
+static const enum store_kind timed[] = { KIND_TOKEN,   KIND_LEASE, KIND_ROTATION,
+	                                 KIND_ATTEMPT, KIND_JOB,   KIND_LOCKOUT };
 
 struct jobs {
 	bool dirty;
@@ -199,6 +200,8 @@ int jobs_step(struct core *c, int step, struct err *e)
 		return rotation_due(c, a, EXPIRE_AT_ONCE, e);
 	case 3:
 		return run_due_jobs(c, a, e);
+	case 4:
+		return lockout_expire_due(c, a, EXPIRE_AT_ONCE, e);
 	default:
 		return verify_slice(c, e);
 	}

@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "keymem.h"
 #include "log.h"
+#include "pwhash.h"
 #include "sandbox.h"
 #include "vault/limits.h"
 
@@ -462,7 +463,8 @@ static int start(struct role *ro, struct err *e)
 	arena_free(ro->config_arena);
 	ro->config_arena = NULL;
 	ro->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (ro->epoll < 0 || watch(ro, EPOLL_CTL_ADD, ro->control, EPOLLIN, 0) != 0)
+	if (ro->epoll < 0 || watch(ro, EPOLL_CTL_ADD, ro->control, EPOLLIN, 0) != 0 ||
+	    watch(ro, EPOLL_CTL_ADD, pwhash_fd(ro->core), EPOLLIN, UINT64_MAX) != 0)
 		return err_sys(e, ERR_IO, errno, "epoll");
 	return ERR_OK;
 }

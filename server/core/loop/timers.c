@@ -6,6 +6,7 @@
 #include "db.h"
 #include "jobs.h"
 #include "log.h"
+#include "pwhash.h"
 #include "store.h"
 
 /* Each kind of timer runs in a savepoint of its own: one row that cannot be dealt with
@@ -76,7 +77,7 @@ int64_t core_wait_ms(struct core *c)
 {
 	int64_t wall = clock_wall(c->clock), wait = -1, at;
 
-	if (c->batch->first != NULL || waits_ready(c->waits))
+	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c))
 		return 0;
 	if ((at = waits_next_ms(c->waits)) >= 0)
 		wait = sooner(wait, max0(at - clock_boot(c->clock)));

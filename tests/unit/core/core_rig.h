@@ -32,6 +32,7 @@ static struct {
 	uint64_t next_id;
 	struct value *body; /* of the last reply, in rig.a */
 	int status, kind, replies;
+	bool pw_thread; /* set before rig_start(): passwords as in production */
 } rig;
 
 static int64_t rig_wall(void *ctx)
@@ -232,6 +233,7 @@ static void rig_open(void)
 	struct core_options o = {
 		.data_dir = rig.dir,
 		.clock = &rig.clock,
+		.pwhash_in_line = !rig.pw_thread,
 		.reply = rig_reply,
 		.state = rig_state,
 	};

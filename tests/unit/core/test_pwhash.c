@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pwhash and lockout, with the real thread where it matters. */
+#include "core_rig.h"
+
+#include <poll.h>
+
+#include "batch.h"
+#include "lockout.h"
+#include "pwhash.h"
+
+/* "U*U" and its hash, from the test vectors of crypt_blowfish. */
+static const char bcrypt_stored[] =
+	"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+static void threaded(void)
+{
+	rig.pw_thread = true;
+	rig_start();
+}
+
+TestSuite(pwhash, .init = threaded, .fini = rig_stop, .timeout = 120);
+
+static struct pwhash_result finish(const unsigned char ticket[PWHASH_TICKET])
+{
+	struct pwhash_result out = { 0 };
+	int rc;
+
+	while ((rc = pwhash_take(rig.core, ticket, &out)) == ERR_BUSY) {
+		struct pollfd p = { .fd = pwhash_fd(rig.core), .events = POLLIN };
+
+		cr_assert_gt(poll(&p, 1, 60000), 0, "the thread does not answer");
+		pwhash_wake(rig.core);
+	}
+	cr_assert_eq(rc, ERR_OK);
+	return out;
+}
+
+static struct pwhash_result check(const char *stored, const char *password)
+{
+	unsigned char ticket[PWHASH_TICKET];
+	struct err e = { 0 };
+
+	cr_assert_eq(pwhash_check(rig.core, stored, password, strlen(password), ticket,
+	                          &e),
+	             ERR_OK, "%s", e.msg);
+	return finish(ticket);
+}
+
+static struct pwhash_result make(const char *password)
+{
+	unsigned char ticket[PWHASH_TICKET];
+	struct err e = { 0 };
+
+	cr_assert_eq(pwhash_make(rig.core, password, strlen(password), ticket, &e),
+	             ERR_OK, "%s", e.msg);
+	return finish(ticket);
+}
+
+Test(pwhash, knows_a_password_again)
+{
+	struct pwhash_result made = make("correct horse"), twice = make("correct horse");
+
+	cr_assert(pwhash_supported(made.stored));
+	cr_assert_str_neq(made.stored, twice.stored, "there is no salt");
+	cr_assert(strstr(made.stored, "$argon2id$v=19$m=65536,t=3,p=1$") == made.stored,
+	          "%s", made.stored);
+	cr_assert(check(made.stored, "correct horse").match);
+	cr_assert(!check(made.stored, "correct hors").match);
+	cr_assert(!check(made.stored, "").match);
+}
+
+Test(pwhash, nobody_matches_nothing)
+{
+	cr_assert(!check(NULL, "").match);
+	cr_assert(!check(NULL, "password").match);
+}
+
+Test(pwhash, imported_bcrypt)
+{
+	cr_assert(pwhash_supported(bcrypt_stored));
+	cr_assert(check(bcrypt_stored, "U*U").match);
+	cr_assert(!check(bcrypt_stored, "U*V").match);
+	cr_assert(!pwhash_supported("$1$abc$xyz"));
+	cr_assert(!pwhash_supported("plain"));
+	cr_assert(!pwhash_supported(""));
+}
+
+Test(pwhash, queue_is_bounded_and_results_are_given_once)
+{
+	unsigned char ticket[5][PWHASH_TICKET];
+	struct pwhash_result out;
+	struct err e = { 0 };
+
+	for (int i = 0; i < 4; i++) {
+		cr_assert(pwhash_ready(rig.core));
+		cr_assert_eq(pwhash_check(rig.core, NULL, "x", 1, ticket[i], &e), ERR_OK);
+	}
+	cr_assert(!pwhash_ready(rig.core));
+	cr_assert_eq(pwhash_check(rig.core, NULL, "x", 1, ticket[4], &e), ERR_BUSY);
+	for (int i = 0; i < 4; i++) {
+		finish(ticket[i]);
+		cr_assert_eq(pwhash_take(rig.core, ticket[i], &out), ERR_NOENT);
+	}
+	cr_assert(pwhash_ready(rig.core));
+}
+
+Test(pwhash, a_result_that_nobody_takes_makes_room)
+{
+	unsigned char ticket[PWHASH_TICKET];
+	struct err e = { 0 };
+
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pwhash_check(rig.core, NULL, "x", 1, ticket, &e), ERR_OK);
+	while (pwhash_take(rig.core, ticket, &(struct pwhash_result){ 0 }) == ERR_BUSY) {
+		struct pollfd p = { .fd = pwhash_fd(rig.core), .events = POLLIN };
+
+		cr_assert_gt(poll(&p, 1, 60000), 0);
+		pwhash_wake(rig.core);
+	}
+	cr_assert_eq(pwhash_check(rig.core, NULL, "x", 1, ticket, &e), ERR_OK);
+	cr_assert(!pwhash_ready(rig.core));
+	finish(ticket); /* in order: the three others are done by now */
+	rig.core->boot_ms += 61000;
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pwhash_check(rig.core, NULL, "x", 1, ticket, &e), ERR_OK,
+		             "%s", e.msg);
+}
+
+Test(pwhash, too_long_a_password_is_refused)
+{
+	char big[PWHASH_PASSWORD + 1];
+	unsigned char ticket[PWHASH_TICKET];
+	struct err e = { 0 };
+
+	memset(big, 'x', sizeof(big));
+	cr_assert_eq(pwhash_check(rig.core, NULL, big, PWHASH_PASSWORD, ticket, &e),
+	             ERR_INVALID);
+	cr_assert_eq(pwhash_check(rig.core, NULL, big, PWHASH_PASSWORD - 1, ticket, &e),
+	             ERR_OK);
+}
+
+TestSuite(lockout, .init = rig_start, .fini = rig_stop, .timeout = 60);
+
+static const unsigned char mount[16] = { 1 }, other_mount[16] = { 2 };
+
+/* Each in a transaction of its own, as requests are. */
+static int run_count(struct core *c, void *arg, struct err *e)
+{
+	return lockout_count(c, rig.a, mount, arg, &lockout_default, e);
+}
+
+static int run_clear(struct core *c, void *arg, struct err *e)
+{
+	return lockout_clear(c, rig.a, mount, arg, e);
+}
+
+static int run_expire(struct core *c, void *arg, struct err *e)
+{
+	(void)arg;
+	return lockout_expire_due(c, rig.a, 10, e);
+}
+
+static void run(int (*fn)(struct core *c, void *arg, struct err *e), const char *name)
+{
+	char copy[32];
+	struct err e = { 0 };
+
+	snprintf(copy, sizeof(copy), "%s", name);
+	cr_assert_eq(batch_alone(rig.core, fn, copy, &e), ERR_OK, "%s", e.msg);
+}
+
+static bool locked(const unsigned char on[16], const char *name)
+{
+	struct err e = { 0 };
+	bool out = false;
+
+	rig.core->now_ms = rig.wall;
+	cr_assert_eq(lockout_locked(rig.core, rig.a, on, name, &out, &e), ERR_OK, "%s",
+	             e.msg);
+	return out;
+}
+
+Test(lockout, the_fifth_failure_locks_that_name_there)
+{
+	for (int i = 0; i < 4; i++)
+		run(run_count, "ann");
+	cr_assert(!locked(mount, "ann"));
+	run(run_count, "ann");
+	cr_assert(locked(mount, "ann"));
+	cr_assert(!locked(mount, "bob"));
+	cr_assert(!locked(other_mount, "ann"));
+	rig_advance(15 * 60 * 1000 - 1);
+	cr_assert(locked(mount, "ann"));
+	rig_advance(1);
+	cr_assert(!locked(mount, "ann"));
+	run(run_count, "ann"); /* counts from the start again */
+	cr_assert(!locked(mount, "ann"));
+}
+
+Test(lockout, success_and_time_forget)
+{
+	for (int i = 0; i < 4; i++)
+		run(run_count, "ann");
+	run(run_clear, "ann");
+	for (int i = 0; i < 4; i++)
+		run(run_count, "ann");
+	cr_assert(!locked(mount, "ann"));
+	rig_advance(15 * 60 * 1000);
+	for (int i = 0; i < 4; i++)
+		run(run_count, "ann");
+	cr_assert(!locked(mount, "ann"));
+}
+
+Test(lockout, rows_vanish_and_survive_a_restart_until_then)
+{
+	for (int i = 0; i < 5; i++)
+		run(run_count, "ann");
+	rig_reopen();
+	cr_assert(locked(mount, "ann"));
+	cr_assert_eq(store_count(rig.core, KIND_LOCKOUT), 1);
+	rig_advance(15 * 60 * 1000);
+	run(run_expire, "");
+	cr_assert_eq(store_count(rig.core, KIND_LOCKOUT), 0);
+}
