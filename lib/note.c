@@ -284,6 +284,23 @@ int note_checkpoint_parse(const char *body, size_t n, struct note_checkpoint *ou
 	return ERR_OK;
 }
 
+const char *note_checkpoint_line(const char *text, size_t n, const char *prefix,
+                                 size_t *len)
+{
+	const char *p = text, *end;
+
+	for (size_t i = 0; (end = memchr(p, '\n', n - (size_t)(p - text))) != NULL; i++) {
+		*len = (size_t)(end - p);
+		if (*len == 0)
+			return NULL; /* what follows are signatures */
+		if (i >= 3 && *len >= strlen(prefix) &&
+		    memcmp(p, prefix, strlen(prefix)) == 0)
+			return p;
+		p = end + 1;
+	}
+	return NULL;
+}
+
 int note_checkpoint_verify(const char *text, size_t n, const struct note_key *k,
                            struct note_checkpoint *out, struct err *e)
 {

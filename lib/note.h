@@ -63,6 +63,10 @@ size_t note_sign_line(const struct note_key *k, const unsigned char sig[64], cha
  * are allowed and ignored. */
 int note_checkpoint_parse(const char *body, size_t n, struct note_checkpoint *out,
                           struct err *e) MUST_CHECK;
+/** note_checkpoint_line(text, n, prefix, len): the extension line of a checkpoint that
+ * begins with ${prefix}, without its newline, borrowed; NULL if there is none. */
+const char *note_checkpoint_line(const char *text, size_t n, const char *prefix,
+                                 size_t *len);
 /** note_checkpoint_verify(text, n, k, out, e): signed by ${k}, well-formed, and of the
  * log that ${k} is named after. */
 int note_checkpoint_verify(const char *text, size_t n, const struct note_key *k,

@@ -61,7 +61,7 @@ int audit_unsealed(struct core *c, struct err *e)
 {
 	int rc;
 
-	if ((rc = audit_load(c, e)) != ERR_OK)
+	if ((rc = audit_load(c, e)) != ERR_OK || (rc = audit_bind_check(c, e)) != ERR_OK)
 		return rc;
 	return audit_journal_chain(c, e);
 }
@@ -365,7 +365,8 @@ static int flush_tree(struct core *c, struct err *e)
 	struct audit *au = c->audit;
 	int rc;
 
-	if (au->n_pending == 0)
+	/* Timers may change rows without a record: their head is signed again. */
+	if (au->n_pending == 0 && !audit_bind_stale(c))
 		return ERR_OK;
 	au->flushed = true;
 	for (size_t i = 0; i < au->n_pending; i++)

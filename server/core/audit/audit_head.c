@@ -26,6 +26,8 @@ static int sign_head(struct core *c, struct err *e)
 	memcpy(cp.origin, au->key.name, sizeof(cp.origin));
 	merkle_root(&au->tree->frontier, cp.root);
 	body = note_checkpoint_body(&cp, au->note, sizeof(au->note));
+	if (body > 0)
+		body = audit_bind_add(c, au->note, body, sizeof(au->note));
 	keyring_checkpoint_sign(c->keys, au->note, body, sig);
 	line = note_sign_line(&au->key, sig, au->note + body, sizeof(au->note) - body);
 	if (body == 0 || line == 0)

@@ -63,6 +63,15 @@ unsigned char *audit_buf(struct core *c, size_t n);
 /** audit_checkpoint_put(c, e): sign the tree as it is, store the note, drop those that
  * need not stay. */
 int audit_checkpoint_put(struct core *c, struct err *e) MUST_CHECK;
+/** audit_bind_add(c, body, n, cap): append the line that binds the stored state to the
+ * body of a checkpoint; the new length, 0 if it does not fit. */
+#define AUDIT_BIND_MAX 96u
+size_t audit_bind_add(const struct core *c, char *body, size_t n, size_t cap);
+/** audit_bind_stale(c): does the newest head name another state than the current one? */
+bool audit_bind_stale(const struct core *c);
+/** audit_bind_check(c, e): at unseal: ERR_INTEGRITY if the stored rows are not those that
+ * the newest head was signed with. */
+int audit_bind_check(const struct core *c, struct err *e) MUST_CHECK;
 /** audit_checkpoint_recall(c, e): the newest stored note; *found is false for a log
  * without any. */
 int audit_checkpoint_recall(struct core *c, bool *found, struct err *e) MUST_CHECK;

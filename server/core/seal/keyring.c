@@ -8,11 +8,13 @@
 #include "keymem.h"
 #include "rng.h"
 
-#define TERMS_MAX 64u
-#define FORMAT    1u
+#define TERMS_MAX  64u
+#define FORMAT     2u
+#define FORMAT_OLD 1u /* says of no term when it began */
 
 struct kek {
 	uint32_t term;
+	int64_t began_ms; /* wall clock, 0: not known */
 	unsigned char key[32];
 };
 
@@ -24,15 +26,19 @@ struct keyring {
 	unsigned char key[KEY__MAX][32];
 	unsigned char checkpoint[crypto_sign_SECRETKEYBYTES]; /* seed || public key */
 	unsigned char order[crypto_sign_SECRETKEYBYTES];
+	unsigned char seal[32]; /* seals the blob: of the root key, which is not kept */
 };
 
 /*
  * The plaintext of the sealed blob:
  *   u32 format | u32 active term | u32 terms | u32 keys |
- *   (u32 term, key 32) per term | key 32 per key | checkpoint seed 32 | order seed 32
+ *   (u32 term, u64 began, key 32) per term | key 32 per key | checkpoint seed 32 |
+ *   order seed 32
  */
-#define BLOB_HEAD 16u
-#define BLOB_MAX  (BLOB_HEAD + TERMS_MAX * 36 + KEY__MAX * 32 + 64)
+#define BLOB_HEAD     16u
+#define BLOB_TERM     44u
+#define BLOB_TERM_OLD 36u
+#define BLOB_MAX      (BLOB_HEAD + TERMS_MAX * BLOB_TERM + KEY__MAX * 32 + 64)
 
 const unsigned char *keyring_key(const struct keyring *k, enum key_id id)
 {
@@ -47,6 +53,19 @@ const unsigned char *keyring_kek(const struct keyring *k, uint32_t *term)
 		if (k->kek[i].term == *term)
 			return k->kek[i].key;
 	return NULL;
+}
+
+uint32_t keyring_active(const struct keyring *k, int64_t *began_ms)
+{
+	for (uint32_t i = 0; i < k->terms; i++)
+		if (k->kek[i].term == k->active)
+			*began_ms = k->kek[i].began_ms;
+	return k->active;
+}
+
+unsigned keyring_terms(const struct keyring *k)
+{
+	return k->terms;
 }
 
 void keyring_checkpoint_sign(const struct keyring *k, const void *msg, size_t n,
@@ -96,7 +115,7 @@ static void sign_key_random(unsigned char sk[64])
 	sodium_memzero(seed, sizeof(seed));
 }
 
-int keyring_create(struct keyring **out, struct err *e)
+int keyring_create(int64_t now_ms, struct keyring **out, struct err *e)
 {
 	struct keyring *k = keyring_alloc(e);
 
@@ -105,11 +124,60 @@ int keyring_create(struct keyring **out, struct err *e)
 	k->active = 1;
 	k->terms = 1;
 	k->kek[0].term = 1;
+	k->kek[0].began_ms = now_ms;
 	rng_bytes(k->kek[0].key, 32);
 	rng_bytes(k->key, sizeof(k->key));
 	sign_key_random(k->checkpoint);
 	sign_key_random(k->order);
 	*out = k;
+	return ERR_OK;
+}
+
+static int copy_of(const struct keyring *k, struct keyring **out, struct err *e)
+{
+	struct keyring *copy = keyring_alloc(e);
+
+	if (copy == NULL)
+		return ERR_NOMEM;
+	*copy = *k;
+	*out = copy;
+	return ERR_OK;
+}
+
+int keyring_with_term(const struct keyring *k, int64_t now_ms, struct keyring **out,
+                      struct err *e)
+{
+	struct keyring *n;
+	struct kek *kek;
+
+	if (k->terms == TERMS_MAX)
+		return err_set(e, ERR_BUSY,
+		               "%u key terms are in use: rows of the oldest are still "
+		               "being sealed anew",
+		               TERMS_MAX);
+	if (copy_of(k, &n, e) != ERR_OK)
+		return ERR_NOMEM;
+	kek = &n->kek[n->terms++];
+	kek->term = ++n->active;
+	kek->began_ms = now_ms;
+	rng_bytes(kek->key, sizeof(kek->key));
+	*out = n;
+	return ERR_OK;
+}
+
+int keyring_from_term(const struct keyring *k, uint32_t oldest, struct keyring **out,
+                      struct err *e)
+{
+	struct keyring *n;
+
+	if (copy_of(k, &n, e) != ERR_OK)
+		return ERR_NOMEM;
+	n->terms = 0;
+	sodium_memzero(n->kek, sizeof(n->kek));
+	for (uint32_t i = 0; i < k->terms; i++)
+		if (k->kek[i].term >= oldest || k->kek[i].term == k->active)
+			n->kek[n->terms++] = k->kek[i];
+	*out = n;
 	return ERR_OK;
 }
 
@@ -126,6 +194,19 @@ static uint32_t get_u32(const unsigned char **p)
 	for (int i = 0; i < 4; i++)
 		v = v << 8 | *(*p)++;
 	return v;
+}
+
+static void put_i64(unsigned char **p, int64_t v)
+{
+	put_u32(p, (uint32_t)((uint64_t)v >> 32));
+	put_u32(p, (uint32_t)(uint64_t)v);
+}
+
+static int64_t get_i64(const unsigned char **p)
+{
+	uint64_t high = get_u32(p);
+
+	return (int64_t)(high << 32 | get_u32(p));
 }
 
 static void put_bytes(unsigned char **p, const void *from, size_t n)
@@ -150,6 +231,7 @@ static size_t pack(const struct keyring *k, unsigned char *out)
 	put_u32(&p, KEY__MAX);
 	for (uint32_t i = 0; i < k->terms; i++) {
 		put_u32(&p, k->kek[i].term);
+		put_i64(&p, k->kek[i].began_ms);
 		put_bytes(&p, k->kek[i].key, 32);
 	}
 	put_bytes(&p, k->key, sizeof(k->key));
@@ -160,7 +242,7 @@ static size_t pack(const struct keyring *k, unsigned char *out)
 
 static int unpack(struct keyring *k, const unsigned char *p, size_t n)
 {
-	uint32_t format, keys;
+	uint32_t format, keys, each;
 
 	if (n < BLOB_HEAD)
 		return -1;
@@ -168,11 +250,14 @@ static int unpack(struct keyring *k, const unsigned char *p, size_t n)
 	k->active = get_u32(&p);
 	k->terms = get_u32(&p);
 	keys = get_u32(&p);
-	if (format != FORMAT || k->terms < 1 || k->terms > TERMS_MAX ||
-	    keys != KEY__MAX || n != BLOB_HEAD + k->terms * 36 + keys * 32 + 64)
+	each = format == FORMAT_OLD ? BLOB_TERM_OLD : BLOB_TERM;
+	if ((format != FORMAT && format != FORMAT_OLD) || k->terms < 1 ||
+	    k->terms > TERMS_MAX || keys != KEY__MAX ||
+	    n != BLOB_HEAD + k->terms * each + keys * 32 + 64)
 		return -1;
 	for (uint32_t i = 0; i < k->terms; i++) {
 		k->kek[i].term = get_u32(&p);
+		k->kek[i].began_ms = format == FORMAT_OLD ? 0 : get_i64(&p);
 		get_bytes(&p, k->kek[i].key, 32);
 	}
 	get_bytes(&p, k->key, sizeof(k->key));
@@ -186,19 +271,25 @@ static void blob_key(const unsigned char root[32], unsigned char out[32])
 	(void)crypto_kdf_derive_from_key(out, 32, 1, "vltkeyrg", root);
 }
 
-static void blob_aad(struct aad *aad, const unsigned char vault_id[16])
+static void blob_aad(struct aad *aad, const unsigned char vault_id[16], uint32_t format)
 {
 	aad_init(aad);
 	aad_bytes(aad, vault_id, 16);
-	aad_int(aad, FORMAT);
+	aad_int(aad, format);
 }
 
-int keyring_seal(const struct keyring *k, const unsigned char root[32],
+int keyring_seal(struct keyring *k, const unsigned char root[32],
                  const unsigned char vault_id[16], unsigned char **out, size_t *n,
                  struct err *e)
 {
+	blob_key(root, k->seal);
+	return keyring_reseal(k, vault_id, out, n, e);
+}
+
+int keyring_reseal(const struct keyring *k, const unsigned char vault_id[16],
+                   unsigned char **out, size_t *n, struct err *e)
+{
 	unsigned char *plain = keymem_alloc(BLOB_MAX), *sealed = NULL;
-	unsigned char key[32];
 	struct aad aad;
 	size_t len;
 
@@ -207,10 +298,8 @@ int keyring_seal(const struct keyring *k, const unsigned char root[32],
 	len = pack(k, plain);
 	sealed = malloc(len + ENVELOPE_OVERHEAD);
 	if (sealed != NULL) {
-		blob_key(root, key);
-		blob_aad(&aad, vault_id);
-		envelope_seal(key, 0, SEAL_KEYRING, &aad, plain, len, sealed);
-		sodium_memzero(key, sizeof(key));
+		blob_aad(&aad, vault_id, FORMAT);
+		envelope_seal(k->seal, 0, SEAL_KEYRING, &aad, plain, len, sealed);
 		*out = sealed;
 		*n = len + ENVELOPE_OVERHEAD;
 	}
@@ -222,16 +311,18 @@ static int open_blob(const unsigned char root[32], const unsigned char vault_id[
                      const void *blob, size_t n, struct keyring *k, struct err *e)
 {
 	unsigned char *plain = keymem_alloc(BLOB_MAX);
-	unsigned char key[32];
 	struct aad aad;
 	int rc;
 
 	if (plain == NULL)
 		return err_set(e, ERR_NOMEM, "key memory is exhausted");
-	blob_key(root, key);
-	blob_aad(&aad, vault_id);
-	rc = envelope_open(key, SEAL_KEYRING, &aad, blob, n, plain, e);
-	sodium_memzero(key, sizeof(key));
+	blob_key(root, k->seal);
+	blob_aad(&aad, vault_id, FORMAT);
+	rc = envelope_open(k->seal, SEAL_KEYRING, &aad, blob, n, plain, e);
+	if (rc != ERR_OK) {
+		blob_aad(&aad, vault_id, FORMAT_OLD);
+		rc = envelope_open(k->seal, SEAL_KEYRING, &aad, blob, n, plain, e);
+	}
 	if (rc == ERR_OK && unpack(k, plain, n - ENVELOPE_OVERHEAD) != 0)
 		rc = err_set(e, ERR_INTEGRITY, "the keyring has another form");
 	keymem_free(plain, BLOB_MAX);

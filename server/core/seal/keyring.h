@@ -82,13 +82,30 @@ void keyring_order_sign(const struct keyring *k, const void *msg, size_t n,
                         unsigned char sig[64]);
 const unsigned char *keyring_order_public(const struct keyring *k);
 
-/** keyring_create(out, e): fresh random keys, term 1. */
-int keyring_create(struct keyring **out, struct err *e) MUST_CHECK;
+/** keyring_active(k, began_ms): the term that new data is sealed under, and when it
+ * began (wall clock; 0: not known). */
+uint32_t keyring_active(const struct keyring *k, int64_t *began_ms);
+/** keyring_terms(k): how many terms can be opened. */
+unsigned keyring_terms(const struct keyring *k);
+
+/** keyring_create(now_ms, out, e): fresh random keys, term 1. */
+int keyring_create(int64_t now_ms, struct keyring **out, struct err *e) MUST_CHECK;
+/** keyring_with_term(k, now_ms, out, e): a copy with one more term, the active one.
+ * ERR_BUSY if there are as many as can be kept. */
+int keyring_with_term(const struct keyring *k, int64_t now_ms, struct keyring **out,
+                      struct err *e) MUST_CHECK;
+/** keyring_from_term(k, oldest, out, e): a copy without the terms before ${oldest}. */
+int keyring_from_term(const struct keyring *k, uint32_t oldest, struct keyring **out,
+                      struct err *e) MUST_CHECK;
 /** keyring_seal(k, root, vault_id, out, n): the sealed blob for the database (malloc'ed,
- * caller frees). */
-int keyring_seal(const struct keyring *k, const unsigned char root[32],
+ * caller frees).  ${k} belongs to that root key from now on. */
+int keyring_seal(struct keyring *k, const unsigned char root[32],
                  const unsigned char vault_id[16], unsigned char **out, size_t *n,
                  struct err *e) MUST_CHECK;
+/** keyring_reseal(k, vault_id, out, n, e): the same under the root key that it was opened
+ * or sealed with last. */
+int keyring_reseal(const struct keyring *k, const unsigned char vault_id[16],
+                   unsigned char **out, size_t *n, struct err *e) MUST_CHECK;
 int keyring_open(const unsigned char root[32], const unsigned char vault_id[16],
                  const void *blob, size_t n, struct keyring **out, struct err *e)
 	MUST_CHECK;

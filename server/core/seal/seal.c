@@ -161,6 +161,11 @@ static int fresh(struct core *c, struct err *e)
 	return c->seal->stale ? read_config(c, e) : ERR_OK;
 }
 
+int seal_epoch(const struct core *c)
+{
+	return c->seal != NULL ? c->seal->cfg.epoch : 0;
+}
+
 void seal_status(const struct core *c, struct seal_status *out)
 {
 	const struct seal *s = c->seal;
@@ -325,7 +330,7 @@ static int store_keyring(struct core *c, const struct hand *h, struct err *e)
 	size_t n;
 	int rc;
 
-	if ((rc = keyring_create(&k, e)) != ERR_OK)
+	if ((rc = keyring_create(c->now_ms, &k, e)) != ERR_OK)
 		return rc;
 	if ((rc = keyring_seal(k, h->root, c->vault_id, &blob, &n, e)) == ERR_OK)
 		rc = meta_put(c->db, META_KEYRING, blob, n, e);

@@ -26,6 +26,8 @@ struct seal_status {
 /** seal_load(c, e): read the seal configuration from the database at open. */
 int seal_load(struct core *c, struct err *e) MUST_CHECK;
 void seal_free(struct core *c);
+/** seal_epoch(c): how often shares were made; 0 before init. */
+int seal_epoch(const struct core *c);
 void seal_status(const struct core *c, struct seal_status *out);
 
 /** seal_init(c, n, t, shares, e): create vault id, root key, keyring, slot(s); ${shares}

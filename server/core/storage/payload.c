@@ -216,6 +216,7 @@ static void seal_payload(struct core *c, struct payload_row *row, int64_t create
 	row->sealed = buf;
 	wrap_aad(c, row, term, &aad);
 	envelope_seal(kek, term, SEAL_DEK, &aad, &dk, sizeof(dk), wrapped);
+	state_key_used(c, term);
 	sodium_memzero(&dk, sizeof(dk));
 }
 

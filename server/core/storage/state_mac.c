@@ -157,28 +157,34 @@ struct arena *state_scratch(struct core *c)
 
 /* ---- the sealed head ---- */
 
-#define HEAD_PLAIN (STATE_MAC + 24)
+#define HEAD_NUMBERS     5
+#define HEAD_NUMBERS_OLD 3 /* without the use of the active key */
+#define HEAD_PLAIN       (STATE_MAC + 8 * HEAD_NUMBERS)
+#define HEAD_PLAIN_OLD   (STATE_MAC + 8 * HEAD_NUMBERS_OLD)
 
 static void head_pack(const struct state_head *h, unsigned char out[HEAD_PLAIN])
 {
-	const int64_t n[3] = { h->counter, h->rows, h->audit_size };
+	const int64_t n[HEAD_NUMBERS] = { h->counter, h->rows, h->audit_size, h->term,
+		                          h->encryptions };
 
 	memcpy(out, h->mac, STATE_MAC);
-	for (int i = 0; i < 24; i++)
+	for (int i = 0; i < 8 * HEAD_NUMBERS; i++)
 		out[STATE_MAC + i] = (unsigned char)((uint64_t)n[i / 8] >>
 		                                     (56 - 8 * (i % 8)));
 }
 
-static void head_unpack(const unsigned char in[HEAD_PLAIN], struct state_head *h)
+static void head_unpack(const unsigned char *in, int numbers, struct state_head *h)
 {
-	uint64_t n[3] = { 0 };
+	uint64_t n[HEAD_NUMBERS] = { 0 };
 
 	memcpy(h->mac, in, STATE_MAC);
-	for (int i = 0; i < 24; i++)
+	for (int i = 0; i < 8 * numbers; i++)
 		n[i / 8] = n[i / 8] << 8 | in[STATE_MAC + i];
 	h->counter = (int64_t)n[0];
 	h->rows = (int64_t)n[1];
 	h->audit_size = (int64_t)n[2];
+	h->term = (int64_t)n[3];
+	h->encryptions = (int64_t)n[4];
 }
 
 static void head_aad(const struct core *c, int64_t version, struct aad *aad)
@@ -201,13 +207,17 @@ static int head_open(const struct core *c, int64_t version, const void *p, size_
 	uint32_t term;
 	struct aad aad;
 
-	if (n != HEAD_PLAIN + ENVELOPE_OVERHEAD || envelope_term(p, n, &term) != 0 ||
+	if ((n != HEAD_PLAIN + ENVELOPE_OVERHEAD &&
+	     n != HEAD_PLAIN_OLD + ENVELOPE_OVERHEAD) ||
+	    envelope_term(p, n, &term) != 0 ||
 	    (kek = keyring_kek(c->keys, &term)) == NULL)
 		return err_set(e, ERR_INTEGRITY, "state MAC: sealed data does not open");
 	head_aad(c, version, &aad);
 	if (envelope_open(kek, SEAL_STATE, &aad, p, n, plain, e) != ERR_OK)
 		return err_wrap(e, "state MAC");
-	head_unpack(plain, out);
+	head_unpack(plain,
+	            n == HEAD_PLAIN + ENVELOPE_OVERHEAD ? HEAD_NUMBERS : HEAD_NUMBERS_OLD,
+	            out);
 	if (out->counter != version)
 		return err_set(e, ERR_INTEGRITY, "state MAC: counter does not match");
 	return ERR_OK;
@@ -336,11 +346,12 @@ int store_state_flush(struct core *c, struct err *e)
 	if (c->keys == NULL)
 		return err_set(e, ERR_INTERNAL,
 		               "state MAC: sealed with unwritten changes");
+	kek = keyring_kek(c->keys, &term);
+	state_key_used(c, term);
 	head = c->state->now.head;
 	head.counter++;
 	if ((rc = audit_rows(c->db, &head.audit_size, e)) != ERR_OK)
 		return rc;
-	kek = keyring_kek(c->keys, &term);
 	head_pack(&head, plain);
 	head_aad(c, head.counter, &aad);
 	envelope_seal(kek, term, SEAL_STATE, &aad, plain, sizeof(plain), sealed);
@@ -354,6 +365,34 @@ int store_state_flush(struct core *c, struct err *e)
 	c->state->now.head = head;
 	c->state->now.dirty = false;
 	return ERR_OK;
+}
+
+void state_key_used(struct core *c, uint32_t term)
+{
+	struct state_head *h = &c->state->now.head;
+
+	if (h->term != term) {
+		h->term = term;
+		h->encryptions = 0;
+	}
+	h->encryptions++;
+}
+
+bool store_state_summary(const struct core *c, struct store_summary *out)
+{
+	const struct state_head *h;
+	int64_t began;
+
+	if (c->state == NULL || c->keys == NULL)
+		return false;
+	h = &c->state->now.head;
+	memcpy(out->mac, h->mac, sizeof(out->mac));
+	out->counter = h->counter;
+	out->rows = h->rows;
+	out->encryptions = h->term == (int64_t)keyring_active(c->keys, &began)
+	                           ? h->encryptions
+	                           : 0;
+	return true;
 }
 
 void store_state_mark(struct core *c)

@@ -195,6 +195,7 @@ static int seal_body(struct core *c, const struct value *body, struct store_row 
 	value_encode(body, buf + BODY_AT);
 	row_aad(c, row, &aad);
 	envelope_seal(kek, term, SEAL_OBJECT, &aad, buf + BODY_AT, n, buf);
+	state_key_used(c, term);
 	row->sealed = buf;
 	row->sealed_len = n + ENVELOPE_OVERHEAD;
 	return ERR_OK;

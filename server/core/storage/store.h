@@ -149,6 +149,17 @@ int store_state_verify_slice(struct core *c, bool *done, struct err *e) MUST_CHE
 void store_state_mark(struct core *c);
 void store_state_rewind(struct core *c);
 
+/* The state as a whole, for the audit log to bind it, and how often the active key was
+ * used. */
+struct store_summary {
+	unsigned char mac[32];
+	int64_t counter;     /* batches that changed something */
+	int64_t rows;        /* objects and payloads */
+	int64_t encryptions; /* under the active key term */
+};
+/** store_state_summary(c, out): false while it is not loaded. */
+bool store_state_summary(const struct core *c, struct store_summary *out);
+
 /** store_state_batch_begin(c) / _abort(c): the same around a whole batch whose COMMIT is
  * refused. */
 void store_state_batch_begin(struct core *c);

@@ -71,7 +71,11 @@ struct state_head {
 	int64_t counter; /* batches that changed something */
 	int64_t rows;
 	int64_t audit_size; /* at least so many audit rows existed */
+	int64_t term;       /* of the key that encryptions were counted of */
+	int64_t encryptions;
 };
+/** state_key_used(c, term): one more envelope was sealed under the active key. */
+void state_key_used(struct core *c, uint32_t term);
 /** state_head_read(c, db, out, present, e): from ${db}, which may be a copy. */
 int state_head_read(const struct core *c, struct db *db, struct state_head *out,
                     bool *present, struct err *e) MUST_CHECK;

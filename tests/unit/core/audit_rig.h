@@ -104,7 +104,7 @@ UNUSED static void setup(void)
 	snprintf(path, sizeof(path), "%s/vault.db", dir);
 	memset(c.vault_id, 0x5a, sizeof(c.vault_id));
 	c.clock = &clk;
-	OK(keyring_create(&keys, &e));
+	OK(keyring_create(wall, &keys, &e));
 	a = arena_new((size_t)256 * 1024 * 1024);
 	open_log();
 }

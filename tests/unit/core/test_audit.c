@@ -361,7 +361,7 @@ Test(audit, the_log_of_another_vault_or_key_does_not_open)
 
 	OK(unseal());
 	append_batch(3);
-	OK(keyring_create(&other, &e));
+	OK(keyring_create(wall, &other, &e));
 	keys = other;
 	cr_assert_eq(reopen(), ERR_INTEGRITY);
 	keys = mine;

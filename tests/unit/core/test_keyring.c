@@ -154,7 +154,7 @@ static struct keyring *fresh(void)
 	struct keyring *k = NULL;
 	struct err e;
 
-	cr_assert_eq(keyring_create(&k, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(keyring_create(1000, &k, &e), ERR_OK, "%s", e.msg);
 	return k;
 }
 

@@ -270,6 +270,33 @@ Test(note, the_largest_checkpoint_fits)
 	cr_assert_eq(cp.size, 999999999999999999ull);
 }
 
+Test(note, an_extension_line_is_found_where_it_may_stand)
+{
+	static const struct {
+		const char *text, *want;
+	} c[] = {
+		{"o\n1\nroot\nstate 7 x\n\n\xe2\x80\x94 k sig\n", "state 7 x"},
+		{ "o\n1\nroot\nother\nstate 8\n",                 "state 8"  },
+		{ "o\n1\nroot\n\nstate 9\n",                      NULL       },
+		{ "state 1\nstate 2\nstate 3\n\n",                NULL       },
+		{ "o\n1\nroot\nstate 7",                          NULL       },
+		{ "o\n1\nroot\nstat\n",                           NULL       },
+		{ "",					     NULL       },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		size_t n = 0;
+		const char *got = note_checkpoint_line(c[i].text, strlen(c[i].text),
+		                                       "state ", &n);
+
+		cr_assert_eq(got == NULL, c[i].want == NULL, "case %zu", i);
+		if (got != NULL)
+			cr_assert(n == strlen(c[i].want) &&
+			                  memcmp(got, c[i].want, n) == 0,
+			          "case %zu", i);
+	}
+}
+
 Test(note, bodies_that_are_no_checkpoint_are_refused)
 {
 #define ROOT "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
