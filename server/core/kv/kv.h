@@ -3,24 +3,9 @@
 #define SERVER_CORE_KV_H
 /* kv - versioned secrets under a path, below the HTTP shape: used by api_kv, rotation and
  * hosts. */
+#include "mounts.h"
 #include "req.h"
 #include "store.h"
-
-struct mount {
-	unsigned char id[16];
-	const char *path; /* "secret/", with the slash */
-	const char *type; /* "kv", "system", "token", "host" */
-	int kv_version;
-	const char *accessor, *uuid, *description;
-};
-/** mounts_load(c, e), mounts_free(c): mirror of all mounts, sys/ and auth/… included.
- * mounts_create(c, path, type, e) stores one. */
-int mounts_load(struct core *c, struct err *e) MUST_CHECK;
-void mounts_free(struct core *c);
-int mounts_create_kv(struct core *c, const char *path, struct err *e) MUST_CHECK;
-/** mounts_match(c, path, rest): the longest mount that is a prefix of ${path}; *rest is
- * what follows. NULL if none. Works while sealed for sys/. */
-const struct mount *mounts_match(struct core *c, const char *path, const char **rest);
 
 /* A secret's metadata as stored (KIND_SECRET). */
 struct kv_secret {

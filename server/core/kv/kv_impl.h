@@ -138,13 +138,4 @@ int kv_payload(struct core *c, struct arena *a, const struct kv_secret *s,
                const struct kv_version *v, unsigned char **out, size_t *n, struct err *e)
 	MUST_CHECK;
 
-/* --- mounts.c --- */
-
-/** mounts_each(c, fn, ctx): built-in mounts and stored ones. */
-void mounts_each(struct core *c, void (*fn)(void *ctx, const struct mount *m), void *ctx);
-/** mounts_by_id(c, id): a stored mount, or NULL. */
-const struct mount *mounts_by_id(struct core *c, const unsigned char id[16]);
-/** mounts_unsealed_ms(c): boot clock when the vault was unsealed, 0 while sealed. */
-int64_t mounts_unsealed_ms(const struct core *c);
-
 #endif

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "auth_token.h"
-#include "kv.h"
 #include "log.h"
+#include "mounts.h"
 #include "path.h"
 #include "policy.h"
 #include "route.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kv.h"
+#include "mounts.h"
 
 static const struct route_table *const tables[] = {
 	&routes_kv,       &routes_agent,  &routes_host,   &routes_token,
@@ -43,6 +43,18 @@ struct match {
 	size_t n;
 };
 
+/* "*rest" before ${tail}, which is "" or one literal segment such as "/tune". */
+static bool takes_rest(const char *tail, const char *path, size_t n, struct match *m)
+{
+	size_t t = strlen(tail);
+
+	if (n < t || memcmp(path + n - t, tail, t) != 0)
+		return false;
+	m->at[m->n] = path;
+	m->len[m->n++] = n - t;
+	return true;
+}
+
 /* One pattern against ${n} bytes of path; a segment each turn. */
 static bool matches(const char *pattern, const char *path, size_t n, struct match *m)
 {
@@ -55,11 +67,8 @@ static bool matches(const char *pattern, const char *path, size_t n, struct matc
 		size_t len = slash != NULL ? (size_t)(slash - path)
 		                           : (size_t)(end - path);
 
-		if (pattern[0] == '*') {
-			m->at[m->n] = path;
-			m->len[m->n++] = (size_t)(end - path);
-			return true;
-		}
+		if (pattern[0] == '*')
+			return takes_rest(pattern + seg, path, (size_t)(end - path), m);
 		if (pattern[0] == ':') {
 			if (len == 0)
 				return false;
@@ -113,7 +122,7 @@ int route_find(struct req *r)
 		for (size_t i = 0; i < tables[t]->n; i++) {
 			const struct route *row = &tables[t]->rows[i];
 
-			if (strcmp(row->mount_type, r->mount->type) != 0 ||
+			if (strcmp(row->mount_type, r->mount->engine) != 0 ||
 			    !matches(row->pattern, rest, n, &m))
 				continue;
 			path_known = true;

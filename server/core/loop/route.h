@@ -40,11 +40,12 @@ struct field {
 };
 
 struct route {
-	const char *mount_type; /* "system", "token", "host", "kv" (version 2): pattern is
-	                           relative to the mount */
+	const char *mount_type; /* the engine (mounts.h): "system", "token", "kv" (version
+	                           2), "kv1" …: pattern is relative to the mount */
 	unsigned methods;
 	const char *pattern; /* "policies/acl/:name", "data/" "*path"; ":x" is one
-	                        segment, "*x" the rest (may be empty) */
+	                        segment, "*x" the rest (may be empty), or what is before
+	                        a last segment: "mounts/" "*path/tune" */
 	unsigned flags;
 	const struct field *fields; /* ends with a NULL name; NULL: none */
 	int (*handler)(struct req *r);

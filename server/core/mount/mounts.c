@@ -1,47 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * mounts - what is served where: the built-in mounts, and the stored ones in memory.
- *
- * KIND_MOUNT body: {path, type, version, accessor, uuid, description}.
- */
+/* mounts - the mirror of all mounts, and its changes. */
+#include "mounts.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
-#include "kv.h"
-#include "kv_impl.h"
-#include "path.h"
+#include "mount_impl.h"
 #include "readers.h"
-#include "rng.h"
-#include "text.h"
-#include "vault/limits.h"
-
-static const struct mount built_in[] = {
-	{
-         .path = "sys/",
-         .type = "system",
-         .accessor = "system_00000000",
-         .uuid = "",
-         .description = "system endpoints used for control, policy and debugging",
-	 },
-	{
-         .path = "auth/token/",
-         .type = "token",
-         .accessor = "auth_token_00000000",
-         .uuid = "",
-         .description = "token based credentials",
-	 },
-	{
-         .path = "auth/host/",
-         .type = "host",
-         .accessor = "auth_host_00000000",
-         .uuid = "",
-         .description = "hosts with their agents",
-	 },
-};
 
 struct mounts {
-	struct mount **at; /* each with its strings in one allocation */
+	struct mount **at; /* in order of path; each with its texts in one allocation */
 	size_t n, cap;
 	int64_t unsealed_ms; /* boot clock */
 };
@@ -56,10 +25,25 @@ static const char *take(char **p, const char *s)
 	return out;
 }
 
-static struct mount *mount_new(const struct mount *from)
+static struct mount_packed take_packed(char **p, const struct mount_packed *k)
 {
-	size_t n = strlen(from->path) + strlen(from->type) + strlen(from->accessor) +
-	           strlen(from->uuid) + strlen(from->description) + 5;
+	struct mount_packed out = { NULL, k->n };
+
+	if (k->n > 0) {
+		memcpy(*p, k->p, k->n);
+		out.p = (const unsigned char *)*p;
+		*p += k->n;
+	}
+	return out;
+}
+
+static struct mount *mount_dup(const struct mount *from)
+{
+	const struct mount_config *k = &from->config;
+	size_t n = strlen(from->path) + strlen(from->type) + strlen(from->engine) +
+	           strlen(from->accessor) + strlen(from->uuid) +
+	           strlen(from->description) + strlen(k->listing) +
+	           strlen(k->token_type) + 8 + from->options.n + k->lists.n;
 	struct mount *m = malloc(sizeof(*m) + n);
 	char *p = (char *)(m + 1);
 
@@ -68,37 +52,141 @@ static struct mount *mount_new(const struct mount *from)
 	*m = *from;
 	m->path = take(&p, from->path);
 	m->type = take(&p, from->type);
+	m->engine = take(&p, from->engine);
 	m->accessor = take(&p, from->accessor);
 	m->uuid = take(&p, from->uuid);
 	m->description = take(&p, from->description);
+	m->config.listing = take(&p, k->listing);
+	m->config.token_type = take(&p, k->token_type);
+	m->options = take_packed(&p, &from->options);
+	m->config.lists = take_packed(&p, &k->lists);
 	return m;
 }
 
-static int mirror_add(struct mounts *ms, const struct mount *from, struct err *e)
+/* The first mount whose path is not before ${path}. */
+static size_t place_of(const struct mounts *ms, const char *path)
 {
-	struct mount *m;
+	size_t lo = 0, hi = ms->n;
 
-	if (ms->n == ms->cap) {
-		size_t cap = ms->cap > 0 ? ms->cap * 2 : 8;
-		struct mount **at = realloc(ms->at, cap * sizeof(struct mount *));
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
 
-		if (at == NULL)
-			return err_set(e, ERR_NOMEM, "out of memory");
-		ms->at = at;
-		ms->cap = cap;
+		if (strcmp(ms->at[mid]->path, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	if ((m = mount_new(from)) == NULL)
+	return lo;
+}
+
+static int reserve(struct mounts *ms, struct err *e)
+{
+	size_t cap = ms->cap > 0 ? ms->cap * 2 : 16;
+	struct mount **at;
+
+	if (ms->n < ms->cap)
+		return ERR_OK;
+	if ((at = realloc(ms->at, cap * sizeof(struct mount *))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	ms->at[ms->n++] = m;
+	ms->at = at;
+	ms->cap = cap;
 	return ERR_OK;
 }
 
-static void drop_last(void *arg)
+/* There is room: reserved, or left by one that was taken out. */
+static void put_in(struct mounts *ms, struct mount *m)
 {
-	struct core *c = arg;
+	size_t i = place_of(ms, m->path);
 
-	if (c->mounts != NULL && c->mounts->n > 0)
-		free(c->mounts->at[--c->mounts->n]);
+	memmove(ms->at + i + 1, ms->at + i, (ms->n - i) * sizeof(struct mount *));
+	ms->at[i] = m;
+	ms->n++;
+}
+
+static void take_out(struct mounts *ms, const struct mount *m)
+{
+	for (size_t i = 0; i < ms->n; i++) {
+		if (ms->at[i] != m)
+			continue;
+		ms->n--;
+		memmove(ms->at + i, ms->at + i + 1, (ms->n - i) * sizeof(struct mount *));
+		return;
+	}
+}
+
+/* One change of the mirror: NULL for what was not there before, or is not after it. */
+struct change {
+	struct core *c;
+	struct mount *before, *after;
+};
+
+static void change_undo(void *arg)
+{
+	struct change *ch = arg;
+	struct mounts *ms = ch->c->mounts;
+
+	if (ch->after != NULL)
+		take_out(ms, ch->after);
+	if (ch->before != NULL)
+		put_in(ms, ch->before);
+	free(ch->after);
+	free(ch);
+}
+
+/* The mirror may be gone by now: the vault may have been sealed in the same batch. */
+static void change_done(void *arg)
+{
+	struct change *ch = arg;
+
+	free(ch->before);
+	free(ch);
+}
+
+static int change(struct core *c, const struct mount *before, const struct mount *after,
+                  struct err *e)
+{
+	struct change *ch = calloc(1, sizeof(*ch));
+	int rc = reserve(c->mounts, e);
+
+	if (ch != NULL && after != NULL)
+		ch->after = mount_dup(after);
+	if (rc != ERR_OK || ch == NULL || (after != NULL && ch->after == NULL)) {
+		if (ch != NULL)
+			free(ch->after);
+		free(ch);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	ch->c = c;
+	ch->before = (struct mount *)(uintptr_t)before;
+	if (before != NULL)
+		take_out(c->mounts, before);
+	if (after != NULL)
+		put_in(c->mounts, ch->after);
+	core_undo(c, change_undo, ch);
+	core_after_commit(c, change_done, ch);
+	return ERR_OK;
+}
+
+int mounts_add(struct core *c, struct arena *a, const struct mount *m, struct err *e)
+{
+	int rc = mount_store(c, a, m, e);
+
+	return rc == ERR_OK ? change(c, NULL, m, e) : rc;
+}
+
+int mounts_replace(struct core *c, struct arena *a, const struct mount *old,
+                   const struct mount *m, struct err *e)
+{
+	int rc = mount_store(c, a, m, e);
+
+	return rc == ERR_OK ? change(c, old, m, e) : rc;
+}
+
+int mounts_remove(struct core *c, struct arena *a, const struct mount *m, struct err *e)
+{
+	int rc = mount_unstore(c, a, m, e);
+
+	return rc == ERR_OK ? change(c, m, NULL, e) : rc;
 }
 
 struct load {
@@ -106,32 +194,50 @@ struct load {
 	struct arena *a;
 };
 
+static int load_mount(struct core *c, const struct mount *m, struct err *e)
+{
+	struct mount *copy;
+	int rc = reserve(c->mounts, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if ((copy = mount_dup(m)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	put_in(c->mounts, copy);
+	return ERR_OK;
+}
+
+/* A row of a built-in mount takes its place. */
 static int load_one(void *ctx, struct store_object *o, struct err *e)
 {
 	struct load *l = ctx;
-	struct mount m = {
-		.path = value_cstr_or(l->a, o->body, "path", ""),
-		.type = value_cstr_or(l->a, o->body, "type", ""),
-		.kv_version = (int)value_int_or(o->body, "version", 0),
-		.accessor = value_cstr_or(l->a, o->body, "accessor", ""),
-		.uuid = value_cstr_or(l->a, o->body, "uuid", ""),
-		.description = value_cstr_or(l->a, o->body, "description", ""),
-	};
+	struct mount *old;
+	struct mount m;
+	int rc = mount_read(l->a, o, &m, e);
 
-	memcpy(m.id, o->id, sizeof(m.id));
-	return mirror_add(l->c->mounts, &m, e);
+	if (rc != ERR_OK)
+		return rc;
+	old = (struct mount *)(uintptr_t)mounts_by_id(l->c, m.id);
+	if (old != NULL) {
+		take_out(l->c->mounts, old);
+		free(old);
+	}
+	return load_mount(l->c, &m, e);
 }
 
 int mounts_load(struct core *c, struct err *e)
 {
 	AUTO_ARENA a = arena_new((size_t)16 * 1024 * 1024);
 	struct load l = { c, a };
-	int rc;
+	int rc = ERR_OK;
 
 	if (a == NULL || (c->mounts = calloc(1, sizeof(*c->mounts))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	c->mounts->unsealed_ms = c->boot_ms;
-	rc = store_each(c, a, KIND_MOUNT, NULL, 0, 0, load_one, &l, e);
+	for (size_t i = 0; rc == ERR_OK && i < mount_built_ins_n; i++)
+		rc = load_mount(c, &mount_built_ins[i], e);
+	if (rc == ERR_OK)
+		rc = store_each(c, a, KIND_MOUNT, NULL, 0, 0, load_one, &l, e);
 	if (rc != ERR_OK)
 		mounts_free(c);
 	return rc;
@@ -156,108 +262,58 @@ int64_t mounts_unsealed_ms(const struct core *c)
 	return c->mounts != NULL ? c->mounts->unsealed_ms : 0;
 }
 
-static void consider(const struct mount *m, const char *path, const struct mount **best)
+static bool serves(const struct mount *m, const char *path)
 {
-	size_t n = strlen(m->path);
+	return strncmp(m->path, path, strlen(m->path)) == 0;
+}
 
-	if (strncmp(path, m->path, n) == 0 &&
-	    (*best == NULL || n > strlen((*best)->path)))
-		*best = m;
+/* The one that sorts last of those not behind ${path}: between a mount's path and a path
+ * below it there is none but mounts below it, and there are no such. */
+static const struct mount *match_loaded(const struct mounts *ms, const char *path)
+{
+	size_t i = place_of(ms, path);
+
+	if (i < ms->n && strcmp(ms->at[i]->path, path) == 0)
+		return ms->at[i];
+	return i > 0 && serves(ms->at[i - 1], path) ? ms->at[i - 1] : NULL;
+}
+
+static const struct mount *match_built_in(const char *path)
+{
+	for (size_t i = 0; i < mount_built_ins_n; i++)
+		if (serves(&mount_built_ins[i], path))
+			return &mount_built_ins[i];
+	return NULL;
 }
 
 const struct mount *mounts_match(struct core *c, const char *path, const char **rest)
 {
-	const struct mount *best = NULL;
+	const struct mount *m = c->mounts != NULL ? match_loaded(c->mounts, path)
+	                                          : match_built_in(path);
 
-	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
-		consider(&built_in[i], path, &best);
-	for (size_t i = 0; c->mounts != NULL && i < c->mounts->n; i++)
-		consider(c->mounts->at[i], path, &best);
-	if (best != NULL)
-		*rest = path + strlen(best->path);
-	return best;
+	if (m != NULL)
+		*rest = path + strlen(m->path);
+	return m;
+}
+
+const struct mount *mounts_at(struct core *c, const char *path)
+{
+	const char *rest;
+	const struct mount *m = mounts_match(c, path, &rest);
+
+	return m != NULL && *rest == '\0' ? m : NULL;
 }
 
 void mounts_each(struct core *c, void (*fn)(void *ctx, const struct mount *m), void *ctx)
 {
-	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
-		fn(ctx, &built_in[i]);
 	for (size_t i = 0; c->mounts != NULL && i < c->mounts->n; i++)
 		fn(ctx, c->mounts->at[i]);
 }
 
-const struct mount *mounts_by_id(struct core *c, const unsigned char id[16])
+const struct mount *mounts_by_id(struct core *c, const unsigned char id[MOUNT_ID])
 {
 	for (size_t i = 0; c->mounts != NULL && i < c->mounts->n; i++)
-		if (memcmp(c->mounts->at[i]->id, id, 16) == 0)
+		if (memcmp(c->mounts->at[i]->id, id, MOUNT_ID) == 0)
 			return c->mounts->at[i];
 	return NULL;
-}
-
-static int check_new_path(struct core *c, const char *path, struct err *e)
-{
-	size_t n = strlen(path);
-	const char *rest;
-	const struct mount *m;
-	int rc = path_check(path, n, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (n < 2 || path[n - 1] != '/')
-		return err_set(e, ERR_INVALID, "mount path must end in '/'");
-	if (strncmp(path, "auth/", 5) == 0 || strncmp(path, "sys/", 4) == 0)
-		return err_set(e, ERR_DENIED, "cannot mount \"%.*s\"",
-		               (int)strcspn(path, "/") + 1, path);
-	m = mounts_match(c, path, &rest);
-	for (size_t i = 0; m == NULL && i < c->mounts->n; i++)
-		if (strncmp(c->mounts->at[i]->path, path, n) == 0)
-			m = c->mounts->at[i];
-	if (m != NULL)
-		return err_set(e, ERR_INVALID, "path is already in use at %.100s",
-		               m->path);
-	return ERR_OK;
-}
-
-static int store_mount(struct core *c, const struct mount *m, struct err *e)
-{
-	AUTO_ARENA a = arena_new(16384);
-	struct store_object o = { .kind = KIND_MOUNT, .id_len = sizeof(m->id) };
-
-	if (a == NULL || (o.body = value_object(a)) == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	memcpy(o.id, m->id, sizeof(m->id));
-	value_set_str(a, o.body, "path", m->path);
-	value_set_str(a, o.body, "type", m->type);
-	value_set_int(a, o.body, "version", m->kv_version);
-	value_set_str(a, o.body, "accessor", m->accessor);
-	value_set_str(a, o.body, "uuid", m->uuid);
-	value_set_str(a, o.body, "description", m->description);
-	return store_put(c, &o, e);
-}
-
-int mounts_create_kv(struct core *c, const char *path, struct err *e)
-{
-	char uuid[37], accessor[16] = "kv_";
-	unsigned char tail[4];
-	struct mount m = {
-		.path = path,
-		.type = "kv",
-		.kv_version = 2,
-		.accessor = accessor,
-		.uuid = uuid,
-		.description = "key/value secret storage",
-	};
-	int rc = check_new_path(c, path, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	rng_uuid4(uuid);
-	rng_bytes(tail, sizeof(tail));
-	text_hex(tail, sizeof(tail), accessor + 3);
-	rng_bytes(m.id, sizeof(m.id));
-	if ((rc = store_mount(c, &m, e)) != ERR_OK ||
-	    (rc = mirror_add(c->mounts, &m, e)) != ERR_OK)
-		return rc;
-	core_undo(c, drop_last, c);
-	return ERR_OK;
 }

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mounts: sys/mounts, sys/auth, tuning, and what clients ask before anything else."""
+import uuid
+
+import pytest
+
+CONFIG = {"default_lease_ttl": 0, "max_lease_ttl": 0, "force_no_cache": False}
+MONTH = 2764800
+
+
+def entry(c, path, kind="mounts"):
+    r = c.get(f"sys/{kind}/{path}")
+    assert r.status == 200, r
+    return r.data
+
+
+@pytest.fixture
+def kv(c):
+    """A KV mount of its own, and its path."""
+    path = "kv-" + uuid.uuid4().hex[:12]
+    assert c.post("sys/mounts/" + path, {"type": "kv-v2"}).status == 204
+    return path
+
+
+def test_always_there(c):
+    r = c.get("sys/mounts")
+    assert r.status == 200
+    assert {k: v["type"] for k, v in r.data.items() if k in ("sys/", "cubbyhole/", "identity/", "secret/")} == \
+        {"sys/": "system", "cubbyhole/": "cubbyhole", "identity/": "identity", "secret/": "kv"}
+    assert r.json["secret/"] == r.data["secret/"], "injected at the top level too"
+    r = c.get("sys/auth")
+    assert r.data["token/"]["type"] == "token" and r.json["token/"] == r.data["token/"]
+    assert r.data["token/"]["config"] == CONFIG | {"token_type": "default-service"}
+    assert not any(k.startswith("auth/") for k in r.data)
+
+
+def test_entry(c):
+    c.post("sys/mounts/team/entry", {
+        "type": "kv", "description": "of a team", "options": {"version": "2"}, "local": True, "seal_wrap": True,
+        "external_entropy_access": True,
+        "config": {"default_lease_ttl": "1h", "max_lease_ttl": 7200, "force_no_cache": True,
+                   "listing_visibility": "hidden", "audit_non_hmac_request_keys": ["a", "b"],
+                   "audit_non_hmac_response_keys": "c,d", "passthrough_request_headers": ["X-A"],
+                   "allowed_response_headers": ["X-B"]}})
+    e = entry(c, "team/entry")
+    assert e.pop("accessor").startswith("kv_") and uuid.UUID(e.pop("uuid"))
+    assert e == {
+        "type": "kv", "description": "of a team", "options": {"version": "2"}, "local": True, "seal_wrap": True,
+        "external_entropy_access": True, "plugin_version": "", "running_plugin_version": "", "running_sha256": "",
+        "deprecation_status": "supported",
+        "config": {"default_lease_ttl": 3600, "max_lease_ttl": 7200, "force_no_cache": True,
+                   "listing_visibility": "hidden", "audit_non_hmac_request_keys": ["a", "b"],
+                   "audit_non_hmac_response_keys": ["c", "d"], "passthrough_request_headers": ["X-A"],
+                   "allowed_response_headers": ["X-B"]}}
+
+
+@pytest.mark.parametrize("body, options", [
+    ({"type": "kv"}, None), ({"type": "kv-v1"}, {"version": "1"}), ({"type": "kv-v2"}, {"version": "2"}),
+    ({"type": "generic"}, {"version": "1"}), ({"type": "kv", "options": {"version": 2}}, {"version": "2"}),
+    ({"type": "kv", "options": {"version": "1", "x": "y"}}, {"version": "1", "x": "y"}),
+    ({"type": "kv", "options": {}}, None), ({"type": "kv", "options": None}, None)])
+def test_kv_by_its_names(c, body, options):
+    path = "alias-" + uuid.uuid4().hex[:8]
+    assert c.post("sys/mounts/" + path, body).status == 204
+    e = entry(c, path)
+    assert e["type"] == "kv"
+    assert e["options"] == options or (options and dict(sorted(e["options"].items())) == options)
+
+
+def test_what_the_clients_send(c):
+    """`vault secrets enable` and `vault auth enable`, as they go over the wire."""
+    body = {"type": "kv", "description": "", "options": {"version": "2"}, "local": False, "seal_wrap": False,
+            "external_entropy_access": False,
+            "config": {"options": None, "default_lease_ttl": "", "max_lease_ttl": "", "force_no_cache": False}}
+    r = c.request("POST", "sys/mounts/cli-kv", body)
+    assert (r.status, r.raw) == (204, b"")
+    assert entry(c, "cli-kv")["config"] == CONFIG
+    body["type"] = "approle"
+    body["options"] = None
+    assert c.post("sys/auth/cli-approle", body).status == 204
+    assert entry(c, "cli-approle", "auth")["config"] == CONFIG | {"token_type": "default-service"}
+
+
+@pytest.mark.parametrize("path, body, status, error", [
+    ("x", {}, 400, "backend type must be specified as a string"),
+    ("x", {"type": ""}, 400, "backend type must be specified as a string"),
+    ("x", {"type": ["kv"]}, 400, "backend type must be specified as a string"),
+    ("x", {"type": "database"}, 400, "plugin not found in the catalog: database"),
+    ("x", {"type": "approle"}, 400, "plugin not found in the catalog: approle"),
+    ("secret", {"type": "kv"}, 400, "path is already in use at secret/"),
+    ("secret/below", {"type": "kv"}, 400, "path is already in use at secret/"),
+    ("sys", {"type": "kv"}, 403, 'cannot mount "sys/"'),
+    ("sys/x", {"type": "kv"}, 403, 'cannot mount "sys/x/"'),
+    ("auth", {"type": "kv"}, 403, 'cannot mount "auth/"'),
+    ("auth/x", {"type": "kv"}, 403, 'cannot mount "auth/x/"'),
+    ("cubbyhole", {"type": "kv"}, 403, 'cannot mount "cubbyhole/"'),
+    ("identity", {"type": "kv"}, 403, 'cannot mount "identity/"'),
+    ("audit", {"type": "kv"}, 403, 'cannot mount "audit/"'),
+    ("x", {"type": "sys"}, 403, 'mount type of "sys" is not mountable'),
+    ("x", {"type": "cubbyhole"}, 403, 'mount type of "cubbyhole" is not mountable'),
+    ("x", {"type": "identity"}, 403, 'mount type of "identity" is not mountable'),
+    ("X", {"type": "kv"}, 400, "mount path must be in lower case"),
+    ("x", {"type": "kv", "options": {"version": "3"}}, 400, "invalid version provided: 3"),
+    ("x", {"type": "kv", "config": {"default_lease_ttl": "2h", "max_lease_ttl": "1h"}}, 400,
+     "given default lease TTL greater than given max lease TTL"),
+    ("x", {"type": "kv", "config": {"default_lease_ttl": "2764801s"}}, 400,
+     "given default lease TTL greater than system max lease TTL of 2764800"),
+    ("x", {"type": "kv", "config": {"max_lease_ttl": "soon"}}, 400, "unable to parse max TTL: a duration is needed"),
+    ("x", {"type": "kv", "config": {"listing_visibility": "loud"}}, 400, "invalid listing_visibility"),
+    ("x", {"type": "kv", "config": {"token_type": "batch"}}, 400, "'token_type' can only be modified on auth mounts"),
+])
+def test_refused(c, path, body, status, error):
+    before = set(c.get("sys/mounts").data)
+    r = c.post("sys/mounts/" + path, body)
+    assert (r.status, r.errors) == (status, [error])
+    assert set(c.get("sys/mounts").data) == before
+
+
+@pytest.mark.parametrize("path, body, error", [
+    ("x", {}, "backend type must be specified as a string"),
+    ("x", {"type": "kv"}, "plugin not found in the catalog: kv"),
+    ("x", {"type": "ldap"}, "plugin not found in the catalog: ldap"),
+    ("x", {"type": "token"}, "token credential backend cannot be instantiated"),
+    ("token", {"type": "approle"}, "path is already in use at token/"),
+    ("token/x", {"type": "approle"}, "path is already in use at token/"),
+    ("x", {"type": "approle", "config": {"token_type": "odd"}}, "invalid token_type"),
+    ("x", {"type": "cert", "config": {"user_lockout_config": {"lockout_threshold": 3}}},
+     'tuning of user lockout configuration for auth type "cert" not allowed'),
+])
+def test_auth_refused(c, path, body, error):
+    r = c.post("sys/auth/" + path, body)
+    assert (r.status, r.errors) == (400, [error])
+
+
+def test_no_mount_inside_another(c):
+    assert c.post("sys/mounts/nest/a/b", {"type": "kv"}).status == 204
+    r = c.post("sys/mounts/nest", {"type": "kv"})
+    assert (r.status, r.errors) == (400, ["existing mount at nest/a/b/"])
+    r = c.post("sys/mounts/nest/a/b/c", {"type": "kv"})
+    assert (r.status, r.errors) == (400, ["path is already in use at nest/a/b/"])
+    assert c.post("sys/mounts/nest/a/bb", {"type": "kv"}).status == 204, "a name that begins alike"
+    assert c.post("sys/mounts/nest/a/b.", {"type": "kv-v2"}).status == 204
+    assert c.post("nest/a/b./data/x", {"data": {"n": 1}}).status == 200
+    assert c.get("nest/a/b./data/x").data["data"] == {"n": 1}
+
+
+def test_none_there(c):
+    r = c.get("sys/mounts/none/there")
+    assert (r.status, r.errors) == (400, ["No secret engine mount at none/there/"])
+    r = c.get("sys/auth/none")
+    assert (r.status, r.errors) == (400, ["No auth engine at none/"])
+    for path in ("sys/mounts/none/tune", "sys/auth/none/tune"):
+        name = "auth/none/" if "auth" in path else "none/"
+        r = c.get(path)
+        assert (r.status, r.errors) == (400, [f'cannot fetch sysview for path "{name}"'])
+        r = c.post(path, {"description": "x"})
+        assert (r.status, r.errors) == (400, [f'tune of path "{name}" failed: no mount entry found'])
+    r = c.get("none/x")
+    assert (r.status, r.errors) == (404, ['no handler for route "none/x". route entry not found.'])
+
+
+def test_tune_reads_what_holds(c, kv):
+    r = c.get(f"sys/mounts/{kv}/tune")
+    assert r.status == 200
+    assert r.data == {"default_lease_ttl": MONTH, "max_lease_ttl": MONTH, "force_no_cache": False, "description": "",
+                      "options": {"version": "2"}}
+    assert r.json["default_lease_ttl"] == MONTH
+    r = c.get("sys/auth/token/tune")
+    assert r.data["token_type"] == "default-service" and r.data["options"] is None
+    assert c.get("sys/mounts/auth/token/tune").data == r.data
+
+
+def test_tune(c, kv):
+    tune = f"sys/mounts/{kv}/tune"
+    r = c.post(tune, {"default_lease_ttl": "1h", "max_lease_ttl": "24h", "description": "tuned",
+                      "listing_visibility": "unauth", "audit_non_hmac_request_keys": ["k"], "options": {"a": "b"}})
+    assert (r.status, r.raw) == (204, b"")
+    e = entry(c, kv)
+    assert e["description"] == "tuned" and e["options"] == {"a": "b", "version": "2"}
+    assert e["config"] == {"default_lease_ttl": 3600, "max_lease_ttl": 86400, "force_no_cache": False,
+                           "listing_visibility": "unauth", "audit_non_hmac_request_keys": ["k"]}
+    assert c.post(tune, {"max_lease_ttl": "", "default_lease_ttl": None}).status == 204
+    assert entry(c, kv)["config"]["max_lease_ttl"] == 86400, "empty changes nothing"
+    assert c.post(tune, {"max_lease_ttl": "system", "default_lease_ttl": "system", "listing_visibility": "",
+                         "audit_non_hmac_request_keys": [], "options": {"a": ""}}).status == 204
+    e = entry(c, kv)
+    assert (e["config"], e["options"], e["description"]) == (CONFIG, {"version": "2"}, "tuned")
+    r = c.post(tune, {"default_lease_ttl": "2h", "max_lease_ttl": "1h"})
+    assert (r.status, r.errors) == (400, ["given default lease TTL greater than given max lease TTL"])
+    assert entry(c, kv)["config"] == CONFIG
+    assert c.post(tune, {"max_lease_ttl": "1h"}).status == 204
+    assert c.get(tune).data["default_lease_ttl"] == 3600, "never longer than the longest"
+
+
+def test_tune_of_what_is_kept(c):
+    for path in ("sys", "cubbyhole", "identity"):
+        r = c.post(f"sys/mounts/{path}/tune", {"description": "x"})
+        assert (r.status, r.errors) == (400, [f'cannot tune "{path}/"'])
+        assert c.get(f"sys/mounts/{path}/tune").status == 200
+    r = c.post("sys/auth/token/tune", {"token_type": "batch"})
+    assert r.status == 400 and "'token_type' cannot be set" in r.errors[0]
+
+
+def test_tune_of_an_auth_method(c):
+    assert c.post("sys/auth/tuned", {"type": "userpass"}).status == 204
+    assert c.post("sys/auth/tuned/tune", {"token_type": "batch", "user_lockout_config": {
+        "lockout_threshold": "3", "lockout_duration": "10m", "lockout_counter_reset_duration": 60,
+        "lockout_disable": False}}).status == 204
+    want = {"lockout_threshold": 3, "lockout_duration": 600, "lockout_counter_reset_duration": 60, "lockout_disable": False}
+    assert entry(c, "tuned", "auth")["config"] == CONFIG | {"token_type": "batch", "user_lockout_config": want}
+    assert c.get("sys/auth/tuned/tune").data["user_lockout_config"] == want
+    assert c.post("sys/mounts/auth/tuned/tune", {"token_type": "default-service"}).status == 204
+    assert c.get("sys/auth/tuned/tune").data["token_type"] == "default-service"
+
+
+def test_version_by_tune(c):
+    assert c.post("sys/mounts/up", {"type": "kv"}).status == 204
+    tune = "sys/mounts/up/tune"
+    assert c.post(tune, {"options": {"version": "1"}}).status == 204
+    r = c.post(tune, {"options": {"version": "2"}})
+    assert r.status == 200 and r.json["warnings"] == [
+        "Upgrading mount from version 1 to version 2. This mount will be unavailable for a brief period and will resume "
+        "service shortly."]
+    assert entry(c, "up")["options"] == {"version": "2"}
+    r = c.post(tune, {"options": {"version": "1"}})
+    assert (r.status, r.errors) == (400, ["cannot downgrade mount from version 2"])
+    assert c.post(tune, {"options": {"version": "2"}}).status == 204
+    assert entry(c, "up")["options"] == {"version": "2"}
