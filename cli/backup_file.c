@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sha256.h"
+
 static const char magic[8] = { 'V', 'L', 'T', 'B', 'K', 'U', 'P', '1' };
 static const char label[] = "vault/backup/v1"; /* with its NUL */
 
@@ -98,23 +100,23 @@ int backup_file_copy(struct backup_file *b, int fd, struct err *e)
 {
 	const unsigned char *want = bytes_of(b->manifest, "image_sha256", 32);
 	unsigned char buf[64 * 1024], got[32];
-	crypto_hash_sha256_state hash;
+	struct sha256 hash;
 	int64_t total = 0;
 	size_t n;
 	int rc;
 
-	crypto_hash_sha256_init(&hash);
+	sha256_start(&hash);
 	if (fseek(b->f, (long)BACKUP_HEADER, SEEK_SET) != 0)
 		return err_sys(e, ERR_IO, errno, "reading the backup");
 	while ((n = fread(buf, 1, sizeof(buf), b->f)) > 0) {
-		crypto_hash_sha256_update(&hash, buf, n);
+		sha256_add(&hash, buf, n);
 		total += (int64_t)n;
 		if (fd >= 0 && (rc = write_all(fd, buf, n, e)) != ERR_OK)
 			return rc;
 	}
 	if (ferror(b->f))
 		return err_set(e, ERR_IO, "reading the backup failed");
-	crypto_hash_sha256_final(&hash, got);
+	sha256_end(&hash, got);
 	if (total != b->image_size)
 		return damaged(e, total < b->image_size ? "its end is missing"
 		                                        : "it is too long");

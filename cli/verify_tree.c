@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify_tree.h"
 
-#include <sodium.h>
 #include <string.h>
+
+#include "sha256.h"
 
 static void join(const struct vtree_part *left, struct vtree_part *right)
 {
 	static const unsigned char one = 0x01;
-	crypto_hash_sha256_state st;
+	struct sha256 st;
 
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, &one, 1);
-	crypto_hash_sha256_update(&st, left->hash, 32);
-	crypto_hash_sha256_update(&st, right->hash, 32);
-	crypto_hash_sha256_final(&st, right->hash);
+	sha256_start(&st);
+	sha256_add(&st, &one, 1);
+	sha256_add(&st, left->hash, 32);
+	sha256_add(&st, right->hash, 32);
+	sha256_end(&st, right->hash);
 	right->leaves += left->leaves;
 }
 
@@ -37,7 +38,7 @@ void vtree_root(const struct vtree *t, unsigned char out[32])
 	struct vtree_part all;
 
 	if (t->depth == 0) {
-		crypto_hash_sha256(out, NULL, 0);
+		sha256_of(out, NULL, 0);
 		return;
 	}
 	all = t->part[t->depth - 1];
@@ -50,24 +51,24 @@ void vtree_record_leaf(uint64_t index, const unsigned char digest[32],
                        const unsigned char *envelope, size_t n, unsigned char out[32])
 {
 	unsigned char head[9] = { 0 };
-	crypto_hash_sha256_state st;
+	struct sha256 st;
 
 	for (int i = 8; i > 0; i--, index >>= 8)
 		head[i] = (unsigned char)(index & 0xff);
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, head, sizeof(head));
-	crypto_hash_sha256_update(&st, digest, 32);
-	crypto_hash_sha256_update(&st, envelope, n);
-	crypto_hash_sha256_final(&st, out);
+	sha256_start(&st);
+	sha256_add(&st, head, sizeof(head));
+	sha256_add(&st, digest, 32);
+	sha256_add(&st, envelope, n);
+	sha256_end(&st, out);
 }
 
 void vtree_record_digest(const unsigned char salt[16], const unsigned char *record,
                          size_t n, unsigned char out[32])
 {
-	crypto_hash_sha256_state st;
+	struct sha256 st;
 
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, salt, 16);
-	crypto_hash_sha256_update(&st, record, n);
-	crypto_hash_sha256_final(&st, out);
+	sha256_start(&st);
+	sha256_add(&st, salt, 16);
+	sha256_add(&st, record, n);
+	sha256_end(&st, out);
 }

@@ -9,6 +9,7 @@ function(vault_dependency name module minimum)
 endfunction()
 
 vault_dependency(sodium libsodium 1.0.18)
+vault_dependency(nettle nettle 3.7)
 vault_dependency(microhttpd libmicrohttpd 0.9.75)
 vault_dependency(sqlite3 sqlite3 3.40)
 vault_dependency(curl libcurl 7.88)

@@ -4,20 +4,22 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sha256.h"
+
 void merkle_empty(unsigned char out[32])
 {
-	crypto_hash_sha256(out, NULL, 0);
+	sha256_of(out, NULL, 0);
 }
 
 void merkle_leaf(const void *p, size_t n, unsigned char out[32])
 {
 	static const unsigned char prefix = 0x00;
-	crypto_hash_sha256_state st;
+	struct sha256 st;
 
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, &prefix, 1);
-	crypto_hash_sha256_update(&st, p, n);
-	crypto_hash_sha256_final(&st, out);
+	sha256_start(&st);
+	sha256_add(&st, &prefix, 1);
+	sha256_add(&st, p, n);
+	sha256_end(&st, out);
 }
 
 void merkle_node(const unsigned char l[32], const unsigned char r[32],
@@ -28,7 +30,7 @@ void merkle_node(const unsigned char l[32], const unsigned char r[32],
 	both[0] = 0x01;
 	memcpy(both + 1, l, MERKLE_HASH);
 	memcpy(both + 1 + MERKLE_HASH, r, MERKLE_HASH);
-	crypto_hash_sha256(out, both, sizeof(both));
+	sha256_of(out, both, sizeof(both));
 }
 
 static unsigned low_zeros(uint64_t n)

@@ -11,6 +11,7 @@
 #include "keyring.h"
 #include "mutant.h"
 #include "rng.h"
+#include "sha256.h"
 
 #define INDEX_BYTES  8u
 #define DIGEST_BYTES 32u
@@ -117,15 +118,15 @@ void audit_leaf(int64_t index, const unsigned char digest[32],
                 const unsigned char *envelope, size_t n, unsigned char out[32])
 {
 	unsigned char head[LEAF_HEAD];
-	crypto_hash_sha256_state st;
+	struct sha256 st;
 
 	head[0] = 0x00;
 	put_u64(head + 1, (uint64_t)index);
 	memcpy(head + 1 + INDEX_BYTES, digest, DIGEST_BYTES);
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, head, sizeof(head));
-	crypto_hash_sha256_update(&st, envelope, n);
-	crypto_hash_sha256_final(&st, out);
+	sha256_start(&st);
+	sha256_add(&st, head, sizeof(head));
+	sha256_add(&st, envelope, n);
+	sha256_end(&st, out);
 }
 
 static void row_aad(const struct core *c, int64_t index, struct aad *aad)
@@ -165,7 +166,7 @@ int audit_row_open(struct core *c, const struct audit_row *row, const unsigned c
 		return err_set(e, ERR_INTEGRITY, "audit record %lld does not open",
 		               (long long)row->index);
 	*len = row->n - ENVELOPE_OVERHEAD;
-	crypto_hash_sha256(digest, p, *len);
+	sha256_of(digest, p, *len);
 	if (memcmp(digest, row->digest, sizeof(digest)) != 0)
 		return err_set(e, ERR_INTEGRITY,
 		               "audit record %lld does not match its digest",
@@ -225,7 +226,7 @@ static int chain(struct core *c, const struct audit_record *r, struct err *e)
 	rng_bytes(plain, AUDIT_SALT);
 	n = AUDIT_SALT +
 	    audit_record_encode(r, c->now_ms, c->boot_ms, plain + AUDIT_SALT);
-	crypto_hash_sha256(p, plain, n);
+	sha256_of(p, plain, n);
 	row_aad(c, index, &aad);
 	envelope_seal(keyring_key(c->keys, KEY_AUDIT), AUDIT_TERM, SEAL_AUDIT, &aad,
 	              plain, n, envelope);

@@ -18,6 +18,7 @@
 #include "db.h"
 #include "merkle.h"
 #include "rng.h"
+#include "sha256.h"
 #include "store_row.h"
 #include "text.h"
 
@@ -40,7 +41,7 @@ struct backup {
 	char checkpoint[1024];
 	int dirfd, in, out;
 	int64_t at;
-	crypto_hash_sha256_state image, whole;
+	struct sha256 image, whole;
 	unsigned char written[32]; /* digest of what was written */
 	struct backup_result result;
 	bool done;
@@ -139,8 +140,8 @@ static int read_back(struct backup *b, struct err *e)
 	if (n > 0) {
 		size_t skip = b->at == 0 ? BACKUP_HEADER : 0;
 
-		(void)crypto_hash_sha256_update(&b->whole, buf, (size_t)n);
-		(void)crypto_hash_sha256_update(&b->image, buf + skip, (size_t)n - skip);
+		sha256_add(&b->whole, buf, (size_t)n);
+		sha256_add(&b->image, buf + skip, (size_t)n - skip);
 		b->at += n;
 	}
 	free(buf);
@@ -148,8 +149,8 @@ static int read_back(struct backup *b, struct err *e)
 		return system_error(e, "reading the backup");
 	if (n > 0)
 		return ERR_OK;
-	(void)crypto_hash_sha256_final(&b->image, digest);
-	(void)crypto_hash_sha256_final(&b->whole, b->result.sha256);
+	sha256_end(&b->image, digest);
+	sha256_end(&b->whole, b->result.sha256);
 	if (b->at != b->result.size ||
 	    memcmp(digest, b->m.image_sha256, sizeof(digest)) != 0)
 		return bad_copy(e, "the file does not hold what was written");
@@ -161,7 +162,7 @@ static int finish_file(struct backup *b, struct err *e)
 	unsigned char header[BACKUP_HEADER];
 	int rc;
 
-	(void)crypto_hash_sha256_final(&b->image, b->m.image_sha256);
+	sha256_end(&b->image, b->m.image_sha256);
 	b->m.image_size = b->at;
 	b->result.size = b->at + BACKUP_HEADER;
 	if ((rc = backup_header(b->c, &b->m, header, e)) != ERR_OK ||
@@ -169,8 +170,8 @@ static int finish_file(struct backup *b, struct err *e)
 		return rc;
 	if (fsync(b->out) != 0)
 		return system_error(e, "syncing the backup");
-	(void)crypto_hash_sha256_init(&b->image);
-	(void)crypto_hash_sha256_init(&b->whole);
+	sha256_start(&b->image);
+	sha256_start(&b->whole);
 	b->at = 0;
 	b->phase = read_back;
 	return ERR_OK;
@@ -188,7 +189,7 @@ static int write_image(struct backup *b, struct err *e)
 	if (n < 0)
 		rc = system_error(e, "reading the copy");
 	if (n > 0) {
-		(void)crypto_hash_sha256_update(&b->image, buf, (size_t)n);
+		sha256_add(&b->image, buf, (size_t)n);
 		rc = write_all(b->out, buf, (size_t)n, b->at + BACKUP_HEADER, e);
 		/* Start writing now, so that the sync at the end finds little to do. */
 		(void)sync_file_range(b->out, b->at + BACKUP_HEADER, n,
@@ -207,7 +208,7 @@ static int begin_file(struct backup *b, struct err *e)
 	                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (b->in < 0 || b->out < 0)
 		return system_error(e, "creating the backup");
-	(void)crypto_hash_sha256_init(&b->image);
+	sha256_start(&b->image);
 	b->at = 0;
 	b->phase = write_image;
 	return ERR_OK;
