@@ -72,7 +72,9 @@ static void reset_outputs(struct req *r)
 	memset(&r->id, 0, sizeof(r->id));
 }
 
-/* The handler, in its savepoint, with the record of what it did. */
+/* The handler, in its savepoint, and the record of what it did.  The record is appended
+ * behind the savepoint, so that a request that writes nothing needs none: what cannot be
+ * recorded ends the batch. */
 static int act_and_record(struct req *r, struct err *e)
 {
 	struct core *c = r->core;
@@ -87,9 +89,8 @@ static int act_and_record(struct req *r, struct err *e)
 		return db_release(c->db, e) == ERR_OK ? REQ_PARKED : (int)e->code;
 	if (rc == ERR_OK) {
 		dispatch_finish(r, ERR_OK);
-		if ((arc = append_record(r, ERR_OK, &r->e)) == ERR_OK)
-			return db_release(c->db, e);
-		rc = arc;
+		rc = db_release(c->db, e);
+		return rc == ERR_OK ? append_record(r, ERR_OK, e) : rc;
 	}
 	if (is_fatal(rc)) {
 		*e = r->e;

@@ -112,10 +112,33 @@ void db_bind_null(struct stmt *st, int at)
 	note_bind(st, sqlite3_bind_null(st->st, at));
 }
 
+static int control(struct db *db, enum db_control which, struct err *e)
+{
+	int rc = sqlite3_step(db->ctl[which]);
+
+	(void)sqlite3_reset(db->ctl[which]);
+	return rc == SQLITE_DONE ? ERR_OK : db_fail(db, rc, control_sql[which], e);
+}
+
+/* A savepoint is opened by the first statement in it that writes: a read costs none. */
+static int open_due_savepoint(struct db *db, struct err *e)
+{
+	int rc = control(db, DB_SAVEPOINT, e);
+
+	if (rc == ERR_OK)
+		db->savepoint_due = false;
+	return rc;
+}
+
 int db_step(struct stmt *st, bool *row, struct err *e)
 {
-	int rc = st->bind_rc != SQLITE_OK ? st->bind_rc : sqlite3_step(st->st);
+	int rc;
 
+	*row = false;
+	if (st->writes && st->db->savepoint_due &&
+	    (rc = open_due_savepoint(st->db, e)) != ERR_OK)
+		return rc;
+	rc = st->bind_rc != SQLITE_OK ? st->bind_rc : sqlite3_step(st->st);
 	*row = rc == SQLITE_ROW;
 	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
 		return ERR_OK;
@@ -185,14 +208,6 @@ bool db_must_stop(const struct db *db)
 
 /* ---- transactions ---- */
 
-static int control(struct db *db, enum db_control which, struct err *e)
-{
-	int rc = sqlite3_step(db->ctl[which]);
-
-	(void)sqlite3_reset(db->ctl[which]);
-	return rc == SQLITE_DONE ? ERR_OK : db_fail(db, rc, control_sql[which], e);
-}
-
 int db_begin(struct db *db, struct err *e)
 {
 	int rc = refuse_stopped(db, e);
@@ -233,6 +248,7 @@ void db_rollback(struct db *db)
 
 	for (int i = 0; i < STMT__COUNT; i++)
 		db_done(&db->st[i]);
+	db->savepoint_due = false;
 	/* Some failures have rolled back by themselves. */
 	if (sqlite3_get_autocommit(db->h) == 0 && control(db, DB_ROLLBACK, &e) != ERR_OK)
 		db->stop = true;
@@ -254,21 +270,28 @@ int db_savepoint(struct db *db, struct err *e)
 {
 	int rc = in_transaction(db, e);
 
-	return rc != ERR_OK ? rc : control(db, DB_SAVEPOINT, e);
+	if (rc == ERR_OK)
+		db->savepoint_due = true;
+	return rc;
 }
 
 int db_release(struct db *db, struct err *e)
 {
 	int rc = in_transaction(db, e);
 
-	return rc != ERR_OK ? rc : control(db, DB_RELEASE, e);
+	if (rc != ERR_OK)
+		return rc;
+	if (!db->savepoint_due)
+		return control(db, DB_RELEASE, e);
+	db->savepoint_due = false;
+	return ERR_OK;
 }
 
 int db_rollback_to(struct db *db, struct err *e)
 {
 	int rc = in_transaction(db, e);
 
-	return rc != ERR_OK ? rc : control(db, DB_BACK, e);
+	return rc != ERR_OK || db->savepoint_due ? rc : control(db, DB_BACK, e);
 }
 
 int db_checkpoint(struct db *db, bool truncate, struct err *e)
@@ -305,6 +328,7 @@ int db_prepare_all(struct db *db, struct err *e)
 	for (int i = 0; i < STMT__COUNT && rc == ERR_OK; i++) {
 		db->st[i].db = db;
 		rc = db_prepare_one(db, stmt_sql[i], &db->st[i].st, e);
+		db->st[i].writes = rc == ERR_OK && !sqlite3_stmt_readonly(db->st[i].st);
 	}
 	for (int i = 0; i < DB__CONTROLS && rc == ERR_OK; i++)
 		rc = db_prepare_one(db, control_sql[i], &db->ctl[i], e);

@@ -14,7 +14,7 @@
 struct stmt {
 	sqlite3_stmt *st;
 	struct db *db;
-	bool used;
+	bool used, writes;
 	int bind_rc;
 };
 
@@ -35,7 +35,8 @@ struct db {
 	enum errcode last; /* class of the newest failure */
 	bool stop;         /* see db_must_stop() */
 	bool read_only;
-	int wal_pages; /* length of the write-ahead log after the newest commit */
+	bool savepoint_due; /* asked for, but nothing was written since */
+	int wal_pages;      /* length of the write-ahead log after the newest commit */
 	int schema;
 };
 
