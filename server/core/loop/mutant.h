@@ -21,6 +21,8 @@ enum mutant {
 	MUTANT_EXPIRED_LIVES,    /* tokens outlive their expiry */
 	MUTANT_JOIN_REUSABLE,    /* a join token works again */
 	MUTANT_TREE_NOT_REWOUND, /* the Merkle tree keeps a record that was rolled back */
+	MUTANT_MIRROR_KEEPS,     /* a row that was deleted lives on in the mirror */
+	MUTANT_MIRROR_EAGER,     /* the mirror takes in what is not committed yet */
 	MUTANT__COUNT
 };
 

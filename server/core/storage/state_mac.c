@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "db.h"
+#include "mirror.h"
 #include "store_row.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -26,6 +27,7 @@ struct store_state {
 	struct state_now mark;  /* at the current savepoint */
 	struct state_now batch; /* at BEGIN */
 	struct arena *scratch;
+	struct mirror *mirror;
 };
 
 static void xor_into(unsigned char *to, const unsigned char *digest)
@@ -153,6 +155,11 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
 struct arena *state_scratch(struct core *c)
 {
 	return c->state->scratch;
+}
+
+struct mirror *state_mirror(const struct core *c)
+{
+	return c->state != NULL ? c->state->mirror : NULL;
 }
 
 /* ---- the sealed head ---- */
@@ -283,6 +290,13 @@ static int load_head(struct core *c, struct state_head *out, struct err *e)
 	return ERR_OK;
 }
 
+static void state_free(struct store_state *s)
+{
+	arena_free(s->scratch);
+	mirror_free(s->mirror);
+	free(s);
+}
+
 static struct store_state *state_new(void)
 {
 	struct store_state *s = calloc(1, sizeof(*s));
@@ -290,8 +304,9 @@ static struct store_state *state_new(void)
 	if (s == NULL)
 		return NULL;
 	s->scratch = arena_new(SCRATCH_MAX);
-	if (s->scratch == NULL) {
-		free(s);
+	s->mirror = mirror_new();
+	if (s->scratch == NULL || s->mirror == NULL) {
+		state_free(s);
 		return NULL;
 	}
 	return s;
@@ -326,8 +341,7 @@ void store_state_free(struct core *c)
 {
 	if (c->state == NULL)
 		return;
-	arena_free(c->state->scratch);
-	free(c->state);
+	state_free(c->state);
 	c->state = NULL;
 }
 
@@ -409,8 +423,10 @@ void store_state_rewind(struct core *c)
 
 void store_state_batch_begin(struct core *c)
 {
-	if (c->state != NULL)
-		c->state->batch = c->state->now;
+	if (c->state == NULL)
+		return;
+	c->state->batch = c->state->now;
+	mirror_batch_begin(c->state->mirror);
 }
 
 void store_state_batch_abort(struct core *c)

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "db.h"
+#include "mirror.h"
 #include "store_row.h"
 #include "text.h"
 
@@ -120,8 +121,8 @@ static int find_row(struct stmt *st, int kind, const void *id, size_t n,
 	return ERR_OK;
 }
 
-int store_get(struct core *c, struct arena *a, enum store_kind kind, const void *id,
-              size_t n, struct store_object *out, struct err *e)
+static int read_object(struct core *c, struct arena *a, enum store_kind kind,
+                       const void *id, size_t n, struct store_object *out, struct err *e)
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_OBJECT_GET);
 	struct store_row row;
@@ -129,13 +130,26 @@ int store_get(struct core *c, struct arena *a, enum store_kind kind, const void 
 	bool found;
 	int rc;
 
-	if ((rc = unsealed(c, e)) != ERR_OK ||
-	    (rc = find_row(st, (int)kind, id, n, &row, &found, e)) != ERR_OK)
+	if ((rc = find_row(st, (int)kind, id, n, &row, &found, e)) != ERR_OK)
 		return rc;
 	if (!found)
 		return err_set(e, ERR_NOENT, "not found");
-	plain = arena_alloc(a, row.sealed_len + 1);
-	return plain != NULL ? open_object(c, a, &row, plain, out, e) : no_memory(e);
+	if ((plain = arena_alloc(a, row.sealed_len + 1)) == NULL)
+		return no_memory(e);
+	if ((rc = open_object(c, a, &row, plain, out, e)) == ERR_OK)
+		mirror_keep(state_mirror(c), &row, plain,
+		            row.sealed_len - ENVELOPE_OVERHEAD);
+	return rc;
+}
+
+int store_get(struct core *c, struct arena *a, enum store_kind kind, const void *id,
+              size_t n, struct store_object *out, struct err *e)
+{
+	int rc = unsealed(c, e);
+
+	if (rc != ERR_OK || mirror_get(state_mirror(c), a, kind, id, n, out))
+		return rc;
+	return read_object(c, a, kind, id, n, out, e);
 }
 
 static struct store_row row_of_object(const struct store_object *o)
@@ -251,6 +265,7 @@ static int write_row(struct core *c, struct store_object *o, struct err *e)
 	bool is_new = o->version == 0;
 	int rc;
 
+	mirror_forget(state_mirror(c), &row);
 	if (!is_new && (rc = digest_current(c, o, before, e)) != ERR_OK)
 		return rc;
 	row.version++;
@@ -285,8 +300,10 @@ int store_delete(struct core *c, const struct store_object *o, struct err *e)
 	struct stmt *st;
 	int rc;
 
-	if ((rc = state_ready(c, e)) != ERR_OK || (rc = check_object(o, e)) != ERR_OK ||
-	    (rc = digest_current(c, o, before, e)) != ERR_OK)
+	if ((rc = state_ready(c, e)) != ERR_OK || (rc = check_object(o, e)) != ERR_OK)
+		return rc;
+	mirror_forget(state_mirror(c), &row);
+	if ((rc = digest_current(c, o, before, e)) != ERR_OK)
 		return rc;
 	st = db_stmt(c->db, STMT_OBJECT_DELETE);
 	db_bind_int(st, 1, row.kind);

@@ -8,6 +8,9 @@
 #include "keyring.h"
 #include "store.h"
 
+struct mirror;
+struct stmt;
+
 /* A row of the table object; pointers are borrowed. */
 struct store_row {
 	int kind;
@@ -64,6 +67,8 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
                            const unsigned char *old, const unsigned char *new);
 /** state_scratch(c): an arena for one call at a time; reset it after use. */
 struct arena *state_scratch(struct core *c);
+/** state_mirror(c): what the store keeps of its rows in memory, or NULL. */
+struct mirror *state_mirror(const struct core *c);
 
 /* The sealed row of kind KIND_CONSISTENCY, opened. */
 struct state_head {
