@@ -29,6 +29,11 @@ struct log_conf {
 	int format;
 	int level;
 };
+struct rate_conf {
+	int64_t per_second[RATE__MAX];
+	int64_t burst[RATE__MAX];
+	bool loopback;
+};
 struct conf {
 	const char *data_dir;
 	struct config_list listen;
@@ -38,6 +43,7 @@ struct conf {
 	struct unseal_conf auto_unseal;
 	struct log_conf log;
 	int64_t body_max;
+	struct rate_conf rate;
 	const char *user;
 	const char *group;
 	bool init_anywhere;
@@ -136,6 +142,39 @@ static const struct config_key log_keys[] = {
 static const struct config_schema log_schema = CONFIG_SCHEMA(struct log_conf, log_keys);
 
 /* clang-format off */
+#define RATE_ROW(name, i)                                                                  \
+	{ name, CONFIG_INT, offsetof(struct rate_conf, per_second[i]), .min = 0,           \
+	  .max = LIMIT_RATE_MAX },                                                         \
+	{ name "_burst", CONFIG_INT, offsetof(struct rate_conf, burst[i]), .min = 1,       \
+	  .max = LIMIT_RATE_BURST_MAX }
+static const struct config_key rate_keys[] = {
+	RATE_ROW("requests", RATE_REQUESTS),
+	RATE_ROW("connections", RATE_CONNECTIONS),
+	RATE_ROW("hosts", RATE_HOSTS),
+	RATE_ROW("token", RATE_TOKEN),
+	RATE_ROW("login", RATE_LOGIN),
+	{ "loopback", CONFIG_BOOL, offsetof(struct rate_conf, loopback), .flags = 0 },
+};
+/* clang-format on */
+static const struct config_schema rate_schema = CONFIG_SCHEMA(struct rate_conf,
+                                                              rate_keys);
+
+/* One address may stand for a building full of clients behind one router, and a burst is
+ * what a restart of all of them looks like. */
+static const struct rate_conf rate_defaults = {
+	.per_second = {[RATE_REQUESTS] = 2000,
+                       [RATE_CONNECTIONS] = 500,
+                       [RATE_HOSTS] = 2000,
+                       [RATE_TOKEN] = 0,
+                       [RATE_LOGIN] = 50 },
+	.burst = { [RATE_REQUESTS] = 10000,
+	               [RATE_CONNECTIONS] = 5000,
+	               [RATE_HOSTS] = 40000,
+	               [RATE_TOKEN] = 1000,
+	               [RATE_LOGIN] = 500},
+};
+
+/* clang-format off */
 static const struct config_key keys[] = {
 	{ "data_dir", CONFIG_STRING, offsetof(struct conf, data_dir), .check = check_absolute },
 	{ "listen", CONFIG_STRINGS, offsetof(struct conf, listen), .check = check_address },
@@ -149,6 +188,7 @@ static const struct config_key keys[] = {
 	{ "log", CONFIG_OBJECT, offsetof(struct conf, log), .sub = &log_schema },
 	{ "body_max", CONFIG_SIZE, offsetof(struct conf, body_max), .min = 1024,
 	  .max = LIMIT_BODY_MAX },
+	{ "rate_limit", CONFIG_OBJECT, offsetof(struct conf, rate), .sub = &rate_schema },
 	{ "user", CONFIG_STRING, offsetof(struct conf, user), .flags = 0 },
 	{ "group", CONFIG_STRING, offsetof(struct conf, group), .flags = 0 },
 	{ "init_anywhere", CONFIG_BOOL, offsetof(struct conf, init_anywhere), .flags = 0 },
@@ -243,6 +283,15 @@ static int check_plain(const struct tls_conf *t, const struct settings *s, struc
 		s->file, t->line, text);
 }
 
+static void take_rates(const struct rate_conf *c, struct settings *s)
+{
+	for (int i = 0; i < RATE__MAX; i++) {
+		s->rate[i].per_second = (unsigned)c->per_second[i];
+		s->rate[i].burst = (unsigned)c->burst[i];
+	}
+	s->rate_loopback = c->loopback;
+}
+
 static int take(const struct conf *c, struct settings *s, struct err *e)
 {
 	int rc;
@@ -264,6 +313,7 @@ static int take(const struct conf *c, struct settings *s, struct err *e)
 	s->log_json = c->log.format == 1;
 	snprintf(s->log_level, sizeof(s->log_level), "%s", levels[c->log.level]);
 	s->body_max = (size_t)c->body_max;
+	take_rates(&c->rate, s);
 	s->init_anywhere = c->init_anywhere;
 	s->net_processes = (unsigned)c->net_processes;
 	return ERR_OK;
@@ -280,6 +330,7 @@ static int load_file(const char *path, struct settings *s, struct err *e)
 		.listen_hosts = "127.0.0.1:8201",
 		.log = { .level = LEVEL_INFO       },
 		.body_max = LIMIT_BODY_DEFAULT,
+		.rate = rate_defaults,
 		.net_processes = 1,
 	};
 	bool found = true;

@@ -19,6 +19,20 @@
 #define SETTINGS_LISTEN_MAX   7
 #define SETTINGS_NET_MAX      8u
 
+/* What is limited in rate; 0 a second is no limit. */
+enum settings_rate {
+	RATE_REQUESTS,    /* on the API listeners, of one address (IPv6: of a /64) */
+	RATE_CONNECTIONS, /* new ones, likewise */
+	RATE_HOSTS,       /* requests on the hosts listener, of one address */
+	RATE_TOKEN,       /* requests with one token */
+	RATE_LOGIN,       /* logins to one account */
+	RATE__MAX
+};
+struct settings_limit {
+	unsigned per_second;
+	unsigned burst;
+};
+
 struct settings {
 	char file[PATH_MAX]; /* empty: none was read */
 	char data_dir[PATH_MAX];
@@ -36,6 +50,8 @@ struct settings {
 	bool log_json;
 	char log_level[8];
 	size_t body_max;
+	struct settings_limit rate[RATE__MAX];
+	bool rate_loopback; /* loopback and the Unix socket are limited too */
 	char user[33];
 	char group[33];
 	bool init_anywhere;

@@ -64,6 +64,18 @@ static int set_auto_key(struct supervisor *s, struct arena *a, struct value *c,
 	return ERR_OK;
 }
 
+/* {requests: {per_second: n, burst: n}}, under the name that the role knows it by */
+static void set_rate(struct supervisor *s, struct arena *a, struct value *c,
+                     const char *name, enum settings_rate which)
+{
+	const struct settings_limit *l = &s->set->rate[which];
+	struct value *v = value_object(a);
+
+	value_set_int(a, v, "per_second", l->per_second);
+	value_set_int(a, v, "burst", l->burst);
+	value_set(c, name, v);
+}
+
 static int core_config(struct supervisor *s, struct arena *a, struct value *c,
                        struct err *e)
 {
@@ -72,6 +84,8 @@ static int core_config(struct supervisor *s, struct arena *a, struct value *c,
 	value_set_str(a, c, "data_dir", s->dir.path);
 	value_set_bool(a, c, "allow_unlocked", s->set->allow_unlocked);
 	value_set_bool(a, c, "init_anywhere", s->set->init_anywhere);
+	set_rate(s, a, c, "rate_token", RATE_TOKEN);
+	set_rate(s, a, c, "rate_login", RATE_LOGIN);
 	if (s->set->dev && !s->core_started) {
 		dev = value_object(a);
 		value_set_str(a, dev, "root_token", s->set->dev_root_token);
@@ -93,6 +107,11 @@ static void net_config(struct supervisor *s, const struct slot *slot,
 	value_set(c, "tls", t != NULL ? t : value_null(a));
 	value_set_str(a, c, "listener", slot->kind == ROLE_NET_HOSTS ? "hosts" : "api");
 	value_set_int(a, c, "body_max", (int64_t)s->set->body_max);
+	set_rate(s, a, c, "rate_requests",
+	         slot->kind == ROLE_NET_HOSTS ? RATE_HOSTS : RATE_REQUESTS);
+	set_rate(s, a, c, "rate_connections",
+	         slot->kind == ROLE_NET_HOSTS ? RATE_HOSTS : RATE_CONNECTIONS);
+	value_set_bool(a, c, "rate_loopback", s->set->rate_loopback);
 	value_set_int(a, c, "workers",
 	              slot->kind == ROLE_NET_HOSTS ? 1 : s->set->net_processes);
 	value_set_int(a, c, "worker", slot->worker);

@@ -23,6 +23,9 @@
 #define LIMIT_CONNECTIONS_HOSTS             16384u
 #define LIMIT_CONNECTIONS_PER_ADDRESS       512u  /* on 8200; loopback is exempt */
 #define LIMIT_CONNECTIONS_PER_ADDRESS_HOSTS 4096u /* on 8201, where NAT is common */
+#define LIMIT_RATE_ENTRIES                  32768u /* clients, tokens, accounts remembered */
+#define LIMIT_RATE_MAX                      1000000u /* a second */
+#define LIMIT_RATE_BURST_MAX                10000000u
 #define LIMIT_WATCH_SECONDS                 60u
 #define LIMIT_FRAME                         (34u * 1024 * 1024) /* payload */
 #define LIMIT_BATCH_REQUESTS                512u

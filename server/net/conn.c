@@ -44,7 +44,8 @@ static void set_address(struct conn *c)
 	}
 	addr_text(sa, len, c->remote);
 	c->loopback = addr_is_loopback(c->address);
-	c->counted = !c->loopback && addr_add(c->net->addresses, c->address);
+	c->counted = (!c->loopback || c->net->rate_loopback) &&
+	             addr_add(c->net->addresses, c->address);
 }
 
 struct conn *conn_new(struct listener *l, struct MHD_Connection *mhd)

@@ -86,14 +86,31 @@ static void too_large(struct conn *c)
 	answer_errors(c, 413, "body too large", "http: request body too large");
 }
 
+/* Milliseconds are what the loop's clock has; a burst is at least as long as one pass. */
+static int64_t take_one(const struct conn *c)
+{
+	const struct net *n = c->net;
+
+	if (c->loopback && !n->rate_loopback)
+		return 0;
+	return rate_take(n->requests, &n->request_rate, c->address, sizeof(c->address),
+	                 n->now * 1000);
+}
+
 bool request_begin(struct conn *c, const char *method)
 {
+	int64_t wait = take_one(c);
+
 	c->body_max = c->net->body_max;
 	if (c->target[0] != '/') {
 		answer_errors(c, 400, "malformed request target",
 		              "malformed request target");
 	} else if (strncmp(c->target, "/v1/", 4) != 0) {
 		answer_errors(c, 404, "path outside /v1/", NULL);
+	} else if (wait > 0) {
+		answer_rate(c, rate_retry_after(wait));
+		/* Its body is not worth reading; without one the connection goes on. */
+		return !c->chunked && announced_length(c) == 0;
 	} else if (!find_method(method, &c->method)) {
 		answer_errors(c, 405, "unknown method", NULL);
 	} else if (takes_body(c) && announced_length(c) > c->body_max) {

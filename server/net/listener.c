@@ -30,11 +30,15 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t
 	unsigned char key[16];
 	char text[INET6_ADDRSTRLEN];
 
-	if (l->is_unix || !addr_key(sa, len, key) || addr_is_loopback(key) ||
-	    addr_count(n->addresses, key) < limit)
+	if (l->is_unix || !addr_key(sa, len, key) ||
+	    (addr_is_loopback(key) && !n->rate_loopback))
+		return MHD_YES;
+	if (addr_count(n->addresses, key) < limit &&
+	    rate_take(n->connected, &n->connection_rate, key, sizeof(key),
+	              n->now * 1000) == 0)
 		return MHD_YES;
 	addr_text(sa, len, text);
-	net_reject(n, text, "too many connections from one address");
+	net_reject(n, text, "too many connections");
 	return MHD_NO;
 }
 

@@ -19,6 +19,7 @@
 #include "err.h"
 #include "frame.h"
 #include "json.h"
+#include "rate.h"
 #include "util.h"
 #include "value.h"
 #include "vault/ipc.h"
@@ -154,7 +155,10 @@ struct net {
 	int control;
 	enum ipc_listener kind; /* IPC_ON_API or IPC_ON_HOSTS: what the process serves */
 	size_t body_max;
-	size_t bodies; /* bytes of request bodies held now */
+	size_t bodies;                  /* bytes of request bodies held now */
+	struct rate_limit request_rate; /* of one address */
+	struct rate_limit connection_rate;
+	bool rate_loopback; /* they hold for loopback and the Unix socket too */
 	bool has_spki;
 	unsigned char spki[32];
 	struct listener listener[NET_LISTENERS_MAX];
@@ -167,6 +171,8 @@ struct net {
 	struct conn_list timers[TIMER__MAX];
 	int64_t now; /* boot clock, read once a loop pass */
 	struct addr_table *addresses;
+	struct rate_table *requests;  /* by address: how many there have been */
+	struct rate_table *connected; /* likewise */
 	struct reject_table *rejected;
 	/* core */
 	struct frame_conn *core;
@@ -272,6 +278,8 @@ void request_dispatch(struct conn *c);
 /** answer_errors(c, status, reason, text): {"errors":[text]} ([] for NULL); ${reason} (or
  * NULL) is counted. */
 void answer_errors(struct conn *c, unsigned status, const char *reason, const char *text);
+/** answer_rate(c, seconds): 429; ask again after so many seconds. */
+void answer_rate(struct conn *c, int seconds);
 /** answer_json(c, status, v): a bare document. */
 void answer_json(struct conn *c, unsigned status, const struct value *v);
 /** answer_reply(c, v): what core said. */

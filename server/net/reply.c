@@ -199,6 +199,23 @@ void answer_errors(struct conn *c, unsigned status, const char *reason, const ch
 	answer(c, status, status == 503 ? 1 : 0, &b);
 }
 
+void answer_rate(struct conn *c, int seconds)
+{
+	struct jbuf b = { NULL, 0, 0, false };
+	char text[256];
+	int shown = (int)strcspn(c->target, "?");
+
+	if (shown > 4 && shown < 128)
+		snprintf(text, sizeof(text),
+		         "request path \"%.*s\": rate limit quota exceeded", shown - 4,
+		         c->target + 4);
+	else
+		snprintf(text, sizeof(text), "rate limit quota exceeded");
+	net_reject(c->net, c->remote, "too many requests");
+	reply_error_text(&b, text);
+	answer(c, 429, seconds, &b);
+}
+
 void answer_json(struct conn *c, unsigned status, const struct value *v)
 {
 	struct jbuf b = { NULL, 0, 0, false };

@@ -67,6 +67,12 @@ static void read_user(struct setup *s, const struct value *user)
 	s->sandbox.gid = (gid_t)value_int_or(user, "gid", 65534);
 }
 
+static struct rate_limit read_rate(const struct value *v)
+{
+	return rate_limit((unsigned)value_int_or(v, "per_second", 0),
+	                  (unsigned)value_int_or(v, "burst", 0));
+}
+
 static int read_config(struct net *n, struct setup *s, const struct value *v,
                        struct err *e)
 {
@@ -81,6 +87,9 @@ static int read_config(struct net *n, struct setup *s, const struct value *v,
 		return err_set(e, ERR_INVALID, "body_max must be 1024 to %u",
 		               LIMIT_BODY_MAX);
 	n->body_max = (size_t)body_max;
+	n->request_rate = read_rate(value_get(v, "rate_requests"));
+	n->connection_rate = read_rate(value_get(v, "rate_connections"));
+	n->rate_loopback = value_bool_or(v, "rate_loopback", false);
 	s->sandbox.profile = SANDBOX_NET;
 	s->sandbox.require = value_bool_or(v, "require_sandbox", false);
 	read_user(s, value_get(v, "user"));
@@ -351,9 +360,12 @@ static int net_open(struct net *n, int control_fd, struct err *e)
 	n->now = clock_boot(clock_system());
 	n->a = arena_new(REQUEST_ARENA);
 	n->addresses = addr_table_new();
+	n->requests = rate_table_new(LIMIT_RATE_ENTRIES);
+	n->connected = rate_table_new(LIMIT_RATE_ENTRIES);
 	n->rejected = reject_table_new();
 	n->ep = epoll_create1(EPOLL_CLOEXEC);
-	if (n->a == NULL || n->addresses == NULL || n->rejected == NULL || n->ep < 0)
+	if (n->a == NULL || n->addresses == NULL || n->requests == NULL ||
+	    n->connected == NULL || n->rejected == NULL || n->ep < 0)
 		return err_set(e, ERR_NOMEM, "out of memory or descriptors");
 	if (epoll_ctl(n->ep, EPOLL_CTL_ADD, control_fd, &ev) != 0)
 		return err_sys(e, ERR_IO, errno, "control socket");
@@ -367,6 +379,8 @@ static void net_close(struct net *n)
 	core_flush(n);
 	frame_conn_free(n->core);
 	addr_table_free(n->addresses);
+	rate_table_free(n->requests);
+	rate_table_free(n->connected);
 	reject_table_free(n->rejected);
 	arena_free(n->a);
 	free(n->slot);

@@ -255,6 +255,11 @@ int audit_append(struct core *c, const struct audit_record *r, struct err *e)
 {
 	struct audit_fold *f = &c->audit->fold;
 
+	/* Whoever is beyond a limit of rate must not fill the log instead. */
+	if (r->status == 429 && r->remote != NULL) {
+		fold_add(f, r->remote, errclasses[ERR_RATE].wire, 1, c->now_ms);
+		return ERR_OK;
+	}
 	if (is_anonymous_refusal(r) && fold_beyond(f, r->remote, c->boot_ms)) {
 		fold_add(f, r->remote, r->error != NULL ? r->error : "", 1, c->now_ms);
 		return ERR_OK;

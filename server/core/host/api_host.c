@@ -528,7 +528,7 @@ static const struct route rows[] = {
          "join with a token"											      },
 	{ "host",   M_POST,   "challenge",          R_ANON, host_challenge_fields, host_challenge,
          NULL,											   "a nonce to sign"},
-	{ "host",   M_POST,   "login",              R_ANON, host_login_fields,     host_login,     NULL,
+	{ "host",   M_POST,   "login",              R_AUTH, host_login_fields,     host_login,     NULL,
          "log in with the host's key"										     },
 };
 

@@ -14,6 +14,7 @@
 #include "db.h"
 #include "jobs.h"
 #include "keyring.h"
+#include "limit.h"
 #include "log.h"
 #include "mounts.h"
 #include "policy.h"
@@ -62,7 +63,7 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
 	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
-	    (rc = audit_open(c, e)) != ERR_OK)
+	    (rc = limits_open(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
 		goto fail;
 	if (c->initialized && o->auto_unseal_key != NULL &&
 	    (rc = batch_alone(c, auto_unseal, NULL, e)) != ERR_OK)
@@ -128,6 +129,7 @@ void core_close(struct core *c)
 	waits_close(c, free_req_item);
 	batch_close(c);
 	jobs_close(c);
+	limits_close(c);
 	audit_close(c);
 	seal_free(c);
 	db_close(c->db);

@@ -32,12 +32,21 @@ struct store_state;
 struct batch;
 struct waits;
 struct jobs;
+struct limits;
+
+/* At most ${burst} at once and ${per_second} in the long run; 0 a second: no limit. */
+struct core_rate {
+	unsigned per_second;
+	unsigned burst;
+};
 
 struct core_options {
 	const char *data_dir; /* holds vault.db; borrowed */
 	const char *db_vfs;   /* name of a registered SQLite VFS, NULL for the default */
 	const struct clock *clock;
-	bool init_anywhere; /* sys/init from addresses that are not loopback */
+	bool init_anywhere;          /* sys/init from addresses that are not loopback */
+	struct core_rate token_rate; /* requests with one token */
+	struct core_rate login_rate; /* logins to one account */
 	const unsigned char *auto_unseal_key; /* 32 bytes in key memory, or NULL */
 	bool pwhash_in_line; /* no password thread, cheapest parameters: for the simulator
 	                        and unit tests */
@@ -67,6 +76,7 @@ struct core {
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
 	struct pwhash *pwhash;     /* passwords that are hashed aside */
+	struct limits *limits;     /* how often tokens and accounts have asked */
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "auth_token.h"
+#include "limit.h"
 #include "log.h"
 #include "mounts.h"
 #include "path.h"
@@ -142,7 +143,7 @@ int dispatch_admit(struct req *r)
 
 		r->route = NULL;
 		if ((rc = token_authenticate(r)) != ERR_OK ||
-		    (rc = policies_allow(r)) != ERR_OK)
+		    (rc = limit_token(r)) != ERR_OK || (rc = policies_allow(r)) != ERR_OK)
 			return rc;
 		r->e = why;
 		return found;
@@ -152,8 +153,8 @@ int dispatch_admit(struct req *r)
 	if (r->wrap_ttl_s > 0)
 		return req_fail(r, ERR_INVALID, "response wrapping is not supported");
 	if (r->route->flags & R_ANON)
-		return ERR_OK;
-	if ((rc = token_authenticate(r)) != ERR_OK)
+		return limit_login(r);
+	if ((rc = token_authenticate(r)) != ERR_OK || (rc = limit_token(r)) != ERR_OK)
 		return rc;
 	if ((r->route->flags & (R_HOST_ONLY | R_HOST_SELF)) && r->id.type != IDENT_HOST)
 		return req_fail(r, ERR_DENIED,

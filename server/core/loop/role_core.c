@@ -150,6 +150,16 @@ static int enter_sandbox(struct role *ro, const char *data_dir, struct err *e)
 	return sandbox_enter(&o, &ro->sandbox, e);
 }
 
+static struct core_rate rate_of(const struct role *ro, const char *name)
+{
+	const struct value *v = value_get(ro->config, name);
+
+	return (struct core_rate){
+		.per_second = (unsigned)value_int_or(v, "per_second", 0),
+		.burst = (unsigned)value_int_or(v, "burst", 0),
+	};
+}
+
 static int start_core(struct role *ro, struct err *e)
 {
 	const char *data_dir = value_cstr_or(ro->config_arena, ro->config, "data_dir",
@@ -169,6 +179,8 @@ static int start_core(struct role *ro, struct err *e)
 		return rc;
 	o.data_dir = ro->data_dir;
 	o.auto_unseal_key = ro->auto_key;
+	o.token_rate = rate_of(ro, "rate_token");
+	o.login_rate = rate_of(ro, "rate_login");
 	o.init_anywhere = value_bool_or(ro->config, "init_anywhere", false);
 	return core_open(&o, &ro->core, e);
 }

@@ -31,6 +31,10 @@
 	        of these) */
 #define R_HOST_SELF \
 	256u /* a host's own agent routes: the host identity is the authorisation */
+#define R_LOGIN                                                                       \
+	512u /* a login: limited in rate by the account, which is the first parameter \
+	        of the path or, without one, the first of the fields */
+#define R_AUTH (R_ANON | R_LOGIN)
 
 struct field {
 	const char *name;

@@ -31,7 +31,8 @@ static struct {
 	char key[96];  /* the one unseal key */
 	uint64_t next_id;
 	struct value *body; /* of the last reply, in rig.a */
-	int status, kind, replies;
+	int status, kind, replies, retry;
+	struct core_rate token_rate, login_rate; /* set before rig_start() */
 	bool pw_thread; /* set before rig_start(): passwords as in production */
 } rig;
 
@@ -63,6 +64,8 @@ static void rig_reply(void *ctx, uint64_t peer, uint64_t id, const struct value 
 	rig.status = (int)n;
 	cr_assert_eq(value_to_int(value_at(copy, IPC_RP_KIND), &n), 0);
 	rig.kind = (int)n;
+	cr_assert_eq(value_to_int(value_at(copy, IPC_RP_RETRY), &n), 0);
+	rig.retry = (int)n;
 	rig.body = value_at(copy, IPC_RP_BODY);
 	rig.replies++;
 }
@@ -234,6 +237,8 @@ static void rig_open(void)
 		.data_dir = rig.dir,
 		.clock = &rig.clock,
 		.pwhash_in_line = !rig.pw_thread,
+		.token_rate = rig.token_rate,
+		.login_rate = rig.login_rate,
 		.reply = rig_reply,
 		.state = rig_state,
 	};

@@ -35,6 +35,11 @@ struct rig_options {
 	bool hosts;
 	bool silent_core; /* no WELCOME, no STATE */
 	int body_max;
+	int rate; /* requests a second, 0: no limit */
+	int burst;
+	int connect_rate; /* likewise new connections */
+	int connect_burst;
+	bool rate_loopback;
 	const char *cert;
 	const char *key;
 };
@@ -234,6 +239,16 @@ static inline int rig_listen_unix(struct rig *r)
 	return fd;
 }
 
+static inline void rig_set_rate(struct rig *r, struct value *config, const char *name,
+                                int per_second, int burst)
+{
+	struct value *v = value_object(r->a);
+
+	value_set_int(r->a, v, "per_second", per_second);
+	value_set_int(r->a, v, "burst", burst);
+	value_set(config, name, v);
+}
+
 static inline struct value *rig_config(struct rig *r, const struct rig_options *o)
 {
 	struct value *v = value_object(r->a);
@@ -242,6 +257,9 @@ static inline struct value *rig_config(struct rig *r, const struct rig_options *
 	value_set_str(r->a, v, "listener", o->hosts ? "hosts" : "api");
 	value_set_int(r->a, v, "body_max", o->body_max != 0 ? o->body_max : 1 << 20);
 	value_set_str(r->a, v, "log_level", "error");
+	rig_set_rate(r, v, "rate_requests", o->rate, o->burst);
+	rig_set_rate(r, v, "rate_connections", o->connect_rate, o->connect_burst);
+	value_set_bool(r->a, v, "rate_loopback", o->rate_loopback);
 	if (o->cert != NULL) {
 		tls = value_object(r->a);
 		value_set_bytes(r->a, tls, "cert", o->cert, strlen(o->cert));

@@ -71,6 +71,17 @@ static void check_defaults(void)
 	cr_assert_not(s.log_json);
 	cr_assert_eq(s.body_max, 1024 * 1024);
 	cr_assert_eq(s.net_processes, 1);
+	cr_assert_eq(s.rate[RATE_REQUESTS].per_second, 2000);
+	cr_assert_eq(s.rate[RATE_REQUESTS].burst, 10000);
+	cr_assert_eq(s.rate[RATE_CONNECTIONS].per_second, 500);
+	cr_assert_eq(s.rate[RATE_CONNECTIONS].burst, 5000);
+	cr_assert_eq(s.rate[RATE_HOSTS].per_second, 2000);
+	cr_assert_eq(s.rate[RATE_HOSTS].burst, 40000);
+	cr_assert_eq(s.rate[RATE_TOKEN].per_second, 0);
+	cr_assert_eq(s.rate[RATE_TOKEN].burst, 1000);
+	cr_assert_eq(s.rate[RATE_LOGIN].per_second, 50);
+	cr_assert_eq(s.rate[RATE_LOGIN].burst, 500);
+	cr_assert_not(s.rate_loopback);
 	cr_assert_not(s.init_anywhere);
 	cr_assert_str_eq(s.unix_socket, "");
 	cr_assert_str_eq(s.auto_unseal_file, "");
@@ -111,19 +122,21 @@ Test(settings, the_sample_is_what_is_there_without_it)
 Test(settings, every_key_arrives)
 {
 	setenv("CREDENTIALS_DIRECTORY", "/run/credentials/vaultd", 1);
-	cr_assert_eq(load("data_dir: /srv/v\n"
-	                  "listen: [ '0.0.0.0:1', '[::1]:2' ]\n"
-	                  "listen_hosts: 10.0.0.1:3\n"
-	                  "unix_socket: /run/v.sock\n"
-	                  "tls: { cert: /c.pem, key: /k.pem }\n"
-	                  "auto_unseal: { credential: unseal }\n"
-	                  "log: { format: json, level: debug }\n"
-	                  "body_max: 2MiB\n"
-	                  "user: alice\n"
-	                  "group: staff\n"
-	                  "init_anywhere: true\n"
-	                  "net_processes: 4\n"),
-	             ERR_OK, "%s", e.msg);
+	cr_assert_eq(
+		load("data_dir: /srv/v\n"
+	             "listen: [ '0.0.0.0:1', '[::1]:2' ]\n"
+	             "listen_hosts: 10.0.0.1:3\n"
+	             "unix_socket: /run/v.sock\n"
+	             "tls: { cert: /c.pem, key: /k.pem }\n"
+	             "auto_unseal: { credential: unseal }\n"
+	             "log: { format: json, level: debug }\n"
+	             "body_max: 2MiB\n"
+	             "rate_limit: { requests: 7, hosts_burst: 9, login: 0, loopback: yes }\n"
+	             "user: alice\n"
+	             "group: staff\n"
+	             "init_anywhere: true\n"
+	             "net_processes: 4\n"),
+		ERR_OK, "%s", e.msg);
 	cr_assert_str_eq(s.data_dir, "/srv/v");
 	cr_assert_eq(s.n_listen, 2);
 	cr_assert_str_eq(listen_text(0), "0.0.0.0:1");
@@ -137,6 +150,11 @@ Test(settings, every_key_arrives)
 	cr_assert(s.auto_unseal_credential && s.log_json && s.init_anywhere);
 	cr_assert_str_eq(s.log_level, "debug");
 	cr_assert_eq(s.body_max, 2 * 1024 * 1024);
+	cr_assert_eq(s.rate[RATE_REQUESTS].per_second, 7);
+	cr_assert_eq(s.rate[RATE_REQUESTS].burst, 10000, "the others keep their default");
+	cr_assert_eq(s.rate[RATE_HOSTS].burst, 9);
+	cr_assert_eq(s.rate[RATE_LOGIN].per_second, 0);
+	cr_assert(s.rate_loopback);
 	cr_assert_str_eq(s.user, "alice");
 	cr_assert_str_eq(s.group, "staff");
 	cr_assert_eq(s.net_processes, 4);
@@ -182,6 +200,9 @@ static struct bad_case bad[] = {
 	{ "log:\n  format: xml\n", ":2: log.format: " },
 	{ "body_max: 64MiB\n", ":1: body_max: " },
 	{ "body_max: 10\n", ":1: body_max: " },
+	{ "rate_limit: { requests: -1 }\n", ":1: rate_limit.requests: " },
+	{ "rate_limit:\n  token_burst: 0\n", ":2: rate_limit.token_burst: " },
+	{ "rate_limit: { request: 1 }\n", ":1: rate_limit.request: " },
 	{ "net_processes: 0\n", ":1: net_processes: " },
 	{ "net_processes: 9\n", ":1: net_processes: " },
 	{ "init_anywhere: maybe\n", ":1: init_anywhere: " },
