@@ -4,12 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
-
-#define MINUTES(n) ((int64_t)(n)*60 * 1000)
-
-const struct lockout_rule lockout_default = { .threshold = 5,
-	                                      .duration_ms = MINUTES(15),
-	                                      .reset_ms = MINUTES(15) };
+#include "mounts.h"
 
 /* The row of a name; version 0 if there is none. */
 static int open_row(struct core *c, struct arena *a, const unsigned char mount[16],
@@ -40,20 +35,20 @@ int lockout_locked(struct core *c, struct arena *a, const unsigned char mount[16
 }
 
 int lockout_count(struct core *c, struct arena *a, const unsigned char mount[16],
-                  const char *name, const struct lockout_rule *rule, struct err *e)
+                  const char *name, const struct mount_lockout *rule, struct err *e)
 {
 	struct store_object o;
 	int64_t failures = 1, locked = 0;
 	int rc;
 
-	if (rule->off)
+	if (rule->disabled)
 		return ERR_OK;
 	if ((rc = open_row(c, a, mount, name, &o, e)) != ERR_OK)
 		return rc;
 	/* What is due and not yet removed, or was locked for long enough, starts anew. */
 	if (o.version > 0 && o.due > c->now_ms && value_int_or(o.body, "locked", 0) == 0)
 		failures = value_int_or(o.body, "failures", 0) + 1;
-	if (failures >= rule->threshold)
+	if (failures >= rule->attempts)
 		locked = c->now_ms + rule->duration_ms;
 	o.due = locked != 0 ? locked : c->now_ms + rule->reset_ms;
 	o.body = value_object(a);

@@ -16,14 +16,7 @@
 #include "req.h"
 #include "store.h"
 
-struct lockout_rule {
-	bool off;
-	int64_t threshold;   /* failures in a row that lock */
-	int64_t duration_ms; /* for how long */
-	int64_t reset_ms;    /* after so long without a failure they are forgotten */
-};
-/** lockout_default: five failures, fifteen minutes each (Vault's defaults). */
-extern const struct lockout_rule lockout_default;
+struct mount_lockout;
 
 /** lockout_locked(c, a, mount, name, locked, e): may this name log in now? */
 int lockout_locked(struct core *c, struct arena *a, const unsigned char mount[16],
@@ -31,7 +24,7 @@ int lockout_locked(struct core *c, struct arena *a, const unsigned char mount[16
 /** lockout_count(c, a, mount, name, rule, e): one more attempt, taken for a failure until
  * lockout_clear(). */
 int lockout_count(struct core *c, struct arena *a, const unsigned char mount[16],
-                  const char *name, const struct lockout_rule *rule, struct err *e)
+                  const char *name, const struct mount_lockout *rule, struct err *e)
 	MUST_CHECK;
 /** lockout_clear(c, a, mount, name, e): the login succeeded, or an operator unlocks. */
 int lockout_clear(struct core *c, struct arena *a, const unsigned char mount[16],

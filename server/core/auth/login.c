@@ -10,27 +10,37 @@
 #include "kv_impl.h"
 #include "token_impl.h"
 #include "token_policies.h"
+#include "userpass.h"
 
 /* Asked when a token that a login made is renewed; by type of mount. */
 static const struct {
 	const char *mount_type;
 	login_renew_fn renew;
 } login_methods[] = {
-	{NULL, NULL},
+	{"userpass", userpass_renew},
 };
+
+struct value *login_policies(struct arena *a, const struct token_params *p)
+{
+	struct value *list = value_array(a);
+
+	token_policies_append(a, list, p->policies);
+	if (!p->no_default_policy)
+		value_add(list, value_str(a, "default"));
+	return list != NULL ? token_policies_sorted(a, list) : NULL;
+}
 
 static int take_policies(struct req *r, const struct token_params *p,
                          struct token_spec *spec)
 {
-	struct value *list = value_array(r->a);
+	struct value *list = login_policies(r->a, p);
 
-	token_policies_append(r->a, list, p->policies);
-	if (!p->no_default_policy)
-		value_add(list, value_str(r->a, "default"));
+	if (list == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
 	if (token_policies_has(list, "root"))
 		return req_fail(r, ERR_INVALID, "auth methods cannot create root tokens");
-	spec->policies = list != NULL ? token_policies_sorted(r->a, list) : NULL;
-	return spec->policies != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+	spec->policies = list;
+	return ERR_OK;
 }
 
 /* "auth/userpass/" and "alice": "userpass-alice". */

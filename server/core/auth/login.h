@@ -29,6 +29,10 @@ struct login {
  * have; ERR_DENIED "permission denied" from an address outside the bound blocks. */
 int login_reply(struct req *r, const struct login *l) MUST_CHECK;
 
+/** login_policies(a, p): the policies of a token that a login makes now, sorted; NULL if
+ * out of memory. */
+struct value *login_policies(struct arena *a, const struct token_params *p);
+
 /* What a token remembers of the login that made it. */
 struct login_memory {
 	const struct mount *mount;

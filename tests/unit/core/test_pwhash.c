@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "lockout.h"
+#include "mounts.h"
 #include "pwhash.h"
 
 /* "U*U" and its hash, from the test vectors of crypt_blowfish. */
@@ -141,12 +142,17 @@ Test(pwhash, too_long_a_password_is_refused)
 
 TestSuite(lockout, .init = rig_start, .fini = rig_stop, .timeout = 60);
 
+static const struct mount_lockout rule = {
+	.attempts = 5,
+	.duration_ms = 15 * 60 * 1000,
+	.reset_ms = 15 * 60 * 1000,
+};
 static const unsigned char mount[16] = { 1 }, other_mount[16] = { 2 };
 
 /* Each in a transaction of its own, as requests are. */
 static int run_count(struct core *c, void *arg, struct err *e)
 {
-	return lockout_count(c, rig.a, mount, arg, &lockout_default, e);
+	return lockout_count(c, rig.a, mount, arg, &rule, e);
 }
 
 static int run_clear(struct core *c, void *arg, struct err *e)
