@@ -9,14 +9,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "arena.h"
 #include "backoff.h"
 #include "bytes.h"
+#include "floor.h"
 #include "http.h"
 #include "keymem.h"
 #include "reply.h"
 #include "rng.h"
 #include "text.h"
 #include "token.h"
+#include "value.h"
 #include "vault/version.h"
 #include "witness.h"
 
@@ -26,6 +29,8 @@
 #define JOINED_CONTEXT "vault/joined/v1"
 #define ATTEMPTS       5u
 #define TIMEOUT_MS     15000
+#define ANSWER_MAX     (16u * 1024)
+#define ANSWER_ROOM    (256u * 1024)
 
 static void hash_token(const char *context, size_t n, const char *token,
                        unsigned char *out, size_t len)
@@ -70,16 +75,21 @@ void join_mac(const char *token, const struct identity *id, const unsigned char 
 	keyed(token, msg, at, out);
 }
 
-void joined_mac(const char *token, const struct identity *id, unsigned char out[32])
+void joined_mac(const char *token, const unsigned char mac[32], const void *body,
+                size_t n, unsigned char out[32])
 {
-	unsigned char msg[sizeof(JOINED_CONTEXT) + 2 * 16 + 2 * 32], *at = msg;
+	crypto_generichash_state st;
+	unsigned char key[32];
 
-	at = bytes_put(at, JOINED_CONTEXT, sizeof(JOINED_CONTEXT));
-	at = bytes_put(at, id->host_id, 16);
-	at = bytes_put(at, id->vault_id, 16);
-	at = bytes_put(at, id->order_key, 32);
-	at = bytes_put(at, id->sign_pk, 32);
-	keyed(token, msg, at, out);
+	hash_token(KEY_CONTEXT, sizeof(KEY_CONTEXT), token, key, sizeof(key));
+	crypto_generichash_init(&st, key, sizeof(key), 32);
+	crypto_generichash_update(&st, (const unsigned char *)JOINED_CONTEXT,
+	                          sizeof(JOINED_CONTEXT));
+	crypto_generichash_update(&st, mac, 32);
+	crypto_generichash_update(&st, body, n);
+	crypto_generichash_final(&st, out, 32);
+	sodium_memzero(&st, sizeof(st));
+	sodium_memzero(key, sizeof(key));
 }
 
 /* One line, from a file or from standard input. */
@@ -116,60 +126,105 @@ struct attempt {
 	const unsigned char *pin; /* NULL: plain HTTP */
 };
 
-static char *request_body(const struct attempt *t)
+static char *request_body(const struct attempt *t, const unsigned char mac[32])
 {
-	static const unsigned char zeros[32];
-	unsigned char mac[32];
 	char id[33];
 	AUTO_JSON o = NULL;
 
 	join_id(t->token, id);
-	join_mac(t->token, t->id, t->pin != NULL ? t->pin : zeros, mac);
 	o = json_pack("{s:s, s:s}", "join_id", id, "agent_version", VAULT_VERSION);
 	if (reply_set_base64(o, "sign_key", t->id->sign_pk, 32) != 0 ||
 	    reply_set_base64(o, "box_key", t->id->box_pk, 32) != 0 ||
-	    reply_set_base64(o, "mac", mac, sizeof(mac)) != 0)
+	    reply_set_base64(o, "mac", mac, 32) != 0)
 		return NULL;
 	return reply_text(o);
 }
 
-static int copy_text(const json_t *data, const char *key, char *out, size_t cap)
+static int take_hex16(const struct value *body, const char *key, unsigned char out[16])
 {
-	const char *s = reply_str(data, key);
+	const struct value *v = value_get(body, key);
 
-	if (s == NULL || strlen(s) >= cap)
+	return v != NULL && v->type == V_STRING && v->len == 32 &&
+	                       text_unhex(v->text, v->len, out, 16) == 16
+	               ? 0
+	               : -1;
+}
+
+static int take_text(const struct value *body, const char *key, char *out, size_t cap)
+{
+	const struct value *v = value_get(body, key);
+
+	if (v == NULL || v->type != V_STRING || v->len >= cap ||
+	    memchr(v->text, '\0', v->len) != NULL)
 		return -1;
-	memcpy(out, s, strlen(s) + 1);
+	memcpy(out, v->text, v->len);
+	out[v->len] = '\0';
 	return 0;
 }
 
-/* The server has to prove that it knows the token before anything is believed. */
-static int accept_answer(const struct attempt *t, const json_t *data, struct err *e)
+static int take_pins(struct arena *a, const struct value *list, struct pins *pins,
+                     struct err *e)
 {
-	struct identity *id = t->id;
-	unsigned char mac[32], want[32];
-	struct note_key key;
-	const json_t *pin;
-	size_t i;
+	if (list == NULL || list->type != V_ARRAY)
+		return -1;
+	for (const struct value *v = list->first; v != NULL; v = v->next) {
+		const char *text = value_to_cstr(v, a);
 
-	if (reply_hex(data, "host_id", id->host_id, 16) != 0 ||
-	    reply_hex(data, "vault_id", id->vault_id, 16) != 0 ||
-	    reply_base64(data, "order_key", id->order_key, 32) != 0 ||
-	    reply_base64(data, "mac", mac, sizeof(mac)) != 0 ||
-	    copy_text(data, "name", id->name, sizeof(id->name)) != 0 ||
-	    copy_text(data, "audit_key", id->audit_key, sizeof(id->audit_key)) != 0 ||
-	    note_key_parse(id->audit_key, strlen(id->audit_key), &key, e) != ERR_OK)
+		if (text == NULL || pins_add(pins, text, e) != ERR_OK)
+			return -1;
+	}
+	return 0;
+}
+
+/* All that is kept of the answer. */
+static int take_joined(struct identity *id, struct arena *a, const struct value *body,
+                       struct err *e)
+{
+	const struct value *order = value_get(body, "order_key");
+	struct note_key key;
+	int64_t generation = -1;
+
+	if (take_hex16(body, "host_id", id->host_id) != 0 ||
+	    take_hex16(body, "vault_id", id->vault_id) != 0 ||
+	    take_text(body, "name", id->name, sizeof(id->name)) != 0 ||
+	    take_text(body, "audit_key", id->audit_key, sizeof(id->audit_key)) != 0 ||
+	    note_key_parse(id->audit_key, strlen(id->audit_key), &key, e) != ERR_OK ||
+	    take_pins(a, value_get(body, "pins"), &id->pins, e) != 0 || order == NULL ||
+	    order->type != V_BYTES || order->len != sizeof(id->order_key) ||
+	    value_to_int(value_get(body, "generation"), &generation) != 0 ||
+	    generation < 0)
 		return err_set(e, ERR_INVALID,
 		               "the server's answer to the join cannot be read");
-	joined_mac(t->token, id, want);
-	if (sodium_memcmp(mac, want, sizeof(mac)) != 0)
+	memcpy(id->order_key, order->text, sizeof(id->order_key));
+	id->generation = (uint64_t)generation;
+	return ERR_OK;
+}
+
+/* The server has to prove that it knows the token before anything is believed, and what
+ * is believed is exactly what the proof covers. */
+int join_accept(const char *token, struct identity *id, const unsigned char mac[32],
+                const json_t *data, struct err *e)
+{
+	AUTO_ARENA a = arena_new(ANSWER_ROOM);
+	const char *text = reply_str(data, "joined");
+	unsigned char proof[32], want[32], *p;
+	struct value *body = NULL;
+	long n;
+
+	if (a == NULL || (p = arena_alloc(a, ANSWER_MAX)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (text == NULL || (n = text_unbase64(text, strlen(text), p, ANSWER_MAX)) < 0 ||
+	    reply_base64(data, "mac", proof, sizeof(proof)) != 0)
+		return err_set(e, ERR_INVALID,
+		               "the server's answer to the join cannot be read");
+	joined_mac(token, mac, p, (size_t)n, want);
+	if (sodium_memcmp(proof, want, sizeof(proof)) != 0)
 		return err_set(e, ERR_VERIFY,
 		               "the server did not prove that it knows the join token");
-	json_array_foreach(json_object_get(data, "pins"), i, pin) if (json_is_string(
-									      pin))(
-		void) !pins_add(&id->pins, json_string_value(pin), e);
-	id->generation = (uint64_t)reply_int(data, "generation", 0);
-	return ERR_OK;
+	if (value_decode(a, p, (size_t)n, &body, e) != ERR_OK)
+		return err_set(e, ERR_INVALID,
+		               "the server's answer to the join cannot be read");
+	return take_joined(id, a, body, e);
 }
 
 static int try_once(const struct attempt *t, struct err *e)
@@ -181,10 +236,14 @@ static int try_once(const struct attempt *t, struct err *e)
 	};
 	struct http_reply reply = { 0 };
 	struct http_client *http;
-	AUTO_TEXT body = request_body(t);
+	static const unsigned char zeros[32];
+	unsigned char mac[32];
+	AUTO_TEXT body = NULL;
 	AUTO_JSON doc = NULL;
 	int rc;
 
+	join_mac(t->token, t->id, t->pin != NULL ? t->pin : zeros, mac);
+	body = request_body(t, mac);
 	if (t->pin != NULL)
 		pins_format(t->pin, pin);
 	if (body == NULL || (http = http_new(&o, e)) == NULL)
@@ -197,9 +256,9 @@ static int try_once(const struct attempt *t, struct err *e)
 		if (reply.status != 200)
 			rc = reply_error(reply.status, doc, e);
 		else
-			rc = doc == NULL
-			             ? (int)e->code
-			             : accept_answer(t, json_object_get(doc, "data"), e);
+			rc = doc == NULL ? (int)e->code
+			                 : join_accept(t->token, t->id, mac,
+			                               json_object_get(doc, "data"), e);
 	}
 	http_reply_clear(&reply);
 	http_free(http);
@@ -323,6 +382,7 @@ static int join_with(const struct options *o, const struct settings *s,
 	if ((rc = identity_save(s->state_dir, id, e)) != ERR_OK)
 		return rc;
 	witness_forget(s->state_dir);
+	floor_forget(s->state_dir);
 	printf("joined as %s\n", id->name);
 	return ERR_OK;
 }

@@ -24,6 +24,7 @@ struct agent {
 	struct sandbox_report *report;
 	struct identity *id;
 	struct witness witness;
+	struct floor floor;
 	int run_fd;
 	struct tmpfs_info tmpfs;
 	struct files *files;
@@ -43,6 +44,8 @@ static int open_identity(struct agent *g, struct err *e)
 	for (size_t i = 0; i < g->s->pin_set.n; i++)
 		if (!pins_add_raw(&g->id->pins, g->s->pin_set.pin[i]))
 			log_warn("there are more pins than fit", LOG_N("most", PINS_MAX));
+	if ((rc = floor_open(&g->floor, g->s, e)) != ERR_OK)
+		return rc;
 	return witness_open(&g->witness, g->s->state_dir, g->id->audit_key, e);
 }
 
@@ -107,6 +110,7 @@ static int open_session(struct agent *g, struct err *e)
 		.identity = g->id,
 		.files = g->files,
 		.witness = &g->witness,
+		.floor = &g->floor,
 		.status = g->status,
 		.tmpfs = &g->tmpfs,
 		.sandbox = g->report,
@@ -170,6 +174,7 @@ int run_agent(const struct settings *s, struct sandbox_report *report, struct er
 	files_free(g.files);
 	if (g.run_fd >= 0)
 		close(g.run_fd);
+	floor_close(&g.floor);
 	identity_free(g.id);
 	return rc;
 }

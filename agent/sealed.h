@@ -4,8 +4,8 @@
 /*
  * sealed - opening what the vault sealed for this host.
  *
- *   crypto_box_seal(host's box key, Ed25519 signature by the order key || body)
- *   body = value encoding of {lease_id, path, version, host_id, issued_ms, data}
+ *   crypto_box_seal(host's box key, statement)
+ *   the statement's data = {lease_id, path, version, rev, data}
  *
  * Nothing in the clear leaves the arena.
  */
@@ -15,24 +15,29 @@
 #include "arena.h"
 #include "err.h"
 #include "identity.h"
+#include "statement.h"
 #include "value.h"
-
-#define SEALED_CONTEXT "vault/host-value/v1"
 
 /* What the value must be; anything else is refused, whoever sealed it. */
 struct sealed_expect {
+	struct statement_expect request;
 	const char *lease_id;
 	const char *path;
-	int64_t min_version; /* no value older than one that was delivered */
+	int64_t min_version, min_rev; /* nothing older than what was delivered */
+};
+
+struct sealed_value {
+	int64_t version, rev;
+	const struct value *data; /* object of fields */
 };
 
 /**
- * sealed_open(id, a, text, want, version, data, e): decrypt ${text} (base64), verify,
- * compare.  *data is the object of fields, in ${a}.  ERR_VERIFY: not sealed to us or not
- * signed by our vault; ERR_INTEGRITY: genuine, but not what was asked for.
+ * sealed_open(id, a, text, want, out, e): decrypt ${text} (base64), verify, compare.
+ * out->data is in ${a}.  ERR_VERIFY: not sealed to us or not signed by our vault;
+ * ERR_INTEGRITY: genuine, but not what was asked for, or older than what we had.
  */
 int sealed_open(const struct identity *id, struct arena *a, const char *text,
-                const struct sealed_expect *want, int64_t *version, struct value **data,
-                struct err *e) MUST_CHECK;
+                const struct sealed_expect *want, struct sealed_value *out, struct err *e)
+	MUST_CHECK;
 
 #endif

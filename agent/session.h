@@ -13,6 +13,7 @@
 #include "deliver/files.h"
 #include "deliver/tmpfs.h"
 #include "err.h"
+#include "floor.h"
 #include "identity.h"
 #include "sandbox.h"
 #include "settings.h"
@@ -26,6 +27,7 @@ struct session_options {
 	struct identity *identity;
 	struct files *files;
 	struct witness *witness;
+	struct floor *floor;
 	struct status_server *status; /* may be NULL */
 	const struct tmpfs_info *tmpfs;
 	const struct sandbox_report *sandbox;

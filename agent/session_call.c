@@ -7,7 +7,9 @@
 #include "backoff.h"
 #include "log.h"
 #include "orders.h"
+#include "rng.h"
 #include "session_impl.h"
+#include "text.h"
 
 #define CALL_TIMEOUT_MS 20000
 
@@ -158,6 +160,74 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	return doc;
 }
 
+void session_distrust(struct session *s, const struct err *why)
+{
+	s->disbelieved++;
+	if (strncmp(s->distrust, why->msg, 190) != 0)
+		log_error("the server is not believed", LOG_S("why", why->msg));
+	snprintf(s->distrust, sizeof(s->distrust), "%.190s", why->msg);
+}
+
+void session_ask(struct link *l)
+{
+	const struct session *s = l->s;
+
+	rng_bytes(l->nonce, sizeof(l->nonce));
+	l->generation = s->o.identity->generation;
+	l->rev = s->o.floor->rev;
+}
+
+json_t *session_said(struct link *l, const char *op, const json_t *data, struct err *e)
+{
+	struct session *s = l->s;
+	const struct statement_expect want = { op, l->nonce, l->generation };
+	json_t *said = statement_open(s->o.identity, reply_str(data, "statement"), &want,
+	                              e);
+	int64_t rev = reply_int(said, "rev", INT64_MAX);
+
+	if (said != NULL && rev < l->rev) {
+		err_set(e, ERR_INTEGRITY,
+		        "the vault was set back from revision %lld to %lld: nothing is "
+		        "taken or wiped until this host joins again",
+		        (long long)l->rev, (long long)rev);
+		json_decref(said);
+		said = NULL;
+	}
+	if (said == NULL)
+		session_distrust(s, e);
+	else if (rev != INT64_MAX)
+		floor_see(s->o.floor, rev);
+	return said;
+}
+
+void session_remember(struct session *s)
+{
+	struct err e = { 0 };
+
+	if (floor_save(s->o.floor, &e) != ERR_OK)
+		log_error("storing what the vault has said failed", LOG_S("why", e.msg));
+}
+
+/* What is acted on is what the vault said, where it has to say it. */
+static int job_take(struct session *s, const struct session_job *job, const json_t *doc,
+                    struct err *e)
+{
+	AUTO_JSON believed = NULL;
+	json_t *said;
+
+	if (job->done == NULL)
+		return ERR_OK;
+	if (job->op == NULL || job->each)
+		return job->done(s, doc, e);
+	said = session_said(&s->api, job->op, json_object_get(doc, "data"), e);
+	if (said == NULL)
+		return (int)e->code;
+	believed = json_pack("{s:o, s:O*}", "data", said, "auth",
+	                     json_object_get(doc, "auth"));
+	return believed != NULL ? job->done(s, believed, e)
+	                        : err_set(e, ERR_NOMEM, "out of memory");
+}
+
 static void job_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
 {
 	struct session *s = ctx;
@@ -174,17 +244,39 @@ static void job_done(void *ctx, int rc, struct http_reply *reply, const struct e
 				session_refused(&s->api, &why);
 			else if (job->failed != NULL)
 				job->failed(s, reply->status, doc, &why);
-		} else if (job->done != NULL && job->done(s, doc, &why) != ERR_OK) {
+		} else if (job_take(s, job, doc, &why) != ERR_OK) {
 			session_offline(s, 0, why.msg);
 		}
 	}
 }
 
+/* What is sent, with a nonce in it if the answer is a statement. */
+static json_t *job_body(struct session *s, const struct session_job *job, char *path,
+                        size_t cap)
+{
+	char nonce[2 * STATEMENT_NONCE + 1];
+	json_t *body;
+
+	session_ask(&s->api);
+	text_hex(s->api.nonce, sizeof(s->api.nonce), nonce);
+	body = job->body != NULL ? job->body(s) : NULL;
+	if (body != NULL && job->op != NULL && reply_str(body, "nonce") == NULL)
+		json_object_set_new(body, "nonce", json_string(nonce));
+	if (body != NULL || job->op == NULL)
+		snprintf(path, cap, "%s", job->path);
+	else if (strchr(job->path, '?') == NULL)
+		snprintf(path, cap, "%s?nonce=%s", job->path, nonce);
+	else /* it ends in '=': with the size that we have verified */
+		snprintf(path, cap, "%s%llu&nonce=%s", job->path,
+		         (unsigned long long)s->o.witness->last.size, nonce);
+	return body;
+}
+
 static bool start_job(struct session *s, const struct session_job *job)
 {
-	json_t *body = job->body != NULL ? job->body(s) : NULL;
+	char path[256];
+	json_t *body = job_body(s, job, path, sizeof(path));
 	AUTO_TEXT text = body != NULL ? reply_text(body) : NULL;
-	char path[128];
 	const struct session_call call = {
 		.method = job->method,
 		.path = path,
@@ -192,15 +284,8 @@ static bool start_job(struct session *s, const struct session_job *job)
 		.timeout_ms = CALL_TIMEOUT_MS,
 		.anonymous = job->anonymous,
 	};
-	size_t n = strlen(job->path);
 
 	json_decref(body);
-	/* A path that ends in '=' wants the size that we have verified. */
-	if (job->path[n - 1] == '=')
-		snprintf(path, sizeof(path), "%s%llu", job->path,
-		         (unsigned long long)s->o.witness->last.size);
-	else
-		snprintf(path, sizeof(path), "%s", job->path);
 	s->job = job;
 	if (session_start(&s->api, &call, job_done) == 0)
 		return true;
@@ -232,8 +317,7 @@ void session_order(struct session *s, const json_t *order)
 	if (order == NULL || json_is_null(order))
 		return;
 	if (order_verify(s->o.identity, order, &e) != ERR_OK) {
-		snprintf(s->alarm, sizeof(s->alarm), "%.190s", e.msg);
-		log_error("an order was not obeyed", LOG_S("why", e.msg));
+		session_distrust(s, &e);
 		return;
 	}
 	if (files_wipe_all(s->o.files, &e) != ERR_OK)
@@ -258,30 +342,47 @@ void session_alarm(struct session *s, const json_t *data)
 	snprintf(s->alarm, sizeof(s->alarm), "%.190s", text != NULL ? text : "");
 }
 
-void session_pins(struct session *s, const json_t *list)
+/* The announced keys, after the one that this connection has proven: it stays first,
+ * announced again or not. */
+static struct pins announced(const struct session *s, const json_t *list)
 {
-	struct identity *id = s->o.identity;
 	struct pins next = { 0 };
 	const json_t *item;
 	struct err e = { 0 };
 	size_t i;
 
-	if (json_array_size(list) == 0 || strncmp(s->api.url, "https:", 6) != 0)
-		return;
-	/* The key that this connection has proven stays first, announced again or not. */
 	(void)pins_add_raw(&next, s->api.pin);
-	json_array_foreach(list, i, item) if (json_is_string(item) &&
-	                                      pins_add(&next, json_string_value(item),
-	                                               &e) != ERR_OK)
-		log_warn("a pin was not taken", LOG_S("why", e.msg));
-	if (pins_equal(&next, &id->pins))
+	json_array_foreach(list, i, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (text != NULL && pins_add(&next, text, &e) != ERR_OK)
+			log_warn("a pin was not taken", LOG_S("why", e.msg));
+	}
+	return next;
+}
+
+bool session_pins_differ(const struct session *s, const json_t *list)
+{
+	struct pins next = announced(s, list);
+
+	return json_array_size(list) > 0 && strncmp(s->api.url, "https:", 6) == 0 &&
+	       !pins_equal(&next, &s->o.identity->pins);
+}
+
+void session_pins(struct session *s, const json_t *list)
+{
+	struct identity *id = s->o.identity;
+	struct err e = { 0 };
+
+	if (!session_pins_differ(s, list))
 		return;
-	id->pins = next;
+	id->pins = announced(s, list);
 	s->pin = 0;
 	if (identity_save(s->o.settings->state_dir, id, &e) != ERR_OK)
 		log_error("storing the server's pins failed", LOG_S("why", e.msg));
 	else
-		log_info("the server's pins changed", LOG_N("pins", (int64_t)next.n));
+		log_info("the server's pins changed", LOG_N("pins", (int64_t)id->pins.n));
 }
 
 void session_checkpoint(struct session *s, const json_t *note)

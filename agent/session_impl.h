@@ -6,6 +6,7 @@
 #include "http.h"
 #include "reply.h"
 #include "session.h"
+#include "statement.h"
 #include "vault/limits.h"
 
 #define SESSION_DETAIL 128u
@@ -26,6 +27,7 @@ enum ack_state { ACK_NONE, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
 struct holding {
 	char lease_id[FILES_LEASE_ID_MAX]; /* "" if we hold none */
 	int64_t version;                   /* the newest that the server has */
+	int64_t rev;                       /* of the value that is about to be in place */
 	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
 	int64_t renew_at;
 	bool revoked;     /* by the server: seldom asked for again */
@@ -53,6 +55,10 @@ struct link {
 	bool busy;
 	int64_t started;
 	unsigned token_epoch; /* which token the request was made with */
+	/* What an answer to the request has to be: see statement.h and floor.h. */
+	unsigned char nonce[STATEMENT_NONCE];
+	uint64_t generation;
+	int64_t rev;
 };
 
 struct session_job;
@@ -78,7 +84,7 @@ struct session {
 	bool token_works;
 	int64_t token_refresh_at;
 	int64_t rev;
-	int64_t connected_at, last_event_at;
+	int64_t connected_at, last_event_at, synced_at;
 	size_t n_holdings;
 	struct holding *holdings;
 	json_t *release;      /* array of lease ids that nobody wants */
@@ -87,7 +93,9 @@ struct session {
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];
-	char alarm[SESSION_ERROR];
+	char alarm[SESSION_ERROR];    /* of the server, until it says otherwise */
+	char distrust[SESSION_ERROR]; /* what was not believed; until we start again */
+	int64_t disbelieved;          /* how often */
 };
 
 /** session_now(s): the boot clock. */
@@ -105,8 +113,21 @@ void session_order(struct session *s, const json_t *order);
 /** session_alarm(s, data): what the server warns of ("two agents with one identity"), or
  * that it no longer does. */
 void session_alarm(struct session *s, const json_t *data);
-/** session_pins(s, pins): take over the announced keys. */
+/** session_distrust(s, why): something came that the vault did not say, or said long ago:
+ * an alarm for good, since a network process that lies once cannot take it back. */
+void session_distrust(struct session *s, const struct err *why);
+/** session_ask(l): a fresh nonce for the next request on ${l}. */
+void session_ask(struct link *l);
+/** session_said(l, op, data, e): what the vault says in a reply, the caller's; NULL and
+ * an alarm if it is not the vault, not now, or a vault of an earlier time. */
+json_t *session_said(struct link *l, const char *op, const json_t *data, struct err *e)
+	MUST_CHECK;
+/** session_remember(s): store what the vault has said. */
+void session_remember(struct session *s);
+/** session_pins(s, pins): take over the announced keys, from a statement. */
 void session_pins(struct session *s, const json_t *pins);
+/** session_pins_differ(s, pins): are others announced than we know? */
+bool session_pins_differ(const struct session *s, const json_t *pins);
 /** session_checkpoint(s, note): look at a tree head. */
 void session_checkpoint(struct session *s, const json_t *note);
 /** session_refused(l, why): 403 for a request with a token: get another, unless that was
@@ -120,6 +141,9 @@ struct session_job {
 	const char *name;
 	const char *method;
 	const char *path;
+	const char *op; /* of the statement that answers it; NULL: no such thing is needed
+	                 */
+	bool each;      /* there is a statement in each item */
 	bool anonymous;
 	bool (*due)(struct session *s, int64_t now);
 	/** body(s): what is sent, and marks what it is about; NULL: none. */

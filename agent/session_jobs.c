@@ -54,6 +54,8 @@ static json_t *login_body(struct session *s)
 	unsigned char sig[64];
 	json_t *o;
 
+	/* The challenge is what the answer has to cover. */
+	memcpy(s->api.nonce, s->nonce, sizeof(s->api.nonce));
 	identity_sign_login(id, s->nonce, tls ? s->api.pin : zeros, sig);
 	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation,
 	              "agent_version", VAULT_VERSION);
@@ -90,7 +92,6 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 		ttl > 0 ? backoff_renew_at(session_now(s), ttl, session_random()) : 0;
 	session_alarm(s, data);
 	s->phase = PHASE_SYNC;
-	session_pins(s, json_object_get(data, "pins"));
 	session_checkpoint(s, json_object_get(data, "checkpoint"));
 	log_info("logged in", LOG_N("generation", generation));
 	return ERR_OK;
@@ -127,6 +128,7 @@ static bool is_state(const json_t *item, const char *state)
 	return is != NULL && strcmp(is, state) == 0;
 }
 
+/* The vault lists what is alive. */
 static void sync_item(struct session *s, const json_t *item)
 {
 	struct holding *h = session_find(s, reply_str(item, "path"));
@@ -134,21 +136,10 @@ static void sync_item(struct session *s, const json_t *item)
 
 	if (id == NULL)
 		return;
-	if (h == NULL) {
-		if (!is_state(item, "revoked") && !is_state(item, "expired"))
-			json_array_append_new(s->release, json_string(id));
-		return;
-	}
-	if (is_state(item, "revoked")) {
-		if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) != 0)
-			return;
-		h->revoked = true;
-		h->asked_at = session_now(s);
-		snprintf(h->lease_id, sizeof(h->lease_id), "%s", id);
-		session_wipe(s, h, "the lease was revoked");
-	} else if (!is_state(item, "expired") && !is_state(item, "wiped")) {
+	if (h == NULL)
+		json_array_append_new(s->release, json_string(id));
+	else if (!is_state(item, "wiped"))
 		session_grant(s, h, item);
-	}
 }
 
 static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
@@ -168,6 +159,9 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 		                            !s->holdings[i].revoked;
 	s->rev = reply_int(data, "rev", 0);
 	session_alarm(s, data);
+	session_pins(s, json_object_get(data, "pins"));
+	session_remember(s);
+	s->synced_at = session_now(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';
@@ -464,43 +458,50 @@ static int proof_done(struct session *s, const json_t *doc, struct err *e)
 	return ERR_OK;
 }
 
+/* A refusal is nobody's word: an alarm that lasts needs the vault's own. */
 static void proof_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
                          const struct err *e)
 {
-	struct err why;
-
-	if (witness_refused(s->o.witness, s->checkpoint, &why) != ERR_OK)
-		log_error("the audit log is not what it was", LOG_S("why", why.msg));
-	else
-		log_warn("no consistency proof", LOG_S("why", e->msg));
+	log_warn("no consistency proof", LOG_S("why", e->msg));
 	forget_checkpoint(s);
 }
 
 /* clang-format off */
 static const struct session_job jobs[] = {
-	{ "refresh", NULL, NULL, false,
+	{ "refresh", NULL, NULL, NULL, false, false,
 	  refresh_due, NULL, NULL, NULL },
-	{ "challenge", "POST", "/v1/auth/host/challenge", true,
+	{ "challenge", "POST", "/v1/auth/host/challenge",
+	  NULL, false, true,
 	  challenge_due, challenge_body, challenge_done, give_up },
-	{ "login", "POST", "/v1/auth/host/login", true,
+	{ "login", "POST", "/v1/auth/host/login",
+	  "login", false, true,
 	  login_due, login_body, login_done, login_failed },
-	{ "sync", "GET", "/v1/sys/agent/sync", false,
+	{ "sync", "GET", "/v1/sys/agent/sync",
+	  "sync", false, false,
 	  sync_due, NULL, sync_done, give_up },
-	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false,
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=",
+	  "consistency", false, false,
 	  proof_urgent, NULL, proof_done, proof_failed },
-	{ "ack", "POST", "/v1/sys/agent/ack", false,
+	{ "ack", "POST", "/v1/sys/agent/ack",
+	  NULL, false, false,
 	  ack_overdue, ack_body, ack_done, ack_failed },
-	{ "fetch", "POST", "/v1/sys/agent/fetch", false,
+	{ "fetch", "POST", "/v1/sys/agent/fetch",
+	  "fetch", true, false,
 	  fetch_due, fetch_body, fetch_done, fetch_failed },
-	{ "ack", "POST", "/v1/sys/agent/ack", false,
+	{ "ack", "POST", "/v1/sys/agent/ack",
+	  NULL, false, false,
 	  ack_ready, ack_body, ack_done, ack_failed },
-	{ "leases", "POST", "/v1/sys/agent/leases", false,
+	{ "leases", "POST", "/v1/sys/agent/leases",
+	  "leases", false, false,
 	  leases_due, leases_body, leases_done, leases_failed },
-	{ "renew", "POST", "/v1/sys/agent/renew", false,
+	{ "renew", "POST", "/v1/sys/agent/renew",
+	  "renew", false, false,
 	  renew_due, renew_body, renew_done, NULL },
-	{ "release", "POST", "/v1/sys/agent/release", false,
+	{ "release", "POST", "/v1/sys/agent/release",
+	  NULL, false, false,
 	  release_due, release_body, NULL, NULL },
-	{ "proof", "GET", "/v1/sys/agent/consistency?from=", false,
+	{ "proof", "GET", "/v1/sys/agent/consistency?from=",
+	  "consistency", false, false,
 	  proof_due, NULL, proof_done, proof_failed },
 };
 /* clang-format on */

@@ -102,7 +102,9 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 	h->ttl = h->expires = h->renew_at = 0;
 }
 
-/* Reachable: what has ended goes.  Away: it stays for a while, marked stale. */
+/* What has ended is asked for again, and goes when the vault says that there is no lease
+ * for it any more.  That nobody answered, or nobody renewed, is no such word: it stays
+ * for a while, marked stale. */
 static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
 {
 	const struct files_held *held = held_by(s, h);
@@ -113,16 +115,17 @@ static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
 		return -1;
 	if (now < expires)
 		return expires;
-	if (s->phase == PHASE_READY || now >= end) {
-		session_wipe(s, h,
-		             s->phase == PHASE_READY ? "the lease ended"
-		                                     : "stale for too long");
+	if (now >= end) {
+		session_wipe(s, h, "stale for too long");
 		h->want_lease = true;
 		return -1;
 	}
-	if (!h->stale)
-		log_warn("the lease ended while the server is away: kept for now",
+	if (!h->stale) {
+		log_warn("the lease ended and no other was given: kept for now",
 		         LOG_S("path", path_of(s, h)));
+		h->want_lease = true;
+		h->renew_at = 0;
+	}
 	h->stale = true;
 	return end;
 }
@@ -176,6 +179,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	const char *why = reply_str(item, "error");
 	struct holding *h = NULL;
 	struct files_value *v;
+	struct sealed_value value = { .data = NULL };
 
 	for (size_t i = 0; id != NULL && i < s->n_holdings; i++)
 		if (s->holdings[i].in_call && strcmp(s->holdings[i].lease_id, id) == 0)
@@ -192,16 +196,28 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 		return;
 	}
 	const struct files_held *held = held_by(s, h);
+	const struct floor_lease low = floor_of(s->o.floor, session_index(s, h),
+	                                        h->lease_id);
 	const struct sealed_expect want = {
+		.request = {"fetch", s->api.nonce, s->api.generation},
 		.lease_id = h->lease_id,
 		.path = path_of(s, h),
-		.min_version = strcmp(held->lease_id, h->lease_id) == 0 ? held->version
-		                                                        : 0,
+		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&
+		                               held->version > low.version
+		                       ? held->version
+		                       : low.version,
+		.min_rev = low.rev,
 	};
 	v->lease_id = h->lease_id;
 	v->expires = h->expires;
-	v->rc = sealed_open(s->o.identity, a, sealed, &want, &v->version,
-	                    (struct value **)&v->data, &v->e);
+	v->rc = sealed_open(s->o.identity, a, sealed, &want, &value, &v->e);
+	if (v->rc != ERR_OK) {
+		session_distrust(s, &v->e);
+		return;
+	}
+	v->version = value.version;
+	v->data = value.data;
+	h->rev = value.rev;
 }
 
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
@@ -210,7 +226,8 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
 		log_warn("rejected", LOG_S("path", path_of(s, h)),
 		         LOG_N("version", h->version), LOG_S("why", v->e.msg));
-		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM;
+		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM ||
+		           v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
 		session_ack(s, h, ACK_REJECTED, v->e.msg);
 		return;
 	}
@@ -224,6 +241,7 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	h->retry = false;
 	if (h->version < v->version)
 		h->version = v->version;
+	floor_deliver(s->o.floor, session_index(s, h), h->lease_id, h->rev, v->version);
 	session_ack(s, h, ACK_APPLIED, NULL);
 	s->deliveries++;
 	s->delivered_ms = session_now(s) - s->last_event_at;
@@ -246,5 +264,6 @@ int session_deliver(struct session *s, const json_t *items, struct err *e)
 		settle_item(s, &s->holdings[i], &values[i]);
 		s->holdings[i].in_call = false;
 	}
+	session_remember(s);
 	return ERR_OK;
 }

@@ -72,6 +72,14 @@ static json_t *missing_status(const struct session *s)
 	return list;
 }
 
+/* The gravest. */
+static const char *alarm_text(const struct session *s)
+{
+	if (s->o.witness->alarm)
+		return s->o.witness->why;
+	return s->distrust[0] != '\0' ? s->distrust : s->alarm;
+}
+
 json_t *session_status(const struct session *s)
 {
 	const struct identity *id = s->o.identity;
@@ -91,24 +99,25 @@ json_t *session_status(const struct session *s)
 	if (doc == NULL ||
 	    json_object_update_new(
 		    doc,
-		    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
+		    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
 	                      (json_int_t)id->generation, "rev", (json_int_t)s->rev,
 	                      "checkpoint_size",
 	                      (json_int_t)(s->o.witness->have ? s->o.witness->last.size
 	                                                      : 0),
 	                      "deliveries", (json_int_t)s->deliveries, "wipes",
 	                      (json_int_t)s->wipes, "last_delivery_ms",
-	                      (json_int_t)s->delivered_ms)) != 0 ||
+	                      (json_int_t)s->delivered_ms, "disbelieved",
+	                      (json_int_t)s->disbelieved)) != 0 ||
 	    json_object_update_new(
 		    doc, json_pack("{s:s, s:b, s:b, s:b, s:s, s:o}", "run_dir",
 	                           s->o.settings->run_dir, "tmpfs", s->o.tmpfs->memory,
 	                           "own_mount", s->o.tmpfs->own_mount, "swap_safe",
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
-	    json_object_update_new(
-		    doc, json_pack("{s:s, s:s, s:o, s:o}", "error", s->error, "alarm",
-	                           s->o.witness->alarm ? s->o.witness->why : s->alarm,
-	                           "secrets", secrets, "files", files)) != 0) {
+	    json_object_update_new(doc, json_pack("{s:s, s:s, s:o, s:o}", "error",
+	                                          s->error, "alarm", alarm_text(s),
+	                                          "secrets", secrets, "files", files)) !=
+	            0) {
 		json_decref(doc);
 		return NULL;
 	}

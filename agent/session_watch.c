@@ -5,10 +5,12 @@
 
 #include "log.h"
 #include "session_impl.h"
+#include "text.h"
 
 #define WATCH_S         55
 #define WATCH_MARGIN_MS 10000
 #define REVOKED_ASK_MS  300000
+#define SYNC_AGAIN_MS   30000
 
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
@@ -29,6 +31,16 @@ static void event_update(struct session *s, struct holding *h, const char *id,
 	h->want_fetch = true;
 }
 
+/* A value of the same lease that is newer than its end came in the meantime: the lease
+ * was revived. */
+static bool was_overtaken(const struct session *s, const struct holding *h,
+                          const json_t *event)
+{
+	struct floor_lease l = floor_of(s->o.floor, session_index(s, h), h->lease_id);
+
+	return reply_int(event, "rev", 0) < l.rev;
+}
+
 static void on_event(struct session *s, const json_t *event)
 {
 	struct holding *h = session_find(s, reply_str(event, "path"));
@@ -40,7 +52,8 @@ static void on_event(struct session *s, const json_t *event)
 	log_debug("event", LOG_S("op", op), LOG_N("version", version));
 	if (strcmp(op, "update") == 0) {
 		event_update(s, h, id, version);
-	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0) {
+	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0 &&
+	           !was_overtaken(s, h, event)) {
 		h->revoked = strcmp(op, "revoke") == 0;
 		h->asked_at = session_now(s);
 		session_wipe(s, h,
@@ -68,20 +81,53 @@ static void housekeeping(struct session *s)
 	session_refetch_drifted(s);
 }
 
-static void on_watch(struct session *s, const json_t *data)
+/* What is heard either way: a checkpoint is signed for itself, an alarm is only shown. */
+static void hear(struct session *s, const json_t *data)
 {
-	const json_t *events = json_object_get(data, "events"), *event;
-	size_t i;
-
-	if (json_array_size(events) > 0)
-		s->last_event_at = session_now(s);
-	json_array_foreach(events, i, event) on_event(s, event);
-	s->rev = reply_int(data, "rev", s->rev);
-	if (json_array_size(events) == 0)
-		housekeeping(s);
 	session_alarm(s, data);
 	session_checkpoint(s, json_object_get(data, "checkpoint"));
-	session_pins(s, json_object_get(data, "pins"));
+}
+
+static void on_events(struct session *s, const json_t *said)
+{
+	const json_t *event;
+	size_t i;
+
+	s->last_event_at = session_now(s);
+	json_array_foreach(json_object_get(said, "events"), i, event) on_event(s, event);
+	s->rev = reply_int(said, "rev", s->rev);
+	hear(s, said);
+	session_pins(s, json_object_get(said, "pins"));
+}
+
+/* Nothing happened, says the network process; what it says of keys the vault has to
+ * confirm. */
+static void on_silence(struct session *s, const json_t *data)
+{
+	int64_t now = session_now(s);
+
+	housekeeping(s);
+	hear(s, data);
+	if (session_pins_differ(s, json_object_get(data, "pins")) &&
+	    s->phase == PHASE_READY && now - s->synced_at >= SYNC_AGAIN_MS)
+		s->phase = PHASE_SYNC;
+}
+
+static void on_watch(struct session *s, const json_t *data)
+{
+	AUTO_JSON said = NULL;
+	struct err e = { 0 };
+
+	if (json_array_size(json_object_get(data, "events")) == 0 &&
+	    reply_str(data, "statement") == NULL) {
+		on_silence(s, data);
+		return;
+	}
+	said = session_said(&s->watch, "watch", data, &e);
+	if (said != NULL)
+		on_events(s, said);
+	else
+		session_offline(s, 0, e.msg);
 }
 
 static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
@@ -105,14 +151,16 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 
 void session_watch_start(struct session *s)
 {
-	char path[96];
+	char path[192], nonce[2 * STATEMENT_NONCE + 1];
 	const struct session_call call = {
 		.method = "GET",
 		.path = path,
 		.timeout_ms = WATCH_S * 1000 + WATCH_MARGIN_MS,
 	};
 
-	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d",
-	         (long long)s->rev, WATCH_S);
+	session_ask(&s->watch);
+	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
+	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d&nonce=%s",
+	         (long long)s->rev, WATCH_S, nonce);
 	(void)session_start(&s->watch, &call, watch_done);
 }

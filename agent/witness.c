@@ -132,17 +132,6 @@ int witness_advance(struct witness *w, const char *text, const struct merkle_pro
 	return take(w, text, &cp, e);
 }
 
-int witness_refused(struct witness *w, const char *text, struct err *e)
-{
-	struct note_checkpoint cp;
-
-	if (note_checkpoint_verify(text, strlen(text), &w->key, &cp, e) != ERR_OK ||
-	    cp.size >= w->last.size)
-		return ERR_OK;
-	raise_alarm(w, text, "the audit log is shorter than it was", e);
-	return ERR_VERIFY;
-}
-
 void witness_forget(const char *dir)
 {
 	const struct witness w = { .dir = dir };

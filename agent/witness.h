@@ -50,14 +50,10 @@ int witness_open(struct witness *w, const char *dir, const char *key, struct err
 enum witness_verdict witness_see(struct witness *w, const char *text, struct err *e);
 
 /** witness_advance(w, text, proof, e): take ${text} if ${proof} shows that it continues
- * the last; an alarm otherwise (ERR_VERIFY). */
+ * the last; an alarm otherwise (ERR_VERIFY).  Only for an answer that is certain to be of
+ * now: an old checkpoint is genuine too. */
 int witness_advance(struct witness *w, const char *text, const struct merkle_proof *proof,
                     struct err *e) MUST_CHECK;
-
-/** witness_refused(w, text, e): the server has no proof from w->last.size; ${text} is the
- * checkpoint that made us ask. Raises the alarm if that one is smaller.  ERR_VERIFY, or
- * ERR_OK if there is no conflict. */
-int witness_refused(struct witness *w, const char *text, struct err *e) MUST_CHECK;
 
 /** witness_trusts(w): may values be accepted? */
 static inline bool witness_trusts(const struct witness *w)

@@ -125,8 +125,8 @@ def test_lease_fetch_ack_renew_release(c, server, host, name, path):
     assert host.lease(path)[0]["lease_id"] == lease["lease_id"], "the same lease again"
     (item,) = host.fetch(lease["lease_id"])
     assert item["version"] == 1
-    body = host.value(item)
-    assert b"first" in body and path.encode() in body
+    said = host.value(item)
+    assert said["data"] == {"user": "u", "password": "first"} and said["path"] == path
     assert host.ack(lease["lease_id"], 1).status == 204
     info = c.list("sys/vault-leases?host=" + name).data["key_info"][lease["lease_id"]]
     assert (info["path"], info["host"], info["version"], info["applied"], info["state"]) == \
@@ -156,7 +156,7 @@ def test_foreign_leases_are_out_of_reach(server, host, path):
 
 def test_watch_reports_changes(server, host, path):
     (lease,) = host.lease(path)
-    w = server.hosts_client(host.token)
+    w = host.watcher()
     first = w.get("sys/agent/watch?since=0&wait=5")
     rev = first.data["rev"]
     out = []
@@ -166,11 +166,11 @@ def test_watch_reports_changes(server, host, path):
     t.join(vaultd.DEADLINE)
     (event,) = out[0].data["events"]
     assert (event["lease_id"], event["version"], event["op"]) == (lease["lease_id"], 2, "update")
-    assert b"second" in host.value(host.fetch(lease["lease_id"])[0])
+    assert host.value(host.fetch(lease["lease_id"])[0])["data"] == {"password": "second"}
 
 
 def test_watch_times_out_empty(server, host):
-    w = server.hosts_client(host.token)
+    w = host.watcher()
     rev = w.get("sys/agent/watch?since=0&wait=0").data["rev"]
     r = w.get(f"sys/agent/watch?since={rev}&wait=1")
     assert r.status == 200 and r.data["events"] == []

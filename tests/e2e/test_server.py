@@ -137,7 +137,7 @@ def test_sigterm_answers_parked_requests(own_server):
     s.put("p", {"k": "v"})
     h = hostwire.joined(s, "h1", ["secret/*"])
     h.lease("secret/p")
-    rev = s.hosts_client(h.token).get("sys/agent/watch?since=0&wait=0").data["rev"]
+    rev = h.watcher().get("sys/agent/watch?since=0&wait=0").data["rev"]
     out = []
     w = s.hosts_client(h.token)
     w.get("sys/health")

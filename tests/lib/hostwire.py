@@ -4,6 +4,7 @@ import base64
 import ctypes
 import ctypes.util
 import hashlib
+import os
 import struct
 
 _na = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
@@ -34,12 +35,87 @@ def verify(signature, message, pk):
     return _na.crypto_sign_verify_detached(signature, message, ctypes.c_ulonglong(len(message)), pk) == 0
 
 
+def decode(b):
+    """The value encoding of lib/value.h."""
+    def take(at):
+        t = b[at]
+        if t <= 2:
+            return (None, False, True)[t], at + 1
+        n = int.from_bytes(b[at + 1:at + 5], "big")
+        at += 5
+        if t <= 5:
+            text = b[at:at + n]
+            return (int(text) if t == 3 else text.decode() if t == 4 else text), at + n
+        count, at = int.from_bytes(b[at:at + 4], "big"), at + 4
+        out = [] if t == 6 else {}
+        for _ in range(count):
+            if t == 7:
+                k = int.from_bytes(b[at:at + 4], "big")
+                key, at = b[at + 4:at + 4 + k].decode(), at + 4 + k
+            v, at = take(at)
+            if t == 6:
+                out.append(v)
+            else:
+                out[key] = v
+        return out, at
+    v, end = take(0)
+    assert end == len(b)
+    return v
+
+
+def joined_answer(token, join_mac, data):
+    """What a join's answer says, if its proof is right."""
+    body = base64.b64decode(data["joined"])
+    key = _hash(b"vault/join-key/v1", token, 32)
+    assert base64.b64decode(data["mac"]) == _mac(key, b"vault/joined/v1\0", join_mac, body)
+    return decode(body)
+
+
+class Believing:
+    """A client that takes from a reply what the vault has signed in it, for this request."""
+
+    def __init__(self, host, client):
+        self.host, self.client = host, client
+
+    token = property(lambda self: self.client.token, lambda self, t: setattr(self.client, "token", t))
+
+    def request(self, method, path, body=None, **kw):
+        nonce = os.urandom(32)
+        if path.startswith("sys/agent/") and method == "GET":
+            path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
+        elif path.startswith("sys/agent/") and not path.endswith(("ack", "release")):
+            body = {**(body or {}), "nonce": nonce.hex()}
+        elif path == "auth/host/login":
+            nonce = base64.b64decode(body.get("nonce", ""))
+        self.nonce = nonce
+        r = self.client.request(method, path, body, **kw)
+        if r.status == 200 and "statement" in (r.json.get("data") or {}):
+            op = path.split("?")[0].rsplit("/", 1)[1]
+            r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
+        return r
+
+    def get(self, path, **kw):
+        return self.request("GET", path, **kw)
+
+    def list(self, path, **kw):
+        return self.request("LIST", path, **kw)
+
+    def post(self, path, body=None, **kw):
+        return self.request("POST", path, body, **kw)
+
+    def delete(self, path, **kw):
+        return self.request("DELETE", path, **kw)
+
+    def close(self):
+        self.client.close()
+
+
 class Host:
     """One agent identity."""
 
     def __init__(self, server):
         self.server = server
-        self.c = server.client(token=None)
+        self.c = Believing(self, server.client(token=None))
         pk, sk = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
         _na.crypto_sign_keypair(pk, sk)
         self.sign_pk, self._sign_sk = pk.raw, sk.raw
@@ -63,14 +139,20 @@ class Host:
     def join(self, token, client=None):
         r = (client or self.c).post("auth/host/join", self.join_body(token))
         if r.status == 200:
-            d = r.data
+            d = r.json["data"] = joined_answer(token, base64.b64decode(self.join_body(token)["mac"]), r.data)
             self.host_id, self.vault_id = bytes.fromhex(d["host_id"]), bytes.fromhex(d["vault_id"])
-            self.order_pk = base64.b64decode(d["order_key"])
-            self.generation = d["generation"]
-            key = _hash(b"vault/join-key/v1", token, 32)
-            want = _mac(key, b"vault/joined/v1\0", self.host_id, self.vault_id, self.order_pk, self.sign_pk)
-            assert base64.b64decode(d["mac"]) == want
+            self.order_pk, self.generation = d["order_key"], d["generation"]
         return r
+
+    def said(self, statement, op, nonce):
+        assert verify(statement[:64], b"vault/host-statement/v1\0" + statement[64:], self.order_pk)
+        body = decode(statement[64:])
+        assert (body["op"], body["host_id"], body["nonce"]) == (op, self.host_id.hex(), nonce)
+        assert body["generation"] >= self.generation
+        return {**body["data"], "generation": body["generation"]}
+
+    def watcher(self):
+        return Believing(self, self.server.hosts_client(self.token))
 
     def challenge(self):
         r = self.c.post("auth/host/challenge", {"host_id": self.host_id.hex()})
@@ -106,10 +188,10 @@ class Host:
         return r.data["items"]
 
     def value(self, item):
-        """The sealed value: signature checked, then the encoded body."""
+        """What is sealed in an item of the last fetch, checked."""
         plain = open_sealed(base64.b64decode(item["sealed"]), self.box_pk, self.box_sk)
-        assert plain is not None and verify(plain[:64], b"vault/host-value/v1\0" + plain[64:], self.order_pk)
-        return plain[64:]
+        assert plain is not None
+        return self.said(plain, "fetch", self.c.nonce)
 
     def ack(self, lease, version, state="applied", **more):
         return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "state": state, **more}]})

@@ -380,6 +380,7 @@ class Agent:
         self.log_path = self.tmp / "agent.log"
         self.proc = None
         self.extra = {}
+        self.lied_to = False  # a test that puts somebody between it and the vault says so
 
     def write_config(self):
         s = self.server
@@ -440,6 +441,7 @@ class Agent:
             self.proc.wait(30)
             self.proc = None
         check_log(self.log())
+        assert self.lied_to or "is not believed" not in self.log(), self.log()
 
     def clean(self):
         try:

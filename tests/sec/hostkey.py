@@ -5,6 +5,7 @@ import ctypes
 import ctypes.util
 import hashlib
 
+from hostwire import decode, joined_answer
 from vaultd import b64
 
 sodium = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
@@ -33,8 +34,9 @@ class HostKey:
     def join(self, c, token, pin):
         r = c.post("auth/host/join", self.join_body(token, pin), token=None)
         if r.status == 200:
-            self.host_id, self.vault_id = r.data["host_id"], r.data["vault_id"]
-            self.generation = r.data["generation"]
+            said = r.json["data"] = joined_answer(token, base64.b64decode(self.join_body(token, pin)["mac"]), r.data)
+            self.host_id, self.vault_id = said["host_id"], said["vault_id"]
+            self.generation = said["generation"]
         return r
 
     def login(self, c, pin, nonce=None, **changes):
@@ -50,7 +52,7 @@ class HostKey:
                 "agent_version": "test", **changes}
         r = c.post("auth/host/login", body, token=None)
         if r.status == 200:
-            self.generation = r.data["generation"]
+            self.generation = decode(base64.b64decode(r.data["statement"])[64:])["generation"]
         return r
 
 

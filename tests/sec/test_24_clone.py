@@ -13,7 +13,7 @@ def alarms(c, name):
 
 def clone(host):
     other = copy.copy(host)
-    other.c = host.server.client(token=None)
+    other.c = hostwire.Believing(other, host.server.client(token=None))
     return other
 
 

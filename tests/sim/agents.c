@@ -284,15 +284,39 @@ static void take_leases(struct world *w, struct agent *ag, const struct value *d
 	}
 }
 
+/* What the vault says to this host; NULL if it is not the vault that says it. */
+static struct value *heard(struct arena *a, const struct agent *ag, const char *op,
+                           const unsigned char *p, size_t n)
+{
+	static const char label[] = "vault/host-statement/v1";
+	unsigned char *msg;
+	struct value *body, *data;
+	char id[33];
+
+	if (n < 64)
+		return NULL;
+	n -= 64;
+	msg = arena_alloc(a, sizeof(label) + n);
+	memcpy(msg, label, sizeof(label));
+	memcpy(msg + sizeof(label), p + 64, n);
+	text_hex(ag->host_id, 16, id);
+	if (crypto_sign_verify_detached(p, msg, sizeof(label) + n, ag->order_pk) != 0 ||
+	    value_decode(a, msg + sizeof(label), n, &body, NULL) != ERR_OK ||
+	    !value_is_str(value_get(body, "op"), op) ||
+	    !value_is_str(value_get(body, "host_id"), id))
+		return NULL;
+	data = value_get(body, "data");
+	value_set_int(a, data, "generation", value_int_or(body, "generation", -1));
+	return data;
+}
+
 /* Signed by the vault, sealed to this host, and the value that the model knows. */
 static void check_sealed(struct world *w, struct agent *ag, int i,
                          const struct value *item)
 {
-	static const char label[] = "vault/host-value/v1";
 	const struct value *sealed = value_get(item, "sealed");
 	struct arena *a = arena_new(1024 * 1024);
-	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4), *open,
-		      *msg;
+	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4), *open;
 	const struct m_path *p = &w->m.path[leased[i]];
 	struct value *body;
 	int64_t version;
@@ -313,15 +337,9 @@ static void check_sealed(struct world *w, struct agent *ag, int i,
 		arena_free(a);
 		return;
 	}
-	n -= (long)crypto_box_SEALBYTES + 64;
-	msg = arena_alloc(a, sizeof(label) + (size_t)n);
-	memcpy(msg, label, sizeof(label));
-	memcpy(msg + sizeof(label), open + 64, (size_t)n);
-	if (crypto_sign_verify_detached(open, msg, sizeof(label) + (size_t)n,
-	                                ag->order_pk) != 0)
+	body = heard(a, ag, "fetch", open, (size_t)n - crypto_box_SEALBYTES);
+	if (body == NULL)
 		fail(w, "fetch: the value is not signed by the vault");
-	else if (value_decode(a, open + 64, (size_t)n, &body, NULL) != ERR_OK)
-		fail(w, "fetch: the value cannot be decoded");
 	else if ((version = value_int_or(body, "version", -1)) != p->current ||
 	         !p->exists)
 		fail(w, "fetch of %s: version %lld instead of %d", sim_paths[leased[i]],
@@ -354,18 +372,47 @@ static void refused(struct world *w, struct agent *ag, int status)
 	ag->state = AG_CHALLENGE;
 }
 
-static void joined(struct world *w, struct agent *ag, const struct value *data)
+static void joined(struct world *w, struct agent *ag, const struct value *reply)
 {
+	struct arena *a = arena_new(LIMIT_REQUEST_ARENA);
+	const struct value *bytes = value_get(reply, "joined");
+	struct value *data = NULL;
+
+	if (bytes == NULL || value_decode(a, bytes->text, bytes->len, &data, NULL) != 0)
+		fail(w, "join: the answer cannot be decoded");
 	if (!get_hex(data, "host_id", ag->host_id, 16) ||
 	    !get_hex(data, "vault_id", ag->vault_id, 16) ||
 	    !get_b64(data, "order_key", ag->order_pk, 32))
 		fail(w, "join: the answer is not complete");
+	arena_free(a);
 	ag->state = AG_CHALLENGE;
 }
 
-static void accepted(struct world *w, struct agent *ag, const struct value *body)
+/* A reply of which the agent believes only what the vault says in it. */
+static const struct value *said(struct world *w, struct arena *a, const struct agent *ag,
+                                const struct value *data)
+{
+	const char *op = ag->state == AG_LOGIN    ? "login"
+	                 : ag->state == AG_LEASES ? "leases"
+	                                          : "watch";
+	const struct value *st = value_get(data, "statement"), *out;
+
+	if (st == NULL && ag->state == AG_WATCH) /* nothing happened */
+		return data;
+	out = st == NULL ? NULL
+	                 : heard(a, ag, op, (const unsigned char *)st->text, st->len);
+	if (out == NULL)
+		fail(w, "%s: an answer to %s is not signed by the vault", ag->name, op);
+	return out;
+}
+
+static void accepted(struct world *w, struct arena *a, struct agent *ag,
+                     const struct value *body)
 {
 	const struct value *data = value_get(body, "data");
+
+	if (ag->state == AG_LOGIN || ag->state == AG_LEASES || ag->state == AG_WATCH)
+		data = said(w, a, ag, data);
 
 	switch (ag->state) {
 	case AG_JOIN:
@@ -404,6 +451,7 @@ static void accepted(struct world *w, struct agent *ag, const struct value *body
 void agent_reply(struct world *w, int agent, int status, const struct value *body)
 {
 	struct agent *ag = &w->agent[agent];
+	struct arena *a;
 
 	if (ag->replaying) {
 		ag->replaying = false;
@@ -422,5 +470,7 @@ void agent_reply(struct world *w, int agent, int status, const struct value *bod
 		return;
 	}
 	ag->refusals = 0;
-	accepted(w, ag, body);
+	a = arena_new(LIMIT_REQUEST_ARENA);
+	accepted(w, a, ag, body);
+	arena_free(a);
 }

@@ -11,7 +11,6 @@
 
 #include "arena.h"
 #include "audit.h"
-#include "keyring.h"
 #include "kv.h"
 #include "rng.h"
 #include "text.h"
@@ -29,6 +28,7 @@ static struct value *lease_line(struct arena *a, const struct core *c,
 	value_set_str(a, v, "lease_id", lease_id_text(a, l));
 	value_set_str(a, v, "path", l->path);
 	value_set_int(a, v, "version", l->target);
+	value_set_int(a, v, "rev", l->rev);
 	value_set_str(a, v, "state", lease_state_name(l->state));
 	value_set_int(a, v, "ttl_ms", lease_left_ms(c, l));
 	return v;
@@ -120,8 +120,9 @@ static int usable(struct req *r, struct arena *a, struct lease *l,
 
 static int h_sync(struct req *r)
 {
-	struct value *data, *list = value_array(r->a);
+	struct value *data = value_object(r->a), *list = value_array(r->a);
 	unsigned char digest[AGENT_DIGEST];
+	struct host_asked asked;
 	struct leases ls;
 	struct host h;
 	int64_t rev = 0;
@@ -131,7 +132,8 @@ static int h_sync(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = leases_of_host(r->core, r->a, h.o.id, &ls, &r->e)) != ERR_OK ||
+	if ((rc = host_asked(r, "sync", &asked)) != ERR_OK ||
+	    (rc = leases_of_host(r->core, r->a, h.o.id, &ls, &r->e)) != ERR_OK ||
 	    (rc = lease_rev(r->core, r->a, false, &rev, &r->e)) != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < ls.n; i++)
@@ -142,11 +144,11 @@ static int h_sync(struct req *r)
 	if (hex == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	text_hex(digest, AGENT_DIGEST, hex);
-	data = reply_data(r);
 	value_set_int(r->a, data, "rev", rev);
 	value_set(data, "leases", list);
 	value_set_str(r->a, data, "digest", hex);
-	return agent_status(r, &h, data);
+	agent_status(r, &h, data);
+	return host_say(r, &h, &asked, data);
 }
 
 /* ---- leases ---- */
@@ -177,6 +179,21 @@ static struct progress *start(struct req *r, const char *field)
 	p->note = value_array(r->a);
 	r->park_state = p;
 	return p;
+}
+
+/* The results of a list, signed, with the newest revision that they rest on. */
+static int say_items(struct req *r, const struct host *h, const struct host_asked *q,
+                     struct progress *p)
+{
+	struct value *data = value_object(r->a);
+	int64_t rev = 0;
+	int rc = lease_rev(r->core, r->a, false, &rev, &r->e);
+
+	if (rc != ERR_OK)
+		return rc;
+	value_set_int(r->a, data, "rev", rev);
+	value_set(data, "leases", p->out);
+	return host_say(r, h, q, data);
 }
 
 static void note_items(struct req *r, const struct progress *p)
@@ -213,6 +230,7 @@ static int h_leases(struct req *r)
 {
 	AUTO_ARENA a = arena_new(SCRATCH);
 	struct lease_ask ask;
+	struct host_asked asked;
 	struct host_role role;
 	struct leases held;
 	struct progress *p;
@@ -227,7 +245,8 @@ static int h_leases(struct req *r)
 		return rc;
 	if ((p = start(r, "paths")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((rc = host_asked(r, "leases", &asked)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	ask = (struct lease_ask){ &h, &role, &held };
 	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
@@ -237,9 +256,8 @@ static int h_leases(struct req *r)
 			return rc;
 	if (p->next != NULL)
 		return park_again(r);
-	value_set(reply_data(r), "leases", p->out);
 	note_items(r, p);
-	return ERR_OK;
+	return say_items(r, &h, &asked, p);
 }
 
 static int h_release(struct req *r)
@@ -276,6 +294,7 @@ static int h_release(struct req *r)
 static int h_renew(struct req *r)
 {
 	AUTO_ARENA a = arena_new(SCRATCH);
+	struct host_asked asked;
 	struct host_role role;
 	struct progress *p;
 	struct host h;
@@ -290,7 +309,8 @@ static int h_renew(struct req *r)
 		return rc;
 	if ((p = start(r, "leases")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((rc = host_asked(r, "renew", &asked)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < ISSUE_SLICE;
 	     n++, p->next = p->next->next) {
@@ -315,47 +335,42 @@ static int h_renew(struct req *r)
 	}
 	if (p->next != NULL)
 		return park_again(r);
-	value_set(reply_data(r), "leases", p->out);
 	note_items(r, p);
-	return ERR_OK;
+	return say_items(r, &h, &asked, p);
 }
 
 /* ---- fetch ---- */
 
-static void sign_value(const void *ctx, const void *msg, size_t n, unsigned char sig[64])
-{
-	keyring_order_sign(ctx, msg, n, sig);
-}
+/* Who asks for values, and how. */
+struct fetch {
+	struct host h;
+	struct host_role role;
+	struct host_asked asked;
+};
 
-static struct value *sealed_body(struct req *r, struct arena *a, const struct host *h,
-                                 const struct lease *l, const struct value *data)
+static struct value *value_said(struct arena *a, const struct lease *l,
+                                const struct value *data)
 {
-	char *host_id = arena_alloc(a, 2 * HOST_ID + 1);
 	struct value *b = value_object(a);
 
-	if (host_id == NULL)
-		return NULL;
-	text_hex(h->o.id, HOST_ID, host_id);
 	value_set_str(a, b, "lease_id", lease_id_text(a, l));
 	value_set_str(a, b, "path", l->path);
 	value_set_int(a, b, "version", l->version);
-	value_set_str(a, b, "host_id", host_id);
-	value_set_int(a, b, "issued_ms", r->core->now_ms);
+	value_set_int(a, b, "rev", l->rev);
 	value_set(b, "data", value_copy(a, data));
 	return b;
 }
 
-static int seal_for(struct req *r, struct arena *a, const struct host *h,
+static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
                     const struct lease *l, const struct value *data, struct value **out,
                     struct err *e)
 {
-	struct value *body = sealed_body(r, a, h, l, data);
 	unsigned char *plain, *sealed;
 	size_t n, len;
 
-	if (body == NULL || (plain = value_pack(a, body, &n)) == NULL ||
-	    (sealed = auth_host_seal(a, h->box_pk, sign_value, r->core->keys, plain, n,
-	                             &len)) == NULL)
+	plain = host_statement(r->core, a, &f->h, &f->asked, value_said(a, l, data), &n);
+	if (plain == NULL ||
+	    (sealed = auth_host_seal(a, f->h.box_pk, plain, n, &len)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*out = value_object(r->a);
 	value_set(*out, "lease_id",
@@ -365,8 +380,8 @@ static int seal_for(struct req *r, struct arena *a, const struct host *h,
 	return ERR_OK;
 }
 
-static int fetch_one(struct req *r, struct arena *a, const struct host *h,
-                     const struct host_role *role, struct progress *p, struct err *e)
+static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
+                     struct progress *p, struct err *e)
 {
 	struct kv_secret s = { .current = 0 };
 	struct lease l = { .rev = 0 };
@@ -374,8 +389,8 @@ static int fetch_one(struct req *r, struct arena *a, const struct host *h,
 	int64_t had;
 	int rc;
 
-	if ((rc = own_lease(r, a, p->next, h, &l, e)) != ERR_OK ||
-	    (rc = usable(r, a, &l, role, e)) != ERR_OK)
+	if ((rc = own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
+	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK)
 		return rc;
 	rc = kv_open_id(r->core, a, l.o.tag, &s, e);
 	if (rc == ERR_OK)
@@ -388,7 +403,7 @@ static int fetch_one(struct req *r, struct arena *a, const struct host *h,
 	l.version = s.current;
 	if (l.target < s.current)
 		l.target = s.current;
-	if ((rc = seal_for(r, a, h, &l, data, &line, e)) != ERR_OK ||
+	if ((rc = seal_for(r, a, f, &l, data, &line, e)) != ERR_OK ||
 	    (l.version != had && (rc = lease_save(r->core, a, &l, e)) != ERR_OK))
 		return rc;
 	value_add(p->out, line);
@@ -399,17 +414,17 @@ static int fetch_one(struct req *r, struct arena *a, const struct host *h,
 
 static int h_fetch(struct req *r)
 {
-	struct host_role role;
 	struct progress *p;
-	struct host h;
+	struct fetch f;
 	bool stop;
-	int rc = host_self(r, &h, &stop);
+	int rc = host_self(r, &f.h, &stop);
 
 	if (rc != ERR_OK || stop)
 		return rc;
 	if ((p = start(r, "leases")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((rc = host_asked(r, "fetch", &f.asked)) != ERR_OK ||
+	    (rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < FETCH_SLICE;
 	     n++, p->next = p->next->next) {
@@ -418,7 +433,7 @@ static int h_fetch(struct req *r)
 
 		if (a == NULL)
 			return req_fail(r, ERR_NOMEM, "out of memory");
-		rc = fetch_one(r, a, &h, &role, p, &why);
+		rc = fetch_one(r, a, &f, p, &why);
 		if (is_item_error(rc)) {
 			value_add(p->out, error_line(r->a, "lease_id", p->next,
 			                             item_error(&why)));
@@ -532,9 +547,12 @@ static int h_ack(struct req *r)
 	return host_save(r->core, r->a, &h, &r->e);
 }
 
+/* An agent that has seen more than there is gets an answer too: that the log is shorter
+ * is for the vault to say, and a refusal could come from anybody. */
 static int h_consistency(struct req *r)
 {
-	struct value *data, *proof = NULL;
+	struct value *data = value_object(r->a), *proof = value_array(r->a);
+	struct host_asked asked;
 	struct host h;
 	int64_t from = 0;
 	bool stop, present;
@@ -542,24 +560,33 @@ static int h_consistency(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = req_int(r, "from", &from, &present)) != ERR_OK ||
-	    (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK)
+	if ((rc = host_asked(r, "consistency", &asked)) != ERR_OK ||
+	    (rc = req_int(r, "from", &from, &present)) != ERR_OK ||
+	    (from <= audit_size(r->core) &&
+	     (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK))
 		return rc;
-	data = reply_data(r);
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	value_set(data, "proof", proof);
-	return ERR_OK;
+	return host_say(r, &h, &asked, data);
 }
 
 /* ---- routes ---- */
 
+#define NONCE \
+	"nonce", "string", "64 hex digits that the agent chose: the answer covers them"
+static const struct field sync_fields[] = {
+	{NONCE},
+	{ NULL, NULL, NULL },
+};
 static const struct field paths_fields[] = {
 	{"paths", "strings", "full secret paths"},
-	{ NULL,   NULL,      NULL               },
+	{ NONCE },
+	{ NULL,   NULL,          NULL                        },
 };
 static const struct field leases_fields[] = {
 	{"leases", "strings", "lease ids"},
-	{ NULL,    NULL,      NULL       },
+	{ NONCE  },
+	{ NULL,    NULL,          NULL                },
 };
 static const struct field ack_fields[] = {
 	{"acks",             "any", "array of {lease_id, version, state, detail}"},
@@ -569,11 +596,12 @@ static const struct field ack_fields[] = {
 };
 static const struct field from_fields[] = {
 	{"from", "int", "size of the checkpoint that the agent has"},
-	{ NULL,  NULL,  NULL				       },
+	{ NONCE},
+	{ NULL,  NULL,      NULL					    },
 };
 
 static const struct route rows[] = {
-	{"system",  M_GET,  "agent/sync",        R_HOST_SELF,           NULL,               h_sync,        NULL,
+	{"system",  M_GET,  "agent/sync",        R_HOST_SELF,           sync_fields,        h_sync,        NULL,
          "all leases of the host"														    },
 	{ "system", M_POST, "agent/leases",      R_HOST_SELF,           paths_fields,       h_leases,      NULL,
          "ask for leases"															    },

@@ -12,7 +12,7 @@
 void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST]);
 /** agent_status(r, h, data): what every reply about leases also tells: pins, time, alarm.
  */
-int agent_status(struct req *r, const struct host *h, struct value *data) MUST_CHECK;
+void agent_status(struct req *r, const struct host *h, struct value *data);
 /** agent_ack(l, state, version, detail): take one acknowledgement; false: it says nothing
  * new. */
 bool agent_ack(struct lease *l, enum lease_state state, int64_t version,

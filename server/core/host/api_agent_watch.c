@@ -32,7 +32,7 @@ void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
 	(void)crypto_generichash_final(&h, out, AGENT_DIGEST);
 }
 
-int agent_status(struct req *r, const struct host *h, struct value *data)
+void agent_status(struct req *r, const struct host *h, struct value *data)
 {
 	const struct value *last = h->alarms->last;
 
@@ -40,18 +40,20 @@ int agent_status(struct req *r, const struct host *h, struct value *data)
 	value_set_int(r->a, data, "server_time_ms", r->core->now_ms);
 	if (last != NULL && value_is_str(value_get(last, "kind"), ALARM_CLONE))
 		value_set_str(r->a, data, "alarm", ALARM_CLONE);
-	return ERR_OK;
 }
 
 const struct field agent_watch_fields[] = {
-	{"since", "int", "revision that the agent has seen"},
-	{ "wait", "int", "seconds to wait for a change"    },
-	{ NULL,   NULL,  NULL			      },
+	{"since",  "int",    "revision that the agent has seen"      },
+	{ "wait",  "int",    "seconds to wait for a change"          },
+	{ "nonce", "string",
+         "64 hex digits that the agent chose: the answer covers them"},
+	{ NULL,    NULL,     NULL				    },
 };
 
 struct watch {
 	int64_t since, wait_s;
 	int64_t alarms; /* alarms that the host had when the watch began */
+	struct host_asked asked;
 };
 
 static int take_watch(struct req *r, const struct host *h, struct watch *w)
@@ -62,7 +64,8 @@ static int take_watch(struct req *r, const struct host *h, struct watch *w)
 	w->since = 0;
 	w->wait_s = WAIT_DEFAULT_S;
 	w->alarms = value_int_or(h->alarms->last, "time", 0);
-	if ((rc = req_int(r, "since", &w->since, &present)) != ERR_OK ||
+	if ((rc = host_asked(r, "watch", &w->asked)) != ERR_OK ||
+	    (rc = req_int(r, "since", &w->since, &present)) != ERR_OK ||
 	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK)
 		return rc;
 	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0)
@@ -111,16 +114,20 @@ static int record_start(struct req *r)
 	return audit_append(r->core, &rec, &r->e);
 }
 
-static int reply_watch(struct req *r, const struct host *h, struct value *events,
-                       int64_t rev)
+/* A reply with events is a statement: the agent acts on it, and may have to wipe.  One
+ * without is a bell that did not ring; 10,000 hosts get one each minute, and what it says
+ * of pins the agent asks for again before it believes it. */
+static int reply_watch(struct req *r, const struct host *h, const struct watch *w,
+                       struct value *events, int64_t rev)
 {
-	struct value *data = reply_data(r);
+	struct value *data = events->len > 0 ? value_object(r->a) : reply_data(r);
 
 	value_set_int(r->a, data, "rev", rev);
 	value_set(data, "events", events);
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	req_note_int(r, "events", events->len);
-	return agent_status(r, h, data);
+	agent_status(r, h, data);
+	return events->len > 0 ? host_say(r, h, &w->asked, data) : ERR_OK;
 }
 
 /* The last word to a revoked host; its tokens have served their purpose. */
@@ -132,7 +139,6 @@ static int reply_order(struct req *r, const struct host *h)
 	value_set_int(r->a, data, "rev", 0);
 	value_set(data, "events", value_array(r->a));
 	value_set(data, "order", host_order(r->core, r->a, h, "wipe"));
-	value_set(data, "pins", host_pins(r->core, r->a));
 	req_note_str(r, "order", "wipe");
 	return token_revoke_host(r->core, r->a, h->o.id, &r->e);
 }
@@ -167,7 +173,7 @@ int agent_watch(struct req *r)
 		return rc;
 	deadline = r->first_ms + w->wait_s * 1000;
 	if (events->len > 0 || new_alarm(w, &h) || r->core->boot_ms >= deadline)
-		return reply_watch(r, &h, events, rev);
+		return reply_watch(r, &h, w, events, rev);
 	if (r->resumed == 0 && (rc = record_start(r)) != ERR_OK)
 		return rc;
 	return req_park(r, WAIT_HOST, h.o.id, deadline);

@@ -279,23 +279,28 @@ static void set_hex(struct req *r, struct value *o, const char *key, const void 
 	value_set_str(r->a, o, key, text);
 }
 
-static int reply_joined(struct req *r, const struct join *j, const struct host *h)
+/* All that the agent will keep is in one encoding, and all of that under one MAC. */
+static int reply_joined(struct req *r, const struct join_request *q, const struct join *j,
+                        const struct host *h)
 {
 	struct core *c = r->core;
-	const unsigned char *order_pk = keyring_order_public(c->keys);
-	struct value *data = reply_data(r);
+	struct value *body = value_object(r->a), *data = reply_data(r);
 	const char *audit_key;
-	unsigned char mac[32];
+	unsigned char mac[32], *packed;
+	size_t n;
 
 	(void)audit_head(c, r->a, &audit_key);
-	auth_host_joined_mac(j->key, h->o.id, c->vault_id, order_pk, j->sign_pk, mac);
-	set_hex(r, data, "host_id", h->o.id, HOST_ID);
-	value_set_str(r->a, data, "name", h->name);
-	set_hex(r, data, "vault_id", c->vault_id, sizeof(c->vault_id));
-	set_copy(r, data, "order_key", order_pk, 32);
-	value_set_str(r->a, data, "audit_key", audit_key);
-	value_set(data, "pins", host_pins(c, r->a));
-	value_set_int(r->a, data, "generation", h->generation);
+	set_hex(r, body, "host_id", h->o.id, HOST_ID);
+	value_set_str(r->a, body, "name", h->name);
+	set_hex(r, body, "vault_id", c->vault_id, sizeof(c->vault_id));
+	set_copy(r, body, "order_key", keyring_order_public(c->keys), 32);
+	value_set_str(r->a, body, "audit_key", audit_key);
+	value_set(body, "pins", host_pins(c, r->a));
+	value_set_int(r->a, body, "generation", h->generation);
+	if (arena_failed(r->a) || (packed = value_pack(r->a, body, &n)) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	auth_host_joined_mac(j->key, q->mac, packed, n, mac);
+	value_set_bytes(r->a, data, "joined", packed, n);
 	set_copy(r, data, "mac", mac, sizeof(mac));
 	return ERR_OK;
 }
@@ -308,7 +313,7 @@ static int join_again(struct req *r, const struct join_request *q, const struct 
 	            sodium_memcmp(q->box_pk, j->box_pk, 32) == 0;
 
 	if (same && age >= 0 && age <= HOST_JOIN_AGAIN_MS && h->state == HOST_ACTIVE)
-		return reply_joined(r, j, h);
+		return reply_joined(r, q, j, h);
 	return refuse_with_alarm(r, h, ALARM_JOIN_AGAIN, 400);
 }
 
@@ -332,7 +337,7 @@ static int join_first(struct req *r, const struct join_request *q, struct join *
 	if ((rc = join_save(c, r->a, j, &r->e)) != ERR_OK ||
 	    (rc = host_save(c, r->a, h, &r->e)) != ERR_OK)
 		return rc;
-	return reply_joined(r, j, h);
+	return reply_joined(r, q, j, h);
 }
 
 int host_join(struct req *r)
@@ -435,19 +440,20 @@ static int make_token(struct req *r, struct host *h, struct token_made *made)
 	return rc;
 }
 
-static int reply_login(struct req *r, const struct host *h, const struct token_made *made)
+static int reply_login(struct req *r, const struct login_request *q, const struct host *h,
+                       const struct token_made *made)
 {
 	struct core *c = r->core;
-	struct value *data = reply_data(r);
+	struct host_asked asked = { .op = "login", .nonce_len = HOST_NONCE };
+	struct value *data = value_object(r->a);
 
+	memcpy(asked.nonce, q->signs.nonce, HOST_NONCE);
 	value_set(reply_envelope(r), "auth",
 	          token_auth_block(r->a, c, made->id, made->text));
-	value_set_int(r->a, data, "generation", h->generation);
 	value_set_int(r->a, data, "server_time_ms", c->now_ms);
-	value_set(data, "pins", host_pins(c, r->a));
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(c, r->a));
 	req_note_int(r, "generation", h->generation);
-	return ERR_OK;
+	return host_say(r, h, &asked, data);
 }
 
 static int log_in(struct req *r, const struct login_request *q, struct host *h)
@@ -464,7 +470,7 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 	if ((rc = make_token(r, h, made)) != ERR_OK ||
 	    (rc = host_save(r->core, r->a, h, &r->e)) != ERR_OK)
 		return rc;
-	return reply_login(r, h, made);
+	return reply_login(r, q, h, made);
 }
 
 /* The generation tells two agents with one key apart: each login uses one up.  The last

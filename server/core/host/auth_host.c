@@ -13,7 +13,7 @@ static const char join_context[] = "vault/join/v1";
 static const char joined_context[] = "vault/joined/v1";
 static const char login_context[] = "vault/host-login/v1";
 static const char order_context[] = "vault/host-order/v1";
-static const char value_context[] = "vault/host-value/v1";
+static const char statement_context[] = "vault/host-statement/v1";
 
 #define NONCE_TIME   8u
 #define NONCE_RANDOM 8u
@@ -67,20 +67,18 @@ void auth_host_join_mac(const unsigned char key[32], const unsigned char sign_pk
 	crypto_generichash(out, 32, msg, (size_t)(at - msg), key, 32);
 }
 
-void auth_host_joined_mac(const unsigned char key[32],
-                          const unsigned char host_id[HOST_ID],
-                          const unsigned char vault_id[16],
-                          const unsigned char order_pk[32],
-                          const unsigned char sign_pk[32], unsigned char out[32])
+void auth_host_joined_mac(const unsigned char key[32], const unsigned char join_mac[32],
+                          const void *body, size_t n, unsigned char out[32])
 {
-	unsigned char msg[sizeof(joined_context) + 96], *at = msg;
+	crypto_generichash_state h;
 
-	at = put(at, joined_context, sizeof(joined_context));
-	at = put(at, host_id, HOST_ID);
-	at = put(at, vault_id, 16);
-	at = put(at, order_pk, 32);
-	at = put(at, sign_pk, 32);
-	crypto_generichash(out, 32, msg, (size_t)(at - msg), key, 32);
+	(void)crypto_generichash_init(&h, key, 32, 32);
+	(void)crypto_generichash_update(&h, (const unsigned char *)joined_context,
+	                                sizeof(joined_context));
+	(void)crypto_generichash_update(&h, join_mac, 32);
+	(void)crypto_generichash_update(&h, body, n);
+	(void)crypto_generichash_final(&h, out, 32);
+	sodium_memzero(&h, sizeof(h));
 }
 
 static void nonce_mac(const unsigned char key[32], const unsigned char host_id[HOST_ID],
@@ -153,28 +151,35 @@ size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_
 	return (size_t)(at - out);
 }
 
-unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
-                              host_sign_fn sign, const void *ctx, const void *body,
-                              size_t n, size_t *out_len)
+unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const void *ctx,
+                                   const void *body, size_t n, size_t *out_len)
 {
-	const size_t room = sizeof(value_context) > 64 ? sizeof(value_context) : 64;
-	unsigned char sig[64];
-	unsigned char *plain = arena_alloc(a, room + n), *sealed;
-	unsigned char *text;
+	const size_t room = sizeof(statement_context) > HOST_SIGNATURE
+	                            ? sizeof(statement_context)
+	                            : HOST_SIGNATURE;
+	unsigned char *buf = arena_alloc(a, room + n), *text, *out;
+	unsigned char sig[HOST_SIGNATURE];
 
-	*out_len = 64 + n + crypto_box_SEALBYTES;
-	sealed = arena_alloc(a, *out_len);
-	if (plain == NULL || sealed == NULL)
+	if (buf == NULL)
 		return NULL;
-	/* What is signed and what is sealed differ in their head alone: one copy serves.
-	 */
-	put(plain + room, body, n);
-	text = plain + room - sizeof(value_context);
-	put(text, value_context, sizeof(value_context));
-	sign(ctx, text, sizeof(value_context) + n, sig);
-	put(plain + room - sizeof(sig), sig, sizeof(sig));
-	if (crypto_box_seal(sealed, plain + room - sizeof(sig), sizeof(sig) + n,
-	                    box_pk) != 0)
+	/* What is signed and what is sent differ in their head alone: one copy serves. */
+	put(buf + room, body, n);
+	text = buf + room - sizeof(statement_context);
+	put(text, statement_context, sizeof(statement_context));
+	sign(ctx, text, sizeof(statement_context) + n, sig);
+	out = buf + room - sizeof(sig);
+	put(out, sig, sizeof(sig));
+	*out_len = sizeof(sig) + n;
+	return out;
+}
+
+unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
+                              const void *plain, size_t n, size_t *out_len)
+{
+	unsigned char *sealed = arena_alloc(a, n + crypto_box_SEALBYTES);
+
+	*out_len = n + crypto_box_SEALBYTES;
+	if (sealed == NULL || crypto_box_seal(sealed, plain, n, box_pk) != 0)
 		return NULL;
 	return sealed;
 }

@@ -28,13 +28,11 @@ void auth_host_join_key(const char *token, unsigned char out[32]);
 void auth_host_join_mac(const unsigned char key[32], const unsigned char sign_pk[32],
                         const unsigned char box_pk[32], const unsigned char pin[32],
                         unsigned char out[32]);
-/** auth_host_joined_mac(key, host_id, vault_id, order_pk, sign_pk, out): the server's
- * proof in return: whom the agent has joined. */
-void auth_host_joined_mac(const unsigned char key[32],
-                          const unsigned char host_id[HOST_ID],
-                          const unsigned char vault_id[16],
-                          const unsigned char order_pk[32],
-                          const unsigned char sign_pk[32], unsigned char out[32]);
+/** auth_host_joined_mac(key, join_mac, body, n, out): the server's proof in return, over
+ * every byte of its answer and, by the proof of the request, over the keys and the pin in
+ * it. */
+void auth_host_joined_mac(const unsigned char key[32], const unsigned char join_mac[32],
+                          const void *body, size_t n, unsigned char out[32]);
 
 /** auth_host_nonce(key, host_id, now_ms, out): a challenge that needs no memory: time,
  * randomness, and a MAC over both and the host. */
@@ -71,12 +69,15 @@ size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_
 typedef void (*host_sign_fn)(const void *ctx, const void *msg, size_t n,
                              unsigned char sig[64]);
 struct arena;
-/**
- * auth_host_seal(a, box_pk, sign, ctx, body, n, out_len): a value for one host: signed by
- * the vault, then sealed to ${box_pk}.  NULL if the arena refuses or the key is no point.
- */
+#define HOST_SIGNATURE 64u
+/** auth_host_statement(a, sign, ctx, body, n, out_len): what the vault says to a host:
+ * its signature over context and ${body}, then ${body}.  NULL if the arena refuses. */
+unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const void *ctx,
+                                   const void *body, size_t n, size_t *out_len)
+	MUST_CHECK;
+/** auth_host_seal(a, box_pk, plain, n, out_len): for the holder of ${box_pk}'s secret
+ * alone. NULL if the arena refuses or the key is no point. */
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],
-                              host_sign_fn sign, const void *ctx, const void *body,
-                              size_t n, size_t *out_len) MUST_CHECK;
+                              const void *plain, size_t n, size_t *out_len) MUST_CHECK;
 
 #endif

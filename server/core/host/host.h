@@ -65,6 +65,23 @@ void host_alarm(struct core *c, struct arena *a, struct host *h, const char *kin
 /** host_order(c, a, h, op): a signed order for the host. */
 struct value *host_order(struct core *c, struct arena *a, const struct host *h,
                          const char *op);
+/* What makes a statement an answer to one request alone. */
+struct host_asked {
+	const char *op;
+	unsigned char nonce[HOST_NONCE]; /* the agent's choice */
+	size_t nonce_len;                /* 0: it sent none, and will believe nothing */
+};
+/** host_asked(r, op, out): the nonce of a request. ERR_INVALID: not 64 hex digits. */
+int host_asked(struct req *r, const char *op, struct host_asked *out) MUST_CHECK;
+/** host_statement(c, a, h, q, data, len): ${data} signed by the vault for this host and
+ * this request, in ${a}; NULL if the arena refuses. */
+unsigned char *host_statement(struct core *c, struct arena *a, const struct host *h,
+                              const struct host_asked *q, const struct value *data,
+                              size_t *len) MUST_CHECK;
+/** host_say(r, h, q, data): make that the reply. */
+int host_say(struct req *r, const struct host *h, const struct host_asked *q,
+             const struct value *data) MUST_CHECK;
+
 /** host_pins(c, a): what agents may pin: the server's key and the announced next one. */
 struct value *host_pins(struct core *c, struct arena *a);
 

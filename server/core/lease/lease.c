@@ -265,7 +265,10 @@ struct value *lease_event(struct arena *a, const struct lease *l)
 	value_set_str(a, v, "lease_id", lease_id_text(a, l));
 	value_set_str(a, v, "path", l->path);
 	value_set_int(a, v, "version", l->target);
+	value_set_int(a, v, "rev", l->rev);
 	value_set_str(a, v, "op", lease_alive(l) ? "update" : op);
+	if (!lease_alive(l))
+		value_set_str(a, v, "reason", end_names[l->end]);
 	return v;
 }
 

@@ -156,17 +156,3 @@ Test(identity, names_and_proves_the_join_token_without_sending_it)
 	join_mac(TOKEN, id, pin, mac);
 	cr_assert_eq(memcmp(mac, want, 32), 0);
 }
-
-Test(identity, wants_proof_over_the_vault_key_and_the_host)
-{
-	unsigned char first[32], second[32];
-
-	joined_mac(TOKEN, id, first);
-	id->order_key[0] ^= 1;
-	joined_mac(TOKEN, id, second);
-	cr_assert_neq(memcmp(first, second, 32), 0);
-	id->order_key[0] ^= 1;
-	id->host_id[0] ^= 1;
-	joined_mac(TOKEN, id, second);
-	cr_assert_neq(memcmp(first, second, 32), 0);
-}

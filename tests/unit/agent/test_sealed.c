@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rig.h"
+#include "say.h"
 
 #include "agent/sealed.h"
-#include "text.h"
 
 static struct identity *id;
-static unsigned char vault_sk[64];
 static struct arena *a;
-static const struct sealed_expect want = { "aa11", "secret/app/db", 3 };
+static const unsigned char nonce[32] = { 9 };
+static struct sealed_expect want = {
+	.request = {"fetch", nonce, 5},
+	.lease_id = "aa11",
+	.path = "secret/app/db",
+	.min_version = 3,
+	.min_rev = 20,
+};
 
 static void setup(void)
 {
 	rig_open();
 	a = arena_new(8 << 20);
-	id = identity_new();
-	identity_make_keys(id);
-	crypto_sign_keypair(id->order_key, vault_sk);
-	memset(id->host_id, 7, sizeof(id->host_id));
+	id = say_identity();
 }
 
 static void teardown(void)
@@ -29,65 +31,52 @@ static void teardown(void)
 TestSuite(sealed, .init = setup, .fini = teardown, .timeout = 20);
 
 struct made {
-	const char *lease_id, *path;
-	int64_t version;
-	unsigned char host[16];
+	const char *lease_id, *path, *op;
+	int64_t version, rev;
+	bool fields;
+	unsigned char host[16], nonce[32];
 };
-
-static struct value *body_of(const struct made *m)
-{
-	struct value *body = value_object(a), *data = value_object(a);
-	char *hex = arena_alloc(a, 33);
-
-	text_hex(m->host, 16, hex);
-	value_set_str(a, body, "lease_id", m->lease_id);
-	value_set_str(a, body, "path", m->path);
-	value_set_int(a, body, "version", m->version);
-	value_set_str(a, body, "host_id", hex);
-	value_set_int(a, body, "issued_ms", 1);
-	value_set_str(a, data, "password", "hunter2");
-	value_set(body, "data", data);
-	return body;
-}
-
-/* As the vault makes it: sealed(signature || body), the signature over context || body.
- */
-static char *seal(const struct value *body)
-{
-	static const char context[] = "vault/host-value/v1";
-	size_t n = 0;
-	unsigned char *packed = value_pack(a, body, &n);
-	unsigned char *msg = arena_alloc(a, sizeof(context) + n);
-	unsigned char *plain = arena_alloc(a, 64 + n);
-	unsigned char *box = arena_alloc(a, 64 + n + crypto_box_SEALBYTES);
-	char *text = arena_alloc(a, TEXT_BASE64_LEN(64 + n + crypto_box_SEALBYTES) + 1);
-
-	memcpy(msg, context, sizeof(context));
-	memcpy(msg + sizeof(context), packed, n);
-	crypto_sign_detached(plain, NULL, msg, sizeof(context) + n, vault_sk);
-	memcpy(plain + 64, packed, n);
-	cr_assert_eq(crypto_box_seal(box, plain, 64 + n, id->box_pk), 0);
-	text_base64(box, 64 + n + crypto_box_SEALBYTES, text);
-	return text;
-}
 
 static struct made right(void)
 {
-	struct made m = { "aa11", "secret/app/db", 3, { 0 } };
+	struct made m = { "aa11", "secret/app/db", "fetch", 3, 20, true, { 0 }, { 0 } };
 
 	memcpy(m.host, id->host_id, 16);
+	memcpy(m.nonce, nonce, 32);
 	return m;
+}
+
+/* As the vault makes it: a statement, sealed to the host's box key. */
+static char *seal(const struct made *m)
+{
+	struct say s = { .op = m->op, .generation = 5, .data = value_object(a) };
+	struct value *fields = value_object(a);
+	unsigned char *plain, *box;
+	size_t n;
+
+	memcpy(s.host, m->host, 16);
+	memcpy(s.nonce, m->nonce, 32);
+	value_set_str(a, s.data, "lease_id", m->lease_id);
+	value_set_str(a, s.data, "path", m->path);
+	value_set_int(a, s.data, "version", m->version);
+	value_set_int(a, s.data, "rev", m->rev);
+	value_set_str(a, fields, "password", "hunter2");
+	value_set(s.data, "data", m->fields ? fields : value_null(a));
+	plain = say(a, &s, &n);
+	box = arena_alloc(a, n + crypto_box_SEALBYTES);
+	cr_assert_eq(crypto_box_seal(box, plain, n, id->box_pk), 0);
+	return say_text(a, box, n + crypto_box_SEALBYTES);
 }
 
 static int open_it(const char *text)
 {
-	struct value *data = NULL;
-	int64_t version = 0;
-	int rc = sealed_open(id, a, text, &want, &version, &data, &e);
+	struct sealed_value v = { .data = NULL };
+	int rc = sealed_open(id, a, text, &want, &v, &e);
 
 	if (rc == ERR_OK) {
-		cr_assert(value_is_str(value_get(data, "password"), "hunter2"));
-		cr_assert_geq(version, want.min_version);
+		cr_assert(value_is_str(value_get(v.data, "password"), "hunter2"));
+		cr_assert_geq(v.version, want.min_version);
+		cr_assert_geq(v.rev, want.min_rev);
 	}
 	return rc;
 }
@@ -96,15 +85,16 @@ Test(sealed, opens_what_was_sealed_for_it)
 {
 	struct made m = right();
 
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_OK, "%s", e.msg);
+	cr_assert_eq(open_it(seal(&m)), ERR_OK, "%s", e.msg);
 	m.version = 4;
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_OK, "%s", e.msg);
+	m.rev = 21;
+	cr_assert_eq(open_it(seal(&m)), ERR_OK, "%s", e.msg);
 }
 
 Test(sealed, refuses_every_flipped_bit)
 {
 	struct made m = right();
-	char *text = seal(body_of(&m));
+	char *text = seal(&m);
 	size_t cap = strlen(text);
 	unsigned char *box = arena_alloc(a, cap);
 	char *again = arena_alloc(a, cap + 1);
@@ -125,39 +115,53 @@ Test(sealed, refuses_what_another_vault_signed)
 {
 	struct made m = right();
 
-	vault_sk[0] ^= 1;
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_VERIFY);
+	say_sk[0] ^= 1;
+	cr_assert_eq(open_it(seal(&m)), ERR_VERIFY);
 }
 
-Test(sealed, refuses_what_is_for_another_host)
+Test(sealed, refuses_what_is_for_another_host_or_request)
 {
 	struct made m = right();
 
 	m.host[15] ^= 1;
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_INTEGRITY);
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
+	m = right();
+	m.nonce[0] ^= 1; /* the reply to an earlier fetch */
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
+	cr_assert_not_null(strstr(e.msg, "played again"), "%s", e.msg);
+	m = right();
+	m.op = "sync";
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
 }
 
-Test(sealed, refuses_another_lease_path_or_an_older_version)
+Test(sealed, refuses_another_lease_or_path)
 {
 	struct made m = right();
 
 	m.lease_id = "bb22";
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_INTEGRITY);
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
 	m = right();
 	m.path = "secret/app/other";
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_INTEGRITY);
-	m = right();
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
+}
+
+Test(sealed, refuses_an_older_version_or_revision)
+{
+	struct made m = right();
+
 	m.version = 2;
-	cr_assert_eq(open_it(seal(body_of(&m))), ERR_INTEGRITY);
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
+	cr_assert_not_null(strstr(e.msg, "older"), "%s", e.msg);
+	m = right();
+	m.rev = 19;
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
 	cr_assert_not_null(strstr(e.msg, "older"), "%s", e.msg);
 }
 
 Test(sealed, refuses_a_body_without_fields)
 {
 	struct made m = right();
-	struct value *body = body_of(&m);
 
-	value_get(body, "data")->type = V_NULL;
-	value_get(body, "data")->len = 0;
-	cr_assert_eq(open_it(seal(body)), ERR_INTEGRITY);
+	m.fields = false;
+	cr_assert_eq(open_it(seal(&m)), ERR_INTEGRITY);
 }

@@ -164,15 +164,6 @@ Test(witness, is_alarmed_by_a_server_that_has_no_more)
 	expect_lasting_alarm();
 }
 
-Test(witness, is_alarmed_by_a_refusal_after_a_smaller_tree)
-{
-	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST);
-	cr_assert_eq(witness_refused(&w, checkpoint(11, NONE), &e), ERR_OK);
-	cr_assert_not(w.alarm);
-	cr_assert_eq(witness_refused(&w, checkpoint(9, NONE), &e), ERR_VERIFY);
-	expect_lasting_alarm();
-}
-
 Test(witness, ignores_what_the_log_did_not_sign)
 {
 	const char *good = checkpoint(10, NONE);

@@ -18,6 +18,7 @@ struct agent {
 	unsigned char host_id[16], vault_id[16], order_pk[32];
 	unsigned char sign_pk[32], sign_sk[64], box_pk[32], box_sk[32];
 	unsigned char nonce[32];
+	unsigned char mac[32]; /* its proof when it joined */
 	int64_t generation;
 	char token[80];
 };
@@ -52,7 +53,7 @@ static char *hex(const void *p, size_t n)
 
 /* context with its NUL, then the parts */
 struct bytes {
-	unsigned char at[512];
+	unsigned char at[2048];
 	size_t n;
 };
 
@@ -88,8 +89,7 @@ static char *agent_add(struct agent *ag, const char *name, const char *role)
 	return arena_str(rig.a, rig_got("data.join_token"));
 }
 
-static char *join_fields(const struct agent *ag, const char *token,
-                         const unsigned char pin[32])
+static char *join_fields(struct agent *ag, const char *token, const unsigned char pin[32])
 {
 	struct bytes b = { .n = 0 };
 	unsigned char id[16], key[32], mac[32];
@@ -107,6 +107,7 @@ static char *join_fields(const struct agent *ag, const char *token,
 	put(&b, ag->box_pk, 32);
 	put(&b, pin, 32);
 	crypto_generichash(mac, sizeof(mac), b.at, b.n, key, sizeof(key));
+	memcpy(ag->mac, mac, sizeof(mac));
 	return arena_printf(rig.a,
 	                    "{\"join_id\":\"%s\",\"sign_key\":\"%s\",\"box_key\":\"%s\","
 	                    "\"mac\":\"%s\",\"agent_version\":\"1.0\"}",
@@ -178,6 +179,34 @@ UNUSED static void agent_start(struct agent *ag, const char *name, const char *r
 	cr_assert_eq(status, 200, "%s", rig_got(""));
 }
 
+/* Was the last reply said by the vault, to this host, in answer to ${op} and ${nonce}? */
+UNUSED static void check_said(const struct agent *ag, const char *op,
+                              const unsigned char *nonce, size_t nonce_len)
+{
+	const unsigned char *p;
+	unsigned char *msg;
+	const struct value *in_nonce;
+	struct value *in;
+	struct err e;
+	size_t n;
+
+	cr_assert_not_null(rig.said, "%s", rig_got(""));
+	p = (const unsigned char *)rig.said->text;
+	n = rig.said->len - 64;
+	msg = arena_alloc(rig.a, 24 + n);
+	memcpy(msg, "vault/host-statement/v1", 24);
+	memcpy(msg + 24, p + 64, n);
+	cr_assert_eq(crypto_sign_verify_detached(p, msg, 24 + n, ag->order_pk), 0);
+	cr_assert_eq(value_decode(rig.a, p + 64, n, &in, &e), ERR_OK);
+	cr_assert(value_is_str(value_get(in, "op"), op));
+	cr_assert(value_is_str(value_get(in, "host_id"), hex(ag->host_id, 16)));
+	cr_assert_eq(value_int_or(in, "generation", -1), ag->generation);
+	in_nonce = value_get(in, "nonce");
+	cr_assert(in_nonce != NULL && in_nonce->type == V_BYTES);
+	cr_assert_eq(in_nonce->len, nonce_len);
+	cr_assert_eq(memcmp(in_nonce->text, nonce, nonce_len), 0);
+}
+
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
 {
 	return rig_ask_as(ag->token, HTTP_POST, arena_printf(rig.a, "sys/agent/%s", what),
@@ -219,7 +248,7 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 	cr_assert_eq(crypto_box_seal_open(plain, (const unsigned char *)sealed->text,
 	                                  sealed->len, ag->box_pk, ag->box_sk),
 	             0);
-	put(&head, "vault/host-value/v1", 20);
+	put(&head, "vault/host-statement/v1", 24);
 	{
 		unsigned char *msg = arena_alloc(rig.a, head.n + n);
 
@@ -230,8 +259,12 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 		             0);
 	}
 	cr_assert_eq(value_decode(rig.a, plain + 64, n - 64, &body, &e), ERR_OK);
-	cr_assert(value_is_str(value_get(body, "lease_id"), lease));
+	cr_assert(value_is_str(value_get(body, "op"), "fetch"));
 	cr_assert(value_is_str(value_get(body, "host_id"), hex(ag->host_id, 16)));
+	cr_assert_eq(value_int_or(body, "generation", -1), ag->generation);
+	body = value_get(body, "data");
+	cr_assert(value_is_str(value_get(body, "lease_id"), lease));
+	cr_assert_gt(value_int_or(body, "rev", -1), 0);
 	*version = value_int_or(body, "version", -1);
 	text = value_get(value_get(body, "data"), field);
 	return text != NULL ? value_to_cstr(text, rig.a) : "-";

@@ -46,10 +46,8 @@ Test(host, joins_and_logs_in)
 	crypto_generichash(key, 32, b.at, b.n, NULL, 0);
 	b.n = 0;
 	put(&b, "vault/joined/v1", 16);
-	put(&b, ag.host_id, 16);
-	put(&b, ag.vault_id, 16);
-	put(&b, ag.order_pk, 32);
-	put(&b, ag.sign_pk, 32);
+	put(&b, ag.mac, 32);
+	put(&b, rig.said->text, rig.said->len);
 	crypto_generichash(mac, 32, b.at, b.n, key, 32);
 	cr_assert_eq(memcmp(mac, got_bytes("mac", 32), 32), 0);
 	GOT("data.name", "web-1");

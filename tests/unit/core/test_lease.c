@@ -135,16 +135,18 @@ Test(lease, events_tell_of_changes_once)
 
 	agent_watch_start(&ag, 0, 55);
 	GOT("data.events",
-	    arena_printf(rig.a, "[{lease_id:%s,path:secret/app/db,version:1,op:update}]",
-	                 id));
+	    arena_printf(rig.a,
+	                 "[{lease_id:%s,path:secret/app/db,version:1,rev:%s,op:update}]",
+	                 id, rig_got("data.events.0.rev")));
 	rev = strtoll(rig_got("data.rev"), NULL, 10);
 	agent_watch_start(&ag, rev, 55);
 	before = rig.replies;
 	put_secret("app/db", "two");
 	run_until(before, 2);
 	GOT("data.events",
-	    arena_printf(rig.a, "[{lease_id:%s,path:secret/app/db,version:2,op:update}]",
-	                 id));
+	    arena_printf(rig.a,
+	                 "[{lease_id:%s,path:secret/app/db,version:2,rev:%s,op:update}]",
+	                 id, rig_got("data.events.0.rev")));
 	cr_assert_gt(strtoll(rig_got("data.rev"), NULL, 10), rev);
 	rev = strtoll(rig_got("data.rev"), NULL, 10);
 	/* Other secrets and acknowledgements are no news. */

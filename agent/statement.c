@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "statement.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "text.h"
+
+#define ROOM (16u * 1024 * 1024)
+
+static bool signed_by_vault(const struct identity *id, const unsigned char *p, size_t n)
+{
+	static const char context[] = STATEMENT_CONTEXT;
+	unsigned char *msg;
+	bool good;
+
+	if (n < STATEMENT_SIG)
+		return false;
+	n -= STATEMENT_SIG;
+	if ((msg = malloc(sizeof(context) + n)) == NULL)
+		return false;
+	bytes_put(bytes_put(msg, context, sizeof(context)), p + STATEMENT_SIG, n);
+	good = crypto_sign_verify_detached(p, msg, sizeof(context) + n, id->order_key) ==
+	       0;
+	sodium_memzero(msg, sizeof(context) + n);
+	free(msg);
+	return good;
+}
+
+static int answers(const struct identity *id, const struct value *body,
+                   const struct statement_expect *want, struct err *e)
+{
+	const struct value *nonce = value_get(body, "nonce");
+	int64_t generation = -1;
+	char host_id[33];
+
+	text_hex(id->host_id, sizeof(id->host_id), host_id);
+	if (!value_is_str(value_get(body, "host_id"), host_id))
+		return err_set(e, ERR_INTEGRITY, "a reply is meant for another host");
+	if (nonce == NULL || nonce->type != V_BYTES || nonce->len != STATEMENT_NONCE ||
+	    sodium_memcmp(nonce->text, want->nonce, STATEMENT_NONCE) != 0)
+		return err_set(e, ERR_INTEGRITY,
+		               "a reply answers another request: it was played again");
+	if (!value_is_str(value_get(body, "op"), want->op))
+		return err_set(e, ERR_INTEGRITY, "a reply answers another question");
+	if (value_to_int(value_get(body, "generation"), &generation) != 0 ||
+	    generation < 0 || (uint64_t)generation < want->generation)
+		return err_set(e, ERR_INTEGRITY,
+		               "a reply is for generation %lld, this is %llu",
+		               (long long)generation,
+		               (unsigned long long)want->generation);
+	return ERR_OK;
+}
+
+int statement_read(const struct identity *id, struct arena *a, const unsigned char *p,
+                   size_t n, const struct statement_expect *want, struct value **body,
+                   struct err *e)
+{
+	int rc;
+
+	if (!signed_by_vault(id, p, n))
+		return err_set(e, ERR_VERIFY, "a reply is not signed by the vault");
+	rc = value_decode(a, p + STATEMENT_SIG, n - STATEMENT_SIG, body, e);
+	return rc == ERR_OK ? answers(id, *body, want, e) : rc;
+}
+
+static json_t *as_base64(const struct value *v)
+{
+	char *text = malloc(TEXT_BASE64_LEN(v->len) + 1);
+	json_t *o;
+
+	if (text == NULL)
+		return NULL;
+	text_base64(v->text, v->len, text);
+	o = json_string(text);
+	free(text);
+	return o;
+}
+
+/* Bytes become base64, as in any reply.  Only what replies consist of; depth is bounded
+ * by the decoder. */
+static json_t *as_json(const struct value *v)
+{
+	json_t *o, *item;
+	int64_t n = 0;
+	int bad = 0;
+
+	switch (v->type) {
+	case V_NULL:
+		return json_null();
+	case V_FALSE:
+	case V_TRUE:
+		return json_boolean(v->type == V_TRUE);
+	case V_NUMBER:
+		return value_to_int(v, &n) == 0 ? json_integer((json_int_t)n) : NULL;
+	case V_STRING:
+		return json_stringn(v->text, v->len);
+	case V_ARRAY:
+	case V_OBJECT:
+		break;
+	case V_BYTES:
+		return as_base64(v);
+	case V_ENCODED:
+		return NULL;
+	}
+	o = v->type == V_ARRAY ? json_array() : json_object();
+	for (const struct value *m = v->first; m != NULL && bad == 0; m = m->next) {
+		item = as_json(m);
+		bad = v->type == V_ARRAY
+		              ? json_array_append_new(o, item)
+		              : json_object_setn_new(o, m->key, m->key_len, item);
+	}
+	if (bad != 0) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+json_t *statement_open(const struct identity *id, const char *text,
+                       const struct statement_expect *want, struct err *e)
+{
+	size_t len = text != NULL ? strlen(text) : 0, cap = len / 4 * 3 + 3;
+	AUTO_ARENA a = arena_new(ROOM);
+	unsigned char *p = a != NULL ? arena_alloc(a, cap) : NULL;
+	struct value *body = NULL, *data;
+	json_t *said;
+	long n;
+
+	if (p == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	n = text != NULL ? text_unbase64(text, len, p, cap) : -1;
+	if (n < 0) {
+		err_set(e, ERR_VERIFY, "a reply is not signed by the vault");
+		return NULL;
+	}
+	if (statement_read(id, a, p, (size_t)n, want, &body, e) != ERR_OK)
+		return NULL;
+	data = value_get(body, "data");
+	said = data != NULL && data->type == V_OBJECT ? as_json(data) : NULL;
+	if (said == NULL ||
+	    json_object_set_new(said, "generation",
+	                        as_json(value_get(body, "generation"))) != 0) {
+		json_decref(said);
+		err_set(e, ERR_INVALID, "a reply of the vault cannot be read");
+		return NULL;
+	}
+	return said;
+}
