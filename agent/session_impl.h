@@ -84,7 +84,8 @@ struct session {
 	bool token_works;
 	int64_t token_refresh_at;
 	int64_t rev;
-	int64_t connected_at, last_event_at, synced_at;
+	int64_t connected_at, last_event_at;
+	int64_t pins_asked_at; /* when a bell last made us ask for them */
 	size_t n_holdings;
 	struct holding *holdings;
 	json_t *release;      /* array of lease ids that nobody wants */

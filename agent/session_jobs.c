@@ -161,7 +161,6 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	session_alarm(s, data);
 	session_pins(s, json_object_get(data, "pins"));
 	session_remember(s);
-	s->synced_at = session_now(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';

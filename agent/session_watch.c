@@ -10,7 +10,7 @@
 #define WATCH_S         55
 #define WATCH_MARGIN_MS 10000
 #define REVOKED_ASK_MS  300000
-#define SYNC_AGAIN_MS   30000
+#define PINS_AGAIN_MS   30000
 
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
@@ -108,9 +108,12 @@ static void on_silence(struct session *s, const json_t *data)
 
 	housekeeping(s);
 	hear(s, data);
-	if (session_pins_differ(s, json_object_get(data, "pins")) &&
-	    s->phase == PHASE_READY && now - s->synced_at >= SYNC_AGAIN_MS)
-		s->phase = PHASE_SYNC;
+	if (!session_pins_differ(s, json_object_get(data, "pins")) ||
+	    s->phase != PHASE_READY ||
+	    (s->pins_asked_at != 0 && now - s->pins_asked_at < PINS_AGAIN_MS))
+		return;
+	s->pins_asked_at = now;
+	s->phase = PHASE_SYNC;
 }
 
 static void on_watch(struct session *s, const json_t *data)

@@ -395,12 +395,14 @@ class Agent:
         self.config = self.tmp / "agent.yaml"
         self.config.write_text("\n".join(lines) + "\n")
 
-    def join(self, token, check=True):
+    def join(self, token, check=True, force=False):
         self.write_config()
         cmd = [str(BIN / "vault-agent"), "join", "--config", str(self.config),
                "--server", self.server.url, "--hosts-server", self.server.hosts_url]
         if self.server.tls:
             cmd += ["--pin", self.server.pin]
+        if force:
+            cmd += ["--force"]
         p = subprocess.run(cmd, input=token + "\n", text=True, capture_output=True, timeout=60)
         if check:
             assert p.returncode == 0, (p.returncode, p.stdout, p.stderr)

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vault-agent when the process between it and the vault lies: it keeps its files, and says so."""
+import base64
+
+import pytest
+
+import hostwire
+from liar import Liar, Reply, flipped, with_data
+from vaultd import wait_for
+
+FILES = [{"path": "secret/app/db", "field": "password", "binding": "db", "name": "password"}]
+
+
+class Scene:
+    """A server, a liar before it, and an agent that talks to the liar."""
+
+    def __init__(self, server, make_agent):
+        self.server, self.net = server, Liar(server)
+        server.put("app/db", {"password": "one"})
+        self.agent = a = make_agent(self.net, "web1", FILES)
+        a.lied_to = True
+        self.added = server.add_host("web1", ["secret/app/*"])
+
+    def run(self):
+        self.agent.join(self.added["join_token"])
+        self.agent.start()
+        self.applied("one")
+        return self
+
+    def applied(self, value):
+        """Delivered, and the server knows."""
+        self.agent.wait_content("db", "password", value)
+        version = self.server.client().get("secret/data/app/db").data["metadata"]["version"]
+        wait_for("the acknowledgement", lambda: self.lease()["applied"] == version)
+
+    def lease(self):
+        info = self.server.client().list("sys/vault-leases?host=web1").data.get("key_info") or {}
+        return next(iter(info.values()), {"applied": None})
+
+    def put(self, value):
+        self.server.put("app/db", {"password": value})
+
+    def content(self):
+        return self.agent.content("db", "password")
+
+    def disbelieved(self, text, more_than=0):
+        """The agent has refused what it was told, and says why."""
+        st = wait_for("a refusal", lambda: (s := self.agent.status()) and s["disbelieved"] > more_than and
+                      text in s["alarm"] and s)
+        assert "is not believed" in self.agent.log() and text in self.agent.log()
+        return st
+
+    def recovers(self):
+        """When the truth comes through again, so do changes."""
+        self.net.honest()
+        self.put("the truth")
+        self.agent.wait_content("db", "password", "the truth", 60)
+
+    def alarms(self):
+        return self.server.client().get("sys/hosts/web1").data["alarms"]
+
+
+@pytest.fixture
+def scene(own_server, make_agent):
+    s = Scene(own_server, make_agent)
+    yield s
+    s.agent.stop()
+    s.net.stop()
+
+
+def test_an_older_value_played_again(scene):
+    scene.run()
+    (first,) = scene.net.replies("sys/agent/fetch")
+    scene.put("two")
+    scene.applied("two")
+    scene.net.lie = lambda path, _, reply: first if path == "sys/agent/fetch" else None
+    scene.put("three")
+    scene.disbelieved("played again")
+    assert scene.content() == "two"
+    wait_for("the rejection", lambda: scene.lease()["state"] == "rejected")
+    scene.recovers()
+
+
+def test_a_value_of_another_host(scene):
+    scene.run()
+    other = hostwire.joined(scene.server, "other", ["secret/app/*"])
+    (lease,) = other.lease("secret/app/db")
+    theirs = other.fetch(lease["lease_id"])[0]["sealed"]
+
+    def lie(path, _, reply):
+        if path != "sys/agent/fetch":
+            return None
+        return with_data(reply, items=[{**item, "sealed": theirs} for item in reply.data["items"]])
+
+    scene.net.lie = lie
+    scene.put("two")
+    scene.disbelieved("not sealed to this host")
+    assert scene.content() == "one"
+    scene.recovers()
+
+
+def revocation(scene, lease_id):
+    return {"rev": 1000, "events": [{"lease_id": lease_id, "path": "secret/app/db", "version": 1, "rev": 1000,
+                                     "op": "revoke", "reason": "operator"}], "server_time_ms": 1}
+
+
+@pytest.mark.parametrize("op", ["revoke", "expire"])
+def test_a_made_up_end_of_a_lease(scene, op):
+    scene.run()
+    data = revocation(scene, scene.agent.status()["secrets"][0]["lease_id"])
+    data["events"][0]["op"] = op
+    scene.net.lie = lambda path, _, reply: with_data(reply, **data, statement=None) if path == "sys/agent/watch" else None
+    scene.put("two")  # the watch answers
+    scene.disbelieved("not signed by the vault")
+    assert scene.content() in ("one", "two")
+    assert scene.agent.status()["wipes"] == 0
+    scene.recovers()
+
+
+def test_a_changed_event(scene):
+    scene.run()
+    scene.net.lie = lambda path, _, reply: with_data(reply, statement=flipped(reply.data["statement"])) \
+        if path == "sys/agent/watch" and "statement" in reply.data else None
+    scene.put("two")
+    scene.disbelieved("not signed by the vault")
+    assert scene.agent.status()["wipes"] == 0
+    scene.recovers()
+
+
+def test_a_genuine_end_played_again_after_the_lease_came_back(scene):
+    scene.run()
+    lease = scene.agent.status()["secrets"][0]["lease_id"]
+    scene.server.client().delete("secret/data/app/db")
+    wait_for("the wipe", lambda: scene.content() is None)
+    end = [r for r in scene.net.replies("sys/agent/watch") if "statement" in r.data][-1]
+    events = hostwire.decode(base64.b64decode(end.data["statement"])[64:])["data"]["events"]
+    assert [(e["op"], e["reason"], e["lease_id"]) for e in events] == [("revoke", "deleted", lease)]
+    scene.put("back")
+    scene.applied("back")
+    assert scene.agent.status()["secrets"][0]["lease_id"] == lease, "the same lease"
+    scene.net.answer = lambda path, _: end if path == "sys/agent/watch" else None
+    wipes = scene.agent.status()["wipes"]
+    scene.put("next")  # ends the watch that is under way
+    scene.disbelieved("played again")
+    assert scene.content() in ("back", "next") and scene.agent.status()["wipes"] == wipes
+    scene.recovers()
+
+
+NOTHING = {"rev": 1000, "leases": [], "pins": [], "digest": "", "server_time_ms": 1}
+REFUSED = {"rev": 1000, "leases": [{"path": "secret/app/db", "error": "no such secret"}]}
+
+
+@pytest.mark.parametrize("data", [NOTHING, {**NOTHING, "leases": [
+    {"lease_id": "00" * 16, "path": "secret/app/db", "version": 1, "rev": 1, "state": "revoked", "ttl_ms": 1}]}])
+def test_a_made_up_sync(scene, data):
+    scene.run()
+    scene.agent.stop()
+    scene.net.answer = lambda path, _: {"sys/agent/sync": Reply(200, {"data": data}),
+                                        "sys/agent/leases": Reply(200, {"data": REFUSED})}.get(path)
+    scene.agent.start()
+    st = scene.disbelieved("not signed by the vault")
+    assert scene.content() == "one" and st["wipes"] == 0 and st["state"] == "offline"
+    scene.recovers()
+
+
+def test_made_up_refusals_of_leases(scene):
+    """The first answer to `leases` decides whether there is anything to wipe: it has to be the vault's."""
+    scene.net.lie = lambda path, _, reply: Reply(200, {"data": REFUSED}) if path == "sys/agent/leases" else None
+    scene.agent.join(scene.added["join_token"])
+    scene.agent.start()
+    scene.disbelieved("not signed by the vault")
+    scene.recovers()
+
+
+def test_a_made_up_login_does_not_lock_the_host_out(scene):
+    scene.run()
+    scene.agent.stop()
+    (real,) = scene.net.replies("auth/host/login")
+    state = (scene.agent.state_dir / "identity").read_bytes()
+    doc = {"auth": {"client_token": "vlt_s_x", "lease_duration": 3600}, "data": {"generation": 2}}
+    count = 0
+    for lie in (Reply(200, doc), Reply(200, {**doc, "data": real.data})):
+        scene.net.answer = lambda path, _, lie=lie: lie if path == "auth/host/login" else None
+        scene.agent.start()
+        count = scene.disbelieved("signed" if lie.doc["data"] != real.data else "played again")["disbelieved"]
+        scene.agent.stop()
+        assert (scene.agent.state_dir / "identity").read_bytes() == state
+    assert count > 0
+    scene.net.honest()
+    scene.agent.start()
+    scene.put("two")
+    scene.agent.wait_content("db", "password", "two", 60)
+    assert scene.alarms() == []
+
+
+def test_made_up_pins_are_not_kept(scene):
+    scene.run()
+    evil = "sha256//" + base64.b64encode(b"e" * 32).decode()
+    syncs = len(scene.net.replies("sys/agent/sync"))
+    bell = {"rev": 1, "events": [], "pins": [evil], "server_time_ms": 1}
+    turns = []
+
+    def answer(path, _):
+        if path != "sys/agent/watch" or turns:
+            return None
+        turns.append(path)
+        return Reply(200, {"data": bell})
+
+    scene.net.answer = answer
+    scene.put("two")
+    scene.applied("two")
+    wait_for("the agent to ask the vault itself", lambda: len(scene.net.replies("sys/agent/sync")) > syncs)
+    assert b"e" * 32 not in (scene.agent.state_dir / "identity").read_bytes()
+    assert "pins changed" not in scene.agent.log()
+    scene.recovers()
+
+
+def test_a_genuine_new_pin_is_kept(scene):
+    scene.run()
+    pin = b"n" * 32
+    r = scene.server.client().post("sys/hosts/pins", {"next": "sha256//" + base64.b64encode(pin).decode()})
+    assert r.status == 200
+    scene.put("two")  # an event; it carries the pins
+    wait_for("the new pin", lambda: pin in (scene.agent.state_dir / "identity").read_bytes())
+    assert scene.agent.status()["disbelieved"] == 0
+
+
+def test_an_old_checkpoint_and_a_refused_proof_raise_no_lasting_alarm(scene):
+    scene.run()
+    (login,) = scene.net.replies("auth/host/login")
+    old = hostwire.decode(base64.b64decode(login.data["statement"])[64:])["data"]["checkpoint"]
+    asked = []
+
+    def answer(path, _):
+        if path == "sys/agent/watch":
+            return Reply(200, {"data": {"rev": 1, "events": [], "checkpoint": old, "server_time_ms": 1}}) \
+                if not asked else None
+        if path == "sys/agent/consistency":
+            asked.append(path)
+            return Reply(400, {"errors": ["the log has fewer records"]})
+        return None
+
+    scene.put("two")
+    scene.applied("two")
+    size = wait_for("a witness that is ahead", lambda: (s := scene.agent.status()) and s["checkpoint_size"] > 1 and
+                    s["checkpoint_size"])
+    scene.net.answer = answer
+    scene.put("three")
+    wait_for("the question", lambda: asked)
+    assert not (scene.agent.state_dir / "checkpoint.conflict").exists()
+    assert scene.agent.status()["checkpoint_size"] >= size
+    scene.recovers()
+    assert scene.agent.status()["alarm"] == ""
+
+
+def test_time_that_passes_wipes_nothing_without_the_vault(scene):
+    """A host whose renewals are swallowed keeps its files past the end of the lease, marked stale."""
+    assert scene.server.client().post("sys/hosts/roles/web", {"paths": ["secret/app/*"], "ttl": "4s"}).status == 204
+    scene.net.answer = lambda path, _: Reply(500, {"errors": ["no"]}) if path == "sys/agent/renew" else None
+    scene.agent.join(scene.added["join_token"])
+    scene.agent.start()
+    scene.agent.wait_content("db", "password", "one")
+    scene.net.answer = lambda path, _: Reply(500, {"errors": ["no"]}) \
+        if path in ("sys/agent/renew", "sys/agent/leases", "sys/agent/sync", "sys/agent/watch") else None
+    wait_for("the end of the lease", lambda: (s := scene.agent.status()) and s["secrets"][0]["stale"])
+    assert scene.content() == "one" and scene.agent.status()["wipes"] == 0
+    scene.recovers()
+
+
+@pytest.mark.parametrize("change", ["bit", "pins", "none"])
+def test_a_changed_answer_to_the_join(scene, change):
+    def lie(path, _, reply):
+        if path != "auth/host/join":
+            return None
+        if change == "bit":
+            return with_data(reply, joined=flipped(reply.data["joined"]))
+        if change == "none":
+            return with_data(reply, joined=None)
+        raw = base64.b64decode(reply.data["joined"])
+        at = raw.index(b"sha256//")
+        raw = raw[:at + 8] + b"A" * 43 + raw[at + 51:]
+        assert len(hostwire.decode(raw)["pins"]) == 1
+        return with_data(reply, joined=base64.b64encode(raw).decode())
+
+    scene.net.lie = lie
+    p = scene.agent.join(scene.added["join_token"], check=False)
+    assert p.returncode != 0 and ("did not prove" in p.stderr or "cannot be read" in p.stderr), p.stderr
+    assert not (scene.agent.state_dir / "identity").exists()
