@@ -226,3 +226,52 @@ def test_version_by_tune(c):
     assert (r.status, r.errors) == (400, ["cannot downgrade mount from version 2"])
     assert c.post(tune, {"options": {"version": "2"}}).status == 204
     assert entry(c, "up")["options"] == {"version": "2"}
+
+
+def test_unmount(c, kv):
+    assert c.post(f"{kv}/data/a/b", {"data": {"n": 1}}).status == 200
+    r = c.delete(f"sys/mounts/{kv}")
+    assert (r.status, r.raw) == (204, b"")
+    assert c.get(f"{kv}/data/a/b").status == 404
+    assert c.get(f"sys/mounts/{kv}").errors == [f"No secret engine mount at {kv}/"]
+    assert c.delete(f"sys/mounts/{kv}").status == 204, "also when there is none"
+    assert c.post(f"sys/mounts/{kv}", {"type": "kv-v2"}).status == 204
+    assert c.get(f"{kv}/data/a/b").status == 404, "the name again, not the data"
+    assert c.list(f"{kv}/metadata").status == 404
+    assert c.post(f"{kv}/data/a/b", {"data": {"n": 2}}).data["version"] == 1
+
+
+def test_unmount_of_an_auth_method(c):
+    assert c.post("sys/auth/gone", {"type": "approle"}).status == 204
+    before = entry(c, "gone", "auth")
+    assert c.delete("sys/auth/gone").status == 204
+    assert c.get("sys/auth/gone").errors == ["No auth engine at gone/"]
+    assert c.delete("sys/auth/gone").status == 204
+    assert c.post("sys/auth/gone", {"type": "approle"}).status == 204
+    after = entry(c, "gone", "auth")
+    assert before["accessor"] != after["accessor"] and before["uuid"] != after["uuid"]
+
+
+@pytest.mark.parametrize("path, error", [
+    ("mounts/sys", 'cannot unmount "sys/"'), ("mounts/cubbyhole", 'cannot unmount "cubbyhole/"'),
+    ("mounts/identity", 'cannot unmount "identity/"'), ("mounts/auth/token", 'cannot unmount "auth/token/"'),
+    ("auth/token", "token credential backend cannot be disabled"), ("auth/host", "host credential backend cannot be disabled")])
+def test_kept_for_good(c, path, error):
+    r = c.delete("sys/" + path)
+    assert (r.status, r.errors) == (400, [error])
+
+
+def test_auth_methods_need_sudo(server, c):
+    c.post("sys/policies/acl/auths", {"policy": 'path "sys/auth/*" { capabilities = ["create","read","update","delete"] }\n'
+                                                'path "sys/mounts/*" { capabilities = ["create","read","update","delete"] }'})
+    token = c.post("auth/token/create", {"policies": ["auths"]}).json["auth"]["client_token"]
+    plain = server.client(token=token)
+    denied = (403, ["1 error occurred:\n\t* permission denied\n\n"])
+    for method, path in (("POST", "sys/auth/x"), ("DELETE", "sys/auth/x"), ("GET", "sys/auth/token"),
+                         ("GET", "sys/auth/token/tune"), ("POST", "sys/auth/token/tune"),
+                         ("GET", "sys/mounts/auth/token/tune"), ("POST", "sys/mounts/auth/token/tune")):
+        r = plain.request(method, path, {"type": "approle"} if method == "POST" else None)
+        assert (r.status, r.errors) == denied, path
+    assert plain.post("sys/mounts/plain", {"type": "kv"}).status == 204, "a secret engine needs none"
+    assert plain.delete("sys/mounts/plain").status == 204
+    plain.close()

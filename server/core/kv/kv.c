@@ -66,9 +66,10 @@ int kv_open_id(struct core *c, struct arena *a, const unsigned char secret_id[32
 	                     : NULL;
 	out->path = value_cstr_or(a, out->o.body, "p", NULL);
 	out->current = value_int_or(out->o.body, "n", 0);
-	if (out->mount == NULL || out->path == NULL)
+	if (mount == NULL || mount->len != 16 || out->path == NULL)
 		return err_set(e, ERR_INTEGRITY, "metadata of a secret is malformed");
-	return ERR_OK;
+	/* The data of a mount that is gone wait for their destruction. */
+	return out->mount != NULL ? ERR_OK : err_set(e, ERR_NOENT, "no such secret");
 }
 
 int kv_open_or_new(struct core *c, struct arena *a, const struct mount *m,
@@ -85,7 +86,7 @@ int kv_open_or_new(struct core *c, struct arena *a, const struct mount *m,
 	s->o.kind = KIND_SECRET;
 	s->o.id_len = s->o.parent_len = 32;
 	kv_secret_id(c, m, path, s->o.id);
-	kv_dir_id(c, m, path, kv_dir_len(path), s->o.parent);
+	kv_dir_id(c, m->id, path, kv_dir_len(path), s->o.parent);
 	*meta = (struct kv_meta){ .created_ms = c->now_ms, .updated_ms = c->now_ms };
 	meta->versions = arena_alloc(a, sizeof(*meta->versions));
 	return meta->versions != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
@@ -103,7 +104,7 @@ int kv_save(struct core *c, struct arena *a, struct kv_secret *s, const struct k
 	s->current = m->current;
 	if ((rc = store_put(c, &s->o, e)) != ERR_OK)
 		return rc;
-	return is_new ? kv_dir_enter(c, a, s->mount, s->path, e) : ERR_OK;
+	return is_new ? kv_dir_enter(c, a, s->mount->id, s->path, e) : ERR_OK;
 }
 
 char *kv_full_path(struct arena *a, const struct kv_secret *s)
@@ -111,9 +112,24 @@ char *kv_full_path(struct arena *a, const struct kv_secret *s)
 	return arena_printf(a, "%s%s", s->mount->path, s->path);
 }
 
-static void config_id(struct core *c, const struct mount *m, unsigned char out[32])
+static void config_id(struct core *c, const unsigned char mount_id[MOUNT_ID],
+                      unsigned char out[32])
 {
-	store_blind(c, out, "kv-config", m->id, sizeof(m->id), NULL, 0);
+	store_blind(c, out, "kv-config", mount_id, MOUNT_ID, NULL, 0);
+}
+
+int kv_config_forget(struct core *c, struct arena *a,
+                     const unsigned char mount_id[MOUNT_ID], struct err *e)
+{
+	struct store_object o = { .version = 0 };
+	unsigned char id[32];
+	int rc;
+
+	config_id(c, mount_id, id);
+	rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &o, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	return store_delete(c, &o, e);
 }
 
 int kv_config_get(struct core *c, struct arena *a, const struct mount *m,
@@ -123,7 +139,7 @@ int kv_config_get(struct core *c, struct arena *a, const struct mount *m,
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	config_id(c, m, id);
+	config_id(c, m->id, id);
 	rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &out->o, e);
 	if (rc == ERR_NOENT) {
 		memset(out, 0, sizeof(*out));
@@ -270,7 +286,7 @@ int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
 		    ERR_OK)
 			return rc;
 	if ((rc = store_delete(c, &s->o, e)) != ERR_OK ||
-	    (rc = kv_dir_leave(c, a, s->mount, s->path, e)) != ERR_OK)
+	    (rc = kv_dir_leave(c, a, s->mount->id, s->path, e)) != ERR_OK)
 		return rc;
 	return lease_secret_changed(c, a, s->o.id, meta->current, "revoke", e);
 }

@@ -121,7 +121,8 @@ int kv_h_meta_list(struct req *r)
 	if (folder == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	if (l == NULL)
-		l = r->park_state = kv_list_start(r->core, r->a, r->mount, folder);
+		l = r->park_state = kv_list_start(r->core, r->a, r->mount->id,
+		                                  KIND_SECRET, folder);
 	if (l == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	if ((rc = kv_list_slice(r->core, r->a, l, LIMIT_LIST_INLINE, &r->e)) != ERR_OK)

@@ -6,10 +6,10 @@
 #include "kv_impl.h"
 #include "vault/limits.h"
 
-void kv_dir_id(struct core *c, const struct mount *m, const char *folder, size_t n,
-               unsigned char out[32])
+void kv_dir_id(struct core *c, const unsigned char space[KV_SPACE], const char *folder,
+               size_t n, unsigned char out[32])
 {
-	store_blind(c, out, "dir", m->id, sizeof(m->id), folder, n);
+	store_blind(c, out, "dir", space, KV_SPACE, folder, n);
 }
 
 size_t kv_dir_len(const char *path)
@@ -23,35 +23,35 @@ size_t kv_dir_len(const char *path)
 	return n;
 }
 
-static int dir_open(struct core *c, struct arena *a, const struct mount *m,
+static int dir_open(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                     const char *folder, struct store_object *o, struct err *e)
 {
 	unsigned char id[32];
 
 	memset(o, 0, sizeof(*o));
-	kv_dir_id(c, m, folder, strlen(folder), id);
+	kv_dir_id(c, space, folder, strlen(folder), id);
 	return store_get(c, a, KIND_DIR, id, sizeof(id), o, e);
 }
 
-static int dir_put(struct core *c, struct arena *a, const struct mount *m,
+static int dir_put(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                    const char *folder, struct store_object *o, int64_t count,
                    struct err *e)
 {
 	size_t above = kv_dir_len(folder);
 
 	o->kind = KIND_DIR;
-	kv_dir_id(c, m, folder, strlen(folder), o->id);
-	kv_dir_id(c, m, folder, above, o->parent);
+	kv_dir_id(c, space, folder, strlen(folder), o->id);
+	kv_dir_id(c, space, folder, above, o->parent);
 	o->id_len = o->parent_len = 32;
 	o->body = value_object(a);
-	value_set_bytes(a, o->body, "m", m->id, sizeof(m->id));
+	value_set_bytes(a, o->body, "m", space, KV_SPACE);
 	value_set_str(a, o->body, "n", folder + above);
 	value_set_int(a, o->body, "k", count);
 	return store_put(c, o, e);
 }
 
-int kv_dir_enter(struct core *c, struct arena *a, const struct mount *m, const char *path,
-                 struct err *e)
+int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                 const char *path, struct err *e)
 {
 	char *folder = arena_str(a, path);
 	struct store_object o;
@@ -62,20 +62,20 @@ int kv_dir_enter(struct core *c, struct arena *a, const struct mount *m, const c
 		return err_set(e, ERR_NOMEM, "out of memory");
 	while ((n = kv_dir_len(folder)) > 0) {
 		folder[n] = '\0';
-		rc = dir_open(c, a, m, folder, &o, e);
+		rc = dir_open(c, a, space, folder, &o, e);
 		if (rc == ERR_OK)
-			return dir_put(c, a, m, folder, &o,
+			return dir_put(c, a, space, folder, &o,
 			               value_int_or(o.body, "k", 0) + 1, e);
 		memset(&o, 0, sizeof(o));
 		if (rc != ERR_NOENT ||
-		    (rc = dir_put(c, a, m, folder, &o, 1, e)) != ERR_OK)
+		    (rc = dir_put(c, a, space, folder, &o, 1, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
 }
 
-int kv_dir_leave(struct core *c, struct arena *a, const struct mount *m, const char *path,
-                 struct err *e)
+int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                 const char *path, struct err *e)
 {
 	char *folder = arena_str(a, path);
 	struct store_object o;
@@ -88,26 +88,28 @@ int kv_dir_leave(struct core *c, struct arena *a, const struct mount *m, const c
 		int64_t count;
 
 		folder[n] = '\0';
-		if ((rc = dir_open(c, a, m, folder, &o, e)) != ERR_OK)
+		if ((rc = dir_open(c, a, space, folder, &o, e)) != ERR_OK)
 			return rc == ERR_NOENT ? ERR_OK : rc;
 		count = value_int_or(o.body, "k", 0) - 1;
 		if (count > 0)
-			return dir_put(c, a, m, folder, &o, count, e);
+			return dir_put(c, a, space, folder, &o, count, e);
 		if ((rc = store_delete(c, &o, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
 }
 
-struct kv_list *kv_list_start(struct core *c, struct arena *a, const struct mount *m,
+struct kv_list *kv_list_start(struct core *c, struct arena *a,
+                              const unsigned char space[KV_SPACE], enum store_kind items,
                               const char *folder)
 {
 	struct kv_list *l = arena_alloc(a, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
-	kv_dir_id(c, m, folder, strlen(folder), l->parent);
+	kv_dir_id(c, space, folder, strlen(folder), l->parent);
 	l->kind = KIND_DIR;
+	l->items = items;
 	l->names = value_array(a);
 	return l;
 }
@@ -176,18 +178,18 @@ int kv_list_slice(struct core *c, struct arena *a, struct kv_list *l, int limit,
 
 		if (scratch == NULL)
 			return err_set(e, ERR_NOMEM, "out of memory");
-		rc = store_by_parent_page(c, scratch, (enum store_kind)l->kind, l->parent,
+		rc = store_by_parent_page(c, scratch, l->kind, l->parent,
 		                          sizeof(l->parent), l->started ? l->after : NULL,
 		                          sizeof(l->after), want, note_name, &s, e);
 		if (rc != ERR_OK)
 			return rc;
 		if (s.seen - before == want)
 			return ERR_OK;
-		if (l->kind == KIND_SECRET) {
+		if (l->kind == l->items) {
 			l->done = true;
 			return sort_names(a, l, e);
 		}
-		l->kind = KIND_SECRET;
+		l->kind = l->items;
 		l->started = false;
 	}
 	return ERR_OK;

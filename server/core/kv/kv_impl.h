@@ -69,32 +69,40 @@ bool kv_version_gone(const struct kv_version *v, int64_t now);
 
 /* --- kv_dir.c --- */
 
-/** kv_dir_id(c, m, folder, n, out): blind tag of a folder ("" or ending in '/'). */
-void kv_dir_id(struct core *c, const struct mount *m, const char *folder, size_t n,
-               unsigned char out[32]);
+/* A space is a tree of folders: that of a mount (its id), or of one token's cubbyhole. */
+#define KV_SPACE 16u
+
+/** kv_dir_id(c, space, folder, n, out): blind tag of a folder ("" or ending in '/'). */
+void kv_dir_id(struct core *c, const unsigned char space[KV_SPACE], const char *folder,
+               size_t n, unsigned char out[32]);
 /** kv_dir_len(path): bytes of ${path} up to and with its last slash that is not at its
  * end. */
 size_t kv_dir_len(const char *path);
-/** kv_dir_enter(c, a, m, path, e): a new secret at ${path}: make and count its folders.
+/** kv_dir_enter(c, a, space, path, e): a new secret at ${path}: make and count its
+ * folders.
  */
-int kv_dir_enter(struct core *c, struct arena *a, const struct mount *m, const char *path,
-                 struct err *e) MUST_CHECK;
-/** kv_dir_leave(c, a, m, path, e): the secret is gone: so are folders that are empty now.
+int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                 const char *path, struct err *e) MUST_CHECK;
+/** kv_dir_leave(c, a, space, path, e): the secret is gone: so are folders that are empty
+ * now.
  */
-int kv_dir_leave(struct core *c, struct arena *a, const struct mount *m, const char *path,
-                 struct err *e) MUST_CHECK;
+int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                 const char *path, struct err *e) MUST_CHECK;
 
 /* A listing under way; lives in the request's arena across slices. */
 struct kv_list {
 	unsigned char parent[32];
 	unsigned char after[32];
-	bool started; /* after[] holds the last id seen */
-	int kind;     /* enum store_kind: folders first, then secrets */
+	bool started;         /* after[] holds the last id seen */
+	enum store_kind kind; /* folders first, then items */
+	enum store_kind items;
 	bool done;
 	struct value *names; /* array of strings, unsorted until done */
 };
-/** kv_list_start(c, a, m, folder): a listing of ${folder} ("" or ending in '/'). */
-struct kv_list *kv_list_start(struct core *c, struct arena *a, const struct mount *m,
+/** kv_list_start(c, a, space, items, folder): a listing of ${folder} ("" or ending in
+ * '/'); ${items} is KIND_SECRET or KIND_ENTRY. */
+struct kv_list *kv_list_start(struct core *c, struct arena *a,
+                              const unsigned char space[KV_SPACE], enum store_kind items,
                               const char *folder);
 /** kv_list_slice(c, a, l, limit, e): look at ${limit} more rows; l->done: all seen, names
  * sorted. */
@@ -113,6 +121,10 @@ int kv_config_get(struct core *c, struct arena *a, const struct mount *m,
                   struct kv_config *out, struct err *e) MUST_CHECK;
 int kv_config_put(struct core *c, struct arena *a, struct kv_config *k, struct err *e)
 	MUST_CHECK;
+
+/** kv_config_forget(c, a, mount_id, e): the settings of a mount that is gone. */
+int kv_config_forget(struct core *c, struct arena *a,
+                     const unsigned char mount_id[MOUNT_ID], struct err *e) MUST_CHECK;
 
 /** kv_secret_id(c, m, path, out): the id that a secret at ${path} has. */
 void kv_secret_id(struct core *c, const struct mount *m, const char *path,

@@ -9,6 +9,7 @@
 #include "lease.h"
 #include "lockout.h"
 #include "log.h"
+#include "mount_destroy.h"
 #include "rng.h"
 #include "vault/limits.h"
 
@@ -24,7 +25,8 @@ static const struct {
 	const char *name;
 	job_fn fn;
 } kinds[] = {
-	{"lease-fanout", lease_fanout_slice},
+	{"lease-fanout", lease_fanout_slice },
+	{ "unmount",     mount_destroy_slice},
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,   KIND_LEASE, KIND_ROTATION,

@@ -213,6 +213,8 @@ static const struct route rows[] = {
 	  "read one secret engine" },
 	{ "system", M_POST, "mounts/*path", 0, enable_fields, mount_h_enable, NULL,
 	  "mount a secret engine" },
+	{ "system", M_DELETE, "mounts/*path", 0, NULL, mount_h_disable, NULL,
+	  "unmount a secret engine and destroy what it holds" },
 	{ "system", M_GET, "auth", 0, NULL, h_auth, NULL, "list auth methods" },
 	{ "system", M_GET, "auth/*path/tune", R_SUDO, NULL, mount_h_tune_read_auth, NULL,
 	  "read what holds for an auth method" },
@@ -222,6 +224,8 @@ static const struct route rows[] = {
 	  "read one auth method" },
 	{ "system", M_POST, "auth/*path", R_SUDO, enable_fields, mount_h_enable_auth, NULL,
 	  "mount an auth method" },
+	{ "system", M_DELETE, "auth/*path", R_SUDO, NULL, mount_h_disable_auth, NULL,
+	  "unmount an auth method and revoke its tokens" },
 	{ "system", M_GET, "internal/ui/mounts/*path", R_SELF, NULL, h_preflight, NULL,
 	  "which engine serves a path, for clients" },
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "mount_destroy.h"
 #include "mount_impl.h"
 
 #define MOUNTS_MAX 1000
@@ -155,6 +156,37 @@ int mount_h_enable(struct req *r)
 int mount_h_enable_auth(struct req *r)
 {
 	return enable(r, true);
+}
+
+/* ---- unmounting ---- */
+
+static int disable(struct req *r, bool auth)
+{
+	const char *path = arena_printf(r->a, "%s%s/", auth ? "auth/" : "",
+	                                r->param[0].text);
+	const struct mount *m = path != NULL ? mounts_at(r->core, path) : NULL;
+
+	if (path == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (m == NULL)
+		return ERR_OK;
+	if (!auth && (mount_built_in(m) || mount_is_auth(m)))
+		return req_fail(r, ERR_INVALID, "cannot unmount \"%.150s\"", path);
+	if (mount_built_in(m))
+		return req_fail(r, ERR_INVALID,
+		                "%.60s credential backend cannot be disabled", m->type);
+	req_note_str(r, "mount", path);
+	return mount_unmount(r->core, r->a, m, &r->e);
+}
+
+int mount_h_disable(struct req *r)
+{
+	return disable(r, false);
+}
+
+int mount_h_disable_auth(struct req *r)
+{
+	return disable(r, true);
 }
 
 /* ---- tuning ---- */

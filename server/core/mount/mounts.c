@@ -310,7 +310,7 @@ void mounts_each(struct core *c, void (*fn)(void *ctx, const struct mount *m), v
 		fn(ctx, c->mounts->at[i]);
 }
 
-const struct mount *mounts_by_id(struct core *c, const unsigned char id[MOUNT_ID])
+const struct mount *mounts_by_id(const struct core *c, const unsigned char id[MOUNT_ID])
 {
 	for (size_t i = 0; c->mounts != NULL && i < c->mounts->n; i++)
 		if (memcmp(c->mounts->at[i]->id, id, MOUNT_ID) == 0)

@@ -77,7 +77,7 @@ const struct mount *mounts_match(struct core *c, const char *path, const char **
 /** mounts_at(c, path): the mount whose path is exactly ${path}, or NULL. */
 const struct mount *mounts_at(struct core *c, const char *path);
 /** mounts_by_id(c, id): NULL if it is gone (or the vault is sealed). */
-const struct mount *mounts_by_id(struct core *c, const unsigned char id[MOUNT_ID]);
+const struct mount *mounts_by_id(const struct core *c, const unsigned char id[MOUNT_ID]);
 /** mounts_each(c, fn, ctx): all, in order of path. */
 void mounts_each(struct core *c, void (*fn)(void *ctx, const struct mount *m), void *ctx);
 /** mounts_unsealed_ms(c): boot clock when the vault was unsealed, 0 while sealed. */

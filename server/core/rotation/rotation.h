@@ -108,6 +108,14 @@ int rotation_start(struct core *c, struct arena *a, const unsigned char secret_i
 int rotation_judge(struct core *c, struct arena *a, struct rotation_attempt *t,
                    struct err *e) MUST_CHECK;
 
+/** rotation_forget(c, a, secret_id, e): the secret is gone for good: so are its rule and
+ * its attempts; who waits for one is run again. */
+int rotation_forget(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                    struct err *e) MUST_CHECK;
+/** rotation_moved(c, a, secret_id, path, e): the secret has another path now. */
+int rotation_moved(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                   const char *path, struct err *e) MUST_CHECK;
+
 /* Leases report. */
 /** rotation_publishing(c, a, secret_id, attempt, found, e): the attempt that publishes
  * right now. */

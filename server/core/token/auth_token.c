@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "keyring.h"
+#include "mounts.h"
 #include "mutant.h"
 #include "rng.h"
 #include "text.h"
@@ -37,11 +38,20 @@ static void host_parent(struct core *c, const unsigned char host_id[16],
 	store_blind(c, out, "token-host", host_id, 16, NULL, 0);
 }
 
+/* Was it issued by an auth method that has been unmounted? */
+static bool issuer_gone(const struct core *c, const struct store_object *o)
+{
+	const struct value *mount = value_get(o->body, "mount");
+
+	return mount != NULL && mount->len == MOUNT_ID &&
+	       mounts_by_id(c, (const unsigned char *)mount->text) == NULL;
+}
+
 bool token_alive(const struct core *c, const struct store_object *o)
 {
 	int64_t boot_due = value_int_or(o->body, "boot_due", 0);
 
-	if (value_int_or(o->body, "uses", 0) == SPENT)
+	if (value_int_or(o->body, "uses", 0) == SPENT || issuer_gone(c, o))
 		return false;
 	if (MUTANT(MUTANT_EXPIRED_LIVES))
 		return true;

@@ -48,6 +48,15 @@ int token_revoke(struct core *c, struct arena *a, const unsigned char id[32],
 /** token_revoke_host(c, a, host_id, e): every token of a host. */
 int token_revoke_host(struct core *c, struct arena *a, const unsigned char host_id[16],
                       struct err *e) MUST_CHECK;
+/** token_revoke_mount(c, a, mount_id, s, e): every token that an auth method issued, with
+ * its descendants; one slice each call until s->done.  They are dead as soon as the mount
+ * is gone: this removes them. */
+struct token_sweep {
+	unsigned char after[32]; /* the last one looked at */
+	bool started, done;
+};
+int token_revoke_mount(struct core *c, struct arena *a, const unsigned char mount_id[16],
+                       struct token_sweep *s, struct err *e) MUST_CHECK;
 /** token_expire_due(c, a, limit, e): revoke tokens whose time is over; called by the
  * timer; audits each. */
 int token_expire_due(struct core *c, struct arena *a, int limit, struct err *e)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "duration.h"
+#include "mounts.h"
 #include "token_impl.h"
 
 static void warn(char warning[TOKEN_WARNING_MAX], const char *what, const char *value,
@@ -68,6 +69,7 @@ int token_ttl(const struct token_terms *t, int64_t *ttl_ms,
 
 void token_terms_of_mount(const struct mount *m, struct token_terms *t)
 {
-	(void)m; /* no mount has lifetimes of its own so far */
-	(void)t;
+	if (t->default_ms == 0)
+		t->default_ms = m->config.default_ttl_ms;
+	t->max_ms = m->config.max_ttl_ms;
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_KV_WALK_H
+#define SERVER_CORE_KV_WALK_H
+/*
+ * kv_walk - going through everything in a space, in slices that survive a restart.
+ */
+#include "entry.h"
+
+/* How much one slice may do, in rows written: about two milliseconds. */
+#define KV_SLICE_ROWS 48
+
+/** kv_destroy_slice(c, a, space, folder, rows, e): destroy secrets, entries and folders
+ * until ${*rows} is used up.  *folder is where to go on: "" at first, then as it was
+ * left; NULL when nothing is left. */
+int kv_destroy_slice(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                     const char **folder, int *rows, struct err *e) MUST_CHECK;
+
+#endif
