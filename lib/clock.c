@@ -67,26 +67,42 @@ static struct date date_from_days(int64_t days)
 	return d;
 }
 
+/* A number of ${width} digits, and what follows it. */
+static char *put(char *p, int n, int width, char next)
+{
+	for (int i = width - 1; i >= 0; i--, n /= 10)
+		p[i] = (char)('0' + n % 10);
+	p[width] = next;
+	return p + width + 1;
+}
+
+static char *put_year(char *p, int64_t year)
+{
+	if (year >= 0 && year <= 9999)
+		return put(p, (int)year, 4, '-');
+	return p + snprintf(p, CLOCK_RFC3339_MAX, "%04lld-", (long long)year);
+}
+
 void clock_rfc3339(int64_t ms, char buf[CLOCK_RFC3339_MAX])
 {
 	int64_t days = ms / DAY_MS - (ms % DAY_MS < 0 ? 1 : 0);
 	int rest = (int)(ms % DAY_MS + (ms % DAY_MS < 0 ? DAY_MS : 0));
 	struct date d = date_from_days(days);
-	int fraction = rest % 1000;
-	int n = snprintf(buf, CLOCK_RFC3339_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d",
-	                 (long long)d.year, d.month, d.day, rest / 3600000,
-	                 rest / 60000 % 60, rest / 1000 % 60);
-	int width = 3;
+	int fraction = rest % 1000, width = 3;
+	char *p = put_year(buf, d.year);
 
+	p = put(p, d.month, 2, '-');
+	p = put(p, d.day, 2, 'T');
+	p = put(p, rest / 3600000, 2, ':');
+	p = put(p, rest / 60000 % 60, 2, ':');
+	p = put(p, rest / 1000 % 60, 2, fraction != 0 ? '.' : 'Z');
 	while (fraction != 0 && fraction % 10 == 0) {
 		fraction /= 10;
 		width--;
 	}
 	if (fraction != 0)
-		(void)snprintf(buf + n, CLOCK_RFC3339_MAX - (size_t)n, ".%0*dZ", width,
-		               fraction);
-	else
-		(void)snprintf(buf + n, CLOCK_RFC3339_MAX - (size_t)n, "Z");
+		p = put(p, fraction, width, 'Z');
+	*p = '\0';
 }
 
 struct scan {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "value.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "value_impl.h"
@@ -32,11 +31,19 @@ struct value *value_bool(struct arena *a, bool b)
 
 struct value *value_int(struct arena *a, int64_t n)
 {
-	char text[24];
-	int len = snprintf(text, sizeof(text), "%lld", (long long)n);
-	char *copy = arena_dup(a, text, (size_t)len);
+	uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	char text[24], *copy;
+	size_t at = sizeof(text), len;
 
-	return copy == NULL ? NULL : node(a, V_NUMBER, copy, (size_t)len);
+	do {
+		text[--at] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (n < 0)
+		text[--at] = '-';
+	len = sizeof(text) - at;
+	copy = arena_dup(a, text + at, len);
+	return copy == NULL ? NULL : node(a, V_NUMBER, copy, len);
 }
 
 static size_t digits(const char *s, size_t n, size_t i)

@@ -161,7 +161,7 @@ static double cpu_us(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-static void read_all(unsigned batches, unsigned size)
+__attribute__((noinline)) static void read_all(unsigned batches, unsigned size)
 {
 	uint64_t before = bench.replies;
 	double took = cpu_us();

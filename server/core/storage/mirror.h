@@ -31,7 +31,8 @@ bool mirror_get(struct mirror *m, struct arena *a, enum store_kind kind, const v
  * written it, or it is not of a mirrored kind, or too large. */
 void mirror_keep(struct mirror *m, const struct store_row *row,
                  const unsigned char *plain, size_t n);
-/** mirror_forget(m, row): it is about to be written or deleted. */
+/** mirror_forget(m, row): it was written or deleted.  Called where the state MAC
+ * learns of it, which no change may pass by. */
 void mirror_forget(struct mirror *m, const struct store_row *row);
 
 #endif

@@ -142,6 +142,7 @@ void state_row_changed(struct core *c, const struct store_row *row,
 	struct state_now *now = &c->state->now;
 
 	apply(now, walked_row(&now->walk, row), old, new);
+	mirror_forget(c->state->mirror, row);
 }
 
 void state_payload_changed(struct core *c, const struct payload_row *row,

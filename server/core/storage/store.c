@@ -265,7 +265,6 @@ static int write_row(struct core *c, struct store_object *o, struct err *e)
 	bool is_new = o->version == 0;
 	int rc;
 
-	mirror_forget(state_mirror(c), &row);
 	if (!is_new && (rc = digest_current(c, o, before, e)) != ERR_OK)
 		return rc;
 	row.version++;
@@ -300,10 +299,8 @@ int store_delete(struct core *c, const struct store_object *o, struct err *e)
 	struct stmt *st;
 	int rc;
 
-	if ((rc = state_ready(c, e)) != ERR_OK || (rc = check_object(o, e)) != ERR_OK)
-		return rc;
-	mirror_forget(state_mirror(c), &row);
-	if ((rc = digest_current(c, o, before, e)) != ERR_OK)
+	if ((rc = state_ready(c, e)) != ERR_OK || (rc = check_object(o, e)) != ERR_OK ||
+	    (rc = digest_current(c, o, before, e)) != ERR_OK)
 		return rc;
 	st = db_stmt(c->db, STMT_OBJECT_DELETE);
 	db_bind_int(st, 1, row.kind);
