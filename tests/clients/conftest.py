@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that other people wrote, against a vaultd that is configured as people configure it."""
+import itertools
+
+import pytest
+
+from hvaclib import client_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_at_home(tmp_path_factory):
+    """No token of the caller's: clients read ~/.vault-token and VAULT_*."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for name in ("VAULT_TOKEN", "VAULT_ADDR", "VAULT_CACERT", "VAULT_NAMESPACE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture
+def hv(server):
+    client = client_of(server)
+    yield client
+    client.adapter.close()
+
+
+@pytest.fixture
+def connect(server):
+    """Makes further clients: connect(token)."""
+    made = []
+
+    def make(token="", **options):
+        made.append(client_of(server, token, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.adapter.close()
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name():
+    """A name that nothing else in the test run has."""
+    return f"n{next(numbers)}"
+
+
+# Written before what they test; each goes when that is there.
+AWAITED = (
+    "test_hvac_approle.py", "test_hvac_kv1.py", "kv2.py::test_config_of_the_mount",
+    "test_batch", "test_wrapped", "test_roles", "test_tidy", "sys.py::test_key_status_and_rotate",
+    "sys.py::test_metrics", "sys.py::test_openapi", "sys.py::test_mounts", "sys.py::test_move",
+    "sys.py::test_auth_methods", "sys.py::test_capabilities",
+    "sys.py::test_wrap", "sys.py::test_unwrap", "sys.py::test_a_wrapped_read", "leases", "sys.py::test_revoke_force",
+    "sys.py::test_audit",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(part in item.nodeid for part in AWAITED):
+            item.add_marker(pytest.mark.xfail(reason="not in vaultd yet", strict=False))
