@@ -301,6 +301,7 @@ void session_pump(struct session *s)
 
 	if (s->phase == PHASE_REVOKED || s->stopping)
 		return;
+	session_carry_out(s);
 	for (size_t i = 0; i < n && !s->api.busy; i++)
 		if (jobs[i].due(s, now) && !start_job(s, &jobs[i]))
 			return;
@@ -383,6 +384,12 @@ void session_pins(struct session *s, const json_t *list)
 		log_error("storing the server's pins failed", LOG_S("why", e.msg));
 	else
 		log_info("the server's pins changed", LOG_N("pins", (int64_t)id->pins.n));
+}
+
+void session_prove(struct session *s, const json_t *note)
+{
+	session_checkpoint(s, note);
+	s->prove = s->checkpoint != NULL;
 }
 
 void session_checkpoint(struct session *s, const json_t *note)

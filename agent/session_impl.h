@@ -21,6 +21,9 @@ enum phase {
 	PHASE_REVOKED, /* wiped by a signed order: nothing more to say */
 };
 
+/* Why the vault says that files have to go. */
+enum ending { END_NONE, END_REVOKED, END_EXPIRED, END_REFUSED };
+
 enum ack_state { ACK_NONE, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
 
 /* What the server said about one secret of the settings. */
@@ -30,8 +33,10 @@ struct holding {
 	int64_t rev;                       /* of the value that is about to be in place */
 	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
 	int64_t renew_at;
-	bool revoked;     /* by the server: seldom asked for again */
-	int64_t asked_at; /* when it was revoked, or asked for since */
+	enum ending ending; /* to be carried out, once the vault is known to be ours */
+	int64_t end_rev;    /* revision of that word */
+	bool revoked;       /* by the server: seldom asked for again */
+	int64_t asked_at;   /* when it was revoked, or asked for since */
 	bool want_lease;
 	bool want_fetch;
 	bool retry;   /* the last delivery failed for a reason that may pass */
@@ -90,6 +95,7 @@ struct session {
 	struct holding *holdings;
 	json_t *release;      /* array of lease ids that nobody wants */
 	char *checkpoint;     /* one to ask a proof for, or NULL */
+	bool prove;           /* something waits for that proof */
 	int64_t ack_since;    /* when the oldest ack was queued, 0 for none */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
@@ -131,6 +137,14 @@ void session_pins(struct session *s, const json_t *pins);
 bool session_pins_differ(const struct session *s, const json_t *pins);
 /** session_checkpoint(s, note): look at a tree head. */
 void session_checkpoint(struct session *s, const json_t *note);
+/** session_prove(s, note): the same, and what came with it waits until the audit log was
+ * proven to continue the one that we know: a vault that was set back can sign, too. */
+void session_prove(struct session *s, const json_t *note);
+/** session_unproven(s): is there something that waits for a proof? */
+static inline bool session_unproven(const struct session *s)
+{
+	return s->prove && s->checkpoint != NULL;
+}
 /** session_refused(l, why): 403 for a request with a token: get another, unless that was
  * tried just now. */
 void session_refused(struct link *l, const struct err *why);
@@ -187,6 +201,10 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state,
                  const char *detail);
 /** session_wipe(s, h, why): wipe the secret's files and say so. */
 void session_wipe(struct session *s, struct holding *h, const char *why);
+/** session_end(s, h, why, rev): the vault wants the secret's files gone since ${rev}. */
+void session_end(struct session *s, struct holding *h, enum ending why, int64_t rev);
+/** session_carry_out(s): let go what has to, unless a proof is outstanding or failed. */
+void session_carry_out(struct session *s);
 /** session_expire(s, now): judge what has ended; when to come again, or -1. */
 int64_t session_expire(struct session *s, int64_t now);
 /** session_refetch_drifted(s): ask again for what somebody else changed. */

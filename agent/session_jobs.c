@@ -160,6 +160,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	s->rev = reply_int(data, "rev", 0);
 	session_alarm(s, data);
 	session_pins(s, json_object_get(data, "pins"));
+	session_prove(s, json_object_get(data, "checkpoint"));
 	session_remember(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
@@ -198,16 +199,16 @@ static json_t *leases_body(struct session *s)
 	return json_pack("{s:o}", "paths", paths);
 }
 
-/* Reachable, and it says that there is nothing for us here: what was in place goes. */
-static void leases_refused(struct session *s, struct holding *h, const char *why)
+/* The vault says that there is nothing for us here: what was in place goes. */
+static void leases_refused(struct session *s, struct holding *h, const char *why,
+                           int64_t rev)
 {
 	if (strncmp(h->error, why, sizeof(h->error) - 1) != 0)
 		log_warn("no lease",
 		         LOG_S("path", s->o.settings->paths[session_index(s, h)]),
 		         LOG_S("why", why));
 	snprintf(h->error, sizeof(h->error), "%s", why);
-	session_wipe(s, h, "there is no lease for it");
-	h->ack = ACK_NONE;
+	session_end(s, h, END_REFUSED, rev);
 }
 
 static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSED)
@@ -216,13 +217,14 @@ static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSE
 	const json_t *item;
 	size_t i;
 
+	session_prove(s, json_object_get(data, "checkpoint"));
 	json_array_foreach(json_object_get(data, "leases"), i, item)
 	{
 		struct holding *h = session_find(s, reply_str(item, "path"));
 		const char *why = reply_str(item, "error");
 
 		if (h != NULL && why != NULL)
-			leases_refused(s, h, why);
+			leases_refused(s, h, why, reply_int(data, "rev", 0));
 		else if (h != NULL)
 			session_grant(s, h, item);
 	}
@@ -254,7 +256,8 @@ static json_t *release_body(struct session *s)
 
 static bool fetch_due(struct session *s, int64_t now UNUSED)
 {
-	if (s->phase != PHASE_READY || !witness_trusts(s->o.witness))
+	if (s->phase != PHASE_READY || !witness_trusts(s->o.witness) ||
+	    session_unproven(s))
 		return false;
 	for (size_t i = 0; i < s->n_holdings; i++)
 		if (s->holdings[i].want_fetch)
@@ -417,7 +420,7 @@ static int renew_done(struct session *s, const json_t *doc, struct err *e UNUSED
 static bool proof_urgent(struct session *s, int64_t now UNUSED)
 {
 	return s->phase == PHASE_READY && s->checkpoint != NULL &&
-	       s->o.witness->suspect && !s->o.witness->alarm;
+	       (s->o.witness->suspect || s->prove) && !s->o.witness->alarm;
 }
 
 static bool proof_due(struct session *s, int64_t now UNUSED)
@@ -429,6 +432,7 @@ static void forget_checkpoint(struct session *s)
 {
 	free(s->checkpoint);
 	s->checkpoint = NULL;
+	s->prove = false;
 }
 
 static int proof_done(struct session *s, const json_t *doc, struct err *e)
@@ -462,6 +466,8 @@ static void proof_failed(struct session *s, long status UNUSED, const json_t *do
                          const struct err *e)
 {
 	log_warn("no consistency proof", LOG_S("why", e->msg));
+	if (s->prove) /* start over: what waits is not carried out */
+		session_offline(s, 0, e->msg);
 	forget_checkpoint(s);
 }
 

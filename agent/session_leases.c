@@ -67,10 +67,14 @@ void session_grant(struct session *s, struct holding *h, const json_t *item)
 
 	if (id == NULL || strlen(id) >= sizeof(h->lease_id))
 		return;
+	/* An answer that the end of the lease has overtaken. */
+	if (h->ending != END_NONE && reply_int(item, "rev", 0) < h->end_rev)
+		return;
 	memcpy(h->lease_id, id, strlen(id) + 1);
 	h->version = reply_int(item, "version", 0);
 	h->want_lease = false;
 	h->revoked = false;
+	h->ending = END_NONE;
 	h->error[0] = '\0';
 	session_ttl(s, h, reply_int(item, "ttl_ms", 0));
 	h->want_fetch = !in_place(s, h);
@@ -100,6 +104,52 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 	h->lease_id[0] = '\0';
 	h->version = 0;
 	h->ttl = h->expires = h->renew_at = 0;
+}
+
+void session_end(struct session *s, struct holding *h, enum ending why, int64_t rev)
+{
+	h->ending = why;
+	h->end_rev = rev;
+	h->want_fetch = false;
+	if (why == END_REVOKED)
+		h->asked_at = session_now(s);
+}
+
+static void end_one(struct session *s, struct holding *h)
+{
+	static const char *const texts[] = {
+		[END_REVOKED] = "the lease was revoked",
+		[END_EXPIRED] = "the lease ended",
+		[END_REFUSED] = "there is no lease for it",
+	};
+	enum ending why = h->ending;
+
+	h->ending = END_NONE;
+	if (!witness_trusts(s->o.witness)) {
+		snprintf(
+			h->error, sizeof(h->error),
+			"kept: the vault wants it gone, but its audit log is not the one "
+			"that was verified");
+		log_error("not wiped", LOG_S("path", path_of(s, h)),
+		          LOG_S("why", h->error));
+		return;
+	}
+	h->revoked = h->revoked || why == END_REVOKED;
+	session_wipe(s, h, texts[why]);
+	if (why == END_EXPIRED)
+		h->want_lease = true;
+	if (why == END_REFUSED)
+		h->ack = ACK_NONE;
+}
+
+void session_carry_out(struct session *s)
+{
+	if (s->phase != PHASE_READY || session_unproven(s) ||
+	    (s->o.witness->suspect && !s->o.witness->alarm))
+		return;
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].ending != END_NONE)
+			end_one(s, &s->holdings[i]);
 }
 
 /* What has ended is asked for again, and goes when the vault says that there is no lease

@@ -26,6 +26,7 @@ static void event_update(struct session *s, struct holding *h, const char *id,
 		return;
 	memcpy(h->lease_id, id, strlen(id) + 1);
 	h->revoked = false;
+	h->ending = END_NONE;
 	if (h->version < version)
 		h->version = version;
 	h->want_fetch = true;
@@ -54,11 +55,8 @@ static void on_event(struct session *s, const json_t *event)
 		event_update(s, h, id, version);
 	} else if (h->lease_id[0] != '\0' && strcmp(h->lease_id, id) == 0 &&
 	           !was_overtaken(s, h, event)) {
-		h->revoked = strcmp(op, "revoke") == 0;
-		h->asked_at = session_now(s);
-		session_wipe(s, h,
-		             h->revoked ? "the lease was revoked" : "the lease ended");
-		h->want_lease = !h->revoked;
+		session_end(s, h, strcmp(op, "revoke") == 0 ? END_REVOKED : END_EXPIRED,
+		            reply_int(event, "rev", 0));
 	}
 }
 
@@ -88,6 +86,14 @@ static void hear(struct session *s, const json_t *data)
 	session_checkpoint(s, json_object_get(data, "checkpoint"));
 }
 
+static bool is_ending(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].ending != END_NONE)
+			return true;
+	return false;
+}
+
 static void on_events(struct session *s, const json_t *said)
 {
 	const json_t *event;
@@ -97,6 +103,7 @@ static void on_events(struct session *s, const json_t *said)
 	json_array_foreach(json_object_get(said, "events"), i, event) on_event(s, event);
 	s->rev = reply_int(said, "rev", s->rev);
 	hear(s, said);
+	s->prove = s->prove || is_ending(s);
 	session_pins(s, json_object_get(said, "pins"));
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vault-agent when the process between it and the vault lies: it keeps its files, and says so."""
 import base64
+import shutil
 
 import pytest
 
@@ -286,3 +287,36 @@ def test_a_changed_answer_to_the_join(scene, change):
     p = scene.agent.join(scene.added["join_token"], check=False)
     assert p.returncode != 0 and ("did not prove" in p.stderr or "cannot be read" in p.stderr), p.stderr
     assert not (scene.agent.state_dir / "identity").exists()
+
+
+def test_a_vault_that_was_set_back(scene):
+    """Somebody puts an older database back: the host does not follow."""
+    scene.run()
+    s = scene.server
+    s.stop()
+    shutil.copytree(s.data_dir, s.tmp / "before")
+    s.start()
+    s.unseal()
+    scene.put("two")
+    scene.agent.wait_content("db", "password", "two", 90)
+    s.stop()
+    shutil.rmtree(s.data_dir)
+    shutil.copytree(s.tmp / "before", s.data_dir)
+    s.start()
+    s.unseal()
+    s.client().delete("secret/data/app/db")
+    st = wait_for("the alarm", lambda: (t := scene.agent.status()) and t["alarm"] and t, 90)
+    assert "set back" in st["alarm"] or "audit log" in st["alarm"], st["alarm"]
+    assert scene.content() == "two" and st["wipes"] == 0
+    # Only a new start of the host's life helps, which takes an operator.
+    scene.agent.stop()
+    s.put("app/db", {"password": "restored"})
+    s.client().post("sys/hosts/web1/revoke")
+    token = s.add_host("web1", ["secret/app/*"])["join_token"]
+    scene.agent.start()
+    assert scene.content() == "two"
+    scene.agent.stop()
+    p = scene.agent.join(token, check=False, force=True)
+    assert p.returncode == 0, p.stderr
+    scene.agent.start()
+    scene.agent.wait_content("db", "password", "restored")

@@ -147,6 +147,7 @@ static int h_sync(struct req *r)
 	value_set_int(r->a, data, "rev", rev);
 	value_set(data, "leases", list);
 	value_set_str(r->a, data, "digest", hex);
+	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	agent_status(r, &h, data);
 	return host_say(r, &h, &asked, data);
 }
@@ -193,6 +194,7 @@ static int say_items(struct req *r, const struct host *h, const struct host_aske
 		return rc;
 	value_set_int(r->a, data, "rev", rev);
 	value_set(data, "leases", p->out);
+	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	return host_say(r, h, q, data);
 }
 

@@ -493,3 +493,71 @@ Test(host, pins_are_announced_and_bound)
 	}
 	ASK_AS(200, NULL, HTTP_POST, "auth/host/join", join_fields(&ag, token, now));
 }
+
+/* What an agent acts on covers the nonce that it chose, and nothing is said twice. */
+Test(host, what_it_is_told_is_said_to_it_alone)
+{
+	static const unsigned char nonce[32] = { 0xab, 0xcd };
+	struct agent ag;
+	char *q, *id;
+
+	make_role("web", "secret/app/*");
+	put_secret("app/db", "one");
+	agent_start(&ag, "web-1", "web");
+	check_said(&ag, "login", ag.nonce, 32);
+	q = arena_printf(rig.a, "\"nonce\":\"%s\"", hex(nonce, 32));
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", arena_printf(rig.a, "{%s}", q));
+	check_said(&ag, "sync", nonce, 32);
+	cr_assert_eq(
+		agent_post(&ag, "leases",
+	                   arena_printf(rig.a, "{\"paths\":[\"secret/app/db\"],%s}", q)),
+		200);
+	check_said(&ag, "leases", nonce, 32);
+	id = arena_str(rig.a, rig_got("data.leases.0.lease_id"));
+	cr_assert_eq(agent_post(&ag, "renew",
+	                        arena_printf(rig.a, "{\"leases\":[\"%s\"],%s}", id, q)),
+	             200);
+	check_said(&ag, "renew", nonce, 32);
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/consistency",
+	       arena_printf(rig.a, "{\"from\":\"1\",%s}", q));
+	check_said(&ag, "consistency", nonce, 32);
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	check_said(&ag, "sync", nonce, 0);
+	ASK_AS(400, ag.token, HTTP_GET, "sys/agent/sync", "{\"nonce\":\"abcd\"}");
+	ASK_AS(400, ag.token, HTTP_GET, "sys/agent/sync",
+	       arena_printf(rig.a, "{\"nonce\":\"%sab\"}", hex(nonce, 32)));
+}
+
+Test(host, a_watch_signs_what_happened_and_not_that_nothing_did)
+{
+	struct agent ag;
+	char *id;
+
+	make_role("web", "secret/app/*");
+	put_secret("app/db", "one");
+	agent_start(&ag, "web-1", "web");
+	id = agent_lease(&ag, "secret/app/db");
+	ASK(204, HTTP_POST, "sys/vault-leases/revoke",
+	    arena_printf(rig.a, "{\"lease_id\":\"%s\"}", id));
+	agent_watch_start(&ag, 0, 0);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.events.0.lease_id", id);
+	GOT("data.events.0.op", "revoke");
+	GOT("data.events.0.reason", "operator");
+	cr_assert_str_neq(rig_got("data.events.0.rev"), "-");
+	agent_watch_start(&ag, strtoll(rig_got("data.rev"), NULL, 10), 0);
+	GOT("data.events", "[]");
+	cr_assert_null(rig.said);
+}
+
+Test(host, that_the_log_is_shorter_is_for_the_vault_to_say)
+{
+	struct agent ag;
+
+	agent_start(&ag, "web-1", "web");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/consistency", "{\"from\":\"100000\"}");
+	check_said(&ag, "consistency", no_pin, 0);
+	GOT("data.proof", "[]");
+	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
+	ASK_AS(400, ag.token, HTTP_GET, "sys/agent/consistency", "{\"from\":\"-1\"}");
+}
