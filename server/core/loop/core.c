@@ -13,6 +13,7 @@
 #include "batch.h"
 #include "db.h"
 #include "jobs.h"
+#include "kek.h"
 #include "keyring.h"
 #include "limit.h"
 #include "log.h"
@@ -84,6 +85,7 @@ static void drop_keys(void *arg)
 	audit_sealed(c);
 	policies_free(c);
 	mounts_free(c);
+	kek_free(c);
 	store_state_free(c);
 	keyring_free(c->keys);
 	c->keys = NULL;
@@ -97,7 +99,7 @@ int core_unsealed(struct core *c, struct err *e)
 	int rc;
 
 	core_undo(c, drop_keys, c);
-	if ((rc = store_state_load(c, e)) != ERR_OK ||
+	if ((rc = store_state_load(c, e)) != ERR_OK || (rc = kek_load(c, e)) != ERR_OK ||
 	    (rc = mounts_load(c, e)) != ERR_OK || (rc = policies_load(c, e)) != ERR_OK ||
 	    (rc = audit_unsealed(c, e)) != ERR_OK ||
 	    (rc = backup_restored(c, e)) != ERR_OK)

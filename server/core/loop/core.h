@@ -39,6 +39,7 @@ struct core_rate {
 	unsigned per_second;
 	unsigned burst;
 };
+struct kek;
 
 struct core_options {
 	const char *data_dir; /* holds vault.db; borrowed */
@@ -66,6 +67,7 @@ struct core {
 	bool initialized;
 	struct seal *seal;         /* always: configuration, progress of an unseal */
 	struct keyring *keys;      /* NULL while sealed */
+	struct kek *kek;           /* when the key term ends; NULL while sealed */
 	struct store_state *state; /* state MAC; NULL before the first unseal */
 	struct backup *backup;     /* the backup that is being taken, or NULL */
 	struct audit *audit;       /* always: journal while sealed, tree when unsealed */

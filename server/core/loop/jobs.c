@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "auth_token.h"
+#include "kek.h"
 #include "lease.h"
 #include "lockout.h"
 #include "log.h"
@@ -19,7 +20,7 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
-#define JOBS_STEPS      6
+#define JOBS_STEPS      7
 
 static const struct {
 	const char *name;
@@ -27,6 +28,7 @@ static const struct {
 } kinds[] = {
 	{"lease-fanout", lease_fanout_slice },
 	{ "unmount",     mount_destroy_slice},
+	{ "rewrap",      kek_rewrap_slice   },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,   KIND_LEASE, KIND_ROTATION,
@@ -63,8 +65,10 @@ void jobs_dirty(struct core *c)
 
 static int64_t earliest(struct core *c)
 {
-	int64_t next = c->jobs->verify_ms;
+	int64_t next = c->jobs->verify_ms, key = kek_next_ms(c);
 
+	if (key != 0 && (next == 0 || key < next))
+		next = key;
 	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
 		int64_t due = store_next_due(c, timed[i]);
 
@@ -134,12 +138,10 @@ static int run_job(struct core *c, struct arena *a, struct store_object *o, stru
 	bool done = false;
 	int rc;
 
-	if (fn == NULL) /* written by a newer release: kept, looked at again later */
-		o->due = c->now_ms + 3600 * 1000;
-	else if ((rc = fn(c, a, o, &done, e)) != ERR_OK)
+	/* written by a newer release: kept, looked at again later */
+	o->due = c->now_ms + (fn == NULL ? 3600 * 1000 : 1);
+	if (fn != NULL && (rc = fn(c, a, o, &done, e)) != ERR_OK)
 		return rc;
-	else
-		o->due = c->now_ms + 1;
 	if (!done)
 		return store_put(c, o, e);
 	core_wake(c, WAIT_JOB, o->id);
@@ -204,6 +206,8 @@ int jobs_step(struct core *c, int step, struct err *e)
 		return run_due_jobs(c, a, e);
 	case 4:
 		return lockout_expire_due(c, a, EXPIRE_AT_ONCE, e);
+	case 5:
+		return kek_due(c, a, e);
 	default:
 		return verify_slice(c, e);
 	}

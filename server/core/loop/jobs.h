@@ -9,7 +9,7 @@
 #include "store.h"
 
 /* One slice: at most ~3 ms.  Change job->body as progress; set *done when nothing is
- * left. */
+ * left, else the next slice is due at once unless job->due says when. */
 typedef int (*job_fn)(struct core *c, struct arena *a, struct store_object *job,
                       bool *done, struct err *e);
 

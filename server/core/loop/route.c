@@ -6,10 +6,21 @@
 #include "mounts.h"
 
 static const struct route_table *const tables[] = {
-	&routes_kv,       &routes_agent,  &routes_host,   &routes_token,
-	&routes_sys,      &routes_policy, &routes_mount,  &routes_lease,
-	&routes_rotation, &routes_audit,  &routes_backup, &routes_userpass,
+	&routes_kv,
+	&routes_agent,
+	&routes_host,
+	&routes_token,
+	&routes_sys,
+	&routes_policy,
+	&routes_mount,
+	&routes_lease,
+	&routes_rotation,
+	&routes_audit,
+	&routes_backup,
+	&routes_userpass,
 	&routes_lockout,
+	/* seal and server */
+	&routes_kek,
 };
 
 void route_each(void (*fn)(void *ctx, const struct route *row), void *ctx)

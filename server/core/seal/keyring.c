@@ -55,12 +55,17 @@ const unsigned char *keyring_kek(const struct keyring *k, uint32_t *term)
 	return NULL;
 }
 
-uint32_t keyring_active(const struct keyring *k, int64_t *began_ms)
+uint32_t keyring_active(const struct keyring *k)
+{
+	return k->active;
+}
+
+int64_t keyring_began_ms(const struct keyring *k)
 {
 	for (uint32_t i = 0; i < k->terms; i++)
 		if (k->kek[i].term == k->active)
-			*began_ms = k->kek[i].began_ms;
-	return k->active;
+			return k->kek[i].began_ms;
+	return 0;
 }
 
 unsigned keyring_terms(const struct keyring *k)

@@ -82,9 +82,10 @@ void keyring_order_sign(const struct keyring *k, const void *msg, size_t n,
                         unsigned char sig[64]);
 const unsigned char *keyring_order_public(const struct keyring *k);
 
-/** keyring_active(k, began_ms): the term that new data is sealed under, and when it
- * began (wall clock; 0: not known). */
-uint32_t keyring_active(const struct keyring *k, int64_t *began_ms);
+/** keyring_active(k): the term that new data is sealed under. */
+uint32_t keyring_active(const struct keyring *k);
+/** keyring_began_ms(k): when it began (wall clock), 0 if that is not known. */
+int64_t keyring_began_ms(const struct keyring *k);
 /** keyring_terms(k): how many terms can be opened. */
 unsigned keyring_terms(const struct keyring *k);
 
@@ -97,6 +98,7 @@ int keyring_with_term(const struct keyring *k, int64_t now_ms, struct keyring **
 /** keyring_from_term(k, oldest, out, e): a copy without the terms before ${oldest}. */
 int keyring_from_term(const struct keyring *k, uint32_t oldest, struct keyring **out,
                       struct err *e) MUST_CHECK;
+#define META_KEYRING "keyring" /* where the sealed blob is stored */
 /** keyring_seal(k, root, vault_id, out, n): the sealed blob for the database (malloc'ed,
  * caller frees).  ${k} belongs to that root key from now on. */
 int keyring_seal(struct keyring *k, const unsigned char root[32],

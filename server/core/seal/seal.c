@@ -16,7 +16,6 @@
 
 #define KEY           32u
 #define META_VAULT_ID "vault_id"
-#define META_KEYRING  "keyring"
 
 _Static_assert(SLOT_LEN == KEY + ENVELOPE_OVERHEAD, "a slot holds one key");
 

@@ -385,12 +385,19 @@ static void make_name(struct backup *b)
 	         stamp, id);
 }
 
+bool backup_running(const struct core *c)
+{
+	const struct backup *b = c->backup;
+
+	/* One whose client has gone is not driven any more. */
+	return b != NULL && !b->done && c->boot_ms - b->touched_ms < ABANDONED_MS;
+}
+
 int backup_start(struct core *c, unsigned char id[16], struct err *e)
 {
 	struct backup *b = c->backup;
 
-	/* One whose client has gone is not driven any more. */
-	if (b != NULL && !b->done && c->boot_ms - b->touched_ms < ABANDONED_MS)
+	if (backup_running(c))
 		return err_set(e, ERR_BUSY, "a backup is being taken already");
 	backup_close(c);
 	b = calloc(1, sizeof(*b));

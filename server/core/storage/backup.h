@@ -32,6 +32,8 @@ void backup_step(void *core);
 int backup_poll(struct core *c, const unsigned char id[16], bool *done,
                 struct backup_result *out, struct err *e) MUST_CHECK;
 /** backup_close(c): at core_close(): drop what is unfinished. */
+/** backup_running(c): is one being taken? */
+bool backup_running(const struct core *c);
 void backup_close(struct core *c);
 
 /** backup_restored(c, e): at unseal, in its transaction: if this database was put here

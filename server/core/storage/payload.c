@@ -199,13 +199,20 @@ static int insert_payload(struct core *c, const struct payload_row *row, struct 
 	return rc == ERR_CONFLICT ? err_set(e, rc, "the version exists already") : rc;
 }
 
+static void wrap(struct core *c, const struct payload_row *row, const struct data_key *dk,
+                 unsigned char wrapped[WRAPPED_LEN])
+{
+	struct aad aad;
+
+	wrap_aad(c, row, keyring_active(c->keys), &aad);
+	seal_under_kek(c, SEAL_DEK, &aad, dk, sizeof(*dk), wrapped);
+}
+
 /* ${buf} holds the padded value where the ciphertext will be, and becomes row->sealed. */
 static void seal_payload(struct core *c, struct payload_row *row, int64_t created_ms,
                          unsigned char *buf, unsigned char wrapped[WRAPPED_LEN])
 {
 	size_t bucket = row->sealed_len - ENVELOPE_OVERHEAD;
-	uint32_t term = 0;
-	const unsigned char *kek = keyring_kek(c->keys, &term);
 	struct data_key dk;
 	struct aad aad;
 
@@ -214,10 +221,20 @@ static void seal_payload(struct core *c, struct payload_row *row, int64_t create
 	payload_aad(c, row, created_ms, bucket, &aad);
 	envelope_seal(dk.key, 0, SEAL_PAYLOAD, &aad, buf + BODY_AT, bucket, buf);
 	row->sealed = buf;
-	wrap_aad(c, row, term, &aad);
-	envelope_seal(kek, term, SEAL_DEK, &aad, &dk, sizeof(dk), wrapped);
-	state_key_used(c, term);
+	wrap(c, row, &dk, wrapped);
 	sodium_memzero(&dk, sizeof(dk));
+}
+
+int payload_rewrap(struct core *c, const struct payload_row *row, unsigned char *wrapped,
+                   struct err *e)
+{
+	struct data_key dk = { { 0 }, { 0 } };
+	int rc = unwrap(c, row, &dk, e);
+
+	if (rc == ERR_OK)
+		wrap(c, row, &dk, wrapped);
+	sodium_memzero(&dk, sizeof(dk));
+	return rc;
 }
 
 int payload_put(struct core *c, const unsigned char secret_id[32], int64_t version,

@@ -346,12 +346,35 @@ void store_state_free(struct core *c)
 	c->state = NULL;
 }
 
+/* Counted before it happens: the head that is sealed counts itself. */
+static void head_key_used(struct core *c)
+{
+	struct state_head *h = &c->state->now.head;
+	int64_t term = keyring_active(c->keys);
+
+	if (h->term != term) {
+		h->term = term;
+		h->encryptions = 0;
+	}
+	h->encryptions++;
+}
+
+void seal_under_kek(struct core *c, enum seal_purpose purpose, const struct aad *aad,
+                    const void *p, size_t n, unsigned char *out)
+{
+	uint32_t term = 0;
+	const unsigned char *kek = keyring_kek(c->keys, &term);
+
+	envelope_seal(kek, term, purpose, aad, p, n, out);
+	head_key_used(c);
+}
+
 int store_state_flush(struct core *c, struct err *e)
 {
 	unsigned char plain[HEAD_PLAIN], sealed[HEAD_PLAIN + ENVELOPE_OVERHEAD];
 	struct state_head head;
-	uint32_t term = 0;
 	const unsigned char *kek;
+	uint32_t term = 0;
 	struct stmt *st;
 	struct aad aad;
 	int rc;
@@ -361,14 +384,14 @@ int store_state_flush(struct core *c, struct err *e)
 	if (c->keys == NULL)
 		return err_set(e, ERR_INTERNAL,
 		               "state MAC: sealed with unwritten changes");
-	kek = keyring_kek(c->keys, &term);
-	state_key_used(c, term);
+	head_key_used(c);
 	head = c->state->now.head;
 	head.counter++;
 	if ((rc = audit_rows(c->db, &head.audit_size, e)) != ERR_OK)
 		return rc;
 	head_pack(&head, plain);
 	head_aad(c, head.counter, &aad);
+	kek = keyring_kek(c->keys, &term);
 	envelope_seal(kek, term, SEAL_STATE, &aad, plain, sizeof(plain), sealed);
 	st = db_stmt(c->db, STMT_STATE_PUT);
 	db_bind_int(st, 1, KIND_CONSISTENCY);
@@ -382,21 +405,9 @@ int store_state_flush(struct core *c, struct err *e)
 	return ERR_OK;
 }
 
-void state_key_used(struct core *c, uint32_t term)
-{
-	struct state_head *h = &c->state->now.head;
-
-	if (h->term != term) {
-		h->term = term;
-		h->encryptions = 0;
-	}
-	h->encryptions++;
-}
-
 bool store_state_summary(const struct core *c, struct store_summary *out)
 {
 	const struct state_head *h;
-	int64_t began;
 
 	if (c->state == NULL || c->keys == NULL)
 		return false;
@@ -404,9 +415,8 @@ bool store_state_summary(const struct core *c, struct store_summary *out)
 	memcpy(out->mac, h->mac, sizeof(out->mac));
 	out->counter = h->counter;
 	out->rows = h->rows;
-	out->encryptions = h->term == (int64_t)keyring_active(c->keys, &began)
-	                           ? h->encryptions
-	                           : 0;
+	out->encryptions = h->term == (int64_t)keyring_active(c->keys) ? h->encryptions
+	                                                               : 0;
 	return true;
 }
 

@@ -22,6 +22,8 @@
 		"VALUES ($1, $2, $3, $4, $5, $6, $7)") \
 	X(STMT_OBJECT_UPDATE, "UPDATE object SET parent = $1, tag = $2, due = $3, version = $4, " \
 		"sealed = $5 WHERE kind = $6 AND id = $7 AND version = $8") \
+	X(STMT_OBJECT_RESEAL, "UPDATE object SET sealed = $1 WHERE kind = $2 AND id = $3 " \
+		"AND version = $4") \
 	X(STMT_OBJECT_DELETE, "DELETE FROM object WHERE kind = $1 AND id = $2 AND version = $3") \
 	X(STMT_OBJECT_BY_PARENT, "SELECT kind, id, parent, tag, due, version, sealed FROM object " \
 		"WHERE kind = $1 AND parent = $2 AND id > $3 ORDER BY id LIMIT $4") \
@@ -43,6 +45,7 @@
 	X(STMT_PAYLOAD_WRAPPED, "SELECT wrapped FROM payload WHERE secret = $1 AND version = $2") \
 	X(STMT_PAYLOAD_INSERT, "INSERT INTO payload (secret, version, wrapped, sealed) " \
 		"VALUES ($1, $2, $3, $4)") \
+	X(STMT_PAYLOAD_REWRAP, "UPDATE payload SET wrapped = $1 WHERE secret = $2 AND version = $3") \
 	X(STMT_PAYLOAD_DELETE, "DELETE FROM payload WHERE secret = $1 AND version = $2") \
 	X(STMT_PAYLOAD_SCAN, "SELECT secret, version, wrapped, sealed FROM payload " \
 		"WHERE (secret, version) > ($1, $2) ORDER BY secret, version LIMIT $3") \

@@ -200,16 +200,13 @@ static int seal_body(struct core *c, const struct value *body, struct store_row 
 {
 	size_t n = value_size(body);
 	unsigned char *buf = arena_alloc(state_scratch(c), n + ENVELOPE_OVERHEAD);
-	uint32_t term = 0;
-	const unsigned char *kek = keyring_kek(c->keys, &term);
 	struct aad aad;
 
 	if (buf == NULL)
 		return no_memory(e);
 	value_encode(body, buf + BODY_AT);
 	row_aad(c, row, &aad);
-	envelope_seal(kek, term, SEAL_OBJECT, &aad, buf + BODY_AT, n, buf);
-	state_key_used(c, term);
+	seal_under_kek(c, SEAL_OBJECT, &aad, buf + BODY_AT, n, buf);
 	row->sealed = buf;
 	row->sealed_len = n + ENVELOPE_OVERHEAD;
 	return ERR_OK;

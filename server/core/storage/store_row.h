@@ -48,6 +48,15 @@ void row_of_columns(struct stmt *st, struct store_row *row);
 int payload_check(const struct core *c, struct arena *a, const struct payload_row *row,
                   struct err *e) MUST_CHECK;
 
+/** seal_under_kek(c, purpose, aad, p, n, out): envelope_seal() under the active key term,
+ * counted; the state must be ready. */
+void seal_under_kek(struct core *c, enum seal_purpose purpose, const struct aad *aad,
+                    const void *p, size_t n, unsigned char *out);
+/** payload_rewrap(c, row, wrapped, e): the row's data key in an envelope of the active
+ * term, of row->wrapped_len bytes. */
+int payload_rewrap(struct core *c, const struct payload_row *row, unsigned char *wrapped,
+                   struct err *e) MUST_CHECK;
+
 #define STATE_MAC 32
 
 /** state_digest_row(c, row, out), state_digest_payload(): what a row adds to the state
@@ -79,8 +88,7 @@ struct state_head {
 	int64_t term;       /* of the key that encryptions were counted of */
 	int64_t encryptions;
 };
-/** state_key_used(c, term): one more envelope was sealed under the active key. */
-void state_key_used(struct core *c, uint32_t term);
+
 /** state_head_read(c, db, out, present, e): from ${db}, which may be a copy. */
 int state_head_read(const struct core *c, struct db *db, struct state_head *out,
                     bool *present, struct err *e) MUST_CHECK;
