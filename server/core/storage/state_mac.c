@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "aside.h"
 #include "db.h"
 #include "mirror.h"
 #include "store_row.h"
@@ -28,6 +29,7 @@ struct store_state {
 	struct state_now batch; /* at BEGIN */
 	struct arena *scratch;
 	struct mirror *mirror;
+	struct aside aside;
 };
 
 static void xor_into(unsigned char *to, const unsigned char *digest)
@@ -143,6 +145,7 @@ void state_row_changed(struct core *c, const struct store_row *row,
 
 	apply(now, walked_row(&now->walk, row), old, new);
 	mirror_forget(c->state->mirror, row);
+	aside_remove(&c->state->aside, row);
 }
 
 void state_payload_changed(struct core *c, const struct payload_row *row,
@@ -161,6 +164,11 @@ struct arena *state_scratch(struct core *c)
 struct mirror *state_mirror(const struct core *c)
 {
 	return c->state != NULL ? c->state->mirror : NULL;
+}
+
+struct aside *state_aside(const struct core *c)
+{
+	return c->state != NULL ? &c->state->aside : NULL;
 }
 
 /* ---- the sealed head ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "aside.h"
 #include "db.h"
 #include "mirror.h"
 #include "store_row.h"
@@ -340,6 +341,7 @@ void store_blind(struct core *c, unsigned char out[32], const char *label, const
 struct page {
 	struct store_row *row;
 	int n;
+	int64_t asked;
 };
 
 static int copy_row(struct arena *a, const struct store_row *from, struct store_row *to)
@@ -371,23 +373,6 @@ static int read_page(struct stmt *st, struct arena *a, struct page *page, struct
 	return rc;
 }
 
-static int visit_page(struct core *c, struct arena *a, const struct page *page,
-                      store_fn fn, void *ctx, struct err *e)
-{
-	struct store_object o;
-	int rc = ERR_OK;
-
-	for (int i = 0; i < page->n && rc == ERR_OK; i++) {
-		unsigned char *in_place =
-			(unsigned char *)(uintptr_t)page->row[i].sealed + BODY_AT;
-
-		rc = open_object(c, a, &page->row[i], in_place, &o, e);
-		if (rc == ERR_OK)
-			rc = fn(ctx, &o, e);
-	}
-	return rc;
-}
-
 /* One query that is continued behind the last row of the page before. */
 struct query {
 	enum stmt_id stmt;
@@ -396,15 +381,16 @@ struct query {
 	size_t key_len;
 	int64_t now;   /* of STMT_OBJECT_DUE */
 	int64_t limit; /* rows that are still wanted, -1: all */
-	int64_t due;   /* place of the last row */
+	store_fn fn;
+	void *ctx;
+	int64_t due; /* place of the last row */
 	const unsigned char *after;
 	size_t after_len;
 };
 
-static struct stmt *bind_query(struct core *c, const struct query *q)
+static struct stmt *bind_query(struct core *c, const struct query *q, int64_t limit)
 {
 	struct stmt *st = db_stmt(c->db, q->stmt);
-	int64_t limit = q->limit < 0 || q->limit > PAGE ? PAGE : q->limit;
 	int at = 1;
 
 	db_bind_int(st, at++, q->kind);
@@ -419,8 +405,38 @@ static struct stmt *bind_query(struct core *c, const struct query *q)
 	return st;
 }
 
-static int run_query(struct core *c, struct arena *a, struct query *q, store_fn fn,
-                     void *ctx, struct err *e)
+/* Of what is due, a row that does not open is passed over. */
+static int visit_row(struct core *c, struct arena *a, struct query *q,
+                     const struct store_row *row, struct err *e)
+{
+	unsigned char *in_place = (unsigned char *)(uintptr_t)row->sealed + BODY_AT;
+	struct aside *aside = q->stmt == STMT_OBJECT_DUE ? state_aside(c) : NULL;
+	struct store_object o;
+	int rc;
+
+	if (aside != NULL && aside_has(aside, row))
+		return ERR_OK;
+	rc = open_object(c, a, row, in_place, &o, e);
+	if (rc == ERR_INTEGRITY && aside != NULL && aside_add(aside, row, e))
+		return ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	if (q->limit > 0)
+		q->limit--;
+	return q->fn(q->ctx, &o, e);
+}
+
+static int visit_page(struct core *c, struct arena *a, struct query *q,
+                      const struct page *page, struct err *e)
+{
+	int rc = ERR_OK;
+
+	for (int i = 0; i < page->n && rc == ERR_OK; i++)
+		rc = visit_row(c, a, q, &page->row[i], e);
+	return rc;
+}
+
+static int run_query(struct core *c, struct arena *a, struct query *q, struct err *e)
 {
 	struct page page;
 	int rc;
@@ -428,20 +444,20 @@ static int run_query(struct core *c, struct arena *a, struct query *q, store_fn 
 	if ((rc = unsealed(c, e)) != ERR_OK)
 		return rc;
 	do {
-		struct stmt *st = bind_query(c, q);
+		struct stmt *st;
 
+		page.asked = q->limit < 0 || q->limit > PAGE ? PAGE : q->limit;
+		st = bind_query(c, q, page.asked);
 		rc = read_page(st, a, &page, e);
 		db_done(st);
-		if (rc != ERR_OK || (rc = visit_page(c, a, &page, fn, ctx, e)) != ERR_OK)
+		if (rc != ERR_OK || (rc = visit_page(c, a, q, &page, e)) != ERR_OK)
 			return rc;
-		if (q->limit >= 0)
-			q->limit -= page.n;
 		if (page.n > 0) {
 			q->due = page.row[page.n - 1].due;
 			q->after = page.row[page.n - 1].id;
 			q->after_len = page.row[page.n - 1].id_len;
 		}
-	} while (page.n == PAGE && q->limit != 0);
+	} while (page.n == page.asked && q->limit != 0);
 	return ERR_OK;
 }
 
@@ -465,10 +481,12 @@ int store_by_parent_page(struct core *c, struct arena *a, enum store_kind kind,
 		           .key = parent,
 		           .key_len = n,
 		           .limit = limit > 0 ? limit : -1,
+		           .fn = fn,
+		           .ctx = ctx,
 		           .after = from_start(after),
 		           .after_len = after != NULL ? after_len : 0 };
 
-	return run_query(c, a, &q, fn, ctx, e);
+	return run_query(c, a, &q, e);
 }
 
 int store_by_parent(struct core *c, struct arena *a, enum store_kind kind,
@@ -487,10 +505,12 @@ int store_by_tag_page(struct core *c, struct arena *a, enum store_kind kind,
 		           .key = tag,
 		           .key_len = n,
 		           .limit = limit > 0 ? limit : -1,
+		           .fn = fn,
+		           .ctx = ctx,
 		           .after = from_start(after),
 		           .after_len = after != NULL ? after_len : 0 };
 
-	return run_query(c, a, &q, fn, ctx, e);
+	return run_query(c, a, &q, e);
 }
 
 int store_by_tag(struct core *c, struct arena *a, enum store_kind kind, const void *tag,
@@ -506,10 +526,12 @@ int store_each(struct core *c, struct arena *a, enum store_kind kind, const void
 	struct query q = { .stmt = STMT_OBJECT_EACH,
 		           .kind = (int)kind,
 		           .limit = limit > 0 ? limit : -1,
+		           .fn = fn,
+		           .ctx = ctx,
 		           .after = from_start(after),
 		           .after_len = after != NULL ? after_len : 0 };
 
-	return run_query(c, a, &q, fn, ctx, e);
+	return run_query(c, a, &q, e);
 }
 
 int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now,
@@ -519,9 +541,11 @@ int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now
 		           .kind = (int)kind,
 		           .now = now,
 		           .limit = limit > 0 ? limit : -1,
+		           .fn = fn,
+		           .ctx = ctx,
 		           .after = nothing };
 
-	return run_query(c, a, &q, fn, ctx, e);
+	return run_query(c, a, &q, e);
 }
 
 static int64_t one_number(struct core *c, enum stmt_id id, enum store_kind kind,
@@ -537,8 +561,31 @@ static int64_t one_number(struct core *c, enum stmt_id id, enum store_kind kind,
 	return row ? db_int(st, 0) : 0;
 }
 
+/* The first due row that is not passed over. */
+static int64_t next_due_beside(struct core *c, const struct aside *aside, int kind)
+{
+	const struct query q = {
+		.stmt = STMT_OBJECT_DUE, .kind = kind, .now = INT64_MAX, .after = nothing
+	};
+	STMT_AUTO st = bind_query(c, &q, -1);
+	struct store_row row;
+	struct err e;
+	bool more;
+
+	while (db_step(st, &more, &e) == ERR_OK && more) {
+		row_of_columns(st, &row);
+		if (!aside_has(aside, &row))
+			return row.due;
+	}
+	return 0;
+}
+
 int64_t store_next_due(struct core *c, enum store_kind kind)
 {
+	const struct aside *aside = state_aside(c);
+
+	if (aside != NULL && aside_any(aside, (int)kind))
+		return next_due_beside(c, aside, (int)kind);
 	return one_number(c, STMT_OBJECT_NEXT_DUE, kind, 0);
 }
 

@@ -108,7 +108,8 @@ int store_each(struct core *c, struct arena *a, enum store_kind kind, const void
                size_t after_len, int limit, store_fn fn, void *ctx, struct err *e)
 	MUST_CHECK;
 /** store_due(…): objects of a kind with 0 < due <= ${now}, earliest first, at most
- * ${limit}. */
+ * ${limit}.  A row that does not open is passed over, from then on in store_next_due()
+ * too, and named in the log once. */
 int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now,
               int limit, store_fn fn, void *ctx, struct err *e) MUST_CHECK;
 /** store_next_due(c, kind): the earliest due time of a kind, or 0. */

@@ -8,6 +8,7 @@
 #include "keyring.h"
 #include "store.h"
 
+struct aside;
 struct mirror;
 struct stmt;
 
@@ -78,6 +79,8 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
 struct arena *state_scratch(struct core *c);
 /** state_mirror(c): what the store keeps of its rows in memory, or NULL. */
 struct mirror *state_mirror(const struct core *c);
+/** state_aside(c): the due rows that are passed over, or NULL. */
+struct aside *state_aside(const struct core *c);
 
 /* The sealed row of kind KIND_CONSISTENCY, opened. */
 struct state_head {

@@ -234,3 +234,65 @@ Test(store_tamper, a_later_change_does_not_hide_tampering)
 	commit();
 	cr_assert_eq(storefix_verify(f), ERR_INTEGRITY);
 }
+
+/* ---- what is due ---- */
+
+struct seen {
+	int n, id[8];
+};
+
+static int see(void *ctx, struct store_object *o, struct err *e)
+{
+	struct seen *s = ctx;
+
+	(void)e;
+	s->id[s->n++] = o->id[1];
+	return ERR_OK;
+}
+
+static void see_due(int limit, struct seen *s)
+{
+	memset(s, 0, sizeof(*s));
+	must(store_due(&f->c, f->a, KIND_POLICY, 1000, limit, see, s, &f->e));
+}
+
+Test(store_tamper, damaged_rows_hold_up_nothing_that_is_due)
+{
+	struct seen s;
+
+	populate();
+	storefix_close(f);
+	storefix_sql(
+		f, "UPDATE object SET sealed = zeroblob(length(sealed)) WHERE due < 502");
+	storefix_sql(f, "INSERT INTO object (kind, id, due, version, sealed) "
+	                "VALUES (2, zeroblob(100), 1, 1, zeroblob(80))");
+	must(storefix_reopen(f));
+	cr_assert_eq(store_next_due(&f->c, KIND_POLICY), 1);
+	see_due(2, &s);
+	cr_assert(s.n == 2 && s.id[0] == 2 && s.id[1] == 3, "they count for nothing");
+	cr_assert_eq(store_next_due(&f->c, KIND_POLICY), 502);
+	see_due(0, &s);
+	cr_assert(s.n == 3 && s.id[2] == 4);
+}
+
+Test(store_tamper, damaged_rows_are_passed_over_up_to_a_number)
+{
+	struct seen s;
+
+	batch();
+	for (int i = 0; i < 70; i++) {
+		struct store_object o = storefix_object(f, KIND_POLICY, i, "rule");
+
+		o.due = 500 + i;
+		must(store_put(&f->c, &o, &f->e));
+	}
+	commit();
+	storefix_close(f);
+	storefix_sql(
+		f, "UPDATE object SET sealed = zeroblob(length(sealed)) WHERE due < 569");
+	must(storefix_reopen(f));
+	memset(&s, 0, sizeof(s));
+	cr_assert_eq(store_due(&f->c, f->a, KIND_POLICY, 1000, 1, see, &s, &f->e),
+	             ERR_INTEGRITY);
+	cr_assert_eq(store_next_due(&f->c, KIND_POLICY), 564);
+}

@@ -249,15 +249,16 @@ Test(token, the_timer_removes_expired_tokens_and_their_children)
 /* Who can write the file can damage a row, not stop what has nothing to do with it. */
 static void damage_timed(enum store_kind kind)
 {
-	char path[128], sql[160];
+	char path[128], sql[200];
 	sqlite3 *db;
 
 	core_close(rig.core);
 	snprintf(path, sizeof(path), "%s/vault.db", rig.dir);
-	snprintf(sql, sizeof(sql),
-	         "UPDATE object SET sealed = zeroblob(length(sealed)) "
-	         "WHERE kind = %d AND due IS NOT NULL",
-	         (int)kind);
+	snprintf(
+		sql, sizeof(sql),
+		"UPDATE object SET sealed = zeroblob(length(sealed)) "
+		"WHERE kind = %d AND due = (SELECT min(due) FROM object WHERE kind = %d)",
+		(int)kind, (int)kind);
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	cr_assert_eq(sqlite3_changes(db), 1);
@@ -277,6 +278,27 @@ Test(token, a_damaged_row_stops_no_other_timer)
 	ASK(200, HTTP_GET, "secret/data/db", NULL);
 	GOT("data.metadata.version", "2");
 	cr_assert_neq(core_wait_ms(rig.core), 0, "it is not spun on");
+}
+
+Test(token, a_damaged_token_keeps_no_other_one_alive)
+{
+	const char *t;
+	int64_t before;
+
+	(void)create(rig.root, "{\"policies\":[\"default\"],\"ttl\":60}");
+	t = create(rig.root, "{\"policies\":[\"default\"],\"ttl\":61}");
+	damage_timed(KIND_TOKEN);
+	before = store_count(rig.core, KIND_TOKEN);
+	rig_advance(62000);
+	rig_run();
+	cr_assert_eq(store_count(rig.core, KIND_TOKEN), before - 1);
+	cr_assert_eq(status_of(t), 403);
+	cr_assert_eq(store_next_due(rig.core, KIND_TOKEN), 0, "it is not tried again");
+	t = create(rig.root, "{\"policies\":[\"default\"],\"ttl\":60}");
+	cr_assert_eq(store_next_due(rig.core, KIND_TOKEN), rig.wall + 60000);
+	rig_advance(60001);
+	rig_run();
+	cr_assert_eq(status_of(t), 403);
 }
 
 Test(token, renewals)
