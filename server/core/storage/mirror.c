@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mirror.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,16 +9,18 @@
 #include "mutant.h"
 
 /* Sets of equal size, chosen by the id, which is a keyed hash: nobody can crowd one. */
-#define SETS     1024u
+#define SETS     2048u
 #define WAYS     4u
 #define ID       32u
 #define BODY_MAX 840u
+#define PAYLOAD  0 /* no kind of object */
 
+/* Of a payload, the body is its wrapped key and its ciphertext. */
 struct slot {
 	uint64_t used; /* when it was asked for last, in requests; 0: free */
 	int64_t due, version;
 	unsigned char id[ID], parent[ID], tag[ID];
-	uint16_t parent_len, tag_len, body_len;
+	uint16_t parent_len, tag_len, body_len, wrapped_len;
 	uint8_t kind;
 	unsigned char body[BODY_MAX];
 };
@@ -123,44 +126,90 @@ static void copy(unsigned char to[ID], const unsigned char *from, size_t n)
 		memcpy(to, from, n);
 }
 
+/* The place for a row that was not written in this batch. */
+static struct slot *place(struct mirror *m, int kind, const unsigned char id[ID],
+                          size_t n)
+{
+	struct set *set = set_of(m, id);
+	struct slot *s;
+
+	if (n > BODY_MAX || m->batch == 0 ||
+	    (set->written == m->batch && !MUTANT(MUTANT_MIRROR_EAGER)))
+		return NULL;
+	if ((s = find(set, kind, id)) == NULL)
+		s = oldest(set);
+	memset(s, 0, offsetof(struct slot, body) + s->body_len);
+	s->used = ++m->clock;
+	s->kind = (uint8_t)kind;
+	s->body_len = (uint16_t)n;
+	memcpy(s->id, id, ID);
+	return s;
+}
+
 void mirror_keep(struct mirror *m, const struct store_row *row,
                  const unsigned char *plain, size_t n)
 {
-	struct set *set;
 	struct slot *s;
 
-	if (m == NULL || !mirrored(row->kind, row->id_len) || n > BODY_MAX ||
-	    m->batch == 0)
+	if (m == NULL || !mirrored(row->kind, row->id_len) ||
+	    (s = place(m, row->kind, row->id, n)) == NULL)
 		return;
-	set = set_of(m, row->id);
-	if (set->written == m->batch && !MUTANT(MUTANT_MIRROR_EAGER))
-		return;
-	if ((s = find(set, row->kind, row->id)) == NULL)
-		s = oldest(set);
-	memset(s->body, 0, s->body_len);
-	s->used = ++m->clock;
-	s->kind = (uint8_t)row->kind;
 	s->due = row->due;
 	s->version = row->version;
-	copy(s->id, row->id, row->id_len);
 	copy(s->parent, row->parent, row->parent_len);
 	copy(s->tag, row->tag, row->tag_len);
 	s->parent_len = (uint16_t)row->parent_len;
 	s->tag_len = (uint16_t)row->tag_len;
-	s->body_len = (uint16_t)n;
 	memcpy(s->body, plain, n);
+}
+
+static void forget(struct mirror *m, int kind, const unsigned char id[ID])
+{
+	struct set *set = set_of(m, id);
+	struct slot *s = find(set, kind, id);
+
+	set->written = m->batch;
+	if (s != NULL && !MUTANT(MUTANT_MIRROR_KEEPS))
+		memset(s, 0, sizeof(*s));
 }
 
 void mirror_forget(struct mirror *m, const struct store_row *row)
 {
-	struct set *set;
-	struct slot *s;
+	if (m != NULL && mirrored(row->kind, row->id_len))
+		forget(m, row->kind, row->id);
+}
 
-	if (m == NULL || !mirrored(row->kind, row->id_len))
+/* One version of a secret is mirrored, the one that was read last. */
+bool mirror_get_payload(struct mirror *m, struct payload_row *row)
+{
+	struct slot *s = m != NULL ? find(set_of(m, row->secret), PAYLOAD, row->secret)
+	                           : NULL;
+
+	if (s == NULL || s->version != row->version)
+		return false;
+	s->used = ++m->clock;
+	row->wrapped = s->body;
+	row->wrapped_len = s->wrapped_len;
+	row->sealed = s->body + s->wrapped_len;
+	row->sealed_len = (size_t)s->body_len - s->wrapped_len;
+	return true;
+}
+
+void mirror_keep_payload(struct mirror *m, const struct payload_row *row)
+{
+	size_t wrapped = row->wrapped_len, n = wrapped + row->sealed_len;
+	struct slot *s = m != NULL ? place(m, PAYLOAD, row->secret, n) : NULL;
+
+	if (s == NULL)
 		return;
-	set = set_of(m, row->id);
-	set->written = m->batch;
-	s = find(set, row->kind, row->id);
-	if (s != NULL && !MUTANT(MUTANT_MIRROR_KEEPS))
-		memset(s, 0, sizeof(*s));
+	s->version = row->version;
+	s->wrapped_len = (uint16_t)wrapped;
+	memcpy(s->body, row->wrapped, wrapped);
+	memcpy(s->body + wrapped, row->sealed, row->sealed_len);
+}
+
+void mirror_forget_payload(struct mirror *m, const struct payload_row *row)
+{
+	if (m != NULL)
+		forget(m, PAYLOAD, row->secret);
 }

@@ -2,8 +2,9 @@
 #ifndef SERVER_CORE_MIRROR_H
 #define SERVER_CORE_MIRROR_H
 /*
- * mirror - rows that are read over and over, as they opened: tokens and the metadata of
- * secrets, never a secret's value.  For the store alone; nobody else includes this.
+ * mirror - rows that are read over and over: tokens and the metadata of secrets as they
+ * opened, the values of secrets sealed as they are stored.  For the store alone; nobody
+ * else includes this.
  *
  * The database stays the truth.  A row that is written or deleted leaves the mirror at
  * once, and nothing enters its place before the batch has ended: what is in the mirror
@@ -34,5 +35,12 @@ void mirror_keep(struct mirror *m, const struct store_row *row,
 /** mirror_forget(m, row): it was written or deleted.  Called where the state MAC
  * learns of it, which no change may pass by. */
 void mirror_forget(struct mirror *m, const struct store_row *row);
+
+/** mirror_get_payload(m, row): find the payload of row->secret and row->version; what is
+ * filled in is borrowed until the next call.  False if it is not mirrored. */
+bool mirror_get_payload(struct mirror *m, struct payload_row *row);
+/** mirror_keep_payload(m, row), mirror_forget_payload(m, row): as for objects. */
+void mirror_keep_payload(struct mirror *m, const struct payload_row *row);
+void mirror_forget_payload(struct mirror *m, const struct payload_row *row);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "db.h"
+#include "mirror.h"
 #include "rng.h"
 #include "store_row.h"
 #include "text.h"
@@ -157,27 +158,39 @@ int payload_check(const struct core *c, struct arena *a, const struct payload_ro
 	return open_payload(c, a, row, &o, e);
 }
 
-int payload_get(struct core *c, struct arena *a, const unsigned char secret_id[32],
-                int64_t version, int64_t created_ms, unsigned char **out, size_t *n,
-                struct err *e)
+static int read_payload(struct core *c, struct arena *a, struct payload_row *row,
+                        struct opened *out, struct err *e)
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_PAYLOAD_GET);
-	struct payload_row row = { .secret = secret_id, .version = version };
-	struct opened o = { 0 };
 	bool found;
 	int rc;
 
-	if (c->keys == NULL)
-		return err_set(e, ERR_SEALED, "Vault is sealed");
-	db_bind_blob(st, 1, secret_id, 32);
-	db_bind_int(st, 2, version);
+	db_bind_blob(st, 1, row->secret, 32);
+	db_bind_int(st, 2, row->version);
 	if ((rc = db_step(st, &found, e)) != ERR_OK)
 		return rc;
 	if (!found)
 		return err_set(e, ERR_NOENT, "not found");
-	row.wrapped = db_blob(st, 0, &row.wrapped_len);
-	row.sealed = db_blob(st, 1, &row.sealed_len);
-	if ((rc = open_payload(c, a, &row, &o, e)) != ERR_OK)
+	row->wrapped = db_blob(st, 0, &row->wrapped_len);
+	row->sealed = db_blob(st, 1, &row->sealed_len);
+	if ((rc = open_payload(c, a, row, out, e)) == ERR_OK)
+		mirror_keep_payload(state_mirror(c), row);
+	return rc;
+}
+
+int payload_get(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                int64_t version, int64_t created_ms, unsigned char **out, size_t *n,
+                struct err *e)
+{
+	struct payload_row row = { .secret = secret_id, .version = version };
+	struct opened o = { 0 };
+	int rc;
+
+	if (c->keys == NULL)
+		return err_set(e, ERR_SEALED, "Vault is sealed");
+	rc = mirror_get_payload(state_mirror(c), &row) ? open_payload(c, a, &row, &o, e)
+	                                               : read_payload(c, a, &row, &o, e);
+	if (rc != ERR_OK)
 		return rc;
 	if (o.created_ms != created_ms)
 		return bad_payload(&row, e);

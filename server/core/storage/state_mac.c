@@ -154,6 +154,7 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
 	struct state_now *now = &c->state->now;
 
 	apply(now, walked_payload(&now->walk, row), old, new);
+	mirror_forget_payload(c->state->mirror, row);
 }
 
 struct arena *state_scratch(struct core *c)

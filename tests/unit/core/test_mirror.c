@@ -161,12 +161,56 @@ Test(mirror, never_holds_what_a_savepoint_took_back)
 	expect(1, "one");
 }
 
+static unsigned char secret[32] = { 1, 2, 3 };
+
+static const char *value_at_version(int64_t version)
+{
+	unsigned char *p;
+	size_t n;
+	int rc = payload_get(&f->c, f->a, secret, version, 5, &p, &n, &f->e);
+
+	return rc == ERR_OK ? arena_dup(f->a, p, n) : errclasses[rc].wire;
+}
+
+static bool payload_mirrored(int64_t version)
+{
+	struct payload_row row = { .secret = secret, .version = version };
+
+	return mirror_get_payload(state_mirror(&f->c), &row);
+}
+
+Test(mirror, holds_payloads_as_they_are_stored)
+{
+	must(storefix_begin(f));
+	must(payload_put(&f->c, secret, 1, 5, "first", 5, &f->e));
+	cr_assert_str_eq(value_at_version(1), "first");
+	cr_assert_not(payload_mirrored(1));
+	must(storefix_commit(f));
+	next_batch();
+	cr_assert_str_eq(value_at_version(1), "first");
+	cr_assert(payload_mirrored(1));
+	cr_assert_not(payload_mirrored(2));
+	cr_assert_str_eq(value_at_version(1), "first");
+	must(storefix_begin(f));
+	must(payload_destroy(&f->c, secret, 1, &f->e));
+	cr_assert_not(payload_mirrored(1));
+	cr_assert_str_eq(value_at_version(1), errclasses[ERR_NOENT].wire);
+	storefix_abort(f);
+	must(storefix_begin(f));
+	cr_assert_str_eq(value_at_version(1), "first");
+	must(payload_destroy(&f->c, secret, 1, &f->e));
+	must(payload_put(&f->c, secret, 2, 5, "second", 6, &f->e));
+	must(storefix_commit(f));
+	cr_assert_str_eq(value_at_version(1), errclasses[ERR_NOENT].wire);
+	cr_assert_str_eq(value_at_version(2), "second");
+}
+
 Test(mirror, is_bounded)
 {
 	struct store_object o;
 
 	must(storefix_begin(f));
-	for (int i = 0; i < 6000; i++) {
+	for (int i = 0; i < 10000; i++) {
 		o = object(KIND_SECRET, i, "x");
 		o.id[2] = (unsigned char)(i >> 8);
 		must(store_put(&f->c, &o, &f->e));
@@ -174,7 +218,7 @@ Test(mirror, is_bounded)
 	must(storefix_commit(f));
 	next_batch();
 	for (int round = 0; round < 2; round++)
-		for (int i = 0; i < 6000; i++) {
+		for (int i = 0; i < 10000; i++) {
 			struct store_object want = object(KIND_SECRET, i, "x");
 
 			want.id[2] = (unsigned char)(i >> 8);
