@@ -25,6 +25,7 @@ enum ipc_type {
 	IPC_WELCOME = 16, /* object: {accepted: bool, reason: string} answers IPC_HELLO */
 	IPC_REPLY = 17,   /* array, positions below */
 	IPC_STATE = 18,   /* object: net answers health, seal-status, leader from it */
+	IPC_TRUST = 19,   /* object: who vouches for TLS clients, see below */
 	/* supervisor -> role, on the control socket */
 	IPC_CONFIG = 32,   /* object, first frame; role-specific members */
 	IPC_PEER = 33,     /* {role: string} and one descriptor by SCM_RIGHTS */
@@ -47,7 +48,7 @@ enum ipc_request_field {
 	IPC_RQ_WRAP_TTL, /* number of seconds, 0 = none */
 	IPC_RQ_LISTENER, /* number: enum ipc_listener */
 	IPC_RQ_FLAGS,    /* number: IPC_F_* */
-	IPC_RQ_CLIENT,   /* object about the TLS client certificate, or null */
+	IPC_RQ_CLIENT,   /* object about the TLS client certificate, see below; or null */
 	IPC_RQ__COUNT
 };
 
@@ -63,6 +64,53 @@ enum http_method {
 enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
 
 #define IPC_F_LOOPBACK 1u /* the peer's address is loopback, or the Unix socket */
+
+/*
+ * TLS client certificates.  core parses no X.509: it says which certificates it trusts,
+ * net verifies and takes apart, core compares.
+ *
+ * IPC_TRUST (core -> net, after each change and to each net that says hello) is
+ *
+ *   { cas: [ bytes ] }      DER, each once; CA certificates, or clients' own (pinned)
+ *
+ * and replaces what was sent before; at most IPC_TRUST_CAS certificates of together
+ * IPC_TRUST_BYTES.  What is no certificate vouches for nobody.
+ *
+ * IPC_RQ_CLIENT is sent with requests below auth/ on a TLS listener of the API, if the
+ * client has shown a certificate, proved in the handshake that it holds the key, and
+ * every member can be told exactly; otherwise it is null.  All members are there:
+ *
+ *   sha256                bytes32, of the DER of the client's certificate
+ *   spki_sha256           bytes32, of its SubjectPublicKeyInfo
+ *   serial                bytes, big-endian;  serial_number: string, decimal
+ *   common_name           string, "" if there is none; the last of several
+ *   organizational_units  [ string ]
+ *   dns_names, email_addresses, uris
+ *                         [ string ], subject alternative names
+ *   subject_key_id, authority_key_id
+ *                         bytes or null
+ *   not_before, not_after numbers, seconds since 1970
+ *   extensions            [ { oid: "1.2.3", critical: bool, value: bytes (DER),
+ *                             text: string if the value is one string, else null } ]
+ *   chain                 [ bytes ], DER as it was shown, the client's first; at most
+ *                         IPC_CLIENT_CHAIN certificates of together IPC_CLIENT_BYTES
+ *   anchors               [ bytes32 ]: SHA-256 of the DER of each certificate of the
+ *                         newest IPC_TRUST that net has seen which verifies the chain for
+ *                         client authentication now (signatures, times, constraints, key
+ *                         usage), or is the client's certificate itself and valid now.
+ *                         At most IPC_CLIENT_TRIED are tried by signature.
+ *
+ * A role therefore matches iff the digest of one of its certificates is in anchors and
+ * its constraints hold.  Because anchors are digests, a role that has changed since needs
+ * no version: what it does not trust any more is not among its digests.  Strings are
+ * UTF-8 without control characters.  net may be lying: core checks types and lengths, and
+ * this one login method is only as good as net is.
+ */
+#define IPC_TRUST_CAS    512u
+#define IPC_TRUST_BYTES  (2u * 1024 * 1024)
+#define IPC_CLIENT_CHAIN 8u
+#define IPC_CLIENT_BYTES (16u * 1024)
+#define IPC_CLIENT_TRIED 16u
 
 /* Positions in the array of an IPC_REPLY. */
 enum ipc_reply_field {

@@ -64,6 +64,7 @@ struct conn *conn_new(struct listener *l, struct MHD_Connection *mhd)
 	n->slot[c->slot] = c;
 	l->connections++;
 	set_address(c);
+	tls_begin(c);
 	timer_set(c, TIMER_RECEIVE);
 	return c;
 }
@@ -123,6 +124,7 @@ void conn_free(struct conn *c)
 	c->l->connections--;
 	n->slot[c->slot] = NULL;
 	n->free_slot[n->free_slots++] = c->slot;
+	tls_forget(c);
 	free(c->target);
 	free(c);
 }

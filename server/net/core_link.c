@@ -124,6 +124,9 @@ static bool on_frame(struct net *n, const struct frame *f)
 	case IPC_STATE:
 		state_store(&n->state, v);
 		return true;
+	case IPC_TRUST:
+		tls_trust(n, v);
+		return true;
 	case IPC_WELCOME:
 		on_welcome(n, v);
 		return true;

@@ -91,8 +91,13 @@ struct conn {
 	int64_t since;
 	struct conn *prev;
 	struct conn *next;
-	bool watched; /* in our epoll set */
-	bool gone;    /* the client went while core had the request */
+	/* tls.c: what core is told of the client's certificate, encoded */
+	unsigned char *client; /* NULL: there is none to tell of */
+	size_t client_len;
+	unsigned client_trust; /* the version of struct trust it was judged by, 0: not yet
+	                        */
+	bool watched;          /* in our epoll set */
+	bool gone;             /* the client went while core had the request */
 	/* the request */
 	char *target; /* raw request target, NUL-terminated */
 	size_t target_len;
@@ -148,6 +153,7 @@ struct core_state {
 };
 
 struct addr_table;
+struct trust;
 struct reject_table;
 
 struct net {
@@ -158,7 +164,9 @@ struct net {
 	size_t bodies;                  /* bytes of request bodies held now */
 	struct rate_limit request_rate; /* of one address */
 	struct rate_limit connection_rate;
-	bool rate_loopback; /* they hold for loopback and the Unix socket too */
+	bool rate_loopback;     /* they hold for loopback and the Unix socket too */
+	struct trust *trust;    /* who vouches for clients; NULL: nobody */
+	unsigned trust_version; /* from 1 */
 	bool has_spki;
 	unsigned char spki[32];
 	struct listener listener[NET_LISTENERS_MAX];
@@ -314,9 +322,15 @@ void core_link_cancel(struct conn *c);
 /** core_up(n): is there a core that has greeted us? */
 bool core_up(const struct net *n);
 
-/* spki.c */
-/** spki_sha256(pem, n, out, e): SHA-256 of the public key of the first certificate. */
-int spki_sha256(const void *pem, size_t n, unsigned char out[32], struct err *e)
-	MUST_CHECK;
+/* tls.c */
+/** tls_begin(c): at the start of a TLS connection: ask for a certificate, bound what may
+ * come. */
+void tls_begin(struct conn *c);
+/** tls_client(c): the IPC_RQ_CLIENT of a request, in the net's arena. */
+struct value *tls_client(struct conn *c);
+/** tls_forget(c): drop what is remembered of the client's certificate. */
+void tls_forget(struct conn *c);
+/** tls_trust(n, set): from now on these certificates vouch for clients (IPC_TRUST). */
+void tls_trust(struct net *n, const struct value *set);
 
 #endif

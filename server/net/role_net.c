@@ -7,10 +7,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "client_cert.h"
 #include "clock.h"
 #include "log.h"
 #include "net.h"
 #include "sandbox.h"
+#include "spki.h"
 #include "vault/limits.h"
 
 #define EVENTS          64
@@ -357,6 +359,7 @@ static int net_open(struct net *n, int control_fd, struct err *e)
 
 	n->control = control_fd;
 	n->exit_status = -1;
+	n->trust_version = 1;
 	n->now = clock_boot(clock_system());
 	n->a = arena_new(REQUEST_ARENA);
 	n->addresses = addr_table_new();
@@ -378,6 +381,7 @@ static void net_close(struct net *n)
 		listener_stop(&n->listener[i]);
 	core_flush(n);
 	frame_conn_free(n->core);
+	trust_free(n->trust);
 	addr_table_free(n->addresses);
 	rate_table_free(n->requests);
 	rate_table_free(n->connected);

@@ -199,6 +199,12 @@ int core_hello(struct core *c, const unsigned char *spki, bool *accepted,
 	return rc;
 }
 
+void core_push_trust(struct core *c, const struct value *set)
+{
+	if (c->opt.trust != NULL)
+		c->opt.trust(c->opt.ctx, set);
+}
+
 void core_rejected(struct core *c, const char *address, const char *reason, int64_t count)
 {
 	audit_rejected(c, address, reason, count);

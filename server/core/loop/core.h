@@ -56,6 +56,9 @@ struct core_options {
 	void (*reply)(void *ctx, uint64_t peer, uint64_t id, const struct value *reply);
 	/* What health, seal-status and leader answer has changed. */
 	void (*state)(void *ctx, const struct value *state);
+	/* Who vouches for TLS clients has changed; the payload of an IPC_TRUST.  May be
+	 * NULL. */
+	void (*trust)(void *ctx, const struct value *trust);
 	void *ctx;
 };
 
@@ -144,6 +147,11 @@ void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16])
 
 /** core_push_state(c): after COMMIT, tell net what health and seal-status answer now. */
 void core_push_state(struct core *c);
+
+/** core_push_trust(c, set): tell net which certificates vouch for TLS clients: the
+ * payload of an IPC_TRUST (vault/ipc.h), copied.  For after-commit hooks; net forgets
+ * nothing when core is sealed, but then nobody can log in either. */
+void core_push_trust(struct core *c, const struct value *set);
 
 /** core_unsealed(c, e) / core_seal_now(c): called by api_sys when the root key is there
  * (loads mirrors, chains the journal in) and to drop every key and mirror (after commit).

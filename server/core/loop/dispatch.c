@@ -84,6 +84,9 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 	r->wrap_ttl_s = wrap;
 	r->listener = (unsigned)listener;
 	r->flags = (unsigned)flags;
+	r->client = value_at(rq, IPC_RQ_CLIENT);
+	if (r->client->type != V_OBJECT)
+		r->client = NULL;
 	r->query = object_or_empty(r->a, value_at(rq, IPC_RQ_QUERY));
 	r->body = object_or_empty(r->a, value_at(rq, IPC_RQ_BODY));
 	if (r->method == HTTP_GET || r->method == HTTP_LIST || r->method == HTTP_DELETE)

@@ -61,6 +61,8 @@ struct req {
 	unsigned listener; /* enum ipc_listener */
 	unsigned flags;    /* IPC_F_* */
 	int64_t wrap_ttl_s;
+	const struct value
+		*client; /* IPC_RQ_CLIENT: the TLS client certificate, or NULL */
 	const struct value *query; /* object, never NULL */
 	const struct value *body; /* object, never NULL; query's members are merged in for
 	                             GET, LIST and DELETE */

@@ -22,6 +22,7 @@
 #define PEERS_MAX    64
 #define PEER_OUT_MAX (64u * 1024 * 1024)
 #define EXIT_UNKNOWN 70
+#define TRUST_ARENA  (4u * 1024 * 1024)
 
 struct peer {
 	uint64_t id;
@@ -38,6 +39,8 @@ struct role {
 	char data_dir[PATH_MAX];
 	struct peer peers[PEERS_MAX];
 	unsigned char *auto_key;
+	struct arena *trust_arena;
+	struct value *trust; /* the last IPC_TRUST, NULL before the first */
 	bool drain, lost_supervisor;
 };
 
@@ -80,6 +83,28 @@ static void on_state(void *ctx, const struct value *state)
 		struct peer *p = &ro->peers[i];
 
 		if (p->conn != NULL && frame_put(p->conn, IPC_STATE, 0, state) != ERR_OK)
+			peer_drop(ro, p);
+	}
+}
+
+/* Kept for the nets that come later. */
+static void on_trust(void *ctx, const struct value *set)
+{
+	struct role *ro = ctx;
+	struct arena *a = arena_new(TRUST_ARENA);
+
+	if (a == NULL) {
+		log_error("out of memory for the certificates that vouch for clients");
+		return;
+	}
+	arena_free(ro->trust_arena);
+	ro->trust_arena = a;
+	ro->trust = value_copy(a, set);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct peer *p = &ro->peers[i];
+
+		if (p->conn != NULL && ro->trust != NULL &&
+		    frame_put(p->conn, IPC_TRUST, 0, ro->trust) != ERR_OK)
 			peer_drop(ro, p);
 	}
 }
@@ -164,9 +189,11 @@ static int start_core(struct role *ro, struct err *e)
 {
 	const char *data_dir = value_cstr_or(ro->config_arena, ro->config, "data_dir",
 	                                     NULL);
-	struct core_options o = {
-		.clock = clock_system(), .reply = on_reply, .state = on_state, .ctx = ro
-	};
+	struct core_options o = { .clock = clock_system(),
+		                  .reply = on_reply,
+		                  .state = on_state,
+		                  .trust = on_trust,
+		                  .ctx = ro };
 	int rc;
 
 	if (data_dir == NULL || strlen(data_dir) >= sizeof(ro->data_dir))
@@ -311,7 +338,11 @@ static int on_hello(struct role *ro, struct peer *p, const struct value *v, stru
 		return rc;
 	value_set_bool(a, welcome, "accepted", accepted);
 	value_set_str(a, welcome, "reason", reason);
-	return p->conn != NULL ? frame_put(p->conn, IPC_WELCOME, 0, welcome) : ERR_OK;
+	if (p->conn != NULL && ro->trust != NULL)
+		rc = frame_put(p->conn, IPC_TRUST, 0, ro->trust);
+	if (rc == ERR_OK && p->conn != NULL)
+		rc = frame_put(p->conn, IPC_WELCOME, 0, welcome);
+	return rc;
 }
 
 static void refuse_busy(struct role *ro, struct peer *p, uint64_t id, int rc)
@@ -514,6 +545,7 @@ int core_role_main(int control_fd)
 	core_close(ro.core);
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		frame_conn_free(ro.peers[i].conn);
+	arena_free(ro.trust_arena);
 	keymem_free(ro.auto_key, 32);
 	close(ro.epoll);
 	return status;

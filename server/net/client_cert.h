@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_NET_CLIENT_CERT_H
+#define SERVER_NET_CLIENT_CERT_H
+/*
+ * client_cert - what core may know about the certificate that a TLS client has shown.
+ *
+ * TLS has proved that the client holds the key.  Everything else about a certificate is
+ * hostile input: sizes and counts are bounded before anything is parsed, and a
+ * certificate with any part that cannot be told exactly (names with control characters,
+ * two answers where one is wanted) counts as none.  Nothing here depends on a socket.
+ */
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "arena.h"
+#include "err.h"
+#include "value.h"
+
+struct trust; /* the certificates that core trusts to vouch for clients */
+
+/** trust_new(set): from the payload of an IPC_TRUST; what is no certificate is left out
+ * (and logged).  NULL if out of memory or beyond the bounds. */
+struct trust *trust_new(const struct value *set);
+void trust_free(struct trust *t);
+
+/**
+ * client_cert_describe(t, der, n, now, a): the object of IPC_RQ_CLIENT in ${a} for a
+ * chain of ${n} certificates, the client's own first, judged against ${t} (NULL: nobody
+ * is trusted) at ${now}.  NULL if the certificate counts as none, or memory is short.
+ */
+struct value *client_cert_describe(const struct trust *t, const gnutls_datum_t *der,
+                                   unsigned n, time_t now, struct arena *a);
+
+/** client_key_ok(der): is the key of that certificate of a kind and size whose use costs
+ * no more than any other's? */
+bool client_key_ok(const gnutls_datum_t *der);
+
+#endif
