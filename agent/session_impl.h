@@ -30,8 +30,8 @@ enum ack_state { ACK_NONE, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
 struct holding {
 	char lease_id[FILES_LEASE_ID_MAX]; /* "" if we hold none */
 	int64_t version;                   /* the newest that the server has */
-	int64_t rev;                       /* of the value that is about to be in place */
-	int64_t issued, ttl, expires;      /* boot clock; ttl 0: does not end */
+	int64_t rev; /* the newest of the lease that the vault has told us */
+	int64_t issued, ttl, expires; /* boot clock; ttl 0: does not end */
 	int64_t renew_at;
 	enum ending ending; /* to be carried out, once the vault is known to be ours */
 	int64_t end_rev;    /* revision of that word */
@@ -43,7 +43,7 @@ struct holding {
 	bool in_call; /* part of the request that is under way */
 	bool stale;   /* the lease ended while the server could not be reached */
 	enum ack_state ack;
-	int64_t ack_version;
+	int64_t ack_version, ack_rev;
 	char ack_lease[FILES_LEASE_ID_MAX];
 	char ack_detail[SESSION_DETAIL];
 	bool ack_in_call;

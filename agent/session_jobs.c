@@ -243,13 +243,22 @@ static bool release_due(struct session *s, int64_t now UNUSED)
 	return s->phase == PHASE_READY && json_array_size(s->release) > 0;
 }
 
+/* Our own word, which nobody else can say: takes over ${data}. */
+static json_t *signed_body(const struct session *s, const char *op, json_t *data)
+{
+	json_t *said = statement_make(s->o.identity, op, data);
+
+	json_decref(data);
+	return json_pack("{s:o}", "statement", said);
+}
+
 static json_t *release_body(struct session *s)
 {
 	json_t *o = json_pack("{s:O}", "leases", s->release);
 
 	json_decref(s->release);
 	s->release = json_array();
-	return o;
+	return signed_body(s, "release", o);
 }
 
 /* Values. */
@@ -324,8 +333,9 @@ static json_t *ack_body(struct session *s)
 		if (h->ack == ACK_NONE)
 			continue;
 		h->ack_in_call = true;
-		o = json_pack("{s:s, s:I, s:s}", "lease_id", h->ack_lease, "version",
-		              (json_int_t)h->ack_version, "state", states[h->ack]);
+		o = json_pack("{s:s, s:I, s:I, s:s}", "lease_id", h->ack_lease, "version",
+		              (json_int_t)h->ack_version, "rev", (json_int_t)h->ack_rev,
+		              "state", states[h->ack]);
 		if (h->ack_detail[0] != '\0')
 			json_object_set_new(o, "detail", json_string(h->ack_detail));
 		json_array_append_new(acks, o);
@@ -334,7 +344,7 @@ static json_t *ack_body(struct session *s)
 	if (s->o.witness->have)
 		json_object_set_new(o, "checkpoint_size",
 		                    json_integer((json_int_t)s->o.witness->last.size));
-	return o;
+	return signed_body(s, "ack", o);
 }
 
 static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)

@@ -54,6 +54,7 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state,
 	h->ack = state;
 	h->ack_in_call = false;
 	h->ack_version = state == ACK_APPLIED ? held_by(s, h)->version : h->version;
+	h->ack_rev = h->rev > h->end_rev ? h->rev : h->end_rev;
 	memcpy(h->ack_lease, h->lease_id, sizeof(h->ack_lease));
 	snprintf(h->ack_detail, sizeof(h->ack_detail), "%.120s",
 	         detail != NULL ? detail : "");
@@ -72,6 +73,7 @@ void session_grant(struct session *s, struct holding *h, const json_t *item)
 		return;
 	memcpy(h->lease_id, id, strlen(id) + 1);
 	h->version = reply_int(item, "version", 0);
+	h->rev = reply_int(item, "rev", 0);
 	h->want_lease = false;
 	h->revoked = false;
 	h->ending = END_NONE;

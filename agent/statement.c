@@ -151,3 +151,61 @@ json_t *statement_open(const struct identity *id, const char *text,
 	}
 	return said;
 }
+
+static struct value *as_value(struct arena *a, const json_t *j)
+{
+	struct value *v = json_is_array(j) ? value_array(a) : value_object(a), *one;
+	const json_t *item;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(j))
+		return value_strdup(a, json_string_value(j), json_string_length(j));
+	if (json_is_integer(j))
+		return value_int(a, (int64_t)json_integer_value(j));
+	if (json_is_array(j)) {
+		json_array_foreach(j, i, item)
+		{
+			if ((one = as_value(a, item)) == NULL)
+				return NULL;
+			value_add(v, one);
+		}
+		return v;
+	}
+	json_object_foreach((json_t *)(uintptr_t)j, key, item)
+	{
+		if ((one = as_value(a, item)) == NULL)
+			return NULL;
+		value_set(v, key, one);
+	}
+	return json_is_object(j) ? v : NULL;
+}
+
+json_t *statement_make(const struct identity *id, const char *op, const json_t *data)
+{
+	static const char context[] = STATEMENT_OURS;
+	AUTO_ARENA a = arena_new(ROOM);
+	struct value *body = value_object(a);
+	unsigned char *msg, *out;
+	char host_id[33], *text;
+	size_t n;
+
+	text_hex(id->host_id, sizeof(id->host_id), host_id);
+	value_set_str(a, body, "op", op);
+	value_set_str(a, body, "host_id", host_id);
+	value_set_int(a, body, "generation", (int64_t)id->generation);
+	value_set(body, "data", as_value(a, data));
+	if (a == NULL || arena_failed(a) || value_get(body, "data") == NULL)
+		return NULL;
+	n = value_size(body);
+	msg = arena_alloc(a, sizeof(context) + n);
+	out = arena_alloc(a, STATEMENT_SIG + n);
+	text = arena_alloc(a, TEXT_BASE64_LEN(STATEMENT_SIG + n) + 1);
+	if (msg == NULL || out == NULL || text == NULL)
+		return NULL;
+	value_encode(body, bytes_put(msg, context, sizeof(context)));
+	crypto_sign_detached(out, NULL, msg, sizeof(context) + n, id->sign_sk);
+	memcpy(out + STATEMENT_SIG, msg + sizeof(context), n);
+	text_base64(out, STATEMENT_SIG + n, text);
+	return json_string(text);
+}

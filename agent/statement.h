@@ -47,4 +47,13 @@ int statement_read(const struct identity *id, struct arena *a, const unsigned ch
 json_t *statement_open(const struct identity *id, const char *text,
                        const struct statement_expect *want, struct err *e) MUST_CHECK;
 
+#define STATEMENT_OURS "vault/agent-statement/v1"
+/**
+ * statement_make(id, op, data): what this host says: the same form without a nonce, under
+ * STATEMENT_OURS and our own key, in base64.  NULL if there is no memory or ${data} holds
+ * anything but objects, arrays, strings and whole numbers.
+ */
+json_t *statement_make(const struct identity *id, const char *op, const json_t *data)
+	MUST_CHECK;
+
 #endif

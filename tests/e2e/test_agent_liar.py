@@ -289,6 +289,29 @@ def test_a_changed_answer_to_the_join(scene, change):
     assert not (scene.agent.state_dir / "identity").exists()
 
 
+def test_nobody_else_acknowledges_or_gives_up(scene):
+    """The network process has the host's token, and may ask; it cannot speak for the host."""
+    scene.run()
+    token = scene.net.replies("auth/host/login")[-1].doc["auth"]["client_token"]
+    said = [request for path, request, _ in scene.net.seen if path == "sys/agent/ack"]
+    lease = scene.agent.status()["secrets"][0]["lease_id"]
+    scene.net.answer = lambda path, _: Reply(500, {"errors": ["no"]}) if path == "sys/agent/ack" else None
+    scene.put("two")
+    scene.agent.wait_content("db", "password", "two")
+    c = scene.server.client(token)
+    assert c.get("sys/agent/sync").status == 200, "the token is good"
+    ack = {"acks": [{"lease_id": lease, "version": 2, "rev": 1 << 40, "state": "applied"}]}
+    for body in (ack, {"statement": flipped(said[-1]["statement"])}, {}):
+        assert c.post("sys/agent/ack", body).status == 400
+    assert c.post("sys/agent/release", {"leases": [lease]}).status == 400
+    assert c.post("sys/agent/release", said[-1]).status == 400, "another word"
+    for old in said:
+        assert c.post("sys/agent/ack", old).status == 204
+    assert scene.lease()["applied"] == 1, "an old word says nothing new"
+    scene.recovers()
+    wait_for("the host's own word", lambda: scene.lease()["applied"] == 3)
+
+
 def test_a_vault_that_was_set_back(scene):
     """Somebody puts an older database back: the host does not follow."""
     scene.run()

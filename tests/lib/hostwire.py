@@ -63,6 +63,19 @@ def decode(b):
     return v
 
 
+def encode(v):
+    """The same in the other direction."""
+    def text(t, b):
+        return bytes([t]) + len(b).to_bytes(4, "big") + b
+    if isinstance(v, int):
+        return text(3, str(v).encode())
+    if isinstance(v, (str, bytes)):
+        return text(4, v.encode()) if isinstance(v, str) else text(5, v)
+    items = [encode(x) for x in v] if isinstance(v, list) else \
+        [len(k).to_bytes(4, "big") + k.encode() + encode(x) for k, x in v.items()]
+    return text(6 if isinstance(v, list) else 7, len(items).to_bytes(4, "big") + b"".join(items))
+
+
 def joined_answer(token, join_mac, data):
     """What a join's answer says, if its proof is right."""
     body = base64.b64decode(data["joined"])
@@ -83,7 +96,9 @@ class Believing:
         nonce = os.urandom(32)
         if path.startswith("sys/agent/") and method == "GET":
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
-        elif path.startswith("sys/agent/") and not path.endswith(("ack", "release")):
+        elif path in ("sys/agent/ack", "sys/agent/release"):
+            body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
+        elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew")):
             body = {**(body or {}), "nonce": nonce.hex()}
         elif path == "auth/host/login":
             nonce = base64.b64decode(body.get("nonce", ""))
@@ -151,6 +166,11 @@ class Host:
         assert body["generation"] >= self.generation
         return {**body["data"], "generation": body["generation"]}
 
+    def says(self, op, data):
+        """What only the host can say."""
+        body = encode({"op": op, "host_id": self.host_id.hex(), "generation": self.generation, "data": data})
+        return self.sign(b"vault/agent-statement/v1\0" + body) + body
+
     def watcher(self):
         return Believing(self, self.server.hosts_client(self.token))
 
@@ -194,7 +214,8 @@ class Host:
         return self.said(plain, "fetch", self.c.nonce)
 
     def ack(self, lease, version, state="applied", **more):
-        return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "state": state, **more}]})
+        return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "rev": 1 << 40, "state": state,
+                                                **more}]})
 
 
 def joined(server, name, paths, role="web"):

@@ -173,6 +173,30 @@ static void send_fetch(struct world *w, int actor, struct agent *ag)
 	world_submit(w, actor, HTTP_POST, "sys/agent/fetch", ag->token, body);
 }
 
+/* What the host says itself, signed. */
+static struct value *says(struct arena *a, const struct agent *ag, const char *op,
+                          struct value *data)
+{
+	static const char label[] = "vault/agent-statement/v1";
+	struct value *body = value_object(a), *out = value_object(a);
+	unsigned char *packed, *msg, *said;
+	size_t n;
+
+	set_host_id(a, body, ag);
+	value_set_str(a, body, "op", op);
+	value_set_int(a, body, "generation", ag->generation);
+	value_set(body, "data", data);
+	packed = value_pack(a, body, &n);
+	msg = arena_alloc(a, sizeof(label) + n);
+	said = arena_alloc(a, 64 + n);
+	memcpy(msg, label, sizeof(label));
+	memcpy(msg + sizeof(label), packed, n);
+	memcpy(said + 64, packed, n);
+	crypto_sign_detached(said, NULL, msg, sizeof(label) + n, ag->sign_sk);
+	set_b64(a, out, "statement", said, 64 + n);
+	return out;
+}
+
 static void send_ack(struct world *w, int actor, struct agent *ag)
 {
 	struct call *c = &w->call[actor];
@@ -188,7 +212,8 @@ static void send_ack(struct world *w, int actor, struct agent *ag)
 		value_add(acks, one);
 	}
 	value_set(body, "acks", acks);
-	world_submit(w, actor, HTTP_POST, "sys/agent/ack", ag->token, body);
+	world_submit(w, actor, HTTP_POST, "sys/agent/ack", ag->token,
+	             says(c->a, ag, "ack", body));
 }
 
 static void send_watch(struct world *w, int actor, struct agent *ag)

@@ -80,9 +80,8 @@ static int park_again(struct req *r)
 	return req_park(r, WAIT_JOB, key, r->core->boot_ms);
 }
 
-/* A live lease of this very host; ERR_NOENT for anything else. */
-static int own_lease(struct req *r, struct arena *a, const struct value *id,
-                     const struct host *h, struct lease *l, struct err *e)
+int agent_own_lease(struct req *r, struct arena *a, const struct value *id,
+                    const struct host *h, struct lease *l, struct err *e)
 {
 	unsigned char raw[LEASE_ID];
 	int rc;
@@ -262,37 +261,6 @@ static int h_leases(struct req *r)
 	return say_items(r, &h, &asked, p);
 }
 
-static int h_release(struct req *r)
-{
-	const struct value *list;
-	struct lease l = { .rev = 0 };
-	struct host h;
-	bool stop;
-	int64_t n = 0;
-	int rc = host_self(r, &h, &stop);
-
-	if (rc != ERR_OK || stop)
-		return rc;
-	if ((list = take_list(r, "leases")) == NULL)
-		return (int)r->e.code;
-	for (const struct value *v = list->first; v != NULL; v = v->next) {
-		struct err why;
-
-		rc = own_lease(r, r->a, v, &h, &l, &why);
-		if (rc == ERR_NOENT || (rc == ERR_OK && l.end == END_OPERATOR))
-			continue;
-		if (rc != ERR_OK) {
-			r->e = why;
-			return rc;
-		}
-		if ((rc = lease_drop(r->core, r->a, &l, &r->e)) != ERR_OK)
-			return rc;
-		n++;
-	}
-	req_note_int(r, "released", n);
-	return ERR_OK;
-}
-
 static int h_renew(struct req *r)
 {
 	AUTO_ARENA a = arena_new(SCRATCH);
@@ -318,7 +286,7 @@ static int h_renew(struct req *r)
 	     n++, p->next = p->next->next) {
 		struct err why;
 
-		rc = own_lease(r, a, p->next, &h, &l, &why);
+		rc = agent_own_lease(r, a, p->next, &h, &l, &why);
 		if (rc == ERR_OK)
 			rc = usable(r, a, &l, &role, &why);
 		if (rc == ERR_OK) {
@@ -391,7 +359,7 @@ static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
 	int64_t had;
 	int rc;
 
-	if ((rc = own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
+	if ((rc = agent_own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
 	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK)
 		return rc;
 	rc = kv_open_id(r->core, a, l.o.tag, &s, e);
@@ -451,103 +419,7 @@ static int h_fetch(struct req *r)
 	return ERR_OK;
 }
 
-/* ---- ack ---- */
-
-static int take_ack(struct req *r, const struct value *v, int64_t *version,
-                    enum lease_state *state, const char **detail)
-{
-	const char *name = value_cstr_or(r->a, v, "state", "");
-
-	if (v->type != V_OBJECT || lease_state_of(name, state) != 0 ||
-	    (*state != LEASE_DELIVERED && *state != LEASE_APPLIED &&
-	     *state != LEASE_REJECTED && *state != LEASE_WIPED))
-		return req_fail(
-			r, ERR_INVALID,
-			"acks: state must be delivered, applied, rejected or wiped");
-	*version = value_int_or(v, "version", 0);
-	*detail = value_cstr_or(r->a, v, "detail", "");
-	if (strlen(*detail) > LEASE_DETAIL_MAX ||
-	    !text_printable(*detail, strlen(*detail)))
-		return req_fail(r, ERR_INVALID,
-		                "acks: detail is printable text of at most %u bytes",
-		                LEASE_DETAIL_MAX);
-	return ERR_OK;
-}
-
-/* Returns whether the lease changed. A late or repeated message never takes anything
- * back. */
-bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
-               const char *detail)
-{
-	if (state == LEASE_WIPED) {
-		if (l->state == LEASE_WIPED)
-			return false;
-		l->state = LEASE_WIPED;
-		l->applied = 0;
-		l->detail = detail;
-		return true;
-	}
-	/* Nobody has what was not fetched. */
-	if (!lease_alive(l) || version > l->version || version < l->applied)
-		return false;
-	if (version == l->applied &&
-	    (l->state == LEASE_APPLIED || state != LEASE_APPLIED))
-		return false;
-	if (state == LEASE_APPLIED)
-		l->applied = version;
-	l->state = state;
-	l->detail = detail;
-	return true;
-}
-
-static int ack_one(struct req *r, const struct host *h, const struct value *v)
-{
-	enum lease_state state = LEASE_ISSUED;
-	const char *detail = "";
-	struct lease l = { .rev = 0 };
-	struct err why;
-	int64_t version = 0;
-	int rc;
-
-	if ((rc = take_ack(r, v, &version, &state, &detail)) != ERR_OK)
-		return rc;
-	rc = own_lease(r, r->a, value_get(v, "lease_id"), h, &l, &why);
-	if (rc == ERR_NOENT) /* it is gone: nothing to know */
-		return ERR_OK;
-	if (rc != ERR_OK) {
-		r->e = why;
-		return rc;
-	}
-	if (!agent_ack(&l, state, version, detail))
-		return ERR_OK;
-	return lease_save(r->core, r->a, &l, &r->e);
-}
-
-static int h_ack(struct req *r)
-{
-	const struct value *acks = value_get(r->body, "acks");
-	struct host h;
-	int64_t size = 0;
-	bool stop, present;
-	int rc = host_self(r, &h, &stop);
-
-	if (rc != ERR_OK || stop)
-		return rc;
-	if ((rc = req_int(r, "checkpoint_size", &size, &present)) != ERR_OK)
-		return rc;
-	if (acks != NULL && (acks->type != V_ARRAY || acks->len > LIMIT_AGENT_ITEMS))
-		return req_fail(r, ERR_INVALID, "acks: an array of at most %u",
-		                LIMIT_AGENT_ITEMS);
-	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL;
-	     v = v->next)
-		if ((rc = ack_one(r, &h, v)) != ERR_OK)
-			return rc;
-	req_note_int(r, "acks", acks != NULL ? acks->len : 0);
-	if (!present || size <= h.checkpoint_size || size > audit_size(r->core))
-		return ERR_OK;
-	h.checkpoint_size = size;
-	return host_save(r->core, r->a, &h, &r->e);
-}
+/* ---- consistency ---- */
 
 /* An agent that has seen more than there is gets an answer too: that the log is shorter
  * is for the vault to say, and a refusal could come from anybody. */
@@ -590,12 +462,6 @@ static const struct field leases_fields[] = {
 	{ NONCE  },
 	{ NULL,    NULL,          NULL                },
 };
-static const struct field ack_fields[] = {
-	{"acks",             "any", "array of {lease_id, version, state, detail}"},
-	{ "checkpoint_size", "int",
-         "size of the newest audit checkpoint that was verified"                 },
-	{ NULL,              NULL,  NULL					 },
-};
 static const struct field from_fields[] = {
 	{"from", "int", "size of the checkpoint that the agent has"},
 	{ NONCE},
@@ -603,22 +469,22 @@ static const struct field from_fields[] = {
 };
 
 static const struct route rows[] = {
-	{"system",  M_GET,  "agent/sync",        R_HOST_SELF,           sync_fields,        h_sync,        NULL,
-         "all leases of the host"														    },
-	{ "system", M_POST, "agent/leases",      R_HOST_SELF,           paths_fields,       h_leases,      NULL,
-         "ask for leases"															    },
-	{ "system", M_POST, "agent/release",     R_HOST_SELF,           leases_fields,      h_release,     NULL,
-         "give leases up"															    },
-	{ "system", M_POST, "agent/fetch",       R_HOST_SELF,           leases_fields,      h_fetch,       NULL,
-         "values, sealed to the host"														},
-	{ "system", M_POST, "agent/ack",         R_HOST_SELF,           ack_fields,         h_ack,         NULL,
-         "say what was put in place"														 },
-	{ "system", M_POST, "agent/renew",       R_HOST_SELF,           leases_fields,      h_renew,       NULL,
-         "keep leases alive"															 },
+	{"system",  M_GET,  "agent/sync",        R_HOST_SELF,           sync_fields,        h_sync,         NULL,
+         "all leases of the host"														     },
+	{ "system", M_POST, "agent/leases",      R_HOST_SELF,           paths_fields,       h_leases,       NULL,
+         "ask for leases"															     },
+	{ "system", M_POST, "agent/release",     R_HOST_SELF,           agent_heard_fields,
+         agent_take_release,										NULL, "give leases up"                    },
+	{ "system", M_POST, "agent/fetch",       R_HOST_SELF,           leases_fields,      h_fetch,        NULL,
+         "values, sealed to the host"														 },
+	{ "system", M_POST, "agent/ack",         R_HOST_SELF,           agent_heard_fields, agent_take_ack,
+         NULL,												    "say what was put in place"         },
+	{ "system", M_POST, "agent/renew",       R_HOST_SELF,           leases_fields,      h_renew,        NULL,
+         "keep leases alive"															  },
 	{ "system", M_GET,  "agent/consistency", R_HOST_SELF,           from_fields,        h_consistency,
-         NULL,												   "proof that the audit log only grew"},
+         NULL,												    "proof that the audit log only grew"},
 	{ "system", M_GET,  "agent/watch",       R_HOST_SELF | R_HOSTS, agent_watch_fields,
-         agent_watch,										      NULL, "wait for changes"                  },
+         agent_watch,										       NULL, "wait for changes"                  },
 };
 
 const struct route_table routes_agent = { rows, ARRAY_LEN(rows) };

@@ -13,10 +13,19 @@ void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST]);
 /** agent_status(r, h, data): what every reply about leases also tells: pins, time, alarm.
  */
 void agent_status(struct req *r, const struct host *h, struct value *data);
-/** agent_ack(l, state, version, detail): take one acknowledgement; false: it says nothing
- * new. */
-bool agent_ack(struct lease *l, enum lease_state state, int64_t version,
+/** agent_ack(l, state, version, rev, detail): take one acknowledgement, of a host that
+ * knew the lease as of ${rev}; false: it says nothing new. */
+bool agent_ack(struct lease *l, enum lease_state state, int64_t version, int64_t rev,
                const char *detail);
+/** agent_own_lease(r, a, id, h, l, e): a lease of this very host; ERR_NOENT for anything
+ * else. */
+int agent_own_lease(struct req *r, struct arena *a, const struct value *id,
+                    const struct host *h, struct lease *l, struct err *e) MUST_CHECK;
+
+/* What the host says itself (api_agent_ack.c). */
+extern const struct field agent_heard_fields[];
+int agent_take_ack(struct req *r);
+int agent_take_release(struct req *r);
 
 extern const struct field agent_watch_fields[];
 int agent_watch(struct req *r);

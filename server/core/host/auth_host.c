@@ -13,6 +13,7 @@ static const char join_context[] = "vault/join/v1";
 static const char joined_context[] = "vault/joined/v1";
 static const char login_context[] = "vault/host-login/v1";
 static const char order_context[] = "vault/host-order/v1";
+static const char heard_context[] = "vault/agent-statement/v1";
 static const char statement_context[] = "vault/host-statement/v1";
 
 #define NONCE_TIME   8u
@@ -171,6 +172,19 @@ unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const voi
 	put(out, sig, sizeof(sig));
 	*out_len = sizeof(sig) + n;
 	return out;
+}
+
+bool auth_host_heard(struct arena *a, const unsigned char pk[32], const unsigned char *p,
+                     size_t n)
+{
+	unsigned char *msg;
+
+	if (n < HOST_SIGNATURE ||
+	    (msg = arena_alloc(a, sizeof(heard_context) + n - HOST_SIGNATURE)) == NULL)
+		return false;
+	n -= HOST_SIGNATURE;
+	put(put(msg, heard_context, sizeof(heard_context)), p + HOST_SIGNATURE, n);
+	return crypto_sign_verify_detached(p, msg, sizeof(heard_context) + n, pk) == 0;
 }
 
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

@@ -75,6 +75,10 @@ struct arena;
 unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const void *ctx,
                                    const void *body, size_t n, size_t *out_len)
 	MUST_CHECK;
+/** auth_host_heard(a, pk, p, n): is ${p} a host's own word: its signature over context
+ * and body, then the body? */
+bool auth_host_heard(struct arena *a, const unsigned char pk[32], const unsigned char *p,
+                     size_t n);
 /** auth_host_seal(a, box_pk, plain, n, out_len): for the holder of ${box_pk}'s secret
  * alone. NULL if the arena refuses or the key is no point. */
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

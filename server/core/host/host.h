@@ -82,6 +82,11 @@ unsigned char *host_statement(struct core *c, struct arena *a, const struct host
 int host_say(struct req *r, const struct host *h, const struct host_asked *q,
              const struct value *data) MUST_CHECK;
 
+/** host_heard(r, h, op, data): what the host has signed in the request's "statement";
+ * *data is an object in r->a.  ERR_INVALID unless it is this host's word for ${op}. */
+int host_heard(struct req *r, const struct host *h, const char *op,
+               const struct value **data) MUST_CHECK;
+
 /** host_pins(c, a): what agents may pin: the server's key and the announced next one. */
 struct value *host_pins(struct core *c, struct arena *a);
 

@@ -66,3 +66,43 @@ int host_say(struct req *r, const struct host *h, const struct host_asked *q,
 	value_set_bytes(r->a, reply_data(r), "statement", said, n);
 	return ERR_OK;
 }
+
+/* The newest login's generation, or the one before: its reply may have been lost. */
+static bool is_from(const struct host *h, const char *op, const struct value *body)
+{
+	int64_t generation = value_int_or(body, "generation", -1);
+	char host_id[2 * HOST_ID + 1];
+
+	text_hex(h->o.id, HOST_ID, host_id);
+	return value_is_str(value_get(body, "host_id"), host_id) &&
+	       value_is_str(value_get(body, "op"), op) &&
+	       (generation == h->generation || generation == h->generation - 1);
+}
+
+int host_heard(struct req *r, const struct host *h, const char *op,
+               const struct value **data)
+{
+	const char *text = "";
+	struct value *body = NULL;
+	unsigned char *p;
+	bool present;
+	size_t cap;
+	long n;
+	int rc;
+
+	if ((rc = req_str(r, "statement", &text, &present)) != ERR_OK)
+		return rc;
+	cap = strlen(text) / 4 * 3 + 3;
+	if ((p = arena_alloc(r->a, cap)) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	n = text_unbase64(text, strlen(text), p, cap);
+	if (n < (long)HOST_SIGNATURE ||
+	    !auth_host_heard(r->a, h->sign_pk, p, (size_t)n) ||
+	    value_decode(r->a, p + HOST_SIGNATURE, (size_t)n - HOST_SIGNATURE, &body,
+	                 &r->e) != ERR_OK ||
+	    !is_from(h, op, body))
+		return req_fail(r, ERR_INVALID,
+		                "statement: this host has not signed that");
+	*data = value_get(body, "data");
+	return ERR_OK;
+}

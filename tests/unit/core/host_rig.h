@@ -207,8 +207,31 @@ UNUSED static void check_said(const struct agent *ag, const char *op,
 	cr_assert_eq(memcmp(in_nonce->text, nonce, nonce_len), 0);
 }
 
+/* What the host says itself, signed. */
+static char *agent_says(const struct agent *ag, const char *op, const char *fields)
+{
+	struct value *body = value_object(rig.a);
+	unsigned char *packed, *out, *msg;
+	size_t n;
+
+	value_set_str(rig.a, body, "op", op);
+	value_set_str(rig.a, body, "host_id", hex(ag->host_id, 16));
+	value_set_int(rig.a, body, "generation", ag->generation);
+	value_set(body, "data", rig_json(fields));
+	packed = value_pack(rig.a, body, &n);
+	msg = arena_alloc(rig.a, 25 + n);
+	out = arena_alloc(rig.a, 64 + n);
+	memcpy(msg, "vault/agent-statement/v1", 25);
+	memcpy(msg + 25, packed, n);
+	memcpy(out + 64, packed, n);
+	crypto_sign_detached(out, NULL, msg, 25 + n, ag->sign_sk);
+	return arena_printf(rig.a, "{\"statement\":\"%s\"}", b64(out, 64 + n));
+}
+
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
 {
+	if (strcmp(what, "ack") == 0 || strcmp(what, "release") == 0)
+		fields = agent_says(ag, what, fields);
 	return rig_ask_as(ag->token, HTTP_POST, arena_printf(rig.a, "sys/agent/%s", what),
 	                  fields);
 }
@@ -276,7 +299,7 @@ UNUSED static int agent_ack_state(struct agent *ag, const char *lease, int64_t v
 	return agent_post(ag, "ack",
 	                  arena_printf(rig.a,
 	                               "{\"acks\":[{\"lease_id\":\"%s\",\"version\":%lld,"
-	                               "\"state\":\"%s\"}]}",
+	                               "\"rev\":1000000,\"state\":\"%s\"}]}",
 	                               lease, (long long)version, state));
 }
 

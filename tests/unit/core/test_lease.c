@@ -346,11 +346,12 @@ ParameterizedTest(struct ack_case *c, lease, acks)
 {
 	struct lease l = { .state = (enum lease_state)c->state,
 		           .end = (enum lease_end)c->end,
+		           .rev = 7,
 		           .version = c->fetched,
 		           .applied = c->applied,
 		           .detail = "" };
 
-	cr_assert_eq(agent_ack(&l, (enum lease_state)c->ack_state, c->ack_version, ""),
+	cr_assert_eq(agent_ack(&l, (enum lease_state)c->ack_state, c->ack_version, 7, ""),
 	             c->changes, "%s", c->name);
 	cr_assert_eq((int)l.state, c->want_state, "%s: %s", c->name,
 	             lease_state_name(l.state));
@@ -498,4 +499,50 @@ Test(lease, a_newer_change_is_not_undone_by_a_slice_of_an_older_one)
 	             value_get(value_get(rig.body, "data"), "key_info")->first;
 	     v != NULL; v = v->next)
 		cr_assert(value_is_str(value_get(v, "ended_by"), "deleted"));
+}
+
+/* A wipe that is played again after the lease has come back. */
+Test(lease, an_old_wipe_says_nothing_of_a_lease_that_came_back)
+{
+	struct lease l = { .state = LEASE_APPLIED, .rev = 9, .version = 2, .applied = 2 };
+
+	cr_assert_not(agent_ack(&l, LEASE_WIPED, 1, 8, ""));
+	cr_assert_eq((int)l.state, LEASE_APPLIED);
+	cr_assert(agent_ack(&l, LEASE_WIPED, 2, 9, ""));
+	cr_assert_eq((int)l.state, LEASE_WIPED);
+}
+
+/* Whoever has the token can ask, but not speak for the host. */
+Test(lease, only_the_host_itself_acknowledges_and_releases)
+{
+	char *id = agent_lease(&ag, "secret/app/db"), *ack, *release;
+	struct agent other = ag;
+	int64_t version = 0;
+
+	agent_fetch(&ag, id, "password", &version);
+	ack = arena_printf(rig.a,
+	                   "{\"acks\":[{\"lease_id\":\"%s\",\"version\":1,"
+	                   "\"state\":\"applied\"}]}",
+	                   id);
+	release = arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id);
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", ack);
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", "{}");
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", "{\"statement\":\"AAAA\"}");
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/release", release);
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/release",
+	       agent_says(&ag, "ack", release));
+	agent_keys(&other);
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	other = ag;
+	other.host_id[0] ^= 1;
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	other = ag;
+	other.generation -= 2;
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	cr_assert_str_eq(lease_field(id, "applied"), "0");
+	ASK_AS(204, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&ag, "ack", ack));
+	cr_assert_str_eq(lease_field(id, "applied"), "1");
+	ASK_AS(204, ag.token, HTTP_POST, "sys/agent/release",
+	       agent_says(&ag, "release", release));
+	ASK(404, HTTP_LIST, "sys/vault-leases", NULL);
 }
