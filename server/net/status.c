@@ -143,14 +143,18 @@ static void leader(struct conn *c)
 
 bool status_answer(struct conn *c, const char *path, const struct value *query)
 {
-	bool get = c->method == HTTP_GET;
+	bool is_health = strcmp(path, "sys/health") == 0;
+	bool is_leader = strcmp(path, "sys/leader") == 0;
 
-	if (strcmp(path, "sys/health") == 0 && (get || c->method == HTTP_HEAD))
+	if (!is_health && !is_leader && strcmp(path, "sys/seal-status") != 0)
+		return false;
+	if (c->method != HTTP_GET && !(is_health && c->method == HTTP_HEAD))
+		answer_errors(c, 405, "unsupported method", NULL);
+	else if (is_health)
 		health(c, query);
-	else if (strcmp(path, "sys/leader") == 0 && get)
+	else if (is_leader)
 		leader(c);
-	else if (strcmp(path, "sys/seal-status") == 0 && get && c->net->state.known &&
-	         core_up(c->net))
+	else if (c->net->state.known && core_up(c->net))
 		seal_status(c);
 	else
 		return false;

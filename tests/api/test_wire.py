@@ -92,6 +92,18 @@ def test_unsupported_operation(c):
     assert (r.status, r.errors) == (405, ["1 error occurred:\n\t* unsupported operation\n\n"])
 
 
+@pytest.mark.parametrize("path", ["sys/health", "sys/leader", "sys/seal-status"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "LIST"])
+def test_state_is_only_read(c, path, method):
+    r = c.request(method, path, token=None)
+    assert (r.status, r.json) == (405, {"errors": []})
+
+
+def test_unknown_fields_are_named_in_order(c):
+    r = c.post("secret/data/order", {"data": {}, "b": 1, "a": 2, "ab": 3})
+    assert r.json["warnings"] == ["Endpoint ignored these unrecognized parameters: [a ab b]"]
+
+
 def test_write_to_a_folder(c):
     r = c.post("secret/data/folder/", {"data": {}})
     assert (r.status, r.errors) == (400, ["cannot write to a path ending in '/'"])

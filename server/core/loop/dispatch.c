@@ -2,6 +2,7 @@
 #include "dispatch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "auth_token.h"
@@ -176,20 +177,38 @@ static bool known_field(const struct route *row, const struct value *member)
 	return false;
 }
 
+#define UNKNOWN_SHOWN 16u
+
+static int by_key(const void *a, const void *b)
+{
+	const struct value *x = *(const struct value *const *)a;
+	const struct value *y = *(const struct value *const *)b;
+	size_t n = x->key_len < y->key_len ? x->key_len : y->key_len;
+	int order = memcmp(x->key, y->key, n);
+
+	return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
+}
+
 static void warn_unknown(struct req *r)
 {
+	const struct value *unknown[UNKNOWN_SHOWN];
 	char names[200];
-	size_t n = 0;
+	size_t found = 0, n = 0;
 
 	if (r->route->flags & R_OPEN_BODY)
 		return;
-	for (const struct value *m = r->body->first; m != NULL; m = m->next) {
-		if (known_field(r->route, m) || n + m->key_len + 2 > sizeof(names))
+	for (const struct value *m = r->body->first; m != NULL && found < UNKNOWN_SHOWN;
+	     m = m->next)
+		if (!known_field(r->route, m))
+			unknown[found++] = m;
+	qsort(unknown, found, sizeof(unknown[0]), by_key);
+	for (size_t i = 0; i < found; i++) {
+		if (n + unknown[i]->key_len + 2 > sizeof(names))
 			continue;
 		if (n > 0)
 			names[n++] = ' ';
-		memcpy(names + n, m->key, m->key_len);
-		n += m->key_len;
+		memcpy(names + n, unknown[i]->key, unknown[i]->key_len);
+		n += unknown[i]->key_len;
 	}
 	if (n > 0)
 		reply_warning(r, "Endpoint ignored these unrecognized parameters: [%.*s]",
