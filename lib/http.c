@@ -148,6 +148,10 @@ static CURLcode set_tls(CURL *h, const struct http_options *o)
 		r = curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
 	if (r == CURLE_OK && o->pin != NULL)
 		r = curl_easy_setopt(h, CURLOPT_PINNEDPUBLICKEY, o->pin);
+	if (r == CURLE_OK && o->client_cert != NULL)
+		r = curl_easy_setopt(h, CURLOPT_SSLCERT, o->client_cert);
+	if (r == CURLE_OK && o->client_key != NULL)
+		r = curl_easy_setopt(h, CURLOPT_SSLKEY, o->client_key);
 	return r;
 }
 
@@ -222,8 +226,10 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 		c->request.max = LIMIT_BODY_MAX;
 		c->easy = curl_easy_init();
 		c->base = strdup(o->base_url);
+		c->wrap_ttl = o->wrap_ttl != NULL ? strdup(o->wrap_ttl) : NULL;
 	}
-	if (c != NULL && c->easy != NULL && c->base != NULL)
+	if (c != NULL && c->easy != NULL && c->base != NULL &&
+	    (o->wrap_ttl == NULL || c->wrap_ttl != NULL))
 		r = set_options(c, o);
 	if (r == CURLE_OK)
 		return c;
@@ -254,6 +260,7 @@ void http_free(struct http_client *c)
 	curl_easy_cleanup(c->easy);
 	wipe_request(c);
 	free(c->base);
+	free(c->wrap_ttl);
 	free(c);
 }
 
@@ -277,9 +284,14 @@ static bool add_header(struct http_client *c, const char *name, const char *text
 
 static bool add_headers(struct http_client *c, const struct http_request *q)
 {
+	const char *type = strcmp(q->method, "PATCH") == 0
+	                           ? "application/merge-patch+json"
+	                           : "application/json";
+
 	return add_header(c, "Accept", "application/json") &&
 	       add_header(c, "Expect", "") && add_header(c, "X-Vault-Request", "true") &&
-	       (q->body == NULL || add_header(c, "Content-Type", "application/json")) &&
+	       (q->body == NULL || add_header(c, "Content-Type", type)) &&
+	       (c->wrap_ttl == NULL || add_header(c, "X-Vault-Wrap-TTL", c->wrap_ttl)) &&
 	       (q->token == NULL || add_header(c, "X-Vault-Token", q->token));
 }
 

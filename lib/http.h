@@ -23,6 +23,9 @@ struct http_options {
 	const char *pin;         /* curl's CURLOPT_PINNEDPUBLICKEY form, or NULL */
 	const char *ca_file;     /* or NULL: the system's */
 	bool skip_verify;        /* VAULT_SKIP_VERIFY */
+	const char *client_cert; /* PEM files of a client certificate and its key, */
+	const char *client_key;  /* or NULL */
+	const char *wrap_ttl;    /* asked of every reply (X-Vault-Wrap-TTL), or NULL */
 	long connect_timeout_ms; /* 0: 5 s */
 };
 

@@ -11,6 +11,7 @@
 struct http_client {
 	CURL *easy;
 	char *base;
+	char *wrap_ttl; /* or NULL */
 	struct curl_slist *headers;
 	struct buf request; /* the body that is being sent */
 	char *body;         /* the reply that is being received */
