@@ -4,7 +4,18 @@
 #include "cli.h"
 
 /* Flags that every command takes. */
-enum { G_ADDRESS, G_FORMAT, G_CA, G_PIN, G_SOCKET, G_SKIP, G_REVEAL };
+enum {
+	G_ADDRESS,
+	G_FORMAT,
+	G_CA,
+	G_PIN,
+	G_SOCKET,
+	G_SKIP,
+	G_CERT,
+	G_KEY,
+	G_WRAP,
+	G_REVEAL
+};
 static const struct flag globals[] = {
 	[G_ADDRESS] = {"address",          FLAG_STRING, "URL",         "the server (VAULT_ADDR)"         },
 	[G_FORMAT] = { "format",          FLAG_STRING, "table|json",
@@ -15,6 +26,12 @@ static const struct flag globals[] = {
 	               "public key of the server (VAULT_PIN)"                                            },
 	[G_SOCKET] = { "socket",          FLAG_STRING, "PATH",        "Unix socket of the server"       },
 	[G_SKIP] = { "tls-skip-verify", FLAG_BOOL,   NULL,          "do not verify the server"        },
+	[G_CERT] = { "client-cert",     FLAG_STRING, "FILE",
+	               "own certificate, PEM (VAULT_CLIENT_CERT)"                                        },
+	[G_KEY] = { "client-key",      FLAG_STRING, "FILE",
+	               "its private key, PEM (VAULT_CLIENT_KEY)"                                         },
+	[G_WRAP] = { "wrap-ttl",        FLAG_STRING, "DURATION",
+	               "wrap the reply for this long (VAULT_WRAP_TTL)"                                   },
 	[G_REVEAL] = { "reveal",          FLAG_BOOL,   NULL,          "show secret values on a terminal"},
 };
 
@@ -87,6 +104,15 @@ static int set_global(struct cli *c, int which, const char *v, struct err *e)
 		return ERR_OK;
 	case G_SOCKET:
 		c->unix_socket = v;
+		return ERR_OK;
+	case G_CERT:
+		c->client_cert = v;
+		return ERR_OK;
+	case G_KEY:
+		c->client_key = v;
+		return ERR_OK;
+	case G_WRAP:
+		c->wrap_ttl = v;
 		return ERR_OK;
 	case G_SKIP:
 		c->skip_verify = true;

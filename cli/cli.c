@@ -17,9 +17,10 @@
 #define DEFAULT_TIMEOUT_MS 30000
 
 static const struct command_set *const sets[] = {
-	&commands_status, &commands_token, &commands_policy, &commands_kv,
-	&commands_host,   &commands_lease, &commands_rotate, &commands_audit,
-	&commands_backup, &commands_help,
+	&commands_status, &commands_operator, &commands_login, &commands_token,
+	&commands_policy, &commands_kv,       &commands_raw,   &commands_secrets,
+	&commands_user,   &commands_host,     &commands_lease, &commands_rotate,
+	&commands_audit,  &commands_backup,   &commands_help,
 };
 
 const struct command_set *const *cli_commands(size_t *n)
@@ -73,6 +74,9 @@ int cli_env(struct cli *c, struct err *e)
 	c->address = v != NULL && v[0] != '\0' ? v : DEFAULT_ADDRESS;
 	c->ca_file = getenv("VAULT_CACERT");
 	c->pin = getenv("VAULT_PIN");
+	c->client_cert = getenv("VAULT_CLIENT_CERT");
+	c->client_key = getenv("VAULT_CLIENT_KEY");
+	c->wrap_ttl = getenv("VAULT_WRAP_TTL");
 	v = getenv("VAULT_SKIP_VERIFY");
 	c->skip_verify = v != NULL && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
 	v = getenv("VAULT_FORMAT");
@@ -103,6 +107,9 @@ static int connect_once(struct cli *c, struct err *e)
 		.pin = c->pin,
 		.ca_file = c->ca_file,
 		.skip_verify = c->skip_verify,
+		.client_cert = c->client_cert,
+		.client_key = c->client_key,
+		.wrap_ttl = c->wrap_ttl,
 	};
 	size_t n;
 

@@ -38,6 +38,8 @@ struct cli {
 	const char *ca_file; /* or NULL */
 	const char *unix_socket;
 	bool skip_verify;
+	const char *client_cert, *client_key; /* PEM files, or NULL */
+	const char *wrap_ttl;                 /* replies are to be wrapped, or NULL */
 	char *token; /* malloc'ed, wiped by cli_free(); NULL if there is none */
 	struct http_client *http;
 	const struct command *command;
@@ -64,7 +66,7 @@ struct command_set {
 	size_t n;
 };
 extern const struct command_set commands_status; /* status, operator init|unseal|seal */
-extern const struct command_set commands_token;  /* login, token … */
+extern const struct command_set commands_token;  /* token …, token-role … */
 extern const struct command_set commands_policy;
 extern const struct command_set commands_kv;
 extern const struct command_set commands_host;
@@ -72,6 +74,11 @@ extern const struct command_set commands_lease;
 extern const struct command_set commands_rotate;
 extern const struct command_set commands_audit;
 extern const struct command_set commands_backup;
+extern const struct command_set commands_secrets;  /* secrets …, auth … */
+extern const struct command_set commands_login;    /* login, logout */
+extern const struct command_set commands_user;     /* user …, approle …, cert … */
+extern const struct command_set commands_operator; /* rekey, rotate-key … */
+extern const struct command_set commands_raw;      /* read, write, …, wrap, unwrap */
 extern const struct command_set commands_help;
 
 /** cli_commands(n): all sets, for help and completion. */
@@ -91,7 +98,8 @@ int cli_parse(struct cli *c, const struct command *cmd, int argc, char **argv,
 const char *cli_flag(const struct cli *c, const char *name);
 
 /** cli_env(c): defaults from VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_FORMAT,
- * VAULT_SKIP_VERIFY, VAULT_PIN and ~/.vault-token. The token leaves the environment. */
+ * VAULT_SKIP_VERIFY, VAULT_PIN, VAULT_CLIENT_CERT, VAULT_CLIENT_KEY, VAULT_WRAP_TTL and
+ * ~/.vault-token. The token leaves the environment. */
 int cli_env(struct cli *c, struct err *e) MUST_CHECK;
 void cli_free(struct cli *c);
 

@@ -28,25 +28,42 @@ static void overview(void)
 		}
 	}
 	puts("\n'vaultctl help COMMAND' tells more.  Every command takes --address, --format,\n"
-	     "--ca-cert, --pin, --socket, --tls-skip-verify and --reveal; VAULT_ADDR, VAULT_TOKEN,\n"
-	     "VAULT_CACERT, VAULT_PIN, VAULT_FORMAT and ~/.vault-token are honoured.\n\n"
+	     "--ca-cert, --pin, --socket, --tls-skip-verify, --client-cert, --client-key, --wrap-ttl\n"
+	     "and --reveal; VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_PIN, VAULT_FORMAT,\n"
+	     "VAULT_CLIENT_CERT, VAULT_CLIENT_KEY, VAULT_WRAP_TTL and ~/.vault-token are honoured.\n\n"
 	     "Exit status: 0 done, 2 usage, 3 invalid request, 4 permission denied, 5 not found,\n"
 	     "7 sealed, 17 server unreachable, 20 timeout, 21 hosts are late, 22 verification failed.");
+}
+
+static int flag_text(const struct flag *f, char *out, size_t cap)
+{
+	return snprintf(out, cap, "--%s%s%s", f->name, f->arg != NULL ? " " : "",
+	                f->arg != NULL ? f->arg : "");
 }
 
 static void one(const struct command *cmd)
 {
 	char name[64];
+	int width = 0;
+
+	for (const struct flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
+		char shown[80];
+		int n = flag_text(f, shown, sizeof(shown));
+
+		width = n > width ? n : width;
+	}
 
 	name_of(cmd, name, sizeof(name));
 	printf("usage: vaultctl %s [FLAGS] %s\n\n%s\n", name, cmd->synopsis, cmd->help);
 	if (cmd->details != NULL)
 		printf("\n%s\n", cmd->details);
 	for (const struct flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
+		char shown[80];
+
 		if (f == cmd->flags)
 			puts("\nFlags:");
-		printf("  --%s%s%-*s %s\n", f->name, f->arg != NULL ? " " : "",
-		       24 - (int)strlen(f->name), f->arg != NULL ? f->arg : "", f->help);
+		flag_text(f, shown, sizeof(shown));
+		printf("  %-*s  %s\n", width, shown, f->help);
 	}
 }
 

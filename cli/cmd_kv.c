@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "fields.h"
 #include "out.h"
 
 #define PATH_CAP 4096
@@ -124,82 +125,6 @@ static int get(struct cli *c, struct err *e)
 	return rc;
 }
 
-static int from_source(json_t *data, const char *name, size_t name_len,
-                       const char *source, struct err *e)
-{
-	char key[256], *text;
-	json_t *v;
-	size_t n;
-	int rc;
-
-	if (name_len == 0 || name_len >= sizeof(key))
-		return err_set(e, ERR_USAGE, "a field name has 1 to %zu bytes",
-		               sizeof(key) - 1);
-	memcpy(key, name, name_len);
-	key[name_len] = '\0';
-	rc = source != NULL ? cli_read(source, &text, &n, e) : cli_prompt(key, &text, e);
-	if (rc != ERR_OK)
-		return rc;
-	n = source != NULL ? n : strlen(text);
-	/* One newline at the end is the editor's or echo's, not the secret's. */
-	if (source != NULL && n > 0 && text[n - 1] == '\n')
-		text[--n] = '\0';
-	v = json_stringn(text, n);
-	cli_wipe(text);
-	if (v == NULL)
-		return err_set(e, ERR_INVALID, "field '%s' is not UTF-8 text", key);
-	json_object_set_new(data, key, v);
-	return ERR_OK;
-}
-
-static int whole_document(json_t **data, const char *source, struct err *e)
-{
-	json_error_t why;
-	char *text;
-	size_t n;
-	int rc = cli_read(source, &text, &n, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	json_decref(*data);
-	*data = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-	cli_wipe(text);
-	if (!json_is_object(*data))
-		return err_set(e, ERR_INVALID,
-		               "%.80s: not a JSON object (line %d, column %d)", source,
-		               why.line, why.column);
-	return ERR_OK;
-}
-
-/* NAME asks, NAME=@FILE and NAME=- read, @FILE and - are a whole JSON object.  NAME=value
- * would be visible to every process on the machine: refused. */
-static int collect(struct cli *c, json_t **data, struct err *e)
-{
-	for (int i = 1; i < c->args; i++) {
-		const char *s = c->arg[i], *eq = strchr(s, '=');
-		int rc;
-
-		if (s[0] == '@' || strcmp(s, "-") == 0)
-			rc = whole_document(data, s[0] == '@' ? s + 1 : s, e);
-		else if (eq == NULL)
-			rc = from_source(*data, s, strlen(s), NULL, e);
-		else if (eq[1] == '@')
-			rc = from_source(*data, s, (size_t)(eq - s), eq + 2, e);
-		else if (strcmp(eq + 1, "-") == 0)
-			rc = from_source(*data, s, (size_t)(eq - s), "-", e);
-		else
-			rc = err_set(
-				e, ERR_USAGE,
-				"%.*s=…: values are not taken from the command line; use "
-				"%.*s=@FILE, %.*s=- or %.*s alone",
-				(int)(eq - s), s, (int)(eq - s), s, (int)(eq - s), s,
-				(int)(eq - s), s);
-		if (rc != ERR_OK)
-			return rc;
-	}
-	return ERR_OK;
-}
-
 static int put(struct cli *c, struct err *e)
 {
 	const char *cas = cli_flag(c, "cas");
@@ -207,7 +132,7 @@ static int put(struct cli *c, struct err *e)
 	char path[PATH_CAP];
 	int rc;
 
-	if ((rc = collect(c, &data, e)) == ERR_OK &&
+	if ((rc = fields_collect(c, 1, false, &data, e)) == ERR_OK &&
 	    (rc = api_path(c, "data", path, e)) == ERR_OK) {
 		json_object_set(body, "data", data);
 		if (cas != NULL)
@@ -328,10 +253,7 @@ static const struct flag yes_flags[] = {
 	{"yes", FLAG_BOOL, NULL, "do not ask" },
 	{ 0},
 };
-static const char put_details[] =
-	"NAME         asks for the value without echo (or reads one line of standard input)\n"
-	"NAME=@FILE   reads it from a file; NAME=- reads all of standard input\n"
-	"@FILE or -   a whole JSON object\n"
+static const char put_details[] = FIELDS_DETAILS
 	"Values are never taken from the command line, where every process could read them.";
 
 static const struct command rows[] = {

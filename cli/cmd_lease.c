@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include "call.h"
 #include "out.h"
 
 static void print_table(const json_t *doc)
@@ -57,14 +57,54 @@ static int list(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* Ids of leases that the API gave out are paths; those of hosts are not. */
+static bool is_path(const char *id)
+{
+	return strchr(id, '/') != NULL;
+}
+
+static int on_lease(struct cli *c, const char *path, enum call_print print, struct err *e)
+{
+	const char *increment = cli_flag(c, "increment");
+	json_t *body = json_pack("{s:s}", "lease_id", c->arg[0]);
+	int rc;
+
+	if (increment != NULL)
+		json_object_set_new(body, "increment", json_string(increment));
+	rc = call_run(c, "POST", path, body, print, e);
+	json_decref(body);
+	return rc;
+}
+
 static int revoke_lease(struct cli *c, struct err *e)
 {
-	json_t *body = json_pack("{s:s}", "lease_id", c->arg[0]), *doc;
-	int rc = cli_call(c, "POST", "sys/vault-leases/revoke", body, &doc, e);
+	return on_lease(
+		c, is_path(c->arg[0]) ? "sys/leases/revoke" : "sys/vault-leases/revoke",
+		PRINT_NONE, e);
+}
 
-	json_decref(body);
-	json_decref(doc);
-	return rc;
+static int lookup_lease(struct cli *c, struct err *e)
+{
+	return on_lease(c, "sys/leases/lookup", PRINT_DATA, e);
+}
+
+static int renew_lease(struct cli *c, struct err *e)
+{
+	return on_lease(c, "sys/leases/renew", PRINT_DATA, e);
+}
+
+static int revoke_prefix(struct cli *c, struct err *e)
+{
+	bool force = cli_flag(c, "force") != NULL;
+	int rc = cli_confirm(c, "Revoke every lease below this prefix?",
+	                     cli_flag(c, "yes") != NULL, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	return call_run(c, "POST",
+	                force ? "sys/leases/revoke-force/{1}"
+	                      : "sys/leases/revoke-prefix/{1}",
+	                NULL, PRINT_NONE, e);
 }
 
 static const struct flag list_flags[] = {
@@ -73,11 +113,24 @@ static const struct flag list_flags[] = {
 	{ 0     },
 };
 
-static const struct command rows[] = {
-	{"lease",  "list",   list,         0, 0, list_flags, "",      "who holds which version of what",
-         NULL												},
-	{ "lease", "revoke", revoke_lease, 1, 1, NULL,       "LEASE",
-         "take a secret from its holder",								NULL},
+static const struct flag renew_flags[] = {
+	{"increment", FLAG_STRING, "DURATION", "new time to live" },
+	{ 0},
 };
+static const struct flag prefix_flags[] = {
+	{"force", FLAG_BOOL, NULL, "also those whose revocation fails" },
+	{ "yes",   FLAG_BOOL, NULL, "do not ask" },
+	{ 0     },
+};
+
+/* clang-format off */
+static const struct command rows[] = {
+	{ "lease", "list",          list,          0, 0, list_flags,   "",       "who holds which version of what", NULL },
+	{ "lease", "lookup",        lookup_lease,  1, 1, NULL,         "LEASE",  "until when a lease of the API lasts", NULL },
+	{ "lease", "renew",         renew_lease,   1, 1, renew_flags,  "LEASE",  "extend a lease of the API", NULL },
+	{ "lease", "revoke",        revoke_lease,  1, 1, NULL,         "LEASE",  "take a secret from its holder", NULL },
+	{ "lease", "revoke-prefix", revoke_prefix, 1, 1, prefix_flags, "PREFIX", "end all leases below a path", NULL },
+};
+/* clang-format on */
 
 const struct command_set commands_lease = { rows, ARRAY_LEN(rows) };

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
-#include "file.h"
+#include "call.h"
 #include "out.h"
 
 static const char *const shown[] = { "display_name", "accessor",       "policies",
@@ -37,87 +33,85 @@ static int call_print(struct cli *c, const char *method, const char *path, json_
 	return rc;
 }
 
-static int token_path(char out[PATH_MAX], struct err *e)
-{
-	const char *home = getenv("HOME");
-
-	if (home == NULL || snprintf(out, PATH_MAX, "%s/.vault-token", home) >= PATH_MAX)
-		return err_set(e, ERR_IO,
-		               "HOME is not set: the token has no place to be kept");
-	return ERR_OK;
-}
-
-static int login(struct cli *c, struct err *e)
-{
-	char path[PATH_MAX];
-	json_t *doc = NULL;
-	char *token = NULL;
-	int rc;
-
-	if ((rc = cli_prompt("Token", &token, e)) != ERR_OK)
-		return rc;
-	cli_wipe(c->token);
-	c->token = token;
-	if ((rc = cli_call(c, "GET", "auth/token/lookup-self", NULL, &doc, e)) ==
-	            ERR_OK &&
-	    (rc = token_path(path, e)) == ERR_OK &&
-	    (rc = file_write_path(path, token, strlen(token), 0600, e)) == ERR_OK) {
-		/* The token itself is not shown, in whatever format. */
-		json_object_del(json_object_get(doc, "data"), "id");
-		print(c, doc, "data");
-		say("The token is kept in ~/.vault-token.");
-	}
-	json_decref(doc);
-	return rc;
-}
-
-static int logout(struct cli *c, struct err *e)
-{
-	char path[PATH_MAX];
-	int rc = call_print(c, "POST", "auth/token/revoke-self", NULL, NULL, e);
-
-	if (rc == ERR_OK && (rc = token_path(path, e)) == ERR_OK && unlink(path) != 0 &&
-	    errno != ENOENT)
-		rc = err_sys(e, ERR_IO, errno, "%.120s", path);
-	return rc;
-}
-
-static json_t *comma_list(const char *s)
-{
-	json_t *list = json_array();
-
-	while (*s != '\0') {
-		size_t n = strcspn(s, ",");
-
-		if (n > 0)
-			json_array_append_new(list, json_stringn(s, n));
-		s += n + (s[n] == ',');
-	}
-	return list;
-}
-
 static int token_create(struct cli *c, struct err *e)
 {
-	static const char *const fields[] = { "ttl", "explicit-max-ttl", "period",
-		                              "display-name" };
-	static const char *const names[] = { "ttl", "explicit_max_ttl", "period",
-		                             "display_name" };
-	json_t *body = json_object();
-	const char *v;
+	static const char template[] = "auth/token/create";
+	json_t *body = call_body(c, template), *v;
 	int rc;
 
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		if ((v = cli_flag(c, fields[i])) != NULL)
-			json_object_set_new(body, names[i], json_string(v));
-	if ((v = cli_flag(c, "policy")) != NULL)
-		json_object_set_new(body, "policies", comma_list(v));
-	if ((v = cli_flag(c, "use-limit")) != NULL)
-		json_object_set_new(body, "num_uses", json_string(v));
-	rc = call_print(c, "POST",
-	                cli_flag(c, "orphan") != NULL ? "auth/token/create-orphan"
-	                                              : "auth/token/create",
-	                body, "auth", e);
+	/* The names that people type, and those of the API. */
+	if ((v = json_object_get(body, "policy")) != NULL) {
+		json_object_set(body, "policies", v);
+		json_object_del(body, "policy");
+	}
+	if ((v = json_object_get(body, "use_limit")) != NULL) {
+		json_object_set(body, "num_uses", v);
+		json_object_del(body, "use_limit");
+	}
+	json_object_del(body, "orphan");
+	json_object_del(body, "role");
+	if (cli_flag(c, "not-renewable") != NULL) {
+		json_object_del(body, "not_renewable");
+		json_object_set_new(body, "renewable", json_false());
+	}
+	if ((v = json_object_get(body, "meta")) != NULL)
+		json_object_set_new(body, "meta",
+		                    json_loads(json_string_value(v), 0, NULL));
+	if (cli_flag(c, "role") != NULL && cli_flag(c, "orphan") != NULL)
+		rc = err_set(e, ERR_USAGE, "--role and --orphan exclude each other");
+	else
+		rc = call_run(c, "POST",
+		              cli_flag(c, "role") != NULL     ? "auth/token/create/{role}"
+		              : cli_flag(c, "orphan") != NULL ? "auth/token/create-orphan"
+		                                              : template,
+		              body, PRINT_DATA, e);
 	json_decref(body);
+	return rc;
+}
+
+static const struct call_row role_calls[] = {
+	{"list",    "LIST",   "auth/token/roles",     PRINT_KEYS, false, NULL},
+	{ "read",   "GET",    "auth/token/roles/{1}", PRINT_DATA, false, NULL},
+	{ "write",  "POST",   "auth/token/roles/{1}", PRINT_NONE, true,  NULL},
+	{ "delete", "DELETE", "auth/token/roles/{1}", PRINT_NONE, false,
+         "Delete this role?"						 },
+};
+
+static int role_call(struct cli *c, struct err *e)
+{
+	return call_table(c, role_calls, ARRAY_LEN(role_calls), e);
+}
+
+static int token_list(struct cli *c, struct err *e)
+{
+	return call_run(c, "LIST", "auth/token/accessors", NULL, PRINT_KEYS, e);
+}
+
+/* What the own token, or that of an accessor, may do on a path. */
+static int token_capabilities(struct cli *c, struct err *e)
+{
+	const char *accessor = cli_flag(c, "accessor");
+	json_t *body = json_object(), *doc = NULL;
+	int rc;
+
+	json_object_set_new(body, "paths", json_array());
+	for (int i = 0; i < c->args; i++)
+		json_array_append_new(json_object_get(body, "paths"),
+		                      json_string(c->arg[i]));
+	if (accessor != NULL)
+		json_object_set_new(body, "accessor", json_string(accessor));
+	rc = cli_call(c, "POST",
+	              accessor != NULL ? "sys/capabilities-accessor"
+	                               : "sys/capabilities-self",
+	              body, &doc, e);
+	json_object_del(json_object_get(doc, "data"), "capabilities");
+	if (rc == ERR_OK && c->format == CLI_JSON) {
+		out_json(c, json_object_get(doc, "data"));
+	} else if (rc == ERR_OK) {
+		out_pairs(json_object_get(doc, "data"), NULL);
+	}
+	json_decref(body);
+	json_decref(doc);
 	return rc;
 }
 
@@ -165,17 +159,44 @@ static int token_revoke(struct cli *c, struct err *e)
 	return with_accessor(c, "auth/token/revoke-accessor", NULL, e);
 }
 
+/* clang-format off */
 static const struct flag create_flags[] = {
-	{"policy",            FLAG_STRING, "A,B",
-         "policies of the token (the caller's own if absent)" },
-	{ "ttl",              FLAG_STRING, "DURATION", "time to live" },
-	{ "explicit-max-ttl",                  FLAG_STRING, "DURATION", "end that no renewal passes" },
-	{ "period",FLAG_STRING, "DURATION", "make it periodic" },
-	{ "use-limit",     FLAG_STRING, "N", "number of uses" },
-	{ "display-name", FLAG_STRING, "NAME", "name in the audit log" },
-	{ "orphan",         FLAG_BOOL, NULL, "outlive the token that creates it" },
-	{ 0		 },
+	{ "policy",            FLAG_STRING, "A,B",      "policies of the token (the caller's own if absent)" },
+	{ "ttl",               FLAG_STRING, "DURATION", "time to live" },
+	{ "explicit-max-ttl",  FLAG_STRING, "DURATION", "end that no renewal passes" },
+	{ "period",            FLAG_STRING, "DURATION", "make it periodic" },
+	{ "use-limit",         FLAG_STRING, "N",        "number of uses" },
+	{ "display-name",      FLAG_STRING, "NAME",     "name in the audit log" },
+	{ "type",              FLAG_STRING, "TYPE",     "service (the default) or batch" },
+	{ "meta",              FLAG_STRING, "JSON",     "object of strings, kept with the token" },
+	{ "role",              FLAG_STRING, "NAME",     "by the rules of a token role" },
+	{ "no-default-policy", FLAG_BOOL,   NULL,       "leave the default policy out" },
+	{ "not-renewable",     FLAG_BOOL,   NULL,       "it ends when its time is over" },
+	{ "orphan",            FLAG_BOOL,   NULL,       "outlive the token that creates it" },
+	{ 0 },
 };
+static const struct flag role_flags[] = {
+	{ "allowed-policies",         FLAG_STRING, "A,B",      "what tokens of the role may have" },
+	{ "disallowed-policies",      FLAG_STRING, "A,B",      "what they may not have" },
+	{ "allowed-policies-glob",    FLAG_STRING, "A,B",      "the same by glob" },
+	{ "disallowed-policies-glob", FLAG_STRING, "A,B",      "the same by glob" },
+	{ "orphan",                   FLAG_BOOL,   NULL,       "tokens outlive who makes them" },
+	{ "renewable",                FLAG_STRING, "BOOL",     "may tokens be renewed (true)" },
+	{ "path-suffix",              FLAG_STRING, "TEXT",     "end of the tokens' path" },
+	{ "token-period",             FLAG_STRING, "DURATION", "periodic tokens" },
+	{ "token-explicit-max-ttl",   FLAG_STRING, "DURATION", "end that no renewal passes" },
+	{ "token-num-uses",           FLAG_STRING, "N",        "uses of a token" },
+	{ "token-bound-cidrs",        FLAG_STRING, "A,B",      "where a token may be used" },
+	{ "token-type",               FLAG_STRING, "TYPE",     "service or batch" },
+	{ "token-no-default-policy",  FLAG_BOOL,   NULL,       "leave the default policy out" },
+	{ 0 },
+};
+static const struct flag yes_flags[] = { { "yes", FLAG_BOOL, NULL, "do not ask" }, { 0 } };
+static const struct flag capability_flags[] = {
+	{ "accessor", FLAG_STRING, "ACCESSOR", "of this token instead of the own one" },
+	{ 0 },
+};
+/* clang-format on */
 static const struct flag renew_flags[] = {
 	{"increment", FLAG_STRING, "DURATION", "new time to live" },
 	{ 0},
@@ -185,18 +206,23 @@ static const struct flag revoke_flags[] = {
 	{ 0 },
 };
 
+/* clang-format off */
 static const struct command rows[] = {
-	{"login",   NULL,     login,        0, 0, NULL,         "",
-         "check a token and keep it in ~/.vault-token",	                                                      "The token is read from the terminal without echo, or from standard input."},
-	{ "logout", NULL,     logout,       0, 0, NULL,         "",           "revoke the kept token and forget it",
-         NULL																						   },
-	{ "token",  "create", token_create, 0, 0, create_flags, "",           "make a token",                        NULL                                                                       },
-	{ "token",  "lookup", token_lookup, 0, 1, NULL,         "[ACCESSOR]",
-         "what a token may, and until when",									 NULL								       },
-	{ "token",  "renew",  token_renew,  0, 1, renew_flags,  "[ACCESSOR]",
-         "extend a token",											   NULL								       },
-	{ "token",  "revoke", token_revoke, 0, 1, revoke_flags, "[ACCESSOR]",
-         "end a token and all it created",									   NULL								       },
+	{ "token",      "create",       token_create,       0, 0,  create_flags,     "",           "make a token", NULL },
+	{ "token",      "lookup",       token_lookup,       0, 1,  NULL,             "[ACCESSOR]",
+	  "what a token may, and until when", NULL },
+	{ "token",      "renew",        token_renew,        0, 1,  renew_flags,      "[ACCESSOR]", "extend a token", NULL },
+	{ "token",      "revoke",       token_revoke,       0, 1,  revoke_flags,     "[ACCESSOR]",
+	  "end a token and all it created", NULL },
+	{ "token",      "list",         token_list,         0, 0,  NULL,             "",           "accessors of all tokens", NULL },
+	{ "token",      "capabilities", token_capabilities, 1, -1, capability_flags, "PATH …",
+	  "what a token may do on a path", NULL },
+	{ "token-role", "list",         role_call,          0, 0,  NULL,             "",           "token roles", NULL },
+	{ "token-role", "read",         role_call,          1, 1,  NULL,             "NAME",       "rules of a token role", NULL },
+	{ "token-role", "write",        role_call,          1, 1,  role_flags,       "NAME",
+	  "create or change a token role", NULL },
+	{ "token-role", "delete",       role_call,          1, 1,  yes_flags,        "NAME",       "remove a token role", NULL },
 };
+/* clang-format on */
 
 const struct command_set commands_token = { rows, ARRAY_LEN(rows) };

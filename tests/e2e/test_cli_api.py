@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vaultctl over the whole API: engines, methods, users, tokens, any path."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from vaultd import BIN
+
+
+class Ctl:
+    """vaultctl with a home of its own."""
+
+    def __init__(self, server, home, token=None):
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "VAULT_ADDR": server.url, "TERM": "dumb",
+                    "VAULT_PIN": server.pin}
+        if token:
+            self.env["VAULT_TOKEN"] = token
+
+    def run(self, *args, stdin=""):
+        return subprocess.run([BIN / "vaultctl", *args], env=self.env, input=stdin, text=True, capture_output=True,
+                              timeout=60, check=False)
+
+    def ok(self, *args, stdin=""):
+        r = self.run(*args, stdin=stdin)
+        assert r.returncode == 0, (args, r.stdout, r.stderr)
+        return r.stdout
+
+    def json(self, *args, stdin=""):
+        return json.loads(self.ok(*args, "--format=json", stdin=stdin))
+
+
+@pytest.fixture
+def ctl(server, tmp_path):
+    return Ctl(server, tmp_path, server.root)
+
+
+@pytest.fixture
+def anonymous(server, tmp_path):
+    return Ctl(server, tmp_path)
+
+
+def test_engines(ctl):
+    ctl.ok("secrets", "enable", "kv", "--path", "team/two", "--version", "2", "--description", "of the team")
+    assert "team/two/" in ctl.ok("secrets", "list")
+    entry = ctl.json("secrets", "list")["team/two/"]
+    assert (entry["type"], entry["options"], entry["description"]) == ("kv", {"version": "2"}, "of the team")
+    ctl.ok("secrets", "tune", "team/two", "--max-lease-ttl", "2h")
+    assert ctl.json("secrets", "tune", "team/two")["data"]["max_lease_ttl"] == 7200
+    ctl.ok("kv", "put", "team/two/app", "pw", stdin="x\n")
+    assert ctl.ok("kv", "get", "team/two/app", "--field", "pw").strip() == "x"
+    r = ctl.run("secrets", "disable", "team/two")
+    assert r.returncode == 2 and "--yes" in r.stderr
+    ctl.ok("secrets", "disable", "team/two", "--yes")
+    assert "team/two/" not in ctl.ok("secrets", "list")
+    r = ctl.run("secrets", "enable", "nosuch")
+    assert r.returncode == 3 and "plugin not found in the catalog: nosuch" in r.stderr
+
+
+def test_any_path(ctl):
+    out = ctl.json("write", "secret/data/any", "-", stdin='{"data": {"n": 1234567890123456789, "s": "x"}}')
+    assert out["data"]["version"] == 1
+    assert ctl.ok("read", "secret/data/any", "--field", "s").strip() == "x"
+    ctl.ok("write", "secret/metadata/any", "max_versions:=3", 'custom_metadata:={"a": "b"}')
+    meta = ctl.json("read", "secret/metadata/any")["data"]
+    assert (meta["max_versions"], meta["custom_metadata"]) == (3, {"a": "b"})
+    assert "any" in ctl.ok("list", "secret/metadata").splitlines()
+    r = ctl.run("write", "secret/data/any", "data=hunter2")
+    assert r.returncode == 2 and "hunter2" not in r.stderr
+    assert ctl.run("delete", "secret/metadata/any").returncode == 2
+    ctl.ok("delete", "secret/metadata/any", "--yes")
+    assert ctl.run("read", "secret/metadata/any").returncode == 5
+
+
+def test_patch(ctl):
+    ctl.ok("write", "secret/data/patched", "-", stdin='{"data": {"a": "1", "b": "2"}}')
+    ctl.ok("patch", "secret/data/patched", "-", stdin='{"data": {"b": null, "c": "3"}}')
+    assert ctl.json("read", "secret/data/patched")["data"]["data"] == {"a": "1", "c": "3"}
+
+
+def test_users_log_in(ctl, anonymous):
+    ctl.ok("auth", "enable", "userpass", "--path", "people")
+    try:
+        ctl.ok("user", "write", "ann", "--mount", "people", "--token-ttl", "1h", stdin="correct\n")
+        assert ctl.ok("user", "list", "--mount", "people").split() == ["ann"]
+        out = anonymous.ok("login", "--method", "userpass", "--mount", "people", "--user", "ann", stdin="correct\n")
+        assert "vlt_" not in out
+        kept = os.path.join(anonymous.env["HOME"], ".vault-token")
+        assert os.stat(kept).st_mode & 0o777 == 0o600
+        assert anonymous.json("token", "lookup")["data"]["display_name"] == "people-ann"
+        r = anonymous.run("login", "--method", "userpass", "--mount", "people", "--user", "ann", stdin="wrong\n")
+        assert r.returncode == 3 and "invalid username or password" in r.stderr
+        ctl.ok("user", "write", "ann", "--mount", "people", "--keep-password", "--token-ttl", "2h")
+        assert ctl.json("user", "read", "ann", "--mount", "people")["data"]["token_ttl"] == 7200
+        ctl.ok("user", "password", "ann", "--mount", "people", stdin="new\n")
+        for _ in range(5):
+            anonymous.run("login", "--method", "userpass", "--mount", "people", "--user", "ann", stdin="wrong\n")
+        assert ctl.ok("user", "locked").split() == ["ann"]
+        ctl.ok("user", "unlock", "ann", "--mount", "people")
+        anonymous.ok("login", "--method", "userpass", "--mount", "people", "--user", "ann", stdin="new\n")
+        anonymous.ok("logout")
+        assert not os.path.exists(kept)
+        ctl.ok("user", "delete", "ann", "--mount", "people", "--yes")
+    finally:
+        ctl.ok("auth", "disable", "people", "--yes")
+
+
+def test_login_wants_what_the_method_needs(anonymous):
+    for args, text in ((["--method", "userpass"], "--user"), (["--method", "approle"], "--role-id"),
+                       (["--method", "cert"], "--client-cert"), (["--method", "ldap"], "none of token")):
+        r = anonymous.run("login", *args, stdin="x\n")
+        assert r.returncode == 2 and text in r.stderr, r
+
+
+def test_tokens(ctl):
+    made = ctl.json("token", "create", "--policy", "default", "--ttl", "1h", "--use-limit", "9", "--not-renewable",
+                    "--meta", '{"who": "ci"}')["auth"]
+    assert (made["policies"], made["lease_duration"], made["num_uses"], made["renewable"], made["metadata"]) == \
+        (["default"], 3600, 9, False, {"who": "ci"})
+    assert made["accessor"] in ctl.ok("token", "list").split()
+    assert ctl.json("token", "capabilities", "secret/data/x") == {"secret/data/x": ["root"]}
+    ctl.ok("token", "revoke", made["accessor"])
+    assert made["accessor"] not in ctl.ok("token", "list").split()
+    r = ctl.run("token", "create", "--role", "x", "--orphan")
+    assert r.returncode == 2
