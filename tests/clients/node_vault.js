@@ -71,7 +71,7 @@ test('init, unseal and seal', async () => {
     }
 });
 
-awaited('rotate', async () => {
+test('rotate', async () => {
     const before = (await vault.read('sys/key-status')).data.term;
     await vault.rotate();
     assert.equal((await vault.read('sys/key-status')).data.term, before + 1);
@@ -148,7 +148,7 @@ awaited('mounts, mount, remount, unmount', async () => {
     assert.equal((await vault.mounts())[`${at}-new/`], undefined);
 });
 
-awaited('auths, enableAuth, disableAuth', async () => {
+test('auths, enableAuth, disableAuth', async () => {
     const at = unique();
     await vault.enableAuth({ mount_point: at, type: 'approle', description: 'apps' });
     const auths = await vault.auths();

@@ -5,6 +5,7 @@ import hvac.exceptions
 import pytest
 import requests
 import urllib3.util
+import vaultd
 
 from hvaclib import ca_of, client_of
 
@@ -116,3 +117,30 @@ def test_a_restart_between_two_requests(own_server):
     own_server.start()
     own_server.unseal()
     assert client.read("secret/data/x")["data"]["data"] == {"k": "v"}
+
+
+@pytest.fixture
+def strict(tmp_path):
+    """A vaultd that lets one address ask little."""
+    s = vaultd.Server(tmp_path, config={"rate_limit": {
+        "requests": 5, "requests_burst": 40, "token": 0, "loopback": True}})
+    s.start()
+    s.init()
+    yield s
+    s.stop()
+
+
+def test_rate_limit(strict):
+    client = client_of(strict)
+    with pytest.raises(hvac.exceptions.RateLimitExceeded) as e:
+        for _ in range(1000):
+            client.read("secret/data/none")
+    assert e.value.errors == ['request path "secret/data/none": rate limit quota exceeded']
+    assert e.value.text and e.value.json == {"errors": e.value.errors}
+    # urllib3 obeys Retry-After.
+    session = requests.Session()
+    session.verify = ca_of(strict)
+    retry = urllib3.util.Retry(total=5, status_forcelist=[429], allowed_methods=None)
+    session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retry))
+    patient = hvac.Client(url=strict.url, token=strict.root, session=session)
+    assert [patient.read("secret/data/none") for _ in range(3)] == [None] * 3
