@@ -19,4 +19,13 @@ void token_new(char type, char out[TOKEN_TEXT_LEN + 1]);
 /** token_valid(s, n, type): right shape, checksum and (unless ${type} is 0) type? */
 bool token_valid(const char *s, size_t n, char type);
 
+/* A token that carries its content: the same prefix and checksum around base64url. */
+#define TOKEN_PACKED_LEN(n) (6 + ((n)*4 + 2) / 3 + 6)
+/** token_pack(type, p, n, out): ${out} has TOKEN_PACKED_LEN(n) bytes and one for the NUL.
+ */
+void token_pack(char type, const void *p, size_t n, char *out);
+/** token_unpack(s, n, type, out, cap): the content, which nobody has vouched for yet:
+ * bytes written, or -1 for a wrong shape, checksum, type, or too much for ${cap}. */
+long token_unpack(const char *s, size_t n, char type, void *out, size_t cap);
+
 #endif

@@ -6,8 +6,7 @@
 #include "arena.h"
 #include "auth_token.h"
 #include "cidr.h"
-#include "kv.h"
-#include "kv_impl.h"
+#include "mounts.h"
 #include "token_impl.h"
 #include "token_policies.h"
 #include "userpass.h"
@@ -80,9 +79,31 @@ static int take_addresses(struct req *r, const struct login *l, struct token_spe
 	return ERR_OK;
 }
 
-static bool wants_batch(const struct token_params *p)
+/* A mount that says "service" or "batch" has the last word; one that says
+ * "default-batch" is asked where the role leaves it open. */
+static bool wants_batch(const struct mount *m, const struct token_params *p)
 {
+	enum token_type of_mount = TOKEN_DEFAULT_SERVICE;
+
+	(void)token_type_parse(m->config.token_type, &of_mount);
+	if (of_mount == TOKEN_SERVICE || of_mount == TOKEN_BATCH)
+		return of_mount == TOKEN_BATCH;
+	if (p->type == TOKEN_DEFAULT)
+		return of_mount == TOKEN_DEFAULT_BATCH;
 	return p->type == TOKEN_BATCH || p->type == TOKEN_DEFAULT_BATCH;
+}
+
+/* The mount may make a batch token of what the role did not mean to be one. */
+static int check_batch(struct req *r, const struct token_spec *s)
+{
+	const char *field = s->num_uses > 0              ? "num_uses"
+	                    : s->explicit_max_ttl_ms > 0 ? "explicit_max_ttl"
+	                    : s->period_ms > 0           ? "period"
+	                                                 : NULL;
+
+	if (!s->batch || field == NULL)
+		return ERR_OK;
+	return req_fail(r, ERR_INVALID, "batch tokens cannot have \"%s\" set", field);
 }
 
 static int take_lifetime(struct req *r, const struct token_params *p,
@@ -90,7 +111,6 @@ static int take_lifetime(struct req *r, const struct token_params *p,
 {
 	char warning[TOKEN_WARNING_MAX];
 	struct token_terms t = {
-		.default_ms = p->ttl_ms,
 		.role_max_ms = p->max_ttl_ms,
 		.period_ms = p->period_ms,
 		.explicit_max_ms = p->explicit_max_ttl_ms,
@@ -100,6 +120,8 @@ static int take_lifetime(struct req *r, const struct token_params *p,
 	int rc;
 
 	token_terms_of_mount(r->mount, &t);
+	if (p->ttl_ms > 0)
+		t.default_ms = p->ttl_ms;
 	if ((rc = token_ttl(&t, &spec->ttl_ms, warning, &r->e)) != ERR_OK)
 		return rc;
 	if (warning[0] != '\0')
@@ -126,16 +148,15 @@ int login_reply(struct req *r, const struct login *l)
 
 	if (made == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (wants_batch(l->params))
-		return req_fail(r, ERR_INVALID, "batch tokens are not supported");
+	spec.batch = wants_batch(r->mount, l->params);
 	if ((rc = take_addresses(r, l, &spec)) != ERR_OK ||
 	    (rc = take_policies(r, l->params, &spec)) != ERR_OK ||
 	    (rc = take_lifetime(r, l->params, &spec)) != ERR_OK ||
+	    (rc = check_batch(r, &spec)) != ERR_OK ||
 	    (rc = token_create(r->core, r->a, &spec, made, &r->e)) != ERR_OK)
 		return rc;
 	req_note_str(r, "accessor", made->accessor);
-	value_set(reply_envelope(r), "auth",
-	          token_auth_block(r->a, r->core, made->id, made->text));
+	value_set(reply_envelope(r), "auth", token_auth_block(r->a, r->core, made));
 	return ERR_OK;
 }
 

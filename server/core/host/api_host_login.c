@@ -448,8 +448,7 @@ static int reply_login(struct req *r, const struct login_request *q, const struc
 	struct value *data = value_object(r->a);
 
 	memcpy(asked.nonce, q->signs.nonce, HOST_NONCE);
-	value_set(reply_envelope(r), "auth",
-	          token_auth_block(r->a, c, made->id, made->text));
+	value_set(reply_envelope(r), "auth", token_auth_block(r->a, c, made));
 	value_set_int(r->a, data, "server_time_ms", c->now_ms);
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(c, r->a));
 	req_note_int(r, "generation", h->generation);

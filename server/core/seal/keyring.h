@@ -29,6 +29,7 @@ enum seal_purpose {
 	SEAL_KEYRING = 7,
 	SEAL_SLOT = 8,
 	SEAL_BACKUP = 10,
+	SEAL_TOKEN = 11, /* batch tokens */
 };
 
 #define ENVELOPE_OVERHEAD (8 + 24 + 16)

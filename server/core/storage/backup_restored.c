@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "auth_token.h"
 #include "backup.h"
 #include "db.h"
 #include "log.h"
@@ -125,6 +126,7 @@ int backup_restored(struct core *c, struct err *e)
 	if (rc == ERR_NOENT)
 		return ERR_OK;
 	if (rc != ERR_OK || (rc = void_kind(c, KIND_TOKEN, &tokens, e)) != ERR_OK ||
+	    (rc = token_batch_disown(c, a, e)) != ERR_OK ||
 	    (rc = void_kind(c, KIND_JOIN, &joins, e)) != ERR_OK ||
 	    (rc = record(c, a, marker_value(a, p, n), tokens, joins, e)) != ERR_OK ||
 	    (rc = meta_delete(c->db, MARKER, e)) != ERR_OK)

@@ -3,20 +3,29 @@
 #include <string.h>
 
 #include "arena.h"
-#include "login.h"
-#include "rng.h"
+#include "jobs.h"
+#include "listing.h"
 #include "route.h"
 #include "token_create.h"
+#include "token_role.h"
 #include "vault/limits.h"
 
 static int h_create(struct req *r)
 {
-	return token_create_request(r, false);
+	return token_create_request(r, NULL, false);
 }
 
 static int h_create_orphan(struct req *r)
 {
-	return token_create_request(r, true);
+	return token_create_request(r, NULL, true);
+}
+
+static int h_create_role(struct req *r)
+{
+	const char *role = "";
+	int rc = token_role_name(r, 0, &role);
+
+	return rc == ERR_OK ? token_create_request(r, role, false) : rc;
 }
 
 static void set_time(struct arena *a, struct value *o, const char *key, int64_t ms)
@@ -64,7 +73,14 @@ static void reply_lookup(struct req *r, const struct store_object *o, const char
 	value_set(out, "policies", value_copy(r->a, value_get(b, "policies")));
 	value_set_bool(r->a, out, "renewable", value_bool_or(b, "renewable", false));
 	value_set_int(r->a, out, "ttl", (token_left_ms(r->core, o) + 500) / 1000);
-	value_set_str(r->a, out, "type", "service");
+	if (token_is_batch(o))
+		value_set_str(r->a, out, "type", "batch");
+	else
+		value_set_str(r->a, out, "type", "service");
+	if (value_get(b, "role") != NULL)
+		value_set(out, "role", value_copy(r->a, value_get(b, "role")));
+	if (value_get(b, "cidrs") != NULL)
+		value_set(out, "bound_cidrs", value_copy(r->a, value_get(b, "cidrs")));
 }
 
 static void note_token(struct req *r, const struct store_object *o)
@@ -119,10 +135,17 @@ static int h_lookup(struct req *r)
 	return rc;
 }
 
+/* Of a token that is spent with this request, too. */
+static int own_token(struct req *r, struct store_object *o)
+{
+	return r->id.batch ? token_find(r->core, r->a, r->token, o, &r->e)
+	                   : token_load(r->core, r->a, r->id.token_id, o, &r->e);
+}
+
 static int h_lookup_self(struct req *r)
 {
 	struct store_object o = { 0 };
-	int rc = token_load(r->core, r->a, r->id.token_id, &o, &r->e);
+	int rc = own_token(r, &o);
 
 	if (rc == ERR_OK)
 		reply_lookup(r, &o, r->token);
@@ -139,29 +162,6 @@ static int h_lookup_accessor(struct req *r)
 	return rc;
 }
 
-static int renew(struct req *r, struct store_object *o, const char *text)
-{
-	char warning[TOKEN_WARNING_MAX] = "";
-	struct token_terms t;
-	int64_t increment = 0;
-	bool present, self;
-	int rc = req_duration(r, "increment", &increment, &present);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (increment < 0)
-		return req_fail(r, ERR_INVALID, "increment must be positive");
-	token_terms_of(r->core, o, increment, &t);
-	self = memcmp(o->id, r->id.token_id, sizeof(r->id.token_id)) == 0;
-	if ((rc = login_renewal(r, o->body, self, &t)) != ERR_OK ||
-	    (rc = token_renew(r->core, r->a, o, &t, warning, &r->e)) != ERR_OK)
-		return rc;
-	if (warning[0] != '\0')
-		reply_warning(r, "%s", warning);
-	value_set(reply_envelope(r), "auth", token_object_auth(r->a, r->core, o, text));
-	return ERR_OK;
-}
-
 static int h_renew(struct req *r)
 {
 	const char *text = "";
@@ -170,15 +170,15 @@ static int h_renew(struct req *r)
 
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_INVALID, "token not found");
-	return rc == ERR_OK ? renew(r, &o, text) : rc;
+	return rc == ERR_OK ? token_renew_request(r, &o, text) : rc;
 }
 
 static int h_renew_self(struct req *r)
 {
 	struct store_object o = { 0 };
-	int rc = token_load(r->core, r->a, r->id.token_id, &o, &r->e);
+	int rc = own_token(r, &o);
 
-	return rc == ERR_OK ? renew(r, &o, r->token) : rc;
+	return rc == ERR_OK ? token_renew_request(r, &o, r->token) : rc;
 }
 
 static int h_renew_accessor(struct req *r)
@@ -186,97 +186,75 @@ static int h_renew_accessor(struct req *r)
 	struct store_object o = { 0 };
 	int rc = named_accessor(r, &o);
 
-	return rc == ERR_OK ? renew(r, &o, "") : rc;
+	return rc == ERR_OK ? token_renew_request(r, &o, "") : rc;
 }
 
 static int h_revoke(struct req *r)
 {
 	const char *text = "";
 	struct store_object o = { 0 };
-	int rc = named_token(r, &text, &o);
+	int rc;
 
+	if (job_waiting(r, &rc))
+		return rc;
+	rc = named_token(r, &text, &o);
 	if (rc == ERR_NOENT)
 		return ERR_OK;
-	return rc == ERR_OK ? token_revoke(r->core, r->a, o.id, &r->e) : rc;
+	return rc == ERR_OK ? token_revoke_request(r, &o, false) : rc;
 }
 
 static int h_revoke_self(struct req *r)
 {
-	return token_revoke(r->core, r->a, r->id.token_id, &r->e);
+	struct store_object o = { 0 };
+	int rc;
+
+	if (job_waiting(r, &rc))
+		return rc;
+	rc = own_token(r, &o);
+	return rc == ERR_OK ? token_revoke_request(r, &o, false) : rc;
 }
 
 static int h_revoke_accessor(struct req *r)
 {
 	struct store_object o = { 0 };
-	int rc = named_accessor(r, &o);
+	int rc;
 
-	return rc == ERR_OK ? token_revoke(r->core, r->a, o.id, &r->e) : rc;
+	if (job_waiting(r, &rc))
+		return rc;
+	rc = named_accessor(r, &o);
+	return rc == ERR_OK ? token_revoke_request(r, &o, false) : rc;
 }
 
 static int h_revoke_orphan(struct req *r)
 {
 	const char *text = "";
 	struct store_object o = { 0 };
-	int rc = named_token(r, &text, &o);
+	int rc;
 
+	if (job_waiting(r, &rc))
+		return rc;
+	rc = named_token(r, &text, &o);
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_INVALID, "token to revoke not found");
-	if (rc != ERR_OK ||
-	    (rc = token_orphan_children(r->core, r->a, o.id, &r->e)) != ERR_OK)
-		return rc;
-	return token_revoke(r->core, r->a, o.id, &r->e);
-}
-
-/* A listing under way, across slices. */
-struct accessors {
-	struct value *keys;
-	unsigned char after[32];
-	struct req *r;
-	int seen;
-};
-
-static int note_accessor(void *ctx, struct store_object *o, struct err *e)
-{
-	struct accessors *l = ctx;
-	const struct value *v = value_get(o->body, "accessor");
-
-	(void)e;
-	memcpy(l->after, o->id, sizeof(l->after));
-	l->seen++;
-	if (v != NULL && token_alive(l->r->core, o))
-		value_add(l->keys, value_strdup(l->r->a, v->text, v->len));
-	return ERR_OK;
+	return rc == ERR_OK ? token_revoke_request(r, &o, true) : rc;
 }
 
 static int h_accessors(struct req *r)
 {
-	AUTO_ARENA scratch = arena_new(LIMIT_REQUEST_ARENA);
-	struct accessors *l = r->park_state;
-	bool first = l == NULL;
-	unsigned char key[16];
-	int rc;
+	static const struct listing_of accessors = {
+		.kind = KIND_TOKEN,
+		.member = "accessor",
+		.shown = token_alive,
+	};
 
-	if (first)
-		l = r->park_state = arena_alloc(r->a, sizeof(*l));
-	if (l == NULL || scratch == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (first)
-		l->keys = value_array(r->a);
-	l->r = r;
-	l->seen = 0;
-	rc = store_each(r->core, scratch, KIND_TOKEN, first ? NULL : l->after,
-	                sizeof(l->after), (int)LIMIT_LIST_INLINE, note_accessor, l,
-	                &r->e);
-	if (rc != ERR_OK)
-		return rc;
-	if (arena_failed(r->a))
-		return req_fail(r, ERR_NOMEM,
-		                "the listing needs more memory than a request may have");
-	if (l->seen == (int)LIMIT_LIST_INLINE) {
-		rng_bytes(key, sizeof(key));
-		return req_park(r, WAIT_JOB, key, r->core->boot_ms);
-	}
-	value_set(reply_data(r), "keys", l->keys);
+	return listing_reply(r, &accessors);
+}
+
+/* There is nothing to repair: what expires is removed by the timer, and a revocation that
+ * was cut short goes on by itself. */
+static int h_tidy(struct req *r)
+{
+	(void)r;
 	return ERR_OK;
 }
 
@@ -290,12 +268,12 @@ static const struct field create_fields[] = {
 	{ "renewable", "bool", "may it be renewed? (default true)" },
 	{ "ttl", "duration", "lifetime" },
 	{ "lease", "duration", "old name of ttl" },
-	{ "type", "string", "\"service\"" },
+	{ "type", "string", "\"service\" (default) or \"batch\"" },
 	{ "explicit_max_ttl", "duration", "lifetime that no renewal passes" },
 	{ "display_name", "string", "name for people" },
 	{ "num_uses", "int", "how many requests it is good for; 0: any number" },
 	{ "period", "duration", "lifetime that each renewal restores (sudo)" },
-	{ "entity_alias", "string", "only with a role: ignored" },
+	{ "entity_alias", "string", "only with a role that allows it; names no entity" },
 	{ NULL, NULL, NULL },
 };
 static const struct field token_field[] = {
@@ -325,6 +303,8 @@ static const struct route rows[] = {
 	{ "token", M_POST, "create", 0, create_fields, h_create, NULL, "create a token" },
 	{ "token", M_POST, "create-orphan", 0, create_fields, h_create_orphan, NULL,
 	  "create a token without a parent" },
+	{ "token", M_POST, "create/:role", 0, create_fields, h_create_role, NULL,
+	  "create a token by the rules of a role" },
 	{ "token", M_GET | M_POST, "lookup", 0, token_field, h_lookup, NULL,
 	  "look a token up" },
 	{ "token", M_GET | M_POST, "lookup-self", 0, token_field, h_lookup_self, NULL,
@@ -346,6 +326,7 @@ static const struct route rows[] = {
 	  "revoke a token, its children become orphans" },
 	{ "token", M_LIST, "accessors", R_SUDO, NULL, h_accessors, NULL,
 	  "list the accessors of all tokens" },
+	{ "token", M_POST, "tidy", 0, NULL, h_tidy, NULL, "remove what is left over" },
 };
 /* clang-format on */
 

@@ -9,80 +9,36 @@
 #include "duration.h"
 #include "policy_impl.h"
 #include "text.h"
+#include "token_grant.h"
 #include "token_policies.h"
+#include "token_role.h"
 #include "vault/limits.h"
 
 /* A request to create a token, while it is looked at. */
 struct wanted {
 	struct token_spec spec;
-	bool sudo;   /* the caller is root or has sudo here */
-	bool orphan; /* by the path */
-	bool no_default;
-	bool has_root; /* asks for the root policy */
+	struct token_role *role; /* NULL: none */
+	bool sudo;               /* the caller is root or has sudo here */
+	bool orphan;             /* by the path or the role */
+	bool has_root;           /* it will have the root policy */
 };
 
-static struct value *without_default(struct arena *a, const struct value *list)
-{
-	struct value *out = value_array(a);
-
-	for (const struct value *v = list->first; v != NULL; v = v->next)
-		if (!value_is_str(v, "default"))
-			value_add(out, value_strdup(a, v->text, v->len));
-	return out;
-}
-
-static bool is_subset(const struct value *list, const struct value *of)
-{
-	char name[LIMIT_NAME + 1];
-
-	for (const struct value *v = list->first; v != NULL; v = v->next) {
-		memcpy(name, v->text, v->len);
-		name[v->len] = '\0';
-		if (!token_policies_has(of, name))
-			return false;
-	}
-	return true;
-}
-
-/* Nothing asked: the parent's own.  "default" comes on top unless refused; a caller
- * without sudo can only give it on if it has it. */
 static int take_policies(struct req *r, struct wanted *w)
 {
-	const struct value *parent = r->id.policies;
-	struct value *given = NULL, *list;
-	bool present, add_default = false;
-	int rc = req_strings(r, "policies", &given, &present);
+	struct token_grant g = { .sudo = w->sudo, .role = w->role };
+	struct value *list = NULL;
+	bool present;
+	int rc = req_bool(r, "no_default_policy", &g.no_default, &present);
 
 	if (rc != ERR_OK)
 		return rc;
-	if (parent == NULL)
-		parent = value_array(r->a);
-	if (!present || given == NULL || given->len == 0) {
-		list = value_copy(r->a, parent);
-	} else {
-		if ((rc = token_policies_canonical(r, given, &list)) != ERR_OK)
-			return rc;
-		if (!w->sudo && !is_subset(list, parent))
-			return req_fail(r, ERR_INVALID,
-			                "child policies must be subset of parent");
-		add_default = w->sudo || token_policies_has(parent, "default");
-	}
+	if (w->role != NULL && w->role->params.no_default_policy)
+		g.no_default = true;
+	if ((rc = token_grant_policies(r, &g, &list)) != ERR_OK ||
+	    (rc = token_grant_cidrs(r, &g, &w->spec.bound_cidrs)) != ERR_OK)
+		return rc;
+	w->spec.policies = list;
 	w->has_root = token_policies_has(list, "root");
-	if (w->has_root) {
-		list = value_array(r->a);
-		value_add(list, value_str(r->a, "root"));
-	} else if (w->no_default && list != NULL) {
-		list = without_default(r->a, list);
-	} else if (add_default) {
-		value_add(list, value_str(r->a, "default"));
-	}
-	w->spec.policies = list != NULL ? token_policies_sorted(r->a, list) : NULL;
-	if (w->spec.policies == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (w->has_root && !r->id.root)
-		return req_fail(
-			r, ERR_INVALID,
-			"root tokens may not be created without parent token being root");
 	return ERR_OK;
 }
 
@@ -107,17 +63,25 @@ static int take_id(struct req *r, struct wanted *w)
 	return ERR_OK;
 }
 
-static int take_type(struct req *r)
+/* A role that says "service" or "batch" has the last word; otherwise the request has. */
+static int take_type(struct req *r, struct wanted *w)
 {
-	const char *type = NULL;
+	enum token_type of_role = w->role != NULL ? w->role->params.type : TOKEN_DEFAULT;
+	const char *type = "";
 	bool present;
 	int rc = req_str(r, "type", &type, &present);
 
-	if (rc != ERR_OK || !present || type[0] == '\0' || strcmp(type, "service") == 0)
+	if (rc != ERR_OK)
 		return rc;
-	if (strcmp(type, "batch") == 0)
-		return req_fail(r, ERR_INVALID, "batch tokens are not supported");
-	return req_fail(r, ERR_INVALID, "invalid 'token_type' value");
+	if (type[0] == '\0' || strcmp(type, "default") == 0)
+		w->spec.batch = of_role == TOKEN_DEFAULT_BATCH;
+	else if (strcmp(type, "batch") == 0)
+		w->spec.batch = true;
+	else if (strcmp(type, "service") != 0)
+		return req_fail(r, ERR_INVALID, "invalid 'token_type' value");
+	if (of_role == TOKEN_SERVICE || of_role == TOKEN_BATCH)
+		w->spec.batch = of_role == TOKEN_BATCH;
+	return ERR_OK;
 }
 
 static int take_parent(struct req *r, struct wanted *w)
@@ -207,6 +171,42 @@ static int take_time(struct req *r, const char *field, int64_t *ms)
 	return rc;
 }
 
+static void lower(int64_t *n, int64_t limit)
+{
+	if (limit > 0 && (*n == 0 || *n > limit))
+		*n = limit;
+}
+
+static void apply_role(struct wanted *w)
+{
+	struct token_spec *s = &w->spec;
+	const struct token_role *t = w->role;
+
+	if (t == NULL)
+		return;
+	s->renewable = s->renewable && t->renewable;
+	lower(&s->num_uses, t->params.num_uses);
+	lower(&s->explicit_max_ttl_ms, t->params.explicit_max_ttl_ms);
+	lower(&s->period_ms, t->params.period_ms);
+}
+
+static int check_batch(struct req *r, const struct token_spec *s)
+{
+	const char *field = s->num_uses > 0              ? "num_uses"
+	                    : s->explicit_max_ttl_ms > 0 ? "explicit_max_ttl"
+	                    : s->period_ms > 0           ? "period"
+	                                                 : NULL;
+
+	if (field != NULL)
+		return req_fail(r, ERR_INVALID, "batch tokens cannot have \"%s\" set",
+		                field);
+	if (s->token_text != NULL)
+		return req_fail(r, ERR_INVALID, "batch tokens cannot have \"id\" set");
+	if (token_policies_has(s->policies, "root"))
+		return req_fail(r, ERR_INVALID, "batch tokens cannot be root tokens");
+	return ERR_OK;
+}
+
 static int take_numbers(struct req *r, struct wanted *w)
 {
 	struct token_spec *s = &w->spec;
@@ -229,23 +229,24 @@ static int take_numbers(struct req *r, struct wanted *w)
 			r, ERR_INVALID,
 			"root or sudo privileges required to create periodic token");
 	s->ttl_ms = ttl;
-	return ERR_OK;
+	apply_role(w);
+	return s->batch ? check_batch(r, s) : ERR_OK;
 }
 
-static void cap_explicit_max(struct req *r, struct token_spec *s)
+static void cap_explicit_max(struct req *r, struct token_spec *s, int64_t cap)
 {
 	char was[DURATION_TEXT_MAX], max[DURATION_TEXT_MAX];
 
-	if (s->explicit_max_ttl_ms <= TOKEN_TTL_MAX_MS)
+	if (s->explicit_max_ttl_ms <= cap)
 		return;
 	duration_format(s->explicit_max_ttl_ms, was);
-	duration_format(TOKEN_TTL_MAX_MS, max);
+	duration_format(cap, max);
 	reply_warning(
 		r,
 		"Explicit max TTL of \"%s\" is greater than system/mount allowed value; "
 		"value is being capped to \"%s\"",
 		was, max);
-	s->explicit_max_ttl_ms = TOKEN_TTL_MAX_MS;
+	s->explicit_max_ttl_ms = cap;
 }
 
 /* Only the root policy makes a token that never expires. */
@@ -254,6 +255,7 @@ static int set_lifetime(struct req *r, struct wanted *w)
 	struct token_spec *s = &w->spec;
 	char warning[TOKEN_WARNING_MAX];
 	int64_t now = r->core->now_ms;
+	struct token_terms t = { .asked_ms = s->ttl_ms, .issued_ms = now, .now_ms = now };
 	int rc;
 
 	if (w->has_root && s->ttl_ms == 0 && s->period_ms == 0 &&
@@ -264,13 +266,11 @@ static int set_lifetime(struct req *r, struct wanted *w)
 				"expiring root tokens cannot create non-expiring root tokens");
 		return ERR_OK;
 	}
-	cap_explicit_max(r, s);
-	rc = token_ttl(&(struct token_terms){ .asked_ms = s->ttl_ms,
-	                                      .period_ms = s->period_ms,
-	                                      .explicit_max_ms = s->explicit_max_ttl_ms,
-	                                      .issued_ms = now,
-	                                      .now_ms = now },
-	               &s->ttl_ms, warning, &r->e);
+	token_terms_of_mount(r->mount, &t);
+	cap_explicit_max(r, s, t.max_ms);
+	t.period_ms = s->period_ms;
+	t.explicit_max_ms = s->explicit_max_ttl_ms;
+	rc = token_ttl(&t, &s->ttl_ms, warning, &r->e);
 	if (rc == ERR_OK && warning[0] != '\0')
 		reply_warning(r, "%s", warning);
 	return rc;
@@ -286,45 +286,94 @@ static void warn_unknown_policies(struct req *r, const struct value *policies)
 	}
 }
 
-static int gather(struct req *r, struct wanted *w)
+/* An alias names no entity here, so that one that is allowed changes nothing. */
+static int check_alias(struct req *r, const struct wanted *w)
 {
-	int rc;
+	const char *alias = "";
 	bool present;
+	int rc = req_str(r, "entity_alias", &alias, &present);
 
+	if (rc != ERR_OK || alias[0] == '\0')
+		return rc;
+	if (w->role == NULL)
+		return req_fail(
+			r, ERR_INVALID,
+			"'entity_alias' is only allowed in combination with token "
+			"role");
+	if (!token_glob_any(w->role->aliases, alias))
+		return req_fail(r, ERR_INVALID, "invalid 'entity_alias' value");
+	return ERR_OK;
+}
+
+static int check_parent(struct req *r)
+{
+	if (r->id.batch)
+		return req_fail(r, ERR_INVALID, "batch tokens cannot create more tokens");
 	if (value_int_or(r->id.token, "uses", 0) != 0)
 		return req_fail(r, ERR_INVALID,
 		                "restricted use token cannot generate child tokens");
+	return ERR_OK;
+}
+
+static int take_role(struct req *r, const char *name, struct wanted *w)
+{
+	int rc;
+
+	if (name == NULL)
+		return ERR_OK;
+	if ((w->role = arena_alloc(r->a, sizeof(*w->role))) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rc = token_role_load(r->core, r->a, name, w->role, &r->e);
+	if (rc == ERR_NOENT)
+		return req_fail(r, ERR_INVALID, "unknown role %s", name);
+	w->orphan = w->role->orphan;
+	w->spec.role = name;
+	return rc;
+}
+
+static int gather(struct req *r, struct wanted *w)
+{
+	int rc;
+
 	w->sudo = r->id.root ||
 	          (policies_capabilities(r->core, r->id.policies, r->path, false) &
 	           CAP_SUDO);
-	if ((rc = req_bool(r, "no_default_policy", &w->no_default, &present)) != ERR_OK ||
-	    (rc = take_type(r)) != ERR_OK || (rc = take_id(r, w)) != ERR_OK ||
+	if ((rc = take_type(r, w)) != ERR_OK || (rc = take_id(r, w)) != ERR_OK ||
 	    (rc = take_policies(r, w)) != ERR_OK || (rc = take_parent(r, w)) != ERR_OK ||
 	    (rc = take_meta(r, w)) != ERR_OK ||
 	    (rc = take_display_name(r, w)) != ERR_OK ||
-	    (rc = take_numbers(r, w)) != ERR_OK)
+	    (rc = check_alias(r, w)) != ERR_OK || (rc = take_numbers(r, w)) != ERR_OK)
 		return rc;
 	return set_lifetime(r, w);
 }
 
-int token_create_request(struct req *r, bool orphan)
+/* What revoke-prefix goes by. */
+static const char *path_of(struct req *r, const struct wanted *w, bool orphan)
+{
+	if (w->role == NULL)
+		return orphan ? "auth/token/create-orphan" : "auth/token/create";
+	return arena_printf(r->a, "auth/token/create/%s%s%s", w->role->name,
+	                    w->role->path_suffix[0] != '\0' ? "/" : "",
+	                    w->role->path_suffix);
+}
+
+int token_create_request(struct req *r, const char *role, bool orphan)
 {
 	struct wanted w = { .orphan = orphan };
 	struct token_made *made = arena_alloc(r->a, sizeof(*made));
-	struct value *envelope;
 	int rc;
 
 	if (made == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if ((rc = gather(r, &w)) != ERR_OK)
+	if ((rc = check_parent(r)) != ERR_OK || (rc = take_role(r, role, &w)) != ERR_OK ||
+	    (rc = gather(r, &w)) != ERR_OK)
 		return rc;
-	w.spec.path = orphan ? "auth/token/create-orphan" : "auth/token/create";
+	if ((w.spec.path = path_of(r, &w, orphan)) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
 	if ((rc = token_create(r->core, r->a, &w.spec, made, &r->e)) != ERR_OK)
 		return rc;
 	req_note_str(r, "accessor", made->accessor);
 	warn_unknown_policies(r, w.spec.policies);
-	envelope = reply_envelope(r);
-	value_set(envelope, "auth",
-	          token_auth_block(r->a, r->core, made->id, made->text));
+	value_set(reply_envelope(r), "auth", token_auth_block(r->a, r->core, made));
 	return ERR_OK;
 }

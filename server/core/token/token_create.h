@@ -6,7 +6,9 @@
 
 #include "token_impl.h"
 
-/** token_create_request(r, orphan): judge the request, store the token, reply with it. */
-int token_create_request(struct req *r, bool orphan) MUST_CHECK;
+/** token_create_request(r, role, orphan): judge the request, make the token, reply with
+ * it.
+ * ${role}: canonical name of the role that it is made through, or NULL. */
+int token_create_request(struct req *r, const char *role, bool orphan) MUST_CHECK;
 
 #endif

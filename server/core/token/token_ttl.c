@@ -69,7 +69,6 @@ int token_ttl(const struct token_terms *t, int64_t *ttl_ms,
 
 void token_terms_of_mount(const struct mount *m, struct token_terms *t)
 {
-	if (t->default_ms == 0)
-		t->default_ms = m->config.default_ttl_ms;
-	t->max_ms = m->config.max_ttl_ms;
+	t->default_ms = mount_default_ttl(m);
+	t->max_ms = mount_max_ttl(m);
 }

@@ -30,6 +30,7 @@ static struct {
 	char root[64]; /* root token */
 	char key[96];  /* the one unseal key */
 	uint64_t next_id;
+	const char *remote; /* where requests come from */
 	struct value *body; /* of the last reply, in rig.a */
 	int status, kind, replies, retry;
 	struct core_rate token_rate, login_rate; /* set before rig_start() */
@@ -222,7 +223,7 @@ static void rig_submit(int method, const char *path, const char *token,
 	value_add(rq, value_int(rig.a, method));
 	value_add(rq, value_str(rig.a, path));
 	value_add(rq, value_str(rig.a, token));
-	value_add(rq, value_str(rig.a, "127.0.0.1"));
+	value_add(rq, value_str(rig.a, rig.remote != NULL ? rig.remote : "127.0.0.1"));
 	value_add(rq, query && v != NULL ? v : value_null(rig.a));
 	value_add(rq, !query && v != NULL ? v : value_null(rig.a));
 	value_add(rq, value_int(rig.a, 0));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens: arithmetic in tables, the rest through the dispatcher, against a real store. */
-#include "core_rig.h"
+#include "token_rig.h"
 
 #include <sqlite3.h>
 
@@ -77,37 +77,41 @@ ParameterizedTest(struct ttl_case *c, token_ttl, table)
 	cr_assert_str_eq(warning, c->warning, "%s: %s", c->name, warning);
 }
 
+static int64_t ttl_of(struct token_terms t)
+{
+	char warning[TOKEN_WARNING_MAX];
+	struct err e = { 0 };
+	int64_t got = -1;
+
+	return token_ttl(&t, &got, warning, &e) == ERR_OK ? got : -1;
+}
+
+Test(token_ttl, mounts_and_roles)
+{
+	const int64_t day = 24 * HOUR;
+
+	/* nothing asked: the role's or the mount's; a mount may pass the system */
+	cr_assert_eq(ttl_of((struct token_terms){ .default_ms = HOUR }), HOUR);
+	cr_assert_eq(
+		ttl_of((struct token_terms){ .max_ms = 40 * day, .asked_ms = 39 * day }),
+		39 * day);
+	cr_assert_eq(ttl_of((struct token_terms){ .max_ms = HOUR, .asked_ms = day }),
+	             HOUR);
+	cr_assert_eq(ttl_of((struct token_terms){ .max_ms = HOUR, .period_ms = day }),
+	             HOUR);
+	/* a role only lowers */
+	cr_assert_eq(ttl_of((struct token_terms){ .max_ms = day, .role_max_ms = HOUR }),
+	             HOUR);
+	cr_assert_eq(ttl_of((struct token_terms){ .max_ms = HOUR, .role_max_ms = day }),
+	             HOUR);
+	cr_assert_eq(ttl_of((struct token_terms){ .role_max_ms = day,
+	                                          .explicit_max_ms = HOUR }),
+	             HOUR);
+	cr_assert_eq(ttl_of((struct token_terms){ .role_max_ms = day, .now_ms = day }),
+	             -1, "past the role's maximum");
+}
+
 /* --- through the API --- */
-
-static const char *create(const char *by, const char *fields)
-{
-	ASK_AS(200, by, HTTP_POST, "auth/token/create", fields);
-	return arena_str(rig.a, rig_got("auth.client_token"));
-}
-
-static void policy(const char *name, const char *text)
-{
-	char path[64], fields[512];
-
-	snprintf(path, sizeof(path), "sys/policies/acl/%s", name);
-	snprintf(fields, sizeof(fields), "{\"policy\":\"%s\"}", text);
-	ASK(204, HTTP_POST, path, fields);
-}
-
-/* A policy that may create tokens, with sudo if asked. */
-static void creator_policy(const char *name, const char *caps)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text),
-	         "path \\\"auth/token/create*\\\" { capabilities = [%s] }", caps);
-	policy(name, text);
-}
-
-static int status_of(const char *token)
-{
-	return rig_ask_as(token, HTTP_GET, "auth/token/lookup-self", NULL);
-}
 
 Test(token, shape_of_create_and_lookup)
 {
@@ -459,8 +463,8 @@ static int host_tokens(struct core *c, void *arg, struct err *e)
 	cr_assert_eq(token_load(c, rig.a, made[0].id, &o, e), ERR_NOENT);
 	cr_assert_eq(token_load(c, rig.a, made[1].id, &o, e), ERR_NOENT);
 	cr_assert_eq(token_load(c, rig.a, made[2].id, &o, e), ERR_OK);
-	cr_assert_not_null(token_auth_block(rig.a, c, made[2].id, made[2].text));
-	cr_assert_null(token_auth_block(rig.a, c, made[1].id, made[1].text));
+	cr_assert_not_null(token_auth_block(rig.a, c, &made[2]));
+	cr_assert_null(token_auth_block(rig.a, c, &made[1]));
 	return ERR_OK;
 }
 
@@ -533,7 +537,18 @@ ParameterizedTestParameters(token, refusals)
 		{ "short", "{}",
 		  "[expiring root tokens cannot create non-expiring root tokens]" },
 		{ "uses", "{}", "[restricted use token cannot generate child tokens]" },
-		{ "root", "{\"type\":\"batch\"}", "[batch tokens are not supported]" },
+		{ "root", "{\"type\":\"batch\"}", "[batch tokens cannot be root tokens]" },
+		{ "root", "{\"type\":\"batch\",\"policies\":\"other\",\"num_uses\":2}",
+		  "[batch tokens cannot have \"num_uses\" set]" },
+		{ "root", "{\"type\":\"batch\",\"policies\":\"other\",\"period\":2}",
+		  "[batch tokens cannot have \"period\" set]" },
+		{ "root",
+		  "{\"type\":\"batch\",\"policies\":\"other\",\"explicit_max_ttl\":2}",
+		  "[batch tokens cannot have \"explicit_max_ttl\" set]" },
+		{ "root", "{\"type\":\"batch\",\"policies\":\"other\",\"id\":\"mine\"}",
+		  "[batch tokens cannot have \"id\" set]" },
+		{ "root", "{\"entity_alias\":\"x\"}",
+		  "['entity_alias' is only allowed in combination with token role]" },
 		{ "root", "{\"type\":\"x\"}", "[invalid 'token_type' value]" },
 		{ "root", "{\"ttl\":\"-1s\"}", "[ttl must be positive]" },
 		{ "root", "{\"num_uses\":-1}", "[number of uses cannot be negative]" },

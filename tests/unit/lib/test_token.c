@@ -122,3 +122,42 @@ Test(token, an_unknown_type_is_no_type)
 	token_new('\0', t);
 	cr_assert_not(token_valid(t, TOKEN_TEXT_LEN, 0));
 }
+
+Test(token, content_comes_back_from_its_text)
+{
+	unsigned char in[100], out[100];
+	char t[TOKEN_PACKED_LEN(100) + 1];
+
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		for (size_t i = 0; i < n; i++)
+			in[i] = (unsigned char)(i * 37 + n);
+		memset(t, 1, sizeof(t));
+		token_pack('b', in, n, t);
+		cr_assert_eq(strlen(t), TOKEN_PACKED_LEN(n), "%zu", n);
+		cr_assert_eq(token_unpack(t, strlen(t), 'b', out, sizeof(out)), (long)n);
+		cr_assert_arr_eq(in, out, n);
+		cr_assert_eq(token_unpack(t, strlen(t), 's', out, sizeof(out)), -1);
+		if (n > 0)
+			cr_assert_eq(token_unpack(t, strlen(t), 'b', out, n - 1), -1);
+	}
+}
+
+Test(token, a_packed_token_with_a_typo_is_none)
+{
+	char t[TOKEN_PACKED_LEN(40) + 1];
+	unsigned char in[40] = { 0xfb, 0xff }, out[40];
+	size_t n;
+
+	token_pack('b', in, sizeof(in), t);
+	n = strlen(t);
+	cr_assert_eq(token_unpack(t, n, 'b', out, sizeof(out)), 40);
+	for (size_t i = 0; i < n; i++)
+		for (int bit = 0; bit < 8; bit++) {
+			t[i] = (char)(t[i] ^ 1 << bit);
+			cr_assert_eq(token_unpack(t, n, 'b', out, sizeof(out)), -1,
+			             "byte %zu bit %d", i, bit);
+			t[i] = (char)(t[i] ^ 1 << bit);
+		}
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(token_unpack(t, i, 'b', out, sizeof(out)), -1, "%zu", i);
+}
