@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
 #include "cidr.h"
@@ -16,7 +17,8 @@ static const struct {
 	const char *mount_type;
 	login_renew_fn renew;
 } login_methods[] = {
-	{"userpass", userpass_renew},
+	{"approle",   approle_renew },
+	{ "userpass", userpass_renew},
 };
 
 struct value *login_policies(struct arena *a, const struct token_params *p)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
 #include "kek.h"
@@ -20,20 +21,22 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
-#define JOBS_STEPS      7
+#define JOBS_STEPS      8
 
 static const struct {
 	const char *name;
 	job_fn fn;
 } kinds[] = {
-	{"lease-fanout",  lease_fanout_slice },
-	{ "unmount",      mount_destroy_slice},
-	{ "rewrap",       kek_rewrap_slice   },
-	{ "token-revoke", token_revoke_slice },
+	{"lease-fanout",   lease_fanout_slice },
+        { "unmount",       mount_destroy_slice},
+	{ "rewrap",        kek_rewrap_slice   },
+        { "token-revoke",  token_revoke_slice },
+	{ "approle-purge", approle_purge_slice},
 };
 
-static const enum store_kind timed[] = { KIND_TOKEN,   KIND_LEASE, KIND_ROTATION,
-	                                 KIND_ATTEMPT, KIND_JOB,   KIND_LOCKOUT };
+static const enum store_kind timed[] = { KIND_TOKEN,    KIND_LEASE, KIND_ROTATION,
+	                                 KIND_ATTEMPT,  KIND_JOB,   KIND_LOCKOUT,
+	                                 KIND_SECRET_ID };
 
 struct jobs {
 	bool dirty;
@@ -207,6 +210,8 @@ int jobs_step(struct core *c, int step, struct err *e)
 		return run_due_jobs(c, a, e);
 	case 4:
 		return lockout_expire_due(c, a, EXPIRE_AT_ONCE, e);
+	case 6:
+		return approle_expire_due(c, a, EXPIRE_AT_ONCE, e);
 	case 5:
 		return kek_due(c, a, e);
 	default:

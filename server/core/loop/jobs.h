@@ -46,5 +46,7 @@ int lease_fanout_slice(struct core *c, struct arena *a, struct store_object *job
                        bool *done, struct err *e);
 int token_revoke_slice(struct core *c, struct arena *a, struct store_object *job,
                        bool *done, struct err *e);
+int approle_purge_slice(struct core *c, struct arena *a, struct store_object *job,
+                        bool *done, struct err *e);
 
 #endif

@@ -242,14 +242,28 @@ static struct value *note(struct req *r)
 	return r->note;
 }
 
+/* What is said twice is said once: a record with a member twice could not be read. */
+static void set_note(struct req *r, const char *key, struct value *v)
+{
+	struct value *old = value_get(note(r), key);
+
+	if (old == NULL || v == NULL) {
+		value_set(note(r), key, v);
+		return;
+	}
+	old->type = v->type;
+	old->text = v->text;
+	old->len = v->len;
+}
+
 void req_note_str(struct req *r, const char *key, const char *s)
 {
-	value_set(note(r), key, value_strdup(r->a, s, strlen(s)));
+	set_note(r, key, value_strdup(r->a, s, strlen(s)));
 }
 
 void req_note_int(struct req *r, const char *key, int64_t n)
 {
-	value_set_int(r->a, note(r), key, n);
+	set_note(r, key, value_int(r->a, n));
 }
 
 void req_note_bytes(struct req *r, const char *key, const void *p, size_t n)
@@ -257,7 +271,7 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n)
 	void *copy = arena_dup(r->a, p, n);
 
 	if (copy != NULL)
-		value_set(note(r), key, value_bytes(r->a, copy, n));
+		set_note(r, key, value_bytes(r->a, copy, n));
 }
 
 int req_settle(struct req *r)

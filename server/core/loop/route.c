@@ -20,6 +20,7 @@ static const struct route_table *const tables[] = {
 	&routes_audit,
 	&routes_backup,
 	&routes_userpass,
+	&routes_approle,
 	&routes_lockout,
 	/* seal and server */
 	&routes_kek,

@@ -75,6 +75,7 @@ extern const struct route_table routes_lease;      /* api_lease.c: sys/vault-lea
 extern const struct route_table routes_sys_lease;  /* api_sys_lease.c */
 extern const struct route_table routes_rotation;   /* api_rotation.c: sys/rotation */
 extern const struct route_table routes_audit;      /* api_audit.c: sys/audit-log */
+extern const struct route_table routes_approle;    /* api_approle.c */
 extern const struct route_table routes_userpass;   /* api_userpass.c */
 extern const struct route_table routes_lockout;    /* api_lockout.c: sys/locked-users */
 extern const struct route_table routes_kek;        /* api_kek.c: sys/rotate, key-status */

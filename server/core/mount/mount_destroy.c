@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
 #include "jobs.h"
@@ -58,7 +59,9 @@ static int delete_rows(struct core *c, struct arena *a, enum store_kind kind,
 static int destroy_roles(struct core *c, struct arena *a, struct mount_gone *g,
                          struct err *e)
 {
+	unsigned char family[APPROLE_FAMILY];
 	struct some s;
+	bool done;
 	int rc = ERR_OK;
 
 	while (rc == ERR_OK && g->rows > 0) {
@@ -67,9 +70,11 @@ static int destroy_roles(struct core *c, struct arena *a, struct mount_gone *g,
 		                          collect, &s, e);
 		if (rc != ERR_OK || s.n == 0)
 			break;
-		rc = delete_rows(c, a, KIND_SECRET_ID, s.at[0].id, s.at[0].id_len,
-		                 &g->rows, e);
-		if (rc == ERR_OK && g->rows-- > 0)
+		if ((rc = approle_family(&s.at[0], family, e)) != ERR_OK)
+			break;
+		rc = approle_secrets_drop(c, family, AT_ONCE, &done, e);
+		g->rows -= AT_ONCE;
+		if (rc == ERR_OK && done)
 			rc = store_delete(c, &s.at[0], e);
 	}
 	return rc;

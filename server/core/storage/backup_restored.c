@@ -45,6 +45,9 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	d->last_len = o->id_len;
 	if (o->kind == KIND_TOKEN && is_lasting_root(o))
 		return ERR_OK;
+	/* What is good for so many logins may have been used since. */
+	if (o->kind == KIND_SECRET_ID && value_int_or(o->body, "uses", 0) == 0)
+		return ERR_OK;
 	d->o[d->n++] = *o;
 	return ERR_OK;
 }
@@ -115,7 +118,7 @@ static int record(struct core *c, struct arena *a, const struct value *marker,
 int backup_restored(struct core *c, struct err *e)
 {
 	AUTO_ARENA a = arena_new(64u * 1024);
-	int64_t tokens = 0, joins = 0;
+	int64_t tokens = 0, joins = 0, secrets = 0;
 	unsigned char *p;
 	size_t n;
 	int rc;
@@ -127,6 +130,7 @@ int backup_restored(struct core *c, struct err *e)
 		return ERR_OK;
 	if (rc != ERR_OK || (rc = void_kind(c, KIND_TOKEN, &tokens, e)) != ERR_OK ||
 	    (rc = token_batch_disown(c, a, e)) != ERR_OK ||
+	    (rc = void_kind(c, KIND_SECRET_ID, &secrets, e)) != ERR_OK ||
 	    (rc = void_kind(c, KIND_JOIN, &joins, e)) != ERR_OK ||
 	    (rc = record(c, a, marker_value(a, p, n), tokens, joins, e)) != ERR_OK ||
 	    (rc = meta_delete(c->db, MARKER, e)) != ERR_OK)
