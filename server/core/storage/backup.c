@@ -298,7 +298,7 @@ static int check_rows(struct backup *b, struct err *e)
 	if ((rc = state_head_read(b->c, b->db, &head, &present, e)) != ERR_OK)
 		return rc;
 	if (!present || head.rows != b->walk.rows ||
-	    memcmp(head.mac, b->walk.mac, STATE_MAC) != 0)
+	    sodium_memcmp(head.mac, b->walk.mac, STATE_MAC) != 0)
 		return bad_copy(e, "its rows are not those that were written");
 	b->tree = calloc(1, sizeof(*b->tree));
 	if (b->tree == NULL)
