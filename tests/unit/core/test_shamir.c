@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -157,4 +158,62 @@ Test(shamir, top_coefficient_is_uniform)
 	for (int v = 0; v < 256; v++)
 		cr_assert(seen[v] > 2150 && seen[v] < 2850, "value %d: %d times", v,
 		          seen[v]);
+}
+
+#define DEGREES 5 /* a threshold of five: the secret, and four coefficients */
+
+/* m[k][i]: what share i adds to coefficient k, by multiplying out Lagrange's basis. */
+static void interpolation(uint8_t m[DEGREES][DEGREES])
+{
+	for (int i = 0; i < DEGREES; i++) {
+		uint8_t basis[DEGREES] = { 1 }, below_line = 1;
+		int degree = 0;
+
+		for (int j = 0; j < DEGREES; j++) {
+			if (j == i)
+				continue;
+			/* times (x - x_j) */
+			degree++;
+			for (int k = degree; k >= 0; k--)
+				basis[k] = (uint8_t)((k > 0 ? basis[k - 1] : 0) ^
+				                     reference_mul(basis[k],
+				                                   (uint8_t)(j + 1)));
+			below_line = reference_mul(below_line,
+			                           (uint8_t)((i + 1) ^ (j + 1)));
+		}
+		for (int k = 0; k < DEGREES; k++)
+			m[k][i] = reference_mul(basis[k], shamir_inv(below_line));
+	}
+}
+
+/* A library that redraws until a coefficient is not 0 tells something with every split:
+ * each must be 0 once in 256 times, the top one too. */
+Test(shamir, a_million_splits_have_every_coefficient_zero_as_often_as_chance)
+{
+	const int splits = 1000000 / SHAMIR_SECRET;
+	const double samples = (double)splits * SHAMIR_SECRET;
+	const double mean = samples / 256, deviation = sqrt(mean * 255 / 256);
+	uint8_t m[DEGREES][DEGREES], y[DEGREES][SHAMIR_SECRET], secret[SHAMIR_SECRET];
+	int zeros[DEGREES] = { 0 };
+	struct err e;
+
+	interpolation(m);
+	rng_bytes(secret, sizeof(secret));
+	for (int s = 0; s < splits; s++) {
+		cr_assert_eq(shamir_split(secret, DEGREES, DEGREES, y, &e), ERR_OK);
+		for (int b = 0; b < SHAMIR_SECRET; b++)
+			for (int k = 0; k < DEGREES; k++) {
+				uint8_t c = 0;
+
+				for (int i = 0; i < DEGREES; i++)
+					c ^= shamir_mul(m[k][i], y[i][b]);
+				if (k == 0)
+					cr_assert_eq(c, secret[b]);
+				zeros[k] += c == 0;
+			}
+	}
+	for (int k = 1; k < DEGREES; k++)
+		cr_assert(fabs(zeros[k] - mean) < 5 * deviation,
+		          "coefficient %d is 0 %d times of %.0f, not %.0f", k, zeros[k],
+		          samples, mean);
 }
