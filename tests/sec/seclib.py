@@ -71,7 +71,7 @@ class Elsewhere(vaultd.Client):
     def _connect(self):
         conn = super()._connect()
         Elsewhere.used += 1
-        conn.source_address = (f"127.77.{Elsewhere.used >> 8}.{(Elsewhere.used & 255) or 1}", 0)
+        conn.source_address = (f"127.77.{Elsewhere.used // 250}.{Elsewhere.used % 250 + 1}", 0)
         return conn
 
 
