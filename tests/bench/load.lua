@@ -1,6 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Load for wrk: read|write|fill TOKEN SECRETS.  One line of figures at the end; a fill says
--- when it is complete, since wrk itself goes on until its time is over or it is told.
+-- Load for wrk: MODE TOKEN COUNT [ARGUMENT...].  One line of figures at the end.
+--
+--   read, write, wrap   of COUNT secrets bench/0000…; a wrapped reply lives an hour
+--   list                of list/
+--   login               by AppRole: ROLE_ID SECRET_ID
+--   create              a token that lives an hour
+--   fill                COUNT secrets fill/000000…, each once
+--   expire              COUNT tokens, each once: FIRST SPAN, the seconds from now on in
+--                       which the first of them expires, and over which the others follow
+--
+-- fill and expire say when they are complete, since wrk itself goes on until its time is
+-- over or it is told.
 
 local threads = {}
 
@@ -12,20 +22,62 @@ local function body(i)
 	return string.format('{"data":{"username":"app","password":"%032d"}}', i)
 end
 
+local function secret(i)
+	return string.format("/v1/secret/data/bench/%04d", i)
+end
+
+-- What is sent again and again, by mode: requests to choose from.
+local function prepare(mode, headers, count, args)
+	local out = {}
+
+	if mode == "list" then
+		return { wrk.format("LIST", "/v1/secret/metadata/list/", headers) }
+	elseif mode == "login" then
+		return { wrk.format("POST", "/v1/auth/approle/login", {},
+			string.format('{"role_id":"%s","secret_id":"%s"}', args[4], args[5])) }
+	elseif mode == "create" then
+		return { wrk.format("POST", "/v1/auth/token/create", headers,
+			'{"policies":["default"],"ttl":"1h"}') }
+	elseif mode == "wrap" then
+		headers["X-Vault-Wrap-TTL"] = "1h"
+	end
+	for i = 1, count do
+		out[i] = mode == "write" and wrk.format("POST", secret(i - 1), headers, body(i))
+			or wrk.format("GET", secret(i - 1), headers)
+	end
+	return out
+end
+
+-- What is sent once each, by mode: the request number i.
+local function once(mode, headers, count, args)
+	local first, span, start = tonumber(args[4]), tonumber(args[5]), os.time()
+
+	if mode == "fill" then
+		return function(i)
+			return wrk.format("POST", string.format("/v1/secret/data/fill/%06d", i),
+				headers, body(i))
+		end
+	end
+	return function(i)
+		local left = first + math.floor(span * i / count) - (os.time() - start)
+
+		return wrk.format("POST", "/v1/auth/token/create", headers,
+			string.format('{"policies":["default"],"ttl":%d}', left))
+	end
+end
+
 function init(args)
-	local mode, token, count = args[1], args[2], tonumber(args[3])
-	local headers = { ["X-Vault-Token"] = token }
-	local prepared = {}
+	local mode, count = args[1], tonumber(args[3])
+	local headers = { ["X-Vault-Token"] = args[2] }
 
 	failures, answers = 0, 0
 	math.randomseed(1)
-	if mode == "fill" then
-		local next_one = 0
+	if mode == "fill" or mode == "expire" then
+		local make, next_one = once(mode, headers, count, args), 0
+
 		request = function()
-			local i = next_one
 			next_one = next_one + 1
-			return wrk.format("POST", string.format("/v1/secret/data/fill/%06d", i % count),
-				headers, body(i))
+			return make((next_one - 1) % count)
 		end
 		response = function(status)
 			answers = answers + 1
@@ -40,13 +92,9 @@ function init(args)
 		end
 		return
 	end
-	for i = 1, count do
-		local path = string.format("/v1/secret/data/bench/%04d", i - 1)
-		prepared[i] = mode == "write" and wrk.format("POST", path, headers, body(i))
-			or wrk.format("GET", path, headers)
-	end
+	local prepared = prepare(mode, headers, count, args)
 	request = function()
-		return prepared[math.random(count)]
+		return prepared[math.random(#prepared)]
 	end
 end
 

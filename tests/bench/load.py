@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import resource
+import signal
 import statistics
 import subprocess
 import time
@@ -36,6 +37,24 @@ def medians(runs):
                {k: mid(lambda r, k=k: r.cpu_us[k]) for k in runs[0].cpu_us})
 
 
+def once(url, connections, limit_s, script):
+    """What load.lua sends once each; how many seconds it took."""
+    p = subprocess.Popen(["wrk", "-t1", f"-c{connections}", f"-d{limit_s}", "--timeout=30",
+                          "-s", str(HERE / "load.lua"), url, "--", *map(str, script)],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    start = time.monotonic()
+    try:
+        line = next((x for x in p.stdout if x.startswith("FILLED")), "not in time")
+        took = time.monotonic() - start
+    finally:
+        p.send_signal(signal.SIGINT)
+        p.stdout.close()
+        p.wait(30)
+    if line.split()[1:] != ["0"]:
+        raise RuntimeError(f"{script[0]}: {line}")
+    return took
+
+
 def wrk(url, connections, seconds, script, pids):
     """One run; pids: name -> list of pids to account."""
     before = {k: procs.cpu_us(v) for k, v in pids.items()}
@@ -57,25 +76,28 @@ def wrk(url, connections, seconds, script, pids):
                {k: v / max(requests, 1) for k, v in used.items()})
 
 
-class Pair:
-    """The same load on vaultd and on the yardstick, in turns."""
+class Together:
+    """Loads on vaultd and one on the yardstick, in turns: {name: arguments of load.lua}."""
 
-    def __init__(self, target, yardstick, script):
-        self.target, self.yardstick, self.script = target, yardstick, script
+    def __init__(self, target, yardstick, loads, ruler):
+        self.target, self.yardstick, self.loads, self.ruler = target, yardstick, loads, ruler
 
-    def measure(self, connections, seconds, want=3, tries=5):
-        """Medians of the ${want} quietest rounds, (target, yardstick)."""
+    def measure(self, connections, seconds, want=3, tries=5, warm=1):
+        """Medians of the ${want} quietest rounds: {name: run}, and the yardstick's run."""
         (url, pids), rounds = self.target, []
-        wrk(url, connections, 1, self.script, {})
-        wrk(self.yardstick.url, connections, 1, self.script, {})
+        if warm:
+            for script in self.loads.values():
+                wrk(url, connections, warm, script, {})
+            wrk(self.yardstick.url, connections, warm, self.ruler, {})
         while len(rounds) < tries and sum(r[0] <= QUIET for r in rounds) < want:
-            a = wrk(url, connections, seconds, self.script, pids)
-            b = wrk(self.yardstick.url, connections, seconds, self.script,
-                    {"yardstick": [self.yardstick.proc.pid]})
-            rounds.append((max(a.others, b.others), a, b))
+            runs = {k: wrk(url, connections, seconds, v, pids) for k, v in self.loads.items()}
+            ruler = wrk(self.yardstick.url, connections, seconds, self.ruler,
+                        {"yardstick": [self.yardstick.proc.pid]})
+            rounds.append((max(r.others for r in (*runs.values(), ruler)), runs, ruler))
         # without enough quiet rounds: the quietest
-        rounds.sort(key=lambda r: r[0])
-        return tuple(medians(x) for x in zip(*[r[1:] for r in rounds[:want]]))
+        best = [r[1:] for r in sorted(rounds, key=lambda r: r[0])[:want]]
+        return ({k: medians([runs[k] for runs, _ in best]) for k in self.loads},
+                medians([ruler for _, ruler in best]))
 
 
 class Yardstick:

@@ -2,7 +2,6 @@
 """How soon a server with many secrets serves again."""
 
 import http.client
-import signal
 import subprocess
 import time
 
@@ -12,20 +11,7 @@ import vaultd
 
 def fill(server, count, connections=64):
     """Write ${count} secrets; how many a second."""
-    wrk = subprocess.Popen(
-        ["wrk", "-t1", f"-c{connections}", "-d120", "-s", str(load.HERE / "load.lua"),
-         server.url, "--", "fill", server.root, str(count)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    start = time.monotonic()
-    try:
-        line = next((x for x in wrk.stdout if x.startswith("FILLED")), "not in time")
-        took = time.monotonic() - start
-    finally:
-        wrk.send_signal(signal.SIGINT)
-        wrk.stdout.close()
-        wrk.wait(30)
-    if line.split()[1:] != ["0"]:
-        raise RuntimeError(f"fill: {line}")
+    took = load.once(server.url, connections, 120, ("fill", server.root, count))
     r = server.client().list("secret/metadata/fill/")
     assert r.status == 200 and len(r.data["keys"]) == count, "not all secrets were written"
     return count / took

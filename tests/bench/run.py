@@ -1,6 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a release build and print one table; ./dev bench runs this.
+"""Measure a release build and print one table; ./dev bench [SECTION...] runs this.
+
+    agent     memory, wake-ups and rotations with an agent
+    reads     audited reads against their goals
+    api       every kind of request, over plain HTTP and TLS
+    expiry    reads while 100,000 tokens expire
+    restart   how soon 100,000 secrets are served again
 
 Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
 speed changes from hour to hour.  BENCH_DIR says where the data go: a real disk, please.
@@ -17,6 +23,8 @@ import time
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "lib")]
 
+import api  # noqa: E402
+import expiry  # noqa: E402
 import load  # noqa: E402
 import procs  # noqa: E402
 import restart  # noqa: E402
@@ -25,7 +33,6 @@ import vaultd  # noqa: E402
 
 READ_PATHS = 1000
 FILL = 100_000
-CONNECTIONS = (1, 16, 64, 256)
 ROTATIONS = 50
 IDLE_S = 30
 
@@ -72,12 +79,14 @@ def sync_ms(tmp):
 
 
 def new_server(tmp, name, tls=False):
+    """Of its own, unsealed; one account may log in as often as it likes."""
     home = tmp / name
     home.mkdir()
     key = home / "unseal.key"
     key.write_bytes(os.urandom(32))
     key.chmod(0o600)
-    server = vaultd.Server(home, tls=tls, config={"auto_unseal": {"key_file": str(key)}})
+    server = vaultd.Server(home, tls=tls, config={"auto_unseal": {"key_file": str(key)},
+                                                  "rate_limit": {"login": 0}})
     try:
         server.start()
         server.init(unseal=False)
@@ -114,9 +123,9 @@ def noise(*runs):
     return ", but noisy" if max(r.others for r in runs) > load.QUIET else ""
 
 
-def add_run(table, what, run, yard, goal):
+def add_run(table, what, run, yard, goal, cpu=""):
     of = run.rate / yard.rate
-    text = (f"{run.rate:,.0f}/s = {of * 100:.0f} % of {yard.rate:,.0f}/s; "
+    text = (f"{run.rate:,.0f}/s = {of * 100:.0f} % of {yard.rate:,.0f}/s; {cpu}"
             f"p50 {run.p50_ms:.2f} p99 {run.p99_ms:.2f} ms")
     if noise(run, yard):
         text += f" (others: {max(run.others, yard.others):.1f} cores)"
@@ -130,11 +139,12 @@ def add_run(table, what, run, yard, goal):
 
 
 def bench_reads(table, server, yardstick):
-    pair = load.Pair((server.url, names_of(server)), yardstick,
-                     ("read", server.root, READ_PATHS))
-    for connections in CONNECTIONS:
+    script = ("read", server.root, READ_PATHS)
+    together = load.Together((server.url, names_of(server)), yardstick, {"read": script}, script)
+    for connections in api.CONNECTIONS:
         before = audited(server)
-        run, yard = pair.measure(connections, 2)
+        runs, yard = together.measure(connections, 2)
+        run = runs["read"]
         assert audited(server) - before >= run.requests, "reads without an audit record"
         add_run(table, f"audited reads, {connections} connections", run, yard, 0.30)
         core, net = run.cpu_us["core"], run.cpu_us["net"]
@@ -148,17 +158,36 @@ def bench_reads(table, server, yardstick):
         table.add("  CPU per request of the yardstick", f"{yard.cpu_us['yardstick']:.1f} us")
 
 
-def bench_other_loads(table, tmp, server, yardstick):
-    pair = load.Pair((server.url, names_of(server)), yardstick,
-                     ("write", server.root, READ_PATHS))
-    add_run(table, "writes (a new version), 64 connections", *pair.measure(64, 2, 3, 3), None)
-    tls = new_server(tmp, "tls", tls=True)
+def bench_api(table, tmp, yardstick, tls):
+    server = new_server(tmp, "api-tls" if tls else "api", tls)
     try:
-        put_paths(tls)
-        pair = load.Pair((tls.url, names_of(tls)), yardstick, ("read", tls.root, READ_PATHS))
-        add_run(table, "audited reads over TLS, 64 connections", *pair.measure(64, 2, 3, 3), None)
+        put_paths(server)
+        loads = api.prepare(server, READ_PATHS)
+        ruler = ("read", server.root, READ_PATHS)
+        for connections, runs, yard in api.measure(server, names_of(server), yardstick, loads,
+                                                   ruler, audited):
+            for name, run in runs.items():
+                what = f"{name}, {'TLS, ' if tls else ''}{connections} connections"
+                cpu = f"core {run.cpu_us['core']:.0f} + net {run.cpu_us['net']:.0f} us; "
+                add_run(table, what, run, yard, None, cpu)
     finally:
-        tls.stop()
+        server.stop()
+
+
+def bench_expiry(table, tmp):
+    server = new_server(tmp, "expiry")
+    try:
+        put_paths(server)
+        result = expiry.measure(server, audited)
+    finally:
+        server.stop()
+    table.add(f"tokens created, {expiry.TOKENS:,}, 64 connections", f"{result.created:,.0f}/s")
+    table.add(f"reads at {expiry.RATE}/s before they expire", percentiles(result.before, 2)[0])
+    of = expiry.ratio(result)
+    table.judge(f"the same while they expire in {expiry.SPAN_S} s",
+                f"{percentiles(result.during, 2)[0]}, max {result.during[-1]:.1f} ms; "
+                f"p99 {of:.1f}x", "p99 <= 3x", of <= 3)
+    table.add("last token gone after its time", f"{result.late_s:.1f} s")
 
 
 def add_memory(table, server, agent):
@@ -209,35 +238,52 @@ def bench_restart(table, tmp):
         server.stop()
 
 
-def bench(table, tmp):
+SECTIONS = ("agent", "reads", "api", "expiry", "restart")
+
+
+def bench_main(table, tmp, sections):
+    """What is measured on one server with 1,000 secrets and an agent."""
     cleanup = []
-    table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp), 2)[0])
     try:
         server = new_server(tmp, "main")
         cleanup.append(server.stop)
-        size = put_paths(server)
-        agent = rotation.start_agent(server, tmp)
-        cleanup.append(agent.clean)
-        bench_agent(table, server, agent)
-        yardstick = load.Yardstick(tmp, vaultd.free_port(), size)
+        yardstick = load.Yardstick(tmp, vaultd.free_port(), put_paths(server))
         cleanup.append(yardstick.stop)
-        time.sleep(0.2)
-        bench_reads(table, server, yardstick)
-        bench_other_loads(table, tmp, server, yardstick)
+        if "agent" in sections:
+            agent = rotation.start_agent(server, tmp)
+            cleanup.append(agent.clean)
+            bench_agent(table, server, agent)
+        if "reads" in sections:
+            bench_reads(table, server, yardstick)
+        if "api" in sections:
+            bench_api(table, tmp, yardstick, tls=False)
+            bench_api(table, tmp, yardstick, tls=True)
     finally:
         for stop in reversed(cleanup):
             stop()
-    bench_restart(table, tmp)
+
+
+def bench(table, tmp, sections):
+    table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp), 2)[0])
+    if {"agent", "reads", "api"} & sections:
+        bench_main(table, tmp, sections)
+    if "expiry" in sections:
+        bench_expiry(table, tmp)
+    if "restart" in sections:
+        bench_restart(table, tmp)
 
 
 def main():
+    sections = set(sys.argv[1:] or SECTIONS)
+    if sections - set(SECTIONS):
+        sys.exit(__doc__)
     start = time.monotonic()
     base = pathlib.Path(os.environ.get("BENCH_DIR", "/var/tmp"))
     tmp = pathlib.Path(tempfile.mkdtemp(prefix="vault-bench-", dir=base))
     table = Table()
     loads = os.getloadavg()
     try:
-        bench(table, tmp)
+        bench(table, tmp, sections)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
         table.show()
