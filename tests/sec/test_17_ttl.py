@@ -80,3 +80,40 @@ def test_child_ends_with_its_parent(c):
     child = r.json["auth"]["client_token"]
     vaultd.wait_for("the child's end", lambda: self_of(c, child).status == 403, 10)
     assert self_of(c, parent).status == 403
+
+
+def test_periodic_ends_at_its_explicit_maximum(server, c):
+    a = token(c, "default", period=1, explicit_max_ttl=3)
+    mine, end = server.client(a["client_token"]), time.monotonic() + 3.5
+
+    def renewed_to_death():
+        late = time.monotonic() > end
+        r = mine.post("auth/token/renew-self", {"increment": 3600})
+        assert r.status == 403 or not late, "it outlived its end"
+        assert r.status == 403 or r.json["auth"]["lease_duration"] <= 1
+        return r.status == 403
+    vaultd.wait_for("the token's end", renewed_to_death, 10)
+    mine.close()
+
+
+@pytest.mark.parametrize("increment", [2 ** 40, "800000h", MAX_TTL * 2])
+def test_a_period_is_no_way_past_the_system(c, increment):
+    a = token(c, "default", period=increment)
+    assert 0 < a["lease_duration"] <= MAX_TTL
+    r = c.post("auth/token/renew-self", {"increment": increment}, token=a["client_token"])
+    assert r.json["auth"]["lease_duration"] <= MAX_TTL
+
+
+@pytest.mark.parametrize("params", [{"token_max_ttl": 120}, {"token_explicit_max_ttl": 120},
+                                    {"token_period": "20h", "token_explicit_max_ttl": 120}])
+def test_logins_stay_under_what_their_role_says(c, params):
+    c.post("sys/auth/approle17", {"type": "approle"})
+    assert c.post("auth/approle17/role/r", {"role_id": "r"}).status == 204
+    c.delete("auth/approle17/role/r")
+    assert c.post("auth/approle17/role/r", {"role_id": "r", **params}).status == 204
+    s = c.post("auth/approle17/role/r/secret-id", {}).data["secret_id"]
+    a = c.post("auth/approle17/login", {"role_id": "r", "secret_id": s}, token=None).json["auth"]
+    assert 0 < a["lease_duration"] <= 120
+    r = c.post("auth/token/renew-self", {"increment": "10h"}, token=a["client_token"])
+    assert r.status == 200 and r.json["auth"]["lease_duration"] <= 120
+    assert self_of(c, a["client_token"]).data["ttl"] <= 120

@@ -143,3 +143,29 @@ def test_25_failures_leave_nothing(own_server):
     s.start()
     s.unseal()
     assert key.login(s.client(), pin).status == 200, "the host was not harmed"
+
+
+def test_25_failed_approle_logins_leave_nothing(own_server):
+    s = own_server
+    c = s.client()
+    assert c.post("sys/auth/approle", {"type": "approle"}).status == 204
+    assert c.post("auth/approle/role/r", {"role_id": "r", "token_type": "service"}).status == 204
+    good = c.post("auth/approle/role/r/secret-id", {"num_uses": 2, "cidr_list": "192.0.2.0/24"}).data["secret_id"]
+    assert c.post("auth/approle/role/admin", {"role_id": "admin", "token_policies": "root"}).status == 204
+    rooted = c.post("auth/approle/role/admin/secret-id", {"num_uses": 1}).data["secret_id"]
+    before = rows(s)
+    s.start()
+    s.unseal()
+    c = s.client()
+    for body in ({}, {"role_id": "r"}, {"role_id": "r", "secret_id": "x"}, {"role_id": "none", "secret_id": good},
+                 {"role_id": "r", "secret_id": good}, {"role_id": "r", "secret_id": rooted},
+                 {"role_id": "admin", "secret_id": rooted}, {"role_id": "r", "secret_id": good * 500},
+                 {"role_id": ["r"], "secret_id": good}):
+        for _ in range(5):
+            r = c.post("auth/approle/login", body, token=None)
+            assert r.status in (400, 403), (body, r)
+    assert rows(s) == before
+    s.start()
+    s.unseal()
+    look = s.client().post("auth/approle/role/r/secret-id/lookup", {"secret_id": good})
+    assert look.data["secret_id_num_uses"] == 2, "a refusal is no use"
