@@ -197,7 +197,7 @@ static bool usable(const struct req *r, const struct store_object *o)
 
 int token_authenticate(struct req *r)
 {
-	struct store_object o;
+	struct store_object o = { 0 };
 	int rc = r->token != NULL ? load_text(r->core, r->a, r->token, &o, &r->e)
 	                          : ERR_NOENT;
 

@@ -187,7 +187,7 @@ int token_batch_open(struct core *c, struct arena *a, const char *text, size_t n
 {
 	unsigned char sealed[LIMIT_TOKEN_TEXT];
 	const struct value *parent;
-	struct value *array;
+	struct value *array = NULL;
 	long len = token_unpack(text, n, 'b', sealed, sizeof(sealed));
 	int64_t version = 0;
 	int rc;
@@ -196,7 +196,8 @@ int token_batch_open(struct core *c, struct arena *a, const char *text, size_t n
 		return no_token(e);
 	if ((rc = open_envelope(c, a, sealed, (size_t)len, &array, e)) != ERR_OK)
 		return rc;
-	if (array->type != V_ARRAY || array->len != F_MEMBERS + ARRAY_LEN(members) ||
+	if (array == NULL || array->type != V_ARRAY ||
+	    array->len != F_MEMBERS + ARRAY_LEN(members) ||
 	    value_to_int(value_at(array, F_VERSION), &version) != 0 || version != VERSION)
 		return no_token(e);
 	memset(o, 0, sizeof(*o));

@@ -147,6 +147,8 @@ int token_grant_policies(struct req *r, const struct token_grant *g, struct valu
 	                                                : by_parent(r, g, asked, &list);
 	if (rc != ERR_OK)
 		return rc;
+	if (list == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
 	if (token_policies_has(list, "root")) {
 		list = value_array(r->a);
 		value_add(list, value_str(r->a, "root"));

@@ -181,7 +181,7 @@ static int plan_read(struct arena *a, const struct value *b, struct plan *p,
 {
 	const struct value *grave = value_get(b, "grave"), *after = value_get(b, "after");
 
-	memset(p, 0, sizeof(*p));
+	*p = (struct plan){ .prefix = "", .accessor = "", .path = "" };
 	if (grave == NULL || grave->type != V_BYTES || grave->len != sizeof(p->grave))
 		return err_set(e, ERR_INTEGRITY, "a revocation is malformed");
 	memcpy(p->grave, grave->text, sizeof(p->grave));
@@ -249,6 +249,8 @@ int token_revoke_slice(struct core *c, struct arena *a, struct store_object *job
 	struct sweep s = { .c = c, .left = SLICE };
 	int rc = plan_read(a, job->body, &p, e);
 
+	if (rc != ERR_OK)
+		return rc;
 	s.grave = p.grave;
 	s.orphan = p.orphan;
 	while (rc == ERR_OK && p.prefix[0] != '\0' && s.left > 0)
