@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SERVER_NET_DER_H
-#define SERVER_NET_DER_H
+#ifndef DER_H
+#define DER_H
 /*
  * der - a reader for the few DER structures that are looked into by hand: subject
- * alternative names and extensions that hold one string.
+ * alternative names and extensions that hold one string (net), and whether a certificate
+ * that an operator trusts is a CA's (core).
  *
  * Definite lengths of at most four bytes and tags of one byte; everything else is an
  * error.  One pass, no allocation: what a certificate costs is linear in its size, which
