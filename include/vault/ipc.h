@@ -66,8 +66,8 @@ enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
 #define IPC_F_LOOPBACK 1u /* the peer's address is loopback, or the Unix socket */
 
 /*
- * TLS client certificates.  core parses no X.509: it says which certificates it trusts,
- * net verifies and takes apart, core compares.
+ * TLS client certificates.  core parses none: it says which certificates it trusts, net
+ * verifies and takes apart, core compares.
  *
  * IPC_TRUST (core -> net, after each change and to each net that says hello) is
  *

@@ -38,6 +38,10 @@
 #define LIMIT_POLICY_TEXT                   (64u * 1024)
 #define LIMIT_POLICIES_PER_TOKEN            64u
 #define LIMIT_BOUND_CIDRS                   64u
+#define LIMIT_CERT_PEM                      (64u * 1024) /* of one certificate role */
+#define LIMIT_CERT_PER_ROLE                 32u
+#define LIMIT_CERT_PATTERNS                 256u  /* in one list of a certificate role */
+#define LIMIT_CERT_PATTERN                  256u  /* bytes */
 #define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
 #define LIMIT_VERSIONS_DEFAULT              10u
 #define LIMIT_CONFIG_FILE                   (256u * 1024)

@@ -66,8 +66,9 @@ class Reply:
 class Client:
     """One keep-alive connection; the wire exactly as asked."""
 
-    def __init__(self, address, port, tls, token=None):
+    def __init__(self, address, port, tls, token=None, cert=None):
         self.address, self.port, self.tls, self.token = address, port, tls, token
+        self.cert = cert  # file names of a client certificate and its key
         self.conn = None
 
     def _connect(self):
@@ -75,6 +76,8 @@ class Client:
             ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             ctx.check_hostname = False
             ctx.verify_mode = ssl.CERT_NONE
+            if self.cert:
+                ctx.load_cert_chain(*self.cert)
             return http.client.HTTPSConnection(self.address, self.port, timeout=90, context=ctx)
         return http.client.HTTPConnection(self.address, self.port, timeout=90)
 
@@ -252,8 +255,8 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def client(self, token=""):
-        return Client("127.0.0.1", self.port, self.tls, self.root if token == "" else token)
+    def client(self, token="", cert=None):
+        return Client("127.0.0.1", self.port, self.tls, self.root if token == "" else token, cert)
 
     def hosts_client(self, token=None):
         return Client("127.0.0.1", self.hosts_port, self.tls, token)

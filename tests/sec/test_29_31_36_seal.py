@@ -125,8 +125,9 @@ def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
     assert "wrong key" not in r.errors[0].lower()
 
 
-ROUTES = re.compile(r'\{\s*"(kv|system|token|host|userpass)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
-MOUNTS = {"kv": "secret", "system": "sys", "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass"}
+ROUTES = re.compile(r'\{\s*"(kv|system|token|host|userpass|cert)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
+MOUNTS = {"kv": "secret", "system": "sys", "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass",
+          "cert": "auth/cert"}
 
 
 def table(root):

@@ -363,21 +363,9 @@ static int h_login(struct req *r)
 	                             : finish_login(r, name);
 }
 
-/* The same policies as when the token was made, or none. */
-static bool same_list(const struct value *x, const struct value *y)
-{
-	const struct value *a = value_at(x, 0), *b = value_at(y, 0);
-
-	for (; a != NULL && b != NULL; a = a->next, b = b->next)
-		if (a->len != b->len || memcmp(a->text, b->text, a->len) != 0)
-			return false;
-	return a == NULL && b == NULL;
-}
-
 int userpass_renew(struct req *r, const struct login_memory *m, struct token_params *p)
 {
 	struct store_object o = { 0 };
-	struct value *now;
 	int rc = user_open(r, m->mount, m->role, &o);
 
 	if (rc == ERR_NOENT)
@@ -385,11 +373,7 @@ int userpass_renew(struct req *r, const struct login_memory *m, struct token_par
 	if (rc != ERR_OK)
 		return rc;
 	token_params_load(r->a, o.body, p);
-	if ((now = login_policies(r->a, p)) == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (!same_list(now, m->policies))
-		return req_fail(r, ERR_INVALID, "policies have changed, not renewing");
-	return ERR_OK;
+	return login_same_policies(r, m, p);
 }
 
 /* clang-format off */

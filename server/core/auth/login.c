@@ -6,6 +6,7 @@
 #include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
+#include "cert_role.h"
 #include "cidr.h"
 #include "mounts.h"
 #include "token_impl.h"
@@ -19,6 +20,7 @@ static const struct {
 } login_methods[] = {
 	{"approle",   approle_renew },
 	{ "userpass", userpass_renew},
+	{ "cert",     cert_renew    },
 };
 
 struct value *login_policies(struct arena *a, const struct token_params *p)
@@ -159,6 +161,28 @@ int login_reply(struct req *r, const struct login *l)
 		return rc;
 	req_note_str(r, "accessor", made->accessor);
 	value_set(reply_envelope(r), "auth", token_auth_block(r->a, r->core, made));
+	return ERR_OK;
+}
+
+static bool same_list(const struct value *x, const struct value *y)
+{
+	const struct value *a = value_at(x, 0), *b = value_at(y, 0);
+
+	for (; a != NULL && b != NULL; a = a->next, b = b->next)
+		if (a->len != b->len || memcmp(a->text, b->text, a->len) != 0)
+			return false;
+	return a == NULL && b == NULL;
+}
+
+int login_same_policies(struct req *r, const struct login_memory *m,
+                        const struct token_params *p)
+{
+	const struct value *now = login_policies(r->a, p);
+
+	if (now == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (!same_list(now, m->policies))
+		return req_fail(r, ERR_INVALID, "policies have changed, not renewing");
 	return ERR_OK;
 }
 

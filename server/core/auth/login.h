@@ -40,6 +40,10 @@ struct login_memory {
 	const struct value *data;     /* as it was given in struct login, or NULL */
 	const struct value *policies; /* that the token has */
 };
+/** login_same_policies(r, m, p): for a login_renew_fn: ERR_INVALID "policies have
+ * changed, not renewing" unless a login would give the policies that the token has. */
+int login_same_policies(struct req *r, const struct login_memory *m,
+                        const struct token_params *p) MUST_CHECK;
 /** login_renewal(r, token, self, t): may this token (a stored body) be renewed?  Asks the
  * method that made it and sets what its role says now in ${t}; ERR_OK at once for a token
  * that no login made.  ${self}: the token is the caller's own.  ERR_INVALID if the role

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "backup.h"
 #include "batch.h"
+#include "cert_trust.h"
 #include "db.h"
 #include "jobs.h"
 #include "kek.h"
@@ -84,6 +85,7 @@ static void drop_keys(void *arg)
 		return;
 	audit_sealed(c);
 	policies_free(c);
+	cert_trust_free(c);
 	mounts_free(c);
 	kek_free(c);
 	store_state_free(c);
@@ -101,6 +103,7 @@ int core_unsealed(struct core *c, struct err *e)
 	core_undo(c, drop_keys, c);
 	if ((rc = store_state_load(c, e)) != ERR_OK || (rc = kek_load(c, e)) != ERR_OK ||
 	    (rc = mounts_load(c, e)) != ERR_OK || (rc = policies_load(c, e)) != ERR_OK ||
+	    (rc = cert_trust_load(c, e)) != ERR_OK ||
 	    (rc = audit_unsealed(c, e)) != ERR_OK ||
 	    (rc = backup_restored(c, e)) != ERR_OK)
 		return rc;

@@ -18,6 +18,7 @@
 
 struct arena;
 struct audit;
+struct cert_trust;
 struct db;
 
 struct keyring;
@@ -76,6 +77,7 @@ struct core {
 	struct audit *audit;       /* always: journal while sealed, tree when unsealed */
 	struct policies *policies; /* NULL while sealed */
 	struct mounts *mounts;     /* NULL while sealed */
+	struct cert_trust *trust;  /* who vouches for TLS clients; NULL while sealed */
 	struct readers *readers;   /* NULL until someone reads; freed with the mounts */
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
@@ -149,8 +151,8 @@ void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16])
 void core_push_state(struct core *c);
 
 /** core_push_trust(c, set): tell net which certificates vouch for TLS clients: the
- * payload of an IPC_TRUST (vault/ipc.h), copied.  For after-commit hooks; net forgets
- * nothing when core is sealed, but then nobody can log in either. */
+ * payload of an IPC_TRUST (vault/ipc.h), copied.  For after-commit hooks: see
+ * auth/cert_trust.h. */
 void core_push_trust(struct core *c, const struct value *set);
 
 /** core_unsealed(c, e) / core_seal_now(c): called by api_sys when the root key is there

@@ -21,6 +21,7 @@ static const struct route_table *const tables[] = {
 	&routes_backup,
 	&routes_userpass,
 	&routes_approle,
+	&routes_cert,
 	&routes_lockout,
 	/* seal and server */
 	&routes_kek,

@@ -77,6 +77,7 @@ extern const struct route_table routes_rotation;   /* api_rotation.c: sys/rotati
 extern const struct route_table routes_audit;      /* api_audit.c: sys/audit-log */
 extern const struct route_table routes_approle;    /* api_approle.c */
 extern const struct route_table routes_userpass;   /* api_userpass.c */
+extern const struct route_table routes_cert;       /* api_cert.c */
 extern const struct route_table routes_lockout;    /* api_lockout.c: sys/locked-users */
 extern const struct route_table routes_kek;        /* api_kek.c: sys/rotate, key-status */
 extern const struct route_table routes_backup;     /* api_backup.c: sys/backup */

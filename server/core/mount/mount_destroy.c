@@ -13,6 +13,7 @@
 #include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
+#include "cert_role.h"
 #include "jobs.h"
 #include "kv_walk.h"
 #include "mount_impl.h"
@@ -84,11 +85,13 @@ static int destroy_roles(struct core *c, struct arena *a, struct mount_gone *g,
 static int destroy_login(struct core *c, struct arena *a, struct mount_gone *g,
                          bool *done, struct err *e)
 {
-	static const enum store_kind kinds[] = { KIND_USER, KIND_CERT, KIND_LOCKOUT };
+	static const enum store_kind kinds[] = { KIND_USER, KIND_LOCKOUT };
 	int rc = destroy_roles(c, a, g, e);
 
 	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(kinds); i++)
 		rc = delete_rows(c, a, kinds[i], g->id, MOUNT_ID, &g->rows, e);
+	if (rc == ERR_OK && g->rows > 0)
+		rc = cert_destroy(c, a, g->id, &g->rows, e);
 	*done = rc == ERR_OK && g->rows > 0;
 	return rc;
 }

@@ -36,6 +36,9 @@ static struct {
 	struct core_rate token_rate, login_rate; /* set before rig_start() */
 	bool pw_thread; /* set before rig_start(): passwords as in production */
 	const struct value *said;
+	struct value *client;  /* of the next requests: what net says of a certificate */
+	struct value *trusted; /* of the last IPC_TRUST */
+	int pushes;            /* how many there were */
 } rig;
 
 static int64_t rig_wall(void *ctx)
@@ -101,6 +104,13 @@ static void rig_state(void *ctx, const struct value *state)
 {
 	(void)ctx;
 	(void)state;
+}
+
+static void rig_trust(void *ctx, const struct value *set)
+{
+	(void)ctx;
+	rig.trusted = value_copy(rig.a, value_get(set, "cas"));
+	rig.pushes++;
 }
 
 static struct value *rig_from_json(const json_t *j)
@@ -229,7 +239,8 @@ static void rig_submit(int method, const char *path, const char *token,
 	value_add(rq, value_int(rig.a, 0));
 	value_add(rq, value_int(rig.a, IPC_ON_API));
 	value_add(rq, value_int(rig.a, IPC_F_LOOPBACK));
-	value_add(rq, value_null(rig.a));
+	value_add(rq,
+	          rig.client != NULL ? value_copy(rig.a, rig.client) : value_null(rig.a));
 	p = value_pack(rig.a, rq, &n);
 	cr_assert_eq(core_submit(rig.core, 1, ++rig.next_id, p, n), ERR_OK);
 }
@@ -268,6 +279,7 @@ static void rig_open(void)
 		.login_rate = rig.login_rate,
 		.reply = rig_reply,
 		.state = rig_state,
+		.trust = rig_trust,
 	};
 
 	cr_assert_eq(core_open(&o, &rig.core, &e), ERR_OK, "%s", e.msg);

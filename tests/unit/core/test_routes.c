@@ -11,7 +11,7 @@ static const char *const anonymous[] = {
 	"system GET init",           "system POST init",
 	"system POST unseal",        "host POST join",
 	"host POST challenge",       "host POST login",
-	"userpass POST login/:name",
+	"userpass POST login/:name", "cert POST login",
 };
 
 static const struct {
