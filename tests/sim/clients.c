@@ -160,6 +160,9 @@ static void send_token(struct world *w, int actor, const char *token)
 		c->op.uses = 1 + rnd(w, 3);
 	else if (rnd(w, 2) == 0)
 		c->op.ttl_ms = 1000 * (1 + (int64_t)rnd(w, 60));
+	c->op.batch = c->op.reader && c->op.ttl_ms > 0;
+	if (c->op.batch)
+		value_set_str(c->a, body, "type", "batch");
 	value_add(policies, value_str(c->a, c->op.reader ? "reader" : "root"));
 	value_set(body, "policies", policies);
 	if (c->op.uses > 0)

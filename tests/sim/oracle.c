@@ -83,14 +83,17 @@ static bool check_token(struct world *w, struct model *m, struct arena *a, int i
 	const struct m_token *t = &m->token[i];
 	bool clear = t->expires_wall == 0 ||
 	             (w->wall < t->expires_wall && w->boot < t->expires_boot);
+	bool batch = t->accessor[0] == '\0';
 	struct value *body = value_object(a), *reply = NULL;
 	int status;
 
-	if (t->accessor[0] == '\0' || !t->used)
+	if (t->text[0] == '\0' || !t->used)
 		return true;
-	value_set_str(a, body, "accessor", t->accessor);
-	status = world_ask(w, a, HTTP_POST, "auth/token/lookup-accessor", w->root, body,
-	                   &reply);
+	value_set_str(a, body, batch ? "token" : "accessor",
+	              batch ? t->text : t->accessor);
+	status = world_ask(w, a, HTTP_POST,
+	                   batch ? "auth/token/lookup" : "auth/token/lookup-accessor",
+	                   w->root, body, &reply);
 	if (!t->alive)
 		return status != 200 ? true
 		                     : differs(why, cap, "token", "lives again:", i);

@@ -42,8 +42,8 @@ struct m_path {
 	struct m_version v[VERSIONS];
 };
 struct m_token {
-	bool used, alive, reader; /* reader: policy "reader" only, else root */
-	char text[64], accessor[48];
+	bool used, alive, reader;           /* reader: policy "reader" only, else root */
+	char text[1025], accessor[48];      /* a batch token has no accessor */
 	int64_t uses;                       /* left; 0: any number */
 	int64_t expires_wall, expires_boot; /* 0: never */
 	bool maybe; /* one of the clocks has said once that it is over: it may be gone */
@@ -80,7 +80,7 @@ struct op {
 	int slot; /* token that is created or revoked */
 	int64_t uses, ttl_ms;
 	int policy; /* of a reader token or of DO_POLICY */
-	bool reader;
+	bool reader, batch;
 };
 
 /* What the model says the reply must be. */
