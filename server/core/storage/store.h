@@ -41,11 +41,11 @@ enum store_kind {
 	KIND_CONSISTENCY, /* state MAC and counters; one row */
 	KIND_ENTRY, /* unversioned value (KV v1, cubbyhole); id: blind tag of mount or
 	               owner and path; parent: blind tag of the folder */
-	KIND_TOKEN_ROLE, /* id: blind tag of the name; parent: mount id */
+	KIND_TOKEN_ROLE, /* id: blind tag of the name */
 	KIND_APPROLE, /* id: blind tag of mount id and name; parent: mount id; tag: blind
 	                 tag of the role id */
-	KIND_SECRET_ID, /* id: keyed hash; parent: id of the role; tag: blind tag of the
-	                   accessor; due: expiry */
+	KIND_SECRET_ID, /* id: keyed hash; parent: family of the role; tag: blind tag of
+	                   the accessor; due: expiry */
 	KIND_USER,      /* id: blind tag of mount id and name; parent: mount id */
 	KIND_CERT,      /* id: blind tag of mount id and name; parent: mount id */
 	KIND_LOCKOUT, /* failed logins; id: blind tag of mount id and login name; parent:
