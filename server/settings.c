@@ -47,6 +47,7 @@ struct conf {
 	const char *user;
 	const char *group;
 	bool init_anywhere;
+	bool unauthenticated_rekey;
 	int64_t net_processes;
 };
 
@@ -192,6 +193,8 @@ static const struct config_key keys[] = {
 	{ "user", CONFIG_STRING, offsetof(struct conf, user), .flags = 0 },
 	{ "group", CONFIG_STRING, offsetof(struct conf, group), .flags = 0 },
 	{ "init_anywhere", CONFIG_BOOL, offsetof(struct conf, init_anywhere), .flags = 0 },
+	{ "unauthenticated_rekey", CONFIG_BOOL, offsetof(struct conf, unauthenticated_rekey),
+	  .flags = 0 },
 	{ "net_processes", CONFIG_INT, offsetof(struct conf, net_processes), .min = 1,
 	  .max = SETTINGS_NET_MAX },
 };
@@ -315,6 +318,7 @@ static int take(const struct conf *c, struct settings *s, struct err *e)
 	s->body_max = (size_t)c->body_max;
 	take_rates(&c->rate, s);
 	s->init_anywhere = c->init_anywhere;
+	s->unauthenticated_rekey = c->unauthenticated_rekey;
 	s->net_processes = (unsigned)c->net_processes;
 	return ERR_OK;
 }

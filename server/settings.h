@@ -55,6 +55,7 @@ struct settings {
 	char user[33];
 	char group[33];
 	bool init_anywhere;
+	bool unauthenticated_rekey;
 	unsigned net_processes; /* that serve the API */
 	bool require_sandbox;
 	bool allow_unlocked;

@@ -84,6 +84,7 @@ static int core_config(struct supervisor *s, struct arena *a, struct value *c,
 	value_set_str(a, c, "data_dir", s->dir.path);
 	value_set_bool(a, c, "allow_unlocked", s->set->allow_unlocked);
 	value_set_bool(a, c, "init_anywhere", s->set->init_anywhere);
+	value_set_bool(a, c, "unauthenticated_rekey", s->set->unauthenticated_rekey);
 	set_rate(s, a, c, "rate_token", RATE_TOKEN);
 	set_rate(s, a, c, "rate_login", RATE_LOGIN);
 	if (s->set->dev && !s->core_started) {

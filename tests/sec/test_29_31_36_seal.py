@@ -34,7 +34,9 @@ OPERATIONS = [("POST", "sys/seal"), ("PUT", "sys/seal"), ("POST", "sys/rekey/ini
               ("DELETE", "sys/rekey/init"), ("GET", "sys/rekey/init"), ("POST", "sys/generate-root/attempt"),
               ("DELETE", "sys/generate-root/attempt"), ("POST", "sys/generate-root/update"), ("POST", "sys/rotate"),
               ("POST", "sys/step-down"), ("DELETE", "sys/init"), ("DELETE", "sys/unseal"), ("POST", "sys/backup"),
-              ("GET", "sys/backup/data"), ("POST", "sys/rekey-recovery-key/init")]
+              ("GET", "sys/backup/data"), ("POST", "sys/rekey-recovery-key/init"),
+              ("PUT", "sys/rekey/verify"), ("DELETE", "sys/rekey/verify"), ("DELETE", "sys/rekey/backup"),
+              ("POST", "sys/rotate/keyring"), ("POST", "sys/rotate/config")]
 
 
 @pytest.mark.parametrize("method, path", OPERATIONS)
@@ -57,6 +59,47 @@ def test_29_init_and_unseal_change_nothing(server, c):
     log = [(r["path"], r["outcome"]) for r in records(c, since)]
     assert log.count(("sys/init", "error")) == 1 and log.count(("sys/unseal", "error")) == 1
     assert c.get("secret/data/none").status == 404
+
+
+SLOTS = [("sys/rekey/init", {"secret_shares": 1, "secret_threshold": 1}), ("sys/generate-root/attempt", {})]
+
+
+@pytest.mark.parametrize("path, body", SLOTS)
+def test_30_a_slot_is_not_occupied_by_who_may_not(server, c, path, body):
+    """Ten thousand starts of strangers and of a weak token; then an operator gets the slot at once."""
+    c.post("sys/policies/acl/p30", {"policy": 'path "sys/*" { capabilities = ["update", "read", "delete"] }'})
+    weak = c.post("auth/token/create", {"policies": ["p30"]}).json["auth"]["client_token"]
+    stranger = server.client(token=None)
+    for i in range(5000):
+        assert stranger.post(path, body, token=None).status == 403
+        assert stranger.post(path, body, token=weak).status == 403
+    assert c.get(path).json["started"] is False
+    r = c.post(path, body)
+    assert r.status == 200 and r.json["started"] is True
+    for token in (None, weak):
+        assert stranger.delete(path, token=token).status == 403
+        assert stranger.delete(f"{path}?nonce={r.json['nonce']}", token=token).status == 403
+    assert c.get(path).json["nonce"] == r.json["nonce"]
+    assert c.delete(path).status == 204
+
+
+def test_31_shares_of_before_a_rekey(server, c):
+    """Another epoch of the same vault."""
+    old = server.shares[0]
+    nonce = c.post("sys/rekey/init", {"secret_shares": 2, "secret_threshold": 2}).json["nonce"]
+    made = c.post("sys/rekey/update", {"key": old, "nonce": nonce}).json
+    assert made["complete"] is True
+    nonce = c.post("sys/rekey/init", {"secret_shares": 1, "secret_threshold": 1}).json["nonce"]
+    for share in (old, made["keys"][0][:64], made["keys"][0][:-2] + "03"):
+        r = c.post("sys/rekey/update", {"key": share, "nonce": nonce})
+        assert r.status == 400 and ("not counted" in r.errors[0] or "33 bytes" in r.errors[0]), r
+        assert c.get("sys/rekey/init").json["progress"] == 0
+    for share in made["keys"]:
+        r = c.post("sys/rekey/update", {"key": share, "nonce": nonce})
+    server.shares = r.json["keys_base64"]
+    assert c.post("sys/seal").status == 204
+    assert c.post("sys/unseal", {"key": old}, token=None).status == 400
+    server.unseal()
 
 
 def flip(share, at, bit=1):

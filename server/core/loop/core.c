@@ -21,6 +21,7 @@
 #include "mounts.h"
 #include "policy.h"
 #include "pwhash.h"
+#include "rekey.h"
 #include "seal.h"
 #include "store.h"
 #include "wait.h"
@@ -84,6 +85,7 @@ static void drop_keys(void *arg)
 	if (c->keys == NULL)
 		return;
 	audit_sealed(c);
+	ceremonies_end(c);
 	policies_free(c);
 	cert_trust_free(c);
 	mounts_free(c);

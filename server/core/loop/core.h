@@ -47,6 +47,7 @@ struct core_options {
 	const char *db_vfs;   /* name of a registered SQLite VFS, NULL for the default */
 	const struct clock *clock;
 	bool init_anywhere;          /* sys/init from addresses that are not loopback */
+	bool unauthenticated_rekey;  /* R_SHARES rows need no token */
 	struct core_rate token_rate; /* requests with one token */
 	struct core_rate login_rate; /* logins to one account */
 	const unsigned char *auto_unseal_key; /* 32 bytes in key memory, or NULL */

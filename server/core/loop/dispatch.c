@@ -130,6 +130,12 @@ static int check_place(struct req *r)
 	return ERR_OK;
 }
 
+static bool is_anon(const struct req *r)
+{
+	return (r->route->flags & R_ANON) ||
+	       ((r->route->flags & R_SHARES) && r->core->opt.unauthenticated_rekey);
+}
+
 int dispatch_admit(struct req *r)
 {
 	struct core *c = r->core;
@@ -158,7 +164,7 @@ int dispatch_admit(struct req *r)
 		return req_fail(r, ERR_INVALID, "response wrapping is not supported");
 	if (r->settled)
 		return ERR_OK;
-	if (r->route->flags & R_ANON)
+	if (is_anon(r))
 		return limit_login(r);
 	if ((rc = token_authenticate(r)) != ERR_OK || (rc = limit_token(r)) != ERR_OK)
 		return rc;
@@ -229,7 +235,7 @@ int dispatch_act(struct req *r)
 		if (!exists)
 			r->op = OP_CREATE;
 	}
-	if (!r->settled && !(row->flags & (R_ANON | R_SELF | R_HOST_SELF)) &&
+	if (!r->settled && !is_anon(r) && !(row->flags & (R_SELF | R_HOST_SELF)) &&
 	    (rc = policies_allow(r)) != ERR_OK)
 		return rc;
 	rc = row->handler(r);

@@ -209,6 +209,8 @@ static int start_core(struct role *ro, struct err *e)
 	o.token_rate = rate_of(ro, "rate_token");
 	o.login_rate = rate_of(ro, "rate_login");
 	o.init_anywhere = value_bool_or(ro->config, "init_anywhere", false);
+	o.unauthenticated_rekey = value_bool_or(ro->config, "unauthenticated_rekey",
+	                                        false);
 	return core_open(&o, &ro->core, e);
 }
 

@@ -25,6 +25,8 @@ static const struct route_table *const tables[] = {
 	&routes_lockout,
 	/* seal and server */
 	&routes_kek,
+	&routes_rekey,
+	&routes_root,
 };
 
 void route_each(void (*fn)(void *ctx, const struct route *row), void *ctx)

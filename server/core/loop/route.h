@@ -36,6 +36,10 @@
 	        of the path or, without one, the first of the fields */
 #define R_AUTH (R_ANON | R_LOGIN)
 
+#define R_SHARES                                                                      \
+	65536u /* a quorum of shares is what counts: no token is needed either if the \
+	          configuration says so */
+
 struct field {
 	const char *name;
 	const char *type; /* "string", "int", "bool", "duration", "strings", "object",
@@ -80,6 +84,12 @@ extern const struct route_table routes_userpass;   /* api_userpass.c */
 extern const struct route_table routes_cert;       /* api_cert.c */
 extern const struct route_table routes_lockout;    /* api_lockout.c: sys/locked-users */
 extern const struct route_table routes_kek;        /* api_kek.c: sys/rotate, key-status */
+extern const struct route_table routes_rekey;      /* api_rekey.c: sys/rekey */
+extern const struct route_table routes_root;       /* api_root.c: sys/generate-root */
+extern const struct route_table routes_metrics;    /* api_metrics.c: sys/metrics */
+extern const struct route_table routes_openapi;    /* api_openapi.c */
+extern const struct route_table routes_devices;    /* api_audit_devices.c: sys/audit */
+extern const struct route_table routes_tools;      /* api_tools.c: sys/tools, ha-status */
 extern const struct route_table routes_backup;     /* api_backup.c: sys/backup */
 
 /** route_find(r, e): set r->mount, r->route and r->param from r->path and r->method.

@@ -283,6 +283,15 @@ static void blob_aad(struct aad *aad, const unsigned char vault_id[16], uint32_t
 	aad_int(aad, format);
 }
 
+int keyring_with_root(const struct keyring *k, const unsigned char root[32],
+                      struct keyring **out, struct err *e)
+{
+	if (copy_of(k, out, e) != ERR_OK)
+		return ERR_NOMEM;
+	blob_key(root, (*out)->seal);
+	return ERR_OK;
+}
+
 int keyring_seal(struct keyring *k, const unsigned char root[32],
                  const unsigned char vault_id[16], unsigned char **out, size_t *n,
                  struct err *e)

@@ -100,6 +100,9 @@ int keyring_with_term(const struct keyring *k, int64_t now_ms, struct keyring **
 int keyring_from_term(const struct keyring *k, uint32_t oldest, struct keyring **out,
                       struct err *e) MUST_CHECK;
 #define META_KEYRING "keyring" /* where the sealed blob is stored */
+/** keyring_with_root(k, root, out, e): a copy that belongs to another root key. */
+int keyring_with_root(const struct keyring *k, const unsigned char root[32],
+                      struct keyring **out, struct err *e) MUST_CHECK;
 /** keyring_seal(k, root, vault_id, out, n): the sealed blob for the database (malloc'ed,
  * caller frees).  ${k} belongs to that root key from now on. */
 int keyring_seal(struct keyring *k, const unsigned char root[32],

@@ -9,50 +9,12 @@
 #include "keymem.h"
 #include "keyring.h"
 #include "log.h"
+#include "rekey.h"
 #include "rng.h"
-#include "seal_config.h"
-#include "shamir.h"
+#include "seal_impl.h"
 #include "store.h"
 
-#define KEY           32u
 #define META_VAULT_ID "vault_id"
-
-_Static_assert(SLOT_LEN == KEY + ENVELOPE_OVERHEAD, "a slot holds one key");
-
-/* The shares of an attempt; in key memory while there is one. */
-struct attempt {
-	int count;
-	uint8_t x[LIMIT_SHARES];
-	uint8_t y[LIMIT_SHARES][SHAMIR_SECRET];
-};
-
-struct seal {
-	struct seal_config cfg;
-	bool stale; /* what was written has been rolled back: read again */
-	struct attempt *attempt;
-	char nonce[37];
-};
-
-/* Keys that are in hand while something is opened or made. */
-struct hand {
-	unsigned char unseal[KEY];
-	unsigned char root[KEY];
-	unsigned char wrap[KEY];
-};
-
-static struct hand *hand_new(struct err *e)
-{
-	struct hand *h = keymem_alloc(sizeof(*h));
-
-	if (h == NULL)
-		err_set(e, ERR_NOMEM, "key memory is exhausted");
-	return h;
-}
-
-static void hand_free(struct hand *h)
-{
-	keymem_free(h, sizeof(*h));
-}
 
 void seal_reset(struct core *c)
 {
@@ -68,6 +30,7 @@ void seal_reset(struct core *c)
 void seal_free(struct core *c)
 {
 	seal_reset(c);
+	ceremonies_end(c);
 	free(c->seal);
 	c->seal = NULL;
 }
@@ -183,79 +146,6 @@ void seal_status(const struct core *c, struct seal_status *out)
 	memcpy(out->nonce, s->nonce, sizeof(out->nonce));
 }
 
-/* ---- shares and slots ---- */
-
-static void share_check(const struct seal_config *cfg, uint8_t x, const uint8_t y[KEY],
-                        unsigned char out[32])
-{
-	unsigned char share[1 + KEY];
-
-	share[0] = x;
-	memcpy(share + 1, y, KEY);
-	(void)crypto_generichash(out, 32, share, sizeof(share), cfg->salt,
-	                         sizeof(cfg->salt));
-	sodium_memzero(share, sizeof(share));
-}
-
-static void commit_to(const struct seal_config *cfg, const unsigned char unseal[KEY],
-                      unsigned char out[32])
-{
-	static const char label[] = "vault/seal-commit/v1";
-	unsigned char text[sizeof(label) + sizeof(cfg->seal_id) + 1];
-
-	memcpy(text, label, sizeof(label));
-	memcpy(text + sizeof(label), cfg->seal_id, sizeof(cfg->seal_id));
-	text[sizeof(text) - 1] = (unsigned char)cfg->epoch;
-	(void)crypto_generichash(out, 32, text, sizeof(text), unseal, KEY);
-}
-
-static void slot_aad(const struct core *c, const struct seal_config *cfg,
-                     enum slot_type type, struct aad *aad)
-{
-	unsigned char digest[32];
-
-	seal_config_digest(cfg, digest);
-	aad_init(aad);
-	aad_bytes(aad, c->vault_id, sizeof(c->vault_id));
-	aad_bytes(aad, cfg->seal_id, sizeof(cfg->seal_id));
-	aad_int(aad, type);
-	aad_int(aad, cfg->epoch);
-	aad_int(aad, cfg->t);
-	aad_int(aad, cfg->n);
-	aad_bytes(aad, digest, sizeof(digest));
-}
-
-static void slot_key(enum slot_type type, const unsigned char from[KEY],
-                     unsigned char out[KEY])
-{
-	(void)crypto_kdf_derive_from_key(out, KEY, type, "vltseal1", from);
-}
-
-static void slot_make(const struct core *c, const struct seal_config *cfg,
-                      enum slot_type type, const unsigned char from[KEY], struct hand *h,
-                      struct seal_slot *slot)
-{
-	struct aad aad;
-
-	slot_key(type, from, h->wrap);
-	slot_aad(c, cfg, type, &aad);
-	envelope_seal(h->wrap, 0, SEAL_SLOT, &aad, h->root, KEY, slot->sealed);
-	slot->present = true;
-}
-
-static int slot_open(const struct core *c, const struct seal_config *cfg,
-                     enum slot_type type, const unsigned char from[KEY], struct hand *h,
-                     struct err *e)
-{
-	const struct seal_slot *slot = type == SLOT_AUTO ? &cfg->automatic : &cfg->shamir;
-	struct aad aad;
-
-	slot_key(type, from, h->wrap);
-	slot_aad(c, cfg, type, &aad);
-	return envelope_open(h->wrap, SEAL_SLOT, &aad, slot->sealed, sizeof(slot->sealed),
-	                     h->root, e);
-}
-
 static int open_keyring(struct core *c, const struct hand *h, struct err *e)
 {
 	AUTO_ARENA a = arena_new(64u * 1024);
@@ -276,51 +166,6 @@ static int open_keyring(struct core *c, const struct hand *h, struct err *e)
 }
 
 /* ---- init ---- */
-
-static int check_counts(int n, int t, struct err *e)
-{
-	static const char what[] = "invalid seal configuration";
-
-	if (n < 1)
-		return err_set(e, ERR_INVALID, "%s: shares must be at least one", what);
-	if (t < 1)
-		return err_set(e, ERR_INVALID, "%s: threshold must be at least one",
-		               what);
-	if (n > 1 && t == 1)
-		return err_set(
-			e, ERR_INVALID,
-			"%s: threshold must be greater than one for multiple shares",
-			what);
-	if (n > (int)LIMIT_SHARES)
-		return err_set(e, ERR_INVALID, "%s: shares must be less than 256", what);
-	if (t > n)
-		return err_set(e, ERR_INVALID,
-		               "%s: threshold cannot be larger than shares", what);
-	return ERR_OK;
-}
-
-/* With one share that share is the unseal key itself. */
-static int make_shares(struct seal_config *cfg, const struct hand *h,
-                       struct seal_share *shares, struct err *e)
-{
-	uint8_t(*y)[SHAMIR_SECRET] = keymem_alloc(sizeof(*y) * (size_t)cfg->n);
-	int rc = ERR_OK;
-
-	if (y == NULL)
-		return err_set(e, ERR_NOMEM, "key memory is exhausted");
-	if (cfg->n == 1)
-		memcpy(y[0], h->unseal, KEY);
-	else
-		rc = shamir_split(h->unseal, cfg->n, cfg->t, y, e);
-	for (int i = 0; i < cfg->n && rc == ERR_OK; i++) {
-		memcpy(shares[i].bytes, y[i], KEY);
-		shares[i].bytes[KEY] = (unsigned char)(i + 1);
-		shares[i].len = cfg->n == 1 ? KEY : KEY + 1;
-		share_check(cfg, (uint8_t)(i + 1), y[i], cfg->check[i]);
-	}
-	keymem_free(y, sizeof(*y) * (size_t)cfg->n);
-	return rc;
-}
 
 static int store_keyring(struct core *c, const struct hand *h, struct err *e)
 {
@@ -377,7 +222,7 @@ int seal_init(struct core *c, int n, int t, struct seal_share *shares, struct er
 		return rc;
 	if (c->initialized)
 		return err_set(e, ERR_INVALID, "Vault is already initialized");
-	if ((rc = check_counts(n, t, e)) != ERR_OK)
+	if ((rc = seal_check_counts(n, t, e)) != ERR_OK)
 		return rc;
 	h = hand_new(e);
 	if (h == NULL)
@@ -424,26 +269,6 @@ static int keep_auto_slot(struct core *c, struct hand *h, struct err *e)
 	return rc;
 }
 
-static int combine(struct core *c, struct hand *h, struct err *e)
-{
-	const struct seal *s = c->seal;
-	const struct attempt *at = s->attempt;
-	unsigned char commitment[32];
-
-	if (s->cfg.n == 1)
-		memcpy(h->unseal, at->y[0], KEY);
-	else if (shamir_combine(at->x, (const uint8_t(*)[SHAMIR_SECRET])at->y, s->cfg.t,
-	                        h->unseal) != 0)
-		return err_set(e, ERR_INTERNAL, "the shares do not combine");
-	/* The cipher does not commit to its key: this does. */
-	commit_to(&s->cfg, h->unseal, commitment);
-	if (sodium_memcmp(commitment, s->cfg.commitment, sizeof(commitment)) != 0)
-		return err_set(e, ERR_INTEGRITY,
-		               "the seal configuration was changed: the shares "
-		               "fit their checks but not its commitment");
-	return ERR_OK;
-}
-
 static int open_with_shares(struct core *c, struct err *e)
 {
 	struct hand *h = hand_new(e);
@@ -451,13 +276,9 @@ static int open_with_shares(struct core *c, struct err *e)
 
 	if (h == NULL)
 		return ERR_NOMEM;
-	if ((rc = combine(c, h, e)) == ERR_OK) {
-		rc = slot_open(c, &c->seal->cfg, SLOT_SHAMIR, h->unseal, h, e);
-		if (rc != ERR_OK)
-			err_wrap(e, "seal slot");
-		else if ((rc = open_keyring(c, h, e)) == ERR_OK)
-			rc = keep_auto_slot(c, h, e);
-	}
+	rc = attempt_open(c, &c->seal->cfg, c->seal->attempt, h, e);
+	if (rc == ERR_OK && (rc = open_keyring(c, h, e)) == ERR_OK)
+		rc = keep_auto_slot(c, h, e);
 	hand_free(h);
 	if (rc != ERR_OK)
 		keys_rolled_back(c);
@@ -478,31 +299,11 @@ static int begin_attempt(struct core *c, struct err *e)
 	return ERR_OK;
 }
 
-/* A share that is not one of this vault's is named at once and never counts. */
-static int check_share(const struct seal_config *cfg, const unsigned char *share,
-                       size_t len, uint8_t *x, struct err *e)
-{
-	size_t want = cfg->n == 1 ? KEY : KEY + 1;
-	unsigned char check[32];
-
-	if (len != want)
-		return err_set(e, ERR_INVALID,
-		               "a share of this vault has %zu bytes, not %zu", want, len);
-	*x = cfg->n == 1 ? 1 : share[KEY];
-	if (*x >= 1 && *x <= cfg->n) {
-		share_check(cfg, *x, share, check);
-		if (sodium_memcmp(check, cfg->check[*x - 1], sizeof(check)) == 0)
-			return ERR_OK;
-	}
-	return err_set(
-		e, ERR_INVALID,
-		"share does not belong to this vault, or was mistyped: it was not counted");
-}
-
 int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct err *e)
 {
-	struct attempt *at;
-	uint8_t x = 0;
+	struct seal_share given = { .len = len };
+	struct seal *s = c->seal;
+	bool repeated = false;
 	int rc;
 
 	if ((rc = fresh(c, e)) != ERR_OK)
@@ -511,17 +312,15 @@ int seal_unseal(struct core *c, const unsigned char *share, size_t len, struct e
 		return err_set(e, ERR_UNINIT, "Vault is not initialized");
 	if (c->keys != NULL)
 		return ERR_OK;
-	if ((rc = check_share(&c->seal->cfg, share, len, &x, e)) != ERR_OK ||
-	    (rc = begin_attempt(c, e)) != ERR_OK)
+	memcpy(given.bytes, share, len < sizeof(given.bytes) ? len : sizeof(given.bytes));
+	if ((rc = begin_attempt(c, e)) == ERR_OK)
+		rc = attempt_offer(s->attempt, &s->cfg, &given, &repeated, e);
+	sodium_memzero(&given, sizeof(given));
+	if (rc != ERR_OK && s->attempt != NULL && s->attempt->count == 0)
+		seal_reset(c);
+	if (rc != ERR_OK || repeated || s->attempt->count < s->cfg.t)
 		return rc;
-	at = c->seal->attempt;
-	for (int i = 0; i < at->count; i++)
-		if (at->x[i] == x)
-			return ERR_OK;
-	at->x[at->count] = x;
-	memcpy(at->y[at->count], share, KEY);
-	at->count++;
-	return at->count < c->seal->cfg.t ? ERR_OK : open_with_shares(c, e);
+	return open_with_shares(c, e);
 }
 
 int seal_auto(struct core *c, struct err *e)

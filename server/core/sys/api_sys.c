@@ -18,6 +18,7 @@
 #include "policy_impl.h"
 #include "route.h"
 #include "seal.h"
+#include "share.h"
 #include "sys_state.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -175,16 +176,9 @@ static int fill_new_vault(struct req *r, struct token_made *root)
 static void reply_shares(struct req *r, const struct init_request *q,
                          const struct seal_share *shares, const char *root_token)
 {
-	struct value *out = reply_bare(r), *hex = value_array(r->a),
-		     *b64 = value_array(r->a);
-	char text[80];
+	struct value *out = reply_bare(r), *hex, *b64;
 
-	for (int64_t i = 0; i < q->shares; i++) {
-		text_hex(shares[i].bytes, shares[i].len, text);
-		value_add(hex, value_strdup(r->a, text, strlen(text)));
-		text_base64(shares[i].bytes, shares[i].len, text);
-		value_add(b64, value_strdup(r->a, text, strlen(text)));
-	}
+	share_texts(r->a, shares, (int)q->shares, &hex, &b64);
 	if (q->auto_unseal) {
 		value_set(out, "keys", value_array(r->a));
 		value_set(out, "keys_base64", value_array(r->a));
@@ -192,7 +186,6 @@ static void reply_shares(struct req *r, const struct init_request *q,
 	value_set(out, q->auto_unseal ? "recovery_keys" : "keys", hex);
 	value_set(out, q->auto_unseal ? "recovery_keys_base64" : "keys_base64", b64);
 	value_set_str(r->a, out, "root_token", root_token);
-	explicit_bzero(text, sizeof(text));
 }
 
 static int h_init(struct req *r)
@@ -222,59 +215,20 @@ static int h_init(struct req *r)
 	return ERR_OK;
 }
 
-/* Member names of this one body are read in any case. */
-static const struct value *member(const struct req *r, const char *name)
-{
-	for (const struct value *v = r->body->first; v != NULL; v = v->next)
-		if (v->key_len == strlen(name) &&
-		    strncasecmp(v->key, name, v->key_len) == 0)
-			return v;
-	return NULL;
-}
-
-#define SHARE_MIN 16
-#define SHARE_MAX 33
-
-/* Hex first, then base64, as Vault reads it. */
-static int take_share(struct req *r, unsigned char share[64], size_t *len)
-{
-	const struct value *key = member(r, "key");
-	long n;
-
-	if (key == NULL || key->type != V_STRING || key->len == 0)
-		return req_fail(
-			r, ERR_INVALID,
-			"'key' must be specified in request body as JSON, or 'reset' set "
-			"to true");
-	n = text_unhex(key->text, key->len, share, 64);
-	if (n < SHARE_MIN || n > SHARE_MAX)
-		n = text_unbase64(key->text, key->len, share, 64);
-	if (n < 0)
-		return req_fail(r, ERR_INVALID,
-		                "'key' must be a valid hex or base64 string");
-	if (n < SHARE_MIN)
-		return req_fail(r, ERR_INVALID, "key is shorter than minimum %d bytes",
-		                SHARE_MIN);
-	if (n > SHARE_MAX)
-		return req_fail(r, ERR_INVALID, "key is longer than maximum %d bytes",
-		                SHARE_MAX);
-	*len = (size_t)n;
-	return ERR_OK;
-}
-
 /* A share that was refused may have ended the attempt: that stays, and net is told. */
 static int offer_share(struct req *r)
 {
 	struct core *c = r->core;
-	unsigned char share[64];
-	size_t len = 0;
-	int rc = take_share(r, share, &len);
+	struct seal_share share;
+	int rc = share_take(
+		r,
+		"'key' must be specified in request body as JSON, or 'reset' set to true",
+		&share);
 
-	if (rc == ERR_OK)
-		rc = seal_unseal(c, share, len, &r->e);
-	else
+	if (rc != ERR_OK)
 		return rc;
-	explicit_bzero(share, sizeof(share));
+	rc = seal_unseal(c, share.bytes, share.len, &r->e);
+	explicit_bzero(&share, sizeof(share));
 	core_push_state(c);
 	if (rc == ERR_INVALID) {
 		reply_errors(r, 400, arena_str(r->a, r->e.msg), NULL);
@@ -288,7 +242,7 @@ static int offer_share(struct req *r)
 static int h_unseal(struct req *r)
 {
 	struct core *c = r->core;
-	const struct value *v = member(r, "reset");
+	const struct value *v = share_member(r, "reset");
 	bool reset = false;
 	int rc;
 

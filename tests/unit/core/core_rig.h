@@ -25,6 +25,7 @@ static struct {
 	char dir[64];
 	struct clock clock;
 	int64_t wall, boot;
+	const char *vfs; /* NULL: the real disk */
 	struct core *core;
 	struct arena *a;
 	char root[64]; /* root token */
@@ -273,6 +274,7 @@ static void rig_open(void)
 	struct err e = { 0 };
 	struct core_options o = {
 		.data_dir = rig.dir,
+		.db_vfs = rig.vfs,
 		.clock = &rig.clock,
 		.pwhash_in_line = !rig.pw_thread,
 		.token_rate = rig.token_rate,

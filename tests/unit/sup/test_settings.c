@@ -83,6 +83,7 @@ static void check_defaults(void)
 	cr_assert_eq(s.rate[RATE_LOGIN].burst, 500);
 	cr_assert_not(s.rate_loopback);
 	cr_assert_not(s.init_anywhere);
+	cr_assert_not(s.unauthenticated_rekey);
 	cr_assert_str_eq(s.unix_socket, "");
 	cr_assert_str_eq(s.auto_unseal_file, "");
 	cr_assert_str_eq(s.user, "");
@@ -135,6 +136,7 @@ Test(settings, every_key_arrives)
 	             "user: alice\n"
 	             "group: staff\n"
 	             "init_anywhere: true\n"
+	             "unauthenticated_rekey: true\n"
 	             "net_processes: 4\n"),
 		ERR_OK, "%s", e.msg);
 	cr_assert_str_eq(s.data_dir, "/srv/v");
@@ -148,6 +150,7 @@ Test(settings, every_key_arrives)
 	cr_assert_str_eq(s.tls_key, "/k.pem");
 	cr_assert_str_eq(s.auto_unseal_file, "/run/credentials/vaultd/unseal");
 	cr_assert(s.auto_unseal_credential && s.log_json && s.init_anywhere);
+	cr_assert(s.unauthenticated_rekey);
 	cr_assert_str_eq(s.log_level, "debug");
 	cr_assert_eq(s.body_max, 2 * 1024 * 1024);
 	cr_assert_eq(s.rate[RATE_REQUESTS].per_second, 7);
