@@ -20,6 +20,7 @@ enum ipc_type {
 	IPC_HELLO = 1,    /* object: {listener: "api"|"hosts", spki: bytes32|null} */
 	IPC_REQUEST = 2,  /* array, positions below; answered by an IPC_REPLY of its id */
 	IPC_CANCEL = 3,   /* null: the client of request id has gone */
+	IPC_STATS = 5,    /* object: {hosts: bool, connections, suspended: number} */
 	IPC_REJECTED = 4, /* object: {address: string, reason: string, count: number} */
 	/* core -> net */
 	IPC_WELCOME = 16, /* object: {accepted: bool, reason: string} answers IPC_HELLO */
@@ -63,7 +64,8 @@ enum http_method {
 
 enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
 
-#define IPC_F_LOOPBACK 1u /* the peer's address is loopback, or the Unix socket */
+#define IPC_F_METRICS_TEXT 2u /* Accept: application/openmetrics-text */
+#define IPC_F_LOOPBACK     1u /* the peer's address is loopback, or the Unix socket */
 
 /*
  * TLS client certificates.  core parses none: it says which certificates it trusts, net
@@ -130,6 +132,7 @@ enum ipc_reply_kind {
 	                  * repeated on top. */
 	IPC_K_BARE,      /* the body is the whole JSON document */
 	IPC_K_ERRORS,    /* object: {errors: [string], data?: any}: rendered as it is */
+	IPC_K_TEXT,      /* string: the whole body, as metrics in plain text */
 };
 
 #endif

@@ -13,6 +13,7 @@
 
 #define ADDR_BUCKETS     4096u
 #define REJECT_ROWS      256u
+#define STATS_PERIOD_MS  1000
 #define REJECT_PERIOD_MS 1000
 
 struct addr_entry {
@@ -229,4 +230,44 @@ void reject_flush(struct net *n)
 		arena_reset(n->a);
 	}
 	memset(t, 0, sizeof(*t));
+}
+
+static void count_connections(const struct net *n, int64_t *connections,
+                              int64_t *suspended)
+{
+	*connections = *suspended = 0;
+	for (unsigned i = 0; i < n->listeners; i++) {
+		*connections += n->listener[i].connections;
+		*suspended += n->listener[i].suspended;
+	}
+}
+
+int stats_next(const struct net *n)
+{
+	int64_t connections, suspended, left;
+
+	if (!core_up(n))
+		return -1;
+	count_connections(n, &connections, &suspended);
+	if (connections == n->told_connections && suspended == n->told_suspended)
+		return -1;
+	left = n->told_ms + STATS_PERIOD_MS - n->now;
+	return left < 0 ? 0 : (int)left;
+}
+
+void stats_flush(struct net *n)
+{
+	struct value *v;
+
+	if (stats_next(n) != 0)
+		return;
+	n->told_ms = n->now;
+	count_connections(n, &n->told_connections, &n->told_suspended);
+	v = value_object(n->a);
+	value_set_bool(n->a, v, "hosts", n->kind == IPC_ON_HOSTS);
+	value_set_int(n->a, v, "connections", n->told_connections);
+	value_set_int(n->a, v, "suspended", n->told_suspended);
+	if (arena_failed(n->a) || frame_put(n->core, IPC_STATS, 0, v) != ERR_OK)
+		log_warn("the number of connections could not be reported");
+	arena_reset(n->a);
 }

@@ -100,6 +100,7 @@ void conn_request_done(struct conn *c)
 		MHD_destroy_response(c->response);
 	c->response = NULL;
 	c->content_length = c->content_type = c->wrap_ttl = c->name_space = NULL;
+	c->wants_text = c->text = false;
 	c->token = c->authorization = NULL;
 	c->token_len = c->authorization_len = 0;
 	c->target_len = 0;

@@ -21,6 +21,8 @@
 #include "net.h"
 #include "vault/limits.h"
 
+#define OPENMETRICS "application/openmetrics-text"
+
 struct head {
 	struct conn *c;
 	const char
@@ -151,6 +153,9 @@ static const char *judge_header(struct head *h, const char *name, size_t name_le
 		return "malformed header line";
 	if (has_control(value, value_len))
 		return "control character in a header";
+	if (name_len == 6 && strncasecmp(name, "Accept", 6) == 0)
+		h->c->wants_text |= memmem(value, value_len, OPENMETRICS,
+		                           sizeof(OPENMETRICS) - 1) != NULL;
 	for (unsigned i = 0; i < ONCE__MAX; i++) {
 		if (name_len != once[i].len ||
 		    strncasecmp(name, once[i].name, name_len) != 0)

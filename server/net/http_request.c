@@ -297,7 +297,8 @@ static struct value *build_frame(struct conn *c, struct parsed *p)
 	value_add(v, p->body != NULL ? p->body : value_null(a));
 	value_add(v, value_int(a, p->wrap_ttl_s));
 	value_add(v, value_int(a, on));
-	value_add(v, value_int(a, c->loopback ? IPC_F_LOOPBACK : 0));
+	value_add(v, value_int(a, (c->loopback ? IPC_F_LOOPBACK : 0) |
+	                                  (c->wants_text ? IPC_F_METRICS_TEXT : 0)));
 	value_add(v, strncmp(p->path, "auth/", 5) == 0 ? tls_client(c) : value_null(a));
 	return arena_failed(a) ? NULL : v;
 }

@@ -114,6 +114,7 @@ struct conn {
 	const char *content_type;
 	const char *wrap_ttl;
 	const char *name_space;
+	bool wants_text; /* of metrics: Accept names OpenMetrics */
 	struct jbuf body;
 	size_t body_max;
 	size_t body_seen;
@@ -121,7 +122,8 @@ struct conn {
 	/* the answer */
 	struct MHD_Response *response;
 	unsigned status;
-	bool big; /* takes longer to send */
+	bool text; /* plain, not JSON */
+	bool big;  /* takes longer to send */
 };
 
 struct listener {
@@ -182,6 +184,7 @@ struct net {
 	struct rate_table *requests;  /* by address: how many there have been */
 	struct rate_table *connected; /* likewise */
 	struct reject_table *rejected;
+	int64_t told_ms, told_connections, told_suspended; /* what core was told last */
 	/* core */
 	struct frame_conn *core;
 	bool core_out_armed;
@@ -261,6 +264,9 @@ void net_reject(struct net *n, const char *address, const char *reason);
 int reject_next(const struct net *n);
 /** reject_flush(n): send what is due to core. */
 void reject_flush(struct net *n);
+/** stats_next(n), stats_flush(n): the same for the number of connections. */
+int stats_next(const struct net *n);
+void stats_flush(struct net *n);
 
 /* http_head.c */
 /**

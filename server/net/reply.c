@@ -11,6 +11,8 @@
 #include "log.h"
 #include "net.h"
 
+#define JSON_TYPE "application/json"
+#define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define BIG_REPLY ((size_t)256 * 1024)
 
 /* Vault's envelope: all of these, in this order, with these values where core says
@@ -95,6 +97,11 @@ static bool render_body(int64_t kind, const struct value *id, const struct value
 	case IPC_K_ENVELOPE:
 		write_envelope(out, id, body);
 		return true;
+	case IPC_K_TEXT:
+		if (body == NULL || body->type != V_STRING)
+			return false;
+		jbuf_add(out, body->text, body->len);
+		return true;
 	case IPC_K_BARE:
 	case IPC_K_ERRORS:
 		json_write(out, body);
@@ -177,7 +184,7 @@ static void answer(struct conn *c, unsigned status, int retry, struct jbuf *b)
 		conn_cut(c);
 		return;
 	}
-	MHD_add_response_header(r, "Content-Type", "application/json");
+	MHD_add_response_header(r, "Content-Type", c->text ? TEXT_TYPE : JSON_TYPE);
 	MHD_add_response_header(r, "Cache-Control", "no-store");
 	if (retry > 0) {
 		snprintf(text, sizeof(text), "%d", retry);
@@ -225,6 +232,14 @@ void answer_json(struct conn *c, unsigned status, const struct value *v)
 	answer(c, status, 0, &b);
 }
 
+static int64_t value_int_at(const struct value *v, size_t at)
+{
+	int64_t n = -1;
+
+	(void)value_to_int(value_at(v, at), &n);
+	return n;
+}
+
 void answer_reply(struct conn *c, const struct value *v)
 {
 	struct jbuf b = { NULL, 0, 0, false };
@@ -232,6 +247,7 @@ void answer_reply(struct conn *c, const struct value *v)
 	int retry;
 
 	if (reply_render(v, &status, &retry, &b)) {
+		c->text = value_int_at(v, IPC_RP_KIND) == IPC_K_TEXT;
 		answer(c, status, retry, &b);
 		return;
 	}

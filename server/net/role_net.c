@@ -237,6 +237,7 @@ static int loop_timeout(struct net *n)
 	int timeout = timer_next(n);
 
 	min_timeout(&timeout, reject_next(n));
+	min_timeout(&timeout, stats_next(n));
 	if (n->draining || !n->ready_sent)
 		min_timeout(&timeout, 50);
 	for (unsigned i = 0; n->ready_sent && i < n->listeners; i++) {
@@ -338,6 +339,7 @@ static void loop_once(struct net *n)
 	timer_expire(n);
 	run_listeners(n);
 	reject_flush(n);
+	stats_flush(n);
 	core_flush(n);
 	drain(n);
 }

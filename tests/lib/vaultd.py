@@ -49,7 +49,8 @@ def wait_for(what, fn, seconds=DEADLINE):
 class Reply:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.raw = status, headers, body
-        self.json = json.loads(body) if body else None
+        text = headers.get("content-type", "").startswith("text/plain")
+        self.json = json.loads(body) if body and not text else None
 
     @property
     def data(self):

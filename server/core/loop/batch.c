@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "jobs.h"
 #include "log.h"
+#include "metrics.h"
 #include "mutant.h"
 #include "pwhash.h"
 #include "store.h"
@@ -76,7 +77,7 @@ static int run_items(struct core *c, struct err *e)
 			return rc;
 		if (it->r.op != OP_READ && it->r.op != OP_LIST)
 			b->writes = true;
-		n++;
+		n = ++b->ran;
 		bytes += it->n + arena_used(it->r.a);
 		if (n % 16 == 0 && clock_boot(c->clock) >= until)
 			break;
@@ -211,13 +212,14 @@ static int begin(struct core *c, struct err *e)
 		return rc;
 	b->running = true;
 	b->writes = false;
+	b->ran = 0;
 	b->oom = false;
 	audit_batch_begin(c);
 	store_state_batch_begin(c);
 	return ERR_OK;
 }
 
-static int commit(struct core *c, struct err *e)
+static int commit_all(struct core *c, struct err *e)
 {
 	int rc;
 
@@ -227,6 +229,15 @@ static int commit(struct core *c, struct err *e)
 	    (rc = audit_flush(c, e)) != ERR_OK)
 		return rc;
 	return db_commit(c->db, e);
+}
+
+static int commit(struct core *c, struct err *e)
+{
+	int64_t began = clock_boot(c->clock);
+	int rc = commit_all(c, e);
+
+	metrics_batch(c, c->batch->ran, clock_boot(c->clock) - began, rc == ERR_OK);
+	return rc;
 }
 
 static void abort_batch(struct core *c)

@@ -49,6 +49,7 @@ struct batch {
 	struct item *done, **done_last; /* of the batch that runs now */
 	struct hooks undo, after;
 	struct wakes wakes;
+	size_t ran; /* requests of the batch that runs now */
 	bool running, push_state, writes;
 	bool oom; /* a hook could not be remembered: the batch may not commit */
 };

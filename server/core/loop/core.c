@@ -18,6 +18,7 @@
 #include "keyring.h"
 #include "limit.h"
 #include "log.h"
+#include "metrics.h"
 #include "mounts.h"
 #include "policy.h"
 #include "pwhash.h"
@@ -63,6 +64,11 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	c->now_ms = clock_wall(c->clock);
 	c->boot_ms = clock_boot(c->clock);
 	c->opened_ms = c->boot_ms;
+	c->metrics = calloc(1, sizeof(*c->metrics));
+	if (c->metrics == NULL) {
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
 	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
@@ -109,7 +115,7 @@ int core_unsealed(struct core *c, struct err *e)
 	    (rc = audit_unsealed(c, e)) != ERR_OK ||
 	    (rc = backup_restored(c, e)) != ERR_OK)
 		return rc;
-	jobs_dirty(c);
+	jobs_unsealed(c);
 	core_push_state(c);
 	return ERR_OK;
 }
@@ -141,6 +147,7 @@ void core_close(struct core *c)
 	seal_free(c);
 	db_close(c->db);
 	arena_free(c->sandbox_arena);
+	free(c->metrics);
 	sodium_memzero(c, sizeof(*c));
 	free(c);
 }
@@ -212,5 +219,6 @@ void core_push_trust(struct core *c, const struct value *set)
 
 void core_rejected(struct core *c, const char *address, const char *reason, int64_t count)
 {
+	c->metrics->rejected += count > 0 ? (uint64_t)count : 0;
 	audit_rejected(c, address, reason, count);
 }

@@ -41,6 +41,7 @@ struct core_rate {
 	unsigned burst;
 };
 struct kek;
+struct metrics;
 
 struct core_options {
 	const char *data_dir; /* holds vault.db; borrowed */
@@ -85,6 +86,7 @@ struct core {
 	struct jobs *jobs;         /* due timers */
 	struct pwhash *pwhash;     /* passwords that are hashed aside */
 	struct limits *limits;     /* how often tokens and accounts have asked */
+	struct metrics *metrics;   /* what has been counted */
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */
@@ -112,6 +114,9 @@ void core_cancel(struct core *c, uint64_t peer, uint64_t id);
  * audited as an aggregate. */
 void core_rejected(struct core *c, const char *address, const char *reason,
                    int64_t count);
+
+/** core_queued(c): requests that wait for their turn. */
+size_t core_queued(const struct core *c);
 
 /** core_drop_peer(c, peer): a net process has gone with all its clients. */
 void core_drop_peer(struct core *c, uint64_t peer);

@@ -242,7 +242,8 @@ int dispatch_act(struct req *r)
 	if (rc == ERR_OK && arena_failed(r->a))
 		return req_fail(r, ERR_NOMEM,
 		                "request needs more memory than one may have");
-	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS && r->reply_kind != IPC_K_BARE)
+	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS &&
+	    r->reply_kind != IPC_K_BARE && r->reply_kind != IPC_K_TEXT)
 		warn_unknown(r);
 	return rc;
 }

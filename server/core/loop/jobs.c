@@ -67,6 +67,12 @@ void jobs_dirty(struct core *c)
 	c->jobs->dirty = true;
 }
 
+void jobs_unsealed(struct core *c)
+{
+	c->jobs->verify_ms = c->now_ms;
+	c->jobs->dirty = true;
+}
+
 static int64_t earliest(struct core *c)
 {
 	int64_t next = c->jobs->verify_ms, key = kek_next_ms(c);

@@ -37,6 +37,8 @@ void jobs_end(struct core *c, int64_t first);
  * after writes. */
 int64_t jobs_next_ms(struct core *c);
 void jobs_dirty(struct core *c);
+/** jobs_unsealed(c): at unseal: the check of all rows is due. */
+void jobs_unsealed(struct core *c);
 
 int jobs_open(struct core *c, struct err *e) MUST_CHECK;
 void jobs_close(struct core *c);

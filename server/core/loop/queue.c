@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "metrics.h"
 #include "vault/limits.h"
 
 #define QUEUE_BYTES (64u * 1024 * 1024)
@@ -107,10 +108,16 @@ void core_cancel(struct core *c, uint64_t peer, uint64_t id)
 		queue_drop(c->batch, peer, id, false);
 }
 
+size_t core_queued(const struct core *c)
+{
+	return c->batch->items;
+}
+
 void core_drop_peer(struct core *c, uint64_t peer)
 {
 	struct req *r;
 
+	metrics_peer_gone(c, peer);
 	while ((r = waits_cancel_peer(c->waits, peer)) != NULL)
 		drop_req(r);
 	queue_drop(c->batch, peer, 0, true);

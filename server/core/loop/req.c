@@ -199,6 +199,12 @@ struct value *reply_bare(struct req *r)
 	return reply_start(r, IPC_K_BARE);
 }
 
+void reply_text(struct req *r, const char *p, size_t n)
+{
+	r->reply = value_strn(r->a, p, n);
+	r->reply_kind = IPC_K_TEXT;
+}
+
 void reply_status(struct req *r, int status)
 {
 	r->status = status;

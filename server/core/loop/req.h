@@ -117,6 +117,8 @@ struct value *reply_data(struct req *r);
 struct value *reply_envelope(struct req *r);
 /** reply_bare(r): 200 with a bare JSON object; returns it. */
 struct value *reply_bare(struct req *r);
+/** reply_text(r, p, n): 200 with plain text, borrowed. */
+void reply_text(struct req *r, const char *p, size_t n);
 /** reply_status(r, status): another status than the default of what was built. */
 void reply_status(struct req *r, int status);
 /** reply_errors(r, status, text, data): an errors body although the handler succeeds

@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "keymem.h"
 #include "log.h"
+#include "metrics.h"
 #include "pwhash.h"
 #include "sandbox.h"
 #include "vault/limits.h"
@@ -364,6 +365,18 @@ static void refuse_busy(struct role *ro, struct peer *p, uint64_t id, int rc)
 	on_reply(ro, p->id, id, reply);
 }
 
+static void on_stats(struct role *ro, const struct peer *p, const struct value *v)
+{
+	const struct metric_peer m = {
+		.id = p->id,
+		.hosts = value_bool_or(v, "hosts", false),
+		.connections = value_int_or(v, "connections", 0),
+		.suspended = value_int_or(v, "suspended", 0),
+	};
+
+	metrics_peer(ro->core, &m);
+}
+
 static int decode_payload(struct arena *a, const struct frame *f, struct value **v)
 {
 	struct err e;
@@ -387,12 +400,17 @@ static int on_frame(struct role *ro, struct peer *p, const struct frame *f, stru
 		core_cancel(ro->core, p->id, f->id);
 		return ERR_OK;
 	case IPC_HELLO:
+	case IPC_STATS:
 	case IPC_REJECTED:
 		a = arena_new(64u * 1024);
 		if (decode_payload(a, f, &v) != ERR_OK)
 			break;
 		if (f->type == IPC_HELLO)
 			return on_hello(ro, p, v, e);
+		if (f->type == IPC_STATS) {
+			on_stats(ro, p, v);
+			return ERR_OK;
+		}
 		core_rejected(ro->core, value_cstr_or(a, v, "address", "?"),
 		              value_cstr_or(a, v, "reason", "?"),
 		              value_int_or(v, "count", 1));

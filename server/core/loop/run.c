@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "db.h"
 #include "dispatch.h"
+#include "metrics.h"
 #include "mutant.h"
 #include "rng.h"
 #include "store.h"
@@ -47,6 +48,7 @@ static int append_record(struct req *r, int rc, struct err *e)
 		.note = rc == ERR_OK ? r->note : NULL,
 	};
 
+	metrics_request(r->core, r->method != 0 ? r->op : OP__MAX, rec.outcome);
 	if (MUTANT(MUTANT_READ_UNAUDITED) && r->op == OP_READ)
 		return ERR_OK;
 	if (MUTANT(MUTANT_AUDIT_TWICE) && r->op == OP_UPDATE &&

@@ -6,6 +6,7 @@
 #include "db.h"
 #include "jobs.h"
 #include "log.h"
+#include "metrics.h"
 #include "pwhash.h"
 #include "store.h"
 
@@ -32,12 +33,20 @@ static int run_timer(struct core *c, int step, bool *failed, struct err *e)
 	return db_release(c->db, e);
 }
 
+static int64_t max0(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
 /* What cannot be done now is done a second later. */
 int run_timers(struct core *c, struct err *e)
 {
 	bool failed = false;
 	int64_t first;
 	int steps = jobs_begin(c, &first), rc;
+
+	if (first != 0)
+		metrics_timers(c, max0(c->now_ms - first));
 
 	for (int i = 0; i < steps; i++)
 		if ((rc = run_timer(c, i, &failed, e)) != ERR_OK)
@@ -66,11 +75,6 @@ static int64_t sooner(int64_t a, int64_t b)
 	if (a < 0)
 		return b;
 	return b < 0 || a < b ? a : b;
-}
-
-static int64_t max0(int64_t v)
-{
-	return v > 0 ? v : 0;
 }
 
 int64_t core_wait_ms(struct core *c)

@@ -19,6 +19,8 @@ static const unsigned char state_id[] = { 's', 't', 'a', 't', 'e' };
 /* What a rollback has to restore. */
 struct state_now {
 	struct state_head head;
+	bool counted; /* a walk has seen all rows */
+	int64_t kinds[KIND__MAX + 1];
 	bool dirty; /* not written yet */
 	struct state_walk walk;
 };
@@ -118,7 +120,13 @@ static bool walked_payload(const struct state_walk *w, const struct payload_row 
 	return d < 0 || (d == 0 && row->version <= w->version);
 }
 
-static void apply(struct state_now *now, bool walked, const unsigned char *old,
+/* The last one counts payloads, and what has a kind that we do not know. */
+static int kind_of(int kind)
+{
+	return kind > 0 && kind < KIND__MAX ? kind : KIND__MAX;
+}
+
+static void apply(struct state_now *now, int kind, bool walked, const unsigned char *old,
                   const unsigned char *new)
 {
 	int rows = (new != NULL) - (old != NULL);
@@ -128,6 +136,7 @@ static void apply(struct state_now *now, bool walked, const unsigned char *old,
 	if (new != NULL)
 		xor_into(now->head.mac, new);
 	now->head.rows += rows;
+	now->kinds[kind_of(kind)] += rows;
 	now->dirty = true;
 	if (!now->walk.active || !walked)
 		return;
@@ -136,6 +145,7 @@ static void apply(struct state_now *now, bool walked, const unsigned char *old,
 	if (new != NULL)
 		xor_into(now->walk.mac, new);
 	now->walk.rows += rows;
+	now->walk.kinds[kind_of(kind)] += rows;
 }
 
 void state_row_changed(struct core *c, const struct store_row *row,
@@ -143,7 +153,7 @@ void state_row_changed(struct core *c, const struct store_row *row,
 {
 	struct state_now *now = &c->state->now;
 
-	apply(now, walked_row(&now->walk, row), old, new);
+	apply(now, row->kind, walked_row(&now->walk, row), old, new);
 	mirror_forget(c->state->mirror, row);
 	aside_remove(&c->state->aside, row);
 }
@@ -153,7 +163,7 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
 {
 	struct state_now *now = &c->state->now;
 
-	apply(now, walked_payload(&now->walk, row), old, new);
+	apply(now, KIND__MAX, walked_payload(&now->walk, row), old, new);
 	mirror_forget_payload(c->state->mirror, row);
 }
 
@@ -429,6 +439,13 @@ bool store_state_summary(const struct core *c, struct store_summary *out)
 	return true;
 }
 
+int64_t store_counted(const struct core *c, enum store_kind kind)
+{
+	if (c->state == NULL || !c->state->now.counted || kind < 0 || kind > KIND__MAX)
+		return -1;
+	return c->state->now.kinds[kind];
+}
+
 void store_state_mark(struct core *c)
 {
 	if (c->state != NULL)
@@ -479,6 +496,7 @@ static int walk_row(const struct core *c, struct state_walk *w,
 		return rc;
 	state_digest_row(c, row, digest);
 	xor_into(w->mac, digest);
+	w->kinds[kind_of(row->kind)]++;
 	w->rows++;
 	return ERR_OK;
 }
@@ -534,6 +552,7 @@ static int walk_payload(const struct core *c, struct state_walk *w, struct stmt 
 	w->version = row.version;
 	state_digest_payload(c, &row, digest);
 	xor_into(w->mac, digest);
+	w->kinds[KIND__MAX]++;
 	w->rows++;
 	return ERR_OK;
 }
@@ -593,6 +612,8 @@ int store_state_verify_slice(struct core *c, bool *done, struct err *e)
 	now->walk.active = false;
 	if (rc != ERR_OK)
 		return rc;
+	memcpy(now->kinds, now->walk.kinds, sizeof(now->kinds));
+	now->counted = true;
 	if (!same)
 		return err_set(
 			e, ERR_INTEGRITY,

@@ -115,6 +115,9 @@ int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now
 /** store_next_due(c, kind): the earliest due time of a kind, or 0. */
 int64_t store_next_due(struct core *c, enum store_kind kind);
 
+/** store_counted(c, kind): the same from memory, once the background check has seen all
+ * rows since unseal; -1 before.  KIND__MAX: payloads. */
+int64_t store_counted(const struct core *c, enum store_kind kind);
 /** store_count(c, kind): rows of a kind; needs no key. -1 on error. */
 int64_t store_count(struct core *c, enum store_kind kind);
 

@@ -106,6 +106,7 @@ struct state_walk {
 	int64_t version;
 	unsigned char mac[STATE_MAC];
 	int64_t rows;
+	int64_t kinds[KIND__MAX + 1]; /* objects of a kind; the last: payloads */
 };
 /** state_walk_step(c, db, w, limit, done, e): the next ${limit} rows. */
 int state_walk_step(const struct core *c, struct db *db, struct state_walk *w, int limit,
