@@ -25,6 +25,8 @@ static const struct route_table *const tables[] = {
 	&routes_lockout,
 	/* seal and server */
 	&routes_kek,
+	&routes_devices,
+	&routes_tools,
 	&routes_openapi,
 	&routes_metrics,
 	&routes_rekey,
