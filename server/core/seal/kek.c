@@ -148,9 +148,11 @@ int kek_install(struct core *c, struct keyring *keys, struct err *e)
 	size_t n = 0;
 	int rc;
 
-	if (s == NULL)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if ((rc = keyring_reseal(keys, c->vault_id, &blob, &n, e)) == ERR_OK)
+	if (s == NULL) {
+		keyring_free(keys);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if ((rc = keyring_reseal(keys, c->vault_id, &blob, &n, e)) == ERR_OK)
 		rc = meta_put(c->db, META_KEYRING, blob, n, e);
 	if (rc != ERR_OK) {
 		keyring_free(keys);

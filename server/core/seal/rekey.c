@@ -275,28 +275,30 @@ int rekey_offer(struct core *c, const char *nonce, const struct seal_share *shar
 
 /* ---- the new shares ---- */
 
-static int verifying(struct core *c, const char *nonce, struct ceremonies **out,
-                     struct err *e)
+/* NULL: there is no verification of that nonce. */
+static struct ceremonies *verifying(struct core *c, const char *nonce, struct err *e)
 {
 	struct ceremonies *all = current(c);
 
-	if (all == NULL || !all->rekey.again.active)
-		return err_set(e, ERR_INVALID, "no rekey verification in progress");
-	*out = all;
-	return check_nonce(&all->rekey.again, nonce, "verify", e);
+	if (all == NULL || !all->rekey.again.active) {
+		err_set(e, ERR_INVALID, "no rekey verification in progress");
+		return NULL;
+	}
+	return check_nonce(&all->rekey.again, nonce, "verify", e) == ERR_OK ? all : NULL;
 }
 
 int rekey_verify_offer(struct core *c, const char *nonce, const struct seal_share *share,
                        bool *complete, struct err *e)
 {
-	struct ceremonies *all = NULL;
+	struct ceremonies *all = verifying(c, nonce, e);
 	struct hand *h;
 	int rc;
 
 	*complete = false;
-	if ((rc = verifying(c, nonce, &all, e)) != ERR_OK ||
-	    (rc = ceremony_offer(c, &all->rekey.again, &all->rekey.next, share, e)) !=
-	            ERR_OK)
+	if (all == NULL)
+		return ERR_INVALID;
+	if ((rc = ceremony_offer(c, &all->rekey.again, &all->rekey.next, share, e)) !=
+	    ERR_OK)
 		return rc;
 	if (ceremony_progress(&all->rekey.again) < all->rekey.next.t)
 		return ERR_OK;
@@ -315,12 +317,10 @@ int rekey_verify_offer(struct core *c, const char *nonce, const struct seal_shar
 
 int rekey_verify_restart(struct core *c, const char *nonce, struct err *e)
 {
-	struct ceremonies *all = NULL;
-	int rc = verifying(c, nonce, &all, e);
+	struct ceremonies *all = verifying(c, nonce, e);
 
-	if (rc == ERR_OK)
-		rc = ceremony_begin(c, &all->rekey.again, all->rekey.m.owner, e);
-	return rc;
+	return all != NULL ? ceremony_begin(c, &all->rekey.again, all->rekey.m.owner, e)
+	                   : ERR_INVALID;
 }
 
 /* ---- generate-root ---- */
