@@ -2,10 +2,10 @@
 /*
  * token_batch - tokens that are not stored: "vlt_b_", an envelope as base64url, checksum.
  *
- * The envelope is sealed under the active KEK term and opens as long as that term is in
- * the keyring.  Its associated data names the vault and the epoch, a random value that is
- * stored with the first batch token and thrown away when a backup is restored: batch
- * tokens do not come back with it.  Plaintext: an array, positions below.
+ * The envelope is sealed under a key of its own, which is made and stored (sealed, as all
+ * objects are) with the first batch token: new key terms leave batch tokens alone.  It is
+ * thrown away when a backup is restored: batch tokens do not come back with it.
+ * Plaintext: an array, positions below.
  */
 #include <string.h>
 
@@ -16,7 +16,8 @@
 #include "token_impl.h"
 #include "vault/limits.h"
 
-#define EPOCH   16u
+#define KEY     32u
+#define TERM    1u /* the envelope's member; there is one key */
 #define VERSION 1
 
 enum field {
@@ -32,42 +33,46 @@ static const char *const members[] = {
 	"boot_due",     "cidrs", "role",     "mount", "login_role",
 };
 
-static void epoch_id(struct core *c, unsigned char id[32])
+static void key_id(struct core *c, unsigned char id[32])
 {
-	store_blind(c, id, "setting", "batch-token-epoch", 17, NULL, 0);
+	store_blind(c, id, "setting", "batch-token-key", 15, NULL, 0);
 }
 
-static int load_epoch(struct core *c, struct arena *a, unsigned char out[EPOCH],
-                      struct err *e)
+/* ${out} is in the arena. */
+static int load_key(struct core *c, struct arena *a, const unsigned char **out,
+                    struct err *e)
 {
 	const struct value *v;
 	struct store_object o;
 	unsigned char id[32];
 	int rc;
 
-	epoch_id(c, id);
+	key_id(c, id);
 	if ((rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &o, e)) != ERR_OK)
 		return rc;
-	v = value_get(o.body, "epoch");
-	if (v == NULL || v->type != V_BYTES || v->len != EPOCH)
-		return err_set(e, ERR_INTEGRITY,
-		               "the epoch of batch tokens is malformed");
-	memcpy(out, v->text, EPOCH);
+	v = value_get(o.body, "key");
+	if (v == NULL || v->type != V_BYTES || v->len != KEY)
+		return err_set(e, ERR_INTEGRITY, "the key of batch tokens is malformed");
+	*out = (const unsigned char *)v->text;
 	return ERR_OK;
 }
 
-static int need_epoch(struct core *c, struct arena *a, unsigned char out[EPOCH],
-                      struct err *e)
+static int need_key(struct core *c, struct arena *a, const unsigned char **out,
+                    struct err *e)
 {
 	struct store_object o = { .kind = KIND_SETTING, .id_len = 32 };
-	int rc = load_epoch(c, a, out, e);
+	unsigned char *made;
+	int rc = load_key(c, a, out, e);
 
 	if (rc != ERR_NOENT)
 		return rc;
-	rng_bytes(out, EPOCH);
-	epoch_id(c, o.id);
+	if ((made = arena_alloc(a, KEY)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rng_bytes(made, KEY);
+	*out = made;
+	key_id(c, o.id);
 	o.body = value_object(a);
-	value_set_bytes(a, o.body, "epoch", out, EPOCH);
+	value_set_bytes(a, o.body, "key", made, KEY);
 	return store_put(c, &o, e);
 }
 
@@ -77,19 +82,17 @@ int token_batch_disown(struct core *c, struct arena *a, struct err *e)
 	unsigned char id[32];
 	int rc;
 
-	epoch_id(c, id);
+	key_id(c, id);
 	rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &o, e);
 	if (rc == ERR_NOENT)
 		return ERR_OK;
 	return rc == ERR_OK ? store_delete(c, &o, e) : rc;
 }
 
-static void aad_of(const struct core *c, const unsigned char epoch[EPOCH],
-                   struct aad *aad)
+static void aad_of(const struct core *c, struct aad *aad)
 {
 	aad_init(aad);
 	aad_bytes(aad, c->vault_id, sizeof(c->vault_id));
-	aad_bytes(aad, epoch, EPOCH);
 }
 
 /* ---- making ---- */
@@ -113,12 +116,11 @@ static struct value *array_of(struct arena *a, const unsigned char *parent,
 int token_batch_make(struct core *c, struct arena *a, const unsigned char *parent,
                      const struct value *body, int64_t due, char *text, struct err *e)
 {
-	unsigned char epoch[EPOCH], *plain, *sealed;
+	const unsigned char *key = NULL;
+	unsigned char *plain, *sealed;
 	struct aad aad;
-	uint32_t term = 0;
-	const unsigned char *kek = keyring_kek(c->keys, &term);
 	size_t n = 0;
-	int rc = need_epoch(c, a, epoch, e);
+	int rc = need_key(c, a, &key, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -131,8 +133,8 @@ int token_batch_make(struct core *c, struct arena *a, const unsigned char *paren
 		               "batch token would be longer than %u bytes: fewer or "
 		               "shorter policies or metadata are needed",
 		               LIMIT_TOKEN_TEXT);
-	aad_of(c, epoch, &aad);
-	envelope_seal(kek, term, SEAL_TOKEN, &aad, plain, n, sealed);
+	aad_of(c, &aad);
+	envelope_seal(key, TERM, SEAL_TOKEN, &aad, plain, n, sealed);
 	token_pack('b', sealed, n + ENVELOPE_OVERHEAD, text);
 	return ERR_OK;
 }
@@ -148,21 +150,20 @@ static int no_token(struct err *e)
 static int open_envelope(struct core *c, struct arena *a, const unsigned char *p,
                          size_t n, struct value **out, struct err *e)
 {
-	unsigned char epoch[EPOCH], *plain;
-	const unsigned char *kek;
+	const unsigned char *key;
+	unsigned char *plain;
 	struct aad aad;
 	uint32_t term;
 	int rc;
 
-	if (n < ENVELOPE_OVERHEAD || envelope_term(p, n, &term) != 0 || term == 0 ||
-	    (kek = keyring_kek(c->keys, &term)) == NULL)
+	if (n < ENVELOPE_OVERHEAD || envelope_term(p, n, &term) != 0 || term != TERM)
 		return no_token(e);
-	if ((rc = load_epoch(c, a, epoch, e)) != ERR_OK)
+	if ((rc = load_key(c, a, &key, e)) != ERR_OK)
 		return rc;
 	if ((plain = arena_alloc(a, n)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	aad_of(c, epoch, &aad);
-	if (envelope_open(kek, SEAL_TOKEN, &aad, p, n, plain, e) != ERR_OK)
+	aad_of(c, &aad);
+	if (envelope_open(key, SEAL_TOKEN, &aad, p, n, plain, e) != ERR_OK)
 		return no_token(e);
 	return value_decode(a, plain, n - ENVELOPE_OVERHEAD, out, e);
 }
