@@ -15,7 +15,7 @@
 #include "rng.h"
 #include "vault/limits.h"
 
-#define EXPIRE_AT_ONCE  128
+#define EXPIRE_AT_ONCE  16 /* writes, about 1 ms: who reads meanwhile waits for them */
 #define JOBS_AT_ONCE    4
 #define VERIFY_EVERY_MS (24ll * 3600 * 1000)
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
