@@ -31,7 +31,7 @@ local function prepare(mode, headers, count, args)
 	local out = {}
 
 	if mode == "list" then
-		return { wrk.format("LIST", "/v1/secret/metadata/list/", headers) }
+		return { wrk.format("GET", "/v1/secret/metadata/list/?list=true", headers) }
 	elseif mode == "login" then
 		return { wrk.format("POST", "/v1/auth/approle/login", {},
 			string.format('{"role_id":"%s","secret_id":"%s"}', args[4], args[5])) }
