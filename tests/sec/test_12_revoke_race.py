@@ -7,6 +7,9 @@ from seclib import audit_size, policy, records, token
 READERS, READS = 8, 125
 
 
+RULE = 'path "secret/data/race" { capabilities = ["%s"] }'
+
+
 def race(server, c, tok, act):
     """Reads by many connections, and one act in their middle; what the log has of it."""
     since, halfway, seen = audit_size(c), threading.Event(), [0]
@@ -69,3 +72,63 @@ def test_revoked_parent_ends_its_children(server, c):
     child = c.post("auth/token/create", {}, token=parent["client_token"]).json["auth"]["client_token"]
     log, ok = race(server, c, child, lambda: c.post("auth/token/revoke", {"token": parent["client_token"]}))
     judge(log, "auth/token/revoke", ok)
+
+
+def test_policy_edits(server, c):
+    """Each read is judged by the policy whose record is the last before its own."""
+    server.put("race", {"k": "v"})
+    policy(c, "race4", RULE % "read")
+    tok = token(c, "race4")["client_token"]
+
+    def edit():
+        for i in range(40):
+            r = c.post("sys/policies/acl/race4", {"policy": RULE % ("list", "read")[i % 2]})
+        return r if r.status not in (200, 204) else c.post("sys/policies/acl/race4", {"policy": RULE % "list"})
+    log, ok = race(server, c, tok, edit)
+    allowed, judged = True, 0
+    edits = 0
+    for r in log:
+        if r["path"] == "sys/policies/acl/race4":
+            edits += 1
+            allowed = edits <= 40 and edits % 2 == 0
+        elif r["path"] == "secret/data/race":
+            judged += 1
+            assert (r["outcome"] == "ok") == allowed, (r["index"], r["outcome"], edits)
+    assert edits == 41 and judged == READERS * READS and 0 < ok < judged
+
+
+def batch_token(c, parent, **more):
+    r = c.post("auth/token/create", {"type": "batch", **more}, token=parent)
+    assert r.status == 200 and r.json["auth"]["token_type"] == "batch", r
+    return r.json["auth"]["client_token"]
+
+
+CREATOR = RULE % "read" + '\npath "auth/token/create" { capabilities = ["update"] }'
+
+
+def test_batch_token_of_a_revoked_parent(server, c):
+    """Nothing of it is stored, and still it ends with the record of its parent's end."""
+    policy(c, "race5", CREATOR)
+    server.put("race", {"k": "v"})
+    parent = token(c, "race5")
+    mine = batch_token(c, parent["client_token"])
+    log, ok = race(server, c, mine, lambda: c.post("auth/token/revoke", {"token": parent["client_token"]}))
+    judge(log, "auth/token/revoke", ok)
+
+
+def test_batch_token_of_a_revoked_grandparent(server, c):
+    policy(c, "race6", CREATOR)
+    server.put("race", {"k": "v"})
+    grandparent = token(c, "race6")
+    parent = c.post("auth/token/create", {}, token=grandparent["client_token"]).json["auth"]
+    mine = batch_token(c, parent["client_token"])
+    log, ok = race(server, c, mine, lambda: c.post("auth/token/revoke-accessor", {"accessor": grandparent["accessor"]}))
+    judge(log, "auth/token/revoke-accessor", ok)
+
+
+def test_batch_token_and_its_policy(server, c):
+    policy(c, "race7", RULE % "read")
+    server.put("race", {"k": "v"})
+    mine = batch_token(c, c.token, policies=["race7"])
+    log, ok = race(server, c, mine, lambda: c.delete("sys/policies/acl/race7"))
+    judge(log, "sys/policies/acl/race7", ok)
