@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """37: what is secret is in no file, log or process table; each way in has a canary of its own."""
 import base64
+import contextlib
 import os
 import re
 import secrets
@@ -9,7 +10,7 @@ import subprocess
 import pytest
 
 import vaultd
-from seclib import policy, raw
+from seclib import head, policy, raw
 
 
 class Canaries:
@@ -83,6 +84,86 @@ def send_requests(s, c, canary):
     raw(s, "POST", "/v1/secret/data/x", "Content-Length: 2000024", body=canary("too large").encode() * 76924)
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+def ok(r):
+    assert r.status in (200, 204), r
+    return r
+
+
+def send_odd_bodies(s, c, canary):
+    """Values that come by other ways than a JSON body, and in bodies that are turned down."""
+    c.post("secret/data/canary/form", raw=("k=" + canary("form body")).encode(), headers=FORM)
+    c.post("auth/token/lookup", raw=("token=" + canary("token in a form")).encode(), headers=FORM)
+    c.get("secret/data/canary/a?version=" + canary("query"))
+    c.get("secret/data/canary/a?" + canary("name in a query") + "=1")
+    c.delete("secret/data/canary/none?versions=" + canary("query of a DELETE"))
+    c.get("sys/audit-log/records?from=" + canary("query of numbers"))
+    for body in ('{"data": {"k": "%s"}', '{"data": "%s"}', '{"options": {"cas": "%s"}, "data": {}}'):
+        assert c.request("PATCH", "secret/data/canary/a", raw=(body % canary("PATCH " + body)).encode(), headers=PATCH).status == 400
+    assert c.request("PATCH", "secret/data/canary/a", {"data": {"k": canary("PATCH of another type")}}).status in (400, 415)
+    ok(c.request("PATCH", "secret/metadata/canary/a", {"custom_metadata": {"p": canary("PATCH of metadata")}}, headers=PATCH))
+    assert c.post("secret/data/canary/a", {"data": {"k": canary("wrong cas")}, "options": {"cas": 77}}).status == 400
+    assert c.post("secret/data/canary/x", {"data": {"k": canary("no permission")}}, token=canary("with it")).status == 403
+
+
+def enter_passwords(s, c, canary):
+    ok(c.post("sys/auth/userpass", {"type": "userpass"}))
+    ok(c.post("auth/userpass/users/ann", {"password": canary("password")}))
+    login = {"password": canary.made["password"].decode()}
+    canary.keep("token of a password", ok(c.post("auth/userpass/login/ann", login, token=None)).json["auth"]["client_token"])
+    ok(c.post("auth/userpass/users/ann/password", {"password": canary("next password")}))
+    for who in ("ann", "nobody"):
+        assert c.post(f"auth/userpass/login/{who}", {"password": canary("wrong password of " + who)}, token=None).status == 400
+    assert c.post("auth/userpass/login/ann", raw=('{"password": "%s"' % canary("password in broken JSON")).encode()).status == 400
+    c.post("auth/userpass/login/ann?password=" + canary("password in a query"), token=None)
+    c.post("auth/userpass/login/" + canary("password as a name"), {"password": "x"}, token=None)
+    c.post("auth/userpass/users/bob", {"password_hash": canary("no hash")})
+
+
+def use_approle(s, c, canary):
+    ok(c.post("sys/auth/approle", {"type": "approle"}))
+    ok(c.post("auth/approle/role/r", {"token_policies": ["default"]}))
+    role_id = ok(c.get("auth/approle/role/r/role-id")).data["role_id"]
+    made = ok(c.post("auth/approle/role/r/secret-id", {"metadata": '{"m": "%s"}' % canary("metadata of a secret id")})).data
+    canary.keep("secret id", made["secret_id"])
+    ok(c.post("auth/approle/role/r/custom-secret-id", {"secret_id": canary("secret id of one's own")}))
+    for what in ("secret id", "secret id of one's own"):
+        login = {"role_id": role_id, "secret_id": canary.made[what].decode()}
+        canary.keep("token by " + what, ok(c.post("auth/approle/login", login, token=None)).json["auth"]["client_token"])
+    for body in ({"role_id": role_id, "secret_id": canary("wrong secret id")}, {"role_id": canary("wrong role id"), "secret_id": "x"}):
+        assert c.post("auth/approle/login", body, token=None).status == 400
+    ok(c.post("auth/approle/role/r/secret-id/lookup", {"secret_id": canary.made["secret id"].decode()}))
+    ok(c.post("auth/approle/role/r/secret-id/destroy", {"secret_id": canary.made["secret id"].decode()}))
+    c.post("auth/approle/role/r/secret-id/lookup", {"secret_id": canary("secret id that is none")})
+
+
+def use_batch_tokens(s, c, canary):
+    batch = ok(c.post("auth/token/create", {"type": "batch", "policies": ["canary"], "meta": {"m": canary("meta of a batch token")}}))
+    canary.keep("batch token", batch.json["auth"]["client_token"])
+    mine = canary.made["batch token"].decode()
+    assert c.get("secret/data/canary/a", token=mine).status == 200
+    assert c.get("secret/data/other", token=mine).status == 403
+    c.post("auth/token/lookup", {"token": mine})
+    c.post("auth/token/revoke", {"token": mine})
+
+
+def park_and_hang_up(s, canary):
+    """A body whose sender is gone while it waits: for the rest of it, for a password's hash."""
+    body = ('{"data": {"k": "%s"}}' % canary("half a body")).encode()
+    head_ = head(s, "POST", "/v1/secret/data/canary/half", f"Content-Length: {len(body) + 9}")
+    body2 = ('{"password": "%s"}' % canary("password of who hung up")).encode()
+    head2 = head(s, "POST", "/v1/auth/userpass/login/ann", f"Content-Length: {len(body2)}", token=False)
+    for data in (head_ + body, head2 + body2):
+        with contextlib.closing(vaultd.connect(s.port, s.tls)) as sock:
+            sock.sendall(data)
+
+
+WAYS = (send_odd_bodies, enter_passwords, use_approle, use_batch_tokens)
+
+
 def make_tokens(c, canary):
     policy(c, "canary", 'path "secret/data/canary/a" { capabilities = ["read"] }')
     tok = c.post("auth/token/create", {"policies": ["canary"]}).json["auth"]["client_token"]
@@ -104,6 +185,9 @@ def swept(own_server, make_agent):
         canary.keep(f"share {i}", share)
     send_requests(s, c, canary)
     make_tokens(c, canary)
+    for way in WAYS:
+        way(s, c, canary)
+    park_and_hang_up(s, canary)
     added = s.add_host("h37", ["secret/canary/*"])
     canary.keep("join token", added["join_token"])
     agent = make_agent(s, "h37", [{"path": "secret/canary/a", "field": "text", "binding": "b", "name": "text"}])
