@@ -261,3 +261,21 @@ def test_deleted_head(copy):
 def test_changed_plain_columns(copy, column, value):
     edit(copy, lambda db: db.execute(f"UPDATE object SET {column} = {value} WHERE {column} IS NOT NULL AND id <> ?", (b"state",)))
     assert detected(copy)
+
+
+def test_a_row_that_does_not_open_keeps_the_old_key(copy):
+    """A new key term seals all rows anew but the damaged one, and the key that it may still need is not destroyed."""
+    def flip(db):
+        row, blob = db.execute("SELECT rowid, wrapped FROM payload ORDER BY rowid LIMIT 1").fetchone()
+        db.execute("UPDATE payload SET wrapped = ? WHERE rowid = ?", (blob[:40] + bytes([blob[40] ^ 1]) + blob[41:], row))
+    edit(copy, flip)
+    assert what_happens(copy) in ([], [("t/a", 500)], [("t/b", 500)])
+    c = copy.client()
+    assert c.post("sys/rotate").status == 204
+    vaultd.wait_for("the end of the walk", lambda: "the keys of older terms are kept" in copy.log())
+    assert "a row was not sealed anew" in copy.log()
+    assert c.get("sys/key-status").data["term"] == 2
+    assert c.get("auth/token/lookup-self").status == 200
+    copy.stop()
+    terms = edit(copy, lambda db: [blob[7] for (blob,) in db.execute("SELECT wrapped FROM payload")])
+    assert sorted(terms) == [1] + [2] * (len(terms) - 1), "the damaged row alone is of the old term"
