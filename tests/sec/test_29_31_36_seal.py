@@ -168,9 +168,10 @@ def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
     assert "wrong key" not in r.errors[0].lower()
 
 
-ROUTES = re.compile(r'\{\s*"(kv|system|token|host|userpass|cert)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
+ROUTES = re.compile(r'\{\s*"(kv|system|token|host|userpass|cert|approle)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
+ONE_FIELD = re.compile(r'ONE_FIELD\("([^"]+)"')
 MOUNTS = {"kv": "secret", "system": "sys", "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass",
-          "cert": "auth/cert"}
+          "cert": "auth/cert", "approle": "auth/approle"}
 
 
 def table(root):
@@ -180,6 +181,9 @@ def table(root):
             path = MOUNTS[mount] + "/" + pattern.replace("*path", "app").replace(":name", "app").replace(":id", "app")
             for m in re.findall(r"M_(\w+)", methods):
                 yield m, path, flags
+        for field in ONE_FIELD.findall(f.read_text()):
+            for m in ("GET", "POST", "DELETE"):
+                yield m, f"auth/approle/role/app/{field}", "0"
 
 
 def test_36_sealed_is_503_everywhere(five, sealed, pytestconfig):
