@@ -48,6 +48,14 @@ static void set_address(struct conn *c)
 	             addr_add(c->net->addresses, c->address);
 }
 
+struct conn *conn_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
 struct conn *conn_new(struct listener *l, struct MHD_Connection *mhd)
 {
 	struct net *n = l->net;

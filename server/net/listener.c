@@ -53,14 +53,6 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 		conn_free(c);
 }
 
-static struct conn *conn_of(struct MHD_Connection *mhd)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info != NULL ? info->socket_context : NULL;
-}
-
 /* The request line has been read; ${uri} is still as the client sent it. */
 static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
@@ -122,7 +114,7 @@ static enum MHD_Result queue(struct conn *c)
 	c->response = NULL;
 	c->phase = CONN_SENDING;
 	timer_set(c, c->big ? TIMER_SEND_BIG : TIMER_SEND);
-	ok = MHD_queue_response(c->mhd, c->status, r);
+	ok = refusal_queue(c->mhd, c->status, r);
 	MHD_destroy_response(r); /* drops our reference */
 	return ok;
 }

@@ -227,6 +227,8 @@ void listener_resume(struct conn *c);
 void listener_flush_held(struct net *n);
 
 /* conn.c */
+/** conn_of(mhd): ours of libmicrohttpd's; NULL if there was no memory for it. */
+struct conn *conn_of(struct MHD_Connection *mhd);
 struct conn *conn_new(struct listener *l, struct MHD_Connection *mhd);
 void conn_free(struct conn *c);
 /** conn_by_slot(n, slot): NULL if there is none. */
@@ -327,6 +329,13 @@ int core_send(struct conn *c, const struct value *v) MUST_CHECK;
 void core_link_cancel(struct conn *c);
 /** core_up(n): is there a core that has greeted us? */
 bool core_up(const struct net *n);
+
+/* refusal.c */
+/** refusal_init(e): once, before a listener is started. */
+int refusal_init(struct err *e) MUST_CHECK;
+/** refusal_queue(mhd, status, r): MHD_queue_response() for our own answers. */
+enum MHD_Result refusal_queue(struct MHD_Connection *mhd, unsigned status,
+                              struct MHD_Response *r);
 
 /* tls.c */
 /** tls_begin(c): at the start of a TLS connection: ask for a certificate, bound what may

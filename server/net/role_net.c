@@ -403,7 +403,7 @@ static int start(struct net *n, struct setup *s, int control_fd, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	sandbox_early(&s->report);
 	if ((rc = net_open(n, control_fd, e)) != ERR_OK ||
-	    (rc = set_up(n, s, e)) != ERR_OK)
+	    (rc = refusal_init(e)) != ERR_OK || (rc = set_up(n, s, e)) != ERR_OK)
 		return rc;
 	arena_free(s->a); /* with the TLS key: GnuTLS has its own copy */
 	s->a = NULL;

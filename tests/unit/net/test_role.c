@@ -391,12 +391,14 @@ ParameterizedTest(struct raw_case *c, role, refuses_and_closes)
 {
 	static char out[8192];
 	int fd = rig_dial(&rig);
-	size_t n;
 
 	rig_put_n(fd, c->request, c->len);
-	n = read_all(fd, out, sizeof(out), c->name);
-	cr_assert(n == 0 || strncmp(out, "HTTP/1.1 400", 12) == 0, "%s: %s", c->name,
-	          out);
+	read_all(fd, out, sizeof(out), c->name);
+	cr_assert_eq(strncmp(out, "HTTP/1.1 400", 12), 0, "%s: %s", c->name, out);
+	cr_assert_null(strstr(out + 1, "HTTP/1.1"), "%s: more than one: %s", c->name,
+	               out);
+	cr_assert_not_null(strstr(out, "\r\n\r\n{\"errors\":[\""), "%s: %s", c->name,
+	                   out);
 	rig_no_request(&rig, 30);
 	close(fd);
 }
@@ -414,6 +416,67 @@ Test(role, refusals_are_counted)
 	cr_assert(rig_core_wait(&rig, 3000, IPC_REJECTED, NULL, &v));
 	cr_assert(value_equal(v, rig_json(&rig, "{\"address\":\"127.0.0.1\",\"reason\":"
 	                                        "\"path outside /v1/\",\"count\":3}")));
+	close(fd);
+}
+
+/* What libmicrohttpd refuses by itself is ours all the same: answered once, and counted.
+ */
+Test(role, refusals_of_the_library_are_ours)
+{
+	static const struct {
+		const char *request;
+		const char *reason;
+		int status;
+	} c[] = {
+		{"POST /v1/x HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n",
+                 "malformed request",										400},
+		{ "POST /v1/x HTTP/1.1\r\n" HOST
+		  "Content-Length: 99999999999999999999\r\n\r\n",   "http: request body too large", 413},
+		{ "GET /v1/x HTTP/3.0\r\n" HOST "\r\n",                              "unsupported HTTP version",     505},
+		{ "POST /v1/x HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", "malformed request",            400},
+	};
+	char want[128];
+	struct value *v;
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct rig_reply out;
+		int fd = rig_dial(&rig);
+
+		rig_put(fd, c[i].request);
+		rig_get(fd, &out);
+		snprintf(want, sizeof(want), "{\"errors\":[\"%s\"]}\n", c[i].reason);
+		cr_assert_eq(out.status, c[i].status, "%s", c[i].request);
+		cr_assert_str_eq(out.body, want);
+		cr_assert_not_null(
+			strstr(out.head, "\r\nContent-Type: application/json\r\n"));
+		cr_assert(rig_closed(fd, RIG_WAIT_MS));
+		close(fd);
+		cr_assert(rig_core_wait(&rig, 3000, IPC_REJECTED, NULL, &v));
+		cr_assert(value_is_str(value_get(v, "reason"), c[i].reason));
+		cr_assert_eq(value_int_or(v, "count", 0), 1);
+	}
+}
+
+/* The library runs out of memory in the middle of its parsing. */
+Test(role, a_query_of_countless_parameters_is_refused_at_once)
+{
+	static char text[6000];
+	struct rig_reply out;
+	int fd = rig_dial(&rig), n = snprintf(text, sizeof(text), "GET /v1/x?");
+
+	while (n < 5000)
+		text[n++] = '&';
+	snprintf(text + n, sizeof(text) - (size_t)n, " HTTP/1.1\r\n" HOST "\r\n");
+	rig_put(fd, text);
+	rig_get(fd, &out);
+	cr_assert_eq(out.status, 431, "%d", out.status);
+	cr_assert_str_eq(out.body, "{\"errors\":[\"request header too large\"]}\n");
+	cr_assert(rig_closed(fd, RIG_WAIT_MS));
+	close(fd);
+	fd = rig_dial(&rig);
+	rig_put(fd, "GET /v1/sys/leader HTTP/1.1\r\n" HOST "\r\n");
+	expect(fd, 200, NULL);
 	close(fd);
 }
 
