@@ -75,7 +75,8 @@ static int check_segment(const char *s, size_t n, struct err *e)
 	if (n == 0)
 		return bad(e, "empty segment");
 	if (s[0] == '.' && (n == 1 || (n == 2 && s[1] == '.')))
-		return bad(e, "'.' or '..' segment");
+		return n == 2 ? err_set(e, ERR_INVALID, "relative paths not supported")
+		              : bad(e, "'.' segment");
 	if (s[0] == ' ' || s[n - 1] == ' ')
 		return bad(e, "segment begins or ends in a space");
 	return ERR_OK;

@@ -64,8 +64,9 @@ enum http_method {
 
 enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
 
-#define IPC_F_METRICS_TEXT 2u /* Accept: application/openmetrics-text */
 #define IPC_F_LOOPBACK     1u /* the peer's address is loopback, or the Unix socket */
+#define IPC_F_METRICS_TEXT 2u /* Accept: application/openmetrics-text */
+#define IPC_F_HELP         4u /* a GET that asks what can be asked there (?help=1) */
 
 /*
  * TLS client certificates.  core parses none: it says which certificates it trusts, net

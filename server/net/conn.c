@@ -114,6 +114,7 @@ void conn_request_done(struct conn *c)
 	c->target_len = 0;
 	c->method = 0;
 	c->chunked = false;
+	c->help = false;
 	c->body_seen = 0;
 	c->id = 0;
 	c->gone = false;

@@ -69,7 +69,7 @@ static bool is_tchar(unsigned char c)
 	return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
-static bool is_token(const char *s, size_t n)
+bool http_token(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!is_tchar((unsigned char)s[i]))
@@ -147,7 +147,7 @@ static const char *judge_header(struct head *h, const char *name, size_t name_le
 {
 	if (++h->headers > LIMIT_HEADERS)
 		return "too many headers";
-	if (!is_token(name, name_len))
+	if (!http_token(name, name_len))
 		return "malformed header name";
 	if (!line_adds_up(h, name, name_len, value, value_len))
 		return "malformed header line";
@@ -238,7 +238,7 @@ const char *head_check(struct conn *c, const char *method, const char *url,
 	struct head h = { .c = c };
 	const char *why;
 
-	if (!is_token(method, strlen(method)) || strlen(method) > 16)
+	if (!http_token(method, strlen(method)) || strlen(method) > 16)
 		return "malformed method";
 	if (!target_is_plain(c))
 		return "malformed request target";

@@ -51,6 +51,18 @@ static bool media_type_is(const char *header, const char *type)
 	return n == strlen(type) && strncasecmp(header, type, n) == 0;
 }
 
+/* TYPE or TYPE/SUBTYPE, as Go takes it. */
+static bool is_media_type(const char *header)
+{
+	size_t n = strcspn(header, "; \t");
+	const char *slash = memchr(header, '/', n);
+
+	if (slash == NULL)
+		return http_token(header, n);
+	return http_token(header, (size_t)(slash - header)) &&
+	       http_token(slash + 1, n - (size_t)(slash - header) - 1);
+}
+
 static bool wrong_patch_type(struct conn *c)
 {
 	char text[160];
@@ -61,6 +73,11 @@ static bool wrong_patch_type(struct conn *c)
 		return false;
 	if (c->content_type == NULL || c->content_type[0] == '\0') {
 		answer_errors(c, 400, "no Content-Type", "mime: no media type");
+		return true;
+	}
+	if (!is_media_type(c->content_type)) {
+		answer_errors(c, 400, "malformed Content-Type",
+		              "mime: invalid media type");
 		return true;
 	}
 	shown = (int)strcspn(c->content_type, "; \t");
@@ -188,9 +205,13 @@ static int apply_query(struct conn *c, struct value *query)
 {
 	struct value *list = query_remove(query, "list");
 	struct value *scan = query_remove(query, "scan");
+	struct value *help = query_remove(query, "help");
 	bool want_list, want_scan;
 
-	query_remove(query, "help");
+	if (c->method == HTTP_GET && query_go_bool(help, &c->help) != 0) {
+		answer_errors(c, 400, "malformed query", NULL);
+		return ERR_INVALID;
+	}
 	if (c->method != HTTP_GET && c->method != HTTP_LIST)
 		return ERR_OK;
 	if (query_go_bool(list, &want_list) != 0 ||
@@ -298,7 +319,8 @@ static struct value *build_frame(struct conn *c, struct parsed *p)
 	value_add(v, value_int(a, p->wrap_ttl_s));
 	value_add(v, value_int(a, on));
 	value_add(v, value_int(a, (c->loopback ? IPC_F_LOOPBACK : 0) |
-	                                  (c->wants_text ? IPC_F_METRICS_TEXT : 0)));
+	                                  (c->wants_text ? IPC_F_METRICS_TEXT : 0) |
+	                                  (c->help ? IPC_F_HELP : 0)));
 	value_add(v, strncmp(p->path, "auth/", 5) == 0 ? tls_client(c) : value_null(a));
 	return arena_failed(a) ? NULL : v;
 }
@@ -311,7 +333,7 @@ static void refuse(struct conn *c, const struct err *e)
 		answer_errors(c, 400, "malformed request", e->msg);
 }
 
-static bool known_namespace(const struct conn *c)
+bool known_namespace(const struct conn *c)
 {
 	const char *s = c->name_space;
 
@@ -352,7 +374,11 @@ static void dispatch(struct conn *c)
 		return; /* has answered */
 	else if (!known_namespace(c))
 		answer_errors(c, 404, "unknown namespace", NULL);
-	else if (!status_answer(c, p.path, p.query))
+	else if (status_answer(c, p.path, p.query))
+		return;
+	else if (c->method == HTTP_HEAD)
+		answer_errors(c, 405, "HEAD", NULL);
+	else
 		send_to_core(c, &p);
 }
 

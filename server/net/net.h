@@ -106,6 +106,7 @@ struct conn {
 		*url; /* libmicrohttpd's copy: its address is what counts (http_head.c) */
 	enum http_method method;
 	bool chunked;
+	bool help;
 	const char *content_length; /* this and what follows: libmicrohttpd's memory */
 	char *token;                /* wiped in place after use */
 	size_t token_len;
@@ -278,12 +279,16 @@ void stats_flush(struct net *n);
  */
 const char *head_check(struct conn *c, const char *method, const char *url,
                        const char *version);
+/** http_token(s, n): is it a token as in names of headers and methods? */
+bool http_token(const char *s, size_t n);
 /* http_request.c */
 /**
  * request_begin(c, method): first look at an accepted head: path, method, sizes.  May
  * answer; false if the answer must go out before the body is read.
  */
 bool request_begin(struct conn *c, const char *method);
+/** known_namespace(c): does the request name the root namespace, or none? */
+bool known_namespace(const struct conn *c);
 /** request_body(c, p, n): take and wipe ${n} bytes of body; false: cut the connection. */
 bool request_body(struct conn *c, char *p, size_t n);
 /** request_dispatch(c): the request is whole: answer it or hand it to core

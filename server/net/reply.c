@@ -190,6 +190,9 @@ static void answer(struct conn *c, unsigned status, int retry, struct jbuf *b)
 		snprintf(text, sizeof(text), "%d", retry);
 		MHD_add_response_header(r, "Retry-After", text);
 	}
+	/* One of the few spellings of the only one there is. */
+	if (c->name_space != NULL && c->name_space[0] != '\0' && known_namespace(c))
+		MHD_add_response_header(r, "X-Vault-Namespace", c->name_space);
 	if (c->net->draining)
 		MHD_add_response_header(r, "Connection", "close");
 	c->response = r;

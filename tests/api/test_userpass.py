@@ -186,7 +186,7 @@ def test_parallel_guesses_share_one_count(server, c):
         try:
             while True:
                 r = login(own, "jo", f"guess-{i}")
-                if r.status != 503:
+                if r.status not in (429, 503):  # the checks are busy, or this is asked too often
                     return r.status
         finally:
             own.close()

@@ -104,6 +104,61 @@ def test_unknown_fields_are_named_in_order(c):
     assert r.json["warnings"] == ["Endpoint ignored these unrecognized parameters: [a ab b]"]
 
 
+def test_head(c, server):
+    """Only health answers it; without a body, whatever the status."""
+    assert (c.request("HEAD", "sys/health").status, c.request("HEAD", "sys/health").raw) == (200, b"")
+    for path, token in (("secret/data/w", ""), ("secret/data/none", ""), ("secret/data/w", None), ("sys/seal-status", None)):
+        r = c.request("HEAD", path, token=token)
+        assert (r.status, r.raw) == (405, b""), path
+    assert raw(server, "HEAD", "/v1/secret/data/w").headers["content-type"] == "application/json"
+
+
+def test_help(c):
+    r = c.get("secret/data/w?help=1")
+    assert r.status == 200 and set(r.json) == {"help", "see_also", "openapi"}
+    assert "secret/data/*path" in r.json["help"] and "GET" in r.json["help"] and '"k"' not in r.json["help"]
+    r = c.get("auth/token/create?help=true")
+    assert r.status == 200 and "POST auth/token/create" in r.json["help"] and "display_name (string)" in r.json["help"]
+    assert c.get("secret/data/w?help=0").data["data"] == {"k": "v"}
+    assert c.get("secret/data/w?help=maybe").status == 400
+    assert c.get("sys/no/such/thing?help=1").status == 404
+    assert c.get("secret/data/w?help=1", token=None).status == 403
+    low = c.post("auth/token/create", {"policies": ["default"]}).json["auth"]["client_token"]
+    assert c.get("secret/data/w?help=1", token=low).status == 200, "any live token may ask what there is to ask"
+    assert c.get("secret/data/w", token=low).status == 403
+
+
+@pytest.mark.parametrize("kind, status", [
+    ("application/merge-patch+json", 200), ("application/merge-patch+json; charset=utf-8", 200),
+    ("APPLICATION/MERGE-PATCH+JSON", 200), ("application/json", 415), ("nonsense", 415), ("text/", 400), ("/json", 400),
+    ("a/b/c", 400), ("te xt", 415), ("", 400), (None, 400)])
+def test_type_of_a_patch(c, kind, status):
+    h = {} if kind is None else {"Content-Type": kind}
+    r = c.request("PATCH", "secret/data/w", raw=b'{"data":{}}', headers=h)
+    assert r.status == status, r
+    if status == 415:
+        assert r.errors == [f"PATCH requires Content-Type of application/merge-patch+json, provided {kind.split(' ')[0]}"]
+
+
+def test_nothing_is_compressed(c):
+    r = c.get("secret/data/w", headers={"Accept-Encoding": "gzip, deflate, br"})
+    assert "content-encoding" not in r.headers and r.data["data"] == {"k": "v"}
+
+
+def test_the_path_has_the_last_word(c):
+    r = c.post("sys/policies/acl/from-path", {"policy": "path \"x\" {}", "name": "from-body", "zebra": 1, "ant": 2})
+    assert r.json["warnings"] == [
+        "Endpoint ignored these unrecognized parameters: [ant zebra]",
+        "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]"]
+    assert "from-body" not in c.list("sys/policies/acl").data["keys"]
+
+
+def test_relative_paths(server):
+    for path in ("secret/data/a/../w", "secret/data/%2e%2e/w", ".."):
+        r = raw(server, "GET", "/v1/" + path)
+        assert (r.status, json.loads(r.body)) == (400, {"errors": ["relative paths not supported"]})
+
+
 def test_write_to_a_folder(c):
     r = c.post("secret/data/folder/", {"data": {}})
     assert (r.status, r.errors) == (400, ["cannot write to a path ending in '/'"])
@@ -234,12 +289,13 @@ def test_queries_become_fields(c):
     assert c.get("secret/data/q?version=%31").status == 200
     assert c.get("secret/data/q?version=1;x=2").status == 400
     assert c.get("secret/data/q?version=%zz").status == 400
-    assert c.get("secret/data/q?help=1").status == 200
 
 
 def test_namespaces(c):
     for ns in ("", "/", "root", "root/"):
         assert c.get("secret/data/w", headers={"X-Vault-Namespace": ns}).status == 200
+        assert c.get("secret/data/w", headers={"X-Vault-Namespace": ns}).headers.get("x-vault-namespace", "") == ns
+    assert "x-vault-namespace" not in c.get("secret/data/w").headers
     r = c.get("secret/data/w", headers={"X-Vault-Namespace": "team"})
     assert (r.status, r.json) == (404, {"errors": []})
 

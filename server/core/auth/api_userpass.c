@@ -415,7 +415,7 @@ static const struct route rows[] = {
 	  "set the password of a user" },
 	{ "userpass", M_POST,   "users/:name/policies", 0,      policies_fields, h_policies_write, NULL,
 	  "set the policies of a user" },
-	{ "userpass", M_POST,   "login/:name",          R_ANON, login_fields,    h_login,          NULL,
+	{ "userpass", M_POST,   "login/:name",          R_AUTH, login_fields,    h_login,          NULL,
 	  "log in with a password" },
 };
 /* clang-format on */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "auth_token.h"
+#include "help.h"
 #include "limit.h"
 #include "log.h"
 #include "mounts.h"
@@ -13,6 +14,8 @@
 #include "policy.h"
 #include "route.h"
 #include "vault/limits.h"
+
+#define NAMES_WARNED 32u
 
 static int field_int(const struct value *rq, size_t at, int64_t lo, int64_t hi,
                      int64_t *out)
@@ -144,6 +147,10 @@ int dispatch_admit(struct req *r)
 	if (r->resumed == 0 && (rc = list_slash(r)) != ERR_OK)
 		return rc;
 	found = route_find(r);
+	if ((r->flags & IPC_F_HELP) && (found == ERR_OK || found == ERR_METHOD)) {
+		help_route(r);
+		found = ERR_OK;
+	}
 	if (c->keys == NULL && (found != ERR_OK || !(r->route->flags & R_WHEN_SEALED)))
 		return req_fail(r, ERR_SEALED, "Vault is sealed");
 	/* What exists is told only to those who may ask: an unknown path is authorised
@@ -185,42 +192,80 @@ static bool known_field(const struct route *row, const struct value *member)
 	return false;
 }
 
-#define UNKNOWN_SHOWN 16u
-
-static int by_key(const void *a, const void *b)
+/* Is it a parameter of the path, which has the last word? */
+static bool in_path(const struct route *row, const struct value *member)
 {
-	const struct value *x = *(const struct value *const *)a;
-	const struct value *y = *(const struct value *const *)b;
-	size_t n = x->key_len < y->key_len ? x->key_len : y->key_len;
-	int order = memcmp(x->key, y->key, n);
+	const char *p = row->pattern;
 
-	return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
+	while ((p = strpbrk(p, ":*")) != NULL) {
+		size_t n = strcspn(++p, "/");
+
+		if (n == member->key_len && memcmp(p, member->key, n) == 0)
+			return true;
+	}
+	return false;
 }
 
-static void warn_unknown(struct req *r)
-{
-	const struct value *unknown[UNKNOWN_SHOWN];
-	char names[200];
-	size_t found = 0, n = 0;
+/* Names of body members for a warning, in alphabetical order; the rest is left out. */
+struct name_list {
+	const struct value *at[NAMES_WARNED];
+	size_t n;
+};
 
-	if (r->route->flags & R_OPEN_BODY)
+static int by_name(const struct value *a, const struct value *b)
+{
+	size_t n = a->key_len < b->key_len ? a->key_len : b->key_len;
+	int cmp = memcmp(a->key, b->key, n);
+
+	return cmp != 0 ? cmp : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+}
+
+static void name_add(struct name_list *l, const struct value *member)
+{
+	size_t at = l->n;
+
+	if (l->n == NAMES_WARNED)
 		return;
-	for (const struct value *m = r->body->first; m != NULL && found < UNKNOWN_SHOWN;
-	     m = m->next)
-		if (!known_field(r->route, m))
-			unknown[found++] = m;
-	qsort(unknown, found, sizeof(unknown[0]), by_key);
-	for (size_t i = 0; i < found; i++) {
-		if (n + unknown[i]->key_len + 2 > sizeof(names))
+	for (l->n++; at > 0 && by_name(l->at[at - 1], member) > 0; at--)
+		l->at[at] = l->at[at - 1];
+	l->at[at] = member;
+}
+
+static const char *name_text(struct req *r, const struct name_list *l)
+{
+	char text[200];
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (n + l->at[i]->key_len + 2 > sizeof(text))
 			continue;
 		if (n > 0)
-			names[n++] = ' ';
-		memcpy(names + n, unknown[i]->key, unknown[i]->key_len);
-		n += unknown[i]->key_len;
+			text[n++] = ' ';
+		memcpy(text + n, l->at[i]->key, l->at[i]->key_len);
+		n += l->at[i]->key_len;
 	}
-	if (n > 0)
-		reply_warning(r, "Endpoint ignored these unrecognized parameters: [%.*s]",
-		              (int)n, names);
+	text[n] = '\0';
+	return arena_str(r->a, text);
+}
+
+static void warn_fields(struct req *r)
+{
+	struct name_list unknown = { .n = 0 }, replaced = { .n = 0 };
+
+	for (const struct value *m = r->body->first; m != NULL; m = m->next) {
+		if (in_path(r->route, m))
+			name_add(&replaced, m);
+		else if (!(r->route->flags & R_OPEN_BODY) && !known_field(r->route, m))
+			name_add(&unknown, m);
+	}
+	if (unknown.n > 0)
+		reply_warning(r, "Endpoint ignored these unrecognized parameters: [%s]",
+		              name_text(r, &unknown));
+	if (replaced.n > 0)
+		reply_warning(r,
+		              "Endpoint replaced the value of these parameters with the "
+		              "values captured from the endpoint's path: [%s]",
+		              name_text(r, &replaced));
 }
 
 int dispatch_act(struct req *r)
@@ -244,7 +289,7 @@ int dispatch_act(struct req *r)
 		                "request needs more memory than one may have");
 	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS &&
 	    r->reply_kind != IPC_K_BARE && r->reply_kind != IPC_K_TEXT)
-		warn_unknown(r);
+		warn_fields(r);
 	return rc;
 }
 

@@ -140,7 +140,7 @@ int req_strings(struct req *r, const char *field, struct value **out, bool *pres
 
 	if (v == NULL)
 		return ERR_OK;
-	if (v->type == V_STRING) {
+	if (v->type == V_STRING || v->type == V_NUMBER) {
 		*out = split_list(r->a, v->text, v->len);
 		return ERR_OK;
 	}

@@ -125,6 +125,31 @@ static int take(struct req *r, const struct route *row, const struct match *m)
 	return ERR_OK;
 }
 
+/* The path of ${r} below its mount, without a slash at its end. */
+static const char *path_below(const struct req *r, size_t *n)
+{
+	const char *rest = r->path + strlen(r->mount->path);
+
+	if (r->path_len <= strlen(r->mount->path)) {
+		*n = 0;
+		return "";
+	}
+	*n = strlen(rest);
+	if (*n > 0 && rest[*n - 1] == '/')
+		(*n)--;
+	return rest;
+}
+
+bool route_serves(const struct req *r, const struct route *row)
+{
+	struct match m;
+	size_t n;
+	const char *rest = path_below(r, &n);
+
+	return strcmp(row->mount_type, r->mount->engine) == 0 &&
+	       matches(row->pattern, rest, n, &m);
+}
+
 int route_find(struct req *r)
 {
 	const char *rest;

@@ -96,6 +96,10 @@ extern const struct route_table routes_backup;     /* api_backup.c: sys/backup *
  * ERR_NOENT or ERR_METHOD. */
 int route_find(struct req *r) MUST_CHECK;
 
+/** route_serves(r, row): is ${row} one of those that serve the path of ${r}, with
+ * whatever method?  r->mount is set. */
+bool route_serves(const struct req *r, const struct route *row);
+
 /** route_each(fn, ctx): every row, for OpenAPI and for the test that walks the table. */
 void route_each(void (*fn)(void *ctx, const struct route *row), void *ctx);
 
