@@ -11,9 +11,12 @@
  *   METHOD 0 TARGET 0 VERSION 0 0 { NAME 0 [blanks] VALUE 0 0 } 0 0
  *
  * and add up to the size of the head.  A folded line has been moved elsewhere, a bare LF
- * is a byte short, a NUL leaves a gap: all are refused.  (A NUL in place of the CR cannot
- * be told from it; both readings end the line there.  From 1.0 on libmicrohttpd refuses
- * them itself; there only the rules about names, values and repetitions are ours.)
+ * is a byte short, a NUL leaves a gap: all are refused.  From 1.0 on libmicrohttpd
+ * refuses them itself; there only the rules about names, values and repetitions are ours.
+ *
+ * Two things cannot be told from a line's end, because the bytes are gone: a NUL in place
+ * of the CR, and a whole line of ":" and a bare LF, which ends a head that has had a
+ * header. No proxy passes either on, and who sends them directly has no one to deceive.
  */
 #include <string.h>
 #include <strings.h>
