@@ -196,10 +196,11 @@ def children(pid):
 class Server:
     """vaultd with a data directory of its own; dev mode or a configuration file."""
 
-    def __init__(self, tmp, dev=False, tls=True, args=(), config=None, root_token="root"):
+    def __init__(self, tmp, dev=False, tls=True, args=(), config=None, root_token="root", prefix=()):
         self.tmp = pathlib.Path(tmp)
         self.dev, self.tls = dev, tls and not dev
         self.args, self.extra, self.root = list(args), dict(config or {}), root_token
+        self.prefix = list(prefix)  # a command that executes the rest of its arguments
         self.port, self.hosts_port = free_port(), free_port()
         self.data_dir = self.tmp / "data"
         self.log_path = self.tmp / "vaultd.log"
@@ -237,7 +238,7 @@ class Server:
         else:
             cmd = [BIN / "vaultd", "--config", self.write_config()]
         log = open(self.log_path, "ab")
-        self.proc = subprocess.Popen([str(c) for c in cmd] + self.args, stdout=log, stderr=log,
+        self.proc = subprocess.Popen([str(c) for c in self.prefix + cmd] + self.args, stdout=log, stderr=log,
                                      stdin=subprocess.DEVNULL, start_new_session=self.group)
         log.close()
         self.wait_serving()
