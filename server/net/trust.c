@@ -95,7 +95,7 @@ void trust_free(struct trust *t)
 static bool is_named(const struct anchor *an, const gnutls_datum_t *issuer, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (issuer[i].size == an->subject.size &&
+		if (issuer[i].size > 0 && issuer[i].size == an->subject.size &&
 		    memcmp(issuer[i].data, an->subject.data, an->subject.size) == 0)
 			return true;
 	return false;

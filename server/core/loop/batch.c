@@ -114,6 +114,10 @@ static void answer(struct core *c, struct item *it)
 
 static void park_or_answer(struct core *c, struct item *it)
 {
+	if (it->parked) {
+		dispatch_shrink(&it->r);
+		it->payload = NULL;
+	}
 	if (it->parked && waits_park(c->waits, &it->wait) == ERR_OK) {
 		arena_free(it->run);
 		it->run = NULL;

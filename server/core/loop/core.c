@@ -128,6 +128,7 @@ void core_seal_now(struct core *c)
 
 static void free_req_item(struct req *r)
 {
+	arena_free(r->in);
 	arena_free(r->a);
 }
 

@@ -75,7 +75,7 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 	r->path = "";
 	r->remote = "";
 	r->query = r->body = value_object(r->a);
-	if (value_decode(r->a, p, n, &rq, &r->e) != ERR_OK)
+	if (value_decode(r->in != NULL ? r->in : r->a, p, n, &rq, &r->e) != ERR_OK)
 		return req_fail(r, ERR_INVALID, "malformed frame");
 	if (rq->type != V_ARRAY || rq->len != IPC_RQ__COUNT ||
 	    field_int(rq, IPC_RQ_METHOD, HTTP_GET, HTTP_HEAD, &method) != 0 ||
@@ -192,16 +192,16 @@ static bool known_field(const struct route *row, const struct value *member)
 	return false;
 }
 
-/* Is it a parameter of the path, which has the last word? */
-static bool in_path(const struct route *row, const struct value *member)
+/* Is it a parameter of the path that has been given there, which has the last word? */
+static bool in_path(const struct req *r, const struct value *member)
 {
-	const char *p = row->pattern;
+	const char *p = r->route->pattern;
 
-	while ((p = strpbrk(p, ":*")) != NULL) {
+	for (size_t i = 0; (p = strpbrk(p, ":*")) != NULL; i++) {
 		size_t n = strcspn(++p, "/");
 
 		if (n == member->key_len && memcmp(p, member->key, n) == 0)
-			return true;
+			return i < REQ_PARAMS && r->param[i].len > 0;
 	}
 	return false;
 }
@@ -253,7 +253,7 @@ static void warn_fields(struct req *r)
 	struct name_list unknown = { .n = 0 }, replaced = { .n = 0 };
 
 	for (const struct value *m = r->body->first; m != NULL; m = m->next) {
-		if (in_path(r->route, m))
+		if (in_path(r, m))
 			name_add(&replaced, m);
 		else if (!(r->route->flags & R_OPEN_BODY) && !known_field(r->route, m))
 			name_add(&unknown, m);
@@ -266,6 +266,36 @@ static void warn_fields(struct req *r)
 		              "Endpoint replaced the value of these parameters with the "
 		              "values captured from the endpoint's path: [%s]",
 		              name_text(r, &replaced));
+}
+
+/* The members that the row names, and all of them where any may come; of others the
+ * names, for the warning. */
+static struct value *keep_fields(struct req *r, const struct value *object)
+{
+	struct value *kept = value_object(r->a);
+	size_t strange = 0;
+
+	for (const struct value *m = object->first; m != NULL; m = m->next) {
+		bool known = (r->route->flags & R_OPEN_BODY) || known_field(r->route, m);
+
+		if (known || ++strange <= NAMES_WARNED)
+			value_setn(kept, arena_dup(r->a, m->key, m->key_len), m->key_len,
+			           known ? value_copy(r->a, m) : value_null(r->a));
+	}
+	return kept;
+}
+
+void dispatch_shrink(struct req *r)
+{
+	bool same = r->body == r->query;
+
+	if (r->in == NULL)
+		return;
+	r->body = keep_fields(r, r->body);
+	r->query = same ? r->body : keep_fields(r, r->query);
+	r->client = r->client != NULL ? value_copy(r->a, r->client) : NULL;
+	arena_free(r->in);
+	r->in = NULL;
 }
 
 int dispatch_act(struct req *r)

@@ -18,6 +18,9 @@ int dispatch_admit(struct req *r) MUST_CHECK;
 /** dispatch_act(r): create or update?, authorise, unknown fields, handler.  May return
  * REQ_PARKED. */
 int dispatch_act(struct req *r) MUST_CHECK;
+/** dispatch_shrink(r): of a request that is parked: keep what its row reads of the body,
+ * give back what came in. */
+void dispatch_shrink(struct req *r);
 /** dispatch_finish(r, rc): turn a refusal into an errors body, an empty result into 204
  * or 404; sets r->status. */
 void dispatch_finish(struct req *r, int rc);

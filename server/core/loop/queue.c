@@ -9,12 +9,14 @@
 
 #define QUEUE_BYTES (64u * 1024 * 1024)
 #define QUEUE_ITEMS 65536u
+#define LARGE_FRAME (8u * 1024) /* worth an arena that is let go of at parking */
 
 void item_free(struct item *it)
 {
 	struct arena *a = it->r.a;
 
 	arena_free(it->run);
+	arena_free(it->r.in);
 	arena_free(a); /* the item lives in it */
 }
 
@@ -35,7 +37,13 @@ int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload,
 	if (a == NULL)
 		return ERR_NOMEM;
 	it = arena_alloc(a, sizeof(*it));
-	if (it == NULL || (it->payload = arena_dup(a, payload, n)) == NULL) {
+	if (it != NULL && n > LARGE_FRAME)
+		it->r.in = arena_new(LIMIT_REQUEST_ARENA);
+	if (it == NULL || (n > LARGE_FRAME && it->r.in == NULL) ||
+	    (it->payload = arena_dup(n > LARGE_FRAME ? it->r.in : a, payload, n)) ==
+	            NULL) {
+		if (it != NULL)
+			arena_free(it->r.in);
 		arena_free(a);
 		return ERR_NOMEM;
 	}

@@ -52,6 +52,8 @@ struct req {
 	struct core *core;
 	struct arena
 		*a; /* lives until the reply is handed out (or as long as it is parked) */
+	struct arena
+		*in; /* what came in, if that was much: until the request is parked */
 	struct err e;
 	/* in */
 	enum http_method method;
@@ -136,7 +138,9 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n);
 
 /** req_park(r, kind, key, deadline_ms): "return req_park(…)" ends this run without a
  * reply.  The request is run again from the start (authenticated and authorised again)
- * when the key is woken or r->core->boot_ms reaches ${deadline_ms}. A key is 16 bytes. */
+ * when the key is woken or r->core->boot_ms reaches ${deadline_ms}. A key is 16 bytes.
+ * What is kept in park_state must not point into r->body or r->query (req_str() copies,
+ * req_object() does not): of a large body only the fields of the row are kept. */
 int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
              int64_t deadline_ms) MUST_CHECK;
 #define REQ_PARKED (-1) /* what it returns */
