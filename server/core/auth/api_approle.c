@@ -396,7 +396,7 @@ static const struct field login_fields[] = {
 	  "reset " help }
 
 static const struct route rows[] = {
-	{ "approle", M_POST, "login", R_ANON, login_fields, approle_h_login, NULL,
+	{ "approle", M_POST, "login", R_AUTH, login_fields, approle_h_login, NULL,
 	  "log in with a role id and a secret id" },
 	{ "approle", M_LIST, "role", 0, NULL, h_list, NULL, "list roles" },
 	{ "approle", M_GET, "role/:name", 0, NULL, h_read, NULL, "read a role" },
