@@ -12,6 +12,9 @@
 #define LIMIT_JSON_MEMBERS                  10000u
 #define LIMIT_NUMBER_TEXT                   64u
 #define LIMIT_SECRET_VALUE                  (512u * 1024)
+#define LIMIT_POLICY_PARAMETERS             128u /* names in one map of a rule */
+#define LIMIT_POLICY_VALUES                 256u /* values of one of them */
+#define LIMIT_POLICY_DEPTH                  8u   /* of such a value */
 #define LIMIT_PATH                          1024u
 #define LIMIT_PATH_SEGMENTS                 32u
 #define LIMIT_NAME                          128u /* of policies, roles, users, hosts */

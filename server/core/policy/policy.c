@@ -24,11 +24,17 @@
 	(CAP_CREATE | CAP_READ | CAP_UPDATE | CAP_PATCH | CAP_DELETE | CAP_LIST | \
 	 CAP_SUDO)
 
+/* What the token of a wrapped reply may do; it is attached to no other. */
+static const char wrapping_text[] =
+	"path \"cubbyhole/response\" {\n\tcapabilities = [\"create\", \"read\"]\n}\n"
+	"path \"sys/wrapping/unwrap\" {\n\tcapabilities = [\"update\"]\n}\n";
+
 struct entry {
 	struct entry *next;
 	struct policy_doc
 		*doc; /* NULL with present: stored text that cannot be read: denies all */
 	bool present;
+	bool built_in; /* not stored: no one can list or change it */
 	char name[LIMIT_NAME + 1];
 };
 
@@ -182,6 +188,10 @@ int policies_text(struct core *c, struct arena *a, const char *name, const char 
 		*out = "";
 		return ERR_OK;
 	}
+	if (strcmp(name, POLICY_WRAPPING) == 0) {
+		*out = wrapping_text;
+		return ERR_OK;
+	}
 	if ((rc = object_open(c, a, name, &o, e)) != ERR_OK)
 		return rc;
 	*out = value_cstr_or(a, o.body, "text", "");
@@ -208,14 +218,14 @@ struct value *policies_names(struct core *c, struct arena *a)
 
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (struct entry *en = c->policies->bucket[b]; en != NULL; en = en->next)
-			n += en->present;
+			n += en->present && !en->built_in;
 	if ((names = arena_alloc(a, n * sizeof(*names))) == NULL)
 		return NULL;
 	n = 0;
 	names[n++] = "root";
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (struct entry *en = c->policies->bucket[b]; en != NULL; en = en->next)
-			if (en->present)
+			if (en->present && !en->built_in)
 				names[n++] = arena_str(a, en->name);
 	if (arena_failed(a))
 		return NULL;
@@ -248,6 +258,16 @@ static int load_one(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
+static int add_built_in(struct policies *p, struct err *e)
+{
+	struct entry *en = entry_make(p, POLICY_WRAPPING);
+
+	if (en == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	en->present = en->built_in = true;
+	return policy_parse(wrapping_text, sizeof(wrapping_text) - 1, &en->doc, e);
+}
+
 int policies_load(struct core *c, struct err *e)
 {
 	AUTO_ARENA a = arena_new((size_t)256 * 1024 * 1024);
@@ -257,6 +277,8 @@ int policies_load(struct core *c, struct err *e)
 	if (a == NULL || (c->policies = calloc(1, sizeof(*c->policies))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = store_each(c, a, KIND_POLICY, NULL, 0, 0, load_one, &l, e);
+	if (rc == ERR_OK)
+		rc = add_built_in(c->policies, e);
 	if (rc != ERR_OK)
 		policies_free(c);
 	return rc;
@@ -279,14 +301,7 @@ void policies_free(struct core *c)
 	c->policies = NULL;
 }
 
-/* The documents of a token's policies. */
-struct docs {
-	const struct policy_doc *at[LIMIT_POLICIES_PER_TOKEN];
-	size_t n;
-	bool root, broken;
-};
-
-static void docs_of(struct core *c, const struct value *names, struct docs *d)
+void policies_docs(struct core *c, const struct value *names, struct policy_docs *d)
 {
 	d->n = 0;
 	d->root = d->broken = false;
@@ -310,9 +325,9 @@ static void docs_of(struct core *c, const struct value *names, struct docs *d)
 unsigned policies_capabilities(struct core *c, const struct value *names,
                                const char *path, bool list)
 {
-	struct docs d;
+	struct policy_docs d;
 
-	docs_of(c, names, &d);
+	policies_docs(c, names, &d);
 	if (d.root)
 		return CAPS_ALL;
 	return d.broken ? CAP_DENY : policy_decide(d.at, d.n, path, list);
@@ -320,21 +335,22 @@ unsigned policies_capabilities(struct core *c, const struct value *names,
 
 int policies_allow(struct req *r)
 {
-	static const unsigned needs[OP__MAX] = {
-		[OP_READ] = CAP_READ,     [OP_LIST] = CAP_LIST,
-		[OP_CREATE] = CAP_CREATE, [OP_UPDATE] = CAP_UPDATE,
-		[OP_PATCH] = CAP_PATCH,   [OP_DELETE] = CAP_DELETE,
+	const struct policy_ask ask = {
+		.path = r->path,
+		.op = r->op,
+		.sudo = r->route != NULL && (r->route->flags & R_SUDO),
+		.params = r->body,
+		.fields = r->route != NULL ? r->route->fields : NULL,
+		.wrap_ms = r->wrap_ttl_s * 1000,
 	};
-	unsigned need = needs[r->op], have;
+	struct policy_docs d;
 
 	if (r->id.root || MUTANT(MUTANT_POLICY_IGNORED))
 		return ERR_OK;
-	if (r->route != NULL && (r->route->flags & R_SUDO))
-		need |= CAP_SUDO;
-	have = policies_capabilities(r->core, r->id.policies, r->path, r->op == OP_LIST);
-	if ((have & CAP_DENY) || (have & need) != need)
-		return req_fail(r, ERR_DENIED, DENIED);
-	return ERR_OK;
+	policies_docs(r->core, r->id.policies, &d);
+	if (d.root || (!d.broken && policy_permits(d.at, d.n, &ask)))
+		return ERR_OK;
+	return req_fail(r, ERR_DENIED, DENIED);
 }
 
 /* Could some path below ${mount} match the rule?  What is before the first wildcard must
@@ -353,9 +369,9 @@ static bool reaches(const struct policy_rule *r, const char *mount, size_t n)
 bool policies_touch_mount(struct core *c, const struct value *names, const char *mount)
 {
 	size_t n = strlen(mount);
-	struct docs d;
+	struct policy_docs d;
 
-	docs_of(c, names, &d);
+	policies_docs(c, names, &d);
 	if (d.root || d.broken)
 		return d.root;
 	for (size_t i = 0; i < d.n; i++)
@@ -365,14 +381,18 @@ bool policies_touch_mount(struct core *c, const struct value *names, const char 
 	return false;
 }
 
-/* Lines for what a later release adds are there already, so that this text need not
- * change under those who have it. */
+/* Stored at init and never again: what its users made of it stays.  Lines for what a
+ * later release adds are there already. */
 static const char default_text[] =
 	"# What every token may do with itself.\n"
 	"path \"auth/token/lookup-self\" {\n\tcapabilities = [\"read\"]\n}\n"
 	"path \"auth/token/renew-self\" {\n\tcapabilities = [\"update\"]\n}\n"
 	"path \"auth/token/revoke-self\" {\n\tcapabilities = [\"update\"]\n}\n"
 	"path \"sys/capabilities-self\" {\n\tcapabilities = [\"update\"]\n}\n"
+	"path \"identity/entity/id/{{identity.entity.id}}\" {\n"
+	"\tcapabilities = [\"read\"]\n}\n"
+	"path \"identity/entity/name/{{identity.entity.name}}\" {\n"
+	"\tcapabilities = [\"read\"]\n}\n"
 	"path \"sys/internal/ui/resultant-acl\" {\n\tcapabilities = [\"read\"]\n}\n"
 	"path \"sys/leases/renew\" {\n\tcapabilities = [\"update\"]\n}\n"
 	"path \"sys/leases/lookup\" {\n\tcapabilities = [\"update\"]\n}\n"
@@ -383,7 +403,9 @@ static const char default_text[] =
 	"path \"sys/wrapping/lookup\" {\n\tcapabilities = [\"update\"]\n}\n"
 	"path \"sys/wrapping/unwrap\" {\n\tcapabilities = [\"update\"]\n}\n"
 	"path \"sys/tools/hash\" {\n\tcapabilities = [\"update\"]\n}\n"
-	"path \"sys/tools/hash/*\" {\n\tcapabilities = [\"update\"]\n}\n";
+	"path \"sys/tools/hash/*\" {\n\tcapabilities = [\"update\"]\n}\n"
+	"path \"identity/oidc/provider/+/authorize\" {\n"
+	"\tcapabilities = [\"read\", \"update\"]\n}\n";
 
 int policies_store_default(struct core *c, struct arena *a, struct err *e)
 {

@@ -17,6 +17,9 @@
 #define CAP_SUDO   64u
 #define CAP_DENY   128u
 
+/* The policy of wrapping tokens: built in, not listed, immutable, not assignable. */
+#define POLICY_WRAPPING "response-wrapping"
+
 struct policy_doc;
 
 /** policy_parse(text, n, out, e): ERR_INVALID "failed to parse policy: line N: …". */
@@ -33,8 +36,8 @@ void policies_free(struct core *c);
  * strings) grant on a path; CAP_DENY alone if denied. */
 unsigned policies_capabilities(struct core *c, const struct value *names,
                                const char *path, bool list);
-/** policies_allow(r): may r->id do r->op on r->path (and sudo if the route says so)?
- * ERR_OK or ERR_DENIED. */
+/** policies_allow(r): may r->id do r->op on r->path (and sudo if the route says so), with
+ * these parameters, wrapped like this?  ERR_OK or ERR_DENIED. */
 int policies_allow(struct req *r) MUST_CHECK;
 
 #endif

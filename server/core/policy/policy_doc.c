@@ -2,13 +2,13 @@
 /*
  * policy_doc - one policy, compiled so that a request costs one hash over its path, one
  * probe per policy for the exact rule, one per distinct length for the prefix rules, and
- * a comparison per rule with '+'.
+ * a comparison per rule with '+'.  Limits cost nothing where no rule has any.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "policy_impl.h"
-#include "vault/limits.h"
 
 /* Exact and prefix rules of the same text are different keys. */
 #define SALT_EXACT  0x9e3779b9u
@@ -32,6 +32,7 @@ void policy_doc_free(struct policy_doc *d)
 	free(d->slots);
 	free(d->lengths);
 	free(d->segments);
+	arena_free(d->arena);
 	free(d);
 }
 
@@ -64,14 +65,25 @@ static bool same_pattern(const struct policy_rule *x, const struct policy_rule *
 	       memcmp(x->text, text, x->len) == 0;
 }
 
-int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned caps)
+/* Another block for the pattern of ${r}. */
+static void merge(struct policy_rule *r, unsigned caps, struct policy_limits *limits)
 {
-	struct policy_rule r = { .caps = caps };
+	r->caps |= caps;
+	if (limits != NULL) {
+		limits->next = r->limits;
+		r->limits = limits;
+	}
+}
+
+int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned caps,
+                   struct policy_limits *limits)
+{
+	struct policy_rule r = { .caps = caps, .limits = limits };
 
 	classify(&r, path, n);
 	for (size_t i = 0; i < d->n; i++) {
 		if (same_pattern(&d->rules[i], &r, path)) {
-			d->rules[i].caps |= caps;
+			merge(&d->rules[i], caps, limits);
 			return 0;
 		}
 	}
@@ -171,12 +183,6 @@ struct query {
 	uint32_t hash[PATH_MAX_LEN + 1]; /* of each prefix; [n]: of n bytes */
 };
 
-/* The best rule so far, and the union of what the policies say for its pattern. */
-struct verdict {
-	const struct policy_rule *rule;
-	unsigned caps;
-};
-
 static bool query_init(struct query *q, const char *path)
 {
 	uint32_t h = FNV_START;
@@ -206,8 +212,7 @@ static const struct policy_rule *find(const struct policy_doc *d, const struct q
 	return NULL;
 }
 
-/* > 0: ${x} goes before ${y}; 0: the same pattern. */
-static int compare(const struct policy_rule *x, const struct policy_rule *y)
+int policy_rule_order(const struct policy_rule *x, const struct policy_rule *y)
 {
 	if (x->wild != y->wild)
 		return x->wild > y->wild ? 1 : -1;
@@ -220,20 +225,26 @@ static int compare(const struct policy_rule *x, const struct policy_rule *y)
 	return memcmp(x->text, y->text, x->len);
 }
 
-static void consider(struct verdict *v, const struct policy_rule *r)
+/* The best rule so far.  A policy has a pattern once, so the limits of the rules that
+ * stand together fit. */
+static void consider(struct policy_verdict *v, const struct policy_rule *r)
 {
-	int order = v->rule != NULL ? compare(r, v->rule) : 1;
+	int order = v->rule != NULL ? policy_rule_order(r, v->rule) : 1;
 
+	if (order < 0)
+		return;
 	if (order > 0) {
 		v->rule = r;
-		v->caps = r->caps;
-	} else if (order == 0) {
-		v->caps |= r->caps;
+		v->caps = 0;
+		v->n_limits = 0;
 	}
+	v->caps |= r->caps;
+	if (r->limits != NULL)
+		v->limits[v->n_limits++] = r->limits;
 }
 
 static void match_exact(const struct policy_doc *d, const struct query *q, size_t n,
-                        struct verdict *v)
+                        struct policy_verdict *v)
 {
 	const struct policy_rule *r = find(d, q, n, RULE_EXACT);
 
@@ -264,7 +275,7 @@ static bool segments_match(const struct policy_rule *r, const char *s, size_t n)
 }
 
 static void match_patterns(const struct policy_doc *d, const struct query *q, size_t n,
-                           struct verdict *v)
+                           struct policy_verdict *v)
 {
 	for (size_t i = 0; i < d->n_lengths; i++) {
 		const struct policy_rule *r;
@@ -286,23 +297,52 @@ static void match_patterns(const struct policy_doc *d, const struct query *q, si
 }
 
 /* Vault's order: exact, exact without the slash of a list, then patterns for both. */
-unsigned policy_decide(const struct policy_doc *const *docs, size_t n, const char *path,
-                       bool list)
+void policy_judge(const struct policy_doc *const *docs, size_t n, const char *path,
+                  bool list, struct policy_verdict *v)
 {
-	struct verdict v = { 0 };
 	struct query q;
 	size_t lengths[2], tries = 1;
 
+	v->rule = NULL;
+	v->caps = CAP_DENY;
+	v->n_limits = 0;
 	if (!query_init(&q, path))
-		return CAP_DENY;
+		return;
 	lengths[0] = q.len;
 	if (list && q.len > 0 && path[q.len - 1] == '/')
 		lengths[tries++] = q.len - 1;
-	for (size_t k = 0; k < tries && v.rule == NULL; k++)
+	for (size_t k = 0; k < tries && v->rule == NULL; k++)
 		for (size_t i = 0; i < n; i++)
-			match_exact(docs[i], &q, lengths[k], &v);
-	for (size_t k = 0; k < tries && v.rule == NULL; k++)
+			match_exact(docs[i], &q, lengths[k], v);
+	for (size_t k = 0; k < tries && v->rule == NULL; k++)
 		for (size_t i = 0; i < n; i++)
-			match_patterns(docs[i], &q, lengths[k], &v);
-	return v.caps == 0 || (v.caps & CAP_DENY) ? CAP_DENY : v.caps;
+			match_patterns(docs[i], &q, lengths[k], v);
+	if (v->caps == 0 || (v->caps & CAP_DENY))
+		v->caps = CAP_DENY;
+}
+
+unsigned policy_decide(const struct policy_doc *const *docs, size_t n, const char *path,
+                       bool list)
+{
+	struct policy_verdict v;
+
+	policy_judge(docs, n, path, list, &v);
+	return v.caps;
+}
+
+bool policy_permits(const struct policy_doc *const *docs, size_t n,
+                    const struct policy_ask *ask)
+{
+	static const unsigned needs[OP__MAX] = {
+		[OP_READ] = CAP_READ,     [OP_LIST] = CAP_LIST,
+		[OP_CREATE] = CAP_CREATE, [OP_UPDATE] = CAP_UPDATE,
+		[OP_PATCH] = CAP_PATCH,   [OP_DELETE] = CAP_DELETE,
+	};
+	unsigned need = needs[ask->op] | (ask->sudo ? CAP_SUDO : 0);
+	struct policy_verdict v;
+
+	policy_judge(docs, n, ask->path, ask->op == OP_LIST, &v);
+	if ((v.caps & CAP_DENY) || (v.caps & need) != need)
+		return false;
+	return v.n_limits == 0 || policy_limits_allow(v.limits, v.n_limits, ask);
 }

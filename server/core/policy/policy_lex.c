@@ -332,3 +332,40 @@ int policy_lex_next(struct policy_lex *l)
 	l->p++;
 	return ERR_OK;
 }
+
+int policy_lex_expect(struct policy_lex *l, enum policy_tok tok, const char *what)
+{
+	if (l->tok != tok)
+		return policy_lex_fail(l, l->tok_line, "expected %s", what);
+	return policy_lex_next(l);
+}
+
+int policy_lex_assign(struct policy_lex *l)
+{
+	return policy_lex_expect(l, PT_ASSIGN, l->json ? "':'" : "'='");
+}
+
+int policy_lex_separator(struct policy_lex *l, enum policy_tok close)
+{
+	bool comma = l->tok == PT_COMMA;
+	int line = l->tok_line, rc;
+
+	if (comma && (rc = policy_lex_next(l)) != ERR_OK)
+		return rc;
+	if (l->json && comma == (l->tok == close))
+		return policy_lex_fail(l, line, "%s",
+		                       comma ? "comma before the end" : "expected ','");
+	return ERR_OK;
+}
+
+bool policy_lex_is(const struct policy_lex *l, const char *s)
+{
+	return l->len == strlen(s) && memcmp(l->text, s, l->len) == 0;
+}
+
+int policy_lex_shown(const struct policy_lex *l)
+{
+	if (l->len > 80 || !text_printable(l->text, l->len))
+		return 0;
+	return (int)l->len;
+}

@@ -21,6 +21,8 @@ static const struct {
         { "update", CAP_UPDATE},
 };
 
+#define LIMITS_ARENA ((size_t)64 * 1024 * 1024)
+
 #define CAPS_READ  (CAP_READ | CAP_LIST)
 #define CAPS_WRITE (CAP_CREATE | CAP_READ | CAP_UPDATE | CAP_DELETE | CAP_LIST)
 
@@ -34,54 +36,14 @@ static const struct {
 	{ "sudo",  CAPS_WRITE | CAP_SUDO},
 };
 
-/* Understood, but nothing here would act on them: such a policy is refused as a whole. */
-static const char *const unsupported[] = {
-	"allowed_parameters", "denied_parameters", "required_parameters",
-	"min_wrapping_ttl",   "max_wrapping_ttl",
-};
-
 struct parse {
 	struct policy_lex l;
 	struct policy_doc *doc;
 };
 
-static bool text_is(const struct policy_lex *l, const char *s)
-{
-	return l->len == strlen(s) && memcmp(l->text, s, l->len) == 0;
-}
-
-/* For messages: as much of a token's text as is printable. */
-static int shown(const struct policy_lex *l)
-{
-	if (l->len > 80 || !text_printable(l->text, l->len))
-		return 0;
-	return (int)l->len;
-}
-
-static int expect(struct parse *p, enum policy_tok tok, const char *what)
-{
-	if (p->l.tok != tok)
-		return policy_lex_fail(&p->l, p->l.tok_line, "expected %s", what);
-	return policy_lex_next(&p->l);
-}
-
 static bool is_key(const struct parse *p)
 {
 	return p->l.tok == PT_STRING || (p->l.tok == PT_IDENT && !p->l.json);
-}
-
-/* Between two members: JSON wants a comma and none at the end, HCL takes any. */
-static int separator(struct parse *p, enum policy_tok close)
-{
-	bool comma = p->l.tok == PT_COMMA;
-	int line = p->l.tok_line, rc;
-
-	if (comma && (rc = policy_lex_next(&p->l)) != ERR_OK)
-		return rc;
-	if (p->l.json && comma == (p->l.tok == close))
-		return policy_lex_fail(&p->l, line, "%s",
-		                       comma ? "comma before the end" : "expected ','");
-	return ERR_OK;
 }
 
 static int add_capability(struct parse *p, unsigned *caps)
@@ -90,18 +52,18 @@ static int add_capability(struct parse *p, unsigned *caps)
 		return policy_lex_fail(&p->l, p->l.tok_line,
 		                       "capabilities: expected a string");
 	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++) {
-		if (text_is(&p->l, cap_names[i].name)) {
+		if (policy_lex_is(&p->l, cap_names[i].name)) {
 			*caps |= cap_names[i].cap;
 			return policy_lex_next(&p->l);
 		}
 	}
 	return policy_lex_fail(&p->l, p->l.tok_line, "invalid capability \"%.*s\"",
-	                       shown(&p->l), p->l.text);
+	                       policy_lex_shown(&p->l), p->l.text);
 }
 
 static int parse_capabilities(struct parse *p, unsigned *caps)
 {
-	int rc = expect(p, PT_LBRACK, "a list of capabilities");
+	int rc = policy_lex_expect(&p->l, PT_LBRACK, "a list of capabilities");
 
 	while (rc == ERR_OK && p->l.tok != PT_RBRACK) {
 		if ((rc = add_capability(p, caps)) != ERR_OK)
@@ -109,7 +71,7 @@ static int parse_capabilities(struct parse *p, unsigned *caps)
 		if (!p->l.json && p->l.tok != PT_COMMA && p->l.tok != PT_RBRACK)
 			return policy_lex_fail(&p->l, p->l.tok_line,
 			                       "expected ',' or ']'");
-		rc = separator(p, PT_RBRACK);
+		rc = policy_lex_separator(&p->l, PT_RBRACK);
 	}
 	return rc == ERR_OK ? policy_lex_next(&p->l) : rc;
 }
@@ -117,7 +79,7 @@ static int parse_capabilities(struct parse *p, unsigned *caps)
 static int parse_shorthand(struct parse *p, unsigned *caps)
 {
 	for (size_t i = 0; p->l.tok == PT_STRING && i < ARRAY_LEN(shorthands); i++) {
-		if (text_is(&p->l, shorthands[i].name)) {
+		if (policy_lex_is(&p->l, shorthands[i].name)) {
 			*caps |= shorthands[i].caps;
 			return policy_lex_next(&p->l);
 		}
@@ -129,38 +91,55 @@ static int parse_shorthand(struct parse *p, unsigned *caps)
 
 static int unknown_key(struct parse *p)
 {
-	for (size_t i = 0; i < ARRAY_LEN(unsupported); i++)
-		if (text_is(&p->l, unsupported[i]))
-			return policy_lex_fail(
-				&p->l, p->l.tok_line,
-				"%s is not supported yet: the policy was not "
-				"stored, because it would grant more than it says",
-				unsupported[i]);
-	return policy_lex_fail(&p->l, p->l.tok_line, "invalid key \"%.*s\"", shown(&p->l),
-	                       p->l.text);
+	return policy_lex_fail(&p->l, p->l.tok_line, "invalid key \"%.*s\"",
+	                       policy_lex_shown(&p->l), p->l.text);
 }
 
-static int parse_rule_member(struct parse *p, unsigned *caps)
+/* One block, as far as it was read. */
+struct block {
+	unsigned caps;
+	bool limited;
+	struct policy_limits limits;
+};
+
+static int parse_limit(struct parse *p, struct block *b)
+{
+	bool known = false;
+	int rc;
+
+	if (p->doc->arena == NULL && (p->doc->arena = arena_new(LIMITS_ARENA)) == NULL)
+		return err_set(p->l.e, ERR_NOMEM, "out of memory");
+	rc = policy_limits_parse(&p->l, p->doc->arena, &b->limits, &known);
+	if (rc == ERR_OK && !known)
+		return unknown_key(p);
+	b->limited = true;
+	return rc;
+}
+
+static int parse_rule_member(struct parse *p, struct block *b)
 {
 	int (*value)(struct parse * p, unsigned *caps);
 	int rc;
 
 	if (!is_key(p))
 		return policy_lex_fail(&p->l, p->l.tok_line, "expected a key");
-	if (text_is(&p->l, "capabilities"))
+	if (policy_lex_is(&p->l, "capabilities"))
 		value = parse_capabilities;
-	else if (text_is(&p->l, "policy"))
+	else if (policy_lex_is(&p->l, "policy"))
 		value = parse_shorthand;
 	else
-		return unknown_key(p);
-	if ((rc = policy_lex_next(&p->l)) != ERR_OK)
+		return parse_limit(p, b);
+	if ((rc = policy_lex_next(&p->l)) != ERR_OK ||
+	    (rc = policy_lex_assign(&p->l)) != ERR_OK)
 		return rc;
-	rc = expect(p, PT_ASSIGN, p->l.json ? "':'" : "'='");
-	return rc == ERR_OK ? value(p, caps) : rc;
+	return value(p, &b->caps);
 }
 
-static int check_path_pattern(struct parse *p, const char *path, size_t n, int line)
+static int check_path_pattern(struct parse *p, const char *path, size_t n, int line,
+                              bool *templated)
 {
+	const char *why;
+
 	if (n > LIMIT_PATH)
 		return policy_lex_fail(&p->l, line, "path is longer than %u bytes",
 		                       LIMIT_PATH);
@@ -171,33 +150,59 @@ static int check_path_pattern(struct parse *p, const char *path, size_t n, int l
 		return policy_lex_fail(&p->l, line,
 		                       "path \"%.*s\": invalid use of wildcards ('+*')",
 		                       n < 80 ? (int)n : 80, path);
-	if (memmem(path, n, "{{", 2) != NULL || memmem(path, n, "}}", 2) != NULL)
-		return policy_lex_fail(&p->l, line,
-		                       "templates in paths are not supported yet");
+	if (policy_template_check(path, n, templated, &why) != 0)
+		return policy_lex_fail(&p->l, line, "path \"%.*s\": %s",
+		                       n < 80 ? (int)n : 80, path, why);
 	return ERR_OK;
 }
 
-/* p->l is at the '{' behind the path. */
-static int parse_rule(struct parse *p, const char *path, size_t n, int line)
+static int check_wrap_bounds(struct parse *p, const struct block *b, int line)
 {
-	unsigned caps = 0;
-	int rc = check_path_pattern(p, path, n, line);
+	const struct policy_limits *m = &b->limits;
 
-	if (rc != ERR_OK || (rc = expect(p, PT_LBRACE, "'{'")) != ERR_OK)
-		return rc;
-	while (p->l.tok != PT_RBRACE) {
-		if (p->l.tok == PT_EOF)
-			return policy_lex_fail(&p->l, line, "block not closed");
-		if ((rc = parse_rule_member(p, &caps)) != ERR_OK ||
-		    (rc = separator(p, PT_RBRACE)) != ERR_OK)
-			return rc;
-	}
+	if (m->max_wrap_ms != 0 && m->max_wrap_ms < m->min_wrap_ms)
+		return policy_lex_fail(
+			&p->l, line,
+			"max_wrapping_ttl cannot be less than min_wrapping_ttl");
+	return ERR_OK;
+}
+
+static int add_rule(struct parse *p, const char *path, size_t n, const struct block *b)
+{
+	struct policy_limits *limits = NULL;
+
 	if (n > 0 && path[0] == '/') {
 		path++;
 		n--;
 	}
-	if (policy_doc_add(p->doc, path, n, caps) != 0)
+	if (b->limited &&
+	    (limits = arena_dup(p->doc->arena, &b->limits, sizeof(b->limits))) == NULL)
 		return err_set(p->l.e, ERR_NOMEM, "out of memory");
+	return policy_doc_add(p->doc, path, n, b->caps, limits) == 0
+	               ? ERR_OK
+	               : err_set(p->l.e, ERR_NOMEM, "out of memory");
+}
+
+/* p->l is at the '{' behind the path.  A block with a template is dropped: no token here
+ * has an identity, and a value that is missing matches nothing. */
+static int parse_rule(struct parse *p, const char *path, size_t n, int line)
+{
+	struct block b = { 0 };
+	bool templated = false;
+	int rc = check_path_pattern(p, path, n, line, &templated);
+
+	if (rc != ERR_OK || (rc = policy_lex_expect(&p->l, PT_LBRACE, "'{'")) != ERR_OK)
+		return rc;
+	while (p->l.tok != PT_RBRACE) {
+		if (p->l.tok == PT_EOF)
+			return policy_lex_fail(&p->l, line, "block not closed");
+		if ((rc = parse_rule_member(p, &b)) != ERR_OK ||
+		    (rc = policy_lex_separator(&p->l, PT_RBRACE)) != ERR_OK)
+			return rc;
+	}
+	if ((rc = check_wrap_bounds(p, &b, line)) != ERR_OK ||
+	    (!templated && (rc = add_rule(p, path, n, &b)) != ERR_OK))
+		return rc;
 	return policy_lex_next(&p->l);
 }
 
@@ -209,7 +214,7 @@ static int parse_named_rule(struct parse *p)
 	int line = p->l.tok_line, rc = policy_lex_next(&p->l);
 
 	if (rc == ERR_OK && p->l.json)
-		rc = expect(p, PT_ASSIGN, "':'");
+		rc = policy_lex_expect(&p->l, PT_ASSIGN, "':'");
 	else if (rc == ERR_OK && p->l.tok == PT_ASSIGN)
 		rc = policy_lex_next(&p->l);
 	return rc == ERR_OK ? parse_rule(p, path, n, line) : rc;
@@ -217,7 +222,7 @@ static int parse_named_rule(struct parse *p)
 
 static int parse_rule_map(struct parse *p)
 {
-	int line = p->l.tok_line, rc = expect(p, PT_LBRACE, "'{'");
+	int line = p->l.tok_line, rc = policy_lex_expect(&p->l, PT_LBRACE, "'{'");
 
 	while (rc == ERR_OK && p->l.tok != PT_RBRACE) {
 		if (p->l.tok == PT_EOF)
@@ -226,7 +231,7 @@ static int parse_rule_map(struct parse *p)
 			return policy_lex_fail(&p->l, p->l.tok_line,
 			                       "expected a path in quotes");
 		if ((rc = parse_named_rule(p)) == ERR_OK)
-			rc = separator(p, PT_RBRACE);
+			rc = policy_lex_separator(&p->l, PT_RBRACE);
 	}
 	return rc == ERR_OK ? policy_lex_next(&p->l) : rc;
 }
@@ -237,7 +242,7 @@ static int parse_rule_maps(struct parse *p)
 
 	while (rc == ERR_OK && p->l.tok != PT_RBRACK) {
 		if ((rc = parse_rule_map(p)) == ERR_OK)
-			rc = separator(p, PT_RBRACK);
+			rc = policy_lex_separator(&p->l, PT_RBRACK);
 	}
 	return rc == ERR_OK ? policy_lex_next(&p->l) : rc;
 }
@@ -249,16 +254,17 @@ static int parse_path(struct parse *p)
 
 	if (!p->l.json && p->l.tok == PT_STRING)
 		return parse_named_rule(p);
-	if ((rc = expect(p, PT_ASSIGN, p->l.json ? "':'" : "a path in quotes")) != ERR_OK)
+	if ((rc = policy_lex_expect(&p->l, PT_ASSIGN,
+	                            p->l.json ? "':'" : "a path in quotes")) != ERR_OK)
 		return rc;
 	return p->l.tok == PT_LBRACK ? parse_rule_maps(p) : parse_rule_map(p);
 }
 
 static int parse_name(struct parse *p)
 {
-	int rc = expect(p, PT_ASSIGN, p->l.json ? "':'" : "'='");
+	int rc = policy_lex_assign(&p->l);
 
-	return rc == ERR_OK ? expect(p, PT_STRING, "a string") : rc;
+	return rc == ERR_OK ? policy_lex_expect(&p->l, PT_STRING, "a string") : rc;
 }
 
 static int parse_top_member(struct parse *p)
@@ -268,8 +274,8 @@ static int parse_top_member(struct parse *p)
 
 	if (!is_key(p))
 		return policy_lex_fail(&p->l, p->l.tok_line, "expected a key");
-	is_path = text_is(&p->l, "path");
-	if (!is_path && !text_is(&p->l, "name"))
+	is_path = policy_lex_is(&p->l, "path");
+	if (!is_path && !policy_lex_is(&p->l, "name"))
 		return unknown_key(p);
 	if ((rc = policy_lex_next(&p->l)) != ERR_OK)
 		return rc;
@@ -282,7 +288,7 @@ static int parse_members(struct parse *p, enum policy_tok close)
 
 	while (rc == ERR_OK && p->l.tok != close) {
 		if ((rc = parse_top_member(p)) == ERR_OK)
-			rc = separator(p, close);
+			rc = policy_lex_separator(&p->l, close);
 	}
 	return rc;
 }

@@ -71,6 +71,19 @@ ParameterizedTestParameters(policy, accepts)
 		  "\"deny\"}}],\"name\":\"n\"}", "a", CAP_READ },
 		{ "{\"path\":{\"a\\ud83d\\ude00\":{\"capabilities\":[\"read\"]}}}",
 		  "a\xf0\x9f\x98\x80", CAP_READ },
+		{ "path \"{{identity.entity.id}}\" { capabilities = [\"read\"] }", "a",
+		  CAP_DENY },
+		{ "path \"a/{{ identity.entity.id }}\" { capabilities = [\"read\"] }", "a/",
+		  CAP_DENY },
+		{ "path \"a/{{identity.groups.names.a b.metadata.x.y}}*\" { capabilities = "
+		  "[\"read\"] } path \"a/b\" { capabilities = [\"list\"] }", "a/b", CAP_LIST },
+		{ "path \"{{identity.entity.aliases.x.custom_metadata.y}}\" {} path \"{a}\" {"
+		  " capabilities = [\"list\"] }", "{a}", CAP_LIST },
+		{ "path \"a\" { allowed_parameters = { \"x\" = [1,\"s\",true,[],{}],\n y=[] } "
+		  "denied_parameters { \"z\" = [-1.5e+3] } capabilities = [\"read\"] "
+		  "required_parameters = [\"x\",] min_wrapping_ttl = 5 }", "a", CAP_READ },
+		{ "{\"path\":{\"a\":{\"capabilities\":[\"read\"],\"allowed_parameters\":"
+		  "{\"x\":[null,{\"y\":[1]}]},\"max_wrapping_ttl\":\"90s\"}}}", "a", CAP_READ },
 		{ "", "a", CAP_DENY },
 		{ "{}", "a", CAP_DENY },
 		{ "path \"a\" {}", "a", CAP_DENY },
@@ -119,18 +132,38 @@ ParameterizedTestParameters(policy, refuses)
 		{ "path \"a\\u001b\" { }", "control characters" },
 		{ "/* x", "line 1: comment not terminated" },
 		{ "path \"a/+*\" { }", "invalid use of wildcards" },
-		{ "path \"{{identity.entity.id}}\" { }",
-		  "templates in paths are not supported" },
-		{ "path \"a\" { allowed_parameters = { \"x\" = [] } }",
-		  "allowed_parameters is not supported yet" },
-		{ "path \"a\" { denied_parameters = { \"x\" = [] } }",
-		  "denied_parameters is not supported yet" },
-		{ "path \"a\" { required_parameters = [\"x\"] }",
-		  "required_parameters is not supported yet" },
-		{ "path \"a\" {\n min_wrapping_ttl = \"1s\" }",
-		  "line 2: min_wrapping_ttl is not supported yet" },
-		{ "path \"a\" { max_wrapping_ttl = 90 }",
-		  "max_wrapping_ttl is not supported yet" },
+		{ "path \"{{identity.entity.id\" { }", "unbalanced templating characters" },
+		{ "path \"a}}\" { }", "unbalanced templating characters" },
+		{ "path \"}}a{{\" { }", "unbalanced templating characters" },
+		{ "path \"{{ {{identity.entity.id}} }}\" { }", "unbalanced templating" },
+		{ "path \"{{}}\" { }", "unknown template" },
+		{ "path \"{{identity.entity.ids}}\" { }", "unknown template" },
+		{ "path \"{{identity.entity.metadata.}}\" { }", "unknown template" },
+		{ "path \"{{identity.entity.aliases.x}}\" { }", "unknown template" },
+		{ "path \"{{identity.groups.ids.g.id}}\" { }", "unknown template" },
+		{ "path \"{{host.name}}\" { }", "unknown template" },
+		{ "path \"{{identity.entity.id}}\" { capabilities = [\"reed\"] }",
+		  "invalid capability" },
+		{ "path \"a\" { allowed_parameters = [\"x\"] }", "expected a map of lists" },
+		{ "path \"a\" { allowed_parameters = { \"x\" = 1 } }", "expected a list" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [", "expected a value" },
+		{ "path \"a\" { denied_parameters = { \"x\" = []", "block not closed" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [1h] } }", "bad number" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [0x10] } }", "bad number" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [maybe] } }",
+		  "expected a value" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [[[[[[[[[[1]]]]]]]]]] } }",
+		  "nested too deeply" },
+		{ "path \"a\" { denied_parameters = { \"x\" = [{a=1 a=2}] } }", "a key twice" },
+		{ "path \"a\" { required_parameters = \"x\" }", "expected a list" },
+		{ "path \"a\" { required_parameters = [1] }", "expected strings" },
+		{ "path \"a\" {\n min_wrapping_ttl = \"1x\" }",
+		  "line 2: wrapping TTL: expected a duration" },
+		{ "path \"a\" { max_wrapping_ttl = -1 }", "expected a duration" },
+		{ "path \"a\" { max_wrapping_ttl = \"-1s\" }", "expected a duration" },
+		{ "path \"a\" { max_wrapping_ttl = 1 min_wrapping_ttl = \"2s\" }",
+		  "max_wrapping_ttl cannot be less than min_wrapping_ttl" },
+		{ "min_wrapping_ttl = \"1s\"", "invalid key \"min_wrapping_ttl\"" },
 		{ "{\"path\":{\"a\":{\"capabilities\":[\"read\",]}}}",
 		  "comma before the end" },
 		{ "{\"path\":{\"a\":{\"capabilities\":[\"read\"]}}} x",
@@ -200,7 +233,7 @@ static struct policy_doc *doc_of(char (*rules)[32], size_t n)
 		const char *pattern = strchr(rules[i], ' ') + 1;
 
 		cr_assert_eq(policy_doc_add(d, pattern, strlen(pattern),
-		                            caps_of(rules[i])),
+		                            caps_of(rules[i]), NULL),
 		             0);
 	}
 	cr_assert_eq(policy_doc_index(d), 0);
@@ -459,7 +492,7 @@ Test(policy, agrees_with_the_slow_matcher, .timeout = 60)
 			rules[i].caps = some[next(&seed) % 6];
 			cr_assert_eq(policy_doc_add(made[i % n_docs], rules[i].pattern,
 			                            strlen(rules[i].pattern),
-			                            rules[i].caps),
+			                            rules[i].caps, NULL),
 			             0);
 		}
 		for (size_t i = 0; i < n_docs; i++)
@@ -486,7 +519,7 @@ Test(policy, many_rules_are_found)
 
 	for (int i = 0; i < 1500; i++) {
 		snprintf(text, sizeof(text), "secret/app-%d%s", i, i % 2 ? "/*" : "");
-		cr_assert_eq(policy_doc_add(d, text, strlen(text), CAP_READ), 0);
+		cr_assert_eq(policy_doc_add(d, text, strlen(text), CAP_READ, NULL), 0);
 	}
 	cr_assert_eq(policy_doc_index(d), 0);
 	for (int i = 0; i < 1500; i++) {
