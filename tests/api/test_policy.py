@@ -206,3 +206,86 @@ def test_capabilities_self(c, server):
     assert r.json["capabilities"] == ["root"]
     r = c.post("sys/capabilities-self", {})
     assert (r.status, r.errors) == (400, ["paths must be supplied"])
+
+
+def limited(path, caps, limits):
+    return f'path "{path}" {{\n capabilities = {caps}\n {limits}\n}}'.replace("'", '"')
+
+
+@pytest.mark.parametrize("limits, good, bad", [
+    ("required_parameters = ['options']", [{"data": {}, "options": {}}], [{"data": {}}, {}]),
+    ("allowed_parameters = { 'data' = [] }", [{"data": {"x": 1}}], [{"data": {}, "options": {}}]),
+    ("allowed_parameters = { data = [{ x = 1 }], '*' = [] }", [{"data": {"x": 1}}, {"data": {"x": 1.0}, "options": {}}],
+     [{"data": {"x": 2}}, {"data": {}}]),
+    ("denied_parameters = { 'options' = [] }", [{"data": {"x": 1}}], [{"data": {}, "options": {}}, {"data": {}, "OPTIONS": 1}]),
+    ("denied_parameters { '*' = [] }", [], [{"data": {}}]),
+])
+def test_parameters(c, limits, good, bad):
+    t = token_for(c, limited("secret/data/limits/*", ["create", "update", "read"], limits))
+    for body in good:
+        assert c.post("secret/data/limits/a", body, token=t).status == 200, body
+    for body in bad:
+        r = c.post("secret/data/limits/a", body, token=t)
+        assert (r.status, r.errors) == (403, [DENIED]), body
+    assert c.get("secret/data/limits/a?version=1", token=t).status in (200, 404), "reads have no parameters"
+
+
+def test_limits_of_several_policies_are_one(c):
+    path = "secret/data/limits2/a"
+    one = limited(path, ["create", "update"], "allowed_parameters = { 'data' = [] }")
+    two = limited(path, ["read"], "allowed_parameters = { 'options' = [] }")
+    plain = limited(path, ["read"], "")
+    both = {"data": {}, "options": {}}
+    assert c.post(path, both, token=token_for(c, one)).status == 403
+    assert c.post(path, both, token=token_for(c, one, plain)).status == 403, "having no limits lifts none"
+    assert c.post(path, both, token=token_for(c, one, two)).status == 200
+    exact = limited(path, ["create", "update"], "")
+    broad = limited("secret/data/*", ["create", "update"], "denied_parameters = { '*' = [] }")
+    assert c.post(path, both, token=token_for(c, exact, broad)).status == 200, "one rule applies"
+
+
+def test_templates(c):
+    t = token_for(c, rule("secret/data/{{identity.entity.id}}", "read") + rule("secret/data/{{ identity.entity.name }}*", "read"))
+    for path in ("a", "%7B%7Bidentity.entity.id%7D%7D"):
+        assert get(c, path, t) == 403
+    for bad in ("{{identity.entity.id", "{{identity.entity}}", "}}{{"):
+        r = c.post("sys/policies/acl/bad", {"policy": rule("secret/" + bad, "read")})
+        assert r.status == 400 and r.errors[0].startswith("failed to parse policy: "), r
+
+
+def test_capabilities_of_others(c):
+    r = c.post("auth/token/create", {"policies": [], "ttl": "10m"}).json["auth"]
+    t = token_for(c, rule("secret/data/a", "read"))
+    accessor = c.post("auth/token/lookup", {"token": t}).data["accessor"]
+    for path, who in (("sys/capabilities", {"token": t}), ("sys/capabilities-accessor", {"accessor": accessor})):
+        r = c.post(path, {**who, "paths": ["secret/data/a", "x"]})
+        assert (r.json["secret/data/a"], r.json["x"]) == (["read"], ["deny"])
+        assert "capabilities" not in r.json
+        r = c.post(path, {**who, "paths": ["x"]})
+        assert r.json["capabilities"] == ["deny"] == r.data["x"]
+        assert c.post(path, who).errors == ["paths must be supplied"]
+        assert c.post(path, {**who, "paths": ["x"]}, token=t).status == 403
+    assert c.post("sys/capabilities", {"token": "x", "paths": ["x"]}).errors == ["invalid token"]
+    assert c.post("sys/capabilities-accessor", {"accessor": "x", "paths": ["x"]}).errors == ["invalid accessor"]
+
+
+def test_resultant_acl(c):
+    t = token_for(c, rule("sys/internal/ui/resultant-acl", "read") + rule("secret/*", "list") +
+                  limited("secret/x", ["update"], "min_wrapping_ttl = '5s'"), rule("secret/*", "read"))
+    r = c.get("sys/internal/ui/resultant-acl", token=t)
+    assert r.data == {"root": False, "glob_paths": {"secret/": {"capabilities": ["list", "read"]}}, "exact_paths": {
+        "sys/internal/ui/resultant-acl": {"capabilities": ["read"]},
+        "secret/x": {"capabilities": ["update"], "min_wrapping_ttl": 5}}}
+    assert c.get("sys/internal/ui/resultant-acl").data == {"root": True}
+
+
+def test_built_in_policies(c):
+    assert "response-wrapping" not in c.list("sys/policies/acl").data["keys"]
+    for r in (c.post("sys/policies/acl/response-wrapping", {"policy": rule("x", "read")}), c.delete("sys/policy/response-wrapping")):
+        assert r.status == 400, r
+    assert c.post("auth/token/create", {"policies": ["response-wrapping"]}).status == 400
+    text = c.get("sys/policies/acl/default").data["policy"]
+    for path in ("auth/token/renew-self", "sys/wrapping/unwrap", "cubbyhole/*", "identity/oidc/provider/+/authorize",
+                 "identity/entity/id/{{identity.entity.id}}", "sys/tools/hash/*", "sys/leases/lookup"):
+        assert f'"{path}"' in text
+    assert "sys/wrapping/rewrap" not in text and "leases/revoke" not in text

@@ -51,3 +51,39 @@ def test_capabilities_say_the_same(c, denied):
                token=denied)
     assert r.data["secret/data/x/a"] == ["deny"] and r.data["secret/metadata/x/"] == ["deny"]
     assert "read" in r.data["secret/data/y/a"]
+
+
+LIMITS = ["denied_parameters = { 'data' = [] }", "allowed_parameters = { 'options' = [] }", "required_parameters = ['options']",
+          "allowed_parameters = { 'data' = [{ k = 'other' }] }"]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+def test_limits_hold_for_every_verb_that_writes(server, c, limits):
+    server.put("lim/a", {"k": "kept"})
+    policy(c, "lim", f'path "secret/data/lim/*" {{ capabilities = {ALL}\n {limits} }}'.replace("'", '"'))
+    policy(c, "lim2", f'path "secret/data/lim/*" {{ capabilities = {ALL} }}')
+    for t in (token(c, "lim")["client_token"], token(c, "lim", "lim2")["client_token"], token(c, "broad", "lim")["client_token"]):
+        for method, path in (("POST", "a"), ("PUT", "a"), ("PATCH", "a"), ("POST", "new")):
+            h = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+            for body in ({"data": {"k": "new"}}, {"DATA": {"k": "new"}, "data": {"k": "new"}}):
+                r = c.request(method, "secret/data/lim/" + path, body, token=t, headers=h)
+                assert r.status == 403, (method, path, r)
+        assert server.read("lim/a") == {"k": "kept"} and c.get("secret/data/lim/new").status == 404
+
+
+@pytest.mark.parametrize("value", ["limited", "LIMITED", ["limited"], ["x", "Limited"], "x,limited", "x , LIMITED "])
+def test_a_denied_policy_is_denied_however_it_is_written(c, value):
+    policy(c, "limited", "#")
+    policy(c, "x", "#")
+    policy(c, "maker", 'path "auth/token/create" { capabilities = ["update", "sudo"]\n denied_parameters = { "policies" = ["lim*"] } }')
+    t = token(c, "maker", "limited", "x")["client_token"]
+    assert c.post("auth/token/create", {"policies": value}, token=t).status == 403
+    assert c.post("auth/token/create", {"policies": ["x"]}, token=t).status == 200
+
+
+def test_an_allowed_list_is_not_stretched(c):
+    policy(c, "maker2", 'path "auth/token/create" { capabilities = ["update", "sudo"]\n allowed_parameters = { "policies" = ["x*"] } }')
+    t = token(c, "maker2", "limited")["client_token"]
+    assert c.post("auth/token/create", {"policies": "x,limited"}, token=t).status == 403
+    assert c.post("auth/token/create", {"policies": ["limited"]}, token=t).status == 403
+    assert c.post("auth/token/create", {"policies": "x"}, token=t).status == 200

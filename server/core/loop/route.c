@@ -6,6 +6,7 @@
 #include "mounts.h"
 
 static const struct route_table *const tables[] = {
+	&routes_capability,
 	&routes_kv,
 	&routes_agent,
 	&routes_host,

@@ -67,6 +67,7 @@ struct route_table {
 	const struct route *rows;
 	size_t n;
 };
+extern const struct route_table routes_capability; /* api_capability.c */
 extern const struct route_table routes_sys;        /* api_sys.c: init, seal, status */
 extern const struct route_table routes_token;      /* api_token.c */
 extern const struct route_table routes_token_role; /* api_token_role.c */

@@ -74,12 +74,24 @@ static int h_read_legacy(struct req *r)
 	return reply_policy(r, "rules", true);
 }
 
+/* As base64(1) writes it: lines of 76. */
+static size_t without_newlines(const char *s, size_t n, char *out)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] != '\n' && s[i] != '\r')
+			out[kept++] = s[i];
+	return kept;
+}
+
 /* The text itself, or base64 of it: no policy is valid base64. */
 static int take_text(struct req *r, const char **text, size_t *n)
 {
 	const char *given = NULL;
 	bool present;
 	unsigned char *raw;
+	char *joined;
 	long len;
 	int rc = req_str(r, "policy", &given, &present);
 
@@ -92,9 +104,11 @@ static int take_text(struct req *r, const char **text, size_t *n)
 		                "'policy' parameter not supplied or empty");
 	*text = given;
 	*n = strlen(given);
-	if ((raw = arena_alloc(r->a, *n)) == NULL)
+	raw = arena_alloc(r->a, *n);
+	joined = arena_alloc(r->a, *n);
+	if (raw == NULL || joined == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	len = text_unbase64(given, *n, raw, *n);
+	len = text_unbase64(joined, without_newlines(given, *n, joined), raw, *n);
 	if (len > 0) {
 		*text = (const char *)raw;
 		*n = (size_t)len;
@@ -112,7 +126,7 @@ static int h_write(struct req *r)
 
 	if (rc != ERR_OK)
 		return rc;
-	if (strcmp(name, "root") == 0 || strcmp(name, "response-wrapping") == 0)
+	if (strcmp(name, "root") == 0 || strcmp(name, POLICY_WRAPPING) == 0)
 		return req_fail(r, ERR_INVALID, "cannot update \"%s\" policy", name);
 	if ((rc = take_text(r, &text, &n)) != ERR_OK ||
 	    (rc = policies_put(r->core, r->a, name, text, n, &r->e)) != ERR_OK)
@@ -130,7 +144,7 @@ static int h_delete(struct req *r)
 		return rc;
 	if (strcmp(name, "default") == 0)
 		return req_fail(r, ERR_INVALID, "cannot delete default policy");
-	if (strcmp(name, "root") == 0 || strcmp(name, "response-wrapping") == 0)
+	if (strcmp(name, "root") == 0 || strcmp(name, POLICY_WRAPPING) == 0)
 		return req_fail(r, ERR_INVALID, "cannot delete \"%s\" policy", name);
 	return policies_delete(r->core, r->a, name, &r->e);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api_sys - init, unseal, seal, status and capabilities.
+ * api_sys - init, unseal, seal and status.
  *
  * init opens the vault that it made for the rest of its own transaction, to store what
  * every vault starts with; with shares it is sealed again after COMMIT, as Vault leaves
@@ -24,8 +24,7 @@
 #include "vault/limits.h"
 #include "vault/version.h"
 
-#define FIRST_MOUNT      "secret/"
-#define CAPABILITY_PATHS 256u
+#define FIRST_MOUNT "secret/"
 
 void sys_state(struct core *c, struct arena *a, struct value *out)
 {
@@ -288,46 +287,6 @@ static int h_status(struct req *r)
 	return ERR_OK;
 }
 
-static int h_capabilities_self(struct req *r)
-{
-	struct value *paths = NULL, *out;
-	bool present;
-	int rc = req_strings(r, "paths", &paths, &present);
-
-	if (rc == ERR_OK && !present)
-		rc = req_strings(r, "path", &paths, &present);
-	if (rc != ERR_OK)
-		return rc;
-	if (!present || paths == NULL || paths->len == 0)
-		return req_fail(r, ERR_INVALID, "paths must be supplied");
-	if (paths->len > CAPABILITY_PATHS)
-		return req_fail(r, ERR_INVALID, "at most %u paths at a time",
-		                CAPABILITY_PATHS);
-	out = reply_data(r);
-	value_set_bool(r->a, reply_envelope(r), "inject", true);
-	for (const struct value *v = paths->first; v != NULL; v = v->next) {
-		const char *path = value_to_cstr(v, r->a);
-		bool list = v->len > 0 && v->text[v->len - 1] == '/';
-		struct value *names;
-
-		if (path == NULL || value_get(out, path) != NULL)
-			continue;
-		if (r->id.root) {
-			names = value_array(r->a);
-			value_add(names, value_str(r->a, "root"));
-		} else {
-			names = policies_cap_names(
-				r->a,
-				policies_capabilities(r->core, r->id.policies,
-			                              path + (path[0] == '/'), list));
-		}
-		value_set(out, path, names);
-		if (paths->len == 1)
-			value_set(out, "capabilities", value_copy(r->a, names));
-	}
-	return ERR_OK;
-}
-
 /* clang-format off */
 static const struct field init_fields[] = {
 	{ "secret_shares", "int", "how many shares the unseal key is split into" },
@@ -346,11 +305,6 @@ static const struct field unseal_fields[] = {
 	{ "migrate", "bool", "ignored" },
 	{ NULL, NULL, NULL },
 };
-static const struct field capability_fields[] = {
-	{ "paths", "strings", "paths to ask about" },
-	{ "path", "strings", "old name of paths" },
-	{ NULL, NULL, NULL },
-};
 static const struct route rows[] = {
 	{ "system", M_GET, "init", R_ANON | R_WHEN_SEALED | R_LOOPBACK, NULL, h_init_read,
 	  NULL, "is the vault initialized?" },
@@ -361,8 +315,6 @@ static const struct route rows[] = {
 	{ "system", M_POST, "seal", R_SUDO, NULL, h_seal, NULL, "seal the vault" },
 	{ "system", M_GET, "vaultd/status", 0, NULL, h_status, NULL,
 	  "state of the server" },
-	{ "system", M_POST, "capabilities-self", 0, capability_fields,
-	  h_capabilities_self, NULL, "what the own token may do on paths" },
 };
 /* clang-format on */
 
