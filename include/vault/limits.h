@@ -15,6 +15,7 @@
 #define LIMIT_POLICY_PARAMETERS             128u /* names in one map of a rule */
 #define LIMIT_POLICY_VALUES                 256u /* values of one of them */
 #define LIMIT_POLICY_DEPTH                  8u   /* of such a value */
+#define LIMIT_WRAPPED                       (2u * 1024 * 1024) /* a wrapped reply */
 #define LIMIT_PATH                          1024u
 #define LIMIT_PATH_SEGMENTS                 32u
 #define LIMIT_NAME                          128u /* of policies, roles, users, hosts */

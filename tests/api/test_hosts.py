@@ -284,6 +284,15 @@ def test_late_holder_is_named(c, host, name, path):
     assert [(h["host"], h["late"]) for h in d["holders"]] == [(name, True)]
 
 
+def test_a_rotation_that_waits_is_wrapped(c, host, path):
+    (lease,) = host.lease(path)
+    host.ack(lease["lease_id"], 1)
+    r = c.post("sys/rotation/rotate/" + path, {"timeout": "300ms"}, headers={"X-Vault-Wrap-TTL": "60"})
+    assert r.status == 200 and r.data is None, r
+    assert r.json["wrap_info"]["creation_path"] == "sys/rotation/rotate/" + path
+    assert c.post("sys/wrapping/unwrap", {"token": r.json["wrap_info"]["token"]}).data["state"] == "late"
+
+
 def test_rotate_without_waiting(c, host, path):
     (lease,) = host.lease(path)
     host.ack(lease["lease_id"], 1)

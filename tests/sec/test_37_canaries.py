@@ -176,6 +176,20 @@ def make_tokens(c, canary):
     assert c.get("secret/data/other", token=tok).status == 403
 
 
+def wrap_things(c, canary):
+    h = {"X-Vault-Wrap-TTL": "60"}
+    kept = c.post("sys/wrapping/wrap", {canary("wrapped name"): canary("wrapped")}, headers=h).json["wrap_info"]["token"]
+    canary.keep("wrapping token", kept)
+    used = c.get("secret/data/canary/a", headers=h).json["wrap_info"]["token"]
+    canary.keep("used wrapping token", used)
+    assert c.post("sys/wrapping/unwrap", {"token": used}).status == 200
+    assert c.post("sys/wrapping/unwrap", {"token": used}).status == 400
+    login = c.post("auth/token/create", {"policies": ["canary"]}, headers=h).json["wrap_info"]["token"]
+    inner = c.post("sys/wrapping/unwrap", token=login).json["auth"]["client_token"]
+    canary.keep("token that was wrapped", inner)
+    canary.keep("rewrapped", c.post("sys/wrapping/rewrap", token=kept).json["wrap_info"]["token"])
+
+
 @pytest.fixture
 def swept(own_server, make_agent):
     s, canary = own_server, Canaries()
@@ -188,6 +202,7 @@ def swept(own_server, make_agent):
     for way in WAYS:
         way(s, c, canary)
     park_and_hang_up(s, canary)
+    wrap_things(c, canary)
     added = s.add_host("h37", ["secret/canary/*"])
     canary.keep("join token", added["join_token"])
     agent = make_agent(s, "h37", [{"path": "secret/canary/a", "field": "text", "binding": "b", "name": "text"}])

@@ -14,6 +14,7 @@
 #include "policy.h"
 #include "route.h"
 #include "vault/limits.h"
+#include "wrap.h"
 
 #define NAMES_WARNED 32u
 
@@ -142,6 +143,7 @@ static bool is_anon(const struct req *r)
 int dispatch_admit(struct req *r)
 {
 	struct core *c = r->core;
+	bool by_itself;
 	int rc, found;
 
 	if (r->resumed == 0 && (rc = list_slash(r)) != ERR_OK)
@@ -167,12 +169,13 @@ int dispatch_admit(struct req *r)
 	}
 	if ((rc = check_place(r)) != ERR_OK)
 		return rc;
-	if (r->wrap_ttl_s > 0)
-		return req_fail(r, ERR_INVALID, "response wrapping is not supported");
 	if (r->settled)
 		return ERR_OK;
 	if (is_anon(r))
 		return limit_login(r);
+	if ((r->route->flags & R_WRAP_TOKEN) &&
+	    ((rc = wrap_present(r, &by_itself)) != ERR_OK || by_itself))
+		return rc;
 	if ((rc = token_authenticate(r)) != ERR_OK || (rc = limit_token(r)) != ERR_OK)
 		return rc;
 	if ((r->route->flags & (R_HOST_ONLY | R_HOST_SELF)) && r->id.type != IDENT_HOST)
@@ -298,6 +301,13 @@ void dispatch_shrink(struct req *r)
 	r->in = NULL;
 }
 
+/* What would be sent is kept instead. */
+static int wrap(struct req *r)
+{
+	dispatch_finish(r, ERR_OK);
+	return wrap_wanted(r) ? wrap_reply(r) : ERR_OK;
+}
+
 int dispatch_act(struct req *r)
 {
 	const struct route *row = r->route;
@@ -310,8 +320,8 @@ int dispatch_act(struct req *r)
 		if (!exists)
 			r->op = OP_CREATE;
 	}
-	if (!r->settled && !is_anon(r) && !(row->flags & (R_SELF | R_HOST_SELF)) &&
-	    (rc = policies_allow(r)) != ERR_OK)
+	if (!r->settled && !r->id.wrap_itself && !is_anon(r) &&
+	    !(row->flags & (R_SELF | R_HOST_SELF)) && (rc = policies_allow(r)) != ERR_OK)
 		return rc;
 	rc = row->handler(r);
 	if (rc == ERR_OK && arena_failed(r->a))
@@ -320,7 +330,7 @@ int dispatch_act(struct req *r)
 	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS &&
 	    r->reply_kind != IPC_K_BARE && r->reply_kind != IPC_K_TEXT)
 		warn_fields(r);
-	return rc;
+	return rc == ERR_OK && r->wrap_ttl_s > 0 ? wrap(r) : rc;
 }
 
 static void finish_error(struct req *r, int rc)
@@ -368,7 +378,9 @@ void dispatch_finish(struct req *r, int rc)
 		reply_errors(r, 404, NULL, NULL);
 		return;
 	}
-	if (r->reply_kind == IPC_K_ENVELOPE && r->mount != NULL)
+	if (r->reply_kind == IPC_K_ENVELOPE && r->mount != NULL &&
+	    value_get(r->reply, "mount_type") == NULL &&
+	    value_get(r->reply, "wrap_info") == NULL)
 		value_set_str(r->a, r->reply, "mount_type", r->mount->type);
 	if (r->status == 0)
 		r->status = 200;
@@ -380,7 +392,8 @@ struct value *dispatch_reply(struct req *r)
 
 	value_add(array, value_int(r->a, r->status));
 	value_add(array, value_int(r->a, r->reply_kind));
-	value_add(array, value_str(r->a, r->request_id));
+	value_add(array,
+	          value_str(r->a, r->reply_id != NULL ? r->reply_id : r->request_id));
 	value_add(array, r->reply != NULL ? r->reply : value_null(r->a));
 	value_add(array, value_int(r->a, r->retry_after));
 	return array != NULL && array->len == IPC_RP__COUNT ? array : NULL;

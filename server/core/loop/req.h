@@ -37,6 +37,8 @@ struct ident {
 	const struct value
 		*token; /* the stored token object (auth_token.h), in the arena */
 	unsigned char host_id[16]; /* IDENT_HOST */
+	bool wrap_itself; /* presents the wrapping token that it asks to open (wrap.h): no
+	                     policy is asked */
 };
 
 #define REQ_PARAMS 4
@@ -86,6 +88,8 @@ struct req {
 	int reply_kind;      /* enum ipc_reply_kind */
 	int status;          /* 0: 200, or 204 without a body */
 	int retry_after;
+	const char *reply_id; /* request id in the reply, if not this one's: of a reply
+	                         that is unwrapped */
 	/* for the audit record; no values, no caller-supplied text but canonical names */
 	struct value *note; /* object; req_note_*() */
 };

@@ -7,6 +7,7 @@
 
 static const struct route_table *const tables[] = {
 	&routes_capability,
+	&routes_wrap,
 	&routes_kv,
 	&routes_agent,
 	&routes_host,

@@ -34,7 +34,10 @@
 #define R_LOGIN                                                                       \
 	512u /* a login: limited in rate by the account, which is the first parameter \
 	        of the path or, without one, the first of the fields */
-#define R_AUTH (R_ANON | R_LOGIN)
+#define R_WRAP_TOKEN \
+	1024u /* the wrapping token itself may ask (wrap.h), without a policy */
+#define R_UNWRAPPED 2048u /* its replies are not wrapped */
+#define R_AUTH      (R_ANON | R_LOGIN)
 
 #define R_SHARES                                                                      \
 	65536u /* a quorum of shares is what counts: no token is needed either if the \
@@ -68,6 +71,7 @@ struct route_table {
 	size_t n;
 };
 extern const struct route_table routes_capability; /* api_capability.c */
+extern const struct route_table routes_wrap;       /* api_wrap.c: sys/wrapping */
 extern const struct route_table routes_sys;        /* api_sys.c: init, seal, status */
 extern const struct route_table routes_token;      /* api_token.c */
 extern const struct route_table routes_token_role; /* api_token_role.c */

@@ -68,6 +68,7 @@ static void reset_outputs(struct req *r)
 	r->reply_kind = IPC_K_EMPTY;
 	r->status = 0;
 	r->retry_after = 0;
+	r->reply_id = NULL;
 	r->e.code = ERR_OK;
 	r->e.msg[0] = '\0';
 	if (r->settled)

@@ -28,6 +28,7 @@ enum seal_purpose {
 	SEAL_STATE = 5,
 	SEAL_KEYRING = 7,
 	SEAL_SLOT = 8,
+	SEAL_WRAP = 9,
 	SEAL_BACKUP = 10,
 	SEAL_TOKEN = 11, /* batch tokens */
 };

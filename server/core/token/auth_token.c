@@ -96,7 +96,8 @@ static int load_text(struct core *c, struct arena *a, const char *text,
 		return err_set(e, ERR_NOENT, "no such token");
 	if (strncmp(text, "vlt_b_", 6) == 0)
 		return load_batch(c, a, text, n, o, e);
-	if (strncmp(text, "vlt_", 4) == 0 && !token_valid(text, n, 's'))
+	if (strncmp(text, "vlt_", 4) == 0 && !token_valid(text, n, 's') &&
+	    !token_valid(text, n, 'w'))
 		return err_set(e, ERR_NOENT, "no such token");
 	token_hash(c, text, n, id);
 	return token_load(c, a, id, o, e);
@@ -161,7 +162,7 @@ static int count_use(struct req *r, struct store_object *o)
 	return store_put(r->core, &put, &r->e);
 }
 
-static void fill_ident(struct req *r, const struct store_object *o)
+void token_identity(struct req *r, const struct store_object *o)
 {
 	const struct value *host = value_get(o->body, "host");
 	const struct value *accessor = value_get(o->body, "accessor");
@@ -205,6 +206,6 @@ int token_authenticate(struct req *r)
 		return req_fail(r, ERR_DENIED, "permission denied");
 	if (rc != ERR_OK || (rc = count_use(r, &o)) != ERR_OK)
 		return rc;
-	fill_ident(r, &o);
+	token_identity(r, &o);
 	return ERR_OK;
 }

@@ -48,6 +48,8 @@ int token_find(struct core *c, struct arena *a, const char *text, struct store_o
  */
 int token_find_accessor(struct core *c, struct arena *a, const char *accessor,
                         struct store_object *o, struct err *e) MUST_CHECK;
+/** token_identity(r, o): fill r->id from a token that was found alive. */
+void token_identity(struct req *r, const struct store_object *o);
 /** token_alive(c, o): neither expired nor used up nor revoked, nor is the mount gone
  * whose login made it. */
 bool token_alive(const struct core *c, const struct store_object *o);

@@ -15,10 +15,12 @@
 #include "audit.h"
 #include "jobs.h"
 #include "mutant.h"
+#include "policy.h"
 #include "rng.h"
 #include "token_impl.h"
 #include "token_lease.h"
 #include "vault/limits.h"
+#include "wrap.h"
 
 #define SLICE       64 /* writes: about 3 ms */
 #define SCRATCH_MAX LIMIT_REQUEST_ARENA
@@ -87,12 +89,22 @@ static int audit_expired(struct core *c, struct arena *a, const struct store_obj
 	return audit_append(c, &rec, e);
 }
 
+/* Only a wrapping token has that policy. */
+static bool wraps_something(const struct store_object *o)
+{
+	const struct value *policies = value_get(o->body, "policies");
+
+	return policies != NULL && value_is_str(policies->first, POLICY_WRAPPING);
+}
+
 static int remove_token(struct sweep *s, struct arena *a, const struct store_object *o,
                         struct err *e)
 {
 	int rc = s->grave == NULL ? audit_expired(s->c, a, o, e) : ERR_OK;
 
 	s->left--;
+	if (rc == ERR_OK && wraps_something(o))
+		rc = wrap_forget(s->c, o->id, e);
 	return rc == ERR_OK ? store_delete(s->c, o, e) : rc;
 }
 

@@ -35,6 +35,7 @@ static struct {
 	struct value *body; /* of the last reply, in rig.a */
 	int status, kind, replies, retry;
 	struct core_rate token_rate, login_rate; /* set before rig_start() */
+	int64_t wrap_s;                          /* X-Vault-Wrap-TTL of what is asked */
 	bool pw_thread; /* set before rig_start(): passwords as in production */
 	const struct value *said;
 	struct value *client;  /* of the next requests: what net says of a certificate */
@@ -237,7 +238,7 @@ static void rig_submit(int method, const char *path, const char *token,
 	value_add(rq, value_str(rig.a, rig.remote != NULL ? rig.remote : "127.0.0.1"));
 	value_add(rq, query && v != NULL ? v : value_null(rig.a));
 	value_add(rq, !query && v != NULL ? v : value_null(rig.a));
-	value_add(rq, value_int(rig.a, 0));
+	value_add(rq, value_int(rig.a, rig.wrap_s));
 	value_add(rq, value_int(rig.a, IPC_ON_API));
 	value_add(rq, value_int(rig.a, IPC_F_LOOPBACK));
 	value_add(rq,
