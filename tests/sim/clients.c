@@ -53,6 +53,23 @@ static int free_slot(struct world *w)
 	return slot;
 }
 
+/* A place for a wrapped reply that nobody is asking about, or one that can be asked for,
+ * used or not; -1. */
+static int pick_wrap(struct world *w, bool fresh)
+{
+	int at = (int)rnd(w, WRAPS);
+	const struct m_wrap *wrap = &w->m.wrap[at];
+
+	for (int i = 0; i < CLIENTS; i++)
+		if (w->call[i].busy && w->call[i].op.wrap == at &&
+		    (fresh || w->call[i].op.kind == DO_WRAP))
+			return -1;
+	if (!fresh && (!wrap->used || wrap->text[0] == '\0' ||
+	               (wrap->maybe && w->boot < wrap->expires_boot)))
+		return -1;
+	return at;
+}
+
 static enum op_kind pick_kind(struct world *w)
 {
 	static const struct {
@@ -71,7 +88,9 @@ static enum op_kind pick_kind(struct world *w)
                 { DO_POLICY,   4 },
                 { DO_LOOKUP,   3 },
                 { DO_ROTATE,   3 },
-		{ DO_BAD,      3 },
+		{ DO_WRAP,     4 },
+                { DO_UNWRAP,   7 },
+                { DO_BAD,      3 },
 	};
 	uint32_t total = 0, at;
 
@@ -91,12 +110,19 @@ static void choose(struct world *w, struct op *op)
 		           .path = (int)rnd(w, PATHS),
 		           .token = pick_token(w),
 		           .cas = -1,
-		           .slot = -1 };
+		           .slot = -1,
+		           .wrap = -1 };
 	if (op->kind == DO_TOKEN || op->kind == DO_REVOKE) {
 		op->slot = free_slot(w);
 		op->token = -1;
 		if (op->slot < 0 ||
 		    (op->kind == DO_REVOKE && w->m.token[op->slot].accessor[0] == '\0'))
+			op->kind = DO_GET;
+	}
+	if (op->kind == DO_WRAP || op->kind == DO_UNWRAP) {
+		op->wrap = pick_wrap(w, op->kind == DO_WRAP);
+		op->token = -1;
+		if (op->wrap < 0)
 			op->kind = DO_GET;
 	}
 	if (op->kind == DO_ROTATE) {
@@ -172,6 +198,31 @@ static void send_token(struct world *w, int actor, const char *token)
 	else if (c->op.reader)
 		value_set_str(c->a, body, "period", "720h");
 	world_submit(w, actor, HTTP_POST, "auth/token/create", token, body);
+}
+
+static void send_wrap(struct world *w, int actor, const char *token)
+{
+	struct call *c = &w->call[actor];
+	char text[48];
+
+	c->op.tag = ++w->next_tag;
+	c->op.ttl_ms = 1000 * (1 + (int64_t)rnd(w, 60));
+	model_value(c->op.tag, text);
+	world_submit(w, actor, HTTP_POST, "sys/wrapping/wrap", token,
+	             one(c->a, "v", value_strdup(c->a, text, strlen(text))));
+}
+
+/* By someone else, or by the token itself. */
+static void send_unwrap(struct world *w, int actor, const char *token)
+{
+	struct call *c = &w->call[actor];
+	const char *text = w->m.wrap[c->op.wrap].text;
+
+	if (rnd(w, 2) == 0)
+		world_submit(w, actor, HTTP_POST, "sys/wrapping/unwrap", text, NULL);
+	else
+		world_submit(w, actor, HTTP_POST, "sys/wrapping/unwrap", token,
+		             one(c->a, "token", value_str(c->a, text)));
 }
 
 static void send_policy(struct world *w, int actor, const char *token)
@@ -259,6 +310,12 @@ void client_act(struct world *w, int actor)
 		break;
 	case DO_LOOKUP:
 		world_submit(w, actor, HTTP_GET, "auth/token/lookup-self", token, NULL);
+		break;
+	case DO_WRAP:
+		send_wrap(w, actor, token);
+		break;
+	case DO_UNWRAP:
+		send_unwrap(w, actor, token);
 		break;
 	case DO_ROTATE: {
 		struct value *body = one(c->a, "wait", value_bool(c->a, false));

@@ -41,6 +41,9 @@ static void pass_time(struct world *w)
 		    (w->wall >= t->expires_wall || w->boot >= t->expires_boot))
 			t->maybe = true;
 	}
+	for (int i = 0; i < WRAPS; i++)
+		if (w->wall >= w->m.wrap[i].expires_wall)
+			w->m.wrap[i].maybe = true;
 }
 
 static void one_step(struct world *w)

@@ -147,6 +147,30 @@ static void apply_token(struct world *w, struct model *m, const struct call *c)
 	}
 }
 
+static void apply_wrap(struct world *w, struct model *m, const struct call *c,
+                       struct expect *out)
+{
+	m->wrap[c->op.wrap] = (struct m_wrap){
+		.used = true,
+		.alive = true,
+		.tag = c->op.tag,
+		.expires_wall = w->wall + c->op.ttl_ms,
+		.expires_boot = w->boot + c->op.ttl_ms,
+	};
+	out->status = 200;
+}
+
+static void apply_unwrap(struct world *w, struct model *m, const struct op *op,
+                         struct expect *out)
+{
+	struct m_wrap *wrap = &m->wrap[op->wrap];
+
+	out->status = wrap->alive && w->boot < wrap->expires_boot ? 200 : 400;
+	if (out->status == 200 && wrap->maybe)
+		out->other = 400;
+	wrap->alive = false;
+}
+
 static void apply_allowed(struct world *w, struct model *m, const struct call *c,
                           struct expect *out)
 {
@@ -173,6 +197,12 @@ static void apply_allowed(struct world *w, struct model *m, const struct call *c
 		break;
 	case DO_ROTATE:
 		apply_rotate(m, op, out);
+		return;
+	case DO_WRAP:
+		apply_wrap(w, m, c, out);
+		return;
+	case DO_UNWRAP:
+		apply_unwrap(w, m, op, out);
 		return;
 	case DO_TOKEN:
 		apply_token(w, m, c);
@@ -283,9 +313,32 @@ static void learn_token(struct world *w, struct call *c, const struct value *bod
 	t->accessor[accessor->len] = '\0';
 }
 
+static void learn_wrap(struct world *w, struct call *c, const struct value *body)
+{
+	struct m_wrap *wrap = &w->m.wrap[c->op.wrap];
+	const struct value *text = value_get(value_get(body, "wrap_info"), "token");
+
+	if (text == NULL || text->len >= sizeof(wrap->text) ||
+	    value_get(body, "data") != NULL) {
+		fail(w, "a reply was not wrapped");
+		return;
+	}
+	memcpy(wrap->text, text->text, text->len);
+	wrap->text[text->len] = '\0';
+}
+
+static void judge_unwrapped(struct world *w, struct call *c, const struct value *data)
+{
+	char want[48];
+
+	model_value(w->m.wrap[c->op.wrap].tag, want);
+	if (!same(value_get(data, "v"), want))
+		fail(w, "unwrap: not what was wrapped");
+}
+
 static const char *const op_names[DO__COUNT] = {
-	"put",   "get",    "delete", "undelete", "destroy", "purge", "list",
-	"token", "revoke", "policy", "lookup",   "rotate",  "bad",   "agent",
+	"put",    "get",    "delete", "undelete", "destroy", "purge",  "list", "token",
+	"revoke", "policy", "lookup", "rotate",   "wrap",    "unwrap", "bad",  "agent",
 };
 
 /* A rotation that was refused because one is under way changes nothing. */
@@ -336,6 +389,14 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 		break;
 	case DO_LIST:
 		judge_list(w, value_get(data, "keys"));
+		break;
+	case DO_WRAP:
+		if (status == 200)
+			learn_wrap(w, c, body);
+		break;
+	case DO_UNWRAP:
+		if (status == 200)
+			judge_unwrapped(w, c, data);
 		break;
 	case DO_TOKEN:
 		if (status == 200)

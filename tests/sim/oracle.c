@@ -107,6 +107,25 @@ static bool check_token(struct world *w, struct model *m, struct arena *a, int i
 	return true;
 }
 
+static bool check_wrap(struct world *w, struct model *m, struct arena *a, int i,
+                       char *why, size_t cap)
+{
+	const struct m_wrap *wrap = &m->wrap[i];
+	struct value *body = value_object(a);
+	int status;
+
+	if (!wrap->used || wrap->text[0] == '\0')
+		return true;
+	value_set_str(a, body, "token", wrap->text);
+	status = world_ask(w, a, HTTP_POST, "sys/wrapping/lookup", NULL, body, NULL);
+	if (!wrap->alive)
+		return status != 200 ? true
+		                     : differs(why, cap, "wrap", "lives again:", i);
+	if (wrap->maybe || w->wall >= wrap->expires_wall || w->boot >= wrap->expires_boot)
+		return true;
+	return status == 200 ? true : differs(why, cap, "wrap", "is gone:", i);
+}
+
 static bool check_policy(struct world *w, struct model *m, struct arena *a, char *why,
                          size_t cap)
 {
@@ -135,6 +154,10 @@ bool oracle_state(struct world *w, struct model *m, char *why, size_t cap)
 	}
 	for (int i = 0; i < TOKENS && ok; i++) {
 		ok = check_token(w, m, a, i, why, cap);
+		arena_reset(a);
+	}
+	for (int i = 0; i < WRAPS && ok; i++) {
+		ok = check_wrap(w, m, a, i, why, cap);
 		arena_reset(a);
 	}
 	arena_free(a);

@@ -27,6 +27,7 @@
 #define VERSIONS     400
 #define KEEP         10 /* versions that KV keeps */
 #define TOKENS       24
+#define WRAPS        8
 #define REQUESTS_MAX 8192
 
 /* --- the model: plain data, so that it can be copied */
@@ -48,9 +49,17 @@ struct m_token {
 	int64_t expires_wall, expires_boot; /* 0: never */
 	bool maybe; /* one of the clocks has said once that it is over: it may be gone */
 };
+struct m_wrap {
+	bool used, alive;
+	char text[64];
+	uint64_t tag; /* what is wrapped */
+	int64_t expires_wall, expires_boot;
+	bool maybe; /* as of a token */
+};
 struct model {
 	struct m_path path[PATHS];
 	struct m_token token[TOKENS];
+	struct m_wrap wrap[WRAPS];
 	int reader_may; /* which folder policy "reader" opens: 0 "dir/", 1 none */
 };
 
@@ -67,6 +76,8 @@ enum op_kind {
 	DO_POLICY,
 	DO_LOOKUP,
 	DO_ROTATE,
+	DO_WRAP,
+	DO_UNWRAP,
 	DO_BAD,
 	DO_AGENT,
 	DO__COUNT
@@ -78,6 +89,7 @@ struct op {
 	int64_t cas;              /* -1 none */
 	uint64_t tag;
 	int slot; /* token that is created or revoked */
+	int wrap; /* reply that is wrapped or unwrapped, or -1 */
 	int64_t uses, ttl_ms;
 	int policy; /* of a reader token or of DO_POLICY */
 	bool reader, batch;

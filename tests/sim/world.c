@@ -132,13 +132,20 @@ static void judge(struct world *w, int actor, int status, const struct value *bo
 	w->ops++;
 }
 
+/* A reply that was unwrapped carries the id of the request that it answered first. */
+static bool has_older_id(const struct world *w, uint64_t peer, int64_t status)
+{
+	return peer >= 1 && peer <= CLIENTS && status == 200 &&
+	       w->call[peer - 1].op.kind == DO_UNWRAP;
+}
+
 static void take_reply(struct world *w, uint64_t peer, uint64_t id,
                        const struct value *reply)
 {
 	int64_t status = 0;
 
 	(void)value_to_int(value_at(reply, IPC_RP_STATUS), &status);
-	if (status != 503)
+	if (status != 503 && !has_older_id(w, peer, status))
 		remember(w, value_at(reply, IPC_RP_REQUEST_ID),
 		         status == 403 || (status >= 400 && peer > CLIENTS));
 	if (peer == ORACLE_ACTOR) {
@@ -190,7 +197,7 @@ static int open_core(struct world *w, struct err *e)
 }
 
 static struct value *frame(struct arena *a, enum http_method method, const char *path,
-                           const char *token, struct value *body)
+                           const char *token, struct value *body, int64_t wrap_ms)
 {
 	bool watch = strcmp(path, "sys/agent/watch") == 0;
 	bool query = method == HTTP_GET || method == HTTP_LIST || method == HTTP_DELETE;
@@ -202,7 +209,7 @@ static struct value *frame(struct arena *a, enum http_method method, const char 
 	value_add(rq, value_str(a, "127.0.0.1"));
 	value_add(rq, query && body != NULL ? body : value_null(a));
 	value_add(rq, !query && body != NULL ? body : value_null(a));
-	value_add(rq, value_int(a, 0));
+	value_add(rq, value_int(a, wrap_ms / 1000));
 	value_add(rq, value_int(a, watch ? IPC_ON_HOSTS : IPC_ON_API));
 	value_add(rq, value_int(a, IPC_F_LOOPBACK));
 	value_add(rq, value_null(a));
@@ -231,7 +238,8 @@ void world_submit(struct world *w, int actor, enum http_method method, const cha
 	c->at_boot = w->boot;
 	w->order[w->ordered++] = c;
 	submit(w, (uint64_t)actor + 1, c->id, c->a,
-	       frame(c->a, method, path, token, body));
+	       frame(c->a, method, path, token, body,
+	             c->op.kind == DO_WRAP ? c->op.ttl_ms : 0));
 }
 
 bool world_batch(struct world *w)
@@ -262,7 +270,7 @@ int world_ask(struct world *w, struct arena *a, enum http_method method, const c
 	w->ask_arena = a;
 	w->ask_body = NULL;
 	w->ask_status = 0;
-	submit(w, ORACLE_ACTOR, w->ask_id, a, frame(a, method, path, token, body));
+	submit(w, ORACLE_ACTOR, w->ask_id, a, frame(a, method, path, token, body, 0));
 	for (int i = 0; i < 100 && w->ask_status == 0; i++)
 		if (core_run_batch(w->core, &e) != ERR_OK)
 			break;

@@ -23,6 +23,7 @@ enum mutant {
 	MUTANT_TREE_NOT_REWOUND, /* the Merkle tree keeps a record that was rolled back */
 	MUTANT_MIRROR_KEEPS,     /* a row that was deleted lives on in the mirror */
 	MUTANT_MIRROR_EAGER,     /* the mirror takes in what is not committed yet */
+	MUTANT_WRAP_REUSABLE,    /* a wrapped reply is given out again */
 	MUTANT__COUNT
 };
 

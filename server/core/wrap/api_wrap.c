@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "mutant.h"
 #include "route.h"
 #include "token_impl.h"
 #include "wrap_impl.h"
@@ -63,8 +64,11 @@ static int h_unwrap(struct req *r)
 	struct value *kept = NULL;
 	int rc = named_wrap(r, &w);
 
-	if (rc != ERR_OK || (rc = wrap_open(r, &w, &kept)) != ERR_OK ||
-	    (rc = token_revoke(r->core, r->a, w.token.id, &r->e)) != ERR_OK)
+	if (rc == ERR_OK)
+		rc = wrap_open(r, &w, &kept);
+	if (rc == ERR_OK && !MUTANT(MUTANT_WRAP_REUSABLE))
+		rc = token_revoke(r->core, r->a, w.token.id, &r->e);
+	if (rc != ERR_OK)
 		return rc;
 	r->reply_id = value_to_cstr(value_at(kept, IPC_RP_REQUEST_ID), r->a);
 	r->reply = value_at(kept, IPC_RP_BODY);
