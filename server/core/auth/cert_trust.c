@@ -16,7 +16,7 @@
 
 struct known {
 	unsigned char sha256[32];
-	int64_t roles; /* that hold it; 0: goes at the next push */
+	int64_t roles; /* that hold it; 0: goes when net is told */
 	size_t n;
 	unsigned char der[];
 };
@@ -122,10 +122,8 @@ fail:
 	log_error("out of memory for the certificates that vouch for clients");
 }
 
-/* The vault may have been sealed in the same batch. */
-static void push(void *arg)
+void cert_trust_tell(struct core *c)
 {
-	struct core *c = arg;
 	struct cert_trust *t = c->trust;
 
 	if (t == NULL || !t->stale)
@@ -154,14 +152,6 @@ static void change_undo(void *arg)
 		ch->n--;
 		count(ch->c->trust, ch->step[ch->n].of, -ch->step[ch->n].by);
 	}
-	free(ch);
-}
-
-static void change_done(void *arg)
-{
-	struct change *ch = arg;
-
-	push(ch->c);
 	free(ch);
 }
 
@@ -212,7 +202,7 @@ int cert_trust_change(struct core *c, const struct value *gone,
 	if (!fits(t) && (t->live > live || t->bytes > bytes))
 		return refuse(ch, ERR_INVALID, e);
 	core_undo(c, change_undo, ch);
-	core_after_commit(c, change_done, ch);
+	core_after_commit(c, free, ch);
 	return ERR_OK;
 }
 
@@ -266,7 +256,6 @@ int cert_trust_load(struct core *c, struct err *e)
 		arena_reset(a);
 	} while (rc == ERR_OK && l.seen == LOAD_PAGE);
 	c->trust->stale = true; /* what net knows is of another time */
-	core_after_commit(c, push, c);
 	return rc;
 }
 

@@ -6,8 +6,9 @@
  * roles of all mounts, each once, with the number of roles that hold it.
  *
  * From unseal to seal; what is there differs from the stored roles never by more than
- * the savepoint that is under way.  net hears of a change after COMMIT, and once per
- * batch; at seal it is told to trust nobody.  The roles of a mount that is gone count
+ * the savepoint that is under way.  net hears of a change after COMMIT, once per batch
+ * and before the replies, so that whoever has written a role finds it in force; at seal
+ * it is told to trust nobody.  The roles of a mount that is gone count
  * until they are destroyed: nobody can log in by them, but a certificate that no role
  * names any more must not stay behind.
  */
@@ -18,6 +19,9 @@ struct cert_set;
 /** cert_trust_load(c, e), cert_trust_free(c): at unseal and seal. */
 int cert_trust_load(struct core *c, struct err *e) MUST_CHECK;
 void cert_trust_free(struct core *c);
+
+/** cert_trust_tell(c): after COMMIT: tell net, if something has changed. */
+void cert_trust_tell(struct core *c);
 
 /** cert_trust_change(c, gone, come, e): a role is written or deleted: it held the
  * certificates with these digests (array of bytes32, or NULL), and holds ${come} (or

@@ -6,6 +6,7 @@
 
 #include "audit.h"
 #include "batch_impl.h"
+#include "cert_trust.h"
 #include "db.h"
 #include "dispatch.h"
 #include "jobs.h"
@@ -174,6 +175,7 @@ static void finish_ok(struct core *c)
 	b->undo.n = 0;
 	b->after = (struct hooks){ 0 };
 	b->running = false;
+	cert_trust_tell(c);
 	answer_all(c);
 	for (size_t i = 0; i < b->wakes.n; i++)
 		waits_wake(c->waits, b->wakes.at[i].kind, b->wakes.at[i].key);

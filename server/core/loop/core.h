@@ -157,7 +157,7 @@ void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16])
 void core_push_state(struct core *c);
 
 /** core_push_trust(c, set): tell net which certificates vouch for TLS clients: the
- * payload of an IPC_TRUST (vault/ipc.h), copied.  For after-commit hooks: see
+ * payload of an IPC_TRUST (vault/ipc.h), copied.  After COMMIT: see
  * auth/cert_trust.h. */
 void core_push_trust(struct core *c, const struct value *set);
 

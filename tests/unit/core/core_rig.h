@@ -41,6 +41,7 @@ static struct {
 	struct value *client;  /* of the next requests: what net says of a certificate */
 	struct value *trusted; /* of the last IPC_TRUST */
 	int pushes;            /* how many there were */
+	int pushed_at;         /* rig.replies at the last */
 } rig;
 
 static int64_t rig_wall(void *ctx)
@@ -113,6 +114,7 @@ static void rig_trust(void *ctx, const struct value *set)
 	(void)ctx;
 	rig.trusted = value_copy(rig.a, value_get(set, "cas"));
 	rig.pushes++;
+	rig.pushed_at = rig.replies;
 }
 
 static struct value *rig_from_json(const json_t *j)

@@ -405,6 +405,7 @@ Test(cert, net_hears_of_each_change_once)
 	cr_assert_geq(pushes, 1, "it heard at unseal");
 	cr_assert_eq(trusted(), 0);
 	role("a", one, "");
+	cr_assert_eq(rig.pushed_at, rig.replies - 1, "before the reply");
 	cr_assert(rig.pushes == pushes + 1 && trusted() == 1 && trusts(one));
 	role("b", one, "");
 	role("a", one, ",\"token_ttl\":60");
