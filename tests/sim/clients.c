@@ -85,7 +85,7 @@ static enum op_kind pick_kind(struct world *w)
                 { DO_LIST,     4 },
                 { DO_TOKEN,    9 },
 		{ DO_REVOKE,   7 },
-                { DO_POLICY,   4 },
+                { DO_POLICY,   8 },
                 { DO_LOOKUP,   3 },
                 { DO_ROTATE,   3 },
 		{ DO_WRAP,     4 },
