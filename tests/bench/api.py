@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each kind of request costs: all of them durably audited, over plain HTTP and TLS."""
+"""What each kind of request costs: all of them durably audited, over plain HTTP and TLS.
+
+A run includes its connections' handshakes.
+"""
 
 import load
 
@@ -40,10 +43,13 @@ def _role(client):
 
 def measure(server, pids, yardstick, loads, ruler, audited):
     """(connections, {name: run}, yardstick's run), one after the other."""
+    seconds = 2 if server.tls else 1
     together = load.Together((server.url, pids), yardstick, loads, ruler)
     for connections in CONNECTIONS:
         before = audited(server)
-        runs, ruler_run = together.measure(connections, 1, 3, 3, int(connections == 1))
+        runs, ruler_run = together.measure(connections, seconds, 3, 3, int(connections == 1))
+        failed = {name: r.errors for name, r in runs.items() if r.errors}
+        assert not failed, f"requests failed: {failed}"
         asked = sum(r.requests for r in runs.values())
         assert audited(server) - before >= asked, "requests without an audit record"
         yield connections, runs, ruler_run
