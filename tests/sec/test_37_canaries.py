@@ -150,6 +150,26 @@ def use_batch_tokens(s, c, canary):
     c.post("auth/token/revoke", {"token": mine})
 
 
+def rekey(s, c, canary):
+    """The old shares and the new ones, and a root token that a quorum makes."""
+    nonce = ok(c.post("sys/rekey/init", {"secret_shares": 2, "secret_threshold": 2})).json["nonce"]
+    c.post("sys/rekey/update", {"key": canary("as a share to rekey"), "nonce": nonce})
+    made = ok(c.post("sys/rekey/update", {"key": s.shares[0], "nonce": nonce})).json
+    for i, share in enumerate(made["keys"]):
+        canary.keep(f"share {i} of the rekey", share)
+        canary.keep(f"share {i} of the rekey, in base64", made["keys_base64"][i])
+    s.shares, s.threshold = made["keys_base64"], 2
+    attempt = ok(c.post("sys/generate-root/attempt", {})).json
+    canary.keep("one-time pad", attempt["otp"])
+    c.post("sys/generate-root/update", {"key": canary("as a share for a root token"), "nonce": attempt["nonce"]})
+    for share in s.shares:
+        r = ok(c.post("sys/generate-root/update", {"key": share, "nonce": attempt["nonce"]}))
+    encoded = r.json["encoded_token"]
+    raw_token = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+    canary.keep("encoded root token", encoded)
+    canary.keep("generated root token", bytes(x ^ y for x, y in zip(raw_token, attempt["otp"].encode())).decode())
+
+
 def park_and_hang_up(s, canary):
     """A body whose sender is gone while it waits: for the rest of it, for a password's hash."""
     body = ('{"data": {"k": "%s"}}' % canary("half a body")).encode()
@@ -161,7 +181,7 @@ def park_and_hang_up(s, canary):
             sock.sendall(data)
 
 
-WAYS = (send_odd_bodies, enter_passwords, use_approle, use_batch_tokens)
+WAYS = (send_odd_bodies, enter_passwords, use_approle, use_batch_tokens, rekey)
 
 
 def make_tokens(c, canary):
