@@ -209,6 +209,13 @@ int wrap_open(struct req *r, const struct wrap *w, struct value **reply)
 	return rc;
 }
 
+static bool same_token(const char *x, const char *y)
+{
+	size_t n = strlen(x);
+
+	return strlen(y) == n && sodium_memcmp(x, y, n) == 0;
+}
+
 int wrap_present(struct req *r, bool *self)
 {
 	const char *given = NULL;
@@ -220,7 +227,7 @@ int wrap_present(struct req *r, bool *self)
 		return rc;
 	if (!present || given[0] == '\0')
 		given = r->token;
-	*self = given != NULL && (r->token == NULL || strcmp(given, r->token) == 0);
+	*self = given != NULL && (r->token == NULL || same_token(given, r->token));
 	if (!*self)
 		return ERR_OK;
 	rc = wrap_find(r, given, &w);
