@@ -140,6 +140,20 @@ def use_approle(s, c, canary):
     c.post("auth/approle/role/r/secret-id/lookup", {"secret_id": canary("secret id that is none")})
 
 
+def use_wrapping(s, c, canary):
+    wrapped = ok(c.get("secret/data/canary/a", headers={"X-Vault-Wrap-TTL": "60"})).json["wrap_info"]["token"]
+    canary.keep("wrapping token that waits", wrapped)
+    for what in ("unwrapped", "rewrapped"):
+        mine = ok(c.post("sys/wrapping/wrap", {"k": canary("wrapped value, " + what)}, headers={"X-Vault-Wrap-TTL": "60"}))
+        canary.keep("wrapping token, " + what, mine.json["wrap_info"]["token"])
+    r = ok(c.post("sys/wrapping/unwrap", token=canary.made["wrapping token, unwrapped"].decode()))
+    assert r.data["k"] == canary.made["wrapped value, unwrapped"].decode()
+    r = ok(c.post("sys/wrapping/rewrap", {"token": canary.made["wrapping token, rewrapped"].decode()}))
+    canary.keep("second wrapping token", r.json["wrap_info"]["token"])
+    assert c.post("sys/wrapping/unwrap", {"token": canary("no wrapping token")}).status == 400
+    c.post("sys/wrapping/lookup", {"token": canary("no wrapping token to look up")})
+
+
 def use_batch_tokens(s, c, canary):
     batch = ok(c.post("auth/token/create", {"type": "batch", "policies": ["canary"], "meta": {"m": canary("meta of a batch token")}}))
     canary.keep("batch token", batch.json["auth"]["client_token"])
@@ -181,7 +195,7 @@ def park_and_hang_up(s, canary):
             sock.sendall(data)
 
 
-WAYS = (send_odd_bodies, enter_passwords, use_approle, use_batch_tokens, rekey)
+WAYS = (send_odd_bodies, enter_passwords, use_approle, use_wrapping, use_batch_tokens, rekey)
 
 
 def make_tokens(c, canary):

@@ -94,15 +94,18 @@ def test_one_record_each(server, c, callers, method, path, flags):
 
 
 def test_what_net_refuses_is_counted(server, c):
-    """A body that cannot be parsed gets no record of its own, but none is lost."""
+    """A body that cannot be parsed and a HEAD get no record of their own, but none is lost."""
     since, stranger = audit_size(c), Elsewhere("127.0.0.1", server.port, server.tls, None)
     broken = [(m, path) for m, path, flags in TABLE if m in ("POST", "PATCH") and "R_HOSTS" not in flags]
     for method, path in broken:
         r = stranger.request(method, path, raw=b'{"broken": ', headers=MERGE if method == "PATCH" else JSON)
         assert r.status == 400, (method, path, r)
+    heads = [path for m, path, flags in TABLE if m == "GET" and "R_HOSTS" not in flags]
+    for path in heads:
+        assert stranger.request("HEAD", path).status == 405, path
 
     def counted():
         log = [r for r in records(c, since) if r["remote"].startswith("127.77.")]
         assert all(r["operation"] == "aggregate" for r in log), log
-        return sum(r["note"]["count"] for r in log) == len(broken)
+        return sum(r["note"]["count"] for r in log) == len(broken) + len(heads)
     vaultd.wait_for("all refusals in the log", counted)
