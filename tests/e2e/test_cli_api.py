@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import vaultd
 from vaultd import BIN
 
 
@@ -124,3 +125,88 @@ def test_tokens(ctl):
     assert made["accessor"] not in ctl.ok("token", "list").split()
     r = ctl.run("token", "create", "--role", "x", "--orphan")
     assert r.returncode == 2
+
+
+def test_token_roles(ctl):
+    ctl.ok("token-role", "write", "ci", "--allowed-policies", "default", "--token-period", "1h", "--orphan")
+    assert "ci" in ctl.ok("token-role", "list").split()
+    role = ctl.json("token-role", "read", "ci")["data"]
+    assert (role["allowed_policies"], role["token_period"], role["orphan"]) == (["default"], 3600, True)
+    made = ctl.json("token", "create", "--role", "ci", "--policy", "default")["auth"]
+    assert made["lease_duration"] == 3600 and made["orphan"]
+    r = ctl.run("token", "create", "--role", "ci", "--policy", "root")
+    assert r.returncode == 3
+    ctl.ok("token-role", "delete", "ci", "--yes")
+    assert ctl.run("token-role", "read", "ci").returncode == 5
+
+
+def test_approle(ctl, anonymous):
+    ctl.ok("auth", "enable", "approle", "--path", "machines")
+    at = ("--mount", "machines")
+    try:
+        ctl.ok("approle", "write", "web", "--secret-id-ttl", "1h", "--token-ttl", "5m", *at)
+        assert ctl.ok("approle", "list", *at).split() == ["web"]
+        assert ctl.json("approle", "read", "web", *at)["data"]["token_ttl"] == 300
+        role_id = ctl.json("approle", "role-id", "web", *at)["data"]["role_id"]
+        made = ctl.json("approle", "secret-id", "web", "--metadata", '{"host": "h1"}', *at)["data"]
+        assert ctl.ok("approle", "secret-ids", "web", *at).split() == [made["secret_id_accessor"]]
+        login = ("login", "--method", "approle", "--role-id", role_id, *at)
+        out = anonymous.ok(*login, stdin=made["secret_id"] + "\n")
+        assert made["secret_id"] not in out and "vlt_" not in out
+        assert anonymous.json("token", "lookup")["data"]["meta"] == {"role_name": "web", "host": "h1"}
+        ctl.ok("approle", "revoke", "web", made["secret_id_accessor"], *at)
+        r = anonymous.run(*login, stdin=made["secret_id"] + "\n")
+        assert r.returncode == 3 and made["secret_id"] not in r.stderr
+        ctl.ok("approle", "delete", "web", "--yes", *at)
+    finally:
+        ctl.ok("auth", "disable", "machines", "--yes")
+
+
+def test_a_login_can_be_revoked_by_prefix(ctl, anonymous):
+    ctl.ok("auth", "enable", "userpass", "--path", "gone")
+    ctl.ok("user", "write", "ann", "--mount", "gone", stdin="pw\n")
+    anonymous.ok("login", "--method", "userpass", "--mount", "gone", "--user", "ann", stdin="pw\n")
+    assert ctl.run("lease", "revoke-prefix", "auth/gone").returncode == 2
+    ctl.ok("lease", "revoke-prefix", "auth/gone", "--yes")
+    assert anonymous.run("token", "lookup").returncode == 4
+    ctl.ok("auth", "disable", "gone", "--yes")
+
+
+def test_wrapping(ctl, anonymous):
+    wrapped = ctl.json("wrap", "pw", "note:=hello", "--wrap-ttl", "60s", stdin="s3cret\n")["wrap_info"]
+    assert wrapped["ttl"] == 60 and "s3cret" not in json.dumps(wrapped)
+    token = wrapped["token"] + "\n"
+    assert anonymous.json("wrap", "lookup", stdin=token)["data"]["creation_path"] == "sys/wrapping/wrap"
+    assert anonymous.json("unwrap", stdin=token)["data"] == {"pw": "s3cret", "note": "hello"}
+    r = anonymous.run("unwrap", stdin=token)
+    assert r.returncode == 3 and wrapped["token"] not in r.stderr
+    out = ctl.json("token", "create", "--policy", "default", "--wrap-ttl", "1m")
+    assert out["auth"] is None and out["wrap_info"]["wrapped_accessor"]
+
+
+@pytest.fixture
+def quorum(tmp_path):
+    server = vaultd.Server(tmp_path)
+    server.start()
+    server.init(shares=3, threshold=2)
+    yield server, Ctl(server, tmp_path, server.root)
+    server.stop()
+
+
+def test_new_shares_and_root_token(quorum):
+    server, ctl = quorum
+    lines = "\n".join(server.shares[:2]) + "\n"
+    out = ctl.json("operator", "rekey", "--key-shares", "2", "--key-threshold", "2", stdin=lines)
+    fresh = "\n".join(out["keys_base64"]) + "\n"
+    assert len(out["keys_base64"]) == 2
+    token = ctl.json("operator", "generate-root", stdin=fresh)["root_token"]
+    assert server.client(token).get("auth/token/lookup-self").data["policies"] == ["root"]
+    r = ctl.run("operator", "generate-root", stdin=lines)
+    assert r.returncode != 0
+    ctl.ok("operator", "generate-root", "--cancel")
+    ctl.ok("operator", "rotate-key")
+    assert ctl.json("operator", "key-status")["data"]["term"] == 2
+    ctl.ok("operator", "seal")
+    for share in out["keys_base64"]:
+        ctl.ok("operator", "unseal", stdin=share + "\n")
+    assert ctl.json("status")["sealed"] is False
