@@ -286,11 +286,13 @@ static void warn_unknown_policies(struct req *r, const struct value *policies)
 	}
 }
 
-/* An alias names no entity here, so that one that is allowed changes nothing. */
+/* An alias names no entity here, so that one that is allowed changes nothing.  The role's
+ * patterns are in lower case. */
 static int check_alias(struct req *r, const struct wanted *w)
 {
 	const char *alias = "";
 	bool present;
+	char *folded;
 	int rc = req_str(r, "entity_alias", &alias, &present);
 
 	if (rc != ERR_OK || alias[0] == '\0')
@@ -300,7 +302,12 @@ static int check_alias(struct req *r, const struct wanted *w)
 			r, ERR_INVALID,
 			"'entity_alias' is only allowed in combination with token "
 			"role");
-	if (!token_glob_any(w->role->aliases, alias))
+	if ((folded = arena_str(r->a, alias)) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	for (char *s = folded; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s | 0x20);
+	if (!token_glob_any(w->role->aliases, folded))
 		return req_fail(r, ERR_INVALID, "invalid 'entity_alias' value");
 	return ERR_OK;
 }
