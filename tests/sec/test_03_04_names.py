@@ -41,6 +41,31 @@ def test_case_folds_to_one(c):
     assert token(c, "TEAM")["policies"] == ["default", "team"]
 
 
+NAMED = [("GET", "sys/policies/acl/{}"), ("PUT", "sys/policies/acl/{}"), ("DELETE", "sys/policy/{}"),
+         ("POST", "auth/token/create/{}"), ("POST", "auth/token/roles/{}"), ("GET", "auth/token/roles/{}"),
+         ("GET", "sys/hosts/{}"), ("POST", "sys/hosts/{}/revoke"), ("POST", "sys/hosts/roles/{}"),
+         ("POST", "sys/locked-users/userpass_0/unlock/{}"),
+         ("POST", "auth/names-approle/role/{}/secret-id"), ("GET", "auth/names-approle/role/{}/role-id"),
+         ("DELETE", "auth/names-approle/role/{}"), ("POST", "auth/names-userpass/users/{}/password"),
+         ("POST", "auth/names-userpass/users/{}"), ("GET", "auth/names-cert/certs/{}"),
+         ("POST", "auth/names-cert/certs/{}")]
+
+
+@pytest.mark.parametrize("method,path", NAMED)
+def test_case_is_no_way_round_a_rule(c, method, path):
+    """A rule for a name holds for every spelling that stands for it."""
+    for kind in ("approle", "userpass", "cert"):
+        assert c.post(f"sys/auth/names-{kind}", {"type": kind}).status in (204, 400)
+    everything = 'capabilities = ["create", "read", "update", "delete", "list", "sudo"]'
+    policy(c, "but-one", f'path "sys/*" {{ {everything} }} path "auth/*" {{ {everything} }} '
+                         f'path "{path.format("crown")}" {{ capabilities = ["deny"] }}')
+    t = token(c, "but-one")["client_token"]
+    for name in ("crown", "CROWN", "Crown", "cRown", "%43rown"):
+        r = c.request(method, path.format(name), {} if method != "GET" else None, token=t)
+        assert r.status == 403, (name, r)
+    assert c.request(method, path.format("other"), {} if method != "GET" else None, token=t).status != 403
+
+
 ROOTS = ["ROOT", " root", "root ", "root\t", "Root", "r\u043e\u043et", "\uff52\uff4f\uff4f\uff54", "root\u200b", "root\n", "root,x"]
 
 

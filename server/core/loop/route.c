@@ -64,8 +64,17 @@ static unsigned method_bit(enum http_method m)
 struct match {
 	const char *at[REQ_PARAMS];
 	size_t len[REQ_PARAMS];
+	bool folds[REQ_PARAMS]; /* a name in which case makes no difference */
 	size_t n;
 };
+
+/* ":name" and ":role" are names by path_name(); other parameters are taken as they are.
+ */
+static bool is_name(const char *param, size_t n)
+{
+	return n == 5 &&
+	       (memcmp(param, ":name", 5) == 0 || memcmp(param, ":role", 5) == 0);
+}
 
 /* "*rest" before ${tail}, which is "" or one literal segment such as "/tune". */
 static bool takes_rest(const char *tail, const char *path, size_t n, struct match *m)
@@ -75,6 +84,7 @@ static bool takes_rest(const char *tail, const char *path, size_t n, struct matc
 	if (n < t || memcmp(path + n - t, tail, t) != 0)
 		return false;
 	m->at[m->n] = path;
+	m->folds[m->n] = false;
 	m->len[m->n++] = n - t;
 	return true;
 }
@@ -97,6 +107,7 @@ static bool matches(const char *pattern, const char *path, size_t n, struct matc
 			if (len == 0)
 				return false;
 			m->at[m->n] = path;
+			m->folds[m->n] = is_name(pattern, seg);
 			m->len[m->n++] = len;
 		} else if (len != seg || memcmp(pattern, path, seg) != 0) {
 			return false;
@@ -115,6 +126,20 @@ static bool matches(const char *pattern, const char *path, size_t n, struct matc
 	}
 }
 
+/* What is authorised and recorded is the one spelling that the name stands for: a rule
+ * for "roles/admin" holds for "roles/ADMIN".  In place, as the path outlives this run;
+ * the parameters stay as they came. */
+static void fold_names(const struct match *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		char *name = (char *)(uintptr_t)m->at[i];
+
+		for (size_t k = 0; m->folds[i] && k < m->len[i]; k++)
+			if (name[k] >= 'A' && name[k] <= 'Z')
+				name[k] = (char)(name[k] | 0x20);
+	}
+}
+
 static int take(struct req *r, const struct route *row, const struct match *m)
 {
 	r->route = row;
@@ -124,6 +149,7 @@ static int take(struct req *r, const struct route *row, const struct match *m)
 		if (r->param[i].text == NULL)
 			return req_fail(r, ERR_NOMEM, "out of memory");
 	}
+	fold_names(m);
 	return ERR_OK;
 }
 

@@ -56,7 +56,8 @@ struct route {
 	unsigned methods;
 	const char *pattern; /* "policies/acl/:name", "data/" "*path"; ":x" is one
 	                        segment, "*x" the rest (may be empty), or what is before
-	                        a last segment: "mounts/" "*path/tune" */
+	                        a last segment: "mounts/" "*path/tune".  ":name" and
+	                        ":role" are names in which case makes no difference */
 	unsigned flags;
 	const struct field *fields; /* ends with a NULL name; NULL: none */
 	int (*handler)(struct req *r);
@@ -97,8 +98,8 @@ extern const struct route_table routes_devices;    /* api_audit_devices.c: sys/a
 extern const struct route_table routes_tools;      /* api_tools.c: sys/tools, ha-status */
 extern const struct route_table routes_backup;     /* api_backup.c: sys/backup */
 
-/** route_find(r, e): set r->mount, r->route and r->param from r->path and r->method.
- * ERR_NOENT or ERR_METHOD. */
+/** route_find(r): set r->mount, r->route and r->param from r->path and r->method; names
+ * in r->path are in lower case from then on.  ERR_NOENT or ERR_METHOD. */
 int route_find(struct req *r) MUST_CHECK;
 
 /** route_serves(r, row): is ${row} one of those that serve the path of ${r}, with

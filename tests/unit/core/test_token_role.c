@@ -253,6 +253,24 @@ Test(token_role, may_bind_to_the_one_address)
 	ASK_AS(403, by, HTTP_POST, "auth/token/create/here", "{}");
 }
 
+/* A rule for the one spelling holds for all of them, and so does revocation. */
+Test(token_role, case_is_no_way_round_a_policy)
+{
+	const char *by;
+
+	role("admin", "{\"allowed_policies\":\"ops\"}");
+	policy("most",
+	       "path \\\"auth/token/create/*\\\" { capabilities = [\\\"update\\\"] } "
+	       "path \\\"auth/token/create/admin\\\" { capabilities = [\\\"deny\\\"] }");
+	by = create(rig.root, "{\"policies\":[\"most\"]}");
+	ASK_AS(403, by, HTTP_POST, "auth/token/create/admin", "{}");
+	ASK_AS(403, by, HTTP_POST, "auth/token/create/ADMIN", "{}");
+	ASK(200, HTTP_POST, "auth/token/create/Admin", "{}");
+	by = arena_str(rig.a, rig_got("auth.client_token"));
+	ASK(204, HTTP_POST, "sys/leases/revoke-prefix/auth/token/create/admin", "{}");
+	ASK_AS(403, by, HTTP_GET, "auth/token/lookup-self", NULL);
+}
+
 Test(token_role, aliases)
 {
 	const char *by = maker();
@@ -262,6 +280,9 @@ Test(token_role, aliases)
 	GOT("auth.entity_id", "");
 	refused(by, "web", "{\"entity_alias\":\"other\"}",
 	        "[invalid 'entity_alias' value]");
+	role("web", "{\"allowed_entity_aliases\":\"App-*\"}");
+	via(by, "web", "{\"entity_alias\":\"App-1\"}");
+	via(by, "web", "{\"entity_alias\":\"app-1\"}");
 }
 
 static const struct {
