@@ -68,27 +68,36 @@ int limit_token(struct req *r)
 	return judge(r, l->tokens, &l->token, r->id.token_id, sizeof(r->id.token_id));
 }
 
-/* The account as it was given (R_LOGIN says where); NULL if none is named. */
+/* The account as it was given (R_LOGIN says where); NULL if none is named.  What is no
+ * text is the handler's to refuse. */
 static const char *account(struct req *r)
 {
 	const struct field *first = r->route->fields;
-	const struct value *v;
+	const char *name = NULL;
+	bool present;
 
 	if (r->param[0].text != NULL)
 		return r->param[0].text;
-	v = first != NULL && first->name != NULL ? value_get(r->body, first->name) : NULL;
-	return v != NULL && v->type == V_STRING ? value_to_cstr(v, r->a) : NULL;
+	if (first == NULL || first->name == NULL ||
+	    req_str(r, first->name, &name, &present) != ERR_OK)
+		return NULL;
+	return name;
 }
 
 int limit_login(struct req *r)
 {
 	struct limits *l = r->core->limits;
-	const char *name, *key;
+	const char *name;
+	char *key;
 
 	if (r->resumed > 0 || !(r->route->flags & R_LOGIN) || (name = account(r)) == NULL)
 		return ERR_OK;
 	key = arena_printf(r->a, "%s\n%s", r->mount->path, name);
 	if (key == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
+	/* Where names fold case, all spellings are one account. */
+	for (char *s = key; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s | 0x20);
 	return judge(r, l->logins, &l->login, key, strlen(key));
 }

@@ -77,6 +77,27 @@ Test(limit, logins_are_limited_by_account_whether_there_is_one_or_not)
 	cr_assert_eq(login("00112233445566778899aabbccddeeff", ""), 429);
 }
 
+/* Where a password or a secret id could be guessed.  Neither case nor type of what names
+ * the account makes another one of it. */
+Test(limit, guesses_at_one_account_are_limited)
+{
+	ASK(204, HTTP_POST, "sys/auth/userpass", "{\"type\":\"userpass\"}");
+	ASK(204, HTTP_POST, "sys/auth/approle", "{\"type\":\"approle\"}");
+	for (int i = 0; i < 3; i++)
+		ASK_AS(400, NULL, HTTP_POST, "auth/userpass/login/ann",
+		       "{\"password\":\"x\"}");
+	ASK_AS(429, NULL, HTTP_POST, "auth/userpass/login/ann", "{\"password\":\"x\"}");
+	ASK_AS(429, NULL, HTTP_POST, "auth/userpass/login/ANN", "{\"password\":\"x\"}");
+	ASK_AS(400, NULL, HTTP_POST, "auth/userpass/login/bob", "{\"password\":\"x\"}");
+	for (int i = 0; i < 3; i++)
+		ASK_AS(400, NULL, HTTP_POST, "auth/approle/login",
+		       "{\"role_id\":\"12\",\"secret_id\":\"x\"}");
+	ASK_AS(429, NULL, HTTP_POST, "auth/approle/login",
+	       "{\"role_id\":\"12\",\"secret_id\":\"x\"}");
+	ASK_AS(429, NULL, HTTP_POST, "auth/approle/login",
+	       "{\"role_id\":12,\"secret_id\":\"x\"}");
+}
+
 static int64_t audit_records(void)
 {
 	ASK(200, HTTP_GET, "sys/audit-log/checkpoint", NULL);
