@@ -38,6 +38,7 @@ static const struct token_param_alias aliases[] = {
 struct waiting {
 	unsigned char ticket[PWHASH_TICKET];
 	int64_t user_version; /* of the row when a login began, 0: no such user */
+	const char *pw;       /* what it said then: a row made anew starts at version 1 */
 };
 
 static int user_open(struct req *r, const struct mount *m, const char *name,
@@ -310,13 +311,11 @@ static int begin_login(struct req *r, const char *name, const char *password)
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
 	w->user_version = rc == ERR_OK ? o.version : 0;
+	w->pw = rc == ERR_OK ? value_cstr_or(r->a, o.body, "pw", "") : NULL;
 	if ((rc = lockout_count(r->core, r->a, r->mount->id, name,
 	                        &r->mount->config.lockout, &r->e)) != ERR_OK)
 		return rc;
-	rc = pwhash_check(r->core,
-	                  w->user_version != 0 ? value_cstr_or(r->a, o.body, "pw", "")
-	                                       : NULL,
-	                  password, strlen(password), w->ticket, &r->e);
+	rc = pwhash_check(r->core, w->pw, password, strlen(password), w->ticket, &r->e);
 	if (rc != ERR_OK)
 		return rc == ERR_BUSY ? busy(r) : rc;
 	return park(r, w);
@@ -335,7 +334,8 @@ static int finish_login(struct req *r, const char *name)
 	if ((rc = result_of(r, res)) != ERR_OK || (rc = load(r, &u)) != ERR_OK)
 		return rc;
 	/* What was checked must still be what counts. */
-	if (!res->match || w->user_version == 0 || u.o.version != w->user_version)
+	if (!res->match || w->user_version == 0 || u.o.version != w->user_version ||
+	    strcmp(u.pw, w->pw) != 0)
 		return req_fail(r, ERR_INVALID, BAD_LOGIN);
 	rc = lockout_clear(r->core, r->a, r->mount->id, name, &r->e);
 	if (rc != ERR_OK)

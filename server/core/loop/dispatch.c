@@ -314,11 +314,12 @@ int dispatch_act(struct req *r)
 	bool exists = true;
 	int rc;
 
-	if (r->op == OP_UPDATE && row->exists != NULL) {
+	/* Asked anew after a wait: it may have come or gone meanwhile. */
+	if ((r->op == OP_UPDATE || r->op == OP_CREATE) && !r->settled &&
+	    row->exists != NULL) {
 		if ((rc = row->exists(r, &exists)) != ERR_OK)
 			return rc;
-		if (!exists)
-			r->op = OP_CREATE;
+		r->op = exists ? OP_UPDATE : OP_CREATE;
 	}
 	if (!r->settled && !r->id.wrap_itself && !is_anon(r) &&
 	    !(row->flags & (R_SELF | R_HOST_SELF)) && (rc = policies_allow(r)) != ERR_OK)

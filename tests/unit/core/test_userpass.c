@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* userpass while a password is being hashed: what was judged before must still hold. */
+#include "token_rig.h"
+
+/* Of "U*U", from the test vectors of crypt_blowfish. */
+#define HASH "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+#define USER "auth/userpass/users/bob"
+
+static void setup(void)
+{
+	rig_start();
+	ASK(204, HTTP_POST, "sys/auth/userpass", "{\"type\":\"userpass\"}");
+}
+
+TestSuite(userpass, .init = setup, .fini = rig_stop, .timeout = 60);
+
+/* The first of ${n} requests of one batch has to wait for its hash; this is its answer.
+ */
+static int after_the_others(int n)
+{
+	int before = rig.replies;
+
+	rig_run();
+	cr_assert_eq(rig.replies, before + n - 1);
+	rig_run();
+	cr_assert_eq(rig.replies, before + n);
+	return rig.status;
+}
+
+Test(userpass, who_may_create_does_not_change_who_came_meanwhile)
+{
+	const char *t;
+
+	policy("creator",
+	       "path \\\"auth/userpass/users/*\\\" { capabilities = [\\\"create\\\"] }");
+	t = create(rig.root, "{\"policies\":[\"creator\"]}");
+	rig_submit(HTTP_POST, USER, t, "{\"password\":\"mine\"}");
+	rig_submit(HTTP_POST, USER, rig.root, "{\"password_hash\":\"" HASH "\"}");
+	cr_assert_eq(after_the_others(2), 403, "%s", rig_got(""));
+	ASK_AS(400, NULL, HTTP_POST, "auth/userpass/login/bob",
+	       "{\"password\":\"mine\"}");
+	ASK_AS(200, NULL, HTTP_POST, "auth/userpass/login/bob", "{\"password\":\"U*U\"}");
+	rig_submit(HTTP_POST, "auth/userpass/users/eve", t, "{\"password\":\"mine\"}");
+	cr_assert_eq(after_the_others(1), 204, "%s", rig_got(""));
+}
+
+Test(userpass, an_old_password_does_not_open_who_came_meanwhile)
+{
+	ASK(204, HTTP_POST, USER, "{\"password\":\"old\",\"token_policies\":\"a\"}");
+	rig_submit(HTTP_POST, "auth/userpass/login/bob", NULL, "{\"password\":\"old\"}");
+	rig_submit(HTTP_DELETE, USER, rig.root, NULL);
+	rig_submit(HTTP_POST, USER, rig.root,
+	           "{\"password_hash\":\"" HASH "\",\"token_policies\":\"b\"}");
+	cr_assert_eq(after_the_others(3), 400, "%s", rig_got(""));
+	GOT("errors", "[invalid username or password]");
+}
