@@ -74,6 +74,7 @@ int token_renew_request(struct req *r, struct store_object *o, const char *text)
 		return req_fail(r, ERR_INVALID, "lease is not renewable");
 	self = memcmp(o->id, r->id.token_id, sizeof(r->id.token_id)) == 0;
 	t = terms_of(r->core, o, increment);
+	token_terms_of_mount(r->mount, &t);
 	if ((rc = ask_role(r, o, &t)) != ERR_OK ||
 	    (rc = login_renewal(r, o->body, self, &t)) != ERR_OK ||
 	    (rc = renew(r, o, &t)) != ERR_OK)

@@ -344,6 +344,21 @@ Test(token, renewals)
 	cr_assert_eq(status_of(t), 403);
 }
 
+/* Renewals go no further than creation: that of the mount counts, as it is now. */
+Test(token, the_mounts_maximum_holds_for_renewals)
+{
+	const char *t = create(rig.root, "{\"policies\":[\"default\"],\"ttl\":\"1h\"}");
+
+	ASK(204, HTTP_POST, "sys/auth/token/tune",
+	    "{\"default_lease_ttl\":\"1h\",\"max_lease_ttl\":\"2h\"}");
+	rig_advance(30 * 60000);
+	ASK_AS(200, t, HTTP_POST, "auth/token/renew-self", "{\"increment\":\"8h\"}");
+	GOT("auth.lease_duration", "5400");
+	ASK(204, HTTP_POST, "sys/auth/token/tune", "{\"max_lease_ttl\":\"2000h\"}");
+	ASK_AS(200, t, HTTP_POST, "auth/token/renew-self", "{\"increment\":\"1900h\"}");
+	GOT("auth.lease_duration", "6840000");
+}
+
 Test(token, periodic_tokens_live_as_long_as_they_are_renewed)
 {
 	const char *t = create(rig.root,
