@@ -20,6 +20,12 @@
 #define DROP_MS   60000 /* a result that nobody has taken */
 #define OPS       3u
 #define MEM_BYTES ((size_t)64 * 1024 * 1024)
+/* What an imported one may cost to check: seconds, at the most. */
+#define ARGON_KIB_MAX   (256u * 1024)
+#define ARGON_OPS_MAX   10u
+#define ARGON_LANES_MAX 16u
+#define BCRYPT_MIN      4u
+#define BCRYPT_MAX      15u /* the logarithm of its rounds */
 
 /* A password that nobody knows: what is checked for a user who does not exist. */
 static const char nobody[crypto_pwhash_STRBYTES] =
@@ -93,16 +99,44 @@ void pwhash_close(struct core *c)
 	c->pwhash = NULL;
 }
 
+/* "m=65536,": a number of up to nine digits between two texts; *at moves behind it. */
+static bool number(const char **at, const char *before, char behind, unsigned *out)
+{
+	const char *s = *at, *from;
+
+	if (strncmp(s, before, strlen(before)) != 0)
+		return false;
+	from = s += strlen(before);
+	for (*out = 0; *s >= '0' && *s <= '9' && s - from < 9; s++)
+		*out = *out * 10 + (unsigned)(*s - '0');
+	*at = s + 1;
+	return s > from && *s == behind;
+}
+
 static bool is_bcrypt(const char *s)
 {
-	return strlen(s) == 60 && s[0] == '$' && s[1] == '2' &&
-	       (s[2] == 'a' || s[2] == 'b' || s[2] == 'y') && s[3] == '$' &&
-	       s[4] >= '0' && s[4] <= '1' && s[5] >= '0' && s[5] <= '9' && s[6] == '$';
+	unsigned cost;
+
+	if (strlen(s) != 60 || s[0] != '$' || s[1] != '2' ||
+	    (s[2] != 'a' && s[2] != 'b' && s[2] != 'y'))
+		return false;
+	s += 3;
+	return number(&s, "$", '$', &cost) && cost >= BCRYPT_MIN && cost <= BCRYPT_MAX;
+}
+
+static bool is_argon(const char *s)
+{
+	unsigned kib, ops, lanes;
+
+	return strlen(s) < PWHASH_TEXT && number(&s, "$argon2id$v=19$m=", ',', &kib) &&
+	       number(&s, "t=", ',', &ops) && number(&s, "p=", '$', &lanes) &&
+	       kib <= ARGON_KIB_MAX && ops >= 1 && ops <= ARGON_OPS_MAX && lanes >= 1 &&
+	       lanes <= ARGON_LANES_MAX;
 }
 
 bool pwhash_supported(const char *stored)
 {
-	return is_bcrypt(stored) || strncmp(stored, "$argon2id$", 10) == 0;
+	return is_bcrypt(stored) || is_argon(stored);
 }
 
 static bool bcrypt_match(const struct slot *s)

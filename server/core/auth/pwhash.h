@@ -54,7 +54,8 @@ int pwhash_fd(const struct core *c);
 void pwhash_wake(struct core *c);
 /** pwhash_done(c): is there something for pwhash_wake()? */
 bool pwhash_done(const struct core *c);
-/** pwhash_supported(stored): is this text of a form that can be checked here? */
+/** pwhash_supported(stored): is this text of a form that can be checked here, at a cost
+ * that the other logins can wait for? */
 bool pwhash_supported(const char *stored);
 
 #endif

@@ -86,6 +86,38 @@ Test(pwhash, imported_bcrypt)
 	cr_assert(!pwhash_supported(""));
 }
 
+#define SALT_AND_SUM "$/4S6xfEBvvq+eqPVk/zGFw$Q2jc5Y+axus1gAQ1J9HRP4piGOeV2PSp2Sd0nScpjD0"
+#define BCRYPT_REST  "$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+
+/* One thread checks all passwords: no stored one may keep it, or take its memory. */
+Test(pwhash, what_costs_too_much_is_refused)
+{
+	static const struct {
+		const char *stored;
+		bool want;
+	} c[] = {
+		{"$argon2id$v=19$m=65536,t=3,p=1" SALT_AND_SUM,               true },
+		{ "$argon2id$v=19$m=262144,t=10,p=4" SALT_AND_SUM,            true },
+		{ "$argon2id$v=19$m=262145,t=3,p=1" SALT_AND_SUM,             false},
+		{ "$argon2id$v=19$m=65536,t=11,p=1" SALT_AND_SUM,             false},
+		{ "$argon2id$v=19$m=65536,t=3,p=17" SALT_AND_SUM,             false},
+		{ "$argon2id$v=19$m=4294967297,t=3,p=1" SALT_AND_SUM,         false},
+		{ "$argon2id$v=19$m=-1,t=3,p=1" SALT_AND_SUM,                 false},
+		{ "$argon2id$v=19$m=65536,t=,p=1" SALT_AND_SUM,               false},
+		{ "$argon2id$v=16$m=65536,t=3,p=1" SALT_AND_SUM,              false},
+		{ "$argon2id$m=65536,t=3,p=1" SALT_AND_SUM,                   false},
+		{ "$argon2id$v=19$m=65536,t=3,p=1" SALT_AND_SUM SALT_AND_SUM, false},
+		{ "$2b$04" BCRYPT_REST,                                       true },
+		{ "$2b$15" BCRYPT_REST,                                       true },
+		{ "$2b$16" BCRYPT_REST,                                       false},
+		{ "$2b$31" BCRYPT_REST,                                       false},
+		{ "$2b$03" BCRYPT_REST,                                       false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		cr_assert_eq(pwhash_supported(c[i].stored), c[i].want, "%s", c[i].stored);
+}
+
 Test(pwhash, queue_is_bounded_and_results_are_given_once)
 {
 	unsigned char ticket[5][PWHASH_TICKET];
