@@ -148,11 +148,14 @@ def test_warnings(c):
     assert c.post("auth/token/create", {"ttl": 60}).json["warnings"] is None
 
 
-def test_would_be_204_with_warning_is_200(c):
+def test_no_body_stays_no_body(c):
+    """An unknown field is warned of where there is an answer to warn in."""
     a = create(c, ttl=60)
-    r = c.post("auth/token/revoke", {"token": a["client_token"], "why": "x"})
+    assert c.post("auth/token/revoke", {"token": a["client_token"], "why": "x"}).status == 204
+    r = c.post("sys/policies/acl/UPPER", {"policy": 'path "x" { capabilities = ["read"] }', "why": "x"})
     assert r.status == 200 and r.data is None
-    assert r.json["warnings"] == ["Endpoint ignored these unrecognized parameters: [why]"]
+    assert r.json["warnings"] == ["policy name was converted to upper",
+                                  "Endpoint ignored these unrecognized parameters: [why]"]
 
 
 @pytest.mark.parametrize("given, seconds", [

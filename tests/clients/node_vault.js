@@ -200,7 +200,7 @@ test('token: accessor and orphans', async () => {
     assert.equal((await vault.tokenLookup({ token: child.client_token })).data.orphan, true);
 });
 
-awaited('token: roles', async () => {
+test('token: roles', async () => {
     const name = unique();
     await vault.addTokenRole({ role_name: name, allowed_policies: 'web', orphan: true });
     assert.deepEqual((await vault.getTokenRole({ role_name: name })).data.allowed_policies, ['web']);
@@ -231,10 +231,10 @@ test('token: renewed by itself', async () => {
 
 // --- other logins -----------------------------------------------------------------------
 
-awaited('AppRole', async () => {
+test('AppRole', async () => {
     const name = unique();
     await vault.enableAuth({ mount_point: 'approle', type: 'approle' });
-    await vault.addApproleRole({ role_name: name, token_policies: 'web', token_ttl: '20m' });
+    await vault.addApproleRole({ role_name: name, policies: 'web', token_ttl: 1200 });
     assert.deepEqual((await vault.getApproleRole({ role_name: name })).data.token_policies, ['web']);
     assert.deepEqual((await vault.approleRoles()).data.keys, [name]);
     await vault.updateApproleRoleId({ role_name: name, role_id: `id-${name}` });
@@ -282,7 +282,7 @@ awaited('unwrap', async () => {
         'wrapping token is not valid or does not exist');
 });
 
-awaited('revoke, revokePrefix, renew', async () => {
+test('revoke, revokePrefix, renew', async () => {
     await vault.revoke({ lease_id: 'secret/none/x' });
     await vault.revokePrefix({ path_prefix: 'auth/none' });
     await refused(vault.renew({ lease_id: 'secret/none/x' }), 400, 'lease not found');

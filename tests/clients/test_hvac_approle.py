@@ -31,12 +31,12 @@ def credentials(approle, role, **options):
 def test_role(approle, name):
     assert approle.create_or_update_approle(
         name, bind_secret_id=True, secret_id_num_uses=3, secret_id_ttl="10m", token_ttl="20m", token_max_ttl="1h",
-        token_policies=["web", "app"], token_bound_cidrs=["127.0.0.0/8"], token_explicit_max_ttl="2h",
+        token_policies=["app", "web"], token_bound_cidrs=["127.0.0.0/8"], token_explicit_max_ttl="2h",
         token_no_default_policy=True, token_num_uses=5, token_period="0", token_type="service").status_code == 204
     role = approle.read_role(name)["data"]
     assert role | {
         "bind_secret_id": True, "secret_id_num_uses": 3, "secret_id_ttl": 600, "token_ttl": 1200,
-        "token_max_ttl": 3600, "token_policies": ["web", "app"], "token_bound_cidrs": ["127.0.0.0/8"],
+        "token_max_ttl": 3600, "token_policies": ["app", "web"], "token_bound_cidrs": ["127.0.0.0/8"],
         "token_explicit_max_ttl": 7200, "token_no_default_policy": True, "token_num_uses": 5, "token_period": 0,
         "token_type": "service", "local_secret_ids": False} == role
     assert "role_id" not in role

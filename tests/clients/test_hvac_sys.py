@@ -4,6 +4,7 @@ import re
 
 import hvac.exceptions
 import pytest
+import vaultd
 
 RFC3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 
@@ -107,9 +108,14 @@ def test_move(hv, sys, name):
     sys.enable_secrets_engine("kv", path=f"{name}/from", options={"version": "2"})
     hv.secrets.kv.v2.create_or_update_secret(path="a", secret={"k": "v"}, mount_point=f"{name}/from")
     migration = sys.move_backend(f"{name}/from", f"{name}/to")["data"]["migration_id"]
-    status = hv.adapter.get(f"/v1/sys/remount/status/{migration}")["data"]["migration_info"]
-    assert (status["source_mount"], status["target_mount"]) == (f"{name}/from/", f"{name}/to/")
-    assert status["status"] == "success"
+
+    def moved():
+        info = hv.adapter.get(f"/v1/sys/remount/status/{migration}")["data"]["migration_info"]
+        assert (info["source_mount"], info["target_mount"]) == (f"{name}/from/", f"{name}/to/")
+        assert info["status"] in ("in-progress", "success")
+        return info["status"] == "success"
+
+    vaultd.wait_for("the mount to have moved", moved)
     assert hv.secrets.kv.v2.read_secret_version(path="a", mount_point=f"{name}/to", raise_on_deleted_version=True)[
         "data"]["data"] == {"k": "v"}
     with pytest.raises(hvac.exceptions.InvalidPath):

@@ -158,7 +158,7 @@ def test_roles(tokens, name):
     assert tokens.create_or_update_role(name, allowed_policies=["web", "app"], orphan=True, token_period="1h",
                                         path_suffix="sub").status_code == 204
     role = tokens.read_role(name)["data"]
-    assert role["allowed_policies"] == ["web", "app"] and role["orphan"] is True
+    assert role["allowed_policies"] == ["app", "web"] and role["orphan"] is True
     assert (role["token_period"], role["period"], role["path_suffix"], role["name"]) == (3600, 3600, "sub", name)
     assert role["token_type"] == "default-service" and role["disallowed_policies"] == []
     assert name in tokens.list_roles()["data"]["keys"]
@@ -177,4 +177,4 @@ def test_roles(tokens, name):
 
 
 def test_tidy(tokens):
-    assert tokens.tidy() is not None
+    assert tokens.tidy().status_code in (202, 204)

@@ -328,8 +328,8 @@ int dispatch_act(struct req *r)
 	if (rc == ERR_OK && arena_failed(r->a))
 		return req_fail(r, ERR_NOMEM,
 		                "request needs more memory than one may have");
-	if (rc == ERR_OK && r->reply_kind != IPC_K_ERRORS &&
-	    r->reply_kind != IPC_K_BARE && r->reply_kind != IPC_K_TEXT)
+	/* An answer without a body stays so, as in Vault: clients expect 204. */
+	if (rc == ERR_OK && r->reply_kind == IPC_K_ENVELOPE)
 		warn_fields(r);
 	return rc == ERR_OK && r->wrap_ttl_s > 0 ? wrap(r) : rc;
 }

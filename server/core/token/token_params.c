@@ -179,6 +179,23 @@ static int take_type(struct req *r, struct token_params *p)
 	return ERR_OK;
 }
 
+/* Of a block of one address, the address: what Vault shows of token_bound_cidrs. */
+static struct value *shortened(struct req *r, const struct value *cidrs)
+{
+	struct value *out = value_array(r->a);
+
+	for (const struct value *v = cidrs->first; v != NULL; v = v->next) {
+		struct cidr c;
+		const char *slash = memchr(v->text, '/', v->len);
+		bool one = slash != NULL && cidr_parse(v->text, v->len, &c) == 0 &&
+		           c.bits == (c.v6 ? 128u : 32u);
+
+		value_add(out, value_strdup(r->a, v->text,
+		                            one ? (size_t)(slash - v->text) : v->len));
+	}
+	return out;
+}
+
 static int take_cidrs(struct req *r, const struct token_param_alias *aliases,
                       struct token_params *p)
 {
@@ -188,7 +205,7 @@ static int take_cidrs(struct req *r, const struct token_param_alias *aliases,
 	                          &present);
 
 	if (rc == ERR_OK && present)
-		p->bound_cidrs = list;
+		p->bound_cidrs = shortened(r, list);
 	return rc;
 }
 
@@ -244,16 +261,12 @@ int token_take_cidrs(struct req *r, const char *field, struct value **out, bool 
 		                LIMIT_BOUND_CIDRS);
 	for (const struct value *v = given->first; v != NULL; v = v->next) {
 		struct cidr c;
-		const char *slash = memchr(v->text, '/', v->len);
-		size_t n = v->len;
 
 		if (cidr_parse(v->text, v->len, &c) != 0)
 			return req_fail(r, ERR_INVALID,
 			                "%s: not an address or a block of addresses",
 			                field);
-		if (slash != NULL && c.bits == (c.v6 ? 128u : 32u))
-			n = (size_t)(slash - v->text);
-		value_add(list, value_strdup(r->a, v->text, n));
+		value_add(list, value_strdup(r->a, v->text, v->len));
 	}
 	*out = list;
 	return ERR_OK;

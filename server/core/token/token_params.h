@@ -57,8 +57,8 @@ void token_params_reply(struct arena *a, const struct token_params *p, struct va
 const char *token_type_name(enum token_type type);
 /** token_type_parse(s, out): also with '_' for '-', and "" for the default; 0 or -1. */
 int token_type_parse(const char *s, enum token_type *out);
-/** token_take_cidrs(r, field, out): a list of blocks, checked; a single address is
- * written without its length.  *present false: not in the request. */
+/** token_take_cidrs(r, field, out): a list of addresses and blocks, checked and as
+ * written. *present false: not in the request. */
 int token_take_cidrs(struct req *r, const char *field, struct value **out, bool *present)
 	MUST_CHECK;
 /** token_cidrs_admit(cidrs, remote): is ${remote} in one of the blocks, or the list empty
