@@ -43,18 +43,25 @@ FORMS = {
     "share": r"[0-9a-f]{66}",
     "share base64": r"[A-Za-z0-9+/]{44}",
     "hmac": r"hmac-sha256:[0-9a-f]{64}",
+    "id": r"[0-9a-f]{32}",
+    "digest": r"[A-Za-z0-9+/]{43}=",
+    "pin": r"sha256//[A-Za-z0-9+/]{43}=",
+    "join token": r"vlt_j_[0-9A-Za-z]{49}",
+    "note": r"(?s)vaultd/audit/[0-9a-f]{32}\n\d+\n[A-Za-z0-9+/]{43}=\n(state .*\n)?\n\u2014 vaultd/audit/.*\n",
     "version": r"\d+\.\d+\.\d+",
     "base64": r"[A-Za-z0-9+/]+={0,2}",
     "text": r"(?s).+",
 }
 INT = re.compile(r"<int(?: (-?\d+)\.\.(-?\d+))?>")
 PATTERN = re.compile(r"<~(.*)>", re.S)
+FORMS_THAT_TELL = ("uuid", "time", "token", "batch token", "join token", "mount accessor", "share", "hmac", "id", "digest",
+                   "pin", "note")
 # Numbers that say when something was, and numbers that run down.
-MOMENTS = {"server_time_utc", "creation_time", "last_renewal_time"}
+MOMENTS = re.compile(r"server_time_utc|creation_time|last_renewal_time|\w+_ms")
 COUNTDOWNS = {"ttl"}
 # Names of values whose form alone does not tell what they are.
 NAMED = {"keys_base64": "share base64", "request_id": "uuid", "accessor": "accessor", "wrapped_accessor": "accessor", "uuid": "uuid",
-         "secret_id_accessor": "accessor", "cluster_name": "cluster", "version": "version"}
+         "secret_id_accessor": "accessor", "root_accessor": "accessor", "cluster_name": "cluster", "version": "version"}
 
 
 class Mismatch(AssertionError):
@@ -195,7 +202,7 @@ def check(transcript, directory):
 def form_of(value, key):
     """The placeholder for a value that varies, or None."""
     if type(value) is int:
-        if key in MOMENTS:
+        if MOMENTS.fullmatch(key):
             return "<int>"
         return f"<int {max(value - 30, 0)}..{value}>" if key in COUNTDOWNS and value > 0 else None
     if not isinstance(value, str):
@@ -204,10 +211,15 @@ def form_of(value, key):
         return f"<{NAMED[key]}>"
     if value.startswith("0001-"):
         return None  # Go's zero time, always the same
-    for form in ("uuid", "time", "token", "batch token", "mount accessor", "share", "hmac"):
+    for form in FORMS_THAT_TELL:
         if re.fullmatch(FORMS[form], value):
             return f"<{form}>"
     return None
+
+
+def key_of(key, saved):
+    """A name of a member as it is written down."""
+    return "${" + saved[key] + "}" if key in saved else key
 
 
 def generalise(value, before, saved, key=""):
@@ -218,8 +230,7 @@ def generalise(value, before, saved, key=""):
         return "${" + saved[value] + "}"
     if isinstance(value, dict):
         old = before if isinstance(before, dict) else {}
-        return {("${" + saved[k] + "}") if k in saved else k: generalise(v, old.get(k), saved, k)
-                for k, v in value.items()}
+        return {key_of(k, saved): generalise(v, old.get(key_of(k, saved)), saved, k) for k, v in value.items()}
     if isinstance(value, list):
         old = before if isinstance(before, list) and len(before) == len(value) else [None] * len(value)
         return [generalise(v, o, saved, key) for v, o in zip(value, old)]
