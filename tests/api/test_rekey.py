@@ -242,7 +242,7 @@ def test_generate_root(vault, c):
     assert offer(c, "sys/generate-root/update", nonce, vault.shares[2]).status == 400
     r = offer(c, "sys/generate-root/update", nonce, vault.shares[1])
     encoded = r.json["encoded_token"]
-    assert r.json == {**ROOT_IDLE, "nonce": nonce, "progress": 2, "complete": True, "encoded_token": encoded,
+    assert r.json == {**ROOT_IDLE, "nonce": nonce, "started": True, "progress": 2, "complete": True, "encoded_token": encoded,
                       "encoded_root_token": encoded}
     token = decode(encoded, otp)
     r = c.get("auth/token/lookup-self", token=token)

@@ -168,7 +168,7 @@ test('policies, addPolicy, getPolicy, removePolicy', async () => {
     await refused(vault.getPolicy({ name }), 404);
 });
 
-awaited('audits', async () => {
+test('audits', async () => {
     const audits = await vault.audits();
     assert.notEqual(Object.keys(audits.data).length, 0);
 });

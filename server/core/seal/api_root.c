@@ -28,7 +28,7 @@ static int fill_status(struct req *r, const char *otp, const char *nonce,
 	seal_status(r->core, &s);
 	value_set_str(r->a, out, "nonce",
 	              complete ? nonce : arena_str(r->a, root->m.nonce));
-	value_set_bool(r->a, out, "started", root->m.active);
+	value_set_bool(r->a, out, "started", complete || root->m.active);
 	value_set_int(r->a, out, "progress",
 	              complete ? s.t : ceremony_progress(&root->m));
 	value_set_int(r->a, out, "required", s.t);
