@@ -321,3 +321,18 @@ def test_recovery_shares(tmp_path):
         assert last.json["complete"] is True
     finally:
         s.stop()
+
+
+def test_generate_root_under_openbaos_name(vault, c):
+    """bao operator generate-root: the same operation, answered in an envelope, and never without a token."""
+    path = "sys/generate-root-token/"
+    assert c.get(path + "attempt").data == ROOT_IDLE
+    assert c.get(path + "attempt", token=None).status == 403
+    begun = c.request("PUT", path + "attempt", {}).data
+    assert c.get("sys/generate-root/attempt").json["nonce"] == begun["nonce"]
+    assert c.delete(path + "attempt").status == 204
+    begun = c.request("PUT", path + "attempt", {}).data
+    for share in vault.shares[:2]:
+        r = offer(c, path + "update", begun["nonce"], share)
+    token = decode(r.data["encoded_token"], begun["otp"])
+    assert c.post("auth/token/revoke-self", token=token).status == 204

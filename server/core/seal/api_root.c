@@ -14,12 +14,18 @@
 
 #define OTP_LEN TOKEN_TEXT_LEN
 
+/* OpenBao's newer name of the same operation answers as most endpoints do. */
+static bool in_envelope(const struct req *r)
+{
+	return strncmp(r->path, "sys/generate-root-token/", 24) == 0;
+}
+
 /* ${nonce} and ${encoded}: of one that is complete, else NULL. */
 static int fill_status(struct req *r, const char *otp, const char *nonce,
                        const char *encoded)
 {
 	struct root_ceremony *root = root_ceremony(r->core, &r->e);
-	struct value *out = reply_bare(r);
+	struct value *out = in_envelope(r) ? reply_data(r) : reply_bare(r);
 	bool complete = nonce != NULL;
 	struct seal_status s;
 
@@ -206,6 +212,14 @@ static const struct route rows[] = {
 	  h_cancel, NULL, "give up generating a root token" },
 	{ "system", M_POST, "generate-root/update", R_SUDO | R_SHARES, update_fields,
 	  h_update, NULL, "give one share" },
+	{ "system", M_GET, "generate-root-token/attempt", R_SUDO, NULL, h_status, NULL,
+	  "the generation of a root token that is under way" },
+	{ "system", M_POST, "generate-root-token/attempt", R_SUDO, begin_fields, h_begin,
+	  NULL, "begin to generate a root token" },
+	{ "system", M_DELETE, "generate-root-token/attempt", R_SUDO, nonce_fields, h_cancel,
+	  NULL, "give up generating a root token" },
+	{ "system", M_POST, "generate-root-token/update", R_SUDO, update_fields, h_update,
+	  NULL, "give one share" },
 };
 /* clang-format on */
 
