@@ -272,7 +272,7 @@ test('userpass', async () => {
 
 // --- wrapping and leases ----------------------------------------------------------------
 
-awaited('unwrap', async () => {
+test('unwrap', async () => {
     const wrapped = await vault.request({
         path: '/sys/wrapping/wrap', method: 'POST', json: { k: 'v' }, headers: { 'X-Vault-Wrap-TTL': '60s' },
         ca: fs.readFileSync(`${server.dir}/data/tls/cert.pem`) });

@@ -46,6 +46,7 @@ FORMS = {
     "id": r"[0-9a-f]{32}",
     "digest": r"[A-Za-z0-9+/]{43}=",
     "pin": r"sha256//[A-Za-z0-9+/]{43}=",
+    "wrapping token": r"vlt_w_[0-9A-Za-z]{49}",
     "join token": r"vlt_j_[0-9A-Za-z]{49}",
     "note": r"(?s)vaultd/audit/[0-9a-f]{32}\n\d+\n[A-Za-z0-9+/]{43}=\n(state .*\n)?\n\u2014 vaultd/audit/.*\n",
     "version": r"\d+\.\d+\.\d+",
@@ -54,8 +55,8 @@ FORMS = {
 }
 INT = re.compile(r"<int(?: (-?\d+)\.\.(-?\d+))?>")
 PATTERN = re.compile(r"<~(.*)>", re.S)
-FORMS_THAT_TELL = ("uuid", "time", "token", "batch token", "join token", "mount accessor", "share", "hmac", "id", "digest",
-                   "pin", "note")
+FORMS_THAT_TELL = ("uuid", "time", "token", "batch token", "join token", "wrapping token", "mount accessor", "share", "hmac",
+                   "id", "digest", "pin", "note")
 # Numbers that say when something was, and numbers that run down.
 MOMENTS = re.compile(r"server_time_utc|creation_time|last_renewal_time|\w+_ms")
 COUNTDOWNS = {"ttl"}
