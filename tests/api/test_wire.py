@@ -146,8 +146,11 @@ def test_nothing_is_compressed(c):
 
 
 def test_the_path_has_the_last_word(c):
-    r = c.post("sys/policies/acl/from-path", {"policy": "path \"x\" {}", "name": "from-body", "zebra": 1, "ant": 2})
+    body = {"policy": "path \"x\" {}", "name": "from-body", "zebra": 1, "ant": 2}
+    assert c.post("sys/policies/acl/from-path", body).status == 204, "nothing to warn in"
+    r = c.post("sys/policies/acl/From-Path", body)
     assert r.json["warnings"] == [
+        "policy name was converted to from-path",
         "Endpoint ignored these unrecognized parameters: [ant zebra]",
         "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]"]
     assert "from-body" not in c.list("sys/policies/acl").data["keys"]

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hvac and certificates: roles, logins with a client certificate."""
-import subprocess
-
+"""hvac, requests and TLS client certificates."""
+import certs
 import hvac.exceptions
 import pytest
 
-from hvaclib import client_of
+from hvaclib import ca_of, client_of
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    return certs.Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def ca(pki):
+    return pki.ca("an authority")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -13,56 +22,58 @@ def enabled(server):
     client_of(server).sys.enable_auth_method("cert")
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A certificate of the client's own, with its key: two file names."""
-    tmp = tmp_path_factory.mktemp("own")
-    pem, key = str(tmp / "own.pem"), str(tmp / "own.key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                    "2", "-keyout", key, "-out", pem, "-subj", "/OU=ops/CN=web1", "-addext",
-                    "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=clientAuth"],
-                   check=True, capture_output=True)
-    return pem, key
-
-
 @pytest.fixture
 def roles(hv):
     return hv.auth.cert
 
 
-def text_of(path):
-    with open(path) as f:
-        return f.read()
+def log_in(server, cert, **options):
+    """A client that logs in with its certificate and goes on with the token."""
+    client = client_of(server, "", cert=cert.files)
+    return client, client.auth.cert.login(cert_pem=cert.files[0], key_pem=cert.files[1], **options)
 
 
-def test_certificate_roles(roles, name, own):
-    roles.create_ca_certificate_role(name, text_of(own[0]), allowed_common_names="web*", token_policies=["web"],
-                                     token_ttl=1800)
+def test_roles(roles, ca, name):
+    assert roles.create_ca_certificate_role(name, certificate_file=str(ca.file), token_policies=["web"], token_ttl=1200,
+                                            allowed_common_names="web*", display_name="machines").status_code == 204
     role = roles.read_ca_certificate_role(name)["data"]
-    assert role["certificate"] == text_of(own[0]) and role["display_name"] == name
-    assert role["allowed_common_names"] == ["web*"] and role["token_policies"] == ["web"] and role["token_ttl"] == 1800
+    assert role["certificate"].strip() == ca.pem.strip()
+    assert (role["token_policies"], role["token_ttl"], role["allowed_common_names"]) == (["web"], 1200, ["web*"])
+    assert role["display_name"] == "machines"
     assert name in roles.list_certificate_roles()["data"]["keys"]
     assert roles.delete_certificate_role(name).status_code == 204
     with pytest.raises(hvac.exceptions.InvalidPath):
         roles.read_ca_certificate_role(name)
 
 
-def test_configuration(roles):
-    assert roles.configure_tls_certificate().status_code == 204
-
-
-def test_login(roles, connect, name, own):
-    roles.create_ca_certificate_role(name, text_of(own[0]), token_policies=["web"])
-    client = connect("")
-    auth = client.auth.cert.login(name=name, cert_pem=own[0], key_pem=own[1])["auth"]
-    assert auth["policies"] == ["default", "web"] and auth["metadata"]["cert_name"] == name
-    assert auth["metadata"]["common_name"] == "web1"
+def test_login(server, roles, pki, ca, name):
+    roles.create_ca_certificate_role(name, certificate_file=str(ca.file), token_policies=["web"], token_ttl=1200)
+    client, got = log_in(server, pki.make(f"host-{name}", ca), name=name)
+    auth = got["auth"]
+    assert (auth["policies"], auth["lease_duration"], auth["orphan"]) == (["default", "web"], 1200, True)
+    assert (auth["metadata"]["cert_name"], auth["metadata"]["common_name"]) == (name, f"host-{name}")
+    assert client.token == auth["client_token"] and client.is_authenticated()
+    assert client.auth.token.renew_self()["auth"]["lease_duration"] == 1200
     roles.delete_certificate_role(name)
+
+
+def test_constraints(server, roles, pki, ca, name):
+    roles.create_ca_certificate_role(name, certificate_file=str(ca.file), allowed_common_names="web-*")
+    assert log_in(server, pki.make("web-1", ca), name=name)[1]["auth"]
+    for stranger in (pki.make("db-1", ca), pki.make("web-1", pki.ca("another authority"))):
+        with pytest.raises(hvac.exceptions.InvalidRequest):
+            log_in(server, stranger, name=name)
+    roles.delete_certificate_role(name)
+
+
+def test_no_certificate(server, roles, ca, name):
+    roles.create_ca_certificate_role(name, certificate_file=str(ca.file))
     with pytest.raises(hvac.exceptions.InvalidRequest) as e:
-        connect("").auth.cert.login(name=name, cert_pem=own[0], key_pem=own[1])
+        client_of(server, "").adapter.post("/v1/auth/cert/login", json={"name": name})
     assert e.value.errors == ["invalid certificate or no client certificate supplied"]
+    roles.delete_certificate_role(name)
 
 
-def test_revocation_lists_are_refused(hv):
-    with pytest.raises(hvac.exceptions.InvalidRequest):
-        hv.write("auth/cert/crls/mine", crl="x")
+def test_config(roles):
+    assert roles.configure_tls_certificate(disable_binding=True).status_code == 204
+    assert roles.configure_tls_certificate(disable_binding=False).status_code == 204
