@@ -84,4 +84,4 @@ class Server {
     }
 }
 
-module.exports = { Server };
+module.exports = { Server, waitFor };
