@@ -76,6 +76,17 @@ def wrk(url, connections, seconds, script, pids):
                {k: v / max(requests, 1) for k, v in used.items()})
 
 
+def settle(pids):
+    """Wait until nobody works on what the last run has left behind."""
+    used, end = sum(map(procs.cpu_us, pids.values())), time.monotonic() + 5
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        now = sum(map(procs.cpu_us, pids.values()))
+        if now - used < 2000:
+            return
+        used = now
+
+
 class Together:
     """Loads on vaultd and one on the yardstick, in turns: {name: arguments of load.lua}."""
 
@@ -90,7 +101,10 @@ class Together:
                 wrk(url, connections, warm, script, {})
             wrk(self.yardstick.url, connections, warm, self.ruler, {})
         while len(rounds) < tries and sum(r[0] <= QUIET for r in rounds) < want:
-            runs = {k: wrk(url, connections, seconds, v, pids) for k, v in self.loads.items()}
+            runs = {}
+            for name, script in self.loads.items():
+                runs[name] = wrk(url, connections, seconds, script, pids)
+                settle(pids)
             ruler = wrk(self.yardstick.url, connections, seconds, self.ruler,
                         {"yardstick": [self.yardstick.proc.pid]})
             rounds.append((max(r.others for r in (*runs.values(), ruler)), runs, ruler))
