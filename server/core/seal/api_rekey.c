@@ -224,16 +224,13 @@ static int h_verify(struct req *r)
 
 static int h_verify_restart(struct req *r)
 {
-	struct rekey_status s;
 	const char *nonce;
 	int rc;
 
 	if ((rc = check_kind(r)) != ERR_OK || (rc = take_nonce(r, &nonce)) != ERR_OK)
 		return rc;
-	rekey_status(r->core, &s);
-	if (nonce[0] == '\0') /* Vault's clients name none: who began it need not */
-		nonce = s.verify_nonce;
-	if ((rc = rekey_verify_restart(r->core, nonce, &r->e)) != ERR_OK)
+	rc = rekey_verify_restart(r->core, r->id.accessor, nonce, &r->e);
+	if (rc != ERR_OK)
 		return rc;
 	return reply_verify_status(r);
 }

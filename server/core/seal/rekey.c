@@ -220,6 +220,19 @@ static int prove(struct core *c, struct ceremony *m, const struct seal_config *c
 	return rc;
 }
 
+/* The new shares count from now on.  What the old ones had carried so far is over: beside
+ * the new ones they would never open anything. */
+static int replace(struct core *c, struct ceremonies *all, const struct hand *h,
+                   struct err *e)
+{
+	int rc = install(c, &all->rekey.next, h, e);
+
+	rekey_end(all);
+	if (rc == ERR_OK)
+		ceremony_end(&all->root.m);
+	return rc;
+}
+
 static int finish(struct core *c, struct ceremonies *all, struct hand *h,
                   struct rekey_made *made, struct err *e)
 {
@@ -233,11 +246,8 @@ static int finish(struct core *c, struct ceremonies *all, struct hand *h,
 	made->complete = true;
 	made->verify = all->rekey.verify;
 	made->n = all->rekey.n;
-	if (!all->rekey.verify) {
-		rc = install(c, next, h, e);
-		rekey_end(all);
-		return rc;
-	}
+	if (!all->rekey.verify)
+		return replace(c, all, h, e);
 	rc = ceremony_begin(c, &all->rekey.again, all->rekey.m.owner, e);
 	memcpy(made->verify_nonce, all->rekey.again.nonce, sizeof(made->verify_nonce));
 	return rc;
@@ -306,19 +316,30 @@ int rekey_verify_offer(struct core *c, const char *nonce, const struct seal_shar
 	if (h == NULL)
 		return ERR_NOMEM;
 	rc = prove(c, &all->rekey.again, &all->rekey.next, h, e);
-	if (rc == ERR_OK) {
-		rc = install(c, &all->rekey.next, h, e);
-		rekey_end(all);
-		*complete = rc == ERR_OK;
-	}
+	if (rc == ERR_OK)
+		rc = replace(c, all, h, e);
+	*complete = rc == ERR_OK;
 	hand_free(h);
 	return rc;
 }
 
-int rekey_verify_restart(struct core *c, const char *nonce, struct err *e)
+int rekey_verify_restart(struct core *c, const char *owner, const char *nonce,
+                         struct err *e)
 {
-	struct ceremonies *all = verifying(c, nonce, e);
+	struct ceremonies *all = current(c);
+	const struct ceremony *again = all != NULL ? &all->rekey.again : NULL;
 
+	/* Vault's clients name none: who began it need not, nor anybody where nobody is
+	 * known. */
+	if (again != NULL && again->active && nonce[0] == '\0') {
+		if (strcmp(again->owner, owner) != 0)
+			return err_set(
+				e, ERR_INVALID,
+				"only who began the operation, or names its nonce, "
+				"may begin the verification anew");
+		nonce = again->nonce;
+	}
+	all = verifying(c, nonce, e);
 	return all != NULL ? ceremony_begin(c, &all->rekey.again, all->rekey.m.owner, e)
 	                   : ERR_INVALID;
 }

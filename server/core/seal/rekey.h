@@ -45,8 +45,10 @@ int rekey_offer(struct core *c, const char *nonce, const struct seal_share *shar
  * threshold they take effect. */
 int rekey_verify_offer(struct core *c, const char *nonce, const struct seal_share *share,
                        bool *complete, struct err *e) MUST_CHECK;
-/** rekey_verify_restart(c, nonce, e): forget the new shares that came back so far. */
-int rekey_verify_restart(struct core *c, const char *nonce, struct err *e) MUST_CHECK;
+/** rekey_verify_restart(c, owner, nonce, e): forget the new shares that came back so far.
+ * ${nonce} is "" if none was named: only who began it may do that. */
+int rekey_verify_restart(struct core *c, const char *owner, const char *nonce,
+                         struct err *e) MUST_CHECK;
 
 /** root_ceremony(c, e): that of sys/generate-root, see api_root.c; NULL if out of
  * memory. */

@@ -3,7 +3,7 @@
  * Power fails before every change that a rekey and a rotation make on the disk: the old
  * or the new share opens the vault then, never neither.
  */
-#include "core_rig.h"
+#include "token_rig.h"
 
 #include "server/core/loop/batch.h"
 #include "server/core/seal/kek.h"
@@ -226,4 +226,56 @@ Test(rekey, a_forged_share_never_counts)
 	GOT("progress", "0");
 	give("sys/rekey/update", nonce, rig.key);
 	GOT("complete", "true");
+}
+
+static const char *share(int i)
+{
+	return arena_str(rig.a, rig_got(arena_printf(rig.a, "keys_base64.%d", i)));
+}
+
+/* Shares of before do not count beside shares of after. */
+Test(rekey, a_root_generation_ends_with_the_shares_that_carried_it)
+{
+	const char *nonce, *old[2], *now, *root;
+
+	ASK(200, HTTP_POST, "sys/rekey/init",
+	    "{\"secret_shares\":3,\"secret_threshold\":2}");
+	give("sys/rekey/update", arena_str(rig.a, rig_got("nonce")), rig.key);
+	old[0] = share(0);
+	old[1] = share(1);
+	ASK(200, HTTP_POST, "sys/generate-root/attempt", NULL);
+	give("sys/generate-root/update", arena_str(rig.a, rig_got("nonce")), old[0]);
+	GOT("progress", "1");
+	ASK(200, HTTP_POST, "sys/rekey/init",
+	    "{\"secret_shares\":3,\"secret_threshold\":2}");
+	nonce = arena_str(rig.a, rig_got("nonce"));
+	give("sys/rekey/update", nonce, old[0]);
+	give("sys/rekey/update", nonce, old[1]);
+	now = share(1);
+	root = share(2);
+	ASK(200, HTTP_GET, "sys/generate-root/attempt", NULL);
+	GOT("started", "false");
+	ASK(200, HTTP_POST, "sys/generate-root/attempt", NULL);
+	nonce = arena_str(rig.a, rig_got("nonce"));
+	give("sys/generate-root/update", nonce, now);
+	give("sys/generate-root/update", nonce, root);
+	GOT("complete", "true");
+}
+
+/* Who did not begin it has to name its nonce. */
+Test(rekey, a_stranger_does_not_begin_the_verification_anew)
+{
+	const char *t, *nonce;
+
+	policy("rekeyer", "path \\\"sys/rekey/*\\\" { capabilities = [\\\"read\\\", "
+	                  "\\\"update\\\", \\\"delete\\\", \\\"sudo\\\"] }");
+	t = create(rig.root, "{\"policies\":[\"rekeyer\"]}");
+	give("sys/rekey/update", begin_rekey(true), rig.key);
+	nonce = arena_str(rig.a, rig_got("verification_nonce"));
+	ASK_AS(400, t, HTTP_DELETE, "sys/rekey/verify", NULL);
+	GOT("errors", "[only who began the operation, or names its nonce, may begin the "
+	              "verification anew]");
+	ASK_AS(200, t, HTTP_DELETE, "sys/rekey/verify",
+	       arena_printf(rig.a, "{\"nonce\":\"%s\"}", nonce));
+	ASK(200, HTTP_DELETE, "sys/rekey/verify", NULL);
 }
