@@ -354,6 +354,9 @@ static int put_rows(struct core *c, void *arg, struct err *e)
 			randombytes_buf(o.id, 32);
 			memcpy(o.parent, arg, 16);
 			o.body = value_object(rig.a);
+			if (k == 0) /* secret ids hang on it */
+				value_set_bytes(rig.a, o.body, "family",
+				                arena_dup(rig.a, o.id, 32), 32);
 			rc = store_put(c, &o, e);
 			for (int s = 0; rc == ERR_OK && k == 0 && s < 5; s++) {
 				struct store_object id = { .kind = KIND_SECRET_ID,
