@@ -17,6 +17,8 @@
 
 #define EXPIRE_AT_ONCE  16 /* writes, about 1 ms: who reads meanwhile waits for them */
 #define JOBS_AT_ONCE    4
+#define JOBS_MS         2     /* of a batch; then the rest has its turn in the next one */
+#define PUT_OFF_MS      10000 /* of a job that failed */
 #define VERIFY_EVERY_MS (24ll * 3600 * 1000)
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
@@ -43,6 +45,8 @@ struct jobs {
 	int64_t next_ms;       /* cached answer of jobs_next_ms() */
 	int64_t not_before_ms; /* a due row that could not be dealt with is not spun on */
 	int64_t verify_ms;     /* next slice of the state MAC check */
+	bool has_failed;       /* a job did, with all that its step had done */
+	unsigned char failed[16];
 };
 
 int jobs_open(struct core *c, struct err *e)
@@ -158,16 +162,40 @@ static int run_job(struct core *c, struct arena *a, struct store_object *o, stru
 	return store_delete(c, o, e);
 }
 
+/* A job that fails takes its step back with it.  Before the step is tried again it is put
+ * off, in a step of its own, so that it holds up no other. */
+static int put_off(struct core *c, struct arena *a, struct err *e)
+{
+	struct store_object o;
+	int rc;
+
+	c->jobs->has_failed = false;
+	rc = store_get(c, a, KIND_JOB, c->jobs->failed, sizeof(c->jobs->failed), &o, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	o.due = c->now_ms + PUT_OFF_MS;
+	return store_put(c, &o, e);
+}
+
 static int run_due_jobs(struct core *c, struct arena *a, struct err *e)
 {
 	struct one_job due = { .a = a };
-	int rc = store_due(c, a, KIND_JOB, c->now_ms, JOBS_AT_ONCE, collect, &due, e);
+	int rc;
 
+	if (c->jobs->has_failed)
+		return put_off(c, a, e);
+	rc = store_due(c, a, KIND_JOB, c->now_ms, JOBS_AT_ONCE, collect, &due, e);
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
-	for (size_t i = 0; i < due.n; i++)
-		if ((rc = run_job(c, a, &due.o[i], e)) != ERR_OK)
+	for (size_t i = 0; i < due.n; i++) {
+		if ((rc = run_job(c, a, &due.o[i], e)) != ERR_OK) {
+			memcpy(c->jobs->failed, due.o[i].id, sizeof(c->jobs->failed));
+			c->jobs->has_failed = true;
 			return rc;
+		}
+		if (clock_boot(c->clock) - c->boot_ms >= JOBS_MS)
+			break;
+	}
 	return ERR_OK;
 }
 
