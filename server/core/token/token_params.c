@@ -204,7 +204,7 @@ static int take_cidrs(struct req *r, const struct token_param_alias *aliases,
 	int rc = token_take_cidrs(r, spelt(r, aliases, "token_bound_cidrs"), &list,
 	                          &present);
 
-	if (rc == ERR_OK && present)
+	if (rc == ERR_OK && list != NULL)
 		p->bound_cidrs = shortened(r, list);
 	return rc;
 }
