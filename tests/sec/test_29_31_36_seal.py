@@ -168,10 +168,10 @@ def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
     assert "wrong key" not in r.errors[0].lower()
 
 
-ROUTES = re.compile(r'\{\s*"(kv|system|token|host|userpass|cert|approle)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
+ROUTES = re.compile(r'\{\s*"([\w-]+)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
 ONE_FIELD = re.compile(r'ONE_FIELD\("([^"]+)"')
-MOUNTS = {"kv": "secret", "system": "sys", "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass",
-          "cert": "auth/cert", "approle": "auth/approle"}
+MOUNTS = {"kv": "secret", "kv1": "kv1", "kv-upgrade": "kv1", "cubbyhole": "cubbyhole", "system": "sys", "token": "auth/token", "host": "auth/host",
+          "userpass": "auth/userpass", "cert": "auth/cert", "approle": "auth/approle"}
 
 
 def table(root):

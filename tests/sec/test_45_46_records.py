@@ -20,7 +20,9 @@ ROUTES = [("GET", "secret/data/r"), ("POST", "secret/data/r"), ("LIST", "secret/
           ("POST", "auth/host/login"), ("POST", "auth/host/challenge"), ("GET", "sys/agent/sync"), ("LIST", "sys/vault-leases"),
           ("LIST", "sys/rotation/config"), ("POST", "sys/rotation/rotate/secret/r"), ("GET", "sys/audit-log/checkpoint"),
           ("GET", "sys/audit-log/records"), ("LIST", "sys/backup"), ("GET", "no/such/route"), ("PATCH", "secret/data/r"),
-          ("POST", "secret/metadata/r"), ("DELETE", "sys/mounts")]
+          ("POST", "secret/metadata/r"), ("DELETE", "sys/mounts"),
+          ("POST", "sys/mounts/r"), ("DELETE", "sys/mounts/none"), ("GET", "sys/mounts/secret/tune"),
+          ("POST", "sys/auth/secret/tune"), ("GET", "cubbyhole/r"), ("POST", "cubbyhole/r"), ("LIST", "cubbyhole")]
 
 
 @pytest.fixture(scope="module")

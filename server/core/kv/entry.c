@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "duration.h"
 #include "vault/limits.h"
 
 static void entry_id(struct core *c, const unsigned char space[KV_SPACE],
@@ -22,6 +23,7 @@ int entry_read(struct arena *a, const struct store_object *o, struct entry *out,
 	out->path = value_cstr_or(a, o->body, "p", NULL);
 	out->writes = value_int_or(o->body, "n", 0);
 	out->updated_ms = value_int_or(o->body, "u", 0);
+	out->ttl_ms = value_int_or(o->body, "t", 0);
 	if (out->path == NULL || out->writes < 1 || space == NULL ||
 	    space->type != V_BYTES || space->len != KV_SPACE || o->id_len != 32)
 		return err_set(e, ERR_INTEGRITY, "an entry's record is malformed");
@@ -80,12 +82,32 @@ static int put_row(struct core *c, struct arena *a, struct entry *en, struct err
 	value_set_bytes(a, b, "m", en->space, KV_SPACE);
 	value_set_int(a, b, "n", en->writes);
 	value_set_int(a, b, "u", en->updated_ms);
+	if (en->ttl_ms > 0)
+		value_set_int(a, b, "t", en->ttl_ms);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
 	en->o.body = b;
 	if ((rc = store_put(c, &en->o, e)) != ERR_OK || !is_new)
 		return rc;
 	return kv_dir_enter(c, a, en->space, en->path, e);
+}
+
+/* A number of seconds or a duration; what is neither says nothing. */
+static int64_t ttl_of(const struct value *data)
+{
+	const struct value *v = value_get(data, "ttl");
+	struct err ignored;
+	int64_t n = 0;
+
+	if (v == NULL)
+		v = value_get(data, "lease");
+	if (v == NULL)
+		return 0;
+	if (v->type == V_STRING)
+		return duration_parse(v->text, v->len, &n, &ignored) == ERR_OK ? n : 0;
+	return v->type == V_NUMBER && value_to_int(v, &n) == 0 && n < INT64_MAX / 1000
+	               ? n * 1000
+	               : 0;
 }
 
 int entry_write(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
@@ -106,6 +128,7 @@ int entry_write(struct core *c, struct arena *a, const unsigned char space[KV_SP
 		return rc;
 	en.writes++;
 	en.updated_ms = c->now_ms;
+	en.ttl_ms = ttl_of(data);
 	if ((rc = payload_put(c, en.o.id, en.writes, en.updated_ms, p, n, e)) != ERR_OK)
 		return rc;
 	return put_row(c, a, &en, e);

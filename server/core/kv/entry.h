@@ -9,6 +9,7 @@
  *
  *   p   path within the space     m   the space (16 bytes)
  *   n   how often it was written  u   last written (ms)
+ *   t   how often readers should look again (ms), from its member "ttl" or "lease"
  *
  * The value is a payload of its own, bound to n and u: listing a folder opens the names
  * in it and never a value, and a value that was replaced or deleted loses its data key.
@@ -23,6 +24,7 @@ struct entry {
 	const unsigned char *space; /* KV_SPACE bytes, borrowed */
 	const char *path;
 	int64_t writes, updated_ms;
+	int64_t ttl_ms; /* what its member "ttl" or "lease" says; 0: nothing */
 };
 
 /** entry_open(c, a, space, path, out, e): ERR_NOENT if there is none. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_CORE_KV_API_H
 #define SERVER_CORE_KV_API_H
-/* kv_api - what the two files of KV handlers share; the route table is in api_kv.c. */
+/* kv_api - what the files of KV handlers share; the route tables are in api_kv.c and
+ * api_entry.c. */
 #include "kv_impl.h"
 #include "req.h"
 
@@ -13,6 +14,11 @@ const char *kv_api_time(struct arena *a, int64_t ms);
 int kv_api_exists(struct req *r, bool *exists) MUST_CHECK;
 /** kv_api_note(r, secret_id, version): what was touched, for the audit record. */
 void kv_api_note(struct req *r, const unsigned char secret_id[32], int64_t version);
+
+/** kv_api_list(r, space, items): reply with the names in the folder that the route names;
+ * parks if they are many. */
+int kv_api_list(struct req *r, const unsigned char space[KV_SPACE], enum store_kind items)
+	MUST_CHECK;
 
 /* kv_api_meta.c: handlers */
 int kv_h_config_read(struct req *r) MUST_CHECK;

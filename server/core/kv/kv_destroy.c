@@ -168,3 +168,18 @@ int kv_destroy_slice(struct core *c, struct arena *a, const unsigned char space[
 	}
 	return ERR_OK;
 }
+
+int kv_space_empty(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
+                   bool *empty, struct err *e)
+{
+	static const enum store_kind kinds[] = { KIND_DIR, KIND_ENTRY, KIND_SECRET };
+	unsigned char root[32];
+	struct some s = { .n = 0 };
+	int rc = ERR_OK;
+
+	kv_dir_id(c, space, "", 0, root);
+	for (size_t i = 0; rc == ERR_OK && s.n == 0 && i < ARRAY_LEN(kinds); i++)
+		rc = some_of(c, a, kinds[i], root, 1, &s, e);
+	*empty = s.n == 0;
+	return rc;
+}

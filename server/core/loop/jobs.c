@@ -7,7 +7,9 @@
 #include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
+#include "cubbyhole.h"
 #include "kek.h"
+#include "kv_walk.h"
 #include "lease.h"
 #include "lockout.h"
 #include "log.h"
@@ -34,6 +36,8 @@ static const struct {
 	{ "rewrap",        kek_rewrap_slice   },
         { "token-revoke",  token_revoke_slice },
 	{ "approle-purge", approle_purge_slice},
+        { "cubbyhole",     cubbyhole_slice    },
+	{ "kv-upgrade",    kv_upgrade_slice   },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,    KIND_LEASE, KIND_ROTATION,

@@ -9,6 +9,7 @@ static const struct route_table *const tables[] = {
 	&routes_capability,
 	&routes_wrap,
 	&routes_kv,
+	&routes_entry,
 	&routes_agent,
 	&routes_host,
 	&routes_token,

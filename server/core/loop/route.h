@@ -78,6 +78,7 @@ extern const struct route_table routes_token;      /* api_token.c */
 extern const struct route_table routes_token_role; /* api_token_role.c */
 extern const struct route_table routes_policy;     /* api_policy.c */
 extern const struct route_table routes_kv;         /* api_kv.c */
+extern const struct route_table routes_entry;      /* api_entry.c: KV 1, cubbyhole */
 extern const struct route_table routes_mount;      /* api_mount.c */
 extern const struct route_table routes_host;       /* api_host.c: sys/hosts, auth/host */
 extern const struct route_table routes_agent;      /* api_agent.c: sys/agent */

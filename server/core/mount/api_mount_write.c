@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "kv_walk.h"
 #include "mount_destroy.h"
 #include "mount_impl.h"
 
@@ -240,16 +241,13 @@ static int check_tunable(struct req *r, const char *path)
 	return ERR_OK;
 }
 
-/* There is nothing in it that has to be converted. */
 static int upgrade(struct req *r, struct mount *m)
 {
-	m->kv_version = 2;
-	m->engine = mount_engine(m->type, m->kv_version, false);
 	reply_warning(r,
 	              "Upgrading mount from version 1 to version 2. This mount will be "
 	              "unavailable for a brief period and will resume service "
 	              "shortly.");
-	return ERR_OK;
+	return kv_upgrade_start(r->core, r->a, m, &r->e);
 }
 
 static int change_version(struct req *r, struct mount *m, int64_t version)

@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "cubbyhole.h"
 #include "jobs.h"
 #include "mutant.h"
 #include "policy.h"
@@ -105,6 +106,8 @@ static int remove_token(struct sweep *s, struct arena *a, const struct store_obj
 	s->left--;
 	if (rc == ERR_OK && wraps_something(o))
 		rc = wrap_forget(s->c, o->id, e);
+	if (rc == ERR_OK)
+		rc = cubbyhole_token_gone(s->c, a, o->id, e);
 	return rc == ERR_OK ? store_delete(s->c, o, e) : rc;
 }
 

@@ -396,3 +396,120 @@ Test(mount, rows_of_auth_methods_are_destroyed)
 	cr_assert_eq(store_count(rig.core, KIND_CERT), 40);
 	cr_assert_eq(store_count(rig.core, KIND_LOCKOUT), 40);
 }
+
+/* --- KV version 1 to 2, cubbyholes --- */
+
+static void fill_v1(const char *mount)
+{
+	for (int i = 0; i < 90; i++)
+		ASK(204, HTTP_POST,
+		    arena_printf(rig.a, "%s/%s%d", mount, i % 3 == 0 ? "" : "a/b/", i),
+		    arena_printf(rig.a, "{\"n\":%d}", i));
+}
+
+static void check_v2(const char *mount)
+{
+	for (int i = 0; i < 90; i++) {
+		ASK(200, HTTP_GET,
+		    arena_printf(rig.a, "%s/data/%s%d", mount, i % 3 == 0 ? "" : "a/b/",
+		                 i),
+		    NULL);
+		GOT("data.data.n", arena_printf(rig.a, "%d", i));
+		GOT("data.metadata.version", "1");
+	}
+}
+
+Test(mount, kv_is_upgraded_across_restarts)
+{
+	int cuts = 0;
+
+	ASK(204, HTTP_POST, "sys/mounts/v1", "{\"type\":\"kv\"}");
+	fill_v1("v1");
+	ASK(200, HTTP_POST, "auth/token/create", "{}");
+	ASK_AS(204, arena_str(rig.a, rig_got("auth.client_token")), HTTP_POST,
+	       "cubbyhole/x", "{\"k\":1}");
+	ASK(200, HTTP_POST, "sys/mounts/v1/tune", "{\"options\":{\"version\":\"2\"}}");
+	while (store_count(rig.core, KIND_JOB) > 0 && cuts < 100) {
+		ASK(400, HTTP_GET, "v1/data/0", NULL);
+		ASK(400, HTTP_POST, "v1/data/0", "{\"data\":{}}");
+		ASK(400, HTTP_LIST, "v1/metadata", NULL);
+		GOT("errors",
+		    "[Upgrading from non-versioned to versioned data. This backend "
+		    "will be unavailable for a brief period and will resume service "
+		    "shortly.]");
+		rig_advance(2);
+		rig_run();
+		rig_reopen();
+		cuts++;
+	}
+	cr_assert_gt(cuts, 3);
+	check_v2("v1");
+	cr_assert_eq(store_count(rig.core, KIND_ENTRY), 1, "the cubbyhole's");
+	/* folders are counted as before: they vanish with the last secret */
+	for (int i = 0; i < 90; i++)
+		ASK(204, HTTP_DELETE,
+		    arena_printf(rig.a, "v1/metadata/%s%d", i % 3 == 0 ? "" : "a/b/", i),
+		    NULL);
+	cr_assert_eq(store_count(rig.core, KIND_DIR), 0);
+}
+
+Test(mount, an_upgrade_is_cut_short_by_unmounting)
+{
+	ASK(204, HTTP_POST, "sys/mounts/v1", "{\"type\":\"kv\"}");
+	fill_v1("v1");
+	ASK(200, HTTP_POST, "sys/mounts/v1/tune", "{\"options\":{\"version\":\"2\"}}");
+	run_jobs(3);
+	cr_assert_gt(store_count(rig.core, KIND_SECRET), 0);
+	cr_assert_gt(store_count(rig.core, KIND_ENTRY), 0);
+	ASK(204, HTTP_DELETE, "sys/mounts/v1", NULL);
+	run_jobs(1000);
+	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);
+	cr_assert_eq(rows(), 0);
+}
+
+Test(mount, large_values_are_upgraded_a_few_at_a_time)
+{
+	char *body = arena_alloc(rig.a, 400 * 1024);
+	int slices = 0;
+
+	memset(body, 'x', 400 * 1024 - 1);
+	memcpy(body, "{\"v\":\"", 6);
+	memcpy(body + 400 * 1024 - 3, "\"}", 2);
+	ASK(204, HTTP_POST, "sys/mounts/v1", "{\"type\":\"kv\"}");
+	for (int i = 0; i < 10; i++)
+		ASK(204, HTTP_POST, arena_printf(rig.a, "v1/%d", i), body);
+	ASK(200, HTTP_POST, "sys/mounts/v1/tune", "{\"options\":{\"version\":\"2\"}}");
+	for (; store_count(rig.core, KIND_JOB) > 0 && slices < 100; slices++)
+		run_jobs(1);
+	cr_assert_gt(slices, 3, "%d", slices);
+	cr_assert_eq(store_count(rig.core, KIND_SECRET), 10);
+	ASK(200, HTTP_GET, "v1/data/9", NULL);
+}
+
+Test(mount, a_cubbyhole_goes_with_its_token)
+{
+	char token[80], child[80];
+
+	ASK(200, HTTP_POST, "auth/token/create", "{\"ttl\":\"1h\"}");
+	snprintf(token, sizeof(token), "%s", rig_got("auth.client_token"));
+	ASK_AS(200, token, HTTP_POST, "auth/token/create", "{\"ttl\":\"30m\"}");
+	snprintf(child, sizeof(child), "%s", rig_got("auth.client_token"));
+	for (int i = 0; i < 70; i++)
+		ASK_AS(204, token, HTTP_POST, arena_printf(rig.a, "cubbyhole/a/%d", i),
+		       "{\"k\":1}");
+	ASK_AS(204, child, HTTP_POST, "cubbyhole/x", "{\"k\":1}");
+	ASK(204, HTTP_POST, "cubbyhole/x", "{\"k\":2}");
+	cr_assert_eq(rows(), 73);
+	rig_advance(31 * 60 * 1000);
+	rig_run();
+	run_jobs(1000);
+	cr_assert_eq(rows(), 72, "the child's went when it expired");
+	ASK(204, HTTP_POST, "auth/token/revoke",
+	    arena_printf(rig.a, "{\"token\":\"%s\"}", token));
+	run_jobs(1);
+	rig_reopen();
+	run_jobs(1000);
+	cr_assert_eq(rows(), 1);
+	ASK(200, HTTP_GET, "cubbyhole/x", NULL);
+	GOT("data.k", "2");
+}
