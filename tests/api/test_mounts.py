@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+import vaultd
+
 CONFIG = {"default_lease_ttl": 0, "max_lease_ttl": 0, "force_no_cache": False}
 MONTH = 2764800
 
@@ -275,3 +277,155 @@ def test_auth_methods_need_sudo(server, c):
     assert plain.post("sys/mounts/plain", {"type": "kv"}).status == 204, "a secret engine needs none"
     assert plain.delete("sys/mounts/plain").status == 204
     plain.close()
+
+
+# ---- moving ----
+
+def move(c, source, target):
+    r = c.post("sys/remount", {"from": source, "to": target})
+    assert r.status == 200, r
+    assert r.data == {"migration_id": r.json["migration_id"]}
+    return r.json["migration_id"]
+
+
+def test_move(c, kv):
+    assert c.post(f"{kv}/data/a/b", {"data": {"n": 1}}).status == 200
+    c.post(f"sys/mounts/{kv}/tune", {"description": "moved along", "max_lease_ttl": "1h"})
+    before = entry(c, kv)
+    target = kv + "-new/place"
+    uid = move(c, kv, target)
+    assert c.get(f"{target}/data/a/b").data["data"] == {"n": 1}
+    assert c.list(f"{target}/metadata/a").data == {"keys": ["b"]}
+    assert c.get(f"{kv}/data/a/b").status == 404
+    assert entry(c, target) == before
+
+    def done():
+        r = c.get("sys/remount/status/" + uid)
+        assert r.status == 200 and r.data["migration_id"] == uid
+        info = r.data["migration_info"]
+        assert (info["source_mount"], info["target_mount"]) == (kv + "/", target + "/")
+        assert set(info) == {"source_mount", "target_mount", "status"} and info["status"] in ("in-progress", "success")
+        return info["status"] == "success"
+    vaultd.wait_for("the move", done)
+    assert c.post("sys/mounts/" + kv, {"type": "kv-v2"}).status == 204, "the old name is free"
+    assert c.get(f"{kv}/data/a/b").status == 404
+
+
+def test_move_of_an_auth_method(c):
+    assert c.post("sys/auth/here", {"type": "approle"}).status == 204
+    before = entry(c, "here", "auth")
+    move(c, "auth/here", "/auth/there/")
+    assert entry(c, "there", "auth") == before
+    assert c.get("sys/auth/here").status == 400
+
+
+@pytest.mark.parametrize("source, target, error", [
+    ("", "x", "both 'from' and 'to' path must be specified as a string"),
+    ("secret", None, "both 'from' and 'to' path must be specified as a string"),
+    ("none", "x", 'no matching mount at "none/"'), ("secret/below", "x", 'no matching mount at "secret/below/"'),
+    ("sys", "x", 'cannot remount "sys/"'), ("cubbyhole", "x", 'cannot remount "cubbyhole/"'),
+    ("auth/token", "auth/x", 'cannot remount "auth/token/"'),
+    ("secret", "sys/x", 'invalid destination mount: cannot remount to "sys/x/"'),
+    ("secret", "identity", 'invalid destination mount: cannot remount to "identity/"'),
+    ("secret", "auth/x", "cannot remount non-auth mount to auth mount"),
+    ("secret", "secret", 'path in use at "secret/"'), ("secret", "taken", 'path in use at "taken/"'),
+    ("secret", "taken/below", 'path in use at "taken/below/"')])
+def test_move_refused(c, source, target, error):
+    c.post("sys/mounts/taken", {"type": "kv"})
+    r = c.post("sys/remount", {"from": source, "to": target})
+    assert (r.status, r.errors) == (400, [error])
+    assert "secret/" in c.get("sys/mounts").data
+
+
+def test_move_needs_sudo_and_status_an_id(server, c):
+    c.post("sys/policies/acl/mover", {"policy": 'path "sys/remount" { capabilities = ["update"] }'})
+    mine = server.client(token=c.post("auth/token/create", {"policies": ["mover"]}).json["auth"]["client_token"])
+    assert mine.post("sys/remount", {"from": "secret", "to": "x"}).status == 403
+    mine.close()
+    for uid in ("x", str(uuid.uuid4()), "0" * 32, "-" * 36):
+        r = c.get("sys/remount/status/" + uid)
+        assert (r.status, r.json) == (404, {"errors": []})
+
+
+# ---- what clients ask first ----
+
+PREFLIGHT = ('preflight capability check returned 403, please ensure client\'s policies grant access to path "{}"')
+
+
+@pytest.fixture
+def limited(server, c):
+    made = []
+
+    def make(policy):
+        name = "ui-" + uuid.uuid4().hex[:8]
+        assert c.post("sys/policies/acl/" + name, {"policy": policy}).status == 204
+        token = c.post("auth/token/create", {"policies": [name], "no_default_policy": True}).json["auth"]["client_token"]
+        made.append(server.client(token=token))
+        return made[-1]
+    yield make
+    for client in made:
+        client.close()
+
+
+def test_strangers_see_what_is_to_be_seen(server, c):
+    c.post("sys/mounts/shown", {"type": "kv-v2", "description": "d", "config": {"listing_visibility": "unauth"}})
+    c.post("sys/auth/shown-auth", {"type": "userpass", "config": {"listing_visibility": "unauth"}})
+    anon = server.client(token=None)
+    r = anon.get("sys/internal/ui/mounts")
+    assert r.status == 200
+    assert r.data == {"secret": {"shown/": {"type": "kv", "description": "d", "options": {"version": "2"}}},
+                      "auth": {"shown-auth/": {"type": "userpass", "description": "", "options": None}}}
+    assert anon.get("sys/internal/ui/mounts/shown").status == 403, "for tokens only"
+    bad = server.client(token="vlt_s_nonsense")
+    assert bad.get("sys/internal/ui/mounts").status == 403
+    anon.close()
+    bad.close()
+    c.post("sys/mounts/shown/tune", {"listing_visibility": "hidden"})
+    c.delete("sys/auth/shown-auth")
+    assert server.client(token=None).get("sys/internal/ui/mounts").data == {"secret": {}, "auth": {}}
+
+
+def test_tokens_see_what_they_can_touch(c, limited, kv):
+    c.post("sys/mounts/shown2", {"type": "kv-v2", "config": {"listing_visibility": "unauth"}})
+    mine = limited(f'path "{kv}/data/app/+" {{ capabilities = ["read"] }}\npath "auth/token/lookup-self" {{ capabilities = ["read"] }}')
+    r = mine.get("sys/internal/ui/mounts")
+    assert set(r.data["secret"]) == {kv + "/", "shown2/"} and set(r.data["auth"]) == {"token/"}
+    assert r.data["secret"][kv + "/"] == entry(c, kv)
+    assert set(c.get("sys/internal/ui/mounts").data["secret"]) >= {"secret/", "sys/", "cubbyhole/", "identity/", kv + "/"}
+
+
+@pytest.mark.parametrize("rule, allowed", [
+    ('path "{m}/data/app" {{ capabilities = ["read"] }}', True),
+    ('path "{m}/data/app/*" {{ capabilities = ["read"] }}', True),
+    ('path "{m}/+/app" {{ capabilities = ["list"] }}', True),
+    ('path "{m}" {{ capabilities = ["list"] }}', True),
+    ('path "{m}/" {{ capabilities = ["list"] }}', True),
+    ('path "{m}/*" {{ capabilities = ["create"] }}', True),
+    ('path "*" {{ capabilities = ["read"] }}', True),
+    ('path "+/data/app" {{ capabilities = ["read"] }}', True),
+    ('path "{m}*" {{ capabilities = ["read"] }}', True),
+    ('path "{m}/*" {{ capabilities = ["deny"] }}', False),
+    ('path "{m}2/*" {{ capabilities = ["read"] }}', False),
+    ('path "secret/*" {{ capabilities = ["read"] }}', False)])
+def test_preflight(c, limited, kv, rule, allowed):
+    """consul-template and `vault kv` take a failure here for good, so a permitted path must never fail."""
+    mine = limited(rule.format(m=kv))
+    for path in ("", "/app", "/data/app", "/some/where/else"):
+        r = mine.get(f"sys/internal/ui/mounts/{kv}{path}")
+        if allowed:
+            assert r.status == 200 and r.data == entry(c, kv) | {"path": kv + "/"}
+            assert r.data["options"]["version"] == "2"
+        else:
+            assert (r.status, r.errors) == (403, [PREFLIGHT.format(f"{kv}{path}/")])
+
+
+def test_preflight_of_nested_paths(c, limited):
+    c.post("sys/mounts/deep/er/kv", {"type": "kv-v1"})
+    mine = limited('path "deep/er/kv/app" { capabilities = ["read"] }')
+    for path in ("deep/er/kv", "deep/er/kv/app", "deep/er/kv/a/b/c", "deep/er/kv/"):
+        r = mine.get("sys/internal/ui/mounts/" + path)
+        assert r.status == 200 and (r.data["path"], r.data["options"]) == ("deep/er/kv/", {"version": "1"})
+    for path in ("deep", "deep/er", "deep/er/kvv", "none/x"):
+        r = mine.get("sys/internal/ui/mounts/" + path)
+        assert (r.status, r.errors) == (403, [PREFLIGHT.format(path + "/")])
+    assert c.get("sys/internal/ui/mounts/auth/token").data["path"] == "auth/token/"

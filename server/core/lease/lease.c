@@ -17,8 +17,9 @@ static const char *const state_names[] = {
 };
 
 static const char *const end_names[] = {
-	[END_NONE] = "",     [END_OPERATOR] = "operator", [END_ROLE] = "role",
-	[END_HOST] = "host", [END_EXPIRED] = "expired",   [END_DELETED] = "deleted",
+	[END_NONE] = "",       [END_OPERATOR] = "operator", [END_ROLE] = "role",
+	[END_HOST] = "host",   [END_EXPIRED] = "expired",   [END_DELETED] = "deleted",
+	[END_MOVED] = "moved",
 };
 
 static int index_of(const char *const *names, size_t n, const char *name)

@@ -38,6 +38,7 @@ enum lease_end {
 	END_HOST,
 	END_EXPIRED,
 	END_DELETED, /* the secret has no current version; a new one revives the lease */
+	END_MOVED,   /* the secret has another path now */
 };
 
 struct lease {

@@ -137,6 +137,7 @@ static int check_place(struct req *r)
 static bool is_anon(const struct req *r)
 {
 	return (r->route->flags & R_ANON) ||
+	       ((r->route->flags & R_MAYBE_ANON) && r->token == NULL) ||
 	       ((r->route->flags & R_SHARES) && r->core->opt.unauthenticated_rekey);
 }
 
@@ -322,7 +323,8 @@ int dispatch_act(struct req *r)
 		r->op = exists ? OP_UPDATE : OP_CREATE;
 	}
 	if (!r->settled && !r->id.wrap_itself && !is_anon(r) &&
-	    !(row->flags & (R_SELF | R_HOST_SELF)) && (rc = policies_allow(r)) != ERR_OK)
+	    !(row->flags & (R_MAYBE_ANON | R_SELF | R_HOST_SELF)) &&
+	    (rc = policies_allow(r)) != ERR_OK)
 		return rc;
 	rc = row->handler(r);
 	if (rc == ERR_OK && arena_failed(r->a))

@@ -14,6 +14,7 @@
 #include "lockout.h"
 #include "log.h"
 #include "mount_destroy.h"
+#include "mount_move.h"
 #include "rng.h"
 #include "vault/limits.h"
 
@@ -38,6 +39,7 @@ static const struct {
 	{ "approle-purge", approle_purge_slice},
         { "cubbyhole",     cubbyhole_slice    },
 	{ "kv-upgrade",    kv_upgrade_slice   },
+        { "remount",       mount_move_slice   },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,    KIND_LEASE, KIND_ROTATION,

@@ -38,6 +38,8 @@
 	1024u /* the wrapping token itself may ask (wrap.h), without a policy */
 #define R_UNWRAPPED 2048u /* its replies are not wrapped */
 #define R_AUTH      (R_ANON | R_LOGIN)
+#define R_MAYBE_ANON \
+	4096u /* a token is looked at if one is sent; the handler asks who it is */
 
 #define R_SHARES                                                                      \
 	65536u /* a quorum of shares is what counts: no token is needed either if the \

@@ -70,10 +70,30 @@ struct value *mount_entry(struct arena *a, const struct mount *m)
 	return o;
 }
 
+/* Does the caller hear of a mount?  Without a token: of those that are to be seen. */
+static bool visible(const struct req *r, const struct mount *m)
+{
+	if (strcmp(m->config.listing, "unauth") == 0)
+		return true;
+	return r->id.type != IDENT_NONE &&
+	       policies_touch_mount(r->core, r->id.policies, m->path);
+}
+
+/* What strangers see of a mount. */
+static struct value *brief(struct arena *a, const struct mount *m)
+{
+	struct value *o = value_object(a);
+
+	value_set_str(a, o, "description", arena_str(a, m->description));
+	value_set(o, "options", unpacked(a, &m->options));
+	value_set_str(a, o, "type", arena_str(a, m->type));
+	return o;
+}
+
 struct collect {
 	struct req *r;
 	struct value *secret, *auth;
-	bool visible_only; /* leave out what the caller's policies do not touch */
+	bool visible_only;
 };
 
 static void add_mount(void *ctx, const struct mount *m)
@@ -82,13 +102,12 @@ static void add_mount(void *ctx, const struct mount *m)
 	struct arena *a = k->r->a;
 	const char *path;
 
-	if (k->visible_only &&
-	    !policies_touch_mount(k->r->core, k->r->id.policies, m->path))
+	if (k->visible_only && !visible(k->r, m))
 		return;
 	path = arena_str(a, mount_is_auth(m) ? m->path + 5 : m->path);
 	if (path != NULL)
 		value_set(mount_is_auth(m) ? k->auth : k->secret, path,
-		          mount_entry(a, m));
+		          k->r->id.type == IDENT_NONE ? brief(a, m) : mount_entry(a, m));
 }
 
 static struct collect collect(struct req *r, bool visible_only)
@@ -137,22 +156,24 @@ static int h_auth_one(struct req *r)
 	return reply_one(r, collect(r, false).auth, "auth engine");
 }
 
+static int h_visible(struct req *r)
+{
+	struct collect k = collect(r, true);
+	struct value *out = reply_data(r);
+
+	value_set(out, "secret", k.secret);
+	value_set(out, "auth", k.auth);
+	return ERR_OK;
+}
+
+/* Clients ask this before they read a secret.  They take 404 for an old server. */
 static int h_preflight(struct req *r)
 {
-	const char *wanted = r->param[0].text, *rest;
-	struct value *out;
+	const char *path = arena_printf(r->a, "%s/", r->param[0].text), *rest;
 	const struct mount *m;
-	char *path;
+	struct value *out;
 
-	if (wanted == NULL || wanted[0] == '\0') {
-		struct collect k = collect(r, true);
-
-		out = reply_data(r);
-		value_set(out, "secret", k.secret);
-		value_set(out, "auth", k.auth);
-		return ERR_OK;
-	}
-	if ((path = arena_printf(r->a, "%s/", wanted)) == NULL)
+	if (path == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	m = mounts_match(r->core, path, &rest);
 	if (m == NULL || !policies_touch_mount(r->core, r->id.policies, m->path))
@@ -196,6 +217,11 @@ static const struct field enable_fields[] = {
 	{ "options", "object", "version: 1 or 2, for KV" },
 	{ NULL, NULL, NULL },
 };
+static const struct field remount_fields[] = {
+	{ "from", "string", "where the mount is: team/kv, auth/approle" },
+	{ "to", "string", "where it is to be" },
+	{ NULL, NULL, NULL },
+};
 static const struct field tune_fields[] = { CONFIG_FIELDS, { NULL, NULL, NULL } };
 
 /* Tuning comes first: its pattern is the narrower one. */
@@ -226,6 +252,12 @@ static const struct route rows[] = {
 	  "mount an auth method" },
 	{ "system", M_DELETE, "auth/*path", R_SUDO, NULL, mount_h_disable_auth, NULL,
 	  "unmount an auth method and revoke its tokens" },
+	{ "system", M_POST, "remount", R_SUDO, remount_fields, mount_h_remount, NULL,
+	  "move a mount to another path" },
+	{ "system", M_GET, "remount/status/:id", 0, NULL, mount_h_remount_status, NULL,
+	  "how far a move is" },
+	{ "system", M_GET, "internal/ui/mounts", R_MAYBE_ANON, NULL, h_visible, NULL,
+	  "the mounts that the caller may know of" },
 	{ "system", M_GET, "internal/ui/mounts/*path", R_SELF, NULL, h_preflight, NULL,
 	  "which engine serves a path, for clients" },
 };

@@ -89,11 +89,13 @@ struct value *mount_entry(struct arena *a, const struct mount *m);
  * they are set. */
 void mount_set_config(struct arena *a, struct value *out, const struct mount *m);
 
-/* api_mount_write.c: handlers; the route table is in api_mount.c. */
+/* api_mount_write.c, api_mount_move.c: handlers; the route table is in api_mount.c. */
 int mount_h_enable(struct req *r) MUST_CHECK;
 int mount_h_enable_auth(struct req *r) MUST_CHECK;
 int mount_h_disable(struct req *r) MUST_CHECK;
 int mount_h_disable_auth(struct req *r) MUST_CHECK;
+int mount_h_remount(struct req *r) MUST_CHECK;
+int mount_h_remount_status(struct req *r) MUST_CHECK;
 int mount_h_tune_read(struct req *r) MUST_CHECK;
 int mount_h_tune_read_auth(struct req *r) MUST_CHECK;
 int mount_h_tune(struct req *r) MUST_CHECK;

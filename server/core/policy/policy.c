@@ -361,6 +361,8 @@ static bool reaches(const struct policy_rule *r, const char *mount, size_t n)
 
 	if (r->caps == 0 || (r->caps & CAP_DENY))
 		return false;
+	if (r->kind == RULE_EXACT && fixed == n - 1) /* the mount itself */
+		return memcmp(r->text, mount, fixed) == 0;
 	if (r->kind == RULE_EXACT || fixed >= n)
 		return fixed >= n && memcmp(r->text, mount, n) == 0;
 	return memcmp(r->text, mount, fixed) == 0;

@@ -297,6 +297,60 @@ Test(mount, who_holds_a_secret_of_the_mount_is_told)
 	}
 }
 
+/* --- moving --- */
+
+static int revoke_one(struct core *c, void *arg, struct err *e)
+{
+	struct leases ls = { .a = rig.a };
+	int rc = store_each(c, rig.a, KIND_LEASE, NULL, 0, 1, lease_collect, &ls, e);
+
+	(void)arg;
+	return rc == ERR_OK ? lease_end_now(c, rig.a, &ls.at[0], END_OPERATOR, 1, e) : rc;
+}
+
+Test(mount, what_remembers_paths_follows_a_move)
+{
+	struct rotation_rule rule;
+	struct kv_secret s;
+	const struct value *info;
+	struct err e = { 0 };
+	int moved = 0, kept = 0;
+
+	ask_value("secret/data/app/db", 1);
+	ASK(204, HTTP_POST, "sys/rotation/config/secret/app/db", "{\"every\":\"1h\"}");
+	holders(40, 1);
+	cr_assert_eq(batch_alone(rig.core, revoke_one, NULL, &e), ERR_OK, "%s", e.msg);
+	ASK(200, HTTP_POST, "sys/remount", "{\"from\":\"secret\",\"to\":\"between\"}");
+	ASK(204, HTTP_POST, "sys/mounts/secret", "{\"type\":\"kv-v2\"}");
+	ask_value("secret/data/app/db", 5);
+	run_jobs(1);
+	rig_reopen();
+	ASK(200, HTTP_POST, "sys/remount", "{\"from\":\"between\",\"to\":\"there/now\"}");
+	run_jobs(50);
+	s = secret_at("there/now/app/db");
+	cr_assert_eq(rotation_rule_load(rig.core, rig.a, s.o.id, &rule, &e), ERR_OK);
+	cr_assert(rule.configured);
+	cr_assert_str_eq(rule.path, "there/now/app/db");
+	cr_assert_str_eq(kv_full_path(rig.a, &s), "there/now/app/db");
+	ASK(200, HTTP_LIST, "sys/vault-leases", "{\"path\":\"there/now/app/db\"}");
+	info = value_get(value_get(rig.body, "data"), "key_info");
+	cr_assert_eq(info->len, 40);
+	for (const struct value *v = info->first; v != NULL; v = v->next) {
+		moved += value_is_str(value_get(v, "ended_by"), "moved");
+		if (value_is_str(value_get(v, "ended_by"), "operator")) {
+			cr_assert(value_is_str(value_get(v, "path"), "there/now/app/db"));
+			kept++;
+		}
+	}
+	cr_assert_eq(moved, 39);
+	cr_assert_eq(kept, 1);
+	ASK(200, HTTP_POST, "sys/rotation/rotate/there/now/app/db", "{}");
+	cr_assert_eq(store_count(rig.core, KIND_JOB), 2, "they answer how it went");
+	rig_advance(24ll * 3600 * 1000 + 10);
+	run_jobs(20);
+	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);
+}
+
 /* --- tokens of an auth method --- */
 
 static int make_token(struct core *c, void *arg, struct err *e)
