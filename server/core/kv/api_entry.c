@@ -177,13 +177,13 @@ static int upgrading(struct req *r)
 /* clang-format off */
 static const struct route rows[] = {
 	{ "kv1", M_GET, "*path", 0, NULL, kv1_read, NULL, "read a secret" },
-	{ "kv1", M_LIST, "*path", 0, NULL, kv1_list, NULL, "list a folder" },
+	{ "kv1", M_LIST, "*path", 0, kv_list_fields, kv1_list, NULL, "list a folder" },
 	{ "kv1", M_POST, "*path", R_OPEN_BODY, NULL, kv1_write, kv1_exists,
 	  "write a secret: the body as it is" },
 	{ "kv1", M_DELETE, "*path", 0, NULL, kv1_delete, NULL, "delete a secret" },
 	{ "cubbyhole", M_GET, "*path", 0, NULL, cubbyhole_read, NULL,
 	  "read what the token keeps for itself" },
-	{ "cubbyhole", M_LIST, "*path", 0, NULL, cubbyhole_list, NULL,
+	{ "cubbyhole", M_LIST, "*path", 0, kv_list_fields, cubbyhole_list, NULL,
 	  "list a folder of the token's own" },
 	{ "cubbyhole", M_POST, "*path", R_OPEN_BODY, NULL, cubbyhole_write, cubbyhole_exists,
 	  "keep a value for the token alone: the body as it is" },

@@ -507,7 +507,7 @@ static const struct route rows[] = {
 	  "read the names in a secret without values" },
 	{ "kv", M_GET, "metadata/*path", 0, NULL, kv_h_meta_read, NULL,
 	  "read a secret's metadata and versions" },
-	{ "kv", M_LIST, "metadata/*path", 0, NULL, kv_h_meta_list, NULL,
+	{ "kv", M_LIST, "metadata/*path", 0, kv_list_fields, kv_h_meta_list, NULL,
 	  "list a folder" },
 	{ "kv", M_POST, "metadata/*path", 0, meta_fields, kv_h_meta_write, kv_api_exists,
 	  "change a secret's metadata" },

@@ -5,6 +5,7 @@
  * api_entry.c. */
 #include "kv_impl.h"
 #include "req.h"
+#include "route.h"
 
 /** kv_api_path(r, path): the secret's path from the route; ERR_NOENT if it is empty. */
 int kv_api_path(struct req *r, const char **path) MUST_CHECK;
@@ -15,6 +16,8 @@ int kv_api_exists(struct req *r, bool *exists) MUST_CHECK;
 /** kv_api_note(r, secret_id, version): what was touched, for the audit record. */
 void kv_api_note(struct req *r, const unsigned char secret_id[32], int64_t version);
 
+/* The fields of a listing. */
+extern const struct field kv_list_fields[];
 /** kv_api_list(r, space, items): reply with the names in the folder that the route names;
  * parks if they are many. */
 int kv_api_list(struct req *r, const unsigned char space[KV_SPACE], enum store_kind items)

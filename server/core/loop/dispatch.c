@@ -256,10 +256,12 @@ static void warn_fields(struct req *r)
 {
 	struct name_list unknown = { .n = 0 }, replaced = { .n = 0 };
 
+	if (r->route->flags & R_OPEN_BODY)
+		return;
 	for (const struct value *m = r->body->first; m != NULL; m = m->next) {
 		if (in_path(r, m))
 			name_add(&replaced, m);
-		else if (!(r->route->flags & R_OPEN_BODY) && !known_field(r->route, m))
+		else if (!known_field(r->route, m))
 			name_add(&unknown, m);
 	}
 	if (unknown.n > 0)
