@@ -76,21 +76,26 @@ static enum op_kind pick_kind(struct world *w)
 		enum op_kind kind;
 		unsigned weight;
 	} mix[] = {
-		{DO_PUT,       24},
-                { DO_GET,      30},
-                { DO_DELETE,   4 },
-                { DO_UNDELETE, 4 },
-		{ DO_DESTROY,  3 },
-                { DO_PURGE,    2 },
-                { DO_LIST,     4 },
-                { DO_TOKEN,    9 },
-		{ DO_REVOKE,   7 },
-                { DO_POLICY,   8 },
-                { DO_LOOKUP,   3 },
-                { DO_ROTATE,   3 },
-		{ DO_WRAP,     4 },
-                { DO_UNWRAP,   7 },
-                { DO_BAD,      3 },
+		{DO_PUT,          24},
+                { DO_GET,         30},
+                { DO_DELETE,      4 },
+		{ DO_UNDELETE,    4 },
+                { DO_DESTROY,     3 },
+                { DO_PURGE,       2 },
+		{ DO_LIST,        4 },
+                { DO_TOKEN,       9 },
+                { DO_REVOKE,      7 },
+		{ DO_POLICY,      8 },
+                { DO_LOOKUP,      3 },
+                { DO_ROTATE,      3 },
+		{ DO_WRAP,        4 },
+                { DO_UNWRAP,      7 },
+                { DO_MOUNT,       2 },
+		{ DO_UNMOUNT,     1 },
+                { DO_FLAT_PUT,    5 },
+                { DO_FLAT_GET,    4 },
+		{ DO_FLAT_DELETE, 1 },
+                { DO_BAD,         3 },
 	};
 	uint32_t total = 0, at;
 
@@ -165,6 +170,25 @@ static void send_put(struct world *w, int actor, const char *path, const char *t
 		value_set(body, "options", options);
 	}
 	world_submit(w, actor, HTTP_POST, path, token, body);
+}
+
+static void send_flat_put(struct world *w, int actor, const char *path, const char *token)
+{
+	struct call *c = &w->call[actor];
+	char text[48];
+
+	c->op.tag = ++w->next_tag;
+	model_value(c->op.tag, text);
+	world_submit(w, actor, HTTP_POST, path, token,
+	             one(c->a, "v", value_strdup(c->a, text, strlen(text))));
+}
+
+static void send_mount(struct world *w, int actor, const char *token)
+{
+	struct call *c = &w->call[actor];
+
+	world_submit(w, actor, HTTP_POST, "sys/mounts/flat", token,
+	             one(c->a, "type", value_str(c->a, "kv")));
 }
 
 static void send_versions(struct world *w, int actor, const char *path, const char *token)
@@ -260,6 +284,28 @@ static void send_bad(struct world *w, int actor, const char *token)
 	}
 }
 
+/* KV version 1, and its mount. */
+static void send_flat(struct world *w, int actor, const char *token)
+{
+	struct call *c = &w->call[actor];
+	const char *path = arena_printf(c->a, "flat/%s", sim_paths[c->op.path]);
+
+	switch (c->op.kind) {
+	case DO_MOUNT:
+		send_mount(w, actor, token);
+		break;
+	case DO_UNMOUNT:
+		world_submit(w, actor, HTTP_DELETE, "sys/mounts/flat", token, NULL);
+		break;
+	case DO_FLAT_PUT:
+		send_flat_put(w, actor, path, token);
+		break;
+	default:
+		world_submit(w, actor, c->op.kind == DO_FLAT_GET ? HTTP_GET : HTTP_DELETE,
+		             path, token, NULL);
+	}
+}
+
 static char *kv(struct call *c, const char *kind)
 {
 	return arena_printf(c->a, "secret/%s/%s", kind, sim_paths[c->op.path]);
@@ -327,6 +373,13 @@ void client_act(struct world *w, int actor)
 		             token, body);
 		break;
 	}
+	case DO_MOUNT:
+	case DO_UNMOUNT:
+	case DO_FLAT_PUT:
+	case DO_FLAT_GET:
+	case DO_FLAT_DELETE:
+		send_flat(w, actor, token);
+		break;
 	default:
 		send_bad(w, actor, token);
 	}

@@ -171,6 +171,30 @@ static void apply_unwrap(struct world *w, struct model *m, const struct op *op,
 	wrap->alive = false;
 }
 
+static void apply_flat(struct model *m, const struct op *op, struct expect *out)
+{
+	uint64_t *at = &m->flat[op->path];
+
+	out->status = 404; /* no mount, or nothing there */
+	if (!m->mounted)
+		return;
+	if (op->kind == DO_FLAT_GET) {
+		out->tag = *at;
+		out->status = *at != 0 ? 200 : 404;
+		return;
+	}
+	*at = op->kind == DO_FLAT_PUT ? op->tag : 0;
+	out->status = 204;
+}
+
+static void apply_mount(struct model *m, const struct op *op, struct expect *out)
+{
+	out->status = op->kind == DO_MOUNT && m->mounted ? 400 : 204;
+	m->mounted = op->kind == DO_MOUNT;
+	if (!m->mounted)
+		memset(m->flat, 0, sizeof(m->flat));
+}
+
 static void apply_allowed(struct world *w, struct model *m, const struct call *c,
                           struct expect *out)
 {
@@ -203,6 +227,15 @@ static void apply_allowed(struct world *w, struct model *m, const struct call *c
 		return;
 	case DO_UNWRAP:
 		apply_unwrap(w, m, op, out);
+		return;
+	case DO_MOUNT:
+	case DO_UNMOUNT:
+		apply_mount(m, op, out);
+		return;
+	case DO_FLAT_PUT:
+	case DO_FLAT_GET:
+	case DO_FLAT_DELETE:
+		apply_flat(m, op, out);
 		return;
 	case DO_TOKEN:
 		apply_token(w, m, c);
@@ -276,6 +309,17 @@ static void judge_value(struct world *w, struct call *c, const struct expect *ex
 		     sim_paths[c->op.path], exp->version);
 }
 
+static void judge_flat(struct world *w, const struct call *c, const struct expect *exp,
+                       const struct value *data)
+{
+	char want[48];
+
+	model_value(exp->tag, want);
+	if (!same(value_get(data, "v"), want))
+		fail(w, "read of flat/%s: not the value that was written",
+		     sim_paths[c->op.path]);
+}
+
 static void judge_list(struct world *w, const struct value *keys)
 {
 	static const char *const top[] = { "a", "b", "dir/", "f" };
@@ -337,8 +381,9 @@ static void judge_unwrapped(struct world *w, struct call *c, const struct value 
 }
 
 static const char *const op_names[DO__COUNT] = {
-	"put",    "get",    "delete", "undelete", "destroy", "purge",  "list", "token",
-	"revoke", "policy", "lookup", "rotate",   "wrap",    "unwrap", "bad",  "agent",
+	"put",   "get",     "delete",   "undelete", "destroy",     "purge", "list",
+	"token", "revoke",  "policy",   "lookup",   "rotate",      "wrap",  "unwrap",
+	"mount", "unmount", "flat put", "flat get", "flat delete", "bad",   "agent",
 };
 
 /* A rotation that was refused because one is under way changes nothing. */
@@ -397,6 +442,10 @@ void model_judge(struct world *w, struct call *c, const struct expect *exp, int 
 	case DO_UNWRAP:
 		if (status == 200)
 			judge_unwrapped(w, c, data);
+		break;
+	case DO_FLAT_GET:
+		if (status == 200)
+			judge_flat(w, c, exp, data);
 		break;
 	case DO_TOKEN:
 		if (status == 200)

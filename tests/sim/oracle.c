@@ -77,6 +77,38 @@ static bool check_path(struct world *w, struct model *m, struct arena *a, int i,
 	return true;
 }
 
+static bool check_flat(struct world *w, struct model *m, struct arena *a, int i,
+                       char *why, size_t cap)
+{
+	struct value *reply = NULL;
+	char want[48];
+	int status = world_ask(w, a, HTTP_GET, arena_printf(a, "flat/%s", sim_paths[i]),
+	                       w->root, NULL, &reply);
+
+	if (m->flat[i] == 0)
+		return status == 404 ? true
+		                     : differs(why, cap, sim_paths[i],
+		                               "is back below flat/", 0);
+	model_value(m->flat[i], want);
+	if (status != 200 ||
+	    !value_is_str(value_get(value_get(reply, "data"), "v"), want))
+		return differs(why, cap, sim_paths[i], "is not as written below flat/",
+		               status);
+	return true;
+}
+
+static bool check_mount(struct world *w, struct model *m, struct arena *a, char *why,
+                        size_t cap)
+{
+	struct value *reply = NULL;
+	int status = world_ask(w, a, HTTP_GET, "sys/mounts/flat", w->root, NULL, &reply);
+
+	return status == (m->mounted ? 200 : 400)
+	               ? true
+	               : differs(why, cap, "flat/", m->mounted ? "is gone" : "is mounted",
+	                         status);
+}
+
 static bool check_token(struct world *w, struct model *m, struct arena *a, int i,
                         char *why, size_t cap)
 {
@@ -146,10 +178,11 @@ static bool check_policy(struct world *w, struct model *m, struct arena *a, char
 bool oracle_state(struct world *w, struct model *m, char *why, size_t cap)
 {
 	struct arena *a = arena_new(LIMIT_REQUEST_ARENA);
-	bool ok = a != NULL && check_policy(w, m, a, why, cap);
+	bool ok = a != NULL && check_policy(w, m, a, why, cap) &&
+	          check_mount(w, m, a, why, cap);
 
 	for (int i = 0; i < PATHS && ok; i++) {
-		ok = check_path(w, m, a, i, why, cap);
+		ok = check_path(w, m, a, i, why, cap) && check_flat(w, m, a, i, why, cap);
 		arena_reset(a);
 	}
 	for (int i = 0; i < TOKENS && ok; i++) {

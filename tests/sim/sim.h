@@ -61,6 +61,9 @@ struct model {
 	struct m_token token[TOKENS];
 	struct m_wrap wrap[WRAPS];
 	int reader_may; /* which folder policy "reader" opens: 0 "dir/", 1 none */
+	/* A KV version 1 mount that comes and goes: what was written last, 0: nothing. */
+	bool mounted;
+	uint64_t flat[PATHS];
 };
 
 enum op_kind {
@@ -78,6 +81,11 @@ enum op_kind {
 	DO_ROTATE,
 	DO_WRAP,
 	DO_UNWRAP,
+	DO_MOUNT,
+	DO_UNMOUNT,
+	DO_FLAT_PUT, /* KV version 1 */
+	DO_FLAT_GET,
+	DO_FLAT_DELETE,
 	DO_BAD,
 	DO_AGENT,
 	DO__COUNT
@@ -97,10 +105,11 @@ struct op {
 
 /* What the model says the reply must be. */
 struct expect {
-	int status;  /* 0: any */
-	int other;   /* a second status that is right too, or 0 */
-	int version; /* of a put or get */
-	bool body;   /* a 404 with an envelope */
+	int status;   /* 0: any */
+	int other;    /* a second status that is right too, or 0 */
+	int version;  /* of a put or get */
+	bool body;    /* a 404 with an envelope */
+	uint64_t tag; /* of a value of KV version 1 */
 };
 
 struct call {
