@@ -61,7 +61,7 @@ static int check(struct req *r, const char *from, const char *to, const struct m
 int mount_h_remount(struct req *r)
 {
 	char *id = arena_alloc(r->a, MOVE_ID_TEXT);
-	const char *from, *to;
+	const char *from = "", *to = "";
 	const struct mount *m = NULL;
 	int rc;
 
