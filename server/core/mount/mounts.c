@@ -98,6 +98,8 @@ static void put_in(struct mounts *ms, struct mount *m)
 {
 	size_t i = place_of(ms, m->path);
 
+	if (ms->at == NULL)
+		return;
 	memmove(ms->at + i + 1, ms->at + i, (ms->n - i) * sizeof(struct mount *));
 	ms->at[i] = m;
 	ms->n++;
