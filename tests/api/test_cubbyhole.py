@@ -71,3 +71,12 @@ def test_cannot_be_unmounted_or_covered(c):
     assert c.delete("sys/mounts/cubbyhole").status == 400
     assert c.post("sys/mounts/cubbyhole/x", {"type": "kv"}).status == 403
     assert c.get("sys/mounts").data["cubbyhole/"]["local"] is True
+
+
+def test_not_of_a_batch_token(server, c):
+    auth = c.post("auth/token/create", {"policies": ["default"], "type": "batch", "ttl": "1h"}).json["auth"]
+    mine = server.client(token=auth["client_token"])
+    for method, path in (("GET", "cubbyhole/x"), ("POST", "cubbyhole/x"), ("LIST", "cubbyhole"), ("DELETE", "cubbyhole/x")):
+        r = mine.request(method, path, {"a": 1} if method == "POST" else None)
+        assert (r.status, r.errors) == (400, ["cubbyhole operations are only supported by 'service' type tokens"]), method
+    mine.close()

@@ -20,7 +20,7 @@ int kv_split(struct core *c, const char *full_path, const struct mount **m,
 	if (rc != ERR_OK)
 		return rc;
 	found = mounts_match(c, full_path, &tail);
-	if (found == NULL || strcmp(found->type, "kv") != 0)
+	if (found == NULL || strcmp(found->engine, "kv") != 0)
 		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",
 		               full_path);
 	if (tail[0] == '\0' || full_path[n - 1] == '/')

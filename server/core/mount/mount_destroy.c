@@ -18,8 +18,9 @@
 #include "kv_walk.h"
 #include "mount_impl.h"
 
-#define JOB     "unmount"
-#define AT_ONCE 16
+#define JOB      "unmount"
+#define AT_ONCE  16
+#define LATER_MS (3600ll * 1000)
 
 struct some {
 	struct store_object at[AT_ONCE];
@@ -173,8 +174,10 @@ static int rows_slice(struct core *c, struct arena *a, struct store_object *job,
 	mount_destroy_fn fn = engine_of(g->type);
 	int rc;
 
-	if (fn == NULL) /* written by a newer release: kept for it */
+	if (fn == NULL) { /* written by a newer release: kept for it */
+		job->due = c->now_ms + LATER_MS;
 		return ERR_OK;
+	}
 	if ((rc = fn(c, a, g, done, e)) == ERR_OK && !*done)
 		job->body = job_body(a, g, "rows");
 	return rc;
