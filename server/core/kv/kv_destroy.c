@@ -33,8 +33,9 @@ static int some_of(struct core *c, struct arena *a, enum store_kind kind,
                    struct err *e)
 {
 	out->n = 0;
-	return store_by_parent_page(c, a, kind, dir, 32, NULL, 0,
-	                            limit < AT_ONCE ? limit : AT_ONCE, collect, out, e);
+	/* At least one: 0 would be all. */
+	limit = limit > AT_ONCE ? AT_ONCE : limit < 1 ? 1 : limit;
+	return store_by_parent_page(c, a, kind, dir, 32, NULL, 0, limit, collect, out, e);
 }
 
 /* Take the oldest versions out of the record; their payloads are gone already. */
