@@ -170,7 +170,7 @@ def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
 
 ROUTES = re.compile(r'\{\s*"([\w-]+)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
 ONE_FIELD = re.compile(r'ONE_FIELD\("([^"]+)"')
-MOUNTS = {"kv": "secret", "kv1": "kv1", "kv-upgrade": "kv1", "cubbyhole": "cubbyhole", "system": "sys", "token": "auth/token", "host": "auth/host",
+MOUNTS = {"kv": "secret", "kv1": "kv1", "kv_upgrade": "kv1", "cubbyhole": "cubbyhole", "system": "sys", "token": "auth/token", "host": "auth/host",
           "userpass": "auth/userpass", "cert": "auth/cert", "approle": "auth/approle"}
 
 

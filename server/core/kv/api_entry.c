@@ -189,7 +189,7 @@ static const struct route rows[] = {
 	  "keep a value for the token alone: the body as it is" },
 	{ "cubbyhole", M_DELETE, "*path", 0, NULL, cubbyhole_delete, NULL,
 	  "delete what the token keeps" },
-	{ "kv-upgrade", M_GET | M_LIST | M_POST | M_PATCH | M_DELETE, "*path", R_OPEN_BODY,
+	{ "kv_upgrade", M_GET | M_LIST | M_POST | M_PATCH | M_DELETE, "*path", R_OPEN_BODY,
 	  NULL, upgrading, NULL, "a mount whose secrets become versioned right now" },
 };
 /* clang-format on */

@@ -107,7 +107,7 @@ const char *mount_engine(const char *type, int version, bool upgrading)
 	static const char *const kept = "";
 
 	if (strcmp(type, "kv") == 0)
-		return upgrading ? "kv-upgrade" : version == 2 ? "kv" : "kv1";
+		return upgrading ? "kv_upgrade" : version == 2 ? "kv" : "kv1";
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (strcmp(types[i].name, type) == 0)
 			return types[i].engine;

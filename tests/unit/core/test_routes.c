@@ -127,7 +127,7 @@ static const char *path_of(const char *engine)
 	};
 	static bool made[ARRAY_LEN(places)];
 
-	if (strcmp(engine, "kv-upgrade") == 0)
+	if (strcmp(engine, "kv_upgrade") == 0)
 		return upgrading();
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		if (strcmp(places[i].engine, engine) != 0)
