@@ -11,7 +11,7 @@ from seclib import Elsewhere, audit_size, policy, records, token
 CORE = pathlib.Path(__file__).resolve().parents[2] / "server/core"
 ROW = re.compile(r'^\s*\{\s*"([\w-]+)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| \n\t]+),', re.M)
 # Where the mounts of a type are; None: a mount in passing.
-MOUNTS = {"kv": "secret", "kv1": "v1", "kv-upgrade": None, "cubbyhole": "cubbyhole", "identity": "identity", "system": "sys",
+MOUNTS = {"kv": "secret", "kv1": "v1", "kv_upgrade": None, "cubbyhole": "cubbyhole", "identity": "identity", "system": "sys",
           "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass", "approle": "auth/approle", "cert": "auth/cert"}
 ENABLED = {"auth/userpass": "userpass", "auth/approle": "approle", "auth/cert": "cert"}
 JSON = {"Content-Type": "application/json"}
