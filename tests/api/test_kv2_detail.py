@@ -160,12 +160,6 @@ def test_hints_for_version_1_paths(c, kv):
 
 
 def test_what_the_path_says_wins(c):
-    r = c.post("sys/policies/acl/of-the-path", {"policy": "", "name": "another"})
-    if r.status == 400:  # an empty policy is refused
-        r = c.post("sys/policies/acl/of-the-path", {"policy": 'path "x" { capabilities = ["read"] }', "name": "another"})
-    assert r.status == 200 and r.json["warnings"] == [
-        "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]"]
-    assert c.get("sys/policies/acl/another").status == 404
     r = c.post("secret/data/p", {"data": {}, "path": "other", "zz": 1, "aa": 2})
     assert r.json["warnings"] == [
         "Endpoint ignored these unrecognized parameters: [aa zz]",
