@@ -156,6 +156,14 @@ def test_the_path_has_the_last_word(c):
     assert "from-body" not in c.list("sys/policies/acl").data["keys"]
 
 
+def test_unknown_fields_find_nothing(c):
+    """A read, a list or a deletion of nothing stays one, whatever is in its query."""
+    for method, path, status in (("GET", "secret/data/none", 404), ("LIST", "secret/metadata/none", 404),
+                                 ("GET", "sys/policies/acl/none", 404), ("DELETE", "secret/data/none", 204)):
+        r = c.request(method, path + "?colour=red")
+        assert (r.status, r.raw) == (status, b"" if status == 204 else b'{"errors":[]}\n'), path
+
+
 def test_relative_paths(server):
     for path in ("secret/data/a/../w", "secret/data/%2e%2e/w", ".."):
         r = raw(server, "GET", "/v1/" + path)
