@@ -8,6 +8,10 @@
 
 #include "err.h"
 
+/* As in Go: what nanoseconds can count, some 292 years.  Sums with a time do not
+ * overflow. */
+#define DURATION_MAX_S (INT64_MAX / INT64_C(1000000000))
+
 /**
  * duration_parse(s, n, ms, e): "" = 0, digits = seconds, "30d" alone, or decimal+unit
  * sequences of ns us µs ms s m h ("1h30m", "1.5h"), optionally signed.  Overflow is an

@@ -319,3 +319,25 @@ def test_unknown_fields_warn(c):
     r = c.post("secret/data/warn", {"data": {}, "extra": 1})
     assert r.status == 200
     assert r.json["warnings"] == ["Endpoint ignored these unrecognized parameters: [extra]"]
+
+
+@pytest.mark.parametrize("path", ["secret/config", "secret/metadata/long"])
+def test_durations_end_where_nanoseconds_do(c, path):
+    """A longer one would wrap around into the past: the version would be gone at once."""
+    for seconds in (9223372037, 9223372036854775, -9223372037):
+        assert c.post(path, {"delete_version_after": seconds}).status == 400
+    try:
+        assert c.post(path, {"delete_version_after": 9223372036}).status == 204
+        put(c, "long", {"x": 1})
+        r = get(c, "long")
+        assert r.status == 200 and r.data["metadata"]["deletion_time"] > "2300"
+    finally:
+        assert c.post(path, {"delete_version_after": 0}).status == 204
+
+
+def test_versions_at_a_time(c):
+    put(c, "at-a-time", {"x": 1})
+    for versions in (list(range(1001)), ",".join("1" * 1001)):
+        r = c.post("secret/destroy/at-a-time", {"versions": versions})
+        assert (r.status, r.errors) == (400, ["versions: at most 1000 at a time"])
+    assert get(c, "at-a-time").status == 200

@@ -168,6 +168,14 @@ def test_durations(c, given, seconds):
         assert a["lease_duration"] == seconds
 
 
+@pytest.mark.parametrize("path, field", [
+    ("auth/token/create", "ttl"), ("auth/token/create", "explicit_max_ttl"), ("auth/token/create", "period"),
+    ("auth/token/roles/long", "token_period"), ("sys/auth/token/tune", "max_lease_ttl")])
+def test_durations_that_no_time_can_have(c, path, field):
+    assert c.post(path, {field: 9223372036854775}).status == 400
+    assert c.post(path, {field: "9223372036854775s"}).status == 400
+
+
 def test_weak_typing(c):
     a = create(c, policies="reader, default", num_uses="3", renewable="false")
     assert a["policies"] == ["default", "reader"]

@@ -384,6 +384,9 @@ static int change_listed(struct req *r, version_fn fn, const char *empty)
 		return rc;
 	if (!present || numbers == NULL || numbers->len == 0)
 		return req_fail(r, ERR_INVALID, "%s", empty);
+	if (numbers->len > KV_VERSIONS_MAX)
+		return req_fail(r, ERR_INVALID, "versions: at most %d at a time",
+		                KV_VERSIONS_MAX);
 	if ((rc = open_meta(r, &s, &meta, &found)) != ERR_OK || !found)
 		return rc;
 	return change_versions(r, &s, &meta, numbers, fn);

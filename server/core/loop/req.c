@@ -100,8 +100,8 @@ int req_duration(struct req *r, const char *field, int64_t *ms, bool *present)
 	if (v == NULL)
 		return ERR_OK;
 	if (v->type == V_NUMBER) {
-		if (value_to_int(v, &seconds) != 0 || seconds > INT64_MAX / 1000 ||
-		    seconds < INT64_MIN / 1000)
+		if (value_to_int(v, &seconds) != 0 || seconds > DURATION_MAX_S ||
+		    seconds < -DURATION_MAX_S)
 			return wrong_type(r, field, "duration");
 		*ms = seconds * 1000;
 		return ERR_OK;
