@@ -213,7 +213,8 @@ def limited(path, caps, limits):
 
 
 @pytest.mark.parametrize("limits, good, bad", [
-    ("required_parameters = ['options']", [{"data": {}, "options": {}}], [{"data": {}}, {}]),
+    ("required_parameters = ['options']", [{"data": {}, "options": {}}],
+     [{"data": {}}, {}, {"data": {}, "OPTIONS": {}}]),
     ("allowed_parameters = { 'data' = [] }", [{"data": {"x": 1}}], [{"data": {}, "options": {}}]),
     ("allowed_parameters = { data = [{ x = 1 }], '*' = [] }", [{"data": {"x": 1}}, {"data": {"x": 1.0}, "options": {}}],
      [{"data": {"x": 2}}, {"data": {}}]),

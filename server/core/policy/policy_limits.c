@@ -281,12 +281,33 @@ static const struct value *member_of(const struct value *map, const char *name, 
 	return NULL;
 }
 
+/* Is the member's name that of ${name}, in lower case? */
+static bool same_name_folded(const struct value *member, const struct value *name)
+{
+	if (member->key_len != name->len)
+		return false;
+	for (size_t i = 0; i < name->len; i++)
+		if (member->key[i] != folded(name->text[i]))
+			return false;
+	return true;
+}
+
+/* In lower case, as handlers read it: another spelling is a field that they ignore. */
+static bool has_field(const struct value *params, const struct value *name)
+{
+	const struct value *m = params->first;
+
+	while (m != NULL && !same_name_folded(m, name))
+		m = m->next;
+	return m != NULL;
+}
+
 static bool has_required(const struct policy_limits *l, const struct value *params)
 {
 	const struct value *name = l->required != NULL ? l->required->first : NULL;
 
 	for (; name != NULL; name = name->next)
-		if (member_of(params, name->text, name->len) == NULL)
+		if (!has_field(params, name))
 			return false;
 	return true;
 }

@@ -37,6 +37,7 @@ ParameterizedTestParameters(limits, parameters)
 		{ "required_parameters = ['ttl']", "{}", 403 },
 		{ "required_parameters = ['ttl']", "{\"ttl\":\"1h\"}", 200 },
 		{ "required_parameters = ['TTL']", "{\"ttl\":null}", 200 },
+		{ "required_parameters = ['ttl']", "{\"TTL\":\"1h\"}", 403 },
 		{ "allowed_parameters = { 'ttl' = ['1h', '2*'] }", "{}", 200 },
 		{ "allowed_parameters = { 'ttl' = ['1h', '2*'] }", "{\"ttl\":\"1h\"}", 200 },
 		{ "allowed_parameters = { 'ttl' = ['1h', '2*'] }", "{\"ttl\":\"20m\"}", 200 },
