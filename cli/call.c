@@ -129,7 +129,7 @@ int call_run(struct cli *c, const char *method, const char *template, json_t *bo
 	json_t *doc = NULL;
 	int rc = call_path(c, template, path, sizeof(path), e);
 
-	if (rc == ERR_OK && (rc = cli_call(c, method, path, body, &doc, e)) == ERR_OK)
+	if (rc == ERR_OK && (rc = cli_ask(c, method, path, body, &doc, e)) == ERR_OK)
 		call_show(c, doc, print);
 	json_decref(doc);
 	return rc;

@@ -127,7 +127,10 @@ static int connect_once(struct cli *c, struct err *e)
 	while (n > 0 && trimmed[n - 1] == '/')
 		trimmed[--n] = '\0';
 	c->http = http_new(&o, e);
-	return c->http != NULL ? ERR_OK : (int)e->code;
+	if (c->http == NULL)
+		return (int)e->code;
+	http_wrap(c->http, false); /* see cli_ask() */
+	return ERR_OK;
 }
 
 /* Errors of the API as one line: "a; b". */
@@ -225,6 +228,20 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *body,
              json_t **reply, struct err *e)
 {
 	return cli_call_timeout(c, method, path, body, DEFAULT_TIMEOUT_MS, reply, e);
+}
+
+int cli_ask(struct cli *c, const char *method, const char *path, json_t *body,
+            json_t **reply, struct err *e)
+{
+	int rc = connect_once(c, e);
+
+	*reply = NULL;
+	if (rc != ERR_OK)
+		return rc;
+	http_wrap(c->http, true);
+	rc = cli_call(c, method, path, body, reply, e);
+	http_wrap(c->http, false);
+	return rc;
 }
 
 int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct err *e)

@@ -116,6 +116,11 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *body,
 int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t *body,
                      long timeout_ms, json_t **reply, struct err *e) MUST_CHECK;
 
+/** cli_ask(): like cli_call(), and wrapped if the user wants that: for the one request of
+ * a command whose reply goes to call_show(), and no other. */
+int cli_ask(struct cli *c, const char *method, const char *path, json_t *body,
+            json_t **reply, struct err *e) MUST_CHECK;
+
 /** cli_path(prefix, path, out, cap, e): prefix + percent-encoded ${path} (slashes kept).
  */
 int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct err *e)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include "call.h"
 #include "fields.h"
 #include "out.h"
 
@@ -85,6 +85,10 @@ static int print_secret(struct cli *c, json_t *doc, struct err *e)
 	       *data = json_object_get(outer, "data");
 	const char *field = cli_flag(c, "field");
 
+	if (json_is_object(json_object_get(doc, "wrap_info"))) {
+		call_show(c, doc, PRINT_DATA);
+		return ERR_OK;
+	}
 	if (field != NULL)
 		return print_field(data, field, e);
 	if (out_masked(c))
@@ -116,7 +120,7 @@ static int get(struct cli *c, struct err *e)
 		snprintf(path + n, sizeof(path) - n, "?version=%.20s", version);
 	else if (version != NULL)
 		return err_set(e, ERR_USAGE, "--version: '%.20s' is no number", version);
-	rc = cli_call(c, "GET", path, NULL, &doc, e);
+	rc = cli_ask(c, "GET", path, NULL, &doc, e);
 	if (rc == ERR_OK)
 		rc = print_secret(c, doc, e);
 	else if (rc == ERR_NOENT && json_object_get(doc, "data") != NULL)
@@ -138,12 +142,10 @@ static int put(struct cli *c, struct err *e)
 		if (cas != NULL)
 			json_object_set_new(body, "options",
 			                    json_pack("{s:s}", "cas", cas));
-		rc = cli_call(c, "POST", path, body, &doc, e);
+		rc = cli_ask(c, "POST", path, body, &doc, e);
 	}
-	if (rc == ERR_OK && c->format == CLI_JSON)
-		out_json(c, doc);
-	else if (rc == ERR_OK)
-		out_pairs(json_object_get(doc, "data"), NULL);
+	if (rc == ERR_OK)
+		call_show(c, doc, PRINT_DATA);
 	json_decref(data);
 	json_decref(body);
 	json_decref(doc);
@@ -153,18 +155,11 @@ static int put(struct cli *c, struct err *e)
 static int list(struct cli *c, struct err *e)
 {
 	char path[PATH_CAP];
-	json_t *doc = NULL, *v;
-	size_t i;
+	json_t *doc = NULL;
 	int rc = api_path(c, "metadata", path, e);
 
-	if (rc == ERR_OK && (rc = cli_call(c, "LIST", path, NULL, &doc, e)) == ERR_OK) {
-		if (c->format == CLI_JSON)
-			out_json(c, doc);
-		else
-			json_array_foreach(json_object_get(json_object_get(doc, "data"),
-			                                   "keys"),
-			                   i, v) out_text(json_string_value(v));
-	}
+	if (rc == ERR_OK && (rc = cli_ask(c, "LIST", path, NULL, &doc, e)) == ERR_OK)
+		call_show(c, doc, PRINT_KEYS);
 	json_decref(doc);
 	return rc;
 }
@@ -198,11 +193,9 @@ static int plain_call(struct cli *c, const char *method, const char *kind, bool 
 	int rc = api_path(c, kind, path, e);
 
 	if (rc == ERR_OK)
-		rc = cli_call(c, method, path, NULL, &doc, e);
-	if (rc == ERR_OK && print && c->format == CLI_JSON)
-		out_json(c, doc);
-	else if (rc == ERR_OK && print)
-		out_pairs(json_object_get(doc, "data"), NULL);
+		rc = cli_ask(c, method, path, NULL, &doc, e);
+	if (rc == ERR_OK)
+		call_show(c, doc, print ? PRINT_DATA : PRINT_NONE);
 	json_decref(doc);
 	return rc;
 }

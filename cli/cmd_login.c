@@ -64,7 +64,7 @@ static int log_in(struct cli *c, const char *template, json_t *body, struct err 
 
 	cli_wipe(c->token); /* a login needs none */
 	c->token = NULL;
-	if (rc == ERR_OK && (rc = cli_call(c, "POST", path, body, &doc, e)) == ERR_OK) {
+	if (rc == ERR_OK && (rc = cli_ask(c, "POST", path, body, &doc, e)) == ERR_OK) {
 		token = json_string_value(
 			json_object_get(json_object_get(doc, "auth"), "client_token"));
 		if (c->wrap_ttl != NULL)

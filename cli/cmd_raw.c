@@ -59,7 +59,7 @@ static int ask(struct cli *c, const char *method, json_t *body, struct err *e)
 	json_t *doc = NULL;
 	int rc = call_path(c, "{1}", path, sizeof(path), e);
 
-	if (rc == ERR_OK && (rc = cli_call(c, method, path, body, &doc, e)) == ERR_OK)
+	if (rc == ERR_OK && (rc = cli_ask(c, method, path, body, &doc, e)) == ERR_OK)
 		rc = doc != NULL ? show(c, doc, e) : ERR_OK;
 	json_decref(doc);
 	return rc;

@@ -252,6 +252,11 @@ static void wipe_request(struct http_client *c)
 	c->len = c->cap = 0;
 }
 
+void http_wrap(struct http_client *c, bool wanted)
+{
+	c->unwrapped = !wanted;
+}
+
 void http_free(struct http_client *c)
 {
 	if (c == NULL)
@@ -291,7 +296,8 @@ static bool add_headers(struct http_client *c, const struct http_request *q)
 	return add_header(c, "Accept", "application/json") &&
 	       add_header(c, "Expect", "") && add_header(c, "X-Vault-Request", "true") &&
 	       (q->body == NULL || add_header(c, "Content-Type", type)) &&
-	       (c->wrap_ttl == NULL || add_header(c, "X-Vault-Wrap-TTL", c->wrap_ttl)) &&
+	       (c->wrap_ttl == NULL || c->unwrapped ||
+	        add_header(c, "X-Vault-Wrap-TTL", c->wrap_ttl)) &&
 	       (q->token == NULL || add_header(c, "X-Vault-Token", q->token));
 }
 

@@ -39,6 +39,9 @@ struct http_reply {
 /** http_new(o, e): strings are copied.  With a pin and no CA file the chain itself is not
  * checked: the key is the identity.  ERR_USAGE for a URL that may not be used. */
 struct http_client *http_new(const struct http_options *o, struct err *e) MUST_CHECK;
+/** http_wrap(c, wanted): are replies to be wrapped from now on, if the options say for
+ * how long?  At first they are. */
+void http_wrap(struct http_client *c, bool wanted);
 /** http_free(c): a request that is under way ends without its callback; NULL
  * is allowed. */
 void http_free(struct http_client *c);

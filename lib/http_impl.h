@@ -12,6 +12,7 @@ struct http_client {
 	CURL *easy;
 	char *base;
 	char *wrap_ttl; /* or NULL */
+	bool unwrapped; /* it is not asked for */
 	struct curl_slist *headers;
 	struct buf request; /* the body that is being sent */
 	char *body;         /* the reply that is being received */

@@ -74,6 +74,23 @@ def test_any_path(ctl):
     assert ctl.run("read", "secret/metadata/any").returncode == 5
 
 
+def test_wrapping_what_a_command_is_about(ctl):
+    """Not what it asks beside that, and needs to read itself."""
+    ctl.ok("kv", "put", "secret/wrapped", "pw", stdin="hidden\n")
+    wrap = ("--wrap-ttl", "60s")
+    for args, inner in ((("kv", "get", "secret/wrapped"), lambda d: d["data"]["data"] == {"pw": "hidden"}),
+                        (("kv", "list", "secret"), lambda d: "wrapped" in d["data"]["keys"]),
+                        (("kv", "metadata", "secret/wrapped"), lambda d: d["data"]["current_version"] == 1),
+                        (("kv", "put", "secret/wrapped2", "@/dev/stdin"), lambda d: d["data"]["version"] >= 1),
+                        (("read", "secret/data/wrapped"), lambda d: d["data"]["data"] == {"pw": "hidden"})):
+        out = ctl.json(*args, *wrap, stdin="{}")
+        assert out["data"] is None, args
+        assert inner(ctl.json("unwrap", stdin=out["wrap_info"]["token"])), args
+        assert "hidden" not in ctl.ok(*args, *wrap, stdin="{}"), args
+    assert "secret/" in ctl.ok("secrets", "list", *wrap)
+    assert "default" in ctl.ok("policy", "list", *wrap)
+
+
 def test_patch(ctl):
     ctl.ok("write", "secret/data/patched", "-", stdin='{"data": {"a": "1", "b": "2"}}')
     ctl.ok("patch", "secret/data/patched", "-", stdin='{"data": {"b": null, "c": "3"}}')
