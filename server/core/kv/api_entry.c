@@ -27,7 +27,7 @@ static int own_space(struct req *r, unsigned char space[KV_SPACE])
 			r, ERR_INVALID,
 			"cubbyhole operations are only supported by 'service' type "
 			"tokens");
-	cubbyhole_space(r->core, r->id.token_id, space);
+	cubbyhole_space(r->core, r->id.token_id, r->id.accessor, space);
 	return ERR_OK;
 }
 

@@ -11,11 +11,11 @@
 #define JOB "cubbyhole"
 
 void cubbyhole_space(struct core *c, const unsigned char token_id[32],
-                     unsigned char out[KV_SPACE])
+                     const char *accessor, unsigned char out[KV_SPACE])
 {
 	unsigned char tag[32];
 
-	store_blind(c, tag, "cubbyhole", token_id, 32, NULL, 0);
+	store_blind(c, tag, "cubbyhole", token_id, 32, accessor, strlen(accessor));
 	memcpy(out, tag, KV_SPACE);
 }
 
@@ -32,13 +32,14 @@ static struct value *job_body(struct arena *a, const unsigned char space[KV_SPAC
 }
 
 int cubbyhole_token_gone(struct core *c, struct arena *a,
-                         const unsigned char token_id[32], struct err *e)
+                         const struct store_object *token, struct err *e)
 {
 	unsigned char space[KV_SPACE], job[16];
 	bool empty;
 	int rc;
 
-	cubbyhole_space(c, token_id, space);
+	cubbyhole_space(c, token->id, value_cstr_or(a, token->body, "accessor", ""),
+	                space);
 	if ((rc = kv_space_empty(c, a, space, &empty, e)) != ERR_OK || empty)
 		return rc;
 	return job_start(c, a, JOB, job_body(a, space, ""), job, e);

@@ -107,7 +107,7 @@ static int remove_token(struct sweep *s, struct arena *a, const struct store_obj
 	if (rc == ERR_OK && wraps_something(o))
 		rc = wrap_forget(s->c, o->id, e);
 	if (rc == ERR_OK)
-		rc = cubbyhole_token_gone(s->c, a, o->id, e);
+		rc = cubbyhole_token_gone(s->c, a, o, e);
 	return rc == ERR_OK ? store_delete(s->c, o, e) : rc;
 }
 

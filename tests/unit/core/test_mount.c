@@ -351,6 +351,31 @@ Test(mount, what_remembers_paths_follows_a_move)
 	cr_assert_eq(store_count(rig.core, KIND_JOB), 0);
 }
 
+/* Whoever is given the id of a token that is gone neither sees what that kept nor loses
+ * what is kept anew. */
+Test(mount, cubbyhole_is_not_that_of_the_same_id_before)
+{
+	static const char make[] = "{\"id\":\"given\",\"policies\":[\"default\"]}";
+
+	ASK(200, HTTP_POST, "auth/token/create", make);
+	for (int i = 0; i < 300; i++)
+		ASK_AS(204, "given", HTTP_POST, arena_printf(rig.a, "cubbyhole/a/%d", i),
+		       "{\"k\":\"old\"}");
+	rig_submit(HTTP_POST, "auth/token/revoke", rig.root, "{\"token\":\"given\"}");
+	for (int i = 0; i < 10 && store_count(rig.core, KIND_TOKEN) > 1; i++) {
+		rig_advance(2);
+		rig_run();
+	}
+	ASK(200, HTTP_POST, "auth/token/create", make);
+	cr_assert_gt(store_count(rig.core, KIND_ENTRY), 0, "not all is gone yet");
+	ASK_AS(404, "given", HTTP_LIST, "cubbyhole/a", NULL);
+	ASK_AS(204, "given", HTTP_POST, "cubbyhole/a/299", "{\"k\":\"new\"}");
+	run_jobs(1000);
+	ASK_AS(200, "given", HTTP_GET, "cubbyhole/a/299", NULL);
+	GOT("data.k", "new");
+	cr_assert_eq(store_count(rig.core, KIND_ENTRY), 1);
+}
+
 /* --- tokens of an auth method --- */
 
 static int make_token(struct core *c, void *arg, struct err *e)
