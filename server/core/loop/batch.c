@@ -49,11 +49,6 @@ void batch_close(struct core *c)
 	c->batch = NULL;
 }
 
-bool batch_in_transaction(const struct core *c)
-{
-	return c->batch->running;
-}
-
 static void done_add(struct batch *b, struct item *it)
 {
 	it->next = NULL;

@@ -11,8 +11,6 @@
 int batch_open(struct core *c, struct err *e) MUST_CHECK;
 /** batch_close(c): drops what is queued and parked, without replies. */
 void batch_close(struct core *c);
-/** batch_in_transaction(c): is a batch being run right now? */
-bool batch_in_transaction(const struct core *c);
 /** batch_alone(c, fn, arg, e): run ${fn} in a transaction of its own, with audit and
  * state flushed as for a batch; ${fn}'s error rolls everything back. */
 int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e),
