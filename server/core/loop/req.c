@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "duration.h"
+#include "vault/limits.h"
 
 static const char *const op_names[OP__MAX] = {
 	[OP_READ] = "read",     [OP_LIST] = "list",   [OP_CREATE] = "create",
@@ -111,7 +112,8 @@ int req_duration(struct req *r, const char *field, int64_t *ms, bool *present)
 	return ERR_OK;
 }
 
-/* One comma-separated string: items are trimmed, empty ones dropped. */
+/* One comma-separated string: items are trimmed, empty ones dropped.  NULL: more than an
+ * array could have, or out of memory. */
 static struct value *split_list(struct arena *a, const char *s, size_t n)
 {
 	struct value *list = value_array(a);
@@ -126,6 +128,8 @@ static struct value *split_list(struct arena *a, const char *s, size_t n)
 			from++;
 		while (to > from && (s[to - 1] == ' ' || s[to - 1] == '\t'))
 			to--;
+		if (to > from && list != NULL && list->len == LIMIT_JSON_MEMBERS)
+			return NULL;
 		if (to > from)
 			value_add(list, value_strn(a, s + from, to - from));
 		at = end + 1;
@@ -142,7 +146,8 @@ int req_strings(struct req *r, const char *field, struct value **out, bool *pres
 		return ERR_OK;
 	if (v->type == V_STRING || v->type == V_NUMBER) {
 		*out = split_list(r->a, v->text, v->len);
-		return ERR_OK;
+		return *out != NULL ? ERR_OK
+		                    : wrong_type(r, field, "list with fewer members");
 	}
 	if (v->type != V_ARRAY)
 		return wrong_type(r, field, "list of strings");

@@ -7,12 +7,17 @@
  * "5" is 5, a name in upper case is the one in lower case, and a list may come as one
  * string with commas; a denial holds for all of these.  So ours never lets pass what
  * Vault would not.
+ *
+ * Text is searched up to a length: beyond, it is taken for what is denied, and for
+ * nothing that is allowed, so that no value takes the time of everyone.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "policy_impl.h"
 #include "route.h"
+
+#define SEARCHED_MAX (16u * 1024) /* bytes of a text that something is looked for in */
 
 /* --- values --- */
 
@@ -142,6 +147,17 @@ static bool text_eq(const char *x, const char *y, size_t n, bool fold)
 	return true;
 }
 
+static bool contains(const char *s, size_t n, const char *p, size_t pn, bool fold)
+{
+	if (!fold)
+		return memmem(s, n, p, pn) != NULL;
+	for (size_t at = 0; at + pn <= n; at++)
+		if (pn == 0 ||
+		    (folded(s[at]) == folded(p[0]) && text_eq(p, s + at, pn, true)))
+			return true;
+	return false;
+}
+
 /* A pattern may start or end in '*', or both. */
 static bool glob(const struct value *pattern, const char *s, size_t n, bool fold)
 {
@@ -157,10 +173,7 @@ static bool glob(const struct value *pattern, const char *s, size_t n, bool fold
 		return text_eq(p, s, pn, fold);
 	if (!end)
 		return text_eq(p, s + (n - pn), pn, fold);
-	for (size_t at = 0; at + pn <= n; at++)
-		if (text_eq(p, s + at, pn, fold))
-			return true;
-	return false;
+	return contains(s, n, p, pn, fold);
 }
 
 static bool value_matches(const struct value *pattern, const struct value *v)
@@ -236,6 +249,38 @@ static bool item_reads_as(const struct value *pattern, const struct value *list)
 		if (reads_as(pattern, &item))
 			return true;
 	return false;
+}
+
+/* Is it a search, which takes as long as the value is? */
+static bool searches(const struct value *values)
+{
+	const struct value *p = values->first;
+
+	while (p != NULL && !(p->type == V_STRING && p->len > 1 && p->text[0] == '*' &&
+	                      p->text[p->len - 1] == '*'))
+		p = p->next;
+	return p != NULL;
+}
+
+static size_t text_size(const struct value *v)
+{
+	size_t n = 0;
+
+	if (v->type == V_STRING)
+		return v->len;
+	for (const struct value *i = v->type == V_ARRAY ? v->first : NULL; i != NULL;
+	     i = i->next)
+		n += i->type == V_STRING ? i->len : 0;
+	return n;
+}
+
+/* Is there too much text for what would have to be done with it? */
+static bool too_long(const struct value *v, const struct value *values, const char *type)
+{
+	bool is_list = v->type == V_STRING && type != NULL &&
+	               strcmp(type, "strings") == 0;
+
+	return text_size(v) > SEARCHED_MAX && (is_list || searches(values));
 }
 
 /* ${type} of the field that the handler reads; NULL: it takes the value as it is. */
@@ -332,7 +377,7 @@ static bool is_denied(const struct policy_limits *l, const struct value *param,
 	values = member_of(l->denied, param->key, param->key_len);
 	if (values == NULL)
 		return false;
-	if (values->len == 0)
+	if (values->len == 0 || too_long(param, values, type))
 		return true;
 	for (const struct value *p = values->first; p != NULL; p = p->next)
 		if (denied_value(p, param, type))
@@ -360,7 +405,8 @@ static void allowance_add(struct allowance *w, const struct policy_limits *l,
 	if (values == NULL)
 		return;
 	w->listed = true;
-	w->fits = w->fits || values->len == 0 || any_matches(values, v);
+	w->fits = w->fits || values->len == 0 ||
+	          (!too_long(v, values, NULL) && any_matches(values, v));
 }
 
 static bool allows(const struct policy_limits *const *at, size_t n,
@@ -386,6 +432,8 @@ static bool is_allowed(const struct policy_limits *const *at, size_t n,
 	if (param->type != V_STRING || type == NULL || strcmp(type, "strings") != 0 ||
 	    memchr(s, ',', param->len) == NULL)
 		return true;
+	if (param->len > SEARCHED_MAX)
+		return false;
 	end = s + param->len;
 	while (next_item(&s, end, &item))
 		if (item.len > 0 && !allows(at, n, param, &item))

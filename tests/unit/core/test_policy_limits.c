@@ -25,6 +25,47 @@ static const char *token_under(const char *text)
 
 #define CREATE "path 'auth/token/create' { capabilities = ['update', 'sudo'] "
 
+/* Beside a text of many bytes: what is not searched is denied, and not allowed. */
+Test(limits, long_texts_are_not_searched)
+{
+	static const struct {
+		const char *limits;
+		int of_few, of_many;
+	} cases[] = {
+		{"denied_parameters = { 'display_name' = ['*zz*'] }",        200, 403},
+		{ "denied_parameters = { 'display_name' = ['zz*', '*zz'] }", 200, 400},
+		{ "allowed_parameters = { 'display_name' = ['*xx*'] }",      200, 403},
+		{ "allowed_parameters = { 'display_name' = ['x*'] }",        200, 400},
+		{ "denied_parameters = { 'policies' = ['zz'] }",             200, 403},
+		{ "allowed_parameters = { '*' = [], 'policies' = ['x*'] }",  200, 403},
+		{ "allowed_parameters = { '*' = [] }",                       200, 403},
+	};
+	static char few[17000], many[17100];
+
+	memset(few, 'x', 100);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[512];
+		const char *field = strstr(cases[i].limits, "display") ? "display_name"
+		                                                       : "policies";
+		const char *t;
+
+		snprintf(text, sizeof(text), CREATE "%s }", cases[i].limits);
+		t = token_under(text);
+		memset(many, 'x', 16500);
+		if (strcmp(field, "policies") == 0)
+			for (size_t k = 1; k < 16500; k += 2)
+				many[k] = ',';
+		cr_assert_eq(
+			rig_ask_as(t, HTTP_POST, "auth/token/create",
+		                   arena_printf(rig.a, "{\"%s\":\"%s\"}", field, few)),
+			cases[i].of_few, "%s", cases[i].limits);
+		cr_assert_eq(
+			rig_ask_as(t, HTTP_POST, "auth/token/create",
+		                   arena_printf(rig.a, "{\"%s\":\"%s\"}", field, many)),
+			cases[i].of_many, "%s", cases[i].limits);
+	}
+}
+
 struct limit_case {
 	char limits[160];
 	char fields[120];
