@@ -38,6 +38,7 @@ enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_DONE };
 struct slot {
 	enum slot_state state;
 	bool make, told;
+	bool forgotten; /* while it runs: nobody waits for it any more */
 	unsigned char ticket[PWHASH_TICKET];
 	uint64_t order;
 	int64_t started_ms; /* boot clock */
@@ -210,6 +211,8 @@ static void *work(void *arg)
 		compute(s, false);
 		pthread_mutex_lock(&p->lock);
 		s->state = SLOT_DONE;
+		if (s->forgotten)
+			sodium_memzero(s, sizeof(*s));
 		atomic_store(&p->any_done, true);
 		/* A full counter is readable as well. */
 		(void)!write(p->fd, &one, sizeof(one));
@@ -339,6 +342,27 @@ int pwhash_take(struct core *c, const unsigned char ticket[PWHASH_TICKET],
 	}
 	pthread_mutex_unlock(&p->lock);
 	return rc;
+}
+
+void pwhash_forget(struct core *c, const unsigned char ticket[PWHASH_TICKET])
+{
+	struct pwhash *p = c->pwhash;
+
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->state == SLOT_FREE ||
+		    sodium_memcmp(s->ticket, ticket, PWHASH_TICKET) != 0)
+			continue;
+		if (s->state == SLOT_RUNNING)
+			s->forgotten = true;
+		else
+			sodium_memzero(s, sizeof(*s));
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 int pwhash_fd(const struct core *c)

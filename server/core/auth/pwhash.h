@@ -6,8 +6,8 @@
  *
  * The thread shares nothing with the loop but the slots of the queue.  Passwords wait in
  * key memory and are wiped when they were hashed.  A handler starts a job, parks under
- * WAIT_ARGON with the ticket as its key, and takes the result when it is run again; a
- * result that nobody takes is dropped after a while.
+ * WAIT_ARGON with the ticket as its key, and takes the result when it is run again; the
+ * job of a request that ends without that is forgotten with it.
  *
  * Stored passwords are crypt(3)-style text: argon2id as libsodium writes it, or bcrypt
  * ("$2a$", "$2b$", "$2y$") where it was imported.
@@ -47,6 +47,10 @@ int pwhash_make(struct core *c, const char *password, size_t n,
  * no such job. */
 int pwhash_take(struct core *c, const unsigned char ticket[PWHASH_TICKET],
                 struct pwhash_result *out) MUST_CHECK;
+
+/** pwhash_forget(c, ticket): nobody will take this result, if it is still there; called
+ * by the queue for every request that has parked for one, when it ends. */
+void pwhash_forget(struct core *c, const unsigned char ticket[PWHASH_TICKET]);
 
 /** pwhash_fd(c): readable when a job is done: for the caller of core_run_batch(). */
 int pwhash_fd(const struct core *c);

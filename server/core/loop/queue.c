@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "metrics.h"
+#include "pwhash.h"
 #include "vault/limits.h"
 
 #define QUEUE_BYTES (64u * 1024 * 1024)
@@ -15,6 +16,8 @@ void item_free(struct item *it)
 {
 	struct arena *a = it->r.a;
 
+	if (it->wait.kind == WAIT_ARGON)
+		pwhash_forget(it->r.core, it->wait.key);
 	arena_free(it->run);
 	arena_free(it->r.in);
 	arena_free(a); /* the item lives in it */

@@ -73,3 +73,57 @@ Test(park, one_that_goes_while_parked_leaves_nothing)
 	cr_assert_eq(rig.replies, before);
 	ASK(404, HTTP_GET, "auth/userpass/users/ann", NULL);
 }
+
+static void login_as_ann(int status)
+{
+	int before = rig.replies;
+
+	rig_submit(HTTP_POST, "auth/userpass/login/ann", NULL,
+	           "{\"password\":\"right\"}");
+	rig_run();
+	wait_for(before + 1);
+	cr_assert_eq(rig.status, status, "%d %s", rig.status, rig_got(""));
+}
+
+static void write_ann(void)
+{
+	int before = rig.replies;
+
+	rig_submit(HTTP_POST, "auth/userpass/users/ann", rig.root,
+	           "{\"password\":\"right\"}");
+	rig_run();
+	wait_for(before + 1);
+	cr_assert_eq(rig.status, 204, "%s", rig_got(""));
+}
+
+/* Else a few who ask and do not wait for the answer keep all others out. */
+Test(park, a_password_that_nobody_waits_for_takes_no_room)
+{
+	write_ann();
+	for (int i = 0; i < 12; i++) {
+		rig_submit(HTTP_POST, "auth/userpass/login/nobody", NULL,
+		           "{\"password\":\"wrong\"}");
+		rig_run();
+		core_cancel(rig.core, 1, rig.next_id);
+	}
+	login_as_ann(200);
+}
+
+Test(park, a_password_of_a_mount_that_has_gone_takes_no_room)
+{
+	int before;
+
+	write_ann();
+	for (int k = 0; k < 3; k++) {
+		ASK(204, HTTP_POST, "sys/auth/other", "{\"type\":\"userpass\"}");
+		before = rig.replies;
+		for (int i = 0; i < 3; i++)
+			rig_submit(HTTP_POST, "auth/other/login/nobody", NULL,
+			           "{\"password\":\"wrong\"}");
+		rig_run();
+		cr_assert_eq(rig.replies, before);
+		ASK(204, HTTP_DELETE, "sys/auth/other", NULL);
+		wait_for(before + 4);
+	}
+	login_as_ann(200);
+}
