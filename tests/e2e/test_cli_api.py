@@ -50,7 +50,9 @@ def test_engines(ctl):
     ctl.ok("secrets", "tune", "team/two", "--max-lease-ttl", "2h")
     assert ctl.json("secrets", "tune", "team/two")["data"]["max_lease_ttl"] == 7200
     ctl.ok("kv", "put", "team/two/app", "pw", stdin="x\n")
-    assert ctl.ok("kv", "get", "team/two/app", "--field", "pw").strip() == "x"
+    ctl.ok("secrets", "move", "team/two", "team/three")
+    assert ctl.ok("kv", "get", "team/three/app", "--field", "pw").strip() == "x"
+    ctl.ok("secrets", "move", "team/three", "team/two")
     r = ctl.run("secrets", "disable", "team/two")
     assert r.returncode == 2 and "--yes" in r.stderr
     ctl.ok("secrets", "disable", "team/two", "--yes")
@@ -89,6 +91,17 @@ def test_wrapping_what_a_command_is_about(ctl):
         assert "hidden" not in ctl.ok(*args, *wrap, stdin="{}"), args
     assert "secret/" in ctl.ok("secrets", "list", *wrap)
     assert "default" in ctl.ok("policy", "list", *wrap)
+
+
+def test_version_1_and_cubbyhole(ctl):
+    ctl.ok("secrets", "enable", "kv", "--path", "one", "--version", "1")
+    ctl.ok("write", "one/app/db", "pw", "port:=5432", stdin="x\n")
+    assert ctl.ok("list", "one/app").split() == ["db"]
+    assert ctl.json("read", "one/app/db")["data"] == {"pw": "x", "port": 5432}
+    ctl.ok("delete", "one/app/db", "--yes")
+    assert ctl.run("read", "one/app/db").returncode == 5
+    ctl.ok("write", "cubbyhole/mine", "pw", stdin="y\n")
+    assert ctl.ok("read", "cubbyhole/mine", "--field", "pw").strip() == "y"
 
 
 def test_patch(ctl):

@@ -195,7 +195,19 @@ def park_and_hang_up(s, canary):
             sock.sendall(data)
 
 
-WAYS = (send_odd_bodies, enter_passwords, use_approle, use_wrapping, use_batch_tokens, rekey)
+def use_other_engines(s, c, canary):
+    ok(c.post("cubbyhole/c", {"k": canary("cubbyhole")}))
+    assert ok(c.get("cubbyhole/c")).data["k"] == canary.made["cubbyhole"].decode()
+    ok(c.post("cubbyhole/" + canary("path of a cubbyhole"), {"k": "v"}))
+    ok(c.post("sys/mounts/v1", {"type": "kv", "options": {"version": "1"}}))
+    ok(c.post("v1/a", {"k": canary("version 1"), canary("field name of version 1"): 1}))
+    assert ok(c.get("v1/a")).data["k"] == canary.made["version 1"].decode()
+    ok(c.post("v1/gone", {"k": canary("version 1, deleted")}))
+    ok(c.delete("v1/gone"))
+    c.post("v1/bad", raw=('{"k": "%s"' % canary("version 1, broken")).encode())
+
+
+WAYS = (send_odd_bodies, enter_passwords, use_approle, use_wrapping, use_other_engines, use_batch_tokens, rekey)
 
 
 def make_tokens(c, canary):
