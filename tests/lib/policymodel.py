@@ -195,8 +195,8 @@ def is_allowed(patterns, value, kind):
 
 
 def parameters_pass(blocks, params, fields):
-    names = {fold(k) for k in params}
-    if any(fold(name) not in names for b in blocks for name in b.get("required", [])):
+    # Handlers read fields in lower case: another spelling is a field that they ignore.
+    if any(fold(name) not in params for b in blocks for name in b.get("required", [])):
         return False
     denied = merge_lists([b["denied"] for b in blocks if "denied" in b])
     allowed = merge_lists([b["allowed"] for b in blocks if "allowed" in b])
