@@ -163,29 +163,68 @@ int token_grant_policies(struct req *r, const struct token_grant *g, struct valu
 	return *out != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }
 
-/* Blocks are nested or apart: what two lists share is the narrower of each pair. */
-static struct value *shared_blocks(struct arena *a, const struct value *x,
-                                   const struct value *y)
+struct block {
+	struct cidr c;
+	const struct value *text;
+};
+
+/* Those of a list that can be read; NULL: out of memory. */
+static struct block *blocks_of(struct arena *a, const struct value *list, size_t *n)
 {
-	struct value *out = value_array(a);
+	struct block *out = arena_alloc(a, (list->len + 1) * sizeof(*out));
 
-	for (const struct value *i = x->first; i != NULL; i = i->next)
-		for (const struct value *k = y->first; k != NULL; k = k->next) {
-			const struct value *narrow = NULL;
-			struct cidr ci, ck;
-
-			if (cidr_parse(i->text, i->len, &ci) != 0 ||
-			    cidr_parse(k->text, k->len, &ck) != 0)
-				continue;
-			if (cidr_contains(&ci, &ck))
-				narrow = k;
-			else if (cidr_contains(&ck, &ci))
-				narrow = i;
-			if (narrow != NULL)
-				value_add(out,
-				          value_strdup(a, narrow->text, narrow->len));
-		}
+	*n = 0;
+	for (const struct value *v = list->first; out != NULL && v != NULL; v = v->next)
+		if (cidr_parse(v->text, v->len, &out[*n].c) == 0)
+			out[(*n)++].text = v;
 	return out;
+}
+
+/* ${b} in the place of what it covers, unless something covers it. */
+static size_t add_block(struct block *set, size_t n, const struct block *b)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (cidr_contains(&set[i].c, &b->c))
+			return n;
+	for (size_t i = 0; i < n; i++)
+		if (!cidr_contains(&b->c, &set[i].c))
+			set[kept++] = set[i];
+	set[kept++] = *b;
+	return kept;
+}
+
+/* Blocks are nested or apart: what two lists share is the narrower of each pair.  What
+ * another one covers is left out, so that the list of a child is no longer than it has to
+ * be, however many generations there are. */
+static int shared_blocks(struct req *r, const struct value *x, const struct value *y,
+                         const struct value **out)
+{
+	struct value *list = value_array(r->a);
+	struct block *own, *more, *set = NULL;
+	size_t n_own, n_more, n = 0;
+
+	own = blocks_of(r->a, x, &n_own);
+	more = blocks_of(r->a, y, &n_more);
+	/* Each one is of ${x} or of ${y}. */
+	if (own != NULL && more != NULL)
+		set = arena_alloc(r->a, (n_own + n_more + 1) * sizeof(*set));
+	if (set == NULL || list == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n_own; i++)
+		for (size_t k = 0; k < n_more; k++)
+			if (cidr_contains(&own[i].c, &more[k].c))
+				n = add_block(set, n, &more[k]);
+			else if (cidr_contains(&more[k].c, &own[i].c))
+				n = add_block(set, n, &own[i]);
+	if (n > LIMIT_BOUND_CIDRS)
+		return req_fail(r, ERR_INVALID, "a token is bound to at most %u blocks",
+		                LIMIT_BOUND_CIDRS);
+	for (size_t i = 0; i < n; i++)
+		value_add(list, value_strdup(r->a, set[i].text->text, set[i].text->len));
+	*out = list;
+	return ERR_OK;
 }
 
 int token_grant_cidrs(struct req *r, const struct token_grant *g,
@@ -195,6 +234,7 @@ int token_grant_cidrs(struct req *r, const struct token_grant *g,
 	const struct value *more = g->role != NULL ? g->role->params.bound_cidrs : NULL;
 	struct value *here = NULL;
 	struct cidr c;
+	int rc;
 
 	if (g->role != NULL && g->role->params.strictly_bind_ip) {
 		if (cidr_parse(r->remote, strlen(r->remote), &c) != 0)
@@ -207,8 +247,9 @@ int token_grant_cidrs(struct req *r, const struct token_grant *g,
 		*out = more != NULL && more->len > 0 ? more : own;
 		return ERR_OK;
 	}
-	*out = shared_blocks(r->a, own, more);
-	if (*out == NULL || (*out)->len == 0)
+	if ((rc = shared_blocks(r, own, more, out)) != ERR_OK)
+		return rc;
+	if ((*out)->len == 0)
 		return req_fail(
 			r, ERR_INVALID,
 			"the role's addresses are outside of those that the parent "

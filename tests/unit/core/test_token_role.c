@@ -238,6 +238,22 @@ Test(token_role, binds_its_tokens_to_addresses)
 	cr_assert_eq(status_of(t), 403, "the socket has no address");
 }
 
+/* A list that grew with each generation would take ever more of the loop's time. */
+Test(token_role, blocks_do_not_multiply_from_child_to_child)
+{
+	const char *t = maker();
+
+	role("nest", "{\"token_bound_cidrs\":\"127.0.0.0/8,127.0.0.0/16,127.0.0.1\"}");
+	for (int i = 0; i < 12; i++)
+		t = via(t, "nest", "{}");
+	cr_assert_eq(status_of(t), 200);
+	GOT("data.bound_cidrs", "[127.0.0.0/8]");
+	role("inner", "{\"token_bound_cidrs\":\"127.0.0.2,127.0.0.1,10.0.0.0/8\"}");
+	t = via(t, "inner", "{}");
+	cr_assert_eq(status_of(t), 200);
+	GOT("data.bound_cidrs", "[127.0.0.2,127.0.0.1]");
+}
+
 Test(token_role, may_bind_to_the_one_address)
 {
 	const char *by = maker(), *t;
