@@ -100,7 +100,7 @@ struct req {
 int req_str(struct req *r, const char *field, const char **out, bool *present) MUST_CHECK;
 int req_int(struct req *r, const char *field, int64_t *out, bool *present) MUST_CHECK;
 int req_bool(struct req *r, const char *field, bool *out, bool *present) MUST_CHECK;
-/** req_duration(): milliseconds. */
+/** req_duration(): milliseconds, at most 292 years. */
 int req_duration(struct req *r, const char *field, int64_t *ms, bool *present) MUST_CHECK;
 /** req_strings(): an array of strings; accepts a JSON array or one comma-separated
  * string. */

@@ -44,6 +44,28 @@ Test(userpass, who_may_create_does_not_change_who_came_meanwhile)
 	cr_assert_eq(after_the_others(1), 204, "%s", rig_got(""));
 }
 
+/* What is added to a clock: a lockout that overflowed would be over before it began. */
+Test(userpass, durations_have_an_end)
+{
+	static const char *const bad[] = {
+		"{\"user_lockout_config\":{\"lockout_duration\":9223372036854775}}",
+		"{\"user_lockout_config\":{\"lockout_counter_reset_duration\":9223372037}}",
+		"{\"max_lease_ttl\":9223372036854775}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ASK(400, HTTP_POST, "sys/auth/userpass/tune", bad[i]);
+	ASK(204, HTTP_POST, "sys/auth/userpass/tune",
+	    "{\"max_lease_ttl\":9223372036,\"user_lockout_config\":{"
+	    "\"lockout_threshold\":1,\"lockout_duration\":9223372036}}");
+	ASK(204, HTTP_POST, USER,
+	    "{\"password_hash\":\"" HASH "\",\"token_ttl\":9223372036}");
+	ASK_AS(200, NULL, HTTP_POST, "auth/userpass/login/bob", "{\"password\":\"U*U\"}");
+	GOT("auth.lease_duration", "9223372036");
+	ASK_AS(400, NULL, HTTP_POST, "auth/userpass/login/bob", "{\"password\":\"x\"}");
+	ASK_AS(403, NULL, HTTP_POST, "auth/userpass/login/bob", "{\"password\":\"U*U\"}");
+}
+
 Test(userpass, an_old_password_does_not_open_who_came_meanwhile)
 {
 	ASK(204, HTTP_POST, USER, "{\"password\":\"old\",\"token_policies\":\"a\"}");
