@@ -6,11 +6,14 @@
 #include "lockout.h"
 #include "mounts.h"
 #include "path.h"
+#include "rng.h"
 #include "route.h"
 #include "vault/limits.h"
 
+/* A listing under way; lives in the request's arena across slices. */
 struct listing {
 	struct req *r;
+	struct lockout_walk walk;
 	struct value *methods; /* array of {mount_accessor, counts, alias_identifiers} */
 	int64_t total;
 };
@@ -38,30 +41,50 @@ static void note(void *ctx, const unsigned char mount[16], const char *name)
 
 	if (m == NULL || (o = entry_of(l, m->accessor)) == NULL)
 		return;
-	value_add(value_get(o, "alias_identifiers"), value_str(l->r->a, name));
+	value_add(value_get(o, "alias_identifiers"),
+	          value_strdup(l->r->a, name, strlen(name)));
 	l->total++;
 }
 
-static int h_list(struct req *r)
+static int reply_listing(struct req *r, struct listing *l)
 {
-	struct listing l = { .r = r, .methods = value_array(r->a) };
 	struct value *out, *spaces = value_array(r->a), *root = value_object(r->a);
-	int rc = lockout_each(r->core, r->a, note, &l, &r->e);
 
-	if (rc != ERR_OK)
-		return rc;
-	for (struct value *v = value_at(l.methods, 0); v != NULL; v = v->next)
+	for (struct value *v = value_at(l->methods, 0); v != NULL; v = v->next)
 		value_set_int(r->a, v, "counts",
 		              (int64_t)value_get(v, "alias_identifiers")->len);
-	value_set_int(r->a, root, "counts", l.total);
-	value_set(root, "mount_accessors", l.methods);
+	value_set_int(r->a, root, "counts", l->total);
+	value_set(root, "mount_accessors", l->methods);
 	value_set_str(r->a, root, "namespace_id", "root");
 	value_set_str(r->a, root, "namespace_path", "");
 	value_add(spaces, root);
 	out = reply_data(r);
 	value_set(out, "by_namespace", spaces);
-	value_set_int(r->a, out, "total", l.total);
+	value_set_int(r->a, out, "total", l->total);
 	return ERR_OK;
+}
+
+/* Who tries names makes as many rows as passwords can be hashed for: they are not looked
+ * through at one go. */
+static int h_list(struct req *r)
+{
+	AUTO_ARENA scratch = arena_new(LIMIT_REQUEST_ARENA);
+	struct listing *l = r->park_state;
+	unsigned char key[16];
+	int rc;
+
+	if (l == NULL && (l = r->park_state = arena_alloc(r->a, sizeof(*l))) != NULL)
+		l->methods = value_array(r->a);
+	if (l == NULL || scratch == NULL || arena_failed(r->a))
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	l->r = r;
+	rc = lockout_slice(r->core, scratch, &l->walk, note, l, &r->e);
+	if (rc != ERR_OK)
+		return rc;
+	if (l->walk.done)
+		return reply_listing(r, l);
+	rng_bytes(key, sizeof(key));
+	return req_park(r, WAIT_JOB, key, r->core->boot_ms);
 }
 
 struct by_accessor {

@@ -6,6 +6,8 @@
 #include "arena.h"
 #include "mounts.h"
 
+#define SLICE 256
+
 /* The row of a name; version 0 if there is none. */
 static int open_row(struct core *c, struct arena *a, const unsigned char mount[16],
                     const char *name, struct store_object *o, struct err *e)
@@ -102,29 +104,40 @@ int lockout_expire_due(struct core *c, struct arena *a, int limit, struct err *e
 	return ERR_OK;
 }
 
-struct walk {
+struct slice {
 	struct core *c;
 	struct arena *a;
+	struct lockout_walk *w;
 	void (*fn)(void *ctx, const unsigned char mount[16], const char *name);
 	void *ctx;
+	int seen;
 };
 
 static int tell(void *ctx, struct store_object *o, struct err *e)
 {
-	struct walk *w = ctx;
-	const char *name = value_cstr_or(w->a, o->body, "name", NULL);
+	struct slice *s = ctx;
+	const char *name = value_cstr_or(s->a, o->body, "name", NULL);
 
 	(void)e;
-	if (name != NULL && value_int_or(o->body, "locked", 0) > w->c->now_ms)
-		w->fn(w->ctx, o->parent, name);
+	memcpy(s->w->after, o->id, sizeof(s->w->after));
+	s->seen++;
+	if (name != NULL && value_int_or(o->body, "locked", 0) > s->c->now_ms)
+		s->fn(s->ctx, o->parent, name);
 	return ERR_OK;
 }
 
-int lockout_each(struct core *c, struct arena *a,
-                 void (*fn)(void *ctx, const unsigned char mount[16], const char *name),
-                 void *ctx, struct err *e)
+int lockout_slice(struct core *c, struct arena *a, struct lockout_walk *w,
+                  void (*fn)(void *ctx, const unsigned char mount[16], const char *name),
+                  void *ctx, struct err *e)
 {
-	struct walk w = { c, a, fn, ctx };
+	struct slice s = { .c = c, .a = a, .w = w, .fn = fn, .ctx = ctx };
+	unsigned char after[32];
+	int rc;
 
-	return store_each(c, a, KIND_LOCKOUT, NULL, 0, 0, tell, &w, e);
+	memcpy(after, w->after, sizeof(after));
+	rc = store_each(c, a, KIND_LOCKOUT, w->started ? after : NULL, sizeof(after),
+	                SLICE, tell, &s, e);
+	w->started = true;
+	w->done = s.seen < SLICE;
+	return rc;
 }

@@ -32,10 +32,15 @@ int lockout_clear(struct core *c, struct arena *a, const unsigned char mount[16]
 /** lockout_expire_due(c, a, limit, e): forget what is over; called by the timer. */
 int lockout_expire_due(struct core *c, struct arena *a, int limit, struct err *e)
 	MUST_CHECK;
-/** lockout_each(c, a, fn, ctx, e): every name that is locked now; ${fn} gets the mount's
- * id and the name. */
-int lockout_each(struct core *c, struct arena *a,
-                 void (*fn)(void *ctx, const unsigned char mount[16], const char *name),
-                 void *ctx, struct err *e) MUST_CHECK;
+/* Where a walk over all of them stands. */
+struct lockout_walk {
+	unsigned char after[32]; /* the last one that was seen */
+	bool started, done;
+};
+/** lockout_slice(c, a, w, fn, ctx, e): the next few hundred names, those of them that are
+ * locked now; ${fn} gets the mount's id and the name, which lives in ${a}. */
+int lockout_slice(struct core *c, struct arena *a, struct lockout_walk *w,
+                  void (*fn)(void *ctx, const unsigned char mount[16], const char *name),
+                  void *ctx, struct err *e) MUST_CHECK;
 
 #endif

@@ -260,3 +260,37 @@ Test(lockout, rows_vanish_and_survive_a_restart_until_then)
 	run(run_expire, "");
 	cr_assert_eq(store_count(rig.core, KIND_LOCKOUT), 0);
 }
+
+static int lock_many(struct core *c, void *arg, struct err *e)
+{
+	static const struct mount_lockout at_once = { .attempts = 1,
+		                                      .duration_ms = 60000,
+		                                      .reset_ms = 60000 };
+	int rc = ERR_OK;
+
+	for (int i = 0; rc == ERR_OK && i < 600; i++)
+		rc = lockout_count(c, rig.a, arg, arena_printf(rig.a, "user-%03d", i),
+		                   i % 2 == 0 ? &at_once : &rule, e);
+	return rc;
+}
+
+/* However many names somebody has tried: a slice at a time. */
+Test(lockout, the_locked_are_listed_in_slices)
+{
+	unsigned char id[16];
+	struct err e = { 0 };
+	int before;
+
+	ASK(204, HTTP_POST, "sys/auth/userpass", "{\"type\":\"userpass\"}");
+	memcpy(id, mounts_at(rig.core, "auth/userpass/")->id, sizeof(id));
+	cr_assert_eq(batch_alone(rig.core, lock_many, id, &e), ERR_OK, "%s", e.msg);
+	before = rig.replies;
+	rig_submit(HTTP_GET, "sys/locked-users", rig.root, NULL);
+	rig_run();
+	cr_assert_eq(rig.replies, before, "at one go");
+	for (int i = 0; i < 10 && rig.replies == before; i++)
+		rig_run();
+	cr_assert_eq(rig.status, 200);
+	GOT("data.total", "300");
+	GOT("data.by_namespace.0.mount_accessors.0.counts", "300");
+}
