@@ -42,6 +42,8 @@
 #define LIMIT_POLICY_TEXT                   (64u * 1024)
 #define LIMIT_POLICIES_PER_TOKEN            64u
 #define LIMIT_BOUND_CIDRS                   64u
+#define LIMIT_META_MEMBERS                  64u          /* of a token or a secret id */
+#define LIMIT_META_BYTES                    (16u * 1024) /* all of it */
 #define LIMIT_CERT_PEM                      (64u * 1024) /* of one certificate role */
 #define LIMIT_CERT_PER_ROLE                 32u
 #define LIMIT_CERT_PATTERNS                 256u  /* in one list of a certificate role */

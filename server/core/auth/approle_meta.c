@@ -8,8 +8,8 @@
 #include "approle.h"
 #include "arena.h"
 #include "policy_impl.h"
+#include "vault/limits.h"
 
-#define MEMBERS  64u
 #define TEXT_MAX 8192u
 
 static int bad(struct err *e)
@@ -21,7 +21,8 @@ static int bad(struct err *e)
 static int add(struct arena *a, struct value *out, const char *key, size_t key_len,
                const char *text, size_t len, struct err *e)
 {
-	if (key_len == 0 || out->len >= MEMBERS || value_getn(out, key, key_len) != NULL)
+	if (key_len == 0 || out->len >= LIMIT_META_MEMBERS ||
+	    value_getn(out, key, key_len) != NULL)
 		return bad(e);
 	value_setn(out, key, key_len, value_strdup(a, text, len));
 	return ERR_OK;
@@ -69,6 +70,7 @@ int approle_metadata(struct arena *a, const struct value *v, struct value **out,
                      struct err *e)
 {
 	struct value *o = value_object(a);
+	size_t bytes = 0;
 	int rc = ERR_OK;
 
 	if (o == NULL)
@@ -80,9 +82,11 @@ int approle_metadata(struct arena *a, const struct value *v, struct value **out,
 		return v->len <= TEXT_MAX ? read_text(a, v->text, v->len, o, e) : bad(e);
 	if (v->type != V_OBJECT)
 		return bad(e);
-	for (const struct value *m = v->first; rc == ERR_OK && m != NULL; m = m->next)
-		rc = m->type == V_STRING
+	for (const struct value *m = v->first; rc == ERR_OK && m != NULL; m = m->next) {
+		bytes += m->key_len + m->len;
+		rc = m->type == V_STRING && bytes <= LIMIT_META_BYTES
 		             ? add(a, o, m->key, m->key_len, m->text, m->len, e)
 		             : bad(e);
+	}
 	return rc;
 }

@@ -99,6 +99,18 @@ static int take_parent(struct req *r, struct wanted *w)
 	return ERR_OK;
 }
 
+/* Every use of the token reads it. */
+static bool meta_fits(const struct value *meta)
+{
+	size_t n = 0;
+
+	if (meta->type != V_OBJECT && meta->type != V_ARRAY)
+		return true;
+	for (const struct value *m = meta->first; m != NULL; m = m->next)
+		n += m->key_len + m->len;
+	return meta->len <= LIMIT_META_MEMBERS && n <= LIMIT_META_BYTES;
+}
+
 static int take_meta(struct req *r, struct wanted *w)
 {
 	const struct value *v = value_get(r->body, "meta");
@@ -106,6 +118,9 @@ static int take_meta(struct req *r, struct wanted *w)
 
 	if (v == NULL || v->type == V_NULL)
 		return ERR_OK;
+	if (!meta_fits(v))
+		return req_fail(r, ERR_INVALID, "meta: at most %u members of %u bytes",
+		                LIMIT_META_MEMBERS, LIMIT_META_BYTES);
 	out = value_object(r->a);
 	for (const struct value *m = v->type == V_OBJECT || v->type == V_ARRAY ? v->first
 	                                                                       : NULL;

@@ -359,6 +359,41 @@ Test(token, the_mounts_maximum_holds_for_renewals)
 	GOT("auth.lease_duration", "6840000");
 }
 
+static const char *meta_of(int members, int bytes)
+{
+	const char *list = "";
+
+	for (int i = 0; i < members; i++)
+		list = arena_printf(rig.a, "%s%s\"%04d=%0*d\"", list, i > 0 ? "," : "", i,
+		                    bytes - 5, 0);
+	return arena_printf(rig.a, "{\"policies\":\"default\",\"meta\":[%s]}", list);
+}
+
+Test(token, metadata_is_bounded)
+{
+	ASK(200, HTTP_POST, "auth/token/create", meta_of(64, 256));
+	ASK(400, HTTP_POST, "auth/token/create", meta_of(65, 10));
+	GOT("errors", "[meta: at most 64 members of 16384 bytes]");
+	ASK(400, HTTP_POST, "auth/token/create", meta_of(64, 257));
+}
+
+/* However long the text: no more items than an array of the body may have. */
+Test(token, lists_given_as_text_are_bounded)
+{
+	enum { N = 10000 };
+	static char text[2 * N + 1];
+
+	memset(text, 'a', sizeof(text) - 1);
+	for (size_t i = 1; i < sizeof(text) - 1; i += 2)
+		text[i] = ',';
+	ASK(400, HTTP_POST, "sys/capabilities-self",
+	    arena_printf(rig.a, "{\"paths\":\"%s\"}", text));
+	GOT("errors", "[at most 256 paths at a time]");
+	ASK(400, HTTP_POST, "sys/capabilities-self",
+	    arena_printf(rig.a, "{\"paths\":\"%sa\"}", text));
+	cr_assert_not_null(strstr(rig_got("errors"), "fewer members"), "%s", rig_got(""));
+}
+
 Test(token, periodic_tokens_live_as_long_as_they_are_renewed)
 {
 	const char *t = create(rig.root,
