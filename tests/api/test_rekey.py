@@ -312,8 +312,11 @@ def test_recovery_shares(tmp_path):
         for share in old:
             r = offer(c, base + "/update", nonce, share)
         assert r.status == 200 and len(r.json["keys"]) == 3
+        before = s.roles()["core"]
         s.kill_role("core")
+        vaultd.wait_for("a new core", lambda: set(s.roles().get("core", [])) - set(before))
         s.wait_unsealed()
+        vaultd.wait_for("core to answer", lambda: c.get("sys/generate-root/attempt").status == 200)
         nonce = c.post("sys/generate-root/attempt").json["nonce"]
         assert offer(c, "sys/generate-root/update", nonce, old[0]).status == 400
         for share in r.json["keys"][1:]:
