@@ -8,10 +8,23 @@
 
 #define PATH_CAP 4096
 
-/* "secret/app/db" -> mount "secret/" and rest "app/db"; the server tells where the mount
- * ends. */
-static int split(struct cli *c, const char *full, char *mount, size_t cap,
-                 const char **rest, struct err *e)
+/* Where a secret is: "secret/app/db" -> mount "secret/" and rest "app/db". */
+struct place {
+	char mount[1024];
+	const char *rest;
+	bool versions; /* KV version 2 */
+};
+
+static bool has_versions(const json_t *data)
+{
+	const char *v = json_string_value(
+		json_object_get(json_object_get(data, "options"), "version"));
+
+	return v != NULL && strcmp(v, "2") == 0;
+}
+
+/* The server tells where the mount ends. */
+static int find_place(struct cli *c, const char *full, struct place *p, struct err *e)
 {
 	char path[PATH_CAP];
 	const char *found;
@@ -29,28 +42,38 @@ static int split(struct cli *c, const char *full, char *mount, size_t cap,
 	}
 	found = json_string_value(json_object_get(json_object_get(doc, "data"), "path"));
 	n = found != NULL ? strlen(found) : 0;
-	if (n == 0 || n >= cap || strncmp(full, found, n > 0 ? n - 1 : 0) != 0) {
+	if (n == 0 || n >= sizeof(p->mount) ||
+	    strncmp(full, found, n > 0 ? n - 1 : 0) != 0) {
 		json_decref(doc);
 		return err_set(e, ERR_INTERNAL,
 		               "the server did not say which mount serves the path");
 	}
-	memcpy(mount, found, n + 1);
-	*rest = strlen(full) >= n ? full + n : "";
+	memcpy(p->mount, found, n + 1);
+	p->rest = strlen(full) >= n ? full + n : "";
+	p->versions = has_versions(json_object_get(doc, "data"));
 	json_decref(doc);
 	return ERR_OK;
 }
 
-/* <mount><kind>/<rest>, encoded. */
-static int api_path(struct cli *c, const char *kind, char out[PATH_CAP], struct err *e)
+/* <mount><kind>/<rest>, encoded; without versions there is only one kind of thing, and
+ * ${versions} is NULL for a request that makes no sense then. */
+static int api_path(struct cli *c, const char *kind, bool *versions, char out[PATH_CAP],
+                    struct err *e)
 {
-	char mount[1024], prefix[1200];
-	const char *rest;
-	int rc = split(c, c->arg[0], mount, sizeof(mount), &rest, e);
+	struct place p;
+	char prefix[1200];
+	int rc = find_place(c, c->arg[0], &p, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	snprintf(prefix, sizeof(prefix), "%s%s/", mount, kind);
-	return cli_path(prefix, rest, out, PATH_CAP, e);
+	if (!p.versions && versions == NULL)
+		return err_set(e, ERR_INVALID, "%.100s keeps no versions (KV version 1)",
+		               p.mount);
+	if (versions != NULL)
+		*versions = p.versions;
+	snprintf(prefix, sizeof(prefix), "%s%s%s", p.mount, p.versions ? kind : "",
+	         p.versions ? "/" : "");
+	return cli_path(prefix, p.rest, out, PATH_CAP, e);
 }
 
 static void mask(json_t *data)
@@ -79,10 +102,10 @@ static int print_field(const json_t *data, const char *field, struct err *e)
 	return ERR_OK;
 }
 
-static int print_secret(struct cli *c, json_t *doc, struct err *e)
+static int print_secret(struct cli *c, json_t *doc, bool versions, struct err *e)
 {
 	json_t *outer = json_object_get(doc, "data"),
-	       *data = json_object_get(outer, "data");
+	       *data = versions ? json_object_get(outer, "data") : outer;
 	const char *field = cli_flag(c, "field");
 
 	if (json_is_object(json_object_get(doc, "wrap_info"))) {
@@ -97,8 +120,10 @@ static int print_secret(struct cli *c, json_t *doc, struct err *e)
 		out_json(c, doc);
 		return ERR_OK;
 	}
-	out_pairs(json_object_get(outer, "metadata"), NULL);
-	puts("");
+	if (versions) {
+		out_pairs(json_object_get(outer, "metadata"), NULL);
+		puts("");
+	}
 	out_pairs(data, NULL);
 	if (out_masked(c))
 		say("Values are hidden on a terminal: add --reveal, or --field NAME.");
@@ -110,8 +135,9 @@ static int get(struct cli *c, struct err *e)
 	const char *version = cli_flag(c, "version");
 	char path[PATH_CAP];
 	json_t *doc = NULL;
+	bool versions = true;
 	size_t n;
-	int rc = api_path(c, "data", path, e);
+	int rc = api_path(c, "data", version == NULL ? &versions : NULL, path, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -122,7 +148,7 @@ static int get(struct cli *c, struct err *e)
 		return err_set(e, ERR_USAGE, "--version: '%.20s' is no number", version);
 	rc = cli_ask(c, "GET", path, NULL, &doc, e);
 	if (rc == ERR_OK)
-		rc = print_secret(c, doc, e);
+		rc = print_secret(c, doc, versions, e);
 	else if (rc == ERR_NOENT && json_object_get(doc, "data") != NULL)
 		rc = err_set(e, ERR_NOENT, "this version was deleted or destroyed");
 	json_decref(doc);
@@ -134,15 +160,17 @@ static int put(struct cli *c, struct err *e)
 	const char *cas = cli_flag(c, "cas");
 	json_t *data = json_object(), *body = json_object(), *doc = NULL;
 	char path[PATH_CAP];
+	bool versions = true;
 	int rc;
 
 	if ((rc = fields_collect(c, 1, false, &data, e)) == ERR_OK &&
-	    (rc = api_path(c, "data", path, e)) == ERR_OK) {
+	    (rc = api_path(c, "data", cas == NULL ? &versions : NULL, path, e)) ==
+	            ERR_OK) {
 		json_object_set(body, "data", data);
 		if (cas != NULL)
 			json_object_set_new(body, "options",
 			                    json_pack("{s:s}", "cas", cas));
-		rc = cli_ask(c, "POST", path, body, &doc, e);
+		rc = cli_ask(c, "POST", path, versions ? body : data, &doc, e);
 	}
 	if (rc == ERR_OK)
 		call_show(c, doc, PRINT_DATA);
@@ -156,7 +184,8 @@ static int list(struct cli *c, struct err *e)
 {
 	char path[PATH_CAP];
 	json_t *doc = NULL;
-	int rc = api_path(c, "metadata", path, e);
+	bool versions;
+	int rc = api_path(c, "metadata", &versions, path, e);
 
 	if (rc == ERR_OK && (rc = cli_ask(c, "LIST", path, NULL, &doc, e)) == ERR_OK)
 		call_show(c, doc, PRINT_KEYS);
@@ -178,7 +207,7 @@ static int versions_call(struct cli *c, const char *kind, struct err *e)
 		json_array_append_new(versions, json_string(c->arg[i]));
 	}
 	json_object_set_new(body, "versions", versions);
-	if (rc == ERR_OK && (rc = api_path(c, kind, path, e)) == ERR_OK)
+	if (rc == ERR_OK && (rc = api_path(c, kind, NULL, path, e)) == ERR_OK)
 		rc = cli_call(c, "POST", path, body, &doc, e);
 	json_decref(body);
 	json_decref(doc);
@@ -190,7 +219,8 @@ static int plain_call(struct cli *c, const char *method, const char *kind, bool 
 {
 	char path[PATH_CAP];
 	json_t *doc = NULL;
-	int rc = api_path(c, kind, path, e);
+	bool versions;
+	int rc = api_path(c, kind, print ? NULL : &versions, path, e);
 
 	if (rc == ERR_OK)
 		rc = cli_ask(c, method, path, NULL, &doc, e);

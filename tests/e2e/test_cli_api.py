@@ -104,6 +104,25 @@ def test_version_1_and_cubbyhole(ctl):
     assert ctl.ok("read", "cubbyhole/mine", "--field", "pw").strip() == "y"
 
 
+def test_secrets_without_versions(ctl):
+    ctl.ok("secrets", "enable", "kv", "--path", "plain", "--version", "1")
+    ctl.ok("kv", "put", "plain/app/db", "pw", stdin="x\n")
+    assert ctl.ok("kv", "get", "plain/app/db", "--field", "pw").strip() == "x"
+    assert ctl.json("kv", "get", "plain/app/db")["data"] == {"pw": "x"}
+    assert ctl.ok("kv", "get", "plain/app/db").split() == ["pw", "x"]
+    assert ctl.ok("kv", "list", "plain").split() == ["app/"]
+    for args in (("metadata", "plain/app/db"), ("delete", "plain/app/db", "1"), ("undelete", "plain/app/db", "1"),
+                 ("destroy", "plain/app/db", "1", "--yes"), ("get", "plain/app/db", "--version", "1"),
+                 ("put", "plain/app/db", "@/dev/null", "--cas", "0")):
+        r = ctl.run("kv", *args)
+        assert r.returncode != 0 and ("keeps no versions" in r.stderr or "JSON" in r.stderr), (args, r.stderr)
+    ctl.ok("kv", "delete", "plain/app/db")
+    assert ctl.run("kv", "get", "plain/app/db").returncode == 5
+    ctl.ok("kv", "put", "plain/app/db", "pw", stdin="x\n")
+    ctl.ok("kv", "purge", "plain/app/db", "--yes")
+    assert ctl.run("kv", "get", "plain/app/db").returncode == 5
+
+
 def test_patch(ctl):
     ctl.ok("write", "secret/data/patched", "-", stdin='{"data": {"a": "1", "b": "2"}}')
     ctl.ok("patch", "secret/data/patched", "-", stdin='{"data": {"b": null, "c": "3"}}')
