@@ -76,16 +76,6 @@ static int api_path(struct cli *c, const char *kind, bool *versions, char out[PA
 	return cli_path(prefix, p.rest, out, PATH_CAP, e);
 }
 
-static void mask(json_t *data)
-{
-	const char *key;
-	void *tmp;
-	json_t *v;
-
-	json_object_foreach_safe(data, tmp, key, v)
-		json_object_set_new(data, key, json_string("********"));
-}
-
 static int print_field(const json_t *data, const char *field, struct err *e)
 {
 	const json_t *v = json_object_get(data, field);
@@ -115,7 +105,7 @@ static int print_secret(struct cli *c, json_t *doc, bool versions, struct err *e
 	if (field != NULL)
 		return print_field(data, field, e);
 	if (out_masked(c))
-		mask(data);
+		out_mask(data);
 	if (c->format == CLI_JSON) {
 		out_json(c, doc);
 		return ERR_OK;

@@ -6,16 +6,6 @@
 #include "fields.h"
 #include "out.h"
 
-static void mask(json_t *data)
-{
-	const char *key;
-	void *tmp;
-	json_t *v;
-
-	json_object_foreach_safe(data, tmp, key, v)
-		json_object_set_new(data, key, json_string("********"));
-}
-
 /* One field of data, or of data.data where KV version 2 keeps it. */
 static int show_field(const json_t *doc, const char *field, struct err *e)
 {
@@ -46,7 +36,7 @@ static int show(struct cli *c, json_t *doc, struct err *e)
 	if (field != NULL)
 		return show_field(doc, field, e);
 	if (out_masked(c) && json_is_object(json_object_get(doc, "data"))) {
-		mask(json_object_get(doc, "data"));
+		out_mask(json_object_get(doc, "data"));
 		say("Values are hidden on a terminal: add --reveal, or --field NAME.");
 	}
 	call_show(c, doc, PRINT_DATA);

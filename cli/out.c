@@ -22,6 +22,16 @@ bool out_masked(const struct cli *c)
 	return c->out_tty && !c->reveal;
 }
 
+void out_mask(json_t *data)
+{
+	const char *key;
+	void *tmp;
+	json_t *v;
+
+	json_object_foreach_safe(data, tmp, key, v)
+		json_object_set_new(data, key, json_string("********"));
+}
+
 /* Line separators and what turns the direction of text: U+200E, U+200F, U+2028–U+202E,
  * U+2066–U+2069.  0 if it is none of them. */
 static unsigned turning(const unsigned char *p)

@@ -32,6 +32,8 @@ const char *out_scalar(const json_t *v, char *buf, size_t cap);
 
 /** out_masked(c): should secret values be hidden (a terminal, and no --reveal)? */
 bool out_masked(const struct cli *c);
+/** out_mask(data): hide the values of an object. */
+void out_mask(json_t *data);
 
 /** say(fmt, ...): a line of talk on stderr. */
 void say(const char *fmt, ...) PRINTF(1, 2);
