@@ -36,11 +36,18 @@ static bool is_set(const struct value *v)
 	return v != NULL && v->type != V_NULL;
 }
 
+static bool named(const struct value *member, const char *key)
+{
+	return member->key_len == strlen(key) &&
+	       memcmp(member->key, key, member->key_len) == 0;
+}
+
 static bool in_envelope(const struct value *member)
 {
+	if (named(member, "request_id"))
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(envelope); i++)
-		if (member->key_len == strlen(envelope[i].key) &&
-		    memcmp(member->key, envelope[i].key, member->key_len) == 0)
+		if (named(member, envelope[i].key))
 			return true;
 	return false;
 }

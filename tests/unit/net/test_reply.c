@@ -45,33 +45,34 @@ struct reply_case {
 ParameterizedTestParameters(reply, golden)
 {
 	static struct reply_case c[] = {
-		{"empty",        204, IPC_K_EMPTY,    "null",                                        ""								     },
+		{"empty",        204, IPC_K_EMPTY,    "null",                                              ""								     },
 		{ "nothing set", 200, IPC_K_ENVELOPE, "{}",
                  HEAD "\"data\":null,\"wrap_info\":null,\"warnings\":null,\"auth\":null,"
-		       "\"mount_type\":\"\"}\n"															     },
+		       "\"mount_type\":\"\"}\n"																   },
 		{ "data",        200, IPC_K_ENVELOPE,
                  "{\"mount_type\":\"kv\",\"data\":{\"n\":1.50},\"warnings\":[\"w\"],\"auth\":null}",
                  HEAD "\"data\":{\"n\":1.50},\"wrap_info\":null,\"warnings\":[\"w\"],"
-		       "\"auth\":null,\"mount_type\":\"kv\"}\n"													     },
+		       "\"auth\":null,\"mount_type\":\"kv\"}\n"														   },
 		{ "lease",       200, IPC_K_ENVELOPE,
-                 "{\"lease_id\":\"l/1\",\"renewable\":true,\"lease_duration\":3600}",                "{\"request_id\":\"id-1\",\"lease_id\":\"l/1\",\"renewable\":true,"
+                 "{\"lease_id\":\"l/1\",\"renewable\":true,\"lease_duration\":3600}",		      "{\"request_id\":\"id-1\",\"lease_id\":\"l/1\",\"renewable\":true,"
 		  "\"lease_duration\":3600,\"data\":null,\"wrap_info\":null,\"warnings\":null,"
-		  "\"auth\":null,\"mount_type\":\"\"}\n"                               },
+		  "\"auth\":null,\"mount_type\":\"\"}\n"                                     },
 		{ "wrapped",     200, IPC_K_ENVELOPE, "{\"wrap_info\":{\"token\":\"t\"}}",
                  "{\"request_id\":\"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,"
 		  "\"data\":null,\"wrap_info\":{\"token\":\"t\"},\"warnings\":null,\"auth\":null,"
-		  "\"mount_type\":\"\"}\n"																  },
+		  "\"mount_type\":\"\"}\n"																	},
 		{ "inject",      200, IPC_K_ENVELOPE,
-                 "{\"data\":{\"secret/\":{\"type\":\"kv\"},\"auth\":1},\"inject\":true}",            HEAD
-		  "\"data\":{\"secret/\":{\"type\":\"kv\"},\"auth\":1},\"wrap_info\":null,"
+                 "{\"data\":{\"secret/\":{\"type\":\"kv\"},\"auth\":1,\"request_id\":2},\"inject\":true}",
+                 HEAD
+		  "\"data\":{\"secret/\":{\"type\":\"kv\"},\"auth\":1,\"request_id\":2},\"wrap_info\":null,"
 		  "\"warnings\":null,\"auth\":null,\"mount_type\":\"\","
-		  "\"secret/\":{\"type\":\"kv\"}}\n"                               },
+		  "\"secret/\":{\"type\":\"kv\"}}\n"															      },
 		{ "bare",        200, IPC_K_BARE,     "{\"initialized\":true}",
-                 "{\"initialized\":true}\n"																 },
+                 "{\"initialized\":true}\n"																       },
 		{ "errors",      403, IPC_K_ERRORS,
-                 "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}",              "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}\n"},
+                 "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}",		    "{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}\n"},
 		{ "no errors",   404, IPC_K_ERRORS,   "{\"errors\":[]}",
-                 "{\"errors\":[]}\n"																	},
+                 "{\"errors\":[]}\n"																	      },
 	};
 
 	return cr_make_param_array(struct reply_case, c, ARRAY_LEN(c));
