@@ -32,7 +32,7 @@ def test_zero_is_the_default_and_never_for_ever(c, ttl):
     assert self_of(c, a["client_token"]).data["expire_time"] is not None
 
 
-@pytest.mark.parametrize("increment", [MAX_TTL * 2, 2 ** 40, "800000h", 0, None])
+@pytest.mark.parametrize("increment", [MAX_TTL * 2, 2 ** 33, "800000h", 0, None])
 def test_renewal_stays_under_the_hard_end(c, increment):
     a = token(c, "default", ttl=60, explicit_max_ttl=120)
     r = c.post("auth/token/renew-self", {"increment": increment}, token=a["client_token"])
@@ -96,7 +96,7 @@ def test_periodic_ends_at_its_explicit_maximum(server, c):
     mine.close()
 
 
-@pytest.mark.parametrize("increment", [2 ** 40, "800000h", MAX_TTL * 2])
+@pytest.mark.parametrize("increment", [2 ** 33, "800000h", MAX_TTL * 2])
 def test_a_period_is_no_way_past_the_system(c, increment):
     a = token(c, "default", period=increment)
     assert 0 < a["lease_duration"] <= MAX_TTL

@@ -150,7 +150,7 @@ static bool bcrypt_match(const struct slot *s)
 		free(d);
 		return false;
 	}
-	out = crypt_r(s->password, s->stored, d);
+	out = crypt_rn(s->password, s->stored, d, sizeof(*d));
 	match = out != NULL && strlen(out) == strlen(s->stored) &&
 	        sodium_memcmp(out, s->stored, strlen(out)) == 0;
 	sodium_memzero(d, sizeof(*d));
