@@ -81,7 +81,8 @@ def test_commits_and_memory(raw_client):
     counts = [v for k, v in s.items() if k.startswith("vaultd_commit_seconds_bucket")]
     assert counts == sorted(counts) and counts[-1] == s["vaultd_commit_seconds_count"] > 3
     assert s['vaultd_commit_seconds_bucket{le="+Inf"}'] == counts[-1]
-    assert 100_000 < s["vaultd_memory_bytes"] < 2 ** 32
+    # A sanitizer has an allocator of its own, which tells nothing.
+    assert vaultd.SANITIZED or 100_000 < s["vaultd_memory_bytes"] < 2 ** 32
     assert s["vaultd_unsealed"] == 1 and s["vaultd_key_term"] == 1
 
 
