@@ -395,7 +395,7 @@ bool backup_running(const struct core *c)
 
 int backup_start(struct core *c, unsigned char id[16], struct err *e)
 {
-	struct backup *b = c->backup;
+	struct backup *b;
 
 	if (backup_running(c))
 		return err_set(e, ERR_BUSY, "a backup is being taken already");

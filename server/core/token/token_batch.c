@@ -150,7 +150,7 @@ static int no_token(struct err *e)
 static int open_envelope(struct core *c, struct arena *a, const unsigned char *p,
                          size_t n, struct value **out, struct err *e)
 {
-	const unsigned char *key;
+	const unsigned char *key = NULL;
 	unsigned char *plain;
 	struct aad aad;
 	uint32_t term;
