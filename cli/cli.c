@@ -64,6 +64,14 @@ static char *token_from_file(void)
 	return out;
 }
 
+/* A variable that is set to nothing is not set. */
+static const char *setting(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && v[0] != '\0' ? v : NULL;
+}
+
 int cli_env(struct cli *c, struct err *e)
 {
 	const char *v;
@@ -72,11 +80,11 @@ int cli_env(struct cli *c, struct err *e)
 	c->err_tty = isatty(STDERR_FILENO);
 	v = getenv("VAULT_ADDR");
 	c->address = v != NULL && v[0] != '\0' ? v : DEFAULT_ADDRESS;
-	c->ca_file = getenv("VAULT_CACERT");
-	c->pin = getenv("VAULT_PIN");
-	c->client_cert = getenv("VAULT_CLIENT_CERT");
-	c->client_key = getenv("VAULT_CLIENT_KEY");
-	c->wrap_ttl = getenv("VAULT_WRAP_TTL");
+	c->ca_file = setting("VAULT_CACERT");
+	c->pin = setting("VAULT_PIN");
+	c->client_cert = setting("VAULT_CLIENT_CERT");
+	c->client_key = setting("VAULT_CLIENT_KEY");
+	c->wrap_ttl = setting("VAULT_WRAP_TTL");
 	v = getenv("VAULT_SKIP_VERIFY");
 	c->skip_verify = v != NULL && (strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
 	v = getenv("VAULT_FORMAT");

@@ -176,6 +176,11 @@ def test_tokens(ctl):
     assert r.returncode == 2
 
 
+def test_variables_set_to_nothing_are_not_set(ctl):
+    ctl.env |= {name: "" for name in ("VAULT_CACERT", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY", "VAULT_WRAP_TTL")}
+    assert ctl.json("status")["sealed"] is False
+
+
 def test_token_roles(ctl):
     ctl.ok("token-role", "write", "ci", "--allowed-policies", "default", "--token-period", "1h", "--orphan")
     assert "ci" in ctl.ok("token-role", "list").split()
