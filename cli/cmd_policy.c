@@ -2,10 +2,31 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include "call.h"
 #include "out.h"
 
 #define PATH_CAP 2048
+
+static const struct call_row password_calls[] = {
+	{"list",      "LIST",   "sys/policies/password",              PRINT_KEYS, false, NULL},
+	{ "delete",   "DELETE", "sys/policies/password/{1}",          PRINT_NONE, false, NULL},
+	{ "generate", "GET",    "sys/policies/password/{1}/generate", PRINT_DATA, false,
+         NULL										},
+};
+
+static int password_call(struct cli *c, struct err *e)
+{
+	return call_table(c, password_calls, ARRAY_LEN(password_calls), e);
+}
+
+/* "policy" and "password-policy" are read and written alike. */
+static int policy_path(struct cli *c, char path[PATH_CAP], struct err *e)
+{
+	bool password = strcmp(c->command->noun, "password-policy") == 0;
+
+	return cli_path(password ? "sys/policies/password/" : "sys/policies/acl/",
+	                c->arg[0], path, PATH_CAP, e);
+}
 
 static int list(struct cli *c, struct err *e)
 {
@@ -27,7 +48,7 @@ static int read_policy(struct cli *c, struct err *e)
 	char path[PATH_CAP];
 	const char *text;
 	json_t *doc = NULL;
-	int rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e);
+	int rc = policy_path(c, path, e);
 
 	if (rc == ERR_OK && (rc = cli_call(c, "GET", path, NULL, &doc, e)) == ERR_OK) {
 		text = json_string_value(
@@ -50,8 +71,7 @@ static int write_policy(struct cli *c, struct err *e)
 	size_t n;
 	int rc;
 
-	if ((rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e)) !=
-	            ERR_OK ||
+	if ((rc = policy_path(c, path, e)) != ERR_OK ||
 	    (rc = cli_read(c->args > 1 ? c->arg[1] : "-", &text, &n, e)) != ERR_OK)
 		return rc;
 	body = json_pack("{s:s%}", "policy", text, n);
@@ -69,7 +89,7 @@ static int delete_policy(struct cli *c, struct err *e)
 {
 	char path[PATH_CAP];
 	json_t *doc = NULL;
-	int rc = cli_path("sys/policies/acl/", c->arg[0], path, sizeof(path), e);
+	int rc = policy_path(c, path, e);
 
 	if (rc == ERR_OK)
 		rc = cli_call(c, "DELETE", path, NULL, &doc, e);
@@ -78,12 +98,22 @@ static int delete_policy(struct cli *c, struct err *e)
 }
 
 static const struct command rows[] = {
-	{"policy",  "list",   list,          0, 0, NULL, "",              "names of all policies", NULL},
-	{ "policy", "read",   read_policy,   1, 1, NULL, "NAME",          "text of a policy",      NULL},
-	{ "policy", "write",  write_policy,  1, 2, NULL, "NAME [FILE|-]",
-         "store a policy from a file or standard input",                                           NULL},
-	{ "policy", "delete", delete_policy, 1, 1, NULL, "NAME",          "remove a policy",
-         NULL											  },
+	{"policy",           "list",     list,          0, 0, NULL, "",              "names of all policies", NULL},
+	{ "policy",          "read",     read_policy,   1, 1, NULL, "NAME",          "text of a policy",      NULL},
+	{ "policy",          "write",    write_policy,  1, 2, NULL, "NAME [FILE|-]",
+         "store a policy from a file or standard input",                                                      NULL},
+	{ "policy",          "delete",   delete_policy, 1, 1, NULL, "NAME",          "remove a policy",
+         NULL												     },
+	{ "password-policy", "list",     password_call, 0, 0, NULL, "",
+         "names of all password policies",								    NULL},
+	{ "password-policy", "read",     read_policy,   1, 1, NULL, "NAME",
+         "text of a password policy",									 NULL},
+	{ "password-policy", "write",    write_policy,  1, 2, NULL, "NAME [FILE|-]",
+         "store a password policy from a file or standard input",                                             NULL},
+	{ "password-policy", "delete",   password_call, 1, 1, NULL, "NAME",
+         "remove a password policy",									  NULL},
+	{ "password-policy", "generate", password_call, 1, 1, NULL, "NAME",
+         "make a password by a policy",								       NULL},
 };
 
 const struct command_set commands_policy = { rows, ARRAY_LEN(rows) };

@@ -44,6 +44,9 @@ bool text_base62_ok(const char *s, size_t n);
 /** text_utf8_ok(s, n): well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
  * NUL counts as a byte. */
 bool text_utf8_ok(const char *s, size_t n);
+/** text_utf8_put(out, cp): a code point as UTF-8; how many bytes. */
+#define TEXT_UTF8_MAX 4
+size_t text_utf8_put(char out[TEXT_UTF8_MAX], uint32_t cp);
 /** text_printable(s, n): well-formed UTF-8 and no control characters (C0, DEL, C1). */
 bool text_printable(const char *s, size_t n);
 /** text_crc32(p, n): CRC-32 (IEEE 802.3), as zlib's. */

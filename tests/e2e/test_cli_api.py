@@ -93,6 +93,23 @@ def test_wrapping_what_a_command_is_about(ctl):
     assert "default" in ctl.ok("policy", "list", *wrap)
 
 
+def test_password_policies(ctl, tmp_path):
+    text = 'length = 12\nrule "charset" { charset = "xyz" min-chars = 1 }\n'
+    file = tmp_path / "p.hcl"
+    file.write_text(text)
+    ctl.ok("password-policy", "write", "short", file)
+    ctl.ok("password-policy", "write", "other", stdin=text)
+    assert ctl.ok("password-policy", "read", "short") == text
+    assert ctl.ok("password-policy", "list").split() == ["other", "short"]
+    made = ctl.json("password-policy", "generate", "short")["data"]["password"]
+    assert len(made) == 12 and set(made) <= set("xyz")
+    r = ctl.run("password-policy", "write", "short", stdin="length = 12")
+    assert r.returncode == 3 and "no charset specified" in r.stderr
+    ctl.ok("password-policy", "delete", "other")
+    assert ctl.ok("password-policy", "list").split() == ["short"]
+    assert ctl.run("password-policy", "generate", "other").returncode == 5
+
+
 def test_version_1_and_cubbyhole(ctl):
     ctl.ok("secrets", "enable", "kv", "--path", "one", "--version", "1")
     ctl.ok("write", "one/app/db", "pw", "port:=5432", stdin="x\n")

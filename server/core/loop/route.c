@@ -16,6 +16,7 @@ static const struct route_table *const tables[] = {
 	&routes_token_role,
 	&routes_sys,
 	&routes_policy,
+	&routes_password_policy,
 	&routes_mount,
 	&routes_lease,
 	&routes_sys_lease,

@@ -79,27 +79,28 @@ extern const struct route_table routes_sys;        /* api_sys.c: init, seal, sta
 extern const struct route_table routes_token;      /* api_token.c */
 extern const struct route_table routes_token_role; /* api_token_role.c */
 extern const struct route_table routes_policy;     /* api_policy.c */
-extern const struct route_table routes_kv;         /* api_kv.c */
-extern const struct route_table routes_entry;      /* api_entry.c: KV 1, cubbyhole */
-extern const struct route_table routes_mount;      /* api_mount.c */
-extern const struct route_table routes_host;       /* api_host.c: sys/hosts, auth/host */
-extern const struct route_table routes_agent;      /* api_agent.c: sys/agent */
-extern const struct route_table routes_lease;      /* api_lease.c: sys/vault-leases */
-extern const struct route_table routes_sys_lease;  /* api_sys_lease.c */
-extern const struct route_table routes_rotation;   /* api_rotation.c: sys/rotation */
-extern const struct route_table routes_audit;      /* api_audit.c: sys/audit-log */
-extern const struct route_table routes_approle;    /* api_approle.c */
-extern const struct route_table routes_userpass;   /* api_userpass.c */
-extern const struct route_table routes_cert;       /* api_cert.c */
-extern const struct route_table routes_lockout;    /* api_lockout.c: sys/locked-users */
-extern const struct route_table routes_kek;        /* api_kek.c: sys/rotate, key-status */
-extern const struct route_table routes_rekey;      /* api_rekey.c: sys/rekey */
-extern const struct route_table routes_root;       /* api_root.c: sys/generate-root */
-extern const struct route_table routes_metrics;    /* api_metrics.c: sys/metrics */
-extern const struct route_table routes_openapi;    /* api_openapi.c */
-extern const struct route_table routes_devices;    /* api_audit_devices.c: sys/audit */
-extern const struct route_table routes_tools;      /* api_tools.c: sys/tools, ha-status */
-extern const struct route_table routes_backup;     /* api_backup.c: sys/backup */
+extern const struct route_table routes_password_policy; /* api_password_policy.c */
+extern const struct route_table routes_kv;              /* api_kv.c */
+extern const struct route_table routes_entry;           /* api_entry.c: KV 1, cubbyhole */
+extern const struct route_table routes_mount;           /* api_mount.c */
+extern const struct route_table routes_host;      /* api_host.c: sys/hosts, auth/host */
+extern const struct route_table routes_agent;     /* api_agent.c: sys/agent */
+extern const struct route_table routes_lease;     /* api_lease.c: sys/vault-leases */
+extern const struct route_table routes_sys_lease; /* api_sys_lease.c */
+extern const struct route_table routes_rotation;  /* api_rotation.c: sys/rotation */
+extern const struct route_table routes_audit;     /* api_audit.c: sys/audit-log */
+extern const struct route_table routes_approle;   /* api_approle.c */
+extern const struct route_table routes_userpass;  /* api_userpass.c */
+extern const struct route_table routes_cert;      /* api_cert.c */
+extern const struct route_table routes_lockout;   /* api_lockout.c: sys/locked-users */
+extern const struct route_table routes_kek;       /* api_kek.c: sys/rotate, key-status */
+extern const struct route_table routes_rekey;     /* api_rekey.c: sys/rekey */
+extern const struct route_table routes_root;      /* api_root.c: sys/generate-root */
+extern const struct route_table routes_metrics;   /* api_metrics.c: sys/metrics */
+extern const struct route_table routes_openapi;   /* api_openapi.c */
+extern const struct route_table routes_devices;   /* api_audit_devices.c: sys/audit */
+extern const struct route_table routes_tools;     /* api_tools.c: sys/tools, ha-status */
+extern const struct route_table routes_backup;    /* api_backup.c: sys/backup */
 
 /** route_find(r): set r->mount, r->route and r->param from r->path and r->method; names
  * in r->path are in lower case from then on.  ERR_NOENT or ERR_METHOD. */

@@ -5,8 +5,8 @@
 #include "arena.h"
 #include "path.h"
 #include "policy_impl.h"
+#include "policy_text.h"
 #include "route.h"
-#include "text.h"
 #include "vault/limits.h"
 
 /* The name in the path, folded; the client is told if it was not written that way. */
@@ -74,25 +74,11 @@ static int h_read_legacy(struct req *r)
 	return reply_policy(r, "rules", true);
 }
 
-/* As base64(1) writes it: lines of 76. */
-static size_t without_newlines(const char *s, size_t n, char *out)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (s[i] != '\n' && s[i] != '\r')
-			out[kept++] = s[i];
-	return kept;
-}
-
-/* The text itself, or base64 of it: no policy is valid base64. */
+/* The text itself, or base64 of it. */
 static int take_text(struct req *r, const char **text, size_t *n)
 {
 	const char *given = NULL;
 	bool present;
-	unsigned char *raw;
-	char *joined;
-	long len;
 	int rc = req_str(r, "policy", &given, &present);
 
 	if (rc == ERR_OK && (!present || given[0] == '\0'))
@@ -102,20 +88,11 @@ static int take_text(struct req *r, const char **text, size_t *n)
 	if (!present || given[0] == '\0')
 		return req_fail(r, ERR_INVALID,
 		                "'policy' parameter not supplied or empty");
-	*text = given;
-	*n = strlen(given);
-	raw = arena_alloc(r->a, *n);
-	joined = arena_alloc(r->a, *n);
-	if (raw == NULL || joined == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	len = text_unbase64(joined, without_newlines(given, *n, joined), raw, *n);
-	if (len > 0) {
-		*text = (const char *)raw;
-		*n = (size_t)len;
-	}
-	if (!text_utf8_ok(*text, *n) || memchr(*text, '\0', *n) != NULL)
-		return req_fail(r, ERR_INVALID, "failed to parse policy: not UTF-8 text");
-	return ERR_OK;
+	if ((rc = policy_text_plain(r, given, text, n)) != ERR_OK)
+		return rc;
+	return *text != NULL ? ERR_OK
+	                     : req_fail(r, ERR_INVALID,
+	                                "failed to parse policy: not UTF-8 text");
 }
 
 static int h_write(struct req *r)

@@ -31,6 +31,7 @@ struct policy_lex {
 	const char *p, *end;
 	int line; /* of the next byte */
 	bool json;
+	const char *what; /* failed, in messages: "failed to parse policy" */
 	struct arena *a;
 	struct err *e;
 	enum policy_tok tok;
@@ -59,8 +60,8 @@ bool policy_lex_is(const struct policy_lex *l, const char *s);
 int policy_lex_shown(const struct policy_lex *l);
 /** policy_lex_fail(l, line, fmt, …): ERR_INVALID "failed to parse policy: line N: …"; the
  * format is a literal. */
-#define policy_lex_fail(l, line, fmt, ...)                                            \
-	err_set((l)->e, ERR_INVALID, "failed to parse policy: line %d: " fmt, (line), \
+#define policy_lex_fail(l, line, fmt, ...)                                   \
+	err_set((l)->e, ERR_INVALID, "%s: line %d: " fmt, (l)->what, (line), \
 	        ##__VA_ARGS__)
 
 /* --- what a rule demands beyond capabilities: policy_limits.c --- */

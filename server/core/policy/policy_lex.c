@@ -19,6 +19,7 @@ void policy_lex_start(struct policy_lex *l, struct arena *a, const char *text, s
 	l->p = text;
 	l->end = text + n;
 	l->line = 1;
+	l->what = "failed to parse policy";
 	l->a = a;
 	l->e = e;
 	while (at < n && is_blank(text[at]))
@@ -91,30 +92,6 @@ static int hex_digits(struct policy_lex *l, int n, uint32_t *out)
 	return ERR_OK;
 }
 
-static size_t put_utf8(char *out, uint32_t cp)
-{
-	if (cp < 0x80) {
-		out[0] = (char)cp;
-		return 1;
-	}
-	if (cp < 0x800) {
-		out[0] = (char)(0xc0 | cp >> 6);
-		out[1] = (char)(0x80 | (cp & 0x3f));
-		return 2;
-	}
-	if (cp < 0x10000) {
-		out[0] = (char)(0xe0 | cp >> 12);
-		out[1] = (char)(0x80 | (cp >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (cp & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | cp >> 18);
-	out[1] = (char)(0x80 | (cp >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (cp & 0x3f));
-	return 4;
-}
-
 /* After "\u" or "\U"; a surrogate needs its other half right behind it. */
 static int unicode_escape(struct policy_lex *l, int digits, char *out, size_t *n)
 {
@@ -133,7 +110,7 @@ static int unicode_escape(struct policy_lex *l, int digits, char *out, size_t *n
 	}
 	if (cp == 0 || cp > 0x10ffff || (cp >= 0xd800 && cp <= 0xdfff))
 		return policy_lex_fail(l, l->line, "bad \\u escape in string");
-	*n += put_utf8(out + *n, cp);
+	*n += text_utf8_put(out + *n, cp);
 	return ERR_OK;
 }
 

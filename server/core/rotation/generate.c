@@ -2,14 +2,7 @@
 #include "generate.h"
 
 #include <sodium.h>
-#include <stdbool.h>
 #include <string.h>
-
-#include "rng.h"
-
-/* Far beyond what a rule that passed generate_check() can need (4 classes in 4
- * characters: one text in 16 fits). */
-#define TRIES 10000
 
 static const struct class
 {
@@ -81,108 +74,61 @@ int generate_check(const struct generate_rule *r, struct err *e)
 	return ERR_OK;
 }
 
-static size_t alphabet_of(const struct generate_rule *r,
-                          char out[GENERATE_ALPHABET_MAX + 1])
+static size_t widen(const char *s, uint32_t *out)
 {
 	size_t n = 0;
 
-	if (r->classes == 0) {
-		n = strlen(r->alphabet);
-		memcpy(out, r->alphabet, n + 1);
-		return n;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
-		if (r->classes & classes[i].bit) {
-			memcpy(out + n, classes[i].chars, strlen(classes[i].chars));
-			n += strlen(classes[i].chars);
-		}
-	}
-	out[n] = '\0';
+	for (; s[n] != '\0'; n++)
+		out[n] = (unsigned char)s[n];
 	return n;
 }
 
-static char draw(const char *alphabet, size_t n)
+/* The rule as sets: one for each class, or the alphabet, of which nothing must occur. */
+static int mix_of(const struct generate_rule *r, struct generate_mix *m, struct err *e)
 {
-	const unsigned limit = 256u - 256u % (unsigned)n;
-	unsigned char b;
+	uint32_t set[GENERATE_ALPHABET_MAX];
+	int rc = ERR_OK;
 
-	do
-		rng_bytes(&b, 1);
-	while (b >= limit);
-	return alphabet[b % n];
-}
-
-static bool has_every_class(const char *text, unsigned mask)
-{
-	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
-		if ((mask & classes[i].bit) && strpbrk(text, classes[i].chars) == NULL)
-			return false;
-	return true;
+	*m = (struct generate_mix){ .length = (size_t)r->length };
+	if (r->classes == 0)
+		return generate_mix_add(m, set, widen(r->alphabet, set), 0, e);
+	for (size_t i = 0; i < ARRAY_LEN(classes) && rc == ERR_OK; i++)
+		if (r->classes & classes[i].bit)
+			rc = generate_mix_add(m, set, widen(classes[i].chars, set), 1, e);
+	return rc;
 }
 
 int generate_text(const struct generate_rule *r, char out[GENERATE_LENGTH_MAX + 1],
                   struct err *e)
 {
-	char alphabet[GENERATE_ALPHABET_MAX + 1];
+	uint32_t text[GENERATE_LENGTH_MAX];
+	struct generate_mix m;
 	int rc = generate_check(r, e);
-	size_t n;
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = mix_of(r, &m, e)) != ERR_OK)
 		return rc;
-	n = alphabet_of(r, alphabet);
-	for (int try = 0; try < TRIES; try++) {
-		for (int64_t i = 0; i < r->length; i++)
-			out[i] = draw(alphabet, n);
-		out[r->length] = '\0';
-		if (has_every_class(out, r->classes))
-			return ERR_OK;
+	if ((rc = generate_mix_text(&m, text, e)) == ERR_OK) {
+		for (size_t i = 0; i < m.length; i++)
+			out[i] = (char)text[i];
+		out[m.length] = '\0';
 	}
-	sodium_memzero(out, GENERATE_LENGTH_MAX + 1);
-	return err_set(e, ERR_INTERNAL, "the source of randomness gives no usable text");
-}
-
-static double power(double base, int64_t n)
-{
-	double out = 1;
-
-	while (n-- > 0)
-		out *= base;
-	return out;
-}
-
-/* The share of texts over the whole alphabet that have every class, by inclusion and
- * exclusion over the classes that are left out. */
-static double share_with_all(const struct generate_rule *r, size_t total)
-{
-	double share = 0;
-
-	for (unsigned out = 0; out <= CLASS__ALL; out++) {
-		size_t left = total;
-
-		if ((out & ~r->classes) != 0)
-			continue;
-		for (size_t i = 0; i < ARRAY_LEN(classes); i++)
-			if (out & classes[i].bit)
-				left -= strlen(classes[i].chars);
-		share += (count_classes(out) % 2 == 0 ? 1 : -1) *
-		         power((double)left / (double)total, r->length);
-	}
-	return share;
+	sodium_memzero(text, sizeof(text));
+	return rc;
 }
 
 int64_t generate_bits(const struct generate_rule *r)
 {
-	char alphabet[GENERATE_ALPHABET_MAX + 1];
-	size_t n = alphabet_of(r, alphabet);
-	double texts = 1; /* their number is texts * 2^bits */
+	struct generate_mix m;
+	struct err e;
+	double texts = 1, share = 0; /* their number is texts * 2^bits */
 	int64_t bits = 0;
 
-	for (int64_t i = 0; i < r->length; i++)
-		for (texts *= (double)n; texts >= 2; bits++)
+	if (mix_of(r, &m, &e) != ERR_OK || generate_mix_share(&m, &share, &e) != ERR_OK)
+		return 0;
+	for (size_t i = 0; i < m.length; i++)
+		for (texts *= (double)m.n; texts >= 2; bits++)
 			texts /= 2;
-	if (r->classes != 0)
-		texts *= share_with_all(r, n);
-	for (; texts < 1 && bits > 0; bits--)
+	for (texts *= share; texts < 1 && bits > 0; bits--)
 		texts *= 2;
 	return bits;
 }

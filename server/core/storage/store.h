@@ -51,6 +51,7 @@ enum store_kind {
 	KIND_LOCKOUT, /* failed logins; id: blind tag of mount id and login name; parent:
 	                 mount id; due: when it is forgotten */
 	KIND_WRAP,    /* a wrapped response; id: id of the wrapping token */
+	KIND_PASSWORD_POLICY, /* id: blind tag of the name */
 	KIND__MAX
 };
 
