@@ -14,7 +14,8 @@
 #include "err.h"
 
 enum sandbox_profile {
-	SANDBOX_CORE, /* files below rw_dir, inherited sockets; no new sockets, no exec */
+	SANDBOX_CORE, /* files below the given directories, inherited sockets; no new
+	                 sockets, no exec */
 	SANDBOX_NET,  /* inherited listeners and sockets; no files, no connect, no exec */
 	SANDBOX_AGENT,  /* sockets; files below the given directories */
 	SANDBOX_WORKER, /* inherited descriptors only */

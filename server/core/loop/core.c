@@ -26,6 +26,7 @@
 #include "seal.h"
 #include "store.h"
 #include "wait.h"
+#include "zone.h"
 
 static int open_db(struct core *c, struct err *e)
 {
@@ -65,7 +66,8 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	c->boot_ms = clock_boot(c->clock);
 	c->opened_ms = c->boot_ms;
 	c->metrics = calloc(1, sizeof(*c->metrics));
-	if (c->metrics == NULL) {
+	c->zones = zones_new(o->zones);
+	if (c->metrics == NULL || c->zones == NULL) {
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 		goto fail;
 	}
@@ -148,6 +150,7 @@ void core_close(struct core *c)
 	seal_free(c);
 	db_close(c->db);
 	arena_free(c->sandbox_arena);
+	zones_free(c->zones);
 	free(c->metrics);
 	sodium_memzero(c, sizeof(*c));
 	free(c);

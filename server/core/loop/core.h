@@ -34,6 +34,8 @@ struct batch;
 struct waits;
 struct jobs;
 struct limits;
+struct zone_source;
+struct zones;
 
 /* At most ${burst} at once and ${per_second} in the long run; 0 a second: no limit. */
 struct core_rate {
@@ -52,6 +54,7 @@ struct core_options {
 	struct core_rate token_rate; /* requests with one token */
 	struct core_rate login_rate; /* logins to one account */
 	const unsigned char *auto_unseal_key; /* 32 bytes in key memory, or NULL */
+	const struct zone_source *zones;      /* NULL: the system's time zones */
 	bool pwhash_in_line; /* no password thread, cheapest parameters: for the simulator
 	                        and unit tests */
 	/* A finished reply: encode before returning.  ${peer} is what core_submit() was
@@ -87,6 +90,7 @@ struct core {
 	struct pwhash *pwhash;     /* passwords that are hashed aside */
 	struct limits *limits;     /* how often tokens and accounts have asked */
 	struct metrics *metrics;   /* what has been counted */
+	struct zones *zones;       /* always: the time zones of schedules */
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */

@@ -19,6 +19,7 @@
 #include "pwhash.h"
 #include "sandbox.h"
 #include "vault/limits.h"
+#include "zone.h"
 
 #define PEERS_MAX    64
 #define PEER_OUT_MAX (64u * 1024 * 1024)
@@ -163,10 +164,12 @@ static int take_auto_key(struct role *ro, struct err *e)
 static int enter_sandbox(struct role *ro, const char *data_dir, struct err *e)
 {
 	const char *const rw[] = { data_dir, NULL };
+	const char *const readable[] = { ZONE_DIR, NULL };
 	const struct value *user = value_get(ro->config, "user");
 	const struct sandbox_options o = {
 		.profile = SANDBOX_CORE,
 		.rw_paths = rw,
+		.ro_paths = readable,
 		.require = value_bool_or(ro->config, "require_sandbox", false),
 		.drop_user = user != NULL && user->type == V_OBJECT,
 		.uid = (uid_t)value_int_or(user, "uid", 65534),

@@ -113,10 +113,12 @@ int rotation_rule_save(struct core *c, struct arena *a, struct rotation_rule *ru
 
 void rotation_rule_plan(struct rotation_rule *rule, int64_t now)
 {
-	rule->next_slot = schedule_next(&rule->schedule, rule->last_slot, now);
-	rule->o.due = rule->next_slot == 0
-	                      ? 0
-	                      : schedule_moment(&rule->schedule, rule->next_slot);
+	const struct schedule_past past = { .last_slot = rule->last_slot };
+	struct schedule_slot next;
+
+	(void)schedule_next(&rule->schedule, &past, now, &next);
+	rule->next_slot = next.slot;
+	rule->o.due = next.moment;
 }
 
 int rotation_rule_field(const struct rotation_rule *rule, const struct value *data,

@@ -1,9 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <string.h>
 
-#include "server/core/rotation/schedule.h"
+#include "arena.h"
+#include "clock.h"
+#include "schedule.h"
 #include "util.h"
+#include "value.h"
+
+static struct arena *a;
+static struct zones *zones;
+static struct err e;
+
+static void setup(void)
+{
+	a = arena_new(1024u * 1024);
+	zones = zones_new(NULL);
+	cr_assert(a != NULL && zones != NULL);
+}
+
+static void teardown(void)
+{
+	zones_free(zones);
+	arena_free(a);
+}
+
+TestSuite(schedule, .init = setup, .fini = teardown, .timeout = 60);
+
+static int64_t at(const char *when)
+{
+	int64_t ms = 0;
+
+	cr_assert_eq(clock_parse_rfc3339(when, strlen(when), &ms), 0, "%s", when);
+	return ms;
+}
+
+static const char *show(int64_t ms)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	if (ms == 0)
+		return "never";
+	clock_rfc3339(ms, text);
+	return arena_str(a, text);
+}
+
+/* "key=value;key=value": strings, and a list where the key is blackout. */
+static struct value *object(const char *spec)
+{
+	struct value *v = value_object(a);
+	char *rest = arena_str(a, spec), *part, *save = NULL;
+
+	while ((part = strtok_r(rest, ";", &save)) != NULL) {
+		char *eq = strchr(part, '=');
+
+		rest = NULL;
+		*eq = '\0';
+		if (strcmp(part, "blackout") == 0) {
+			struct value *list = value_array(a);
+			char *item, *s2 = NULL, *from = eq + 1;
+
+			for (; (item = strtok_r(from, " ", &s2)) != NULL; from = NULL)
+				value_add(list, value_str(a, item));
+			value_set(v, part, list);
+		} else {
+			value_set_str(a, v, part, eq + 1);
+		}
+	}
+	return v;
+}
+
+static struct schedule parse(const char *spec, const char *now)
+{
+	struct schedule s;
+
+	cr_assert_eq(schedule_parse(object(spec), zones, at(now), &s, &e), ERR_OK,
+	             "%s: %s", spec, e.msg);
+	return s;
+}
+
+/* ---- every ---- */
 
 struct next_case {
 	char name[56];
@@ -14,15 +91,16 @@ ParameterizedTestParameters(schedule, next_slot)
 	/* clang-format off */
 	static struct next_case c[] = {
 		{ "never", 1000, 0, 0, 5000, 0 },
-		{ "the first is one period on", 1000, 500, 0, 1000, 1500 },
-		{ "before the anchor", 1000, 500, 0, 10, 1500 },
+		{ "the anchor itself, when it lies ahead", 1000, 500, 0, 10, 1000 },
+		{ "set now: the first is one period on", 1000, 500, 0, 1000, 1500 },
 		{ "between slots", 1000, 500, 1500, 1700, 2000 },
 		{ "exactly on a slot", 1000, 500, 1500, 2000, 2500 },
 		{ "a late run does not shift the schedule", 1000, 500, 1500, 1999, 2000 },
 		{ "missed slots are not run one by one", 1000, 500, 1500, 9100, 9500 },
 		{ "a slot never comes twice when the clock steps back", 1000, 500, 3000, 1200, 3500 },
 		{ "no overflow", 1000, 0x7fffffffffffffffLL, 0, 2000, 0 },
-		{ "far away", 1000, 0x3fffffffffffffffLL, 0, 2000, 0x3fffffffffffffffLL + 1000 },
+		{ "the last of the year 9999", 1000, 253402300798000, 0, 2000, 253402300799000 },
+		{ "none after the year 9999", 1000, 253402300799000, 0, 2000, 0 },
 	};
 	/* clang-format on */
 	return cr_make_param_array(struct next_case, c, ARRAY_LEN(c));
@@ -30,10 +108,14 @@ ParameterizedTestParameters(schedule, next_slot)
 ParameterizedTest(struct next_case *c, schedule, next_slot)
 {
 	const struct schedule s = { .anchor_ms = c->anchor, .every_ms = c->every };
-	int64_t got = schedule_next(&s, c->last, c->now);
+	const struct schedule_past past = { .last_slot = c->last };
+	struct schedule_slot got;
 
-	cr_assert_eq(got, c->want, "%s: %lld", c->name, (long long)got);
+	cr_assert_eq(schedule_next(&s, &past, c->now, &got), c->want != 0);
+	cr_assert_eq(got.slot, c->want, "%s: %lld", c->name, (long long)got.slot);
 }
+
+/* ---- moments ---- */
 
 Test(schedule, jitter_is_the_same_each_time_and_within_bounds)
 {
@@ -42,14 +124,14 @@ Test(schedule, jitter_is_the_same_each_time_and_within_bounds)
 	int different = 0;
 
 	for (int64_t k = 1; k <= 500; k++) {
-		int64_t slot = k * s.every_ms, at = schedule_moment(&s, slot) - slot;
+		int64_t slot = k * s.every_ms, late = schedule_moment(&s, slot) - slot;
 
-		cr_assert(at >= 0 && at <= s.jitter_ms);
-		cr_assert_eq(schedule_moment(&s, slot) - slot, at);
-		different += k > 1 && at != first;
-		first = k == 1 ? at : first;
-		lowest = at < lowest ? at : lowest;
-		highest = at > highest ? at : highest;
+		cr_assert(late >= 0 && late < s.jitter_ms);
+		cr_assert_eq(schedule_moment(&s, slot) - slot, late);
+		different += k > 1 && late != first;
+		first = k == 1 ? late : first;
+		lowest = late < lowest ? late : lowest;
+		highest = late > highest ? late : highest;
 	}
 	cr_assert_gt(different, 400);
 	cr_assert_lt(lowest, 60000);
@@ -66,9 +148,129 @@ Test(schedule, jitter_is_the_same_each_time_and_within_bounds)
 	cr_assert_gt(different, 15, "two secrets do not run at the same moment");
 }
 
+Test(schedule, jitter_leaves_half_the_window_to_the_work)
+{
+	struct schedule s = { .every_ms = 86400000, .window_ms = 600000, .seed = { 9 } };
+	int64_t highest = 0;
+
+	for (int mode = 0; mode < 2; mode++) {
+		s.jitter_auto = mode == 0;
+		s.jitter_ms = mode == 0 ? 0 : 3600000;
+		for (int64_t k = 1; k <= 500; k++) {
+			int64_t late = schedule_moment(&s, k * s.every_ms) -
+			               k * s.every_ms;
+
+			cr_assert_lt(late, 300000);
+			highest = late > highest ? late : highest;
+		}
+		cr_assert_gt(highest, 280000);
+	}
+	/* The next slot ends a window, too. */
+	s.every_ms = 60000;
+	for (int64_t k = 1; k <= 100; k++)
+		cr_assert_lt(schedule_moment(&s, k * 60000) - k * 60000, 30000);
+}
+
 Test(schedule, without_jitter_the_slot_is_the_moment)
 {
 	const struct schedule s = { .anchor_ms = 5, .every_ms = 10 };
 
 	cr_assert_eq(schedule_moment(&s, 25), 25);
+}
+
+/* ---- cron ---- */
+
+struct cron_case {
+	char spec[64], now[28], want[4][28];
+};
+ParameterizedTestParameters(schedule, cron_slots)
+{
+	/* clang-format off */
+	static struct cron_case c[] = {
+		/* forward on 29 March 2026 at 01:00Z: 02:00 to 03:00 is left out */
+		{ "cron=30 2 * * *;tz=Europe/Berlin", "2026-03-27T12:00:00Z",
+		  { "2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z" } },
+		{ "cron=0 2,3 * * *;tz=Europe/Berlin", "2026-03-28T03:00:00Z",
+		  { "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z", "2026-03-30T01:00:00Z" } },
+		{ "cron=0 * * * *;tz=Europe/Berlin", "2026-03-28T23:30:00Z",
+		  { "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z" } },
+		{ "cron=30 * * * *;tz=Europe/Berlin", "2026-03-28T23:30:00Z",
+		  { "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "2026-03-29T02:30:00Z" } },
+		/* back on 25 October 2026 at 01:00Z: 02:00 to 03:00 comes twice */
+		{ "cron=30 2 * * *;tz=Europe/Berlin", "2026-10-24T12:00:00Z",
+		  { "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z" } },
+		{ "cron=30 2 * * *;tz=Europe/Berlin", "2026-10-25T00:40:00Z",
+		  { "2026-10-26T01:30:00Z", "2026-10-27T01:30:00Z" } },
+		{ "cron=0 3 * * *;tz=Europe/Berlin", "2026-10-25T00:40:00Z",
+		  { "2026-10-25T02:00:00Z", "2026-10-26T02:00:00Z" } },
+		{ "cron=30 */1 * * *;tz=Europe/Berlin", "2026-10-25T00:00:00Z",
+		  { "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z" } },
+		{ "cron=0 0 * * *;tz=America/St_Johns", "2026-03-07T12:00:00Z",
+		  { "2026-03-08T03:30:00Z", "2026-03-09T02:30:00Z", "2026-03-10T02:30:00Z" } },
+		/* the clock at St. John's once changed at one minute past midnight */
+		{ "cron=1 0 * * *;tz=America/St_Johns", "2010-03-13T12:00:00Z",
+		  { "2010-03-14T03:31:00Z", "2010-03-15T02:31:00Z" } },
+		/* half an hour: 02:00 to 02:30 is left out, 01:30 to 02:00 comes twice */
+		{ "cron=15 2 * * *;tz=Australia/Lord_Howe", "2026-10-03T12:00:00Z",
+		  { "2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z" } },
+		{ "cron=45 1 * * *;tz=Australia/Lord_Howe", "2026-04-04T12:00:00Z",
+		  { "2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z" } },
+		{ "cron=45 * * * *;tz=Australia/Lord_Howe", "2026-04-04T14:00:00Z",
+		  { "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z", "2026-04-04T16:15:00Z" } },
+		{ "cron=0 0 * * *;tz=Asia/Kathmandu", "2026-01-01T00:00:00Z",
+		  { "2026-01-01T18:15:00Z", "2026-01-02T18:15:00Z" } },
+		/* no 30 December 2011 there: what it had falls on the first instant after */
+		{ "cron=0 12 30 12 *;tz=Pacific/Apia", "2011-01-01T00:00:00Z",
+		  { "2011-12-30T10:00:00Z", "2012-12-29T22:00:00Z" } },
+		{ "cron=0 12 * * *;tz=Pacific/Apia", "2011-12-29T12:00:00Z",
+		  { "2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z" } },
+		{ "cron=0 */12 * * *;tz=Pacific/Apia", "2011-12-29T12:00:00Z",
+		  { "2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z" } },
+		/* back for Ramadan on 15 February 2026 at 02:00Z, forward on 22 March */
+		{ "cron=30 2 * * *;tz=Africa/Casablanca", "2026-02-14T12:00:00Z",
+		  { "2026-02-15T01:30:00Z", "2026-02-16T02:30:00Z" } },
+		{ "cron=30 2 * * *;tz=Africa/Casablanca", "2026-03-21T12:00:00Z",
+		  { "2026-03-22T02:00:00Z", "2026-03-23T01:30:00Z" } },
+		/* where clocks change at midnight */
+		{ "cron=0 0 * * *;tz=America/Havana", "2026-03-07T12:00:00Z",
+		  { "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z" } },
+		/* the calendar */
+		{ "cron=0 3 29 2 *", "2026-01-01T00:00:00Z",
+		  { "2028-02-29T03:00:00Z", "2032-02-29T03:00:00Z" } },
+		{ "cron=0 3 29 2 *", "2096-03-01T00:00:00Z",
+		  { "2104-02-29T03:00:00Z", "2108-02-29T03:00:00Z" } },
+		{ "cron=0 0 31 * *", "2026-01-31T00:00:00Z",
+		  { "2026-03-31T00:00:00Z", "2026-05-31T00:00:00Z", "2026-07-31T00:00:00Z", "2026-08-31T00:00:00Z" } },
+		{ "cron=0 0 13 * fri", "2026-02-01T00:00:00Z",
+		  { "2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z" } },
+		{ "cron=0 0 */10 * fri", "2026-05-01T00:00:00Z",
+		  { "2026-07-31T00:00:00Z", "2026-08-21T00:00:00Z", "2026-09-11T00:00:00Z" } },
+		{ "cron=0 3 * * 1-5", "2026-11-27T05:00:00Z",
+		  { "2026-11-30T03:00:00Z", "2026-12-01T03:00:00Z" } },
+		/* far beyond the last transition that files hold */
+		{ "cron=30 2 * * *;tz=Europe/Berlin", "2099-03-28T12:00:00Z",
+		  { "2099-03-29T01:00:00Z", "2099-03-30T00:30:00Z" } },
+		/* dates without a window that is open */
+		{ "cron=0 3 * * *;blackout=2026-12-24/2026-12-26", "2026-12-23T00:00:00Z",
+		  { "2026-12-23T03:00:00Z", "2026-12-27T03:00:00Z", "2026-12-28T03:00:00Z" } },
+		{ "cron=0 3 25 * *;blackout=2026-12-24/2026-12-26", "2026-12-23T00:00:00Z",
+		  { "2026-12-27T03:00:00Z", "2027-01-25T03:00:00Z" } },
+		{ "cron=0 3 28 * *;blackout=2026-12-24/2026-12-26", "2026-12-23T00:00:00Z",
+		  { "2026-12-28T03:00:00Z", "2027-01-28T03:00:00Z" } },
+	};
+	/* clang-format on */
+	return cr_make_param_array(struct cron_case, c, ARRAY_LEN(c));
+}
+ParameterizedTest(struct cron_case *c, schedule, cron_slots)
+{
+	struct schedule s = parse(c->spec, "2000-01-01T00:00:00Z");
+	struct schedule_past past = { .last_slot = at(c->now) };
+	struct schedule_slot got;
+
+	for (size_t i = 0; i < ARRAY_LEN(c->want) && c->want[i][0] != '\0'; i++) {
+		cr_assert(schedule_next(&s, &past, past.last_slot, &got));
+		cr_assert_str_eq(show(got.slot), c->want[i], "%s after %s: %s", c->spec,
+		                 show(past.last_slot), show(got.slot));
+		past.last_slot = got.slot;
+	}
 }
