@@ -11,6 +11,7 @@
 #include <termios.h>
 
 #include "http.h"
+#include "numbers.h"
 #include "vault/limits.h"
 
 #define DEFAULT_ADDRESS    "https://127.0.0.1:8200"
@@ -217,14 +218,14 @@ int cli_call_timeout(struct cli *c, const char *method, const char *path, json_t
 		return rc;
 	if (snprintf(full, sizeof(full), "/v1/%s", path) >= (int)sizeof(full))
 		return err_set(e, ERR_INVALID, "path is too long");
-	if (body != NULL && (text = json_dumps(body, JSON_COMPACT)) == NULL)
+	if (body != NULL && (text = numbers_dump(body, JSON_COMPACT)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = http_call(c->http, method, full, c->token, text, timeout_ms, &r, e);
-	cli_json_free(text);
+	cli_wipe(text);
 	if (rc != ERR_OK)
 		return err_wrap(e, "%.80s", c->address);
 	if (r.len > 0)
-		*reply = json_loadb(r.body, r.len, 0, &why);
+		*reply = numbers_load(r.body, r.len, 0, &why);
 	rc = r.len > 0 && *reply == NULL && r.status < 300
 	             ? err_set(e, ERR_INTERNAL, "the server's reply is not JSON")
 	             : judge(&r, *reply, e);

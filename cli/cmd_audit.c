@@ -132,9 +132,8 @@ static void print_records(struct cli *c, json_t *records)
 			continue;
 		}
 		/* One line each; beyond ASCII escaped, so that no terminal obeys it. */
-		(void)json_dumpf(record, stdout,
-		                 JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER);
-		(void)fputc('\n', stdout);
+		if (out_line(stdout, record) != 0)
+			return; /* main tells */
 	}
 	if (c->format == CLI_TABLE)
 		out_table(records, columns, ARRAY_LEN(columns));

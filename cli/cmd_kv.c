@@ -79,16 +79,10 @@ static int api_path(struct cli *c, const char *kind, bool *versions, char out[PA
 static int print_field(const json_t *data, const char *field, struct err *e)
 {
 	const json_t *v = json_object_get(data, field);
-	char cell[4096];
 
 	if (v == NULL)
 		return err_set(e, ERR_NOENT, "the secret has no field '%.80s'", field);
-	if (json_is_string(v))
-		out_raw(json_string_value(v), json_string_length(v));
-	else
-		fputs(out_scalar(v, cell, sizeof(cell)), stdout);
-	if (isatty(STDOUT_FILENO))
-		putchar('\n');
+	out_field(v);
 	return ERR_OK;
 }
 

@@ -11,7 +11,6 @@ static int show_field(const json_t *doc, const char *field, struct err *e)
 {
 	const json_t *data = json_object_get(doc, "data");
 	const json_t *v = json_object_get(data, field);
-	char cell[4096];
 
 	if (v == NULL)
 		v = json_object_get(json_object_get(data, "data"), field);
@@ -19,12 +18,7 @@ static int show_field(const json_t *doc, const char *field, struct err *e)
 		v = json_object_get(json_object_get(doc, "auth"), field);
 	if (v == NULL)
 		return err_set(e, ERR_NOENT, "the reply has no field '%.80s'", field);
-	if (json_is_string(v))
-		out_raw(json_string_value(v), json_string_length(v));
-	else
-		out_raw(out_scalar(v, cell, sizeof(cell)), strlen(cell));
-	if (isatty(STDOUT_FILENO))
-		out_raw("\n", 1);
+	out_field(v);
 	return ERR_OK;
 }
 

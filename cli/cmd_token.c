@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "numbers.h"
 #include "out.h"
 
 static const char *const shown[] = { "display_name", "accessor",       "policies",
@@ -56,7 +57,8 @@ static int token_create(struct cli *c, struct err *e)
 	}
 	if ((v = json_object_get(body, "meta")) != NULL)
 		json_object_set_new(body, "meta",
-		                    json_loads(json_string_value(v), 0, NULL));
+		                    numbers_load(json_string_value(v),
+		                                 json_string_length(v), 0, NULL));
 	if (cli_flag(c, "role") != NULL && cli_flag(c, "orphan") != NULL)
 		rc = err_set(e, ERR_USAGE, "--role and --orphan exclude each other");
 	else

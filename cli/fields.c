@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "numbers.h"
+
 static int set_text(json_t *data, const char *key, char *text, size_t n, struct err *e)
 {
 	json_t *v = json_stringn(text, n);
@@ -53,7 +55,7 @@ static int whole_document(json_t **data, const char *source, struct err *e)
 
 	if (rc != ERR_OK)
 		return rc;
-	doc = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+	doc = numbers_load(text, n, JSON_REJECT_DUPLICATES, &why);
 	cli_wipe(text);
 	if (!json_is_object(doc)) {
 		json_decref(doc);
@@ -74,7 +76,7 @@ static int plain_value(json_t *data, const char *s, const char *eq, struct err *
 
 	if (rc != ERR_OK)
 		return rc;
-	v = json_loads(eq + 1, JSON_DECODE_ANY, NULL);
+	v = numbers_load(eq + 1, strlen(eq + 1), JSON_DECODE_ANY, NULL);
 	if (v == NULL)
 		v = json_string(eq + 1);
 	if (v == NULL)

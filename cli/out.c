@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "numbers.h"
 
 #define CELL 512
 
@@ -86,10 +89,14 @@ void out_raw(const char *s, size_t n)
 
 void out_json(struct cli *c, const json_t *v)
 {
-	(void)c;
 	/* Not escaping slashes, but every control character: JSON itself demands that. */
-	json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-	putchar('\n');
+	char *text = numbers_dump(v,
+	                          JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+
+	(void)c;
+	if (text != NULL)
+		puts(text);
+	cli_wipe(text);
 }
 
 static void join_list(const json_t *list, char *buf, size_t cap)
@@ -110,17 +117,48 @@ static void join_list(const json_t *list, char *buf, size_t cap)
 
 static void compact(const json_t *v, char *buf, size_t cap)
 {
-	char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	char *text = numbers_dump(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 	snprintf(buf, cap, "%s", text != NULL ? text : "");
-	cli_json_free(text);
+	cli_wipe(text);
+}
+
+int out_line(FILE *f, const json_t *v)
+{
+	char *text = numbers_dump(v,
+	                          JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER);
+	bool ok = text != NULL && fputs(text, f) >= 0 && fputc('\n', f) != EOF;
+
+	cli_wipe(text);
+	return ok ? 0 : -1;
+}
+
+void out_field(const json_t *v)
+{
+	const char *number = numbers_text(v);
+	char cell[4096], *text;
+
+	if (number != NULL) {
+		fputs(number, stdout);
+	} else if (json_is_string(v)) {
+		out_raw(json_string_value(v), json_string_length(v));
+	} else if (json_is_object(v)) {
+		text = numbers_dump(v, JSON_COMPACT | JSON_ENSURE_ASCII);
+		fputs(text != NULL ? text : "", stdout);
+		cli_wipe(text);
+	} else {
+		fputs(out_scalar(v, cell, sizeof(cell)), stdout);
+	}
+	if (isatty(STDOUT_FILENO))
+		putchar('\n');
 }
 
 const char *out_scalar(const json_t *v, char *buf, size_t cap)
 {
 	switch (v != NULL ? json_typeof(v) : JSON_NULL) {
 	case JSON_STRING:
-		escape(json_string_value(v), buf, cap);
+		escape(numbers_text(v) != NULL ? numbers_text(v) : json_string_value(v),
+		       buf, cap);
 		if (buf[0] == '\0')
 			snprintf(buf, cap, "-");
 		break;

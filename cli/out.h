@@ -5,6 +5,8 @@
  * out - what commands print on stdout: tables for people, JSON for machines.  Control
  * characters in anything that came from a server are shown escaped.
  */
+#include <stdio.h>
+
 #include "cli.h"
 
 /** out_json(c, v): pretty-printed document and a newline. */
@@ -14,6 +16,11 @@ void out_json(struct cli *c, const json_t *v);
  * asked for). */
 void out_text(const char *s);
 void out_raw(const char *s, size_t n);
+/** out_field(v): one value that was asked for: text as it is, else as JSON or a list; a
+ * newline on a terminal alone. */
+void out_field(const json_t *v);
+/** out_line(f, v): compact JSON in ASCII and a newline; -1 if it cannot be written. */
+int out_line(FILE *f, const json_t *v) MUST_CHECK;
 
 /** out_pairs(object, keys): "Key   Value" lines of the named members (all if NULL), in
  * that order. */

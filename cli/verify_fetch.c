@@ -7,12 +7,11 @@
 #include "out.h"
 
 #define PAGE   500
-#define LINE   (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER)
 #define ORIGIN "vaultd/audit/"
 
 static int put_line(FILE *f, const json_t *v, struct err *e)
 {
-	if (json_dumpf(v, f, LINE) != 0 || fputc('\n', f) == EOF)
+	if (out_line(f, v) != 0)
 		return err_sys(e, ERR_IO, errno, "writing the export");
 	return ERR_OK;
 }

@@ -93,6 +93,23 @@ def test_wrapping_what_a_command_is_about(ctl):
     assert "default" in ctl.ok("policy", "list", *wrap)
 
 
+def test_numbers_stay_as_they_are(ctl):
+    text = '{"a":18446744073709551616,"b":0.10,"c":1e400,"d":[-9223372036854775809,1.5],"e":7,"f":"0.10"}'
+    ctl.ok("write", "secret/data/numbers", "-", stdin='{"data": %s}' % text)
+    for args in (("read", "secret/data/numbers"), ("kv", "get", "secret/numbers")):
+        out = ctl.ok(*args, "--format=json")
+        assert text in "".join(out.split()), out
+    for field, value in (("a", "18446744073709551616"), ("b", "0.10"), ("c", "1e400"), ("e", "7"), ("f", "0.10")):
+        assert ctl.ok("kv", "get", "secret/numbers", "--field", field).strip() == value
+        assert ctl.ok("read", "secret/data/numbers", "--field", field).strip() == value
+    assert "1e400" in ctl.ok("kv", "get", "secret/numbers", "--reveal")
+    ctl.ok("write", "secret/metadata/numbers", "max_versions:=3")
+    assert ctl.json("read", "secret/metadata/numbers")["data"]["max_versions"] == 3
+    long = '{"k": "%s"}' % ("v" * 9000)
+    ctl.ok("write", "secret/data/long", "-", stdin='{"data": {"o": %s}}' % long)
+    assert json.loads(ctl.ok("kv", "get", "secret/long", "--field", "o")) == json.loads(long)
+
+
 def test_password_policies(ctl, tmp_path):
     text = 'length = 12\nrule "charset" { charset = "xyz" min-chars = 1 }\n'
     file = tmp_path / "p.hcl"
