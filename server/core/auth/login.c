@@ -67,10 +67,8 @@ static int take_addresses(struct req *r, const struct login *l, struct token_spe
 	struct value *here;
 	struct cidr c;
 
-	spec->bound_cidrs = l->bound_cidrs != NULL && l->bound_cidrs->len > 0
-	                            ? l->bound_cidrs
-	                            : p->bound_cidrs;
-	if (!token_cidrs_admit(p->bound_cidrs, r->remote) ||
+	if (!token_cidrs_common(r->a, l->bound_cidrs, p->bound_cidrs,
+	                        &spec->bound_cidrs) ||
 	    !token_cidrs_admit(spec->bound_cidrs, r->remote))
 		return req_fail(r, ERR_DENIED, "permission denied");
 	if (!p->strictly_bind_ip)

@@ -21,7 +21,7 @@ struct login {
 	const char *role;             /* what a renewal reads again: role, user … */
 	const struct value *metadata; /* object of strings, or NULL */
 	const struct value *data; /* object: the method's own, for a renewal; or NULL */
-	const struct value *bound_cidrs; /* instead of those of ${params}, or NULL */
+	const struct value *bound_cidrs; /* beside those of ${params}, or NULL */
 };
 
 /** login_reply(r, l): make an orphan token for the client and reply with "auth".

@@ -304,3 +304,37 @@ bool token_cidrs_within(const struct value *inner, const struct value *outer)
 	}
 	return true;
 }
+
+/* Adds the blocks of ${from} that lie in one of ${other}. */
+static void add_inner(struct arena *a, struct value *out, const struct value *from,
+                      const struct value *other)
+{
+	for (const struct value *v = from->first; v != NULL; v = v->next) {
+		struct cidr c;
+
+		if (cidr_parse(v->text, v->len, &c) == 0 && in_one_of(&c, other))
+			value_add(out, value_copy(a, v));
+	}
+}
+
+bool token_cidrs_common(struct arena *a, const struct value *x, const struct value *y,
+                        const struct value **out)
+{
+	struct value *both;
+
+	if (x == NULL || x->len == 0 || y == NULL || y->len == 0) {
+		*out = x != NULL && x->len > 0 ? x : y;
+		return true;
+	}
+	if (token_cidrs_within(x, y)) {
+		*out = x;
+		return true;
+	}
+	both = value_array(a);
+	add_inner(a, both, x, y);
+	add_inner(a, both, y, x);
+	if (both == NULL || both->len == 0)
+		return false;
+	*out = both;
+	return true;
+}

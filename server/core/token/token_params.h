@@ -68,6 +68,12 @@ bool token_cidrs_admit(const struct value *cidrs, const char *remote);
  * is ${outer} empty or NULL? */
 bool token_cidrs_within(const struct value *inner, const struct value *outer);
 
+/** token_cidrs_common(a, x, y, out): what both lists admit, an empty one admitting all:
+ * of two blocks one lies in the other, or they have nothing in common.  False: nothing at
+ * all is, *out is not set. */
+bool token_cidrs_common(struct arena *a, const struct value *x, const struct value *y,
+                        const struct value **out);
+
 /* Rows for the field table of a route. */
 /* clang-format off */
 #define TOKEN_PARAM_FIELDS \

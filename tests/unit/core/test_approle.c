@@ -154,6 +154,38 @@ Test(approle, addresses)
 	cr_assert_eq(status_of(t), 403);
 }
 
+static const char *cidrs_of(const char *token)
+{
+	ASK_AS(200, token, HTTP_GET, "auth/token/lookup-self", NULL);
+	return arena_str(rig.a, rig_got("data.bound_cidrs"));
+}
+
+/* What a role says now holds for secret ids that are older. */
+Test(approle, a_role_that_is_narrowed_narrows_its_secret_ids)
+{
+	const char *id = role("web",
+	                      "{\"token_bound_cidrs\":\"10.0.0.0/8,2001:db8::/32\"}");
+	const char *s = secret("web", "{\"token_bound_cidrs\":\"10.1.0.0/16,10.2.3.0/24,"
+	                              "2001:db8::/48\"}");
+	const char *t;
+
+	rig.remote = "10.1.2.3";
+	cr_assert_eq(login(id, s), 200, "%s", rig_got(""));
+	cr_assert_str_eq(cidrs_of(arena_str(rig.a, rig_got("auth.client_token"))),
+	                 "[10.1.0.0/16,10.2.3.0/24,2001:db8::/48]");
+	ASK(204, HTTP_POST, at("web", ""),
+	    "{\"token_bound_cidrs\":\"10.1.2.0/24,10.2.0.0/16,10.9.0.0/16\"}");
+	cr_assert_eq(login(id, s), 200, "%s", rig_got(""));
+	t = arena_str(rig.a, rig_got("auth.client_token"));
+	cr_assert_str_eq(cidrs_of(t), "[10.2.3.0/24,10.1.2.0/24]");
+	rig.remote = "10.1.3.3";
+	cr_assert_eq(status_of(t), 403);
+	cr_assert_eq(login(id, s), 403);
+	rig.remote = "10.1.2.3";
+	ASK(204, HTTP_POST, at("web", ""), "{\"token_bound_cidrs\":\"10.9.0.0/16\"}");
+	cr_assert_eq(login(id, s), 403, "nothing in common is nowhere, not anywhere");
+}
+
 Test(approle, a_role_without_secret_ids)
 {
 	const char *id;
