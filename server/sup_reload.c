@@ -16,6 +16,14 @@ struct names {
 	char texts[LISTENERS_MAX][ADDRESS_TEXT_MAX];
 };
 
+static bool named(const struct names *ns, const char *name)
+{
+	for (size_t i = 0; i < ns->n; i++)
+		if (strcmp(ns->name[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void add_listener_name(struct names *ns, const struct listener *l, size_t i)
 {
 	const char *colon = strrchr(l->text, ':');
@@ -26,7 +34,8 @@ static void add_listener_name(struct names *ns, const struct listener *l, size_t
 		return;
 	snprintf(ns->texts[i], sizeof(ns->texts[i]), "%.*s", (int)(n - 2 * brackets),
 	         l->text + brackets);
-	if (strcmp(ns->texts[i], "::") != 0 && strcmp(ns->texts[i], "0.0.0.0") != 0)
+	if (strcmp(ns->texts[i], "::") != 0 && strcmp(ns->texts[i], "0.0.0.0") != 0 &&
+	    !named(ns, ns->texts[i]))
 		ns->name[ns->n++] = ns->texts[i];
 }
 
@@ -36,7 +45,7 @@ static void collect_names(const struct supervisor *s, struct names *ns)
 	ns->name[ns->n++] = "localhost";
 	ns->name[ns->n++] = "127.0.0.1";
 	ns->name[ns->n++] = "::1";
-	if (gethostname(ns->host, sizeof(ns->host)) == 0)
+	if (gethostname(ns->host, sizeof(ns->host)) == 0 && !named(ns, ns->host))
 		ns->name[ns->n++] = ns->host;
 	for (size_t i = 0; i < s->listeners.n; i++)
 		add_listener_name(ns, &s->listeners.l[i], i);

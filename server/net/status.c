@@ -117,7 +117,7 @@ static void seal_status(struct conn *c)
 	value_set_int(a, v, "progress", s->progress);
 	value_set_str(a, v, "nonce", s->nonce);
 	value_set_str(a, v, "version", VAULT_API_VERSION);
-	value_set_str(a, v, "build_date", "");
+	value_set_str(a, v, "build_date", VAULT_BUILD_DATE);
 	value_set_bool(a, v, "migration", false);
 	if (!s->sealed)
 		set_cluster(a, v, s);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mounts: sys/mounts, sys/auth, tuning, and what clients ask before anything else."""
+import re
 import uuid
 
 import pytest
@@ -201,6 +202,30 @@ def test_tune_of_what_is_kept(c):
         assert c.get(f"sys/mounts/{path}/tune").status == 200
     r = c.post("sys/auth/token/tune", {"token_type": "batch"})
     assert r.status == 400 and "'token_type' cannot be set" in r.errors[0]
+
+
+def names(c):
+    entries = {**c.get("sys/mounts").data, **{"auth/" + k: v for k, v in c.get("sys/auth").data.items()}}
+    return {path: (e["accessor"], e["uuid"]) for path, e in entries.items()}
+
+
+def test_what_is_kept_has_a_name_for_good(own_server, server, c):
+    own = own_server.client()
+    before = names(own)
+    kept = {"sys/", "cubbyhole/", "identity/", "auth/token/", "auth/host/"}
+    assert kept <= set(before)
+    for path in kept:
+        accessor, uid = before[path]
+        kind = {"sys/": "system"}.get(path, path.strip("/").replace("/", "_"))
+        assert re.fullmatch(kind + "_[0-9a-f]{8}", accessor) and str(uuid.UUID(uid)) == uid, path
+    assert len({a for a, _ in before.values()}) == len({u for _, u in before.values()}) == len(before)
+    other = names(c)
+    assert all(other[path][i] != before[path][i] for path in kept for i in (0, 1)), "another vault, other names"
+    assert own.post("sys/auth/token/tune", {"max_lease_ttl": "2h"}).status == 204
+    assert names(own) == before
+    assert own.post("sys/seal").status == 204
+    own_server.unseal()
+    assert names(own) == before
 
 
 def test_tune_of_an_auth_method(c):

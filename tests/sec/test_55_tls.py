@@ -37,6 +37,13 @@ def ask(s):
     return s.recv(4096)
 
 
+def test_a_certificate_of_our_own_names_each_place_once(server):
+    x509 = pytest.importorskip("cryptography.x509")
+    cert = x509.load_pem_x509_certificate((server.data_dir / "tls" / "cert.pem").read_bytes())
+    names = [str(n.value) for n in cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+    assert {"localhost", "127.0.0.1", "::1"} <= set(names) and len(names) == len(set(names)), names
+
+
 def served(server, ctx):
     """What comes back, nothing if the client is refused."""
     try:

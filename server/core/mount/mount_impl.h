@@ -68,6 +68,10 @@ int mount_path_free(struct core *c, const char *path, const struct mount *skip,
                     struct err *e) MUST_CHECK;
 /** mount_name_new(a, m): a random id, uuid and accessor for a new mount. */
 int mount_name_new(struct arena *a, struct mount *m, struct err *e) MUST_CHECK;
+/** mount_name_built_in(c, a, m, e): uuid and accessor of a built-in mount, from the
+ * vault's id and the mount's number: the same ever after, other ones in another vault. */
+int mount_name_built_in(const struct core *c, struct arena *a, struct mount *m,
+                        struct err *e) MUST_CHECK;
 
 /* --- mount_config.c: what clients say of a mount --- */
 

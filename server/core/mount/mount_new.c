@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mount_new - where a new mount may be, and what it is called. */
+#include <sodium.h>
 #include <string.h>
 
 #include "arena.h"
@@ -90,21 +91,51 @@ int mount_path_free(struct core *c, const char *path, const struct mount *skip,
 	return ERR_OK;
 }
 
+static const char *accessor_of(struct arena *a, const struct mount *m,
+                               const unsigned char tail[4])
+{
+	char hex[9];
+
+	text_hex(tail, 4, hex);
+	return arena_printf(a, "%s%s_%s", mount_is_auth(m) ? "auth_" : "", m->type, hex);
+}
+
+int mount_name_built_in(const struct core *c, struct arena *a, struct mount *m,
+                        struct err *e)
+{
+	static const char label[] = "built-in mount";
+	crypto_generichash_state h;
+	unsigned char out[16 + 4];
+	char hex[2 * 16 + 1];
+
+	(void)crypto_generichash_init(&h, c->vault_id, sizeof(c->vault_id), sizeof(out));
+	(void)crypto_generichash_update(&h, (const unsigned char *)label, sizeof(label));
+	(void)crypto_generichash_update(&h, m->id, sizeof(m->id));
+	(void)crypto_generichash_final(&h, out, sizeof(out));
+	out[6] = (unsigned char)(0x80 |
+	                         (out[6] & 0x0f)); /* version 8: of our own making */
+	out[8] = (unsigned char)(0x80 | (out[8] & 0x3f));
+	text_hex(out, 16, hex);
+	m->uuid = arena_printf(a, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+	                       hex + 16, hex + 20);
+	m->accessor = accessor_of(a, m, out + 16);
+	return m->uuid != NULL && m->accessor != NULL
+	               ? ERR_OK
+	               : err_set(e, ERR_NOMEM, "out of memory");
+}
+
 int mount_name_new(struct arena *a, struct mount *m, struct err *e)
 {
 	unsigned char tail[4];
-	char hex[2 * sizeof(tail) + 1];
 	char *uuid = arena_alloc(a, 37);
 
 	if (uuid == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rng_uuid4(uuid);
 	rng_bytes(tail, sizeof(tail));
-	text_hex(tail, sizeof(tail), hex);
 	rng_bytes(m->id, sizeof(m->id));
 	m->uuid = uuid;
-	m->accessor = arena_printf(a, "%s%s_%s", mount_is_auth(m) ? "auth_" : "", m->type,
-	                           hex);
+	m->accessor = accessor_of(a, m, tail);
 	return m->accessor != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
 }
 

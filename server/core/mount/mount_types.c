@@ -28,14 +28,14 @@ static const struct mount_type types[] = {
 		}                                                            \
 	}
 
-/* In order of path. */
+/* In order of path; mount_name_built_in() gives each its accessor and its uuid. */
 const struct mount mount_built_ins[] = {
 	{
          .id = { 3 },
          .path = "auth/host/",
          .type = "host",
          .engine = "host",
-         .accessor = "auth_host_00000000",
+         .accessor = "",
          .uuid = "",
          .description = "hosts with their agents",
          .config = AUTH_CONFIG,
@@ -45,7 +45,7 @@ const struct mount mount_built_ins[] = {
          .path = "auth/token/",
          .type = "token",
          .engine = "token",
-         .accessor = "auth_token_00000000",
+         .accessor = "",
          .uuid = "",
          .description = "token based credentials",
          .config = AUTH_CONFIG,
@@ -56,7 +56,7 @@ const struct mount mount_built_ins[] = {
          .type = "cubbyhole",
          .engine = "cubbyhole",
          .local = true,
-         .accessor = "cubbyhole_00000000",
+         .accessor = "",
          .uuid = "",
          .description = "per-token private secret storage",
          .config = NO_CONFIG,
@@ -66,7 +66,7 @@ const struct mount mount_built_ins[] = {
          .path = "identity/",
          .type = "identity",
          .engine = "identity",
-         .accessor = "identity_00000000",
+         .accessor = "",
          .uuid = "",
          .description = "identity store",
          .config = NO_CONFIG,
@@ -76,7 +76,7 @@ const struct mount mount_built_ins[] = {
          .path = "sys/",
          .type = "system",
          .engine = "system",
-         .accessor = "system_00000000",
+         .accessor = "",
          .uuid = "",
          .description = "system endpoints used for control, policy and debugging",
          .config = NO_CONFIG,

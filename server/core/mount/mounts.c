@@ -217,6 +217,8 @@ static int load_one(void *ctx, struct store_object *o, struct err *e)
 	struct mount m;
 	int rc = mount_read(l->a, o, &m, e);
 
+	if (rc == ERR_OK && mount_built_in(&m))
+		rc = mount_name_built_in(l->c, l->a, &m, e);
 	if (rc != ERR_OK)
 		return rc;
 	old = (struct mount *)(uintptr_t)mounts_by_id(l->c, m.id);
@@ -236,8 +238,12 @@ int mounts_load(struct core *c, struct err *e)
 	if (a == NULL || (c->mounts = calloc(1, sizeof(*c->mounts))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	c->mounts->unsealed_ms = c->boot_ms;
-	for (size_t i = 0; rc == ERR_OK && i < mount_built_ins_n; i++)
-		rc = load_mount(c, &mount_built_ins[i], e);
+	for (size_t i = 0; rc == ERR_OK && i < mount_built_ins_n; i++) {
+		struct mount m = mount_built_ins[i];
+
+		if ((rc = mount_name_built_in(c, a, &m, e)) == ERR_OK)
+			rc = load_mount(c, &m, e);
+	}
 	if (rc == ERR_OK)
 		rc = store_each(c, a, KIND_MOUNT, NULL, 0, 0, load_one, &l, e);
 	if (rc != ERR_OK)

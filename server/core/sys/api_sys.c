@@ -55,7 +55,7 @@ static int reply_seal_status(struct req *r)
 
 	sys_state(r->core, r->a, out);
 	value_set_str(r->a, out, "version", VAULT_API_VERSION);
-	value_set_str(r->a, out, "build_date", "");
+	value_set_str(r->a, out, "build_date", VAULT_BUILD_DATE);
 	value_set_bool(r->a, out, "migration", false);
 	value_set_str(r->a, out, "storage_type", "sqlite");
 	return ERR_OK;
