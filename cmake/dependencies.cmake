@@ -19,3 +19,15 @@ vault_dependency(crypt libcrypt 4.4)
 vault_dependency(seccomp libseccomp 2.5)
 vault_dependency(yaml yaml-0.1 0.2.5)
 vault_dependency(cyaml libcyaml 1.3)
+
+# Client libraries of one rotator each: where one is missing, so is that rotator.
+function(vault_optional_dependency name module minimum)
+  pkg_check_modules(${name} IMPORTED_TARGET "${module}>=${minimum}")
+  if(${name}_FOUND)
+    add_library(dep::${name} ALIAS PkgConfig::${name})
+  endif()
+endfunction()
+
+vault_optional_dependency(libpq libpq 13)
+vault_optional_dependency(mariadb libmariadb 3.3)
+vault_optional_dependency(hiredis hiredis 0.14)

@@ -32,3 +32,19 @@ function(vault_program name main)
     target_link_options(${name} PRIVATE -Wl,--gc-sections)
   endif()
 endfunction()
+
+# vault_rotator(NAME LIB...): bin/vault-rotator-NAME of server/rotators/NAME, and the library
+# rotator_NAME of all of it but main.c; neither if one of the client libraries is missing.
+function(vault_rotator name)
+  foreach(lib IN LISTS ARGN)
+    if(NOT TARGET ${lib})
+      message(STATUS "vault-rotator-${name} is left out: ${lib} was not found")
+      return()
+    endif()
+  endforeach()
+  vault_library(rotator_${name} SOURCES server/rotators/${name}/*.c LIBS rotator_lib ${ARGN})
+  target_include_directories(rotator_${name} PUBLIC
+    "${PROJECT_SOURCE_DIR}/server/rotators/${name}")
+  vault_program(vault-rotator-${name} server/rotators/${name}/main.c rotator_${name}
+    rotator_lib vault_lib)
+endfunction()
