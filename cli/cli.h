@@ -72,6 +72,7 @@ extern const struct command_set commands_kv;
 extern const struct command_set commands_host;
 extern const struct command_set commands_lease;
 extern const struct command_set commands_rotate;
+extern const struct command_set commands_rotator;
 extern const struct command_set commands_audit;
 extern const struct command_set commands_backup;
 extern const struct command_set commands_secrets;  /* secrets …, auth … */

@@ -19,12 +19,15 @@ enum sandbox_profile {
 	SANDBOX_NET,  /* inherited listeners and sockets; no files, no connect, no exec */
 	SANDBOX_AGENT,  /* sockets; files below the given directories */
 	SANDBOX_WORKER, /* inherited descriptors only */
+	SANDBOX_ROTATE, /* starts other people's programs: files and programs below the
+	                   given paths, client sockets; nothing that changes the system */
 };
 
 struct sandbox_options {
 	enum sandbox_profile profile;
 	const char *const *rw_paths; /* NULL-terminated, or NULL */
 	const char *const *ro_paths;
+	const char *const *exec_paths; /* may be read and executed */
 	bool require;
 	bool drop_user; /* when running as root: to uid and gid below */
 	uid_t uid;

@@ -57,10 +57,12 @@ static int make_ruleset(const struct sandbox_options *o, long abi)
 	              : abi >= 4 ? offsetof(struct ruleset, scoped)
 	                         : offsetof(struct ruleset, handled_access_net);
 
-	if (o->profile != SANDBOX_AGENT) {
+	if (o->profile == SANDBOX_ROTATE)
+		r.handled_access_net = abi >= 4 ? NET_BIND_TCP : 0;
+	else if (o->profile != SANDBOX_AGENT)
 		r.handled_access_net = abi >= 4 ? NET_BIND_TCP | NET_CONNECT_TCP : 0;
+	if (o->profile != SANDBOX_AGENT)
 		r.scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0;
-	}
 	return (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
 }
 
@@ -102,19 +104,21 @@ static int allow_paths(int ruleset, const struct sandbox_options *o, long abi,
 {
 	/* SQLite seeds its temporary names from here. */
 	static const char *const devices[] = { "/dev/urandom", NULL };
-	static const char *const agent_devices[] = { "/dev/null", NULL };
+	static const char *const null_device[] = { "/dev/null", NULL };
+	bool starts = o->profile == SANDBOX_AGENT || o->profile == SANDBOX_ROTATE;
 	uint64_t exec = o->profile == SANDBOX_AGENT ? FS_EXECUTE : 0;
 	uint64_t writing = (fs_rights(abi) & ~(FS_NEVER | FS_EXECUTE)) | exec;
 	uint64_t reading = FS_READ | exec;
 	int rc;
 
 	if ((rc = allow_all(ruleset, o->rw_paths, writing, true, e)) != ERR_OK ||
-	    (rc = allow_all(ruleset, o->ro_paths, reading, false, e)) != ERR_OK)
+	    (rc = allow_all(ruleset, o->ro_paths, reading, false, e)) != ERR_OK ||
+	    (rc = allow_all(ruleset, o->exec_paths, FS_READ | FS_EXECUTE, false, e)) !=
+	            ERR_OK)
 		return rc;
-	if (o->profile == SANDBOX_AGENT &&
-	    (rc = allow_all(ruleset, agent_devices, writing, false, e)) != ERR_OK)
+	if (starts && (rc = allow_all(ruleset, null_device, writing, false, e)) != ERR_OK)
 		return rc;
-	if (o->profile == SANDBOX_CORE || o->profile == SANDBOX_AGENT)
+	if (starts || o->profile == SANDBOX_CORE)
 		rc = allow_all(ruleset, devices, reading, false, e);
 	return rc;
 }
@@ -135,6 +139,7 @@ int sandbox_landlock(const struct sandbox_options *o, bool *net_denied, struct e
 		return rc;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		return ERR_UNKNOWN;
-	*net_denied = abi >= 4 && o->profile != SANDBOX_AGENT;
+	*net_denied = abi >= 4 && o->profile != SANDBOX_AGENT &&
+	              o->profile != SANDBOX_ROTATE;
 	return ERR_OK;
 }

@@ -6,12 +6,16 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include "sandbox_impl.h"
 
 /*
  * Allow-lists by name, so that one table serves every architecture: a name that an
  * architecture does not have is skipped.  Anything else gets EPERM.
+ *
+ * SANDBOX_ROTATE is the exception: what other people's programs need cannot be known, so
+ * it has a list of what none of them may do.
  */
 enum group {
 	G_BASE = 1 << 0,    /* memory, time, own signals, inherited descriptors */
@@ -27,6 +31,7 @@ static const unsigned groups_of[] = {
 	[SANDBOX_NET] = G_BASE | G_LOOP | G_SOCKETS | G_SERVE,
 	[SANDBOX_AGENT] = G_BASE | G_LOOP | G_FILES | G_SOCKETS | G_SERVE | G_AGENT,
 	[SANDBOX_WORKER] = G_BASE,
+	[SANDBOX_ROTATE] = 0,
 };
 
 struct row {
@@ -131,6 +136,7 @@ static int add_profile(scmp_filter_ctx ctx, enum sandbox_profile profile)
 		              SCMP_A1_64(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
 	case SANDBOX_AGENT:
 	case SANDBOX_WORKER:
+	case SANDBOX_ROTATE:
 		break;
 	}
 	return 0;
@@ -158,15 +164,59 @@ static int fill(scmp_filter_ctx ctx, enum sandbox_profile profile)
 	return add_checked(ctx);
 }
 
+/* Other processes' memory, name spaces, the kernel itself, its newest corners. */
+static const char denied[] =
+	"ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise "
+	"mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig "
+	"fsmount fspick mount_setattr unshare setns "
+	"open_by_handle_at name_to_handle_at quotactl quotactl_fd swapon swapoff acct "
+	"reboot kexec_load kexec_file_load init_module finit_module delete_module "
+	"bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
+	"add_key request_key keyctl fanotify_init syslog personality vhangup "
+	"iopl ioperm modify_ldt settimeofday clock_settime clock_adjtime adjtimex stime "
+	"sethostname setdomainname mknod mknodat nfsservctl lookup_dcookie uselib";
+
+static int fill_denied(scmp_filter_ctx ctx)
+{
+	static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
+	const uint32_t no = SCMP_ACT_ERRNO(EPERM);
+	const scmp_datum_t spaces = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID |
+	                            CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+	                            CLONE_NEWCGROUP;
+	int rc = add_names(ctx, no, denied), from = 0;
+
+	/* clone3's flags cannot be looked at: glibc falls back to clone. */
+	rc |= add_names(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3");
+	for (int bit = 0; bit < 32; bit++)
+		if (spaces >> bit & 1)
+			rc |= seccomp_rule_add(ctx, no, SCMP_SYS(clone), 1,
+			                       SCMP_A0_64(SCMP_CMP_MASKED_EQ,
+			                                  (scmp_datum_t)1 << bit,
+			                                  (scmp_datum_t)1 << bit));
+	rc |= seccomp_rule_add(ctx, no, SCMP_SYS(ioctl), 1,
+	                       SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI));
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		for (; from < families[i]; from++)
+			rc |= seccomp_rule_add(
+				ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				SCMP_A0_32(SCMP_CMP_EQ, (scmp_datum_t)from));
+		from = families[i] + 1;
+	}
+	return rc | seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket),
+	                             1, SCMP_A0_32(SCMP_CMP_GE, (scmp_datum_t)from));
+}
+
 int sandbox_seccomp(enum sandbox_profile profile)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	bool listed = profile != SANDBOX_ROTATE;
+	scmp_filter_ctx ctx = seccomp_init(listed ? SCMP_ACT_ERRNO(EPERM)
+	                                          : SCMP_ACT_ALLOW);
 	int rc = -1;
 
 	if (ctx == NULL)
 		return -1;
 	if (seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
-	    fill(ctx, profile) == 0)
+	    (listed ? fill(ctx, profile) : fill_denied(ctx)) == 0)
 		rc = seccomp_load(ctx) == 0 ? 0 : -1;
 	seccomp_release(ctx);
 	return rc;

@@ -164,13 +164,18 @@ int datadir_open(struct datadir *d, const char *path, const struct owner *owner,
 	return adopt(d, owner, fresh, e);
 }
 
-int datadir_temporary(struct datadir *d, const struct owner *owner, struct err *e)
+static const char *temporary_base(void)
 {
 	const char *base = getenv("TMPDIR");
 
+	return base != NULL && *base == '/' ? base : "/tmp";
+}
+
+int datadir_temporary(struct datadir *d, const struct owner *owner, struct err *e)
+{
+	const char *base = temporary_base();
+
 	*d = (struct datadir){ .fd = -1, .tls_fd = -1 };
-	if (base == NULL || *base != '/')
-		base = "/tmp";
 	if ((size_t)snprintf(d->path, sizeof(d->path), "%s/vaultd-dev-XXXXXX", base) >=
 	    sizeof(d->path))
 		return err_set(e, ERR_INVALID, "TMPDIR is too long");
@@ -189,6 +194,33 @@ static int remove_one(const char *path, const struct stat *st UNUSED, int type U
 {
 	(void)remove(path);
 	return 0;
+}
+
+int datadir_scratch(struct scratch *s, const struct owner *owner, struct err *e)
+{
+	const char *base = temporary_base();
+
+	if ((size_t)snprintf(s->path, sizeof(s->path), "%s/vaultd-rotate-XXXXXX", base) >=
+	    sizeof(s->path)) {
+		s->path[0] = '\0';
+		return err_set(e, ERR_INVALID, "TMPDIR is too long");
+	}
+	if (mkdtemp(s->path) == NULL) {
+		s->path[0] = '\0';
+		return err_sys(e, ERR_DENIED, errno,
+		               "cannot create a directory below '%s'", base);
+	}
+	if (owner->drop && lchown(s->path, owner->uid, owner->gid) != 0)
+		return err_sys(e, ERR_DENIED, errno, "cannot give '%s' to '%s'", s->path,
+		               owner->name);
+	return ERR_OK;
+}
+
+void datadir_scratch_remove(struct scratch *s)
+{
+	if (s->path[0] != '\0')
+		(void)nftw(s->path, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	s->path[0] = '\0';
 }
 
 void datadir_close(struct datadir *d)

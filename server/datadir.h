@@ -44,6 +44,16 @@ int datadir_temporary(struct datadir *d, const struct owner *owner, struct err *
 /** datadir_close(d): unlock; a temporary one is removed with all that is in it. */
 void datadir_close(struct datadir *d);
 
+/* A directory for what lives as long as the server. */
+struct scratch {
+	char path[256]; /* empty: none */
+};
+/** datadir_scratch(s, owner, e): make it below $TMPDIR, for ${owner} alone. */
+int datadir_scratch(struct scratch *s, const struct owner *owner, struct err *e)
+	MUST_CHECK;
+/** datadir_scratch_remove(s): with all that is in it. */
+void datadir_scratch_remove(struct scratch *s);
+
 /** datadir_read(dirfd, name, a, out, len, e): a regular file (at most 256 KiB), links not
  * followed; ERR_NOENT, ERR_TOO_BIG, ERR_IO. */
 int datadir_read(int dirfd, const char *name, struct arena *a, char **out, size_t *len,

@@ -11,6 +11,7 @@
 #include "role_proc.h"
 #include "server/core/loop/role_core.h"
 #include "server/net/role_net.h"
+#include "server/rotate/role_rotate.h"
 #include "settings.h"
 #include "supervisor.h"
 #include "tlskey.h"
@@ -22,6 +23,7 @@ static const struct {
 } roles[] = {
 	{"core",    core_role_main  },
 	{ "net",    net_role_main   },
+	{ "rotate", rotate_role_main},
 	{ "tlskey", tlskey_role_main},
 };
 

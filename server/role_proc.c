@@ -23,9 +23,8 @@
 const char *role_name(enum role_kind kind)
 {
 	static const char *const names[] = {
-		[ROLE_CORE] = "core",
-		[ROLE_NET_API] = "net",
-		[ROLE_NET_HOSTS] = "net",
+		[ROLE_CORE] = "core",     [ROLE_NET_API] = "net",
+		[ROLE_NET_HOSTS] = "net", [ROLE_ROTATE] = "rotate",
 		[ROLE_TLSKEY] = "tlskey",
 	};
 
@@ -70,8 +69,9 @@ static void become(enum role_kind kind, int control, char *env[])
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Core ends by itself, in good order, when the supervisor is gone. */
-	if (kind != ROLE_CORE)
+	/* Core and rotate end by themselves, in good order, when the supervisor is gone.
+	 */
+	if (kind != ROLE_CORE && kind != ROLE_ROTATE)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < sizeof(role); i++)
 		role[i] = '\0';

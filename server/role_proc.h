@@ -20,7 +20,7 @@
 #define ROLE_CONTROL_FD   3
 #define ROLE_SEND_SECONDS 5
 
-enum role_kind { ROLE_CORE, ROLE_NET_API, ROLE_NET_HOSTS, ROLE_TLSKEY };
+enum role_kind { ROLE_CORE, ROLE_NET_API, ROLE_NET_HOSTS, ROLE_ROTATE, ROLE_TLSKEY };
 
 enum role_state {
 	ROLE_STARTING, /* no IPC_READY yet */
@@ -35,13 +35,13 @@ struct role_proc {
 	struct frame_conn *control; /* NULL once it said something wrong or hung up */
 	uint64_t peer;              /* its number, never used twice */
 	int64_t kill_at;            /* boot ms after which it gets SIGKILL; -1: never */
-	bool linked;                /* net: has been given a socket to the present core */
+	bool linked;                /* has been given a socket to the present core */
 	struct value *ready;        /* what IPC_READY said, in ready_arena */
 	struct arena *ready_arena;
 	char failed[ERR_MSG_MAX]; /* what IPC_FAILED said, or empty */
 };
 
-/** role_name(kind): the argument of --role: "core", "net" or "tlskey". */
+/** role_name(kind): the argument of --role: "core", "net", "rotate" or "tlskey". */
 const char *role_name(enum role_kind kind);
 
 /** role_spawn(p, kind, e): start the process; ${p} is overwritten. */

@@ -34,6 +34,16 @@ struct rate_conf {
 	int64_t burst[RATE__MAX];
 	bool loopback;
 };
+struct rotate_conf {
+	const char *user;
+	struct config_list read;
+};
+struct rotator_conf {
+	const char *name;
+	const char *path;
+	const char *sha256;
+	int64_t timeout_ms;
+};
 struct conf {
 	const char *data_dir;
 	struct config_list listen;
@@ -49,6 +59,8 @@ struct conf {
 	bool init_anywhere;
 	bool unauthenticated_rekey;
 	int64_t net_processes;
+	struct rotate_conf rotate;
+	struct config_list rotators; /* of struct rotator_conf */
 };
 
 static const char *const formats[] = { "text", "json", NULL };
@@ -175,6 +187,41 @@ static const struct rate_conf rate_defaults = {
 	               [RATE_LOGIN] = 500},
 };
 
+static int check_sha256(const char *text, struct err *e)
+{
+	unsigned char sum[32];
+
+	return text_unhex(text, strlen(text), sum, sizeof(sum)) == (long)sizeof(sum)
+	               ? ERR_OK
+	               : err_set(e, ERR_INVALID, "64 hexadecimal digits are needed");
+}
+
+/* clang-format off */
+static const struct config_key rotate_keys[] = {
+	{ "user", CONFIG_STRING, offsetof(struct rotate_conf, user), .flags = 0 },
+	{ "read", CONFIG_STRINGS, offsetof(struct rotate_conf, read), .check = check_absolute },
+};
+static const struct config_key rotator_keys[] = {
+	{ "name", CONFIG_STRING, offsetof(struct rotator_conf, name),
+	  .flags = CONFIG_REQUIRED, .check = rotators_check_name },
+	{ "path", CONFIG_STRING, offsetof(struct rotator_conf, path),
+	  .flags = CONFIG_REQUIRED, .check = check_absolute },
+	{ "sha256", CONFIG_STRING, offsetof(struct rotator_conf, sha256),
+	  .check = check_sha256 },
+	{ "timeout", CONFIG_DURATION, offsetof(struct rotator_conf, timeout_ms), .min = 1000,
+	  .max = LIMIT_STEP_MS },
+};
+/* clang-format on */
+static const struct rotator_conf rotator_defaults = { .timeout_ms = LIMIT_STEP_MS };
+static const struct config_schema rotate_schema = CONFIG_SCHEMA(struct rotate_conf,
+                                                                rotate_keys);
+static const struct config_schema rotator_schema = {
+	.keys = rotator_keys,
+	.n = ARRAY_LEN(rotator_keys),
+	.size = sizeof(struct rotator_conf),
+	.defaults = &rotator_defaults,
+};
+
 /* clang-format off */
 static const struct config_key keys[] = {
 	{ "data_dir", CONFIG_STRING, offsetof(struct conf, data_dir), .check = check_absolute },
@@ -197,6 +244,8 @@ static const struct config_key keys[] = {
 	  .flags = 0 },
 	{ "net_processes", CONFIG_INT, offsetof(struct conf, net_processes), .min = 1,
 	  .max = SETTINGS_NET_MAX },
+	{ "rotate", CONFIG_OBJECT, offsetof(struct conf, rotate), .sub = &rotate_schema },
+	{ "rotators", CONFIG_OBJECTS, offsetof(struct conf, rotators), .sub = &rotator_schema },
 };
 /* clang-format on */
 static const struct config_schema schema = CONFIG_SCHEMA(struct conf, keys);
@@ -295,6 +344,38 @@ static void take_rates(const struct rate_conf *c, struct settings *s)
 	s->rate_loopback = c->loopback;
 }
 
+static int take_rotator(const struct rotator_conf *c, struct rotators *rs, struct err *e)
+{
+	struct rotator r = { .timeout_ms = c->timeout_ms, .pinned = c->sha256 != NULL };
+	int rc;
+
+	if ((rc = copy(r.name, sizeof(r.name), c->name, "rotators", e)) != ERR_OK ||
+	    (rc = copy(r.path, sizeof(r.path), c->path, "rotators", e)) != ERR_OK)
+		return rc;
+	if (r.pinned)
+		(void)text_unhex(c->sha256, strlen(c->sha256), r.sha256,
+		                 sizeof(r.sha256));
+	return rotators_add(rs, &r, e);
+}
+
+static int take_rotate(const struct conf *c, struct settings *s, struct err *e)
+{
+	const struct rotator_conf *list = c->rotators.items;
+	const char *const *read = c->rotate.read.items;
+	int rc = copy(s->rotate_user, sizeof(s->rotate_user), c->rotate.user,
+	              "rotate.user", e);
+
+	if (c->rotate.read.n > SETTINGS_READ_MAX)
+		return err_set(e, ERR_USAGE, "rotate.read: more than %u paths",
+		               SETTINGS_READ_MAX);
+	for (size_t i = 0; i < c->rotators.n && rc == ERR_OK; i++)
+		rc = take_rotator(&list[i], &s->rotators, e);
+	for (size_t i = 0; i < c->rotate.read.n && rc == ERR_OK; i++)
+		rc = copy(s->rotate_read[s->n_rotate_read++], ROTATOR_PATH_MAX, read[i],
+		          "rotate.read", e);
+	return rc;
+}
+
 static int take(const struct conf *c, struct settings *s, struct err *e)
 {
 	int rc;
@@ -310,6 +391,7 @@ static int take(const struct conf *c, struct settings *s, struct err *e)
 	    (rc = copy(s->user, sizeof(s->user), c->user, "user", e)) != ERR_OK ||
 	    (rc = copy(s->group, sizeof(s->group), c->group, "group", e)) != ERR_OK ||
 	    (rc = take_unseal(&c->auto_unseal, s, e)) != ERR_OK ||
+	    (rc = take_rotate(c, s, e)) != ERR_OK ||
 	    (rc = take_listen(c, s, e)) != ERR_OK)
 		return rc;
 	s->tls = !c->tls.off;

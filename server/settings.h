@@ -14,10 +14,12 @@
 #include "address.h"
 #include "err.h"
 #include "options.h"
+#include "rotators.h"
 
 #define SETTINGS_DEFAULT_FILE "/etc/vaultd/vaultd.yaml"
 #define SETTINGS_LISTEN_MAX   7
 #define SETTINGS_NET_MAX      8u
+#define SETTINGS_READ_MAX     16u
 
 /* What is limited in rate; 0 a second is no limit. */
 enum settings_rate {
@@ -54,6 +56,11 @@ struct settings {
 	bool rate_loopback; /* loopback and the Unix socket are limited too */
 	char user[33];
 	char group[33];
+	struct rotators rotators; /* as configured, without the built-in ones */
+	char rotate_user[33];     /* of the rotate role; empty: user */
+	char rotate_read[SETTINGS_READ_MAX]
+			[ROTATOR_PATH_MAX]; /* what rotators may read */
+	size_t n_rotate_read;
 	bool init_anywhere;
 	bool unauthenticated_rekey;
 	unsigned net_processes; /* that serve the API */

@@ -7,6 +7,7 @@
  * supervisor.c  start, event loop, signals, end
  * sup_roles.c   starting roles, linking net to core, restarts
  * sup_reload.c  SIGHUP: new net processes beside the old ones
+ * sup_orphans.c processes that rotators left behind
  *
  * A slot is a place that must always be filled: the core, and each net process.
  */
@@ -16,17 +17,19 @@
 #include "datadir.h"
 #include "listen.h"
 #include "role_proc.h"
+#include "rotators.h"
 #include "settings.h"
 #include "supervisor.h"
 #include "tlskey.h"
 
-#define SUP_SLOTS             (2 + SETTINGS_NET_MAX) /* core, hosts, API */
+#define SUP_SLOTS             (3 + SETTINGS_NET_MAX) /* core, rotate, hosts, API */
 #define SUP_PROCS             (4 * SUP_SLOTS) /* with replacements, and old ones that drain */
 #define SUP_RESTARTS          3
 #define SUP_RESTART_WINDOW_MS (10 * 60 * 1000)
 #define SUP_DRAIN_MS          15000
 #define SUP_CORE_START_MS     120000
 #define SUP_NET_START_MS      30000
+#define SUP_ROTATE_PAUSE_MS   60000 /* when rotate has ended too often */
 
 struct slot {
 	enum role_kind kind;
@@ -42,6 +45,9 @@ struct supervisor {
 	const struct options *options;
 	struct settings *set;
 	struct owner owner;
+	struct owner rotate_owner;
+	struct scratch scratch; /* where rotators have their working directories */
+	struct rotators rotators;
 	struct datadir dir;
 	struct listeners listeners;
 	struct arena *tls_arena;      /* holds tls */
@@ -58,7 +64,7 @@ struct supervisor {
 	bool core_started; /* core has been ready once: a new dev core is not set up again
 	                    */
 	bool stopping;
-	bool core_drained;
+	bool core_drained, rotate_drained;
 	bool reload_again;
 	bool reload_refused; /* a replacement did not start: the old key stays the one to
 	                        use */
@@ -82,8 +88,14 @@ void sup_on_death(struct supervisor *s, struct role_proc *p, int status);
 void sup_drain(struct role_proc *p);
 /** sup_fail(s, code, fmt, ...): remember why, and begin to end. */
 void sup_fail(struct supervisor *s, enum errcode code, const char *fmt, ...) PRINTF(3, 4);
-/** sup_stop(s): begin to end: drain every net, then core. */
+/** sup_stop(s): begin to end: drain every net, then core, then rotate. */
 void sup_stop(struct supervisor *s);
+
+/** sup_is_net(kind): is that a net process? */
+static inline bool sup_is_net(enum role_kind kind)
+{
+	return kind == ROLE_NET_API || kind == ROLE_NET_HOSTS;
+}
 
 /* sup_reload.c */
 /** sup_load_tls(s, a, out, e): the key and certificate to serve with now; out->key is
@@ -95,6 +107,12 @@ void sup_reload(struct supervisor *s);
 /** sup_reload_step(s): a replacement was decided; ends the reload when it was the last.
  */
 void sup_reload_step(struct supervisor *s);
+
+/* sup_orphans.c */
+/** sup_adopt_orphans(): become the parent of processes whose own has ended. */
+void sup_adopt_orphans(void);
+/** sup_end_orphans(s): kill and reap every child that is no role. */
+void sup_end_orphans(const struct supervisor *s);
 
 /* sup_report.c */
 /** sup_tell_sandbox(s): IPC_SANDBOX to core. */

@@ -112,8 +112,8 @@ static int start_replacements(struct supervisor *s, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = sup_load_tls(s, s->next_tls_arena, &s->next_tls, e)) != ERR_OK)
 		return rc;
-	for (size_t i = 1; i < s->n_slots && rc == ERR_OK; i++)
-		if (s->slots[i].cur != NULL)
+	for (size_t i = 0; i < s->n_slots && rc == ERR_OK; i++)
+		if (sup_is_net(s->slots[i].kind) && s->slots[i].cur != NULL)
 			rc = sup_start_slot(s, &s->slots[i], &s->next_tls, e);
 	return rc;
 }

@@ -45,6 +45,7 @@ void sup_tell_sandbox(struct supervisor *s)
 	v = value_object(a);
 	value_set(v, "core", missing_of(a, core));
 	value_set(v, "net", missing_of(a, first_of(s, ROLE_NET_API)));
+	value_set(v, "rotate", missing_of(a, first_of(s, ROLE_ROTATE)));
 	value_set_str(a, v, "swap", swap_state());
 	value_set_str(a, v, "user", user_name(s));
 	if (!arena_failed(a) && role_send(core, IPC_SANDBOX, v, -1, &e) != ERR_OK)

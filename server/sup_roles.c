@@ -19,11 +19,6 @@ int64_t sup_now(void)
 	return clock_boot(clock_system());
 }
 
-static bool is_net(const struct role_proc *p)
-{
-	return p->kind == ROLE_NET_API || p->kind == ROLE_NET_HOSTS;
-}
-
 static struct role_proc *live_core(struct supervisor *s)
 {
 	struct role_proc *core = s->slots[0].cur;
@@ -31,14 +26,15 @@ static struct role_proc *live_core(struct supervisor *s)
 	return core != NULL && core->state == ROLE_READY ? core : NULL;
 }
 
-static void set_common(struct supervisor *s, struct arena *a, struct value *c)
+static void set_common(struct supervisor *s, const struct owner *owner, struct arena *a,
+                       struct value *c)
 {
 	struct value *user = NULL;
 
-	if (s->owner.drop) {
+	if (owner->drop) {
 		user = value_object(a);
-		value_set_int(a, user, "uid", s->owner.uid);
-		value_set_int(a, user, "gid", s->owner.gid);
+		value_set_int(a, user, "uid", owner->uid);
+		value_set_int(a, user, "gid", owner->gid);
 	}
 	value_set(c, "user", user != NULL ? user : value_null(a));
 	value_set_bool(a, c, "require_sandbox", s->set->require_sandbox);
@@ -87,6 +83,7 @@ static int core_config(struct supervisor *s, struct arena *a, struct value *c,
 	value_set_bool(a, c, "unauthenticated_rekey", s->set->unauthenticated_rekey);
 	set_rate(s, a, c, "rate_token", RATE_TOKEN);
 	set_rate(s, a, c, "rate_login", RATE_LOGIN);
+	value_set(c, "rotators", rotators_value(&s->rotators, a));
 	if (s->set->dev && !s->core_started) {
 		dev = value_object(a);
 		value_set_str(a, dev, "root_token", s->set->dev_root_token);
@@ -118,6 +115,18 @@ static void net_config(struct supervisor *s, const struct slot *slot,
 	value_set_int(a, c, "worker", slot->worker);
 }
 
+static void rotate_config(struct supervisor *s, struct arena *a, struct value *c)
+{
+	struct value *paths = value_array(a);
+
+	for (size_t i = 0; i < s->set->n_rotate_read; i++)
+		value_add(paths, value_str(a, s->set->rotate_read[i]));
+	value_set_str(a, c, "work_dir", s->scratch.path);
+	value_set_int(a, c, "trusted_uid", geteuid());
+	value_set(c, "read", paths);
+	value_set(c, "rotators", rotators_value(&s->rotators, a));
+}
+
 static int send_config(struct supervisor *s, const struct slot *slot,
                        const struct tls_files *tls, struct role_proc *p, struct err *e)
 {
@@ -128,9 +137,11 @@ static int send_config(struct supervisor *s, const struct slot *slot,
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	c = value_object(a);
-	set_common(s, a, c);
+	set_common(s, slot->kind == ROLE_ROTATE ? &s->rotate_owner : &s->owner, a, c);
 	if (slot->kind == ROLE_CORE)
 		rc = core_config(s, a, c, e);
+	else if (slot->kind == ROLE_ROTATE)
+		rotate_config(s, a, c);
 	else
 		net_config(s, slot, tls, a, c);
 	if (rc != ERR_OK)
@@ -176,7 +187,7 @@ static int send_listeners(struct supervisor *s, struct role_proc *p)
 	return rc;
 }
 
-/* A fresh pair of sockets between a net and the core that runs now. */
+/* A fresh pair of sockets between a net, or rotate, and the core that runs now. */
 static void link_to_core(struct supervisor *s, struct role_proc *net)
 {
 	struct role_proc *core = live_core(s);
@@ -189,7 +200,8 @@ static void link_to_core(struct supervisor *s, struct role_proc *net)
 		role_kill(net);
 		return;
 	}
-	net->linked = send_peer(core, "net", NULL, net->peer, pair[0]) == ERR_OK &&
+	net->linked = send_peer(core, role_name(net->kind), NULL, net->peer, pair[0]) ==
+	                      ERR_OK &&
 	              send_peer(net, "core", NULL, 0, pair[1]) == ERR_OK;
 	close(pair[0]);
 	close(pair[1]);
@@ -229,7 +241,7 @@ int sup_start_slot(struct supervisor *s, struct slot *slot, const struct tls_fil
 		p->kill_at = sup_now() + SUP_CORE_START_MS;
 		return ERR_OK;
 	}
-	if (send_listeners(s, p) == ERR_OK)
+	if (slot->kind == ROLE_ROTATE || send_listeners(s, p) == ERR_OK)
 		link_to_core(s, p);
 	return ERR_OK;
 }
@@ -253,7 +265,7 @@ static bool all_ready(const struct supervisor *s)
 static void link_all(struct supervisor *s)
 {
 	for (size_t i = 0; i < SUP_PROCS; i++)
-		if (s->procs[i].pid != 0 && is_net(&s->procs[i]))
+		if (s->procs[i].pid != 0 && s->procs[i].kind != ROLE_CORE)
 			link_to_core(s, &s->procs[i]);
 }
 
@@ -316,6 +328,13 @@ static void plan_restart(struct supervisor *s, struct slot *slot, const char *ho
 	int64_t now = sup_now();
 
 	forget_old_deaths(slot, now);
+	/* Without rotate everything but rotations goes on: it is tried for ever. */
+	if (slot->restarts == SUP_RESTARTS && slot->kind == ROLE_ROTATE) {
+		log_error("a role ends again and again", LOG_S("role", "rotate"),
+		          LOG_S("because", how), LOG_N("after_ms", SUP_ROTATE_PAUSE_MS));
+		slot->restart_at = now + SUP_ROTATE_PAUSE_MS;
+		return;
+	}
 	if (slot->restarts == SUP_RESTARTS) {
 		sup_fail(
 			s, ERR_INTERNAL,
@@ -398,7 +417,7 @@ void sup_stop(struct supervisor *s)
 	for (size_t i = 0; i < SUP_PROCS; i++) {
 		struct role_proc *p = &s->procs[i];
 
-		if (p->pid == 0 || !is_net(p))
+		if (p->pid == 0 || !sup_is_net(p->kind))
 			continue;
 		if (p->state == ROLE_READY)
 			sup_drain(p);

@@ -79,6 +79,24 @@ static int open_listeners(struct supervisor *s, struct err *e)
 	return rc;
 }
 
+/* Whom rotate becomes, what it may run, and where. */
+static int prepare_rotate(struct supervisor *s, struct err *e)
+{
+	const struct settings *set = s->set;
+	bool own = set->rotate_user[0] != '\0';
+	char dir[ROTATOR_PATH_MAX];
+	int rc;
+
+	s->rotators = set->rotators;
+	if (rotators_program_dir(dir) == 0)
+		rotators_add_builtin(&s->rotators, dir);
+	s->rotate_owner = s->owner;
+	if (own &&
+	    (rc = datadir_owner(set->rotate_user, NULL, &s->rotate_owner, e)) != ERR_OK)
+		return err_wrap(e, "rotate");
+	return datadir_scratch(&s->scratch, &s->rotate_owner, e);
+}
+
 static int prepare(struct supervisor *s, struct err *e)
 {
 	int rc;
@@ -89,6 +107,8 @@ static int prepare(struct supervisor *s, struct err *e)
 	    (rc = s->set->dev ? datadir_temporary(&s->dir, &s->owner, e)
 	                      : datadir_open(&s->dir, s->set->data_dir, &s->owner, e)) !=
 	            ERR_OK)
+		return rc;
+	if ((rc = prepare_rotate(s, e)) != ERR_OK)
 		return rc;
 	s->tls_arena = arena_new(4 * LIMIT_CONFIG_FILE);
 	if (s->tls_arena == NULL)
@@ -110,6 +130,7 @@ static int start_all(struct supervisor *s, struct err *e)
 	int rc = ERR_OK;
 
 	s->slots[s->n_slots++] = (struct slot){ .kind = ROLE_CORE, .restart_at = -1 };
+	s->slots[s->n_slots++] = (struct slot){ .kind = ROLE_ROTATE, .restart_at = -1 };
 	s->slots[s->n_slots++] = (struct slot){ .kind = ROLE_NET_HOSTS,
 		                                .restart_at = -1 };
 	for (unsigned i = 0; i < s->set->net_processes; i++)
@@ -143,6 +164,8 @@ static void on_signals(struct supervisor *s)
 			on_terminate(s);
 		else if (si.ssi_signo == SIGHUP)
 			sup_reload(s);
+		else if (si.ssi_signo == SIGCHLD)
+			sup_end_orphans(s);
 	}
 }
 
@@ -209,25 +232,32 @@ static int sleep_ms(const struct supervisor *s)
 	return wait < 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
 }
 
-/* When stopping: core follows once no net is left.  False when nobody is left at all. */
+/* When stopping: core follows once no net is left, then rotate.  False when nobody is
+ * left at all. */
 static bool step_down(struct supervisor *s)
 {
-	struct role_proc *core = NULL;
-	size_t others = 0;
+	struct role_proc *core = NULL, *rotate = NULL;
+	size_t nets = 0;
 
 	for (size_t i = 0; i < SUP_PROCS; i++) {
 		if (s->procs[i].pid == 0)
 			continue;
 		if (s->procs[i].kind == ROLE_CORE)
 			core = &s->procs[i];
+		else if (s->procs[i].kind == ROLE_ROTATE)
+			rotate = &s->procs[i];
 		else
-			others++;
+			nets++;
 	}
-	if (others == 0 && core != NULL && !s->core_drained) {
+	if (nets == 0 && core != NULL && !s->core_drained) {
 		s->core_drained = true;
 		sup_drain(core);
 	}
-	return others > 0 || core != NULL;
+	if (nets == 0 && core == NULL && rotate != NULL && !s->rotate_drained) {
+		s->rotate_drained = true;
+		sup_drain(rotate);
+	}
+	return nets > 0 || core != NULL || rotate != NULL;
 }
 
 static void wait_for_events(struct supervisor *s)
@@ -273,6 +303,8 @@ static void release(struct supervisor *s)
 		(void)role_reap(&s->procs[i]);
 		role_forget(&s->procs[i]);
 	}
+	sup_end_orphans(s);
+	datadir_scratch_remove(&s->scratch);
 	listen_close(&s->listeners);
 	datadir_close(&s->dir);
 	arena_free(s->tls_arena);
@@ -297,6 +329,7 @@ int supervisor_run(const struct options *o, struct settings *set, struct err *e)
 	for (size_t i = 0; i < SUP_PROCS; i++)
 		s->procs[i].kill_at = -1;
 	sandbox_early(&report);
+	sup_adopt_orphans();
 	raise_files_limit();
 	notify_init();
 	rc = prepare(s, e);

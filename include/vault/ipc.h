@@ -2,8 +2,8 @@
 #ifndef VAULT_IPC_H
 #define VAULT_IPC_H
 /*
- * ipc - frames between the roles of vaultd (net and core over one socketpair,
- * each role and the supervisor over a control socket).
+ * ipc - frames between the roles of vaultd (net and core over one socketpair, core and
+ * rotate over another, each role and the supervisor over a control socket).
  *
  * A frame is a 16-byte header and a payload in the value encoding (lib/value.h):
  *
@@ -27,6 +27,12 @@ enum ipc_type {
 	IPC_REPLY = 17,   /* array, positions below */
 	IPC_STATE = 18,   /* object: net answers health, seal-status, leader from it */
 	IPC_TRUST = 19,   /* object: who vouches for TLS clients, see below */
+	/* core -> rotate, see below */
+	IPC_STEP = 20, /* object: one call of a rotator */
+	IPC_STEP_CANCEL =
+		21, /* bool: end call id even if it runs already; not answered */
+	/* rotate -> core */
+	IPC_STEP_REPLY = 22, /* object: how call id has ended */
 	/* supervisor -> role, on the control socket */
 	IPC_CONFIG = 32,   /* object, first frame; role-specific members */
 	IPC_PEER = 33,     /* {role: string} and one descriptor by SCM_RIGHTS */
@@ -114,6 +120,28 @@ enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
 #define IPC_CLIENT_CHAIN 8u
 #define IPC_CLIENT_BYTES (16u * 1024)
 #define IPC_CLIENT_TRIED 16u
+
+/*
+ * Steps of a rotation.  core hands the rotate role exactly the values that one call of a
+ * rotator needs, with a number (the frame's id) that no other call of this core has:
+ *
+ *   IPC_STEP { rotator: string, a configured name;  timeout_ms: number, from now,
+ * queueing included;  request: object, the rotator's request as it is to be, of which
+ *              rotate replaces deadline_ms }
+ *
+ * Each is answered by exactly one IPC_STEP_REPLY, unless it is cancelled or a side ends:
+ *
+ *   { outcome: "reply"        the rotator has answered by the rules; or
+ *              "unknown"      it has not: whatever it was to do may or may not have
+ * happened started: bool           false: nothing was run, so nothing can have happened
+ *     reason: string          unknown: why, for people;  sha256: bytes32 of the
+ * executable, or null status, class, message, fields, probe, describe, retry_after_ms
+ *                             reply: as the rotator said, null where it said nothing }
+ *
+ * Texts are free of every value of the request and of the reply's own fields.  Rotate has
+ * the network, so core believes nothing in a reply but that the rotator may have said it.
+ * When core's end of the connection closes, everything that runs is ended.
+ */
 
 /* Positions in the array of an IPC_REPLY. */
 enum ipc_reply_field {

@@ -51,5 +51,12 @@
 #define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
 #define LIMIT_VERSIONS_DEFAULT              10u
 #define LIMIT_CONFIG_FILE                   (256u * 1024)
+#define LIMIT_STEPS                         256u /* calls of rotators under way */
+#define LIMIT_STEPS_RUNNING                 8u   /* of them at once */
+#define LIMIT_STEP_REQUEST                  (256u * 1024)
+#define LIMIT_STEP_REPLY                    (64u * 1024) /* a rotator's standard output */
+#define LIMIT_STEP_LOG                      (64u * 1024) /* its standard error */
+#define LIMIT_STEP_MS                       (10 * 60 * 1000) /* of one call */
+#define LIMIT_ROTATORS                      64u
 
 #endif

@@ -14,6 +14,7 @@
 #include "metrics.h"
 #include "mutant.h"
 #include "pwhash.h"
+#include "step.h"
 #include "store.h"
 #include "sys_state.h"
 #include "vault/limits.h"
@@ -273,17 +274,20 @@ int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err 
 int core_run_batch(struct core *c, struct err *e)
 {
 	struct batch *b = c->batch;
-	bool timers = timers_due(c);
+	bool timers = timers_due(c), steps = steps_due(c);
 	int rc;
 
 	pwhash_wake(c);
 	waits_expire(c->waits, clock_boot(c->clock));
-	if (b->first == NULL && !waits_ready(c->waits) && !timers && !aggregates_due(c))
+	if (b->first == NULL && !waits_ready(c->waits) && !timers && !steps &&
+	    !aggregates_due(c))
 		return ERR_OK;
 	if ((rc = begin(c, e)) != ERR_OK)
 		return rc;
 	if (timers)
 		rc = run_timers(c, e);
+	if (rc == ERR_OK && steps)
+		rc = run_steps(c, e);
 	if (rc == ERR_OK)
 		rc = run_items(c, e);
 	if (rc == ERR_OK && MUTANT(MUTANT_EARLY_REPLY))
@@ -291,7 +295,7 @@ int core_run_batch(struct core *c, struct err *e)
 	if (rc == ERR_OK)
 		rc = commit(c, e);
 	if (rc == ERR_OK) {
-		b->writes = b->writes || timers;
+		b->writes = b->writes || timers || steps;
 		finish_ok(c);
 		return ERR_OK;
 	}

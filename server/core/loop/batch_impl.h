@@ -95,5 +95,7 @@ bool timers_due(struct core *c);
 bool aggregates_due(struct core *c);
 /** run_timers(c, e): inside the transaction; an error ends the batch. */
 int run_timers(struct core *c, struct err *e) MUST_CHECK;
+/** run_steps(c, e): tell the owners of calls how they ended; an error ends the batch. */
+int run_steps(struct core *c, struct err *e) MUST_CHECK;
 
 #endif

@@ -24,6 +24,7 @@
 #include "pwhash.h"
 #include "rekey.h"
 #include "seal.h"
+#include "step.h"
 #include "store.h"
 #include "wait.h"
 #include "zone.h"
@@ -73,8 +74,9 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	}
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
-	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
-	    (rc = limits_open(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
+	    (rc = steps_open(c, e)) != ERR_OK || (rc = pwhash_open(c, e)) != ERR_OK ||
+	    (rc = seal_load(c, e)) != ERR_OK || (rc = limits_open(c, e)) != ERR_OK ||
+	    (rc = audit_open(c, e)) != ERR_OK)
 		goto fail;
 	if (c->initialized && o->auto_unseal_key != NULL &&
 	    (rc = batch_alone(c, auto_unseal, NULL, e)) != ERR_OK)
@@ -101,6 +103,7 @@ static void drop_keys(void *arg)
 	store_state_free(c);
 	keyring_free(c->keys);
 	c->keys = NULL;
+	steps_sealed(c);
 	/* Whoever is parked is run again, and finds the vault sealed. */
 	waits_expire(c->waits, INT64_MAX);
 	core_push_state(c);
@@ -145,6 +148,7 @@ void core_close(struct core *c)
 	waits_close(c, free_req_item);
 	batch_close(c);
 	jobs_close(c);
+	steps_close(c);
 	limits_close(c);
 	audit_close(c);
 	seal_free(c);

@@ -65,6 +65,8 @@ struct core_options {
 	/* Who vouches for TLS clients has changed; the payload of an IPC_TRUST.  May be
 	 * NULL. */
 	void (*trust)(void *ctx, const struct value *trust);
+	/* The rotators that are configured, see step_rotators(); copied.  May be NULL. */
+	const struct value *rotators;
 	void *ctx;
 };
 
@@ -87,6 +89,7 @@ struct core {
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
+	struct steps *steps;       /* calls of rotators */
 	struct pwhash *pwhash;     /* passwords that are hashed aside */
 	struct limits *limits;     /* how often tokens and accounts have asked */
 	struct metrics *metrics;   /* what has been counted */
@@ -154,7 +157,7 @@ void core_after_commit(struct core *c, void (*fn)(void *arg), void *arg);
 
 /** core_wake(c, kind, key): after COMMIT, run again the parked requests that wait for it
  * (a key of 16 bytes, zero-padded). */
-enum wait_kind { WAIT_HOST = 1, WAIT_ATTEMPT, WAIT_JOB, WAIT_ARGON };
+enum wait_kind { WAIT_HOST = 1, WAIT_ATTEMPT, WAIT_JOB, WAIT_ARGON, WAIT_STEP };
 void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16]);
 
 /** core_push_state(c): after COMMIT, tell net what health and seal-status answer now. */

@@ -6,6 +6,7 @@
 
 #include "metrics.h"
 #include "pwhash.h"
+#include "step.h"
 #include "vault/limits.h"
 
 #define QUEUE_BYTES (64u * 1024 * 1024)
@@ -18,6 +19,8 @@ void item_free(struct item *it)
 
 	if (it->wait.kind == WAIT_ARGON)
 		pwhash_forget(it->r.core, it->wait.key);
+	else if (it->wait.kind == WAIT_STEP)
+		step_forget(it->r.core, it->wait.key);
 	arena_free(it->run);
 	arena_free(it->r.in);
 	arena_free(a); /* the item lives in it */

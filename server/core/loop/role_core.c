@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "pwhash.h"
 #include "sandbox.h"
+#include "step.h"
 #include "vault/limits.h"
 #include "zone.h"
 
@@ -29,6 +30,7 @@
 struct peer {
 	uint64_t id;
 	struct frame_conn *conn;
+	bool rotate; /* the rotate role; the others are nets */
 	bool writable_wanted;
 };
 
@@ -56,7 +58,9 @@ static struct peer *peer_by_id(struct role *ro, uint64_t id)
 
 static void peer_drop(struct role *ro, struct peer *p)
 {
-	if (ro->core != NULL)
+	if (ro->core != NULL && p->rotate)
+		step_link_down(ro->core, p->conn);
+	else if (ro->core != NULL)
 		core_drop_peer(ro->core, p->id);
 	frame_conn_free(p->conn);
 	p->conn = NULL;
@@ -84,7 +88,8 @@ static void on_state(void *ctx, const struct value *state)
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct peer *p = &ro->peers[i];
 
-		if (p->conn != NULL && frame_put(p->conn, IPC_STATE, 0, state) != ERR_OK)
+		if (p->conn != NULL && !p->rotate &&
+		    frame_put(p->conn, IPC_STATE, 0, state) != ERR_OK)
 			peer_drop(ro, p);
 	}
 }
@@ -105,7 +110,7 @@ static void on_trust(void *ctx, const struct value *set)
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct peer *p = &ro->peers[i];
 
-		if (p->conn != NULL && ro->trust != NULL &&
+		if (p->conn != NULL && !p->rotate && ro->trust != NULL &&
 		    frame_put(p->conn, IPC_TRUST, 0, ro->trust) != ERR_OK)
 			peer_drop(ro, p);
 	}
@@ -209,6 +214,7 @@ static int start_core(struct role *ro, struct err *e)
 	    (rc = enter_sandbox(ro, data_dir, e)) != ERR_OK)
 		return rc;
 	o.data_dir = ro->data_dir;
+	o.rotators = value_get(ro->config, "rotators");
 	o.auto_unseal_key = ro->auto_key;
 	o.token_rate = rate_of(ro, "rate_token");
 	o.login_rate = rate_of(ro, "rate_login");
@@ -263,7 +269,12 @@ static int watch(struct role *ro, int op, int fd, uint32_t events, uint64_t data
 	return epoll_ctl(ro->epoll, op, fd, &ev);
 }
 
-static void add_peer(struct role *ro, uint64_t id, int fd)
+static int send_step(void *ctx, enum ipc_type type, uint64_t id, const struct value *v)
+{
+	return frame_put(ctx, type, id, v);
+}
+
+static void add_peer(struct role *ro, uint64_t id, int fd, bool rotate)
 {
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct peer *p = &ro->peers[i];
@@ -274,9 +285,12 @@ static void add_peer(struct role *ro, uint64_t id, int fd)
 		if (p->conn == NULL)
 			break;
 		p->id = id;
+		p->rotate = rotate;
 		p->writable_wanted = false;
 		if (watch(ro, EPOLL_CTL_ADD, fd, EPOLLIN, id) != 0)
 			peer_drop(ro, p);
+		else if (rotate)
+			step_link_up(ro->core, &(struct step_link){ send_step, p->conn });
 		return;
 	}
 	close(fd);
@@ -308,7 +322,8 @@ static void on_control(struct role *ro)
 	switch (type) {
 	case IPC_PEER:
 		if (fd >= 0)
-			add_peer(ro, (uint64_t)value_int_or(v, "id", 1), fd);
+			add_peer(ro, (uint64_t)value_int_or(v, "id", 1), fd,
+			         value_is_str(value_get(v, "role"), "rotate"));
 		return;
 	case IPC_DRAIN:
 		ro->drain = true;
@@ -393,7 +408,11 @@ static int on_frame(struct role *ro, struct peer *p, const struct frame *f, stru
 	struct value *v;
 	int rc;
 
-	switch (f->type) {
+	if (p->rotate && f->type == IPC_STEP_REPLY) {
+		step_reply(ro->core, f->id, f->payload, f->len);
+		return ERR_OK;
+	}
+	switch (p->rotate ? 0 : f->type) {
 	case IPC_REQUEST:
 		rc = core_submit(ro->core, p->id, f->id, f->payload, f->len);
 		if (rc != ERR_OK)
@@ -438,7 +457,7 @@ static int on_peer(struct role *ro, struct peer *p, struct err *e)
 		if ((rc = on_frame(ro, p, &f, e)) != ERR_OK)
 			return rc;
 	if (p->conn != NULL && more < 0) {
-		log_error("net broke the frame rules", LOG_S("cause", e->msg));
+		log_error("a role broke the frame rules", LOG_S("cause", e->msg));
 		peer_drop(ro, p);
 	}
 	return ERR_OK;

@@ -21,6 +21,7 @@ static const struct route_table *const tables[] = {
 	&routes_lease,
 	&routes_sys_lease,
 	&routes_rotation,
+	&routes_rotator,
 	&routes_audit,
 	&routes_backup,
 	&routes_userpass,

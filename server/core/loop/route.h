@@ -88,6 +88,7 @@ extern const struct route_table routes_agent;     /* api_agent.c: sys/agent */
 extern const struct route_table routes_lease;     /* api_lease.c: sys/vault-leases */
 extern const struct route_table routes_sys_lease; /* api_sys_lease.c */
 extern const struct route_table routes_rotation;  /* api_rotation.c: sys/rotation */
+extern const struct route_table routes_rotator;   /* api_rotator.c: sys/rotation */
 extern const struct route_table routes_audit;     /* api_audit.c: sys/audit-log */
 extern const struct route_table routes_approle;   /* api_approle.c */
 extern const struct route_table routes_userpass;  /* api_userpass.c */

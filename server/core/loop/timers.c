@@ -8,11 +8,13 @@
 #include "log.h"
 #include "metrics.h"
 #include "pwhash.h"
+#include "step.h"
 #include "store.h"
 
-/* Each kind of timer runs in a savepoint of its own: one row that cannot be dealt with
- * holds up no other kind. */
-static int run_timer(struct core *c, int step, bool *failed, struct err *e)
+/* Each of these runs in a savepoint of its own: one that cannot be dealt with holds up no
+ * other.  *failed: it was rolled back, and ${e} says why. */
+static int run_apart(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e),
+                     void *arg, bool *failed, struct err *e)
 {
 	struct mark m = mark_now(c->batch);
 	int rc;
@@ -20,17 +22,22 @@ static int run_timer(struct core *c, int step, bool *failed, struct err *e)
 	if ((rc = db_savepoint(c->db, e)) != ERR_OK)
 		return rc;
 	savepoint_mark(c);
-	rc = jobs_step(c, step, e);
+	rc = fn(c, arg, e);
 	if (rc == ERR_OK)
 		return db_release(c->db, e);
 	if (is_fatal(rc))
 		return rc;
 	*failed = true;
-	log_error("timer failed", LOG_S("class", errclasses[rc].wire),
+	log_error("an event failed", LOG_S("class", errclasses[rc].wire),
 	          LOG_S("cause", e->msg));
 	if ((rc = savepoint_back(c, &m, e)) != ERR_OK)
 		return rc;
 	return db_release(c->db, e);
+}
+
+static int timer_step(struct core *c, void *arg, struct err *e)
+{
+	return jobs_step(c, *(const int *)arg, e);
 }
 
 static int64_t max0(int64_t v)
@@ -49,10 +56,31 @@ int run_timers(struct core *c, struct err *e)
 		metrics_timers(c, max0(c->now_ms - first));
 
 	for (int i = 0; i < steps; i++)
-		if ((rc = run_timer(c, i, &failed, e)) != ERR_OK)
+		if ((rc = run_apart(c, timer_step, &i, &failed, e)) != ERR_OK)
 			return rc;
 	if (!failed)
 		jobs_end(c, first);
+	return ERR_OK;
+}
+
+static int deliver(struct core *c, void *arg, struct err *e)
+{
+	return steps_deliver(c, arg, e);
+}
+
+int run_steps(struct core *c, struct err *e)
+{
+	struct step *s;
+	int rc;
+
+	while ((s = steps_take(c)) != NULL) {
+		bool failed = false;
+
+		if ((rc = run_apart(c, deliver, s, &failed, e)) != ERR_OK)
+			return rc;
+		if (failed)
+			steps_failed(c, s);
+	}
 	return ERR_OK;
 }
 
@@ -84,6 +112,8 @@ int64_t core_wait_ms(struct core *c)
 	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c))
 		return 0;
 	if ((at = waits_next_ms(c->waits)) >= 0)
+		wait = sooner(wait, max0(at - clock_boot(c->clock)));
+	if ((at = steps_next_ms(c)) >= 0)
 		wait = sooner(wait, max0(at - clock_boot(c->clock)));
 	if (c->keys != NULL && (at = jobs_next_ms(c)) != 0)
 		wait = sooner(wait, max0(at - wall));

@@ -14,6 +14,7 @@
 #include "keyring.h"
 #include "metrics.h"
 #include "route.h"
+#include "step.h"
 #include "store.h"
 #include "wait.h"
 
@@ -223,12 +224,30 @@ static void put_process(struct sink *s, struct core *c)
 	    (c->boot_ms - c->opened_ms) / 1000);
 }
 
+static void put_steps(struct sink *s, const struct core *c)
+{
+	static const char *const outcomes[] = { "ok", "noop", "error", "unknown" };
+
+	put(s, GAUGE, "vaultd_steps", "Calls of rotators that wait or run.", &none,
+	    (int64_t)step_busy(c));
+	for (int op = 0; op < METRIC_STEP_OPS; op++)
+		for (int o = 0; o < METRIC_STEP_OUTCOMES; o++) {
+			const struct label l = { "operation", metrics_step_ops[op],
+				                 "outcome", outcomes[o] };
+
+			put(s, COUNTER, "vaultd_steps_total",
+			    "Calls of rotators that have ended.", &l,
+			    (int64_t)c->metrics->steps[op][o]);
+		}
+}
+
 static void put_all(struct sink *s, struct core *c)
 {
 	put_requests(s, c->metrics);
 	put_commit(s, c->metrics);
 	put_loop(s, c);
 	put_net(s, c->metrics);
+	put_steps(s, c);
 	put_stored(s, c);
 	put_process(s, c);
 }

@@ -41,6 +41,26 @@ void metrics_timers(struct core *c, int64_t late_ms)
 		m->timer_late_max_ms = late_ms;
 }
 
+const char *const metrics_step_ops[METRIC_STEP_OPS] = {
+	"describe", "create",      "probe",      "set",         "test",  "retire",
+	"revert",   "user_create", "user_renew", "user_revoke", "login", "other",
+};
+
+int metrics_step_op(const struct value *op)
+{
+	int i = 0;
+
+	while (i < METRIC_STEP_OPS - 1 && !value_is_str(op, metrics_step_ops[i]))
+		i++;
+	return i;
+}
+
+void metrics_step(struct core *c, int op, enum metric_step outcome)
+{
+	if (c->metrics != NULL)
+		c->metrics->steps[op][outcome]++;
+}
+
 void metrics_peer(struct core *c, const struct metric_peer *p)
 {
 	struct metric_peer *at = NULL;
