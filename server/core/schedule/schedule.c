@@ -144,7 +144,9 @@ static int64_t find_newest(const struct schedule *s, const struct schedule_past 
 static void look_back(const struct schedule *s, const struct schedule_past *past,
                       int64_t now, struct passed *out)
 {
-	int64_t slot = slot_after(s, past, past->last_slot), first = slot;
+	int64_t soonest = earliest(s, past) - 1;
+	int64_t from = past->last_slot > soonest ? past->last_slot : soonest;
+	int64_t slot = slot_after(s, past, from), first = slot;
 
 	*out = (struct passed){ 0 };
 	while (slot != 0 && slot <= now && out->count < SCHEDULE_COUNT_MAX) {
@@ -185,8 +187,7 @@ static bool run_late(const struct schedule *s, const struct schedule_past *past,
 {
 	int64_t aged = age_slot(s, past);
 
-	if ((past->stepped && p->jumped) || now < earliest(s, past) ||
-	    blackout_end(s, now) != now)
+	if ((past->stepped && p->jumped) || blackout_end(s, now) != now)
 		return false;
 	*out = (struct schedule_slot){ .end = INT64_MAX, .forced = true };
 	if (aged != 0 && aged <= now && (aged > past->last_slot || p->newest != 0)) {
@@ -210,10 +211,11 @@ void schedule_missed(const struct schedule *s, const struct schedule_past *past,
 	*out = (struct schedule_plan){ .settled = past->last_slot };
 	look_back(s, past, now, &p);
 	out->jumped = p.jumped;
+	out->ahead = past->last_slot > now;
 	out->overdue = schedule_overdue(s, past, now);
 	if (p.newest != 0) {
 		fill(s, p.newest, &slot);
-		if (now < slot.end && slot.slot >= earliest(s, past)) {
+		if (now < slot.end) {
 			out->settled = slot.slot - 1;
 			out->missed = p.count - 1;
 			take(&slot, now, out);

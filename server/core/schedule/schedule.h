@@ -126,6 +126,7 @@ struct schedule_plan {
 	int64_t missed;  /* slots up to now that will not run; at most SCHEDULE_COUNT_MAX
 	                  */
 	bool jumped;     /* more than one period has passed: alarm */
+	bool ahead;      /* last_slot is yet to come: the clock was moved back: alarm */
 	bool overdue;    /* schedule_overdue(): alarm */
 };
 /**

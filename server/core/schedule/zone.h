@@ -33,13 +33,15 @@ struct zone_stamp {
 struct zone_source {
 	/* The first ${cap} bytes of the file of that name (it was checked: no way out of
 	 * the directory), and its stamp.  ERR_NOENT: there is none. */
-	int (*read)(void *ctx, const char *name, void *buf, size_t cap, size_t *len,
+	int (*read)(const void *ctx, const char *name, void *buf, size_t cap, size_t *len,
 	            struct zone_stamp *stamp, struct err *e);
 	/* The stamp alone; false: there is no such file now. */
-	bool (*stamp)(void *ctx, const char *name, struct zone_stamp *out);
-	void *ctx;
+	bool (*stamp)(const void *ctx, const char *name, struct zone_stamp *out);
+	const void *ctx;
 };
 
+/** zone_source_at(dir): the files below ${dir}, which is borrowed. */
+struct zone_source zone_source_at(const char *dir);
 /** zone_source_system(): ZONE_DIR; a static object. */
 const struct zone_source *zone_source_system(void);
 

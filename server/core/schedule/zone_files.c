@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zone_files - the system's time zone files as a source of zones. */
+/* zone_files - a directory of time zone files as a source of zones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,10 +8,10 @@
 
 #include "zone.h"
 
-static int open_file(const char *name, struct stat *st)
+static int open_file(const char *dir, const char *name, struct stat *st)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), ZONE_DIR "/%s", name);
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
 	int fd;
 
 	if (n < 0 || (size_t)n >= sizeof(path))
@@ -31,13 +31,12 @@ static void set_stamp(const struct stat *st, struct zone_stamp *out)
 	out->inode = st->st_ino;
 }
 
-static int read_file(void *ctx, const char *name, void *buf, size_t cap, size_t *len,
-                     struct zone_stamp *stamp, struct err *e)
+static int read_file(const void *ctx, const char *name, void *buf, size_t cap,
+                     size_t *len, struct zone_stamp *stamp, struct err *e)
 {
 	struct stat st;
-	AUTO_CLOSE int fd = open_file(name, &st);
+	AUTO_CLOSE int fd = open_file(ctx, name, &st);
 
-	(void)ctx;
 	*len = 0;
 	if (fd < 0)
 		return err_set(e, ERR_NOENT, "no such file");
@@ -56,21 +55,25 @@ static int read_file(void *ctx, const char *name, void *buf, size_t cap, size_t 
 	return ERR_OK;
 }
 
-static bool stamp_file(void *ctx, const char *name, struct zone_stamp *out)
+static bool stamp_file(const void *ctx, const char *name, struct zone_stamp *out)
 {
 	struct stat st;
-	AUTO_CLOSE int fd = open_file(name, &st);
+	AUTO_CLOSE int fd = open_file(ctx, name, &st);
 
-	(void)ctx;
 	if (fd < 0)
 		return false;
 	set_stamp(&st, out);
 	return true;
 }
 
+struct zone_source zone_source_at(const char *dir)
+{
+	return (struct zone_source){ read_file, stamp_file, dir };
+}
+
 const struct zone_source *zone_source_system(void)
 {
-	static const struct zone_source system = { read_file, stamp_file, NULL };
+	static const struct zone_source system = { read_file, stamp_file, ZONE_DIR };
 
 	return &system;
 }

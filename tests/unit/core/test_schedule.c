@@ -1,84 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
-#include <string.h>
 
-#include "arena.h"
-#include "clock.h"
-#include "schedule.h"
-#include "util.h"
-#include "value.h"
-
-static struct arena *a;
-static struct zones *zones;
-static struct err e;
-
-static void setup(void)
-{
-	a = arena_new(1024u * 1024);
-	zones = zones_new(NULL);
-	cr_assert(a != NULL && zones != NULL);
-}
-
-static void teardown(void)
-{
-	zones_free(zones);
-	arena_free(a);
-}
+#include "schedulefix.h"
 
 TestSuite(schedule, .init = setup, .fini = teardown, .timeout = 60);
-
-static int64_t at(const char *when)
-{
-	int64_t ms = 0;
-
-	cr_assert_eq(clock_parse_rfc3339(when, strlen(when), &ms), 0, "%s", when);
-	return ms;
-}
-
-static const char *show(int64_t ms)
-{
-	char text[CLOCK_RFC3339_MAX];
-
-	if (ms == 0)
-		return "never";
-	clock_rfc3339(ms, text);
-	return arena_str(a, text);
-}
-
-/* "key=value;key=value": strings, and a list where the key is blackout. */
-static struct value *object(const char *spec)
-{
-	struct value *v = value_object(a);
-	char *rest = arena_str(a, spec), *part, *save = NULL;
-
-	while ((part = strtok_r(rest, ";", &save)) != NULL) {
-		char *eq = strchr(part, '=');
-
-		rest = NULL;
-		*eq = '\0';
-		if (strcmp(part, "blackout") == 0) {
-			struct value *list = value_array(a);
-			char *item, *s2 = NULL, *from = eq + 1;
-
-			for (; (item = strtok_r(from, " ", &s2)) != NULL; from = NULL)
-				value_add(list, value_str(a, item));
-			value_set(v, part, list);
-		} else {
-			value_set_str(a, v, part, eq + 1);
-		}
-	}
-	return v;
-}
-
-static struct schedule parse(const char *spec, const char *now)
-{
-	struct schedule s;
-
-	cr_assert_eq(schedule_parse(object(spec), zones, at(now), &s, &e), ERR_OK,
-	             "%s: %s", spec, e.msg);
-	return s;
-}
 
 /* ---- every ---- */
 
@@ -273,4 +199,178 @@ ParameterizedTest(struct cron_case *c, schedule, cron_slots)
 		                 show(past.last_slot), show(got.slot));
 		past.last_slot = got.slot;
 	}
+}
+
+/* ---- age, intervals ---- */
+
+Test(schedule, after_counts_from_the_last_success_and_tries_again_each_day)
+{
+	struct schedule s = parse("after=20d", "2026-01-01T00:00:00Z");
+	struct schedule_past past = { .last_slot = s.anchor_ms };
+	struct schedule_slot got;
+
+	cr_assert(schedule_next(&s, &past, s.anchor_ms, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-21T00:00:00Z");
+	past.last_slot = got.slot;
+	cr_assert(schedule_next(&s, &past, got.slot, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-22T00:00:00Z", "it failed");
+	past = (struct schedule_past){ got.slot, at("2026-01-22T00:10:00Z"), 0, 0,
+		                       false };
+	cr_assert(schedule_next(&s, &past, got.slot, &got));
+	cr_assert_str_eq(show(got.slot), "2026-02-11T00:10:00Z");
+	past.last_success = at("2026-02-01T12:00:00Z");
+	cr_assert(schedule_next(&s, &past, past.last_success, &got));
+	cr_assert_str_eq(show(got.slot), "2026-02-21T12:00:00Z", "renewed by hand");
+}
+
+Test(schedule, after_leaves_a_blackout_the_day_it_ends)
+{
+	struct schedule s =
+		parse("after=20d;tz=Europe/Berlin;blackout=2026-01-20/2026-01-25",
+	              "2026-01-01T05:00:00Z");
+	struct schedule_past past = { .last_slot = s.anchor_ms };
+	struct schedule_slot got;
+
+	cr_assert(schedule_next(&s, &past, s.anchor_ms, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-26T05:00:00Z");
+}
+
+struct every_case {
+	char spec[96], now[28], want[3][28];
+};
+ParameterizedTestParameters(schedule, every_and_blackouts)
+{
+	/* clang-format off */
+	static struct every_case c[] = {
+		{ "every=30d;anchor=2026-01-01T03:00:00Z", "2026-06-01T00:00:00Z",
+		  { "2026-06-30T03:00:00Z", "2026-07-30T03:00:00Z" } },
+		/* absolute: clocks do not matter */
+		{ "every=24h;anchor=2026-03-27T02:30:00Z;tz=Europe/Berlin", "2026-03-28T00:00:00Z",
+		  { "2026-03-28T02:30:00Z", "2026-03-29T02:30:00Z", "2026-03-30T02:30:00Z" } },
+		/* made up for once, at the same time of day */
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10/2026-12-25", "2026-12-02T00:00:00Z",
+		  { "2026-12-08T03:00:00Z", "2026-12-26T03:00:00Z", "2026-12-29T03:00:00Z" } },
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10/2026-12-25", "2026-12-26T02:00:00Z",
+		  { "2026-12-26T03:00:00Z", "2026-12-29T03:00:00Z" } },
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10/2026-12-25", "2026-12-26T03:00:00Z",
+		  { "2026-12-29T03:00:00Z" } },
+		/* nothing was due in it */
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-09/2026-12-14", "2026-12-08T04:00:00Z",
+		  { "2026-12-15T03:00:00Z" } },
+		/* the next one comes soon by itself */
+		{ "every=6h;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10/2026-12-25", "2026-12-09T20:00:00Z",
+		  { "2026-12-09T21:00:00Z", "2026-12-26T03:00:00Z", "2026-12-26T09:00:00Z" } },
+		/* days that touch are one */
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-16 2026-12-15 2026-12-17/2026-12-20",
+		  "2026-12-09T00:00:00Z", { "2026-12-21T03:00:00Z", "2026-12-22T03:00:00Z" } },
+		/* days of the zone: it is still the 14th in New York */
+		{ "every=7d;anchor=2026-12-01T03:00:00Z;tz=America/New_York;blackout=2026-12-15",
+		  "2026-12-09T00:00:00Z", { "2026-12-15T03:00:00Z", "2026-12-22T03:00:00Z" } },
+	};
+	/* clang-format on */
+	return cr_make_param_array(struct every_case, c, ARRAY_LEN(c));
+}
+ParameterizedTest(struct every_case *c, schedule, every_and_blackouts)
+{
+	struct schedule s = parse(c->spec, "2026-01-01T00:00:00Z");
+	struct schedule_past past = { .last_slot = at(c->now) };
+	struct schedule_slot got;
+
+	for (size_t i = 0; i < ARRAY_LEN(c->want) && c->want[i][0] != '\0'; i++) {
+		cr_assert(schedule_next(&s, &past, past.last_slot, &got));
+		cr_assert_str_eq(show(got.slot), c->want[i], "%s: %s", c->spec,
+		                 show(got.slot));
+		past.last_slot = got.slot;
+	}
+}
+
+Test(schedule, min_interval_passes_slots_over)
+{
+	struct schedule s = parse("cron=0 * * * *;min_interval=3h",
+	                          "2026-01-01T00:00:00Z");
+	struct schedule_past past = { at("2026-01-01T10:00:00Z"),
+		                      at("2026-01-01T10:00:00Z"), 0, 0, false };
+	struct schedule_slot got;
+
+	cr_assert(schedule_next(&s, &past, past.last_slot, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-01T13:00:00Z", "the interval is over");
+	past.last_success++;
+	cr_assert(schedule_next(&s, &past, past.last_slot, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-01T14:00:00Z");
+}
+
+Test(schedule, max_age_makes_a_slot_of_its_own)
+{
+	struct schedule s = parse("cron=0 3 1 * *;max_age=10d", "2026-01-01T03:00:00Z");
+	struct schedule_past past = { .last_slot = s.anchor_ms };
+	struct schedule_slot got;
+
+	cr_assert(schedule_next(&s, &past, s.anchor_ms, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-11T03:00:00Z");
+	cr_assert(got.forced);
+	past.last_slot = got.slot;
+	cr_assert(schedule_next(&s, &past, got.slot, &got));
+	cr_assert_str_eq(show(got.slot), "2026-02-01T03:00:00Z", "once");
+	cr_assert_not(got.forced);
+	past.last_slot = s.anchor_ms;
+	s.missed = SCHEDULE_LATE_SKIP;
+	cr_assert(schedule_next(&s, &past, s.anchor_ms, &got));
+	cr_assert_str_eq(show(got.slot), "2026-02-01T03:00:00Z", "never outside");
+	s = parse("cron=0 3 1 * *;max_age=10d;blackout=2026-01-10/2026-01-15",
+	          "2026-01-01T03:00:00Z");
+	cr_assert(schedule_next(&s, &past, s.anchor_ms, &got));
+	cr_assert_str_eq(show(got.slot), "2026-01-16T00:00:00Z", "not in a blackout");
+	cr_assert_not(schedule_overdue(&s, &past, at("2026-01-11T02:59:59Z")));
+	cr_assert(schedule_overdue(&s, &past, at("2026-01-11T03:00:00Z")));
+}
+
+Test(schedule, a_window_ends_at_the_next_slot_and_at_a_blackout)
+{
+	struct schedule s = parse("cron=0 */4 * * *;window=2h;blackout=2026-01-02",
+	                          "2026-01-01T00:00:00Z");
+
+	cr_assert_eq(schedule_window_end(&s, at("2026-01-01T04:00:00Z")),
+	             at("2026-01-01T06:00:00Z"));
+	s.window_ms = 12ll * 3600 * 1000;
+	cr_assert_eq(schedule_window_end(&s, at("2026-01-01T04:00:00Z")),
+	             at("2026-01-01T08:00:00Z"));
+	s.window_ms = 0;
+	cr_assert_eq(schedule_window_end(&s, at("2026-01-01T16:00:00Z")),
+	             at("2026-01-01T20:00:00Z"));
+	cr_assert_eq(schedule_window_end(&s, at("2026-01-01T20:00:00Z")),
+	             at("2026-01-02T00:00:00Z"));
+	s = parse("after=10d;window=0", "2026-01-01T00:00:00Z");
+	cr_assert_eq(schedule_window_end(&s, at("2026-01-11T00:00:00Z")),
+	             at("2026-01-12T00:00:00Z"));
+}
+
+Test(schedule, a_preview_is_what_will_be)
+{
+	struct schedule s = parse("cron=30 2 * * *;tz=Europe/Berlin;window=2h",
+	                          "2026-03-27T12:00:00Z");
+	struct schedule_past past = { .last_slot = s.anchor_ms };
+	struct schedule_view view[5];
+	int64_t now = s.anchor_ms;
+
+	memset(s.seed, 3, sizeof(s.seed));
+	cr_assert_eq(schedule_preview(&s, &past, now, view, 5), 5);
+	cr_assert_str_eq(view[0].local, "2026-03-28 02:30:00 +0100 CET");
+	cr_assert_str_eq(view[1].local, "2026-03-29 03:00:00 +0200 CEST");
+	cr_assert_str_eq(view[2].local, "2026-03-30 02:30:00 +0200 CEST");
+	for (int i = 0; i < 5; i++) {
+		struct schedule_plan plan;
+
+		schedule_missed(&s, &past, now, &plan);
+		cr_assert_eq(plan.call, SCHEDULE_WAIT);
+		cr_assert_eq(plan.next.slot, view[i].slot.slot);
+		cr_assert_eq(plan.next.moment, view[i].slot.moment);
+		now = plan.next.moment;
+		schedule_missed(&s, &past, now, &plan);
+		cr_assert_eq(plan.call, SCHEDULE_RUN);
+		cr_assert_eq(plan.next.slot, view[i].slot.slot);
+		past.last_slot = plan.next.slot;
+		past.last_success = now;
+	}
+	s = (struct schedule){ 0 };
+	cr_assert_eq(schedule_preview(&s, &past, now, view, 5), 0, "never");
 }
