@@ -191,7 +191,6 @@ def case(r, names):
     name = r.choice(NAMED) if r.random() < 0.6 else r.choice(names)
     tz = zoneinfo.ZoneInfo(name)
     start = max(near_change(r, tz), 3 * DAY)
-    blackout_text = {}
     if r.random() < 0.2:
         period = r.choice([3600, 6 * 3600, DAY, DAY + 1, 3 * DAY, 7 * DAY, 30 * DAY])
         end = start + 60 * DAY
@@ -199,8 +198,6 @@ def case(r, names):
         blackouts = blackouts_near(r, tz, start, end)
         spec = {"every": period, "anchor": dt.datetime.fromtimestamp(anchor, UTC).isoformat()}
         want = every_slots(anchor, period, tz, blackouts, start, end)
-        # What was due before the first slot that we look at is made up for, too.
-        want = {t for t in want if t > start}
     else:
         cron = Cron(r)
         end = start + r.choice([5, 5, 5, 12, 40]) * DAY
@@ -274,8 +271,7 @@ def main():
         return 1
     with tempfile.TemporaryDirectory() as slim:
         subprocess.run(["/usr/sbin/zic", "-b", "slim", "-d", slim, SYSTEM + "/tzdata.zi"], check=True)
-        # Time zones are not asked for by their old names alone: links are files here, too.
-        assert (pathlib.Path(slim) / "Europe/Berlin").stat().st_size < 1000
+        assert (pathlib.Path(slim) / "Europe/Berlin").stat().st_size < 1000, "not slim"
         return 0 if run(program, slim, seed + 1, cases // 4) else 1
 
 

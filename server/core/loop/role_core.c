@@ -221,7 +221,9 @@ static int start_core(struct role *ro, struct err *e)
 	o.init_anywhere = value_bool_or(ro->config, "init_anywhere", false);
 	o.unauthenticated_rekey = value_bool_or(ro->config, "unauthenticated_rekey",
 	                                        false);
-	return core_open(&o, &ro->core, e);
+	if ((rc = core_open(&o, &ro->core, e)) == ERR_OK)
+		log_info("time zones", LOG_S("tzdata", zones_version(ro->core->zones)));
+	return rc;
 }
 
 static int run_dev(struct role *ro, struct arena *a, struct value *ready, struct err *e)

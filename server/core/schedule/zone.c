@@ -146,7 +146,7 @@ static int add(struct zones *z, const char *name, size_t n, const struct zone **
 	if (rc == ERR_NOENT)
 		return unknown(e, name, n);
 	if (rc == ERR_NOMEM)
-		return err_set(e, rc, "%s", why.msg);
+		return err_set(e, ERR_NOMEM, "out of memory");
 	return err_set(e, ERR_INVALID, "\"%.*s\": %s", (int)n, name, why.msg);
 }
 
