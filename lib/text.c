@@ -121,3 +121,33 @@ bool text_ieq(const char *a, const char *b)
 		;
 	return fold(*a) == fold(*b);
 }
+
+size_t text_decimal(const void *p, size_t n, char *out)
+{
+	const unsigned char *in = p;
+	uint32_t limb[TEXT_DECIMAL_BYTES / 4] = { 0 };
+	char text[TEXT_DECIMAL_LEN + 9]; /* nine digits at a time */
+	size_t limbs = (n + 3) / 4, at = sizeof(text), top = 0;
+
+	for (size_t i = 0; i < n; i++)
+		limb[limbs - 1 - (n - 1 - i) / 4] |= (uint32_t)in[i]
+		                                     << 8 * ((n - 1 - i) % 4);
+	do {
+		uint64_t rest = 0;
+
+		for (size_t i = top; i < limbs; i++) {
+			rest = rest << 32 | limb[i];
+			limb[i] = (uint32_t)(rest / 1000000000);
+			rest %= 1000000000;
+		}
+		for (int i = 0; i < 9; i++, rest /= 10)
+			text[--at] = (char)('0' + rest % 10);
+		while (top < limbs && limb[top] == 0)
+			top++;
+	} while (top < limbs);
+	while (at < sizeof(text) - 1 && text[at] == '0')
+		at++;
+	memcpy(out, text + at, sizeof(text) - at);
+	out[sizeof(text) - at] = '\0';
+	return sizeof(text) - at;
+}

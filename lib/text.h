@@ -25,6 +25,13 @@ size_t text_base64url(const void *p, size_t n, char *out);
  * other bytes, no stray bits; bytes written, or -1. */
 long text_unbase64(const char *s, size_t n, void *out, size_t cap);
 
+#define TEXT_DECIMAL_BYTES 32u /* longest number */
+#define TEXT_DECIMAL_LEN   78u /* its digits */
+/** text_decimal(p, n, out): a big-endian number of at most TEXT_DECIMAL_BYTES bytes, none
+ * negative, in decimal and a NUL, at most TEXT_DECIMAL_LEN digits; returns the length.
+ * Not for secrets: its time depends on the number. */
+size_t text_decimal(const void *p, size_t n, char *out);
+
 #define TEXT_BASE32_LEN(n) (((n)*8 + 4) / 5)
 /** text_base32(p, n, out): lower-case RFC 4648 alphabet, no padding, and a NUL; returns
  * the length. */

@@ -158,6 +158,47 @@ Test(text, every_length_comes_back_and_no_flipped_bit_gives_the_same_bytes)
 	}
 }
 
+struct decimal_case {
+	unsigned char p[TEXT_DECIMAL_BYTES];
+	size_t n;
+	char want[TEXT_DECIMAL_LEN + 1];
+};
+
+static const struct decimal_case decimals[] = {
+	{{ 0 },					       0,  "0"                   },
+	{ { 0 },					      1,  "0"                   },
+	{ { 0 },					      32, "0"                   },
+	{ { 9 },					      1,  "9"                   },
+	{ { 0, 0, 10 },				       3,  "10"                  },
+	{ { 0x3b, 0x9a, 0xc9, 0xff },                         4,  "999999999"           },
+	{ { 0x3b, 0x9a, 0xca, 0x00 },                         4,  "1000000000"          },
+	{ { 0x01, 0x00, 0x00, 0x00, 0x00 },                   5,  "4294967296"          },
+	{ { 0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0 },       8,  "1000000000000000000" },
+	{ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 8,  "18446744073709551615"},
+};
+
+Test(text, decimal)
+{
+	for (size_t i = 0; i < ARRAY_LEN(decimals); i++) {
+		const struct decimal_case *c = &decimals[i];
+		char out[TEXT_DECIMAL_LEN + 1];
+
+		cr_assert_eq(text_decimal(c->p, c->n, out), strlen(c->want));
+		cr_assert_str_eq(out, c->want);
+	}
+}
+
+Test(text, the_longest_decimal)
+{
+	unsigned char p[TEXT_DECIMAL_BYTES];
+	char out[TEXT_DECIMAL_LEN + 1];
+
+	memset(p, 0xff, sizeof(p));
+	cr_assert_eq(text_decimal(p, sizeof(p), out), TEXT_DECIMAL_LEN);
+	cr_assert_str_eq(out, "11579208923731619542357098500868790785326998466564056403"
+	                      "9457584007913129639935");
+}
+
 Test(text, base62_is_a_number_of_fixed_width)
 {
 	char out[50];
