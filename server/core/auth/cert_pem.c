@@ -3,18 +3,15 @@
 
 #include <string.h>
 
-#include "der.h"
+#include "pem.h"
 #include "sha256.h"
-#include "text.h"
-
-#define BEGIN "-----BEGIN "
-#define END   "-----END "
-#define LABEL "CERTIFICATE-----"
 
 #define TAG_BOOLEAN    0x01u
+#define TAG_INTEGER    0x02u
 #define TAG_OCTETS     0x04u
 #define TAG_OID        0x06u
 #define TAG_SEQUENCE   0x30u
+#define TAG_VERSION    0xa0u
 #define TAG_EXTENSIONS 0xa3u
 
 static const unsigned char oid_basic_constraints[] = { 0x55, 0x1d, 0x13 };
@@ -125,21 +122,6 @@ static bool read_kind(struct cert_der *out)
 
 /* ---- PEM ---- */
 
-static const char *find(const char *text, size_t n, const char *what)
-{
-	return memmem(text, n, what, strlen(what));
-}
-
-static bool starts(const char *text, size_t n, const char *what)
-{
-	return n >= strlen(what) && memcmp(text, what, strlen(what)) == 0;
-}
-
-static bool is_space(char ch)
-{
-	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
-}
-
 static bool seen(const struct cert_set *s, const unsigned char sha256[32])
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -153,25 +135,14 @@ static int unreadable(struct err *e)
 	return err_set(e, ERR_INVALID, "failed to parse certificate");
 }
 
-/* One body: base64 with line breaks. */
-static int add_body(struct arena *a, const char *text, size_t n, struct cert_set *s,
+static int add_body(struct arena *a, struct pem_text body, struct cert_set *s,
                     struct err *e)
 {
-	char *packed = arena_alloc(a, n + 1);
-	unsigned char *der = arena_alloc(a, n + 1);
-	struct cert_der d = { .p = der };
-	size_t len = 0;
-	long got;
+	struct cert_der d;
+	int rc = pem_bytes(a, body, &d.p, &d.n, e);
 
-	if (packed == NULL || der == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		if (!is_space(text[i]))
-			packed[len++] = text[i];
-	got = text_unbase64(packed, len, der, n);
-	if (got <= 0)
-		return unreadable(e);
-	d.n = (size_t)got;
+	if (rc != ERR_OK)
+		return rc == ERR_INVALID ? unreadable(e) : rc;
 	if (!read_kind(&d))
 		return unreadable(e);
 	sha256_of(d.sha256, d.p, d.n);
@@ -187,27 +158,43 @@ static int add_body(struct arena *a, const char *text, size_t n, struct cert_set
 int cert_pem_read(struct arena *a, const char *text, size_t n, struct cert_set *out,
                   struct err *e)
 {
-	const char *end = text + n, *at, *stop;
-	int rc;
+	struct pem_text in = { text, n };
+	struct pem_block block;
+	int rc, more;
 
 	out->n = 0;
 	if (n > LIMIT_CERT_PEM)
 		return err_set(e, ERR_INVALID, "'certificate': at most %u bytes",
 		               LIMIT_CERT_PEM);
-	while ((at = find(text, (size_t)(end - text), BEGIN)) != NULL) {
-		at += strlen(BEGIN);
-		if (!starts(at, (size_t)(end - at), LABEL))
+	while ((more = pem_next(&in, &block)) != 0) {
+		if (!pem_is(block.label, "CERTIFICATE"))
 			return err_set(e, ERR_INVALID,
 			               "'certificate' holds something else than "
 			               "certificates");
-		at += strlen(LABEL);
-		stop = find(at, (size_t)(end - at), END);
-		if (stop == NULL || !starts(stop + strlen(END),
-		                            (size_t)(end - stop) - strlen(END), LABEL))
+		if (more < 0)
 			return unreadable(e);
-		if ((rc = add_body(a, at, (size_t)(stop - at), out, e)) != ERR_OK)
+		if ((rc = add_body(a, block.body, out, e)) != ERR_OK)
 			return rc;
-		text = stop + strlen(END LABEL);
 	}
 	return out->n > 0 ? ERR_OK : unreadable(e);
+}
+
+bool cert_der_issued(const unsigned char *p, size_t n, struct cert_issued *out)
+{
+	struct der in = { p, n }, cert, body, part, name;
+	unsigned tag;
+
+	if (!take(&in, TAG_SEQUENCE, &cert) || in.n != 0 ||
+	    !take(&cert, TAG_SEQUENCE, &body) || !der_next(&body, &tag, &part))
+		return false;
+	if (tag == TAG_VERSION && !der_next(&body, &tag, &part))
+		return false;
+	if (tag != TAG_INTEGER || part.n == 0 || !take(&body, TAG_SEQUENCE, &name))
+		return false;
+	out->serial = part;
+	out->issuer.p = body.p;
+	if (!take(&body, TAG_SEQUENCE, &name))
+		return false;
+	out->issuer.n = (size_t)(body.p - out->issuer.p);
+	return true;
 }

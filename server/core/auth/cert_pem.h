@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "arena.h"
+#include "der.h"
 #include "err.h"
 #include "vault/limits.h"
 
@@ -20,6 +21,12 @@ struct cert_der {
 	unsigned char sha256[32];
 	bool ca;          /* basic constraints say so */
 	bool client_auth; /* extended key usage allows it, or is absent */
+};
+
+/* What a revocation list calls a certificate. */
+struct cert_issued {
+	struct der issuer; /* DER of the issuer's name, with its header */
+	struct der serial; /* content of the number */
 };
 
 struct cert_set {
@@ -32,5 +39,10 @@ struct cert_set {
  * a text without any.  ERR_INVALID, ERR_NOMEM. */
 int cert_pem_read(struct arena *a, const char *text, size_t n, struct cert_set *out,
                   struct err *e) MUST_CHECK;
+
+/** cert_der_issued(p, n, out): who has issued the certificate, and its number; borrowed
+ * from ${p}.  false if the DER is not of that form. */
+bool cert_der_issued(const unsigned char *p, size_t n, struct cert_issued *out)
+	MUST_CHECK;
 
 #endif
