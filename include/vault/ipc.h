@@ -22,11 +22,13 @@ enum ipc_type {
 	IPC_CANCEL = 3,   /* null: the client of request id has gone */
 	IPC_STATS = 5,    /* object: {hosts: bool, connections, suspended: number} */
 	IPC_REJECTED = 4, /* object: {address: string, reason: string, count: number} */
+	IPC_SIGNER = 6,   /* object: answers an IPC_CRL, see below */
 	/* core -> net */
 	IPC_WELCOME = 16, /* object: {accepted: bool, reason: string} answers IPC_HELLO */
 	IPC_REPLY = 17,   /* array, positions below */
 	IPC_STATE = 18,   /* object: net answers health, seal-status, leader from it */
 	IPC_TRUST = 19,   /* object: who vouches for TLS clients, see below */
+	IPC_CRL = 23,     /* object: who has signed this revocation list?  See below */
 	/* core -> rotate, see below */
 	IPC_STEP = 20, /* object: one call of a rotator */
 	IPC_STEP_CANCEL =
@@ -101,10 +103,12 @@ enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
  *   not_before, not_after numbers, seconds since 1970
  *   extensions            [ { oid: "1.2.3", critical: bool, value: bytes (DER),
  *                             text: string if the value is one string, else null } ]
- *   chain                 [ bytes ], DER as it was shown, the client's first; at most
- *                         IPC_CLIENT_CHAIN certificates of together IPC_CLIENT_BYTES
- *   anchors               [ bytes32 ]: SHA-256 of the DER of each certificate of the
- *                         newest IPC_TRUST that net has seen which verifies the chain for
+ *   issued                [ { issuer: bytes32, serial: bytes } ] of each certificate of
+ * the chain, the client's first: SHA-256 of the DER of the issuer's name, and the serial
+ * number, big-endian.  Revocation lists name certificates so chain                 [
+ * bytes ], DER as it was shown, the client's first; at most IPC_CLIENT_CHAIN certificates
+ * of together IPC_CLIENT_BYTES anchors               [ bytes32 ]: SHA-256 of the DER of
+ * each certificate of the newest IPC_TRUST that net has seen which verifies the chain for
  *                         client authentication now (signatures, times, constraints, key
  *                         usage), or is the client's certificate itself and valid now.
  *                         At most IPC_CLIENT_TRIED are tried by signature.
@@ -114,7 +118,35 @@ enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };
  * no version: what it does not trust any more is not among its digests.  Strings are
  * UTF-8 without control characters.  net may be lying: core checks types and lengths, and
  * this one login method is only as good as net is.
+ *
+ * Revocation lists.  core takes them apart (bounded DER), keeps them, and compares what
+ * net says of a chain ("issued") with them: a certificate is revoked from the commit of
+ * its list on, whatever net has cached.  What core cannot do is verify a signature, so it
+ * asks the net that brought the list, once, before it keeps it.
+ *
+ * IPC_CRL (core -> net) is
+ *
+ *   { ask: bytes16          repeated in the answer
+ *     issuer: bytes         DER of the name of who issued it
+ *     signed: bytes         DER of what is signed
+ *     algorithm: bytes      the signature's: content of the object identifier
+ *     signature: bytes
+ *     given: [ bytes ] }    DER: certificates that came along with the list
+ *
+ * and IPC_SIGNER (net -> core) says { ask: bytes16, verdict: number (enum ipc_verdict),
+ * signer: bytes32, SHA-256 of the DER of the certificate whose key has signed it; or null
+ * }. That is a CA's certificate of the newest IPC_TRUST, or one of those given that is
+ * vouched for by one in there, or has itself issued one in there.
  */
+enum ipc_verdict {
+	IPC_V_SIGNED = 1, /* and the signer is known */
+	IPC_V_STRANGER,   /* no known certificate is the issuer's */
+	IPC_V_FORGED,     /* one is, but the signature is not by its key */
+	IPC_V_FORBIDDEN,  /* one is, which is not for signing revocation lists */
+	IPC_V_ALGORITHM,  /* the signature is of a kind that is not accepted */
+	IPC_V__MAX
+};
+
 #define IPC_TRUST_CAS    512u
 #define IPC_TRUST_BYTES  (2u * 1024 * 1024)
 #define IPC_CLIENT_CHAIN 8u

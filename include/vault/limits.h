@@ -46,8 +46,15 @@
 #define LIMIT_META_BYTES                    (16u * 1024) /* all of it */
 #define LIMIT_CERT_PEM                      (64u * 1024) /* of one certificate role */
 #define LIMIT_CERT_PER_ROLE                 32u
-#define LIMIT_CERT_PATTERNS                 256u  /* in one list of a certificate role */
-#define LIMIT_CERT_PATTERN                  256u  /* bytes */
+#define LIMIT_CERT_PATTERNS                 256u /* in one list of a certificate role */
+#define LIMIT_CERT_PATTERN                  256u /* bytes */
+#define LIMIT_CRL                           (512u * 1024) /* DER of one revocation list */
+#define LIMIT_CRL_TEXT                      (800u * 1024) /* with its issuers, PEM */
+#define LIMIT_CRLS                          64u           /* of all mounts */
+#define LIMIT_CRL_TOTAL                     (8u * 1024 * 1024) /* their DER */
+#define LIMIT_CRL_GIVEN                     4u    /* certificates that come with one */
+#define LIMIT_CRL_ASKED                     8u    /* whose signatures are verified now */
+#define LIMIT_SERIAL                        32u   /* bytes of a serial number */
 #define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
 #define LIMIT_VERSIONS_DEFAULT              10u
 #define LIMIT_CONFIG_FILE                   (256u * 1024)

@@ -12,11 +12,11 @@
 #include "trust.h"
 #include "util.h"
 #include "vault/ipc.h"
+#include "vault/limits.h"
 
 #define NAMES_MAX      256u /* subject alternative names of all kinds */
 #define EXTENSIONS_MAX 64u
 #define RDN_MAX        16u /* of one kind in the subject */
-#define SERIAL_MAX     32u
 #define KEY_ID_MAX     64u
 #define NAME_MAX_BYTES 512u
 #define OID_MAX        128u
@@ -113,41 +113,47 @@ static bool chain_open(struct chain *c, const gnutls_datum_t *der, unsigned n)
 	return true;
 }
 
-/* The decimal text of a positive big-endian number, as Vault shows serial numbers. */
-static const char *decimal(struct arena *a, const unsigned char *p, size_t n)
-{
-	unsigned char rest[SERIAL_MAX];
-	char text[SERIAL_MAX * 3 + 1];
-	size_t at = sizeof(text) - 1;
-	bool more = true;
-
-	memcpy(rest, p, n);
-	text[at] = '\0';
-	while (more) {
-		unsigned carry = 0;
-
-		more = false;
-		for (size_t i = 0; i < n; i++) {
-			unsigned v = carry << 8 | rest[i];
-
-			rest[i] = (unsigned char)(v / 10);
-			carry = v % 10;
-			more = more || rest[i] != 0;
-		}
-		text[--at] = (char)('0' + carry);
-	}
-	return arena_str(a, text + at);
-}
-
 static bool set_serial(struct arena *a, struct value *v, gnutls_x509_crt_t crt)
 {
-	unsigned char p[SERIAL_MAX];
+	unsigned char p[LIMIT_SERIAL];
+	char text[TEXT_DECIMAL_LEN + 1];
 	size_t n = sizeof(p);
 
 	if (gnutls_x509_crt_get_serial(crt, p, &n) != 0 || n == 0 || (p[0] & 0x80) != 0)
 		return false;
 	value_set(v, "serial", value_bytes(a, arena_dup(a, p, n), n));
-	value_set_str(a, v, "serial_number", decimal(a, p, n));
+	text_decimal(p, n, text);
+	value_set_str(a, v, "serial_number", arena_str(a, text));
+	return true;
+}
+
+/* What a revocation list would call it. */
+static bool add_issued(struct arena *a, struct value *list, gnutls_x509_crt_t crt)
+{
+	unsigned char serial[LIMIT_SERIAL], hash[crypto_hash_sha256_BYTES];
+	gnutls_datum_t name = { NULL, 0 };
+	struct value *one = value_object(a);
+	size_t n = sizeof(serial);
+
+	if (gnutls_x509_crt_get_serial(crt, serial, &n) != 0 || n == 0 ||
+	    gnutls_x509_crt_get_raw_issuer_dn(crt, &name) != 0)
+		return false;
+	crypto_hash_sha256(hash, name.data, name.size);
+	gnutls_free(name.data);
+	value_set_bytes(a, one, "issuer", arena_dup(a, hash, sizeof(hash)), sizeof(hash));
+	value_set_bytes(a, one, "serial", arena_dup(a, serial, n), n);
+	value_add(list, one);
+	return true;
+}
+
+static bool set_issued(struct arena *a, struct value *v, const struct chain *c)
+{
+	struct value *list = value_array(a);
+
+	for (unsigned i = 0; i < c->n; i++)
+		if (!add_issued(a, list, c->crt[i]))
+			return false;
+	value_set(v, "issued", list);
 	return true;
 }
 
@@ -314,7 +320,7 @@ static bool describe(struct value *v, const struct trust *t, struct chain *c,
 	value_set(v, "sha256",
 	          value_bytes(a, arena_dup(a, hash, sizeof(hash)), sizeof(hash)));
 	if (!key_ok(crt) || !set_spki(a, v, crt) || !set_serial(a, v, crt) ||
-	    !set_subject(a, v, crt) || !set_extensions(a, v, crt))
+	    !set_subject(a, v, crt) || !set_issued(a, v, c) || !set_extensions(a, v, crt))
 		return false;
 	set_key_id(a, v, "subject_key_id", crt, gnutls_x509_crt_get_subject_key_id);
 	set_key_id(a, v, "authority_key_id", crt, gnutls_x509_crt_get_authority_key_id);

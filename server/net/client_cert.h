@@ -19,10 +19,18 @@
 
 struct trust; /* the certificates that core trusts to vouch for clients */
 
-/** trust_new(set): from the payload of an IPC_TRUST; what is no certificate is left out
- * (and logged).  NULL if out of memory or beyond the bounds. */
-struct trust *trust_new(const struct value *set);
+/** trust_new(set, old): from the payload of an IPC_TRUST; what is no certificate is left
+ * out (and logged).  Certificates that are in ${old} (may be NULL), too, are not parsed
+ * again but shared with it.  NULL if out of memory or beyond the bounds. */
+struct trust *trust_new(const struct value *set, const struct trust *old);
 void trust_free(struct trust *t);
+/** trust_parsed(t): how many of its certificates had to be parsed for it. */
+size_t trust_parsed(const struct trust *t);
+
+/** crl_judge(t, ask, a): the payload of the IPC_SIGNER that answers the IPC_CRL ${ask},
+ * in
+ * ${a}; NULL if ${ask} is none, or memory is short. */
+struct value *crl_judge(const struct trust *t, const struct value *ask, struct arena *a);
 
 /**
  * client_cert_describe(t, der, n, now, a): the object of IPC_RQ_CLIENT in ${a} for a

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "client_cert.h"
 #include "log.h"
 #include "net.h"
 
@@ -107,6 +108,13 @@ static void on_reply(struct net *n, const struct frame *f, const struct value *v
 	listener_resume(c);
 }
 
+static bool on_crl(struct net *n, const struct value *v)
+{
+	struct value *answer = crl_judge(n->trust, v, n->a);
+
+	return answer == NULL || frame_put(n->core, IPC_SIGNER, 0, answer) == ERR_OK;
+}
+
 static bool on_frame(struct net *n, const struct frame *f)
 {
 	struct value *v = NULL;
@@ -127,6 +135,8 @@ static bool on_frame(struct net *n, const struct frame *f)
 	case IPC_TRUST:
 		tls_trust(n, v);
 		return true;
+	case IPC_CRL:
+		return on_crl(n, v);
 	case IPC_WELCOME:
 		on_welcome(n, v);
 		return true;

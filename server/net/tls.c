@@ -79,7 +79,7 @@ void tls_forget(struct conn *c)
 
 void tls_trust(struct net *n, const struct value *set)
 {
-	struct trust *t = trust_new(set);
+	struct trust *t = trust_new(set, n->trust);
 
 	if (t == NULL) {
 		log_error("the certificates that core trusts cannot be used");

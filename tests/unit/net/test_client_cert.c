@@ -62,7 +62,7 @@ static struct trust *trusting(const struct cert *const *certs, size_t n)
 	for (size_t i = 0; i < n; i++)
 		value_add(cas, value_bytes(a, certs[i]->der.data, certs[i]->der.size));
 	value_set(set, "cas", cas);
-	t = trust_new(set);
+	t = trust_new(set, NULL);
 	cr_assert_not_null(t);
 	return t;
 }
@@ -106,6 +106,7 @@ Test(client_cert, every_member_is_there_and_exact)
 {
 	struct trust *t = trusting_one(&ca);
 	const struct value *v = describe(t, &leaf), *m;
+	gnutls_datum_t name = { NULL, 0 };
 	unsigned char hash[32];
 
 	cr_assert_not_null(v);
@@ -131,6 +132,13 @@ Test(client_cert, every_member_is_there_and_exact)
 		else
 			cr_assert_eq(value_get(x, "text")->type, V_NULL);
 	}
+	m = value_get(v, "issued");
+	cr_assert_eq(m->len, 1);
+	cr_assert_eq(gnutls_x509_crt_get_raw_dn(ca.crt, &name), 0);
+	crypto_hash_sha256(hash, name.data, name.size);
+	gnutls_free(name.data);
+	has_bytes(m->first, "issuer", hash, 32);
+	has_bytes(m->first, "serial", "\x12", 1);
 	m = value_get(v, "chain");
 	cr_assert(m->len == 1 && m->first->len == leaf.der.size);
 	crypto_hash_sha256(hash, ca.der.data, ca.der.size);
@@ -382,14 +390,14 @@ Test(client_cert, what_is_no_certificate_vouches_for_nobody)
 	value_add(cas, value_bytes(a, "nonsense", 8));
 	value_add(cas, value_bytes(a, ca.der.data, ca.der.size));
 	value_set(set, "cas", cas);
-	t = trust_new(set);
+	t = trust_new(set, NULL);
 	cr_assert_not_null(t);
 	cr_assert_eq(anchors(t, &leaf), 1, "the rest still does");
 	trust_free(t);
-	cr_assert_null(trust_new(value_object(a)));
-	cr_assert_null(trust_new(value_null(a)));
+	cr_assert_null(trust_new(value_object(a), NULL));
+	cr_assert_null(trust_new(value_null(a), NULL));
 	value_add(cas, value_str(a, "text"));
-	cr_assert_null(trust_new(set));
+	cr_assert_null(trust_new(set, NULL));
 }
 
 struct der_case {
