@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_user - who may log in how: users with passwords, AppRoles, certificates. */
+/* cmd_user - who may log in how: users with passwords, AppRoles, certificates and those
+ * that are revoked. */
 #include <stdio.h>
 #include <string.h>
 
 #include "call.h"
 #include "out.h"
+#include "text.h"
 
 /* clang-format off */
 #define MOUNT_FLAG(method) \
@@ -47,6 +49,13 @@ static const struct call_row cert_calls[] = {
          "Delete this certificate role?"					    },
 };
 
+static const struct call_row crl_calls[] = {
+	{"list",    "LIST",   "auth/{mount=cert}/crls",     PRINT_KEYS, false, NULL},
+	{ "read",   "GET",    "auth/{mount=cert}/crls/{1}", PRINT_DATA, false, NULL},
+	{ "delete", "DELETE", "auth/{mount=cert}/crls/{1}", PRINT_NONE, false,
+         "Let in again whom this revocation list names?"                           },
+};
+
 static int user_call(struct cli *c, struct err *e)
 {
 	return call_table(c, user_calls, ARRAY_LEN(user_calls), e);
@@ -60,6 +69,11 @@ static int approle_call(struct cli *c, struct err *e)
 static int cert_call(struct cli *c, struct err *e)
 {
 	return call_table(c, cert_calls, ARRAY_LEN(cert_calls), e);
+}
+
+static int crl_call(struct cli *c, struct err *e)
+{
+	return call_table(c, crl_calls, ARRAY_LEN(crl_calls), e);
 }
 
 /* Adds "password", asked for, to ${body}, and sends it. */
@@ -178,6 +192,38 @@ static int cert_write(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* Authorities publish the DER: it is sent in base64; PEM as it is. */
+static json_t *crl_text(const char *p, size_t n)
+{
+	json_t *text;
+	char *base64;
+
+	if (memmem(p, n, "-----BEGIN ", strlen("-----BEGIN ")) != NULL)
+		return json_stringn(p, n);
+	if ((base64 = malloc(TEXT_BASE64_LEN(n) + 1)) == NULL)
+		return NULL;
+	text = json_stringn(base64, text_base64(p, n, base64));
+	free(base64);
+	return text;
+}
+
+static int crl_write(struct cli *c, struct err *e)
+{
+	static const char template[] = "auth/{mount=cert}/crls/{1}";
+	json_t *body = call_body(c, template);
+	char *list = NULL;
+	size_t n;
+	int rc = cli_read(c->arg[1], &list, &n, e);
+
+	if (rc == ERR_OK && json_object_set_new(body, "crl", crl_text(list, n)) != 0)
+		rc = err_set(e, ERR_INVALID, "%.80s is no revocation list", c->arg[1]);
+	cli_wipe(list);
+	if (rc == ERR_OK)
+		rc = call_run(c, "POST", template, body, PRINT_NONE, e);
+	json_decref(body);
+	return rc;
+}
+
 /* clang-format off */
 static const struct flag user_flags[] = {
 	MOUNT_FLAG("userpass"),
@@ -221,6 +267,9 @@ static const struct flag cert_mount[] = { MOUNT_FLAG("cert"), { "yes", FLAG_BOOL
 static const char password_details[] =
 	"The password is read from the terminal without echo, or as one line from standard input.";
 
+static const char crl_details[] =
+	"The file is PEM or DER.  If no role trusts the certificate of who has signed the list, put that into the file, PEM, too.";
+
 static const struct command rows[] = {
 	{ "user",    "list",       user_call,      0, 0, user_mount,      "",              "users with passwords", NULL },
 	{ "user",    "read",       user_call,      1, 1, user_mount,      "NAME",          "settings of a user", NULL },
@@ -246,6 +295,11 @@ static const struct command rows[] = {
 	{ "cert",    "write",      cert_write,     2, 2, cert_flags,      "NAME PEM-FILE",
 	  "trust a CA, or one certificate", NULL },
 	{ "cert",    "delete",     cert_call,      1, 1, cert_mount,      "NAME",          "remove a certificate role", NULL },
+	{ "crl",     "list",       crl_call,       0, 0, cert_mount,      "",              "revocation lists", NULL },
+	{ "crl",     "read",       crl_call,       1, 1, cert_mount,      "NAME",          "whom a revocation list names", NULL },
+	{ "crl",     "write",      crl_write,      2, 2, cert_mount,      "NAME FILE",
+	  "refuse the certificates that a list revokes", crl_details },
+	{ "crl",     "delete",     crl_call,       1, 1, cert_mount,      "NAME",          "remove a revocation list", NULL },
 };
 /* clang-format on */
 

@@ -170,20 +170,12 @@ def test_sizes_are_bounded(c, pki, ca):
     ("ocsp_ca_certificates", "x")])
 def test_ocsp_is_refused(c, ca, field, value):
     refused(c.post("auth/cert/certs/o", {"certificate": ca.pem, field: value}),
-            f"'{field}' cannot be set: OCSP is not supported, so no certificate would be checked; delete the role, or "
-            "narrow its lists, to end logins")
+            f"'{field}' cannot be set: OCSP is not supported, the vault opens no connections; write a revocation list to "
+            "crls/:name instead")
 
 
 def test_no_ocsp_may_be_said(c, ca):
     role(c, "o", ca, **OCSP)
-
-
-def test_crls_are_refused(c, ca):
-    for body in ({"crl": "x"}, {"url": "http://x"}):
-        r = c.post("auth/cert/crls/mine", body)
-        assert r.status == 400 and r.errors[0].startswith("revocation lists are not supported"), r
-    assert c.get("auth/cert/crls/mine").status == c.list("auth/cert/crls").status == 404
-    assert c.delete("auth/cert/crls/mine").status == 204
 
 
 @pytest.mark.parametrize("field,value", [

@@ -82,3 +82,27 @@ class Pki:
 
     def ca(self, cn, **kw):
         return self.make(cn, ca=True, **kw)
+
+
+class Crl:
+    """A revocation list as DER and PEM."""
+
+    def __init__(self, crl):
+        self.der = crl.public_bytes(serialization.Encoding.DER)
+        self.pem = crl.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def crl(issuer, *revoked, days=(-1, 30), key=None, ext=(), entry_ext=(), name=None, digest=None):
+    """Signed by ${issuer} (or with ${key}): names certificates, or serial numbers."""
+    now = datetime.datetime.utcnow().replace(microsecond=0)
+    b = (x509.CertificateRevocationListBuilder().issuer_name(name or issuer.crt.subject)
+         .last_update(now + datetime.timedelta(days=days[0])).next_update(now + datetime.timedelta(days=days[1])))
+    for r in revoked:
+        e = x509.RevokedCertificateBuilder().revocation_date(now).serial_number(getattr(r, "crt", None) and
+                                                                                r.crt.serial_number or r)
+        for x in entry_ext:
+            e = e.add_extension(*x)
+        b = b.add_revoked_certificate(e.build())
+    for x in ext:
+        b = b.add_extension(*x)
+    return Crl(b.sign(key or issuer.key, digest or hashes.SHA256()))

@@ -2,8 +2,8 @@
 /*
  * api_cert - auth/cert: roles that trust certificates, and the method's configuration.
  *
- * What would not be enforced is refused: neither OCSP nor revocation lists are looked at,
- * so nobody may believe that they are.
+ * What would not be enforced is refused: nothing asks OCSP servers, so nobody may believe
+ * that something does.  Revocation lists are in api_crl.c.
  */
 #include <string.h>
 
@@ -18,7 +18,6 @@
 
 #define OCSP_CACHE_MIN 2
 #define OCSP_CACHE_MAX 100000
-#define NO_REVOCATION  "delete the role, or narrow its lists, to end logins"
 
 static const struct token_param_alias aliases[] = {
 	{"token_policies",     "policies"   },
@@ -74,8 +73,9 @@ static int refuse_ocsp(struct req *r)
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (is_given(value_get(r->body, fields[i])))
 			return req_fail(r, ERR_INVALID,
-			                "'%s' cannot be set: OCSP is not supported, so "
-			                "no certificate would be checked; " NO_REVOCATION,
+			                "'%s' cannot be set: OCSP is not supported, the "
+			                "vault opens no connections; write a revocation "
+			                "list to crls/:name instead",
 			                fields[i]);
 	return ERR_OK;
 }
@@ -277,7 +277,7 @@ static int h_role_delete(struct req *r)
 	return rc == ERR_OK ? store_delete(r->core, &role.o, &r->e) : rc;
 }
 
-/* ---- configuration, revocation lists ---- */
+/* ---- configuration ---- */
 
 static int h_config_read(struct req *r)
 {
@@ -314,20 +314,6 @@ static int h_config_write(struct req *r)
 	return cert_config_put(r->core, r->a, &k, &r->e);
 }
 
-static int h_crl_write(struct req *r)
-{
-	return req_fail(r, ERR_INVALID,
-	                "revocation lists are not supported, so no certificate would be "
-	                "checked against one; " NO_REVOCATION);
-}
-
-/* There are none to be read, listed or deleted. */
-static int h_crl_none(struct req *r)
-{
-	(void)r;
-	return ERR_OK;
-}
-
 /* clang-format off */
 static const struct field role_fields[] = {
 	{ "certificate", "string", "PEM: CA certificates, or one client's own" },
@@ -361,11 +347,6 @@ static const struct field config_fields[] = {
 	{ "ocsp_cache_size", "int", "kept and shown" },
 	{ NULL, NULL, NULL },
 };
-static const struct field crl_fields[] = {
-	{ "crl", "string", "not supported" },
-	{ "url", "string", "not supported" },
-	{ NULL, NULL, NULL },
-};
 static const struct field login_fields[] = {
 	{ "name", "string", "this role alone; all are tried otherwise" },
 	{ NULL, NULL, NULL },
@@ -384,14 +365,6 @@ static const struct route rows[] = {
 	  "read the configuration" },
 	{ "cert", M_POST,   "config",      0,      config_fields, h_config_write, NULL,
 	  "change the configuration" },
-	{ "cert", M_LIST,   "crls",        0,      NULL,          h_crl_none,     NULL,
-	  "list revocation lists: there are none" },
-	{ "cert", M_GET,    "crls/:name",  0,      NULL,          h_crl_none,     NULL,
-	  "read a revocation list: there is none" },
-	{ "cert", M_POST,   "crls/:name",  0,      crl_fields,    h_crl_write,    NULL,
-	  "refused: revocation lists are not supported" },
-	{ "cert", M_DELETE, "crls/:name",  0,      NULL,          h_crl_none,     NULL,
-	  "delete a revocation list: there is none" },
 	{ "cert", M_POST,   "login",       R_ANON, login_fields,  cert_login,     NULL,
 	  "log in with a TLS client certificate" },
 };

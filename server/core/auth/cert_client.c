@@ -5,6 +5,7 @@
 
 #include "text.h"
 #include "vault/ipc.h"
+#include "vault/limits.h"
 
 #define NAMES_MAX      256u
 #define NAME_BYTES     512u
@@ -151,6 +152,29 @@ static bool take_anchors(const struct value *v, struct cert_client *out)
 	return true;
 }
 
+bool cert_issued_ok(const struct value *list)
+{
+	const unsigned char *issuer;
+	const struct value *serial;
+
+	if (list == NULL || list->type != V_ARRAY || list->len == 0 ||
+	    list->len > IPC_CLIENT_CHAIN)
+		return false;
+	for (const struct value *i = list->first; i != NULL; i = i->next) {
+		serial = typed(i, "serial", V_BYTES);
+		if (!take_digest(i, "issuer", &issuer) || serial == NULL ||
+		    serial->len == 0 || serial->len > LIMIT_SERIAL)
+			return false;
+	}
+	return true;
+}
+
+static bool take_issued(const struct value *v, struct cert_client *out)
+{
+	out->issued = value_get(v, "issued");
+	return cert_issued_ok(out->issued);
+}
+
 bool cert_client_read(const struct value *v, struct cert_client *out)
 {
 	return v != NULL && v->type == V_OBJECT &&
@@ -161,7 +185,7 @@ bool cert_client_read(const struct value *v, struct cert_client *out)
 	       take_names(v, "dns_names", &out->dns_names) &&
 	       take_names(v, "email_addresses", &out->emails) &&
 	       take_names(v, "uris", &out->uris) && take_extensions(v, out) &&
-	       take_anchors(v, out);
+	       take_anchors(v, out) && take_issued(v, out);
 }
 
 const struct value *cert_client_extension(const struct cert_client *k, const char *oid,

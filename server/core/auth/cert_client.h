@@ -19,6 +19,7 @@ struct cert_client {
 	const struct value
 		*extensions;         /* [ {oid, critical, value, text} ], each oid once */
 	const struct value *anchors; /* array of bytes32 */
+	const struct value *issued;  /* [ {issuer: bytes32, serial: bytes} ], not empty */
 };
 
 /** cert_client_read(v, out): false if ${v} (may be NULL) is not of the form that
@@ -28,6 +29,10 @@ bool cert_client_read(const struct value *v, struct cert_client *out) MUST_CHECK
 /** cert_client_extension(k, oid, n): the extension of that name, or NULL. */
 const struct value *cert_client_extension(const struct cert_client *k, const char *oid,
                                           size_t n);
+
+/** cert_issued_ok(list): is it an array of {issuer: bytes32, serial: bytes}, of no more
+ * certificates than a client may show, not empty? */
+bool cert_issued_ok(const struct value *list);
 
 /** cert_oid_ok(s, n): is it an object identifier in decimal ("2.5.29.17")? */
 bool cert_oid_ok(const char *s, size_t n);

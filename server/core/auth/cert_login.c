@@ -11,6 +11,8 @@
 
 #include "arena.h"
 #include "cert_role.h"
+#include "cert_trust.h"
+#include "crl.h"
 #include "path.h"
 #include "rng.h"
 #include "text.h"
@@ -21,6 +23,46 @@
 #define NO_CLIENT "invalid certificate or no client certificate supplied"
 #define NO_CHAIN \
 	"no chain matching all constraints could be found for this login certificate"
+
+/* ---- revocation ---- */
+
+/* The certificates that vouch for the client, less those that a list of the mount names.
+ */
+static const struct value *unrevoked(struct req *r, const struct mount *m,
+                                     const struct value *anchors)
+{
+	struct value *left = value_array(r->a);
+
+	for (const struct value *v = anchors->first; v != NULL; v = v->next) {
+		const unsigned char *der;
+		size_t n;
+
+		der = cert_trust_der(r->core, (const unsigned char *)v->text, &n);
+		if (der == NULL || !crl_lists_cert(r->core, m->id, der, n))
+			value_add(left, value_bytes(r->a, v->text, v->len));
+	}
+	return left;
+}
+
+static int refuse(struct req *r, bool vouched)
+{
+	return req_fail(r, ERR_INVALID, "%s", vouched ? NO_CHAIN : NO_CLIENT);
+}
+
+/* What net says of the client, if a certificate vouches for it.  A chain is refused
+ * whole for any certificate in it that a list of the mount names: which of them net has
+ * needed is not told. */
+static int open_client(struct req *r, const struct mount *m, struct cert_client *k)
+{
+	if (!cert_client_read(r->client, k) || k->anchors->len == 0)
+		return refuse(r, false);
+	if (crl_lists_any(r->core, m->id, k->issued))
+		return refuse(r, true);
+	k->anchors = unrevoked(r, m, k->anchors);
+	return k->anchors->len > 0 ? ERR_OK : refuse(r, true);
+}
+
+/* ---- logins ---- */
 
 /* A search over all roles: lives in the request's arena across slices. */
 struct search {
@@ -71,11 +113,6 @@ static int search_slice(struct req *r, struct search *s)
 		return rc;
 	rng_bytes(key, sizeof(key));
 	return req_park(r, WAIT_JOB, key, r->core->boot_ms);
-}
-
-static int refuse(struct req *r, bool vouched)
-{
-	return req_fail(r, ERR_INVALID, "%s", vouched ? NO_CHAIN : NO_CLIENT);
 }
 
 /* The role of that name, if it admits the client now. */
@@ -170,6 +207,7 @@ static int admit(struct req *r, const struct cert_role *role, const struct cert_
 	struct value *data = value_object(r->a);
 
 	value_set_bytes(r->a, data, "sha256", arena_dup(r->a, k->sha256, 32), 32);
+	value_set(data, "issued", value_copy(r->a, k->issued));
 	req_note_str(r, "role", name);
 	req_note_bytes(r, "certificate", k->sha256, 32);
 	if (arena_failed(r->a))
@@ -193,8 +231,8 @@ int cert_login(struct req *r)
 
 	if ((rc = req_str(r, "name", &given, &present)) != ERR_OK)
 		return rc;
-	if (!cert_client_read(r->client, &k) || k.anchors->len == 0)
-		return refuse(r, false);
+	if ((rc = open_client(r, r->mount, &k)) != ERR_OK)
+		return rc;
 	if (given[0] == '\0')
 		rc = find_role(r, &k, &role);
 	else if (path_name(given, strlen(given), name, "role name", &e) != ERR_OK)
@@ -213,9 +251,8 @@ static int check_binding(struct req *r, const struct login_memory *m)
 	struct cert_role role;
 	int rc;
 
-	if (!cert_client_read(r->client, &k))
-		return refuse(r, false);
-	if ((rc = take_role(r, m->mount, m->role, &k, &role)) != ERR_OK)
+	if ((rc = open_client(r, m->mount, &k)) != ERR_OK ||
+	    (rc = take_role(r, m->mount, m->role, &k, &role)) != ERR_OK)
 		return rc;
 	if (was == NULL || was->type != V_BYTES || was->len != 32 ||
 	    memcmp(was->text, k.sha256, 32) != 0)
@@ -223,6 +260,14 @@ static int check_binding(struct req *r, const struct login_memory *m)
 		                "client identity during renewal not matching client "
 		                "identity used during login");
 	return ERR_OK;
+}
+
+/* Is a certificate of the login revoked by now, whoever asks for the renewal? */
+static bool is_revoked(struct req *r, const struct login_memory *m)
+{
+	const struct value *issued = value_get(m->data, "issued");
+
+	return cert_issued_ok(issued) && crl_lists_any(r->core, m->mount->id, issued);
 }
 
 int cert_renew(struct req *r, const struct login_memory *m, struct token_params *p)
@@ -237,6 +282,8 @@ int cert_renew(struct req *r, const struct login_memory *m, struct token_params 
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_INVALID,
 		                "the certificate role of the login is gone");
+	if (rc == ERR_OK && is_revoked(r, m))
+		return refuse(r, true);
 	if (rc != ERR_OK ||
 	    (!config.disable_binding && (rc = check_binding(r, m)) != ERR_OK))
 		return rc;

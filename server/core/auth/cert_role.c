@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "cert_trust.h"
+#include "crl.h"
 
 #define DESTROY_PAGE 16
 #define OCSP_CACHE   100
@@ -183,8 +184,11 @@ int cert_destroy(struct core *c, struct arena *a, const unsigned char mount[MOUN
 		rc = store_by_parent_page(c, a, KIND_CERT, mount, MOUNT_ID, NULL, 0,
 		                          *rows < DESTROY_PAGE ? *rows : DESTROY_PAGE,
 		                          collect, &s, e);
-		if (rc == ERR_OK && s.n == 0)
-			return destroy_config(c, a, mount, e);
+		if (rc == ERR_OK && s.n == 0) {
+			rc = crls_destroy(c, a, mount, rows, e);
+			return rc == ERR_OK && *rows > 0 ? destroy_config(c, a, mount, e)
+			                                 : rc;
+		}
 		for (int i = 0; rc == ERR_OK && i < s.n; i++) {
 			rc = cert_trust_change(c, digests_of(a, s.at[i].body), NULL, e);
 			if (rc == ERR_OK)

@@ -206,6 +206,17 @@ int cert_trust_change(struct core *c, const struct value *gone,
 	return ERR_OK;
 }
 
+const unsigned char *cert_trust_der(const struct core *c, const unsigned char sha256[32],
+                                    size_t *n)
+{
+	const struct known *k = find(c->trust, sha256);
+
+	if (k == NULL || k->roles == 0)
+		return NULL;
+	*n = k->n;
+	return k->der;
+}
+
 /* ---- unseal and seal ---- */
 
 struct load {

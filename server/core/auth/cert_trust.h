@@ -30,4 +30,9 @@ void cert_trust_tell(struct core *c);
 int cert_trust_change(struct core *c, const struct value *gone,
                       const struct cert_set *come, struct err *e) MUST_CHECK;
 
+/** cert_trust_der(c, sha256, n): DER of the certificate with that digest, borrowed until
+ * the next change; NULL if no role holds it. */
+const unsigned char *cert_trust_der(const struct core *c, const unsigned char sha256[32],
+                                    size_t *n);
+
 #endif

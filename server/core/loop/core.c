@@ -12,6 +12,8 @@
 #include "backup.h"
 #include "batch.h"
 #include "cert_trust.h"
+#include "crl.h"
+#include "crl_ask.h"
 #include "db.h"
 #include "jobs.h"
 #include "kek.h"
@@ -74,9 +76,9 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	}
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
-	    (rc = steps_open(c, e)) != ERR_OK || (rc = pwhash_open(c, e)) != ERR_OK ||
-	    (rc = seal_load(c, e)) != ERR_OK || (rc = limits_open(c, e)) != ERR_OK ||
-	    (rc = audit_open(c, e)) != ERR_OK)
+	    (rc = crl_asks_open(c, e)) != ERR_OK || (rc = steps_open(c, e)) != ERR_OK ||
+	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
+	    (rc = limits_open(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
 		goto fail;
 	if (c->initialized && o->auto_unseal_key != NULL &&
 	    (rc = batch_alone(c, auto_unseal, NULL, e)) != ERR_OK)
@@ -98,6 +100,7 @@ static void drop_keys(void *arg)
 	ceremonies_end(c);
 	policies_free(c);
 	cert_trust_free(c);
+	crls_free(c);
 	mounts_free(c);
 	kek_free(c);
 	store_state_free(c);
@@ -116,7 +119,7 @@ int core_unsealed(struct core *c, struct err *e)
 	core_undo(c, drop_keys, c);
 	if ((rc = store_state_load(c, e)) != ERR_OK || (rc = kek_load(c, e)) != ERR_OK ||
 	    (rc = mounts_load(c, e)) != ERR_OK || (rc = policies_load(c, e)) != ERR_OK ||
-	    (rc = cert_trust_load(c, e)) != ERR_OK ||
+	    (rc = cert_trust_load(c, e)) != ERR_OK || (rc = crls_load(c, e)) != ERR_OK ||
 	    (rc = audit_unsealed(c, e)) != ERR_OK ||
 	    (rc = backup_restored(c, e)) != ERR_OK)
 		return rc;
@@ -146,6 +149,7 @@ void core_close(struct core *c)
 	backup_close(c);
 	pwhash_close(c);
 	waits_close(c, free_req_item);
+	crl_asks_close(c);
 	batch_close(c);
 	jobs_close(c);
 	steps_close(c);

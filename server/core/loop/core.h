@@ -19,6 +19,8 @@
 struct arena;
 struct audit;
 struct cert_trust;
+struct crl_asks;
+struct crls;
 struct db;
 
 struct keyring;
@@ -65,6 +67,9 @@ struct core_options {
 	/* Who vouches for TLS clients has changed; the payload of an IPC_TRUST.  May be
 	 * NULL. */
 	void (*trust)(void *ctx, const struct value *trust);
+	/* Ask the net ${peer} who has signed a revocation list; the payload of an
+	 * IPC_CRL. It answers with core_signer().  NULL: no list can be written. */
+	void (*crl)(void *ctx, uint64_t peer, const struct value *question);
 	/* The rotators that are configured, see step_rotators(); copied.  May be NULL. */
 	const struct value *rotators;
 	void *ctx;
@@ -85,6 +90,8 @@ struct core {
 	struct policies *policies; /* NULL while sealed */
 	struct mounts *mounts;     /* NULL while sealed */
 	struct cert_trust *trust;  /* who vouches for TLS clients; NULL while sealed */
+	struct crls *crls;         /* revocation lists; NULL while sealed */
+	struct crl_asks *crl_asks; /* always: lists whose signatures net verifies */
 	struct readers *readers;   /* NULL until someone reads; freed with the mounts */
 	struct batch *batch;       /* queue, undo list, after-commit list */
 	struct waits *waits;       /* parked requests */
@@ -122,6 +129,10 @@ void core_cancel(struct core *c, uint64_t peer, uint64_t id);
 void core_rejected(struct core *c, const char *address, const char *reason,
                    int64_t count);
 
+/** core_signer(c, peer, v): a net has said who has signed a revocation list: the payload
+ * of an IPC_SIGNER.  What nobody has asked this net for is passed over. */
+void core_signer(struct core *c, uint64_t peer, const struct value *v);
+
 /** core_queued(c): requests that wait for their turn. */
 size_t core_queued(const struct core *c);
 
@@ -157,7 +168,7 @@ void core_after_commit(struct core *c, void (*fn)(void *arg), void *arg);
 
 /** core_wake(c, kind, key): after COMMIT, run again the parked requests that wait for it
  * (a key of 16 bytes, zero-padded). */
-enum wait_kind { WAIT_HOST = 1, WAIT_ATTEMPT, WAIT_JOB, WAIT_ARGON, WAIT_STEP };
+enum wait_kind { WAIT_HOST = 1, WAIT_ATTEMPT, WAIT_JOB, WAIT_ARGON, WAIT_STEP, WAIT_CRL };
 void core_wake(struct core *c, enum wait_kind kind, const unsigned char key[16]);
 
 /** core_push_state(c): after COMMIT, tell net what health and seal-status answer now. */

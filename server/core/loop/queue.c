@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crl_ask.h"
 #include "metrics.h"
 #include "pwhash.h"
 #include "step.h"
@@ -21,6 +22,8 @@ void item_free(struct item *it)
 		pwhash_forget(it->r.core, it->wait.key);
 	else if (it->wait.kind == WAIT_STEP)
 		step_forget(it->r.core, it->wait.key);
+	else if (it->wait.kind == WAIT_CRL)
+		crl_forget(it->r.core, it->wait.key);
 	arena_free(it->run);
 	arena_free(it->r.in);
 	arena_free(a); /* the item lives in it */

@@ -149,6 +149,9 @@ int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
              int64_t deadline_ms) MUST_CHECK;
 #define REQ_PARKED (-1) /* what it returns */
 
+/** req_peer(r): the net that has brought it, as core_submit() was told. */
+uint64_t req_peer(const struct req *r);
+
 /** req_settle(r): what the request does is done, it only waits for its end: before
  * req_park().  It is not authenticated and authorised again, so that a token that revokes
  * itself gets its answer.  Keeps r->id and r->note as they are now. */

@@ -116,6 +116,15 @@ static void on_trust(void *ctx, const struct value *set)
 	}
 }
 
+static void on_crl(void *ctx, uint64_t peer, const struct value *question)
+{
+	struct role *ro = ctx;
+	struct peer *p = peer_by_id(ro, peer);
+
+	if (p != NULL && frame_put(p->conn, IPC_CRL, 0, question) != ERR_OK)
+		peer_drop(ro, p);
+}
+
 static int say(struct role *ro, enum ipc_type type, const struct value *v)
 {
 	struct err e;
@@ -202,6 +211,7 @@ static int start_core(struct role *ro, struct err *e)
 		                  .reply = on_reply,
 		                  .state = on_state,
 		                  .trust = on_trust,
+		                  .crl = on_crl,
 		                  .ctx = ro };
 	int rc;
 
@@ -426,6 +436,7 @@ static int on_frame(struct role *ro, struct peer *p, const struct frame *f, stru
 	case IPC_HELLO:
 	case IPC_STATS:
 	case IPC_REJECTED:
+	case IPC_SIGNER:
 		a = arena_new(64u * 1024);
 		if (decode_payload(a, f, &v) != ERR_OK)
 			break;
@@ -433,6 +444,10 @@ static int on_frame(struct role *ro, struct peer *p, const struct frame *f, stru
 			return on_hello(ro, p, v, e);
 		if (f->type == IPC_STATS) {
 			on_stats(ro, p, v);
+			return ERR_OK;
+		}
+		if (f->type == IPC_SIGNER) {
+			core_signer(ro->core, p->id, v);
 			return ERR_OK;
 		}
 		core_rejected(ro->core, value_cstr_or(a, v, "address", "?"),

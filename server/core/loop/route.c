@@ -27,6 +27,7 @@ static const struct route_table *const tables[] = {
 	&routes_userpass,
 	&routes_approle,
 	&routes_cert,
+	&routes_crl,
 	&routes_lockout,
 	/* seal and server */
 	&routes_kek,

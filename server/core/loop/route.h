@@ -93,6 +93,7 @@ extern const struct route_table routes_audit;     /* api_audit.c: sys/audit-log 
 extern const struct route_table routes_approle;   /* api_approle.c */
 extern const struct route_table routes_userpass;  /* api_userpass.c */
 extern const struct route_table routes_cert;      /* api_cert.c */
+extern const struct route_table routes_crl;       /* api_crl.c: auth/cert/crls */
 extern const struct route_table routes_lockout;   /* api_lockout.c: sys/locked-users */
 extern const struct route_table routes_kek;       /* api_kek.c: sys/rotate, key-status */
 extern const struct route_table routes_rekey;     /* api_rekey.c: sys/rekey */

@@ -164,3 +164,8 @@ int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
 	it->wait.id = it->id;
 	return REQ_PARKED;
 }
+
+uint64_t req_peer(const struct req *r)
+{
+	return ((const struct item *)(const void *)r)->peer;
+}

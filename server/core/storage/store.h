@@ -52,6 +52,7 @@ enum store_kind {
 	                 mount id; due: when it is forgotten */
 	KIND_WRAP,    /* a wrapped response; id: id of the wrapping token */
 	KIND_PASSWORD_POLICY, /* id: blind tag of the name */
+	KIND_CRL,             /* id: blind tag of mount id and name; parent: mount id */
 	KIND__MAX
 };
 

@@ -42,6 +42,9 @@ static struct {
 	struct value *trusted; /* of the last IPC_TRUST */
 	int pushes;            /* how many there were */
 	int pushed_at;         /* rig.replies at the last */
+	struct value *asked;   /* the last IPC_CRL */
+	int asks;              /* how many there were */
+	int verdict;           /* what net answers to the next; 0: nothing */
 } rig;
 
 static int64_t rig_wall(void *ctx)
@@ -115,6 +118,27 @@ static void rig_trust(void *ctx, const struct value *set)
 	rig.trusted = value_copy(rig.a, value_get(set, "cas"));
 	rig.pushes++;
 	rig.pushed_at = rig.replies;
+}
+
+/* net says of a revocation list what the test wants it to. */
+UNUSED static void rig_verdict(uint64_t peer, int verdict)
+{
+	struct value *v = value_object(rig.a);
+
+	value_set(v, "ask", value_copy(rig.a, value_get(rig.asked, "ask")));
+	value_set_int(rig.a, v, "verdict", verdict);
+	value_set_bytes(rig.a, v, "signer", "digest of the certificate of it.", 32);
+	core_signer(rig.core, peer, v);
+}
+
+static void rig_crl(void *ctx, uint64_t peer, const struct value *question)
+{
+	(void)ctx;
+	cr_assert_eq(peer, 1);
+	rig.asked = value_copy(rig.a, question);
+	rig.asks++;
+	if (rig.verdict != 0)
+		rig_verdict(peer, rig.verdict);
 }
 
 static struct value *rig_from_json(const json_t *j)
@@ -285,6 +309,7 @@ static void rig_open(void)
 		.reply = rig_reply,
 		.state = rig_state,
 		.trust = rig_trust,
+		.crl = rig_crl,
 	};
 
 	cr_assert_eq(core_open(&o, &rig.core, &e), ERR_OK, "%s", e.msg);

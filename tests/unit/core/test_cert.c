@@ -167,6 +167,10 @@ static struct value *client(const struct made *anchor, bool self)
 	value_set(v, "chain", value_array(rig.a));
 	value_add(anchors, bytes(anchor->sha256, 32));
 	value_set(v, "anchors", anchors);
+	value_set(v, "issued", rig_json("[{}]"));
+	value_set(value_get(v, "issued")->first, "issuer",
+	          bytes("digest of its name, so many bytes", 32));
+	value_set(value_get(v, "issued")->first, "serial", bytes("\x12\x67", 2));
 	return v;
 }
 
@@ -305,6 +309,7 @@ static const struct {
 	{ "authority_key_id",     true },
 	{ "extensions",           false},
 	{ "anchors",              false},
+	{ "issued",               false},
 };
 
 Test(cert, members_that_are_missing_or_of_another_type)
@@ -339,6 +344,16 @@ static struct value *extension(const char *oid, struct value *text)
 	return x;
 }
 
+static struct value *issued(const char *digest, size_t digest_n, size_t serial_n)
+{
+	struct value *one = value_object(rig.a);
+	char *serial = arena_alloc(rig.a, 64);
+
+	value_set(one, "issuer", bytes(digest, digest_n));
+	value_set(one, "serial", bytes(serial, serial_n));
+	return one;
+}
+
 Test(cert, members_that_are_out_of_bounds)
 {
 	struct made *ca = make(1, true, 0);
@@ -363,6 +378,15 @@ Test(cert, members_that_are_out_of_bounds)
 	refused(replaced(good, "serial_number", value_str(rig.a, "")), "{}", NO_CLIENT);
 	refused(replaced(good, "serial_number", value_str(rig.a, "12:34")), "{}",
 	        NO_CLIENT);
+	refused(replaced(good, "issued", value_array(rig.a)), "{}", NO_CLIENT);
+	refused(replaced(good, "issued", nested(issued(text, 31, 1))), "{}", NO_CLIENT);
+	refused(replaced(good, "issued", nested(issued(text, 32, 0))), "{}", NO_CLIENT);
+	refused(replaced(good, "issued", nested(issued(text, 32, 33))), "{}", NO_CLIENT);
+	refused(replaced(good, "issued", repeated(issued(text, 32, 1), 9)), "{}",
+	        NO_CLIENT);
+	cr_assert_eq(login(replaced(good, "issued", repeated(issued(text, 32, 32), 8)),
+	                   "{}"),
+	             200);
 	refused(replaced(good, "subject_key_id", bytes(text, 65)), "{}", NO_CLIENT);
 	refused(replaced(good, "dns_names", repeated(name, 257)), "{}", NO_CLIENT);
 	refused(replaced(good, "dns_names", nested(value_str(rig.a, "a\x7f"))), "{}",

@@ -421,7 +421,7 @@ Test(mount, tokens_of_an_auth_method_die_with_it)
 static int put_rows(struct core *c, void *arg, struct err *e)
 {
 	static const enum store_kind kinds[] = { KIND_APPROLE, KIND_USER, KIND_CERT,
-		                                 KIND_LOCKOUT };
+		                                 KIND_LOCKOUT, KIND_CRL };
 	int rc = ERR_OK;
 
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
