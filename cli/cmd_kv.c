@@ -164,14 +164,17 @@ static int put(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* "list", or "scan": all that is below. */
 static int list(struct cli *c, struct err *e)
 {
+	bool scan = strcmp(c->command->verb, "scan") == 0;
 	char path[PATH_CAP];
 	json_t *doc = NULL;
 	bool versions;
 	int rc = api_path(c, "metadata", &versions, path, e);
 
-	if (rc == ERR_OK && (rc = cli_ask(c, "LIST", path, NULL, &doc, e)) == ERR_OK)
+	if (rc == ERR_OK &&
+	    (rc = cli_ask(c, scan ? "SCAN" : "LIST", path, NULL, &doc, e)) == ERR_OK)
 		call_show(c, doc, PRINT_KEYS);
 	json_decref(doc);
 	return rc;
@@ -264,19 +267,21 @@ static const char put_details[] = FIELDS_DETAILS
 	"Values are never taken from the command line, where every process could read them.";
 
 static const struct command rows[] = {
-	{"kv",  "get",      get,            1, 1,  get_flags, "PATH",                             "print a secret",       NULL       },
+	{"kv",  "get",      get,            1, 1,  get_flags, "PATH",                             "print a secret",                  NULL       },
 	{ "kv", "put",      put,            2, -1, put_flags, "PATH NAME[=@FILE|=-] …|@FILE|-",
-         "write a new version",											   put_details},
-	{ "kv", "list",     list,           1, 1,  NULL,      "FOLDER",                           "names in a folder",    NULL       },
+         "write a new version",												      put_details},
+	{ "kv", "scan",     list,           1, 1,  NULL,      "FOLDER",                           "names in a folder and all below",
+         NULL																   },
+	{ "kv", "list",     list,           1, 1,  NULL,      "FOLDER",                           "names in a folder",               NULL       },
 	{ "kv", "delete",   delete_version, 1, -1, NULL,      "PATH [VERSION …]",
-         "hide the current version, or the given ones",								   NULL       },
+         "hide the current version, or the given ones",									      NULL       },
 	{ "kv", "undelete", undelete,       2, -1, NULL,      "PATH VERSION …",
-         "bring versions back",											   NULL       },
+         "bring versions back",												      NULL       },
 	{ "kv", "destroy",  destroy,        2, -1, yes_flags, "PATH VERSION …",
-         "erase versions for ever",										       NULL       },
-	{ "kv", "metadata", metadata,       1, 1,  NULL,      "PATH",                             "versions of a secret", NULL       },
+         "erase versions for ever",												  NULL       },
+	{ "kv", "metadata", metadata,       1, 1,  NULL,      "PATH",                             "versions of a secret",            NULL       },
 	{ "kv", "purge",    purge,          1, 1,  yes_flags, "PATH",
-         "remove a secret with all versions",									     NULL       },
+         "remove a secret with all versions",											NULL       },
 };
 
 const struct command_set commands_kv = { rows, ARRAY_LEN(rows) };

@@ -197,6 +197,40 @@ static int key_status(struct cli *c, struct err *e)
 	return call_run(c, "GET", "sys/key-status", NULL, PRINT_DATA, e);
 }
 
+/* A row for each release, oldest first. */
+static int version_history(struct cli *c, struct err *e)
+{
+	static const struct column columns[] = {
+		{"VERSION",    "version"            },
+		{ "INSTALLED", "timestamp_installed"},
+		{ "BUILT",     "build_date"         },
+	};
+	json_t *doc = NULL, *rows, *name, *row;
+	const json_t *data;
+	size_t i;
+	int rc = cli_call(c, "LIST", "sys/version-history", NULL, &doc, e);
+
+	if (rc != ERR_OK || c->format == CLI_JSON) {
+		if (rc == ERR_OK)
+			out_json(c, doc);
+		json_decref(doc);
+		return rc;
+	}
+	rows = json_array();
+	data = json_object_get(doc, "data");
+	json_array_foreach(json_object_get(data, "keys"), i, name)
+	{
+		row = json_object_get(json_object_get(data, "key_info"),
+		                      json_string_value(name));
+		json_object_set(row, "version", name);
+		json_array_append(rows, row);
+	}
+	out_table(rows, columns, ARRAY_LEN(columns));
+	json_decref(rows);
+	json_decref(doc);
+	return ERR_OK;
+}
+
 static int metrics(struct cli *c, struct err *e)
 {
 	return call_run(c, "GET", "sys/metrics", NULL, PRINT_DATA, e);
@@ -223,6 +257,7 @@ static const struct command rows[] = {
 	  shares_details },
 	{ "operator", "rotate-key",    rotate_key,    0, 0, NULL,        "", "seal new rows under a new key", NULL },
 	{ "operator", "key-status",    key_status,    0, 0, NULL,        "", "the key that new rows are sealed under", NULL },
+	{ "operator", "version-history", version_history, 0, 0, NULL, "", "releases that have opened this vault", NULL },
 	{ "operator", "metrics",       metrics,       0, 0, NULL,        "", "counters of the server", NULL },
 };
 /* clang-format on */

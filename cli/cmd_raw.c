@@ -56,7 +56,9 @@ static int read_path(struct cli *c, struct err *e)
 
 static int list_path(struct cli *c, struct err *e)
 {
-	return call_run(c, "LIST", "{1}", NULL, PRINT_KEYS, e);
+	const char *method = strcmp(c->command->noun, "scan") == 0 ? "SCAN" : "LIST";
+
+	return call_run(c, method, "{1}", NULL, PRINT_KEYS, e);
 }
 
 static int send_fields(struct cli *c, const char *method, struct err *e)
@@ -154,6 +156,7 @@ static const struct command rows[] = {
 	{ "patch",  NULL, patch_path,  2, -1, field_flags, "PATH NAME[=@FILE|=-|:=VALUE] …|@FILE|-",
 	  "change some members of what is there", write_details },
 	{ "list",   NULL, list_path,   1, 1,  NULL,        "PATH", "list any path of the API", NULL },
+	{ "scan",   NULL, list_path,   1, 1,  NULL,        "PATH", "list a path with all that is below", NULL },
 	{ "delete", NULL, delete_path, 1, 1,  yes_flags,   "PATH", "delete any path of the API", NULL },
 	{ "wrap",   NULL, wrap,        1, -1, NULL,        "NAME[=@FILE|=-|:=VALUE] …|@FILE|-",
 	  "keep data behind a token that is good once", write_details },

@@ -68,6 +68,7 @@ enum http_method {
 	HTTP_PATCH,
 	HTTP_DELETE,
 	HTTP_HEAD,
+	HTTP_SCAN, /* OpenBao's: a list of all that is below */
 };
 
 enum ipc_listener { IPC_ON_API = 1, IPC_ON_HOSTS = 2, IPC_ON_UNIX = 3 };

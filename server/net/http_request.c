@@ -26,6 +26,7 @@ static const struct {
         { "PATCH",  HTTP_PATCH },
         { "DELETE", HTTP_DELETE},
 	{ "HEAD",   HTTP_HEAD  },
+        { "SCAN",   HTTP_SCAN  },
 };
 
 static bool find_method(const char *name, enum http_method *out)
@@ -200,7 +201,7 @@ static int parse_body(struct conn *c, struct value **out, struct err *e)
 	return ERR_OK;
 }
 
-/* What a query says beyond its fields: it may turn a GET into a LIST. */
+/* What a query says beyond its fields: it may turn a GET into a LIST or a SCAN. */
 static int apply_query(struct conn *c, struct value *query)
 {
 	struct value *list = query_remove(query, "list");
@@ -212,19 +213,15 @@ static int apply_query(struct conn *c, struct value *query)
 		answer_errors(c, 400, "malformed query", NULL);
 		return ERR_INVALID;
 	}
-	if (c->method != HTTP_GET && c->method != HTTP_LIST)
+	if (c->method != HTTP_GET && c->method != HTTP_LIST && c->method != HTTP_SCAN)
 		return ERR_OK;
 	if (query_go_bool(list, &want_list) != 0 ||
 	    query_go_bool(scan, &want_scan) != 0 || (want_list && want_scan)) {
 		answer_errors(c, 400, "malformed query", NULL);
 		return ERR_INVALID;
 	}
-	if (want_scan) {
-		answer_errors(c, 405, "unknown method", NULL);
-		return ERR_METHOD;
-	}
-	if (want_list)
-		c->method = HTTP_LIST;
+	if (c->method == HTTP_GET && (want_list || want_scan))
+		c->method = want_list ? HTTP_LIST : HTTP_SCAN;
 	return ERR_OK;
 }
 

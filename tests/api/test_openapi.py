@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROW = re.compile(r'\{\s*"([a-z0-9]+)",\s*((?:M_\w+[ |]*)+),\s*((?:"[^"]*"\s*)+),')
 BASE = {"system": "/sys/", "token": "/auth/token/", "host": "/auth/host/"}
-VERBS = {"M_GET": "get", "M_LIST": "get", "M_POST": "post", "M_PATCH": "patch", "M_DELETE": "delete"}
+VERBS = {"M_GET": "get", "M_LIST": "get", "M_SCAN": "get", "M_POST": "post", "M_PATCH": "patch", "M_DELETE": "delete"}
 TYPES = {"string", "integer", "boolean", "array", "object"}
 
 
@@ -72,7 +72,7 @@ def test_every_route_is_there(generic):
     n = 0
     for engine, method, pattern in rows():
         path = BASE.get(engine, f"/{{{engine}_mount_path}}/") + pattern
-        path = path.rstrip("/") + ("/" if method == "M_LIST" else "")
+        path = path.rstrip("/") + ("/" if method in ("M_LIST", "M_SCAN") else "")
         assert VERBS[method] in generic["paths"].get(path, {}), (engine, method, path)
         n += 1
     assert n > 140

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sys/audit and its relatives, sys/tools, and what one server says about many."""
 import base64
+import datetime
 import hashlib
 
 import pytest
@@ -99,6 +100,25 @@ def test_one_server(c):
     assert node["active_node"] is True and node["version"] == c.get("sys/health").json["version"]
     r = c.get("sys/host-info")
     assert r.status == 200 and {"timestamp", "host", "cpu", "disk", "memory"} == set(r.data)
+
+
+def test_version_history(own_server):
+    c = own_server.client()
+    r = c.list("sys/version-history")
+    assert r.status == 200 and len(r.data["keys"]) == 1
+    version, = r.data["keys"]
+    entry = r.data["key_info"][version]
+    assert version == c.get("sys/vaultd/status").data["version"]
+    assert set(entry) == {"previous_version", "timestamp_installed", "build_date"} and entry["previous_version"] is None
+    for text in (entry["timestamp_installed"], entry["build_date"]):
+        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    assert entry["build_date"] == c.get("sys/seal-status").json["build_date"]
+    own_server.stop()
+    own_server.start()
+    own_server.unseal()
+    c = own_server.client()
+    assert c.list("sys/version-history").data == r.data
+    assert c.get("sys/version-history").status == 405
 
 
 @pytest.mark.parametrize("path", ["sys/internal/counters/activity", "sys/quotas/config", "sys/plugins/catalog"])

@@ -72,8 +72,16 @@ def test_list_verb_and_query(c):
     for query in ("list=maybe", "list=2", "scan=x", "list=true&scan=true"):
         r = c.get("secret/metadata?" + query)
         assert (r.status, r.json) == (400, {"errors": []}), query
-    assert c.get("secret/metadata?scan=true").status == 405
-    assert c.request("SCAN", "secret/metadata").status == 405
+
+
+def test_scan_verb_and_query(c):
+    want = c.request("SCAN", "secret/metadata").data
+    for query in ("scan=true", "scan=1", "scan=t", "list=false&scan=TRUE"):
+        assert c.get("secret/metadata?" + query).data == want
+    assert c.get("secret/metadata/w?scan=false").data["current_version"] >= 1
+    for path in ("sys/policies/acl", "auth/token/accessors"):
+        assert c.list(path).status == 200
+        assert c.request("SCAN", path).status == c.get(path + "?scan=true").status == 405
 
 
 def test_put_is_post(c):
@@ -81,7 +89,7 @@ def test_put_is_post(c):
     assert c.post("secret/data/put", {"data": {"n": 1}}).data["version"] == 2
 
 
-@pytest.mark.parametrize("method", ["BREW", "OPTIONS", "TRACE", "get", "SCAN", "CONNECT"])
+@pytest.mark.parametrize("method", ["BREW", "OPTIONS", "TRACE", "get", "scan", "CONNECT"])
 def test_unknown_verbs(c, method):
     r = c.request(method, "secret/data/w")
     assert r.status == 405 and r.json == {"errors": []}

@@ -93,6 +93,23 @@ def test_wrapping_what_a_command_is_about(ctl):
     assert "default" in ctl.ok("policy", "list", *wrap)
 
 
+def test_version_history(ctl):
+    title, first = ctl.ok("operator", "version-history").splitlines()
+    version, = ctl.json("operator", "version-history")["data"]["keys"]
+    assert title.split() == ["VERSION", "INSTALLED", "BUILT"] and first.split()[0] == version and len(first.split()) == 3
+
+
+def test_scan(ctl):
+    for path in ("scanned/a", "scanned/b/c", "scanned/b/d/e"):
+        ctl.ok("kv", "put", "secret/" + path, "pw", stdin="x\n")
+    below = ["a", "b/c", "b/d/e"]
+    assert ctl.ok("kv", "scan", "secret/scanned").split() == below
+    assert ctl.ok("scan", "secret/metadata/scanned").split() == below
+    assert ctl.ok("kv", "list", "secret/scanned").split() == ["a", "b/"]
+    assert ctl.ok("list", "secret/detailed-metadata/scanned").split() == ["a", "b/"]
+    assert ctl.json("scan", "secret/detailed-metadata/scanned")["data"]["key_info"]["b/c"]["current_version"] == 1
+
+
 def test_numbers_stay_as_they_are(ctl):
     text = '{"a":18446744073709551616,"b":0.10,"c":1e400,"d":[-9223372036854775809,1.5],"e":7,"f":"0.10"}'
     ctl.ok("write", "secret/data/numbers", "-", stdin='{"data": %s}' % text)

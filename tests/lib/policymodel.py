@@ -7,8 +7,8 @@ list of values), "required" (names), "min", "max" (seconds)}.
 """
 import decimal
 
-OPERATIONS = ("read", "list", "create", "update", "patch", "delete")
-CAPABILITIES = {"create": 1, "read": 2, "update": 4, "patch": 8, "delete": 16, "list": 32, "sudo": 64, "deny": 128}
+OPERATIONS = ("read", "list", "create", "update", "patch", "delete", "scan")
+CAPABILITIES = {"create": 1, "read": 2, "update": 4, "patch": 8, "delete": 16, "list": 32, "sudo": 64, "scan": 256, "deny": 128}
 
 
 # --- which rule ---
@@ -232,7 +232,7 @@ def wrapping_passes(blocks, wrap):
 def decide(policies, ask):
     """(capabilities as a number, permitted?)"""
     blocks = [b for p in policies for b in p]
-    chosen = choose({b["path"] for b in blocks}, ask["path"], ask["op"] == "list")
+    chosen = choose({b["path"] for b in blocks}, ask["path"], ask["op"] in ("list", "scan"))
     mine = [b for b in blocks if b["path"] == chosen]
     caps = set().union(*(b["caps"] for b in mine))
     if "deny" in caps or not caps:

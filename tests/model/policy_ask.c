@@ -49,7 +49,7 @@ static void answer(struct arena *a, const struct policy_doc *const *docs, size_t
 	};
 
 	fields_from(a, value_get(q, "fields"), fields);
-	printf(" %u:%d", policy_decide(docs, n, ask.path, ask.op == OP_LIST),
+	printf(" %u:%d", policy_decide(docs, n, ask.path, op_lists(ask.op)),
 	       policy_permits(docs, n, &ask));
 }
 

@@ -150,7 +150,7 @@ def as_json(blocks, r):
 def question(r, pool):
     op = r.choice(model.OPERATIONS)
     where = path(r, False)
-    if op == "list" and not where.endswith("/"):
+    if op in ("list", "scan") and not where.endswith("/"):
         where += "/"
     return {"path": where, "op": op, "sudo": r.random() < 0.1,
             "params": {k: value(r, 0, pool) for k in r.sample(NAMES, r.choice([0, 1, 1, 2, 3]))},
@@ -172,7 +172,7 @@ def case(r):
     # Half of the questions are about something a rule was written for.
     for ask in asks[::2]:
         where = r.choice(patterns).replace("+", r.choice(["a", "b", ""])).rstrip("*")
-        ask["path"] = where + ("/" if ask["op"] == "list" and not where.endswith("/") else "")
+        ask["path"] = where + ("/" if ask["op"] in ("list", "scan") and not where.endswith("/") else "")
     return policies, texts, asks
 
 

@@ -200,7 +200,8 @@ static struct value *frame(struct arena *a, enum http_method method, const char 
                            const char *token, struct value *body, int64_t wrap_ms)
 {
 	bool watch = strcmp(path, "sys/agent/watch") == 0;
-	bool query = method == HTTP_GET || method == HTTP_LIST || method == HTTP_DELETE;
+	bool query = method == HTTP_GET || method == HTTP_LIST || method == HTTP_SCAN ||
+	             method == HTTP_DELETE;
 	struct value *rq = value_array(a);
 
 	value_add(rq, value_int(a, method));

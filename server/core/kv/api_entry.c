@@ -119,7 +119,7 @@ static int kv1_read(struct req *r)
 
 static int kv1_list(struct req *r)
 {
-	return kv_api_list(r, r->mount->id, KIND_ENTRY);
+	return kv_api_list(r, r->mount->id, KIND_ENTRY, false);
 }
 
 static int kv1_write(struct req *r)
@@ -152,7 +152,7 @@ static int cubbyhole_list(struct req *r)
 	unsigned char space[KV_SPACE];
 	int rc = own_space(r, space);
 
-	return rc == ERR_OK ? kv_api_list(r, space, KIND_ENTRY) : rc;
+	return rc == ERR_OK ? kv_api_list(r, space, KIND_ENTRY, false) : rc;
 }
 
 static int cubbyhole_write(struct req *r)
@@ -177,20 +177,20 @@ static int upgrading(struct req *r)
 /* clang-format off */
 static const struct route rows[] = {
 	{ "kv1", M_GET, "*path", 0, NULL, kv1_read, NULL, "read a secret" },
-	{ "kv1", M_LIST, "*path", 0, kv_list_fields, kv1_list, NULL, "list a folder" },
+	{ "kv1", M_LIST | M_SCAN, "*path", 0, kv_list_fields, kv1_list, NULL, "list a folder" },
 	{ "kv1", M_POST, "*path", R_OPEN_BODY, NULL, kv1_write, kv1_exists,
 	  "write a secret: the body as it is" },
 	{ "kv1", M_DELETE, "*path", 0, NULL, kv1_delete, NULL, "delete a secret" },
 	{ "cubbyhole", M_GET, "*path", 0, NULL, cubbyhole_read, NULL,
 	  "read what the token keeps for itself" },
-	{ "cubbyhole", M_LIST, "*path", 0, kv_list_fields, cubbyhole_list, NULL,
+	{ "cubbyhole", M_LIST | M_SCAN, "*path", 0, kv_list_fields, cubbyhole_list, NULL,
 	  "list a folder of the token's own" },
 	{ "cubbyhole", M_POST, "*path", R_OPEN_BODY, NULL, cubbyhole_write, cubbyhole_exists,
 	  "keep a value for the token alone: the body as it is" },
 	{ "cubbyhole", M_DELETE, "*path", 0, NULL, cubbyhole_delete, NULL,
 	  "delete what the token keeps" },
-	{ "kv_upgrade", M_GET | M_LIST | M_POST | M_PATCH | M_DELETE, "*path", R_OPEN_BODY,
-	  NULL, upgrading, NULL, "a mount whose secrets become versioned right now" },
+	{ "kv_upgrade", M_GET | M_LIST | M_SCAN | M_POST | M_PATCH | M_DELETE, "*path",
+	  R_OPEN_BODY, NULL, upgrading, NULL, "a mount whose secrets become versioned right now" },
 };
 /* clang-format on */
 

@@ -425,11 +425,18 @@ static int h_data_delete(struct req *r)
 /* What would be a path of a version 1 mount; clients that took it for one are told. */
 static int h_invalid_path(struct req *r)
 {
-	static const char *const known[] = { "config",  "data",     "delete", "undelete",
-		                             "destroy", "metadata", "subkeys" };
+	static const char *const known[] = { "config",
+		                             "data",
+		                             "delete",
+		                             "undelete",
+		                             "destroy",
+		                             "metadata",
+		                             "detailed-metadata",
+		                             "subkeys" };
 	static const char *const verb[OP__MAX] = {
 		[OP_READ] = "get",   [OP_LIST] = "list",   [OP_CREATE] = "put",
 		[OP_UPDATE] = "put", [OP_PATCH] = "patch", [OP_DELETE] = "delete",
+		[OP_SCAN] = "scan",
 	};
 	const char *path = r->param[0].text;
 	size_t n = strcspn(path, "/");
@@ -437,7 +444,7 @@ static int h_invalid_path(struct req *r)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strlen(known[i]) == n && memcmp(known[i], path, n) == 0)
 			return req_fail(r, ERR_METHOD, UNSUPPORTED_OP);
-	if (n == 0 && r->op != OP_LIST) {
+	if (n == 0 && !op_lists(r->op)) {
 		reply_errors(
 			r, 404,
 			"Non-listing operations on the root of a K/V v2 mount are not "
@@ -510,16 +517,18 @@ static const struct route rows[] = {
 	  "read the names in a secret without values" },
 	{ "kv", M_GET, "metadata/*path", 0, NULL, kv_h_meta_read, NULL,
 	  "read a secret's metadata and versions" },
-	{ "kv", M_LIST, "metadata/*path", 0, kv_list_fields, kv_h_meta_list, NULL,
+	{ "kv", M_LIST | M_SCAN, "metadata/*path", 0, kv_list_fields, kv_h_meta_list, NULL,
 	  "list a folder" },
+	{ "kv", M_LIST | M_SCAN, "detailed-metadata/*path", 0, kv_list_fields,
+	  kv_h_detailed_list, NULL, "list a folder with the metadata of its secrets" },
 	{ "kv", M_POST, "metadata/*path", 0, meta_fields, kv_h_meta_write, kv_api_exists,
 	  "change a secret's metadata" },
 	{ "kv", M_PATCH, "metadata/*path", 0, meta_fields, kv_h_meta_patch, NULL,
 	  "merge into a secret's metadata" },
 	{ "kv", M_DELETE, "metadata/*path", 0, NULL, kv_h_meta_delete, NULL,
 	  "remove a secret with all versions" },
-	{ "kv", M_GET | M_LIST | M_POST | M_PATCH | M_DELETE, "*path", R_OPEN_BODY, NULL,
-	  h_invalid_path, NULL, "paths of version 1: answered with advice" },
+	{ "kv", M_GET | M_LIST | M_SCAN | M_POST | M_PATCH | M_DELETE, "*path",
+	  R_OPEN_BODY, NULL, h_invalid_path, NULL, "paths of version 1: answered with advice" },
 };
 /* clang-format on */
 

@@ -18,16 +18,18 @@ void kv_api_note(struct req *r, const unsigned char secret_id[32], int64_t versi
 
 /* The fields of a listing. */
 extern const struct field kv_list_fields[];
-/** kv_api_list(r, space, items): reply with the names in the folder that the route names;
+/** kv_api_list(r, space, items, info): reply with the names in the folder that the route
+ * names, or of all that is below it (SCAN), with the metadata of secrets if ${info};
  * parks if they are many. */
-int kv_api_list(struct req *r, const unsigned char space[KV_SPACE], enum store_kind items)
-	MUST_CHECK;
+int kv_api_list(struct req *r, const unsigned char space[KV_SPACE], enum store_kind items,
+                bool info) MUST_CHECK;
 
 /* kv_api_meta.c: handlers */
 int kv_h_config_read(struct req *r) MUST_CHECK;
 int kv_h_config_write(struct req *r) MUST_CHECK;
 int kv_h_meta_read(struct req *r) MUST_CHECK;
 int kv_h_meta_list(struct req *r) MUST_CHECK;
+int kv_h_detailed_list(struct req *r) MUST_CHECK;
 int kv_h_meta_write(struct req *r) MUST_CHECK;
 int kv_h_meta_patch(struct req *r) MUST_CHECK;
 int kv_h_meta_delete(struct req *r) MUST_CHECK;

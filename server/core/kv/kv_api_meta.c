@@ -61,29 +61,10 @@ int kv_h_config_write(struct req *r)
 	return kv_config_put(r->core, r->a, &k, &r->e);
 }
 
-static struct value *versions_map(struct arena *a, const struct kv_meta *meta)
-{
-	struct value *map = value_object(a);
-
-	for (size_t i = 0; i < meta->n; i++) {
-		const struct kv_version *v = &meta->versions[i];
-		struct value *o = value_object(a);
-		const char *key = arena_printf(a, "%lld", (long long)v->number);
-
-		value_set_str(a, o, "created_time", kv_api_time(a, v->created_ms));
-		value_set_str(a, o, "deletion_time", kv_api_time(a, v->deleted_ms));
-		value_set_bool(a, o, "destroyed", v->destroyed);
-		if (key != NULL)
-			value_set(map, key, o);
-	}
-	return map;
-}
-
 int kv_h_meta_read(struct req *r)
 {
 	struct kv_secret s = { 0 };
 	struct kv_meta meta = { 0 };
-	struct value *out;
 	const char *path;
 	int rc = kv_api_path(r, &path);
 
@@ -95,23 +76,18 @@ int kv_h_meta_read(struct req *r)
 	if ((rc = kv_meta_read(r->a, s.o.body, &meta, &r->e)) != ERR_OK)
 		return rc;
 	kv_api_note(r, s.o.id, 0);
-	out = reply_data(r);
-	value_set_bool(r->a, out, "cas_required", meta.cas_required);
-	value_set_str(r->a, out, "created_time", kv_api_time(r->a, meta.created_ms));
-	value_set_int(r->a, out, "current_version", meta.current);
-	value_set(out, "custom_metadata",
-	          meta.custom != NULL ? value_copy(r->a, meta.custom) : value_null(r->a));
-	set_duration(r->a, out, "delete_version_after", meta.delete_after_ms);
-	value_set_int(r->a, out, "max_versions", meta.max_versions);
-	value_set_int(r->a, out, "oldest_version", meta.oldest);
-	value_set_str(r->a, out, "updated_time", kv_api_time(r->a, meta.updated_ms));
-	value_set(out, "versions", versions_map(r->a, &meta));
+	value_set(reply_envelope(r), "data", kv_meta_shown(r->a, &meta));
 	return ERR_OK;
 }
 
 int kv_h_meta_list(struct req *r)
 {
-	return kv_api_list(r, r->mount->id, KIND_SECRET);
+	return kv_api_list(r, r->mount->id, KIND_SECRET, false);
+}
+
+int kv_h_detailed_list(struct req *r)
+{
+	return kv_api_list(r, r->mount->id, KIND_SECRET, true);
 }
 
 #define CUSTOM_FAILED "custom_metadata validation failed: "

@@ -56,6 +56,8 @@ struct kv_meta {
 /** kv_meta_read(a, body, m, e): the whole of a metadata object; ERR_INTEGRITY. */
 int kv_meta_read(struct arena *a, const struct value *body, struct kv_meta *m,
                  struct err *e) MUST_CHECK;
+/** kv_meta_shown(a, m): the same as clients see it, in ${a} alone. */
+struct value *kv_meta_shown(struct arena *a, const struct kv_meta *m);
 /** kv_meta_body(a, s, m): the object to store. */
 struct value *kv_meta_body(struct arena *a, const struct kv_secret *s,
                            const struct kv_meta *m);
@@ -89,23 +91,35 @@ int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_S
 int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                  const char *path, struct err *e) MUST_CHECK;
 
+/* --- kv_list.c --- */
+
+/* What is listed. */
+struct kv_list_of {
+	const unsigned char *space; /* KV_SPACE bytes, in the arena */
+	enum store_kind items;      /* KIND_SECRET or KIND_ENTRY */
+	const char *folder;         /* "" or ending in '/', in the arena */
+	bool deep; /* all that is below, without the folders themselves */
+	bool info; /* with the metadata of each, of secrets */
+};
 /* A listing under way; lives in the request's arena across slices. */
 struct kv_list {
-	unsigned char parent[32];
+	struct kv_list_of of;
+	unsigned char parent[32]; /* the folder that is looked at */
+	const char *prefix;       /* its path below of.folder */
 	unsigned char after[32];
-	bool started;         /* after[] holds the last id seen */
-	enum store_kind kind; /* folders first, then items */
-	enum store_kind items;
+	bool started;           /* after[] holds the last id seen */
+	enum store_kind kind;   /* folders first, then items */
+	struct kv_folder *todo; /* other folders, if it goes deep */
 	bool done;
 	struct value *names; /* array of strings, unsorted until done */
+	struct value *info;  /* object: name -> metadata, in the same order; NULL: not
+	                        asked for */
 };
-/** kv_list_start(c, a, space, items, folder): a listing of ${folder} ("" or ending in
- * '/'); ${items} is KIND_SECRET or KIND_ENTRY. */
+/** kv_list_start(c, a, of): NULL: out of memory. */
 struct kv_list *kv_list_start(struct core *c, struct arena *a,
-                              const unsigned char space[KV_SPACE], enum store_kind items,
-                              const char *folder);
-/** kv_list_slice(c, a, l, limit, e): look at ${limit} more rows; l->done: all seen, names
- * sorted. */
+                              const struct kv_list_of *of);
+/** kv_list_slice(c, a, l, limit, e): look at about ${limit} more rows; l->done: all seen,
+ * names sorted. */
 int kv_list_slice(struct core *c, struct arena *a, struct kv_list *l, int limit,
                   struct err *e) MUST_CHECK;
 

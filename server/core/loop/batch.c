@@ -72,7 +72,7 @@ static int run_items(struct core *c, struct err *e)
 		it->parked = rc == REQ_PARKED;
 		if (rc != ERR_OK && rc != REQ_PARKED)
 			return rc;
-		if (it->r.op != OP_READ && it->r.op != OP_LIST)
+		if (it->r.op != OP_READ && !op_lists(it->r.op))
 			b->writes = true;
 		n = ++b->ran;
 		bytes += it->n + arena_used(it->r.a);

@@ -28,6 +28,8 @@
 #include "seal.h"
 #include "step.h"
 #include "store.h"
+#include "vault/version.h"
+#include "version_history.h"
 #include "wait.h"
 #include "zone.h"
 
@@ -121,7 +123,8 @@ int core_unsealed(struct core *c, struct err *e)
 	    (rc = mounts_load(c, e)) != ERR_OK || (rc = policies_load(c, e)) != ERR_OK ||
 	    (rc = cert_trust_load(c, e)) != ERR_OK || (rc = crls_load(c, e)) != ERR_OK ||
 	    (rc = audit_unsealed(c, e)) != ERR_OK ||
-	    (rc = backup_restored(c, e)) != ERR_OK)
+	    (rc = backup_restored(c, e)) != ERR_OK ||
+	    (rc = version_history_note(c, VAULT_VERSION, VAULT_BUILD_DATE, e)) != ERR_OK)
 		return rc;
 	jobs_unsealed(c);
 	core_push_state(c);

@@ -63,6 +63,8 @@ static enum op op_of(enum http_method m)
 		return OP_PATCH;
 	case HTTP_DELETE:
 		return OP_DELETE;
+	case HTTP_SCAN:
+		return OP_SCAN;
 	default:
 		return OP_READ;
 	}
@@ -79,7 +81,7 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 	if (value_decode(r->in != NULL ? r->in : r->a, p, n, &rq, &r->e) != ERR_OK)
 		return req_fail(r, ERR_INVALID, "malformed frame");
 	if (rq->type != V_ARRAY || rq->len != IPC_RQ__COUNT ||
-	    field_int(rq, IPC_RQ_METHOD, HTTP_GET, HTTP_HEAD, &method) != 0 ||
+	    field_int(rq, IPC_RQ_METHOD, HTTP_GET, HTTP_SCAN, &method) != 0 ||
 	    field_int(rq, IPC_RQ_WRAP_TTL, 0, INT32_MAX, &wrap) != 0 ||
 	    field_int(rq, IPC_RQ_LISTENER, IPC_ON_API, IPC_ON_UNIX, &listener) != 0 ||
 	    field_int(rq, IPC_RQ_FLAGS, 0, INT32_MAX, &flags) != 0)
@@ -94,7 +96,7 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 		r->client = NULL;
 	r->query = object_or_empty(r->a, value_at(rq, IPC_RQ_QUERY));
 	r->body = object_or_empty(r->a, value_at(rq, IPC_RQ_BODY));
-	if (r->method == HTTP_GET || r->method == HTTP_LIST || r->method == HTTP_DELETE)
+	if (r->op == OP_READ || op_lists(r->op) || r->op == OP_DELETE)
 		r->body = r->query;
 	return decode_text(r, rq);
 }
@@ -107,7 +109,7 @@ static int list_slash(struct req *r)
 	size_t n = r->path_len;
 	bool slash = n > 0 && r->path[n - 1] == '/';
 
-	if (slash == (r->op == OP_LIST))
+	if (slash == op_lists(r->op))
 		return ERR_OK;
 	if (r->op == OP_UPDATE || r->op == OP_PATCH)
 		return req_fail(r, ERR_INVALID, "cannot write to a path ending in '/'");
@@ -361,13 +363,12 @@ static bool list_is_empty(const struct req *r)
 {
 	const struct value *keys = value_get(value_get(r->reply, "data"), "keys");
 
-	return r->op == OP_LIST && keys != NULL && keys->type == V_ARRAY &&
-	       keys->len == 0;
+	return op_lists(r->op) && keys != NULL && keys->type == V_ARRAY && keys->len == 0;
 }
 
 void dispatch_finish(struct req *r, int rc)
 {
-	bool reading = r->op == OP_READ || r->op == OP_LIST;
+	bool reading = r->op == OP_READ || op_lists(r->op);
 
 	if (rc != ERR_OK) {
 		finish_error(r, rc);

@@ -14,8 +14,9 @@ static const struct {
 } methods[] = {
 	{M_GET,     "GET"   },
         { M_LIST,   "LIST"  },
-        { M_POST,   "POST"  },
-	{ M_PATCH,  "PATCH" },
+        { M_SCAN,   "SCAN"  },
+	{ M_POST,   "POST"  },
+        { M_PATCH,  "PATCH" },
         { M_DELETE, "DELETE"},
 };
 

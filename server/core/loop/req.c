@@ -11,11 +11,17 @@
 static const char *const op_names[OP__MAX] = {
 	[OP_READ] = "read",     [OP_LIST] = "list",   [OP_CREATE] = "create",
 	[OP_UPDATE] = "update", [OP_PATCH] = "patch", [OP_DELETE] = "delete",
+	[OP_SCAN] = "scan",
 };
 
 const char *op_name(enum op op)
 {
 	return op_names[op];
+}
+
+bool op_lists(enum op op)
+{
+	return op == OP_LIST || op == OP_SCAN;
 }
 
 int req_fail(struct req *r, enum errcode code, const char *fmt, ...)

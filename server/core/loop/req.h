@@ -17,10 +17,21 @@
 #include "vault/ipc.h"
 
 /* What a request does; the names in audit records and policies. */
-enum op { OP_READ, OP_LIST, OP_CREATE, OP_UPDATE, OP_PATCH, OP_DELETE, OP__MAX };
+enum op {
+	OP_READ,
+	OP_LIST,
+	OP_CREATE,
+	OP_UPDATE,
+	OP_PATCH,
+	OP_DELETE,
+	OP_SCAN, /* a list of all that is below */
+	OP__MAX
+};
 
 /** op_name(op): "read", "list", "create", … */
 const char *op_name(enum op op);
+/** op_lists(op): does it ask for names, of a path that ends in a slash? */
+bool op_lists(enum op op);
 
 enum ident_type { IDENT_NONE, IDENT_SERVICE, IDENT_HOST };
 

@@ -33,6 +33,7 @@ static const struct route_table *const tables[] = {
 	&routes_kek,
 	&routes_devices,
 	&routes_tools,
+	&routes_version_history,
 	&routes_openapi,
 	&routes_metrics,
 	&routes_rekey,
@@ -59,6 +60,8 @@ static unsigned method_bit(enum http_method m)
 		return M_PATCH;
 	case HTTP_DELETE:
 		return M_DELETE;
+	case HTTP_SCAN:
+		return M_SCAN;
 	default:
 		return 0;
 	}

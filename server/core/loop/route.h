@@ -16,6 +16,7 @@
 #define M_POST   4u /* and PUT */
 #define M_PATCH  8u
 #define M_DELETE 16u
+#define M_SCAN   32u /* together with M_LIST */
 
 /* Flags of a row. */
 #define R_ANON        1u /* no token needed (one that is sent is ignored) */
@@ -101,8 +102,9 @@ extern const struct route_table routes_root;      /* api_root.c: sys/generate-ro
 extern const struct route_table routes_metrics;   /* api_metrics.c: sys/metrics */
 extern const struct route_table routes_openapi;   /* api_openapi.c */
 extern const struct route_table routes_devices;   /* api_audit_devices.c: sys/audit */
-extern const struct route_table routes_tools;     /* api_tools.c: sys/tools, ha-status */
-extern const struct route_table routes_backup;    /* api_backup.c: sys/backup */
+extern const struct route_table routes_version_history; /* api_version_history.c */
+extern const struct route_table routes_tools;  /* api_tools.c: sys/tools, ha-status */
+extern const struct route_table routes_backup; /* api_backup.c: sys/backup */
 
 /** route_find(r): set r->mount, r->route and r->param from r->path and r->method; names
  * in r->path are in lower case from then on.  ERR_NOENT or ERR_METHOD. */

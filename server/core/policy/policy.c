@@ -22,7 +22,7 @@
 #define DENIED  "1 error occurred:\n\t* permission denied\n\n"
 #define CAPS_ALL                                                                  \
 	(CAP_CREATE | CAP_READ | CAP_UPDATE | CAP_PATCH | CAP_DELETE | CAP_LIST | \
-	 CAP_SUDO)
+	 CAP_SUDO | CAP_SCAN)
 
 /* What the token of a wrapped reply may do; it is attached to no other. */
 static const char wrapping_text[] =

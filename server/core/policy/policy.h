@@ -16,6 +16,7 @@
 #define CAP_LIST   32u
 #define CAP_SUDO   64u
 #define CAP_DENY   128u
+#define CAP_SCAN   256u
 
 /* The policy of wrapping tokens: built in, not listed, immutable, not assignable. */
 #define POLICY_WRAPPING "response-wrapping"

@@ -337,11 +337,12 @@ bool policy_permits(const struct policy_doc *const *docs, size_t n,
 		[OP_READ] = CAP_READ,     [OP_LIST] = CAP_LIST,
 		[OP_CREATE] = CAP_CREATE, [OP_UPDATE] = CAP_UPDATE,
 		[OP_PATCH] = CAP_PATCH,   [OP_DELETE] = CAP_DELETE,
+		[OP_SCAN] = CAP_SCAN,
 	};
 	unsigned need = needs[ask->op] | (ask->sudo ? CAP_SUDO : 0);
 	struct policy_verdict v;
 
-	policy_judge(docs, n, ask->path, ask->op == OP_LIST, &v);
+	policy_judge(docs, n, ask->path, op_lists(ask->op), &v);
 	if ((v.caps & CAP_DENY) || (v.caps & need) != need)
 		return false;
 	return v.n_limits == 0 || policy_limits_allow(v.limits, v.n_limits, ask);

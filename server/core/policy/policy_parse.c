@@ -17,7 +17,8 @@ static const struct {
 	{ "list",   CAP_LIST  },
         { "patch",  CAP_PATCH },
         { "read",   CAP_READ  },
-	{ "sudo",   CAP_SUDO  },
+	{ "scan",   CAP_SCAN  },
+        { "sudo",   CAP_SUDO  },
         { "update", CAP_UPDATE},
 };
 

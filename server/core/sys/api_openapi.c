@@ -188,7 +188,14 @@ static void add_operation(struct doc *d, const struct route *row, const struct v
 	const char *path = path_of(d, row, v->method == M_LIST);
 	struct value *item = value_get(d->paths, path), *op = value_object(a),
 		     *parameters = value_array(a);
-	static const struct field list = { "list", "bool", "must be true" };
+	static const struct field list = { "list", "bool", "must be true" },
+				  lists = { "list", "bool",
+		                            "this, or scan, must be true" },
+				  scan = {
+					  "scan", "bool",
+					  "all that is below, not the next level alone"
+				  };
+	bool scans = (row->methods & M_SCAN) != 0;
 
 	if (item == NULL) {
 		item = value_object(a);
@@ -209,7 +216,9 @@ static void add_operation(struct doc *d, const struct route *row, const struct v
 	else
 		query_parameters(d, parameters, row, path);
 	if (v->method == M_LIST)
-		add_parameter(d, parameters, "list", "query", &list);
+		add_parameter(d, parameters, "list", "query", scans ? &lists : &list);
+	if (v->method == M_LIST && scans)
+		add_parameter(d, parameters, "scan", "query", &scan);
 	if (parameters->len > 0)
 		value_set(op, "parameters", parameters);
 	if (row->flags & R_ANON)

@@ -254,7 +254,8 @@ static void rig_submit(int method, const char *path, const char *token,
 {
 	struct value *rq = value_array(rig.a),
 		     *v = fields != NULL ? rig_json(fields) : NULL;
-	bool query = method == HTTP_GET || method == HTTP_LIST || method == HTTP_DELETE;
+	bool query = method == HTTP_GET || method == HTTP_LIST || method == HTTP_SCAN ||
+	             method == HTTP_DELETE;
 	unsigned char *p;
 	size_t n;
 

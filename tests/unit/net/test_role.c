@@ -2,6 +2,8 @@
 /* The net role as a process: requests in, frames out, replies back. */
 #include "rig.h"
 
+#include "vault/version.h"
+
 #define HOST "Host: v\r\n"
 #define DATA "{\"data\":{\"a\":\"b\"},\"mount_type\":\"kv\"}"
 
@@ -212,42 +214,42 @@ ParameterizedTestParameters(role, is_answered_without_core)
 {
 	static struct http_case c[] = {
 		{"outside of /v1/",    "GET /ui/ HTTP/1.1\r\n" HOST "\r\n",                          404,
-                 "{\"errors\":[]}\n"									},
+                 "{\"errors\":[]}\n"											 },
 		{ "unknown method",    "OPTIONS /v1/x HTTP/1.1\r\n" HOST "\r\n",                     405,
-                 "{\"errors\":[]}\n"									},
-		{ "scan",              "GET /v1/x?scan=true HTTP/1.1\r\n" HOST "\r\n",               405,
-                 "{\"errors\":[]}\n"									},
+                 "{\"errors\":[]}\n"											 },
+		{ "list and scan",     "GET /v1/x?list=1&scan=true HTTP/1.1\r\n" HOST "\r\n",
+                 400,										     "{\"errors\":[]}\n"},
 		{ "list is no bool",   "GET /v1/x?list=yes HTTP/1.1\r\n" HOST "\r\n",                400,
-                 "{\"errors\":[]}\n"									},
+                 "{\"errors\":[]}\n"											 },
 		{ "patch type",
                  "PATCH /v1/x HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
 		  "Content-Length: 2\r\n\r\n{}",		                                     415,
                  "{\"errors\":[\"PATCH requires Content-Type of application/merge-patch+json, "
-		  "provided application/json\"]}\n"							 },
+		  "provided application/json\"]}\n"									  },
 		{ "no patch type",
                  "PATCH /v1/x HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}",                      400,
-                 "{\"errors\":[\"mime: no media type\"]}\n"                                                 },
+                 "{\"errors\":[\"mime: no media type\"]}\n"								  },
 		{ "bad JSON",
                  "POST /v1/x HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n{\"a\":}",                 400,
-                 "{\"errors\":[\"failed to decode JSON input: invalid number at offset 5\"]}\n"             },
+                 "{\"errors\":[\"failed to decode JSON input: invalid number at offset 5\"]}\n"                              },
 		{ "JSON array",
                  "POST /v1/x HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n[]",                       400,
-                 "{\"errors\":[\"failed to decode JSON input: expected an object at offset 0\"]}\n"         },
+                 "{\"errors\":[\"failed to decode JSON input: expected an object at offset 0\"]}\n"                          },
 		{ "negative wrap ttl",
                  "GET /v1/x HTTP/1.1\r\n" HOST "X-Vault-Wrap-TTL: -5\r\n\r\n",                       400,
                  "{\"errors\":[\"error parsing X-Vault-Wrap-TTL header: requested ttl can not be "
-		  "negative\"]}\n"									  },
+		  "negative\"]}\n"											   },
 		{ "namespace",
                  "GET /v1/x HTTP/1.1\r\n" HOST "X-Vault-Namespace: team-a\r\n\r\n",                  404,
-                 "{\"errors\":[]}\n"									},
-		{ "leader",            "GET /v1/sys/leader HTTP/1.1\r\n" HOST "\r\n",                200, ""},
+                 "{\"errors\":[]}\n"											 },
+		{ "leader",            "GET /v1/sys/leader HTTP/1.1\r\n" HOST "\r\n",                200, ""                 },
 		{ "seal-status",       "GET /v1/sys/seal-status HTTP/1.1\r\n" HOST "\r\n",           200,
-                 ""											 },
+                 ""													  },
 		{ "health",            "GET /v1/sys/health?activecode=299 HTTP/1.1\r\n" HOST "\r\n",
-                 299,										     ""},
+                 299,										     ""                 },
 		{ "health code",
                  "GET /v1/sys/health?activecode=x HTTP/1.1\r\n" HOST "\r\n",                         400,
-                 "{\"errors\":[]}\n"									},
+                 "{\"errors\":[]}\n"											 },
 	};
 
 	return cr_make_param_array(struct http_case, c, ARRAY_LEN(c));
@@ -557,7 +559,8 @@ Test(role, health_follows_the_state_of_core)
 		out.body,
 		"{\"type\":\"shamir\",\"initialized\":true,\"sealed\":true,\"t\":2,"
 		"\"n\":3,\"progress\":1,\"nonce\":\"abc\",\"version\":\"1.17.0\","
-		"\"build_date\":\"\",\"migration\":false,\"recovery_seal\":false,"
+		"\"build_date\":\"" VAULT_BUILD_DATE
+		"\",\"migration\":false,\"recovery_seal\":false,"
 		"\"storage_type\":\"sqlite\"}\n");
 	close(fd);
 }
