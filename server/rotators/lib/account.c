@@ -68,6 +68,16 @@ static int act_as(struct request *r, const struct credential *c, const char *wha
 	               : answer_fail(a, CLASS_RETRYABLE, "cannot log in as '%s'", what);
 }
 
+static int strategy_of(const struct request *r, enum strategy *s, struct answer *a)
+{
+	int rc = rotator_strategy(r, s, a);
+
+	if (rc != 0 || (drv->rotator.strategies & (unsigned)*s) != 0)
+		return rc;
+	return answer_fail(a, CLASS_PERMANENT, "%s does not have that strategy",
+	                   drv->rotator.name);
+}
+
 /* --- probe ----------------------------------------------------------------------------
  */
 
@@ -175,7 +185,7 @@ static int set(struct request *r, struct answer *a)
 	enum strategy strategy;
 	int rc = request_need(&r->pending, "pending", true, a);
 
-	if (rc != 0 || (rc = rotator_strategy(r, &strategy, a)) != 0)
+	if (rc != 0 || (rc = strategy_of(r, &strategy, a)) != 0)
 		return rc;
 	/* dual_user leaves alone what is being served. */
 	if (strategy == STRATEGY_DUAL_USER && r->current.given &&
@@ -219,7 +229,7 @@ static int revert(struct request *r, struct answer *a)
 	enum strategy strategy;
 	int rc = request_need(&r->current, "current", true, a);
 
-	if (rc != 0 || (rc = rotator_strategy(r, &strategy, a)) != 0)
+	if (rc != 0 || (rc = strategy_of(r, &strategy, a)) != 0)
 		return rc;
 	if (strategy != STRATEGY_SINGLE)
 		return answer_noop(a, "'current' has been left as it is");
@@ -289,7 +299,7 @@ static int retire(struct request *r, struct answer *a)
 	const char *how;
 	int rc;
 
-	if ((rc = rotator_strategy(r, &strategy, a)) != 0 ||
+	if ((rc = strategy_of(r, &strategy, a)) != 0 ||
 	    (rc = retire_how(r, &how, a)) != 0)
 		return rc;
 	if (strategy == STRATEGY_SINGLE)
@@ -303,14 +313,14 @@ static int retire(struct request *r, struct answer *a)
 	    same_credential(&r->previous, &r->pending))
 		return answer_fail(a, CLASS_PERMANENT,
 		                   "'previous' is a value that is in use");
+	if (strcmp(how, "keep") == 0)
+		return answer_noop(a, "the configuration keeps the old value");
 	if (strategy == STRATEGY_DUAL_KEY)
 		return retire_key(r, a);
 	if (r->current.given && r->current.username != NULL &&
 	    strcmp(r->previous.username, r->current.username) == 0)
 		return answer_fail(a, CLASS_PERMANENT,
 		                   "'previous' is of the account that is in use");
-	if (strcmp(how, "keep") == 0)
-		return answer_noop(a, "the configuration keeps the old value");
 	return retire_user(r, how, a);
 }
 
