@@ -13,6 +13,7 @@
 #include "lease.h"
 #include "mutant.h"
 #include "readers.h"
+#include "rotation.h"
 #include "route.h"
 #include "vault/limits.h"
 
@@ -348,6 +349,8 @@ static int change_versions(struct req *r, struct kv_secret *s, struct kv_meta *m
 	}
 	if (list.n == 0)
 		return ERR_OK;
+	if (current && (rc = rotation_may_write(r->core, r->a, s->o.id, &r->e)) != ERR_OK)
+		return rc;
 	req_note_bytes(r, "secret", s->o.id, 32);
 	req_note_str(r, "versions", list.text);
 	if ((rc = kv_save(r->core, r->a, s, meta, &r->e)) != ERR_OK || !current)

@@ -7,6 +7,7 @@
 #include "kv_impl.h"
 #include "lease.h"
 #include "path.h"
+#include "rotation.h"
 #include "vault/limits.h"
 
 int kv_split(struct core *c, const char *full_path, const struct mount **m,
@@ -243,7 +244,8 @@ int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
 		               LIMIT_SECRET_VALUE);
 	if ((p = value_pack(a, data, &n)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = kv_config_get(c, a, s->mount, &k, e)) != ERR_OK ||
+	if ((rc = rotation_may_write(c, a, s->o.id, e)) != ERR_OK ||
+	    (rc = kv_config_get(c, a, s->mount, &k, e)) != ERR_OK ||
 	    (rc = payload_put(c, s->o.id, v.number, v.created_ms, p, n, e)) != ERR_OK)
 		return rc;
 	v.deleted_ms = deletion_time(c, meta, &k);
@@ -254,6 +256,8 @@ int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
 	    (rc = kv_save(c, a, s, meta, e)) != ERR_OK)
 		return rc;
 	*out = v;
+	if ((rc = rotation_written(c, a, s->o.id, e)) != ERR_OK)
+		return rc;
 	return lease_secret_changed(c, a, s->o.id, v.number, "update", e);
 }
 
@@ -279,8 +283,10 @@ int kv_write(struct core *c, struct arena *a, const struct mount *m, const char 
 int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
                   const struct kv_meta *meta, struct err *e)
 {
-	int rc;
+	int rc = rotation_may_write(c, a, s->o.id, e);
 
+	if (rc != ERR_OK)
+		return rc;
 	for (size_t i = 0; i < meta->n; i++)
 		if ((rc = payload_destroy(c, s->o.id, meta->versions[i].number, e)) !=
 		    ERR_OK)

@@ -25,6 +25,7 @@
 #include "policy.h"
 #include "pwhash.h"
 #include "rekey.h"
+#include "rotation_state.h"
 #include "seal.h"
 #include "step.h"
 #include "store.h"
@@ -79,8 +80,9 @@ int core_open(const struct core_options *o, struct core **out, struct err *e)
 	if ((rc = open_db(c, e)) != ERR_OK || (rc = batch_open(c, e)) != ERR_OK ||
 	    (rc = waits_open(c, e)) != ERR_OK || (rc = jobs_open(c, e)) != ERR_OK ||
 	    (rc = crl_asks_open(c, e)) != ERR_OK || (rc = steps_open(c, e)) != ERR_OK ||
-	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = seal_load(c, e)) != ERR_OK ||
-	    (rc = limits_open(c, e)) != ERR_OK || (rc = audit_open(c, e)) != ERR_OK)
+	    (rc = pwhash_open(c, e)) != ERR_OK || (rc = rotation_open(c, e)) != ERR_OK ||
+	    (rc = seal_load(c, e)) != ERR_OK || (rc = limits_open(c, e)) != ERR_OK ||
+	    (rc = audit_open(c, e)) != ERR_OK)
 		goto fail;
 	if (c->initialized && o->auto_unseal_key != NULL &&
 	    (rc = batch_alone(c, auto_unseal, NULL, e)) != ERR_OK)
@@ -156,6 +158,7 @@ void core_close(struct core *c)
 	batch_close(c);
 	jobs_close(c);
 	steps_close(c);
+	rotation_close(c);
 	limits_close(c);
 	audit_close(c);
 	seal_free(c);

@@ -46,6 +46,7 @@ struct core_rate {
 };
 struct kek;
 struct metrics;
+struct rotation_state;
 
 struct core_options {
 	const char *data_dir; /* holds vault.db; borrowed */
@@ -97,10 +98,11 @@ struct core {
 	struct waits *waits;       /* parked requests */
 	struct jobs *jobs;         /* due timers */
 	struct steps *steps;       /* calls of rotators */
-	struct pwhash *pwhash;     /* passwords that are hashed aside */
-	struct limits *limits;     /* how often tokens and accounts have asked */
-	struct metrics *metrics;   /* what has been counted */
-	struct zones *zones;       /* always: the time zones of schedules */
+	struct rotation_state *rotation; /* how much of it may go on at once */
+	struct pwhash *pwhash;           /* passwords that are hashed aside */
+	struct limits *limits;           /* how often tokens and accounts have asked */
+	struct metrics *metrics;         /* what has been counted */
+	struct zones *zones;             /* always: the time zones of schedules */
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */

@@ -16,6 +16,7 @@
 #include "mount_destroy.h"
 #include "mount_move.h"
 #include "rng.h"
+#include "rotation_state.h"
 #include "vault/limits.h"
 
 #define EXPIRE_AT_ONCE  16 /* writes, about 1 ms: who reads meanwhile waits for them */
@@ -80,6 +81,7 @@ void jobs_dirty(struct core *c)
 void jobs_unsealed(struct core *c)
 {
 	c->jobs->verify_ms = c->now_ms;
+	rotation_unsealed(c);
 	c->jobs->dirty = true;
 }
 
@@ -92,6 +94,8 @@ static int64_t earliest(struct core *c)
 	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
 		int64_t due = store_next_due(c, timed[i]);
 
+		if (timed[i] == KIND_ROTATION && due != 0 && due < rotation_not_before(c))
+			due = rotation_not_before(c);
 		if (due != 0 && (next == 0 || due < next))
 			next = due;
 	}

@@ -22,6 +22,8 @@ static const struct route_table *const tables[] = {
 	&routes_sys_lease,
 	&routes_rotation,
 	&routes_rotator,
+	&routes_rotation_rule,
+	&routes_target,
 	&routes_audit,
 	&routes_backup,
 	&routes_userpass,

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rotation.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "arena.h"
 #include "audit.h"
 #include "lease.h"
+#include "machine.h"
 #include "rng.h"
+#include "rotation_state.h"
 #include "text.h"
-#include "vault/limits.h"
 
-#define STARTS_AT_ONCE 4 /* scheduled rotations in one run of the timer */
+#define HOLD_MS      (3ll * 3600 * 1000) /* retries go on for so long */
+#define PLAN_HOLDERS 128                 /* counted when a rotation is only planned */
 
 /* Each transition has a record of its own beside the one of the request that caused it.
  */
-static int record(struct core *c, struct arena *a, const struct rotation_attempt *t,
-                  const struct rotation_order *order, const char *outcome, struct err *e)
+int rotation_record(struct core *c, struct arena *a, const struct rotation_attempt *t,
+                    const struct rotation_order *order, const char *outcome,
+                    struct err *e)
 {
 	char request_id[37];
 	struct value *note = value_object(a);
@@ -42,6 +44,10 @@ static int record(struct core *c, struct arena *a, const struct rotation_attempt
 	value_set_int(a, note, "bits", t->bits);
 	value_set_int(a, note, "holders", t->holders);
 	value_set_int(a, note, "applied", t->applied);
+	if (t->op != NULL && t->op[0] != '\0')
+		value_set_str(a, note, "step", t->op);
+	if (t->account != NULL && t->account[0] != '\0')
+		value_set_str(a, note, "account", t->account);
 	if (order != NULL && order->request_id != NULL)
 		value_set_str(a, note, "request", order->request_id);
 	if (arena_failed(a))
@@ -49,46 +55,98 @@ static int record(struct core *c, struct arena *a, const struct rotation_attempt
 	return audit_append(c, &rec, e);
 }
 
-static int end_attempt(struct core *c, struct arena *a, struct rotation_attempt *t,
-                       struct err *e)
-{
-	int rc;
-
-	t->state = t->waiting > 0 || t->marking ? ATTEMPT_LATE : ATTEMPT_CONVERGED;
-	t->ended_ms = c->now_ms;
-	core_wake(c, WAIT_ATTEMPT, t->o.id);
-	if ((rc = rotation_freeze(c, a, t, e)) != ERR_OK ||
-	    (rc = rotation_attempt_save(c, a, t, e)) != ERR_OK)
-		return rc;
-	return record(c, a, t, NULL, t->state == ATTEMPT_LATE ? "error" : "ok", e);
-}
-
-/* Save what has changed, and end the attempt if nobody is waited for any more. */
-static int settle(struct core *c, struct arena *a, struct rotation_attempt *t,
+/* Save what has changed, and go on if nobody is waited for any more. */
+static int settle(struct core *c, struct arena *a, const struct rotation_attempt *t,
                   struct err *e)
 {
-	if (t->state == ATTEMPT_PROPAGATING && t->waiting == 0 && !t->marking)
-		return end_attempt(c, a, t, e);
-	return rotation_attempt_save(c, a, t, e);
+	struct machine m;
+	struct rotation_attempt copy = *t;
+	int rc;
+
+	if (t->publishing || t->waiting > 0 || t->marking ||
+	    (t->state != ATTEMPT_PROPAGATING && t->state != ATTEMPT_REVERTING))
+		return rotation_attempt_save(c, a, &copy, e);
+	rc = machine_open(&m, c, a, t, e);
+	if (rc == ERR_NOENT) {
+		m.t.error = "the secret is gone";
+		return machine_end(&m, ATTEMPT_ABORTED, e);
+	}
+	return rc == ERR_OK ? machine_propagated(&m, e) : rc;
+}
+
+/* The newest attempt of a secret, if it has not ended; *found tells. */
+static int under_way(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                     struct rotation_attempt *t, bool *found, struct err *e)
+{
+	struct rotation_rule rule;
+	int rc = rotation_rule_load(c, a, secret_id, &rule, e);
+
+	*found = false;
+	if (rc != ERR_OK || !rule.has_attempt)
+		return rc;
+	rc = rotation_attempt_load(c, a, rule.attempt, t, e);
+	*found = rc == ERR_OK && !rotation_ended(t);
+	return rc == ERR_NOENT ? ERR_OK : rc;
 }
 
 int rotation_publishing(struct core *c, struct arena *a,
                         const unsigned char secret_id[32], unsigned char attempt[16],
                         bool *found, struct err *e)
 {
-	struct rotation_rule rule;
 	struct rotation_attempt t;
+	int rc = under_way(c, a, secret_id, &t, found, e);
+
+	if (rc != ERR_OK || !*found)
+		return rc;
+	*found = t.publishing;
+	memcpy(attempt, t.o.id, 16);
+	return ERR_OK;
+}
+
+int rotation_may_write(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                       struct err *e)
+{
+	struct rotation_attempt t;
+	struct machine m;
+	char id[33];
+	bool found;
+	int rc = under_way(c, a, secret_id, &t, &found, e);
+
+	if (rc != ERR_OK || !found || t.publishing)
+		return rc;
+	switch (t.state) {
+	case ATTEMPT_CLAIMED:
+	case ATTEMPT_GENERATED:
+		if ((rc = machine_open(&m, c, a, &t, e)) != ERR_OK)
+			return rc;
+		m.t.error = "somebody else has written a new version";
+		return machine_end(&m, ATTEMPT_ABORTED, e);
+	case ATTEMPT_SETTING:
+	case ATTEMPT_SET:
+	case ATTEMPT_TESTED:
+		text_hex(t.o.id, 16, id);
+		return err_set(
+			e, ERR_INVALID,
+			"a rotation is changing this secret at its target right now: "
+			"attempt %s; try again when it has ended",
+			id);
+	default:
+		return ERR_OK;
+	}
+}
+
+int rotation_written(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                     struct err *e)
+{
+	struct rotation_rule rule;
+	int64_t end;
 	int rc = rotation_rule_load(c, a, secret_id, &rule, e);
 
-	*found = false;
-	if (rc != ERR_OK || !rule.has_attempt)
+	if (rc != ERR_OK || rule.o.version == 0)
 		return rc;
-	rc = rotation_attempt_load(c, a, rule.attempt, &t, e);
-	if (rc != ERR_OK)
-		return rc == ERR_NOENT ? ERR_OK : rc;
-	*found = t.state == ATTEMPT_CLAIMED;
-	memcpy(attempt, rule.attempt, sizeof(rule.attempt));
-	return ERR_OK;
+	rule.rotated_ms = c->now_ms;
+	(void)rotation_rule_plan(&rule, c->now_ms, false, &end);
+	return rotation_rule_save(c, a, &rule, e);
 }
 
 int rotation_holders(struct core *c, struct arena *a, const unsigned char attempt[16],
@@ -127,11 +185,29 @@ int rotation_settled(struct core *c, struct arena *a, const unsigned char attemp
 
 /* ---- starting ---- */
 
+/* An old value that could not be revoked yet is revoked by giving its account a new one.
+ */
+static int supersede(struct core *c, struct arena *a, const struct rotation_attempt *t,
+                     bool *ok, struct err *e)
+{
+	struct machine m;
+	int rc;
+
+	*ok = t->state == ATTEMPT_RETIRE_LATE && t->strategy == STRATEGY_DUAL_USER;
+	if (!*ok)
+		return ERR_OK;
+	if ((rc = machine_open(&m, c, a, t, e)) != ERR_OK)
+		return rc;
+	step_cancel(c, t->o.id);
+	return machine_end(&m, ATTEMPT_LATE, e);
+}
+
 static int refuse_if_running(struct core *c, struct arena *a,
                              const struct rotation_rule *rule, struct err *e)
 {
 	struct rotation_attempt t;
 	char id[33];
+	bool ok;
 	int rc;
 
 	if (!rule->has_attempt)
@@ -139,47 +215,13 @@ static int refuse_if_running(struct core *c, struct arena *a,
 	rc = rotation_attempt_load(c, a, rule->attempt, &t, e);
 	if (rc != ERR_OK)
 		return rc == ERR_NOENT ? ERR_OK : rc;
-	if ((rc = rotation_judge(c, a, &t, e)) != ERR_OK || rotation_ended(&t))
+	if ((rc = rotation_judge(c, a, &t, e)) != ERR_OK || rotation_ended(&t) ||
+	    (rc = supersede(c, a, &t, &ok, e)) != ERR_OK || ok)
 		return rc;
 	text_hex(t.o.id, 16, id);
 	return err_set(e, ERR_INVALID,
-	               "a rotation of this secret is still under way: attempt %s", id);
-}
-
-/* The data of the current version with one field made anew. */
-static int new_data(struct core *c, struct arena *a, struct kv_secret *s,
-                    const struct rotation_rule *rule, struct value **out, struct err *e)
-{
-	const char *field;
-	struct value *data, *copy, *target;
-	char *text;
-	int rc = kv_read(c, a, s, 0, &data, e);
-
-	if (rc == ERR_NOENT)
-		return err_set(e, ERR_INVALID, "the secret has no current version");
-	if (rc != ERR_OK ||
-	    (rc = rotation_rule_field(rule, data, a, &field, e)) != ERR_OK)
-		return rc;
-	copy = value_copy(a, data);
-	text = arena_alloc(a, GENERATE_LENGTH_MAX + 1);
-	if (copy == NULL || text == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = generate_text(&rule->gen, text, e)) != ERR_OK)
-		return rc;
-	target = value_get(copy, field);
-	if (target == NULL) {
-		value_set_str(a, copy, field, text);
-	} else {
-		target->type = V_STRING;
-		target->text = text;
-		target->len = (uint32_t)strlen(text);
-		target->first = target->last = NULL;
-	}
-	if (value_size(copy) > LIMIT_SECRET_VALUE)
-		return err_set(e, ERR_TOO_BIG, "secret value is larger than %u bytes",
-		               LIMIT_SECRET_VALUE);
-	*out = copy;
-	return ERR_OK;
+	               "a rotation of this secret is still under way: attempt %s is %s",
+	               id, rotation_state_name(t.state));
 }
 
 struct old_attempts {
@@ -220,192 +262,272 @@ static int forget_old(struct core *c, struct arena *a, const unsigned char secre
 	return rc;
 }
 
-static int claim(struct core *c, struct arena *a, struct rotation_rule *rule,
-                 const struct rotation_order *order, struct rotation_attempt *t,
-                 struct err *e)
+static int64_t timeout_of(const struct rotation_rule *rule,
+                          const struct rotation_order *order)
 {
-	int64_t timeout = order->timeout_ms > 0 ? order->timeout_ms : rule->timeout_ms;
-	int rc;
+	if (order->timeout_ms > 0)
+		return order->timeout_ms;
+	return order->leak && rule->timeout_ms > ROTATION_LEAK_MS ? ROTATION_LEAK_MS
+	                                                          : rule->timeout_ms;
+}
+
+static void fill(struct machine *m, const struct rotation_order *order)
+{
+	struct rotation_attempt *t = &m->t;
 
 	t->o.kind = KIND_ATTEMPT;
 	t->o.id_len = 16;
 	rng_bytes(t->o.id, 16);
 	t->o.parent_len = 32;
-	memcpy(t->o.parent, rule->o.id, 32);
-	t->path = rule->path;
+	memcpy(t->o.parent, m->rule.o.id, 32);
+	if (m->rule.target[0] != '\0') {
+		t->o.tag_len = 32;
+		memcpy(t->o.tag, m->rule.target_id, 32);
+	}
+	t->path = m->rule.path;
 	t->cause = order->cause;
-	t->state = ATTEMPT_CLAIMED;
-	t->version = t->previous + 1;
-	t->started_ms = c->now_ms;
-	t->deadline_ms = c->now_ms + timeout;
-	t->boot_start_ms = c->boot_ms;
-	t->boot_due_ms = c->boot_ms + timeout;
-	t->bits = generate_bits(&rule->gen);
-	memcpy(rule->attempt, t->o.id, sizeof(rule->attempt));
-	rule->has_attempt = true;
-	if ((rc = rotation_attempt_save(c, a, t, e)) != ERR_OK)
-		return rc;
-	return rotation_rule_save(c, a, rule, e);
+	t->op = t->account = t->error = "";
+	t->state = t->held_from = ATTEMPT_CLAIMED;
+	t->strategy = m->rule.strategy;
+	t->policy = order->leak ? POLICY_PROCEED : m->rule.policy;
+	t->timeout_ms = timeout_of(&m->rule, order);
+	t->grace_ms = order->leak ? 0 : m->rule.grace_ms;
+	t->previous = t->version = m->s.current;
+	t->started_ms = m->c->now_ms;
+	t->deadline_ms = m->c->now_ms + t->timeout_ms;
+	t->boot_start_ms = m->c->boot_ms;
+	t->boot_due_ms = m->c->boot_ms + t->timeout_ms;
+	t->hold_ms = m->c->now_ms + HOLD_MS;
+	t->until_ms = order->until_ms;
 }
 
-static int publish(struct core *c, struct arena *a, const struct kv_secret *s,
-                   const struct value *data, struct rotation_attempt *t, struct err *e)
+static int claim(struct machine *m, const struct rotation_order *order, struct err *e)
 {
-	unsigned char id[16];
-	int64_t version;
 	int rc;
 
-	memcpy(id, t->o.id, sizeof(id));
-	if ((rc = kv_write(c, a, s->mount, s->path, data, s->current, &version, e)) !=
-	            ERR_OK ||
-	    (rc = rotation_attempt_load(c, a, id, t, e)) != ERR_OK)
+	fill(m, order);
+	memcpy(m->rule.attempt, m->t.o.id, sizeof(m->rule.attempt));
+	m->rule.has_attempt = true;
+	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK ||
+	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
 		return rc;
-	t->version = version;
-	t->state = ATTEMPT_PROPAGATING;
+	return rotation_record(m->c, m->a, &m->t, order, "ok", e);
+}
+
+/* Without a target no crash can come between: all of it is one transaction. */
+static int publish_at_once(struct machine *m, struct err *e)
+{
+	int rc = machine_generate(m, e);
+
+	if (rc != ERR_OK || (rc = machine_publish(m, e)) != ERR_OK ||
+	    (rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK ||
+	    (rc = rotation_record(m->c, m->a, &m->t, NULL, "ok", e)) != ERR_OK)
+		return rc;
+	return m->t.waiting == 0 && !m->t.marking ? machine_propagated(m, e) : ERR_OK;
+}
+
+static int check_order(const struct machine *m, const struct rotation_order *order,
+                       struct err *e)
+{
+	struct kv_secret s = m->s;
+	struct value *data;
+	int rc;
+
+	if (order->check && m->rule.target[0] == '\0')
+		return err_set(e, ERR_INVALID,
+		               "the secret's rule names no target that could be asked");
+	if (m->rule.target[0] != '\0' && !m->has_target)
+		return err_set(e, ERR_INVALID, "the rotation target \"%.100s\" is gone",
+		               m->rule.target);
+	rc = kv_read(m->c, m->a, &s, 0, &data, e);
+	return rc == ERR_NOENT
+	               ? err_set(e, ERR_INVALID, "the secret has no current version")
+	               : rc;
+}
+
+static int count_holder(void *ctx, struct store_object *o, struct err *e)
+{
+	(void)o;
+	(void)e;
+	++*(int64_t *)ctx;
 	return ERR_OK;
+}
+
+int rotation_plan(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                  struct rotation_plan *out, struct err *e)
+{
+	const struct rotation_order order = { .cause = "request" };
+	struct rotation_attempt none = { .path = "", .account = "" };
+	struct machine m;
+	int rc;
+
+	memcpy(none.o.parent, secret_id, 32);
+	if ((rc = machine_open(&m, c, a, &none, e)) != ERR_OK ||
+	    (rc = check_order(&m, &order, e)) != ERR_OK ||
+	    (rc = machine_account(&m, e)) != ERR_OK)
+		return rc;
+	*out = (struct rotation_plan){ .account = m.t.account,
+		                       .version = m.s.current + 1 };
+	rc = store_by_tag_page(c, a, KIND_LEASE, secret_id, 32, NULL, 0, PLAN_HOLDERS,
+	                       count_holder, &out->holders, e);
+	out->more = out->holders == PLAN_HOLDERS;
+	return rc;
 }
 
 int rotation_start(struct core *c, struct arena *a, const unsigned char secret_id[32],
                    const struct rotation_order *order, struct rotation_attempt *out,
                    struct err *e)
 {
+	struct rotation_attempt none = { .path = "" };
 	struct rotation_rule rule;
-	struct rotation_attempt t = { .holders = 0 };
-	struct kv_secret s;
-	struct value *data = NULL;
+	struct machine m;
 	int rc;
 
-	if ((rc = kv_open_id(c, a, secret_id, &s, e)) != ERR_OK ||
-	    (rc = rotation_rule_load(c, a, secret_id, &rule, e)) != ERR_OK ||
+	memcpy(none.o.parent, secret_id, 32);
+	if ((rc = rotation_rule_load(c, a, secret_id, &rule, e)) != ERR_OK ||
 	    (rc = refuse_if_running(c, a, &rule, e)) != ERR_OK ||
-	    (rc = rotation_rule_load(c, a, secret_id, &rule, e)) != ERR_OK ||
-	    (rc = new_data(c, a, &s, &rule, &data, e)) != ERR_OK ||
+	    (rc = machine_open(&m, c, a, &none, e)) != ERR_OK ||
+	    (rc = check_order(&m, order, e)) != ERR_OK ||
 	    (rc = forget_old(c, a, secret_id, e)) != ERR_OK)
 		return rc;
-	rule.path = kv_full_path(a, &s);
-	t.previous = s.current;
-	if ((rc = claim(c, a, &rule, order, &t, e)) != ERR_OK ||
-	    (rc = publish(c, a, &s, data, &t, e)) != ERR_OK ||
-	    (rc = record(c, a, &t, order, "ok", e)) != ERR_OK ||
-	    (rc = settle(c, a, &t, e)) != ERR_OK)
-		return rc;
-	*out = t;
-	return ERR_OK;
+	m.rule.path = kv_full_path(a, &m.s);
+	rc = claim(&m, order, e);
+	if (rc == ERR_OK && m.rule.target[0] == '\0')
+		rc = publish_at_once(&m, e);
+	*out = m.t;
+	return rc;
 }
 
-/* ---- time ---- */
+/* ---- deadlines ---- */
 
 int rotation_judge(struct core *c, struct arena *a, struct rotation_attempt *t,
                    struct err *e)
 {
 	bool same_boot = c->boot_ms >= t->boot_start_ms;
-
-	if (rotation_ended(t))
-		return ERR_OK;
-	if (same_boot ? c->boot_ms >= t->boot_due_ms : c->now_ms >= t->deadline_ms)
-		return end_attempt(c, a, t, e);
-	return ERR_OK;
-}
-
-struct due {
-	struct store_object *at;
-	size_t n;
-};
-
-static int collect_due(void *ctx, struct store_object *o, struct err *e)
-{
-	struct due *d = ctx;
-
-	(void)e;
-	d->at[d->n++] = *o;
-	return ERR_OK;
-}
-
-static int judge_due(struct core *c, struct arena *a, const struct store_object *o,
-                     struct err *e)
-{
-	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
-
-	if (rc != ERR_OK || (rc = rotation_judge(c, a, &t, e)) != ERR_OK ||
-	    rotation_ended(&t))
-		return rc;
-	/* The wall clock was stepped ahead: what is left is told by the other one. */
-	t.deadline_ms = c->now_ms + (t.boot_due_ms - c->boot_ms);
-	return rotation_attempt_save(c, a, &t, e);
-}
-
-static int record_problem(struct core *c, struct arena *a,
-                          const struct rotation_rule *rule, int code, struct err *e)
-{
-	char request_id[37];
-	const struct audit_record rec = {
-		.request_id = request_id,
-		.actor_type = "system",
-		.actor = "",
-		.accessor = "",
-		.remote = "",
-		.operation = "rotate",
-		.path = arena_printf(a, "sys/rotation/rotate/%s", rule->path),
-		.outcome = "error",
-		.error = errclasses[code].wire,
-	};
-
-	rng_uuid4(request_id);
-	if (arena_failed(a))
-		return err_set(e, ERR_NOMEM, "out of memory");
-	return audit_append(c, &rec, e);
-}
-
-/* What a rule cannot do now, it does in its next slot; the reason is kept with it. */
-static bool is_refusal(int rc)
-{
-	return rc == ERR_NOENT || rc == ERR_INVALID || rc == ERR_TOO_BIG;
-}
-
-static int run_slot(struct core *c, struct arena *a, const struct store_object *o,
-                    struct err *e)
-{
-	const struct rotation_order order = { .cause = "schedule" };
-	struct rotation_rule rule;
-	struct rotation_attempt t;
-	unsigned char id[32];
-	struct err why;
-	int rc, run;
-
-	memcpy(id, o->id, sizeof(id));
-	run = rotation_start(c, a, id, &order, &t, &why);
-	if (run != ERR_OK && !is_refusal(run)) {
-		*e = why;
-		return run;
-	}
-	if ((rc = rotation_rule_load(c, a, id, &rule, e)) != ERR_OK)
-		return rc;
-	rule.problem = run != ERR_OK ? arena_str(a, why.msg) : "";
-	rule.last_slot = rule.next_slot;
-	rotation_rule_plan(&rule, c->now_ms);
-	if (run != ERR_OK && (rc = record_problem(c, a, &rule, run, e)) != ERR_OK)
-		return rc;
-	return rotation_rule_save(c, a, &rule, e);
-}
-
-int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
-{
-	struct due late = { .at = arena_alloc(a, (size_t)limit *
-		                                         sizeof(struct store_object)) };
-	struct due slots = { .at = arena_alloc(a, STARTS_AT_ONCE *
-		                                          sizeof(struct store_object)) };
+	struct machine m;
 	int rc;
 
-	if (late.at == NULL || slots.at == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = store_due(c, a, KIND_ATTEMPT, c->now_ms, limit, collect_due, &late, e);
-	for (size_t i = 0; rc == ERR_OK && i < late.n; i++)
-		rc = judge_due(c, a, &late.at[i], e);
-	if (rc == ERR_OK)
-		rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE,
-		               collect_due, &slots, e);
-	for (size_t i = 0; rc == ERR_OK && i < slots.n; i++)
-		rc = run_slot(c, a, &slots.at[i], e);
+	if (t->state != ATTEMPT_PROPAGATING || t->overdue ||
+	    (same_boot ? c->boot_ms < t->boot_due_ms : c->now_ms < t->deadline_ms))
+		return ERR_OK;
+	rc = machine_open(&m, c, a, t, e);
+	if (rc == ERR_NOENT) {
+		m.t.error = "the secret is gone";
+		rc = machine_end(&m, ATTEMPT_ABORTED, e);
+	} else if (rc == ERR_OK) {
+		rc = machine_propagated(&m, e);
+	}
+	*t = m.t;
+	return rc;
+}
+
+/* ---- what operators decide ---- */
+
+static int resume(struct machine *m, struct err *e)
+{
+	if (m->t.state != ATTEMPT_HELD && m->t.next_ms <= m->c->now_ms)
+		return err_set(e, ERR_INVALID, "the rotation is not held: it is %s",
+		               rotation_state_name(m->t.state));
+	m->t.hold_ms = m->c->now_ms + HOLD_MS;
+	m->t.giving_up = false;
+	if (m->t.state == ATTEMPT_HELD) {
+		bool uncertain = m->t.uncertain || m->t.held_from == ATTEMPT_SETTING;
+		int rc = machine_go(m, m->t.held_from, e);
+
+		if (rc != ERR_OK)
+			return rc;
+		m->t.uncertain = uncertain;
+	}
+	m->t.next_ms = 0;
+	return rotation_attempt_save(m->c, m->a, &m->t, e);
+}
+
+static enum attempt_state stage(const struct machine *m)
+{
+	return m->t.state == ATTEMPT_HELD ? m->t.held_from : m->t.state;
+}
+
+static int abort_attempt(struct machine *m, struct err *e)
+{
+	m->t.error = "aborted by an operator";
+	switch (stage(m)) {
+	case ATTEMPT_CLAIMED:
+	case ATTEMPT_GENERATED:
+	case ATTEMPT_CHECKING:
+		step_cancel(m->c, m->t.o.id);
+		return machine_end(m, ATTEMPT_ABORTED, e);
+	case ATTEMPT_SETTING:
+	case ATTEMPT_SET:
+	case ATTEMPT_TESTED:
+		step_cancel(m->c, m->t.o.id);
+		m->t.undone = false;
+		m->t.hold_ms = m->c->now_ms + HOLD_MS;
+		return machine_go(m, ATTEMPT_REVERTING, e);
+	case ATTEMPT_PROPAGATING:
+		if (!rotation_overlaps(m->t.strategy))
+			return err_set(
+				e, ERR_INVALID,
+				"the old value is dead already: rotate again instead");
+		return rotation_take_back(m, e);
+	default:
+		return err_set(e, ERR_INVALID,
+		               "the rotation is %s: it is too late to take it back",
+		               rotation_state_name(m->t.state));
+	}
+}
+
+static int adopt(struct machine *m, struct err *e)
+{
+	int rc;
+
+	if (m->t.state != ATTEMPT_HELD ||
+	    (m->t.held_from != ATTEMPT_SETTING && m->t.held_from != ATTEMPT_CHECKING &&
+	     m->t.held_from != ATTEMPT_REVERTING))
+		return err_set(
+			e, ERR_INVALID,
+			"nothing to adopt: the rotation is %s, not held because its "
+			"values do not work",
+			rotation_state_name(m->t.state));
+	if (m->target.admin == NULL && !m->target.has_admin_secret)
+		return err_set(
+			e, ERR_INVALID,
+			"target \"%.100s\" has no administrator who could set a value",
+			m->rule.target);
+	m->t.forced = true;
+	m->t.giving_up = false;
+	m->t.values = 0;
+	m->t.hold_ms = m->c->now_ms + HOLD_MS;
+	if ((rc = machine_generate(m, e)) != ERR_OK)
+		return rc;
+	return machine_go(m, ATTEMPT_GENERATED, e);
+}
+
+int rotation_decide(struct core *c, struct arena *a, struct rotation_attempt *t,
+                    enum rotation_verdict v, struct err *e)
+{
+	struct machine m;
+	int rc;
+
+	if (rotation_ended(t))
+		return err_set(e, ERR_INVALID, "no rotation of this secret is under way");
+	if ((rc = machine_open(&m, c, a, t, e)) != ERR_OK)
+		return rc;
+	switch (v) {
+	case VERDICT_RESUME:
+		rc = resume(&m, e);
+		break;
+	case VERDICT_ABORT:
+		rc = abort_attempt(&m, e);
+		break;
+	case VERDICT_ADOPT:
+		rc = adopt(&m, e);
+		break;
+	default:
+		m.t.error = "given up by an operator; what the target has is not known";
+		step_cancel(c, t->o.id);
+		rc = machine_end(&m, ATTEMPT_ABORTED, e);
+		break;
+	}
+	*t = m.t;
 	return rc;
 }

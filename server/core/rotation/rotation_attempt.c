@@ -8,11 +8,36 @@
 #include "rotation.h"
 #include "text.h"
 
-static const char *const state_names[] = {
+static const char *const state_names[ATTEMPT__MAX] = {
 	[ATTEMPT_CLAIMED] = "claimed",
+	[ATTEMPT_CHECKING] = "checking",
+	[ATTEMPT_GENERATED] = "generated",
+	[ATTEMPT_SETTING] = "setting",
+	[ATTEMPT_SET] = "set",
+	[ATTEMPT_TESTED] = "tested",
 	[ATTEMPT_PROPAGATING] = "published",
+	[ATTEMPT_RETIRING] = "retiring",
+	[ATTEMPT_RETIRE_LATE] = "retire-late",
+	[ATTEMPT_REVERTING] = "reverting",
+	[ATTEMPT_HELD] = "held",
 	[ATTEMPT_CONVERGED] = "converged",
 	[ATTEMPT_LATE] = "late",
+	[ATTEMPT_FAILED] = "failed",
+	[ATTEMPT_REVERTED] = "reverted",
+	[ATTEMPT_ABORTED] = "aborted",
+};
+static const char *const strategy_names[STRATEGY__MAX] = {
+	[STRATEGY_GENERATE] = "generate",
+	[STRATEGY_SINGLE] = "single",
+	[STRATEGY_DUAL_USER] = "dual_user",
+	[STRATEGY_DUAL_KEY] = "dual_key",
+	[STRATEGY_VERIFY_THEN_SIGN] = "verify_then_sign",
+	[STRATEGY_REISSUE] = "reissue",
+};
+static const char *const policy_names[POLICY__MAX] = {
+	[POLICY_WAIT] = "wait",
+	[POLICY_PROCEED] = "proceed",
+	[POLICY_REVERT] = "revert",
 };
 
 const char *rotation_state_name(enum attempt_state s)
@@ -20,16 +45,88 @@ const char *rotation_state_name(enum attempt_state s)
 	return state_names[s];
 }
 
-static int take_state(const char *name, enum attempt_state *out)
+const char *rotation_strategy_name(enum rotation_strategy s)
 {
-	for (size_t i = 0; i < ARRAY_LEN(state_names); i++) {
-		if (strcmp(name, state_names[i]) == 0) {
-			*out = (enum attempt_state)i;
-			return 0;
-		}
-	}
+	return strategy_names[s];
+}
+
+const char *rotation_policy_name(enum rotation_policy p)
+{
+	return policy_names[p];
+}
+
+static int find_name(const char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
 	return -1;
 }
+
+int rotation_strategy_of(const char *name, enum rotation_strategy *out)
+{
+	int i = find_name(strategy_names, STRATEGY__MAX, name);
+
+	if (i >= 0)
+		*out = (enum rotation_strategy)i;
+	return i >= 0 ? 0 : -1;
+}
+
+int rotation_policy_of(const char *name, enum rotation_policy *out)
+{
+	int i = find_name(policy_names, POLICY__MAX, name);
+
+	if (i >= 0)
+		*out = (enum rotation_policy)i;
+	return i >= 0 ? 0 : -1;
+}
+
+static int take_state(const char *name, enum attempt_state *out)
+{
+	int i = find_name(state_names, ATTEMPT__MAX, name);
+
+	if (i >= 0)
+		*out = (enum attempt_state)i;
+	return i >= 0 ? 0 : -1;
+}
+
+/* What is a number or a flag, once for reading and writing. */
+#define NUMBERS(X)                     \
+	X("version", version)          \
+	X("previous", previous)        \
+	X("started", started_ms)       \
+	X("deadline", deadline_ms)     \
+	X("ended", ended_ms)           \
+	X("timeout", timeout_ms)       \
+	X("grace", grace_ms)           \
+	X("boot_start", boot_start_ms) \
+	X("boot_due", boot_due_ms)     \
+	X("holders", holders)          \
+	X("waiting", waiting)          \
+	X("applied", applied)          \
+	X("bits", bits)                \
+	X("created", created_ms)       \
+	X("phase", phase)              \
+	X("tries", tries)              \
+	X("values", values)            \
+	X("next", next_ms)             \
+	X("hold", hold_ms)             \
+	X("until", until_ms)
+#define FLAGS(X)                            \
+	X("marking", marking)               \
+	X("publishing", publishing)         \
+	X("overdue", overdue)               \
+	X("undo_published", undo_published) \
+	X("undone", undone)                 \
+	X("uncertain", uncertain)           \
+	X("forced", forced)                 \
+	X("giving_up", giving_up)
+#define TEXTS(X)              \
+	X("path", path)       \
+	X("cause", cause)     \
+	X("op", op)           \
+	X("account", account) \
+	X("error", error)
 
 int rotation_attempt_read(struct arena *a, const struct store_object *o,
                           struct rotation_attempt *out, struct err *e)
@@ -38,24 +135,23 @@ int rotation_attempt_read(struct arena *a, const struct store_object *o,
 
 	memset(out, 0, sizeof(*out));
 	out->o = *o;
-	out->path = value_cstr_or(a, b, "path", "");
-	out->cause = value_cstr_or(a, b, "cause", "");
-	out->version = value_int_or(b, "version", 0);
-	out->previous = value_int_or(b, "previous", 0);
-	out->started_ms = value_int_or(b, "started", 0);
-	out->deadline_ms = value_int_or(b, "deadline", 0);
-	out->ended_ms = value_int_or(b, "ended", 0);
-	out->boot_start_ms = value_int_or(b, "boot_start", 0);
-	out->boot_due_ms = value_int_or(b, "boot_due", 0);
-	out->holders = value_int_or(b, "holders", 0);
-	out->waiting = value_int_or(b, "waiting", 0);
-	out->applied = value_int_or(b, "applied", 0);
-	out->bits = value_int_or(b, "bits", 0);
-	out->marking = value_bool_or(b, "marking", false);
+#define TAKE_NUMBER(key, member) out->member = value_int_or(b, key, 0);
+#define TAKE_FLAG(key, member)   out->member = value_bool_or(b, key, false);
+#define TAKE_TEXT(key, member)   out->member = value_cstr_or(a, b, key, "");
+	NUMBERS(TAKE_NUMBER)
+	FLAGS(TAKE_FLAG)
+	TEXTS(TAKE_TEXT)
 	out->frozen = value_get(b, "frozen");
 	out->readers = value_get(b, "readers");
+	if (out->timeout_ms == 0) /* written before there were targets */
+		out->timeout_ms = out->deadline_ms - out->started_ms;
 	if (o->id_len != 16 || o->parent_len != 32 ||
-	    take_state(value_cstr_or(a, b, "state", "?"), &out->state) != 0)
+	    take_state(value_cstr_or(a, b, "state", "?"), &out->state) != 0 ||
+	    take_state(value_cstr_or(a, b, "held_from", "claimed"), &out->held_from) !=
+	            0 ||
+	    rotation_strategy_of(value_cstr_or(a, b, "strategy", "generate"),
+	                         &out->strategy) != 0 ||
+	    rotation_policy_of(value_cstr_or(a, b, "policy", "wait"), &out->policy) != 0)
 		return err_set(e, ERR_INTEGRITY,
 		               "a rotation attempt's record is malformed");
 	return ERR_OK;
@@ -70,35 +166,50 @@ int rotation_attempt_load(struct core *c, struct arena *a, const unsigned char i
 	return rc == ERR_OK ? rotation_attempt_read(a, &o, out, e) : rc;
 }
 
+/* When the timer has to look at it again; 0: something else wakes it, or nothing does. */
+static int64_t due_time(const struct rotation_attempt *t)
+{
+	if (rotation_ended(t) || t->state == ATTEMPT_HELD)
+		return 0;
+	if (t->state == ATTEMPT_PROPAGATING ||
+	    (t->state == ATTEMPT_REVERTING && t->undo_published && t->waiting > 0))
+		return t->overdue ? 0 : t->deadline_ms;
+	return t->next_ms > 0 ? t->next_ms : 1;
+}
+
 int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attempt *t,
                           struct err *e)
 {
 	struct value *b = value_object(a);
 
-	value_set_str(a, b, "path", t->path);
-	value_set_str(a, b, "cause", t->cause);
 	value_set_str(a, b, "state", rotation_state_name(t->state));
-	value_set_int(a, b, "version", t->version);
-	value_set_int(a, b, "previous", t->previous);
-	value_set_int(a, b, "started", t->started_ms);
-	value_set_int(a, b, "deadline", t->deadline_ms);
-	value_set_int(a, b, "ended", t->ended_ms);
-	value_set_int(a, b, "boot_start", t->boot_start_ms);
-	value_set_int(a, b, "boot_due", t->boot_due_ms);
-	value_set_int(a, b, "holders", t->holders);
-	value_set_int(a, b, "waiting", t->waiting);
-	value_set_int(a, b, "applied", t->applied);
-	value_set_int(a, b, "bits", t->bits);
-	value_set_bool(a, b, "marking", t->marking);
+	value_set_str(a, b, "held_from", rotation_state_name(t->held_from));
+	value_set_str(a, b, "strategy", rotation_strategy_name(t->strategy));
+	value_set_str(a, b, "policy", rotation_policy_name(t->policy));
+#define SET_NUMBER(key, member) value_set_int(a, b, key, t->member);
+#define SET_FLAG(key, member)   value_set_bool(a, b, key, t->member);
+#define SET_TEXT(key, member) \
+	value_set_str(a, b, key, t->member != NULL ? t->member : "");
+	NUMBERS(SET_NUMBER)
+	FLAGS(SET_FLAG)
+	TEXTS(SET_TEXT)
 	if (t->frozen != NULL)
 		value_set(b, "frozen", value_copy(a, t->frozen));
 	if (t->readers != NULL)
 		value_set(b, "readers", value_copy(a, t->readers));
 	t->o.body = b;
-	t->o.due = rotation_ended(t) ? 0 : t->deadline_ms;
+	t->o.due = due_time(t);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return store_put(c, &t->o, e);
+}
+
+bool rotation_answerable(const struct rotation_attempt *t)
+{
+	if (rotation_ended(t) || t->state == ATTEMPT_HELD ||
+	    t->state == ATTEMPT_RETIRE_LATE || t->overdue)
+		return true;
+	return t->state == ATTEMPT_RETIRING && t->grace_ms > 0;
 }
 
 /* ---- reports ---- */
@@ -135,7 +246,8 @@ static struct value *holder_value(struct arena *a, const struct rotation_attempt
 	          applied && l->settled_ms >= t->started_ms
 	                  ? value_int(a, l->settled_ms - t->started_ms)
 	                  : value_null(a));
-	value_set_bool(a, v, "late", t->state == ATTEMPT_LATE && l->waits);
+	value_set_bool(a, v, "late",
+	               (t->state == ATTEMPT_LATE || t->overdue) && l->waits);
 	value_set_str(a, v, "detail", l->detail);
 	return v;
 }
@@ -207,7 +319,15 @@ void rotation_attempt_value(struct core *c, struct arena *a,
 	value_set_str(a, out, "cause", t->cause);
 	value_set_int(a, out, "version", t->version);
 	value_set_int(a, out, "previous_version", t->previous);
-	value_set_str(a, out, "state", rotation_state_name(t->state));
+	value_set_str(a, out, "state",
+	              t->state == ATTEMPT_PROPAGATING && t->overdue
+	                      ? "late"
+	                      : rotation_state_name(t->state));
+	value_set_bool(a, out, "ended", rotation_ended(t));
+	value_set_str(a, out, "strategy", rotation_strategy_name(t->strategy));
+	value_set_str(a, out, "account", t->account);
+	value_set_int(a, out, "tries", t->tries);
+	value_set_str(a, out, "error", t->error);
 	value_set_int(a, out, "started_ms", t->started_ms);
 	value_set_int(a, out, "deadline_ms", t->deadline_ms);
 	value_set_int(a, out, "took_ms",

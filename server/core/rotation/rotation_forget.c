@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
-#include "rotation.h"
+#include "machine.h"
 
 #define AT_ONCE (2 * ROTATION_KEEP)
 
@@ -41,6 +41,18 @@ static int delete_rule(struct core *c, struct arena *a, const unsigned char secr
 	return store_delete(c, &o, e);
 }
 
+/* What it has changed at its target stays there: nobody has the values any more. */
+static int forget_attempt(struct core *c, const struct store_object *o, struct err *e)
+{
+	int rc = machine_forget_values(c, o->id, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	core_wake(c, WAIT_ATTEMPT, o->id);
+	step_cancel(c, o->id);
+	return store_delete(c, o, e);
+}
+
 int rotation_forget(struct core *c, struct arena *a, const unsigned char secret_id[32],
                     struct err *e)
 {
@@ -51,8 +63,7 @@ int rotation_forget(struct core *c, struct arena *a, const unsigned char secret_
 		if (rc == ERR_OK)
 			rc = attempts_of(c, a, secret_id, &s, e);
 		for (size_t i = 0; rc == ERR_OK && i < s.n; i++) {
-			core_wake(c, WAIT_ATTEMPT, s.at[i].id);
-			rc = store_delete(c, &s.at[i], e);
+			rc = forget_attempt(c, &s.at[i], e);
 		}
 	} while (rc == ERR_OK && s.n == AT_ONCE);
 	return rc;

@@ -9,7 +9,8 @@
 static void defaults(struct rotation_rule *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->path = out->field = out->problem = "";
+	out->path = out->field = out->problem = out->target = "";
+	out->username_field = "username";
 	out->gen.length = 32;
 	out->gen.classes = CLASS_DEFAULT;
 	out->timeout_ms = ROTATION_TIMEOUT_MS;
@@ -28,20 +29,69 @@ static int take_text(const struct value *b, const char *key, char *out, size_t c
 	return 0;
 }
 
-static int take_id(const struct value *b, struct rotation_rule *out)
+static int take_bytes(const struct value *b, const char *key, unsigned char *out,
+                      size_t n, bool *has)
 {
-	const struct value *v = value_get(b, "attempt");
+	const struct value *v = value_get(b, key);
 
+	*has = v != NULL;
 	if (v == NULL)
 		return 0;
-	if (v->type != V_BYTES || v->len != sizeof(out->attempt))
+	if (v->type != V_BYTES || v->len != n)
 		return -1;
-	memcpy(out->attempt, v->text, v->len);
-	out->has_attempt = true;
+	memcpy(out, v->text, n);
 	return 0;
 }
 
-int rotation_rule_read(struct arena *a, const struct store_object *o,
+/* What there is of a rule with a target. */
+static int take_target(struct arena *a, const struct value *b, struct rotation_rule *out)
+{
+	bool has;
+
+	out->target = value_cstr_or(a, b, "target", "");
+	out->username_field = value_cstr_or(a, b, "username_field", "username");
+	out->accounts = value_get(b, "accounts");
+	out->config = value_get(b, "config");
+	out->recent = value_get(b, "recent");
+	out->grace_ms = value_int_or(b, "grace", 0);
+	out->paused = value_bool_or(b, "paused", false);
+	out->failed_runs = value_int_or(b, "failed_runs", 0);
+	out->rotated_ms = value_int_or(b, "rotated", 0);
+	if (rotation_strategy_of(value_cstr_or(a, b, "strategy", "generate"),
+	                         &out->strategy) != 0 ||
+	    rotation_policy_of(value_cstr_or(a, b, "policy", "wait"), &out->policy) != 0)
+		return -1;
+	return take_bytes(b, "target_id", out->target_id, sizeof(out->target_id), &has);
+}
+
+/* As it was first stored: a period alone. */
+static void take_period(const struct value *b, struct schedule *out)
+{
+	out->anchor_ms = value_int_or(b, "anchor", 0);
+	out->every_ms = value_int_or(b, "every", 0);
+	out->jitter_ms = value_int_or(b, "jitter", 0);
+}
+
+static int take_schedule(struct core *c, struct rotation_rule *out, struct err *e)
+{
+	const struct value *b = out->o.body, *v = value_get(b, "schedule");
+	int rc = ERR_OK;
+
+	if (v != NULL)
+		rc = schedule_parse(v, c->zones, 0, &out->schedule, e);
+	else
+		take_period(b, &out->schedule);
+	out->scheduled = v != NULL || out->schedule.every_ms > 0;
+	if (rc == ERR_INVALID) {
+		memset(&out->schedule, 0, sizeof(out->schedule));
+		out->unreadable = v;
+		rc = ERR_OK;
+	}
+	memcpy(out->schedule.seed, out->o.id, sizeof(out->schedule.seed));
+	return rc;
+}
+
+int rotation_rule_read(struct core *c, struct arena *a, const struct store_object *o,
                        struct rotation_rule *out, struct err *e)
 {
 	const struct value *b = o->body;
@@ -55,16 +105,16 @@ int rotation_rule_read(struct arena *a, const struct store_object *o,
 	out->gen.length = value_int_or(b, "length", 0);
 	out->gen.classes = (unsigned)value_int_or(b, "classes", 0);
 	out->timeout_ms = value_int_or(b, "timeout", ROTATION_TIMEOUT_MS);
-	out->schedule.anchor_ms = value_int_or(b, "anchor", 0);
-	out->schedule.every_ms = value_int_or(b, "every", 0);
-	out->schedule.jitter_ms = value_int_or(b, "jitter", 0);
-	memcpy(out->schedule.seed, o->id, sizeof(out->schedule.seed));
 	out->last_slot = value_int_or(b, "last_slot", 0);
 	out->next_slot = value_int_or(b, "next_slot", 0);
-	if (o->id_len != 32 || take_id(b, out) != 0 ||
+	out->next_ms = value_int_or(b, "next", 0);
+	out->missed = value_int_or(b, "missed", 0);
+	if (o->id_len != 32 || take_target(a, b, out) != 0 ||
+	    take_bytes(b, "attempt", out->attempt, sizeof(out->attempt),
+	               &out->has_attempt) != 0 ||
 	    take_text(b, "alphabet", out->gen.alphabet, sizeof(out->gen.alphabet)) != 0)
 		return err_set(e, ERR_INTEGRITY, "a rotation rule's record is malformed");
-	return ERR_OK;
+	return take_schedule(c, out, e);
 }
 
 int rotation_rule_load(struct core *c, struct arena *a, const unsigned char secret_id[32],
@@ -74,7 +124,7 @@ int rotation_rule_load(struct core *c, struct arena *a, const unsigned char secr
 	int rc = store_get(c, a, KIND_ROTATION, secret_id, 32, &o, e);
 
 	if (rc == ERR_OK)
-		return rotation_rule_read(a, &o, out, e);
+		return rotation_rule_read(c, a, &o, out, e);
 	if (rc != ERR_NOENT)
 		return rc;
 	defaults(out);
@@ -83,6 +133,25 @@ int rotation_rule_load(struct core *c, struct arena *a, const unsigned char secr
 	memcpy(out->o.id, secret_id, 32);
 	memcpy(out->schedule.seed, secret_id, sizeof(out->schedule.seed));
 	return ERR_OK;
+}
+
+static void set_target(struct arena *a, struct value *b, const struct rotation_rule *rule)
+{
+	value_set_str(a, b, "strategy", rotation_strategy_name(rule->strategy));
+	value_set_str(a, b, "policy", rotation_policy_name(rule->policy));
+	value_set_str(a, b, "target", rule->target);
+	value_set_str(a, b, "username_field", rule->username_field);
+	value_set_bytes(a, b, "target_id", rule->target_id, sizeof(rule->target_id));
+	value_set_int(a, b, "grace", rule->grace_ms);
+	value_set_bool(a, b, "paused", rule->paused);
+	value_set_int(a, b, "failed_runs", rule->failed_runs);
+	value_set_int(a, b, "rotated", rule->rotated_ms);
+	if (rule->accounts != NULL)
+		value_set(b, "accounts", value_copy(a, rule->accounts));
+	if (rule->config != NULL)
+		value_set(b, "config", value_copy(a, rule->config));
+	if (rule->recent != NULL)
+		value_set(b, "recent", value_copy(a, rule->recent));
 }
 
 int rotation_rule_save(struct core *c, struct arena *a, struct rotation_rule *rule,
@@ -98,27 +167,55 @@ int rotation_rule_save(struct core *c, struct arena *a, struct rotation_rule *ru
 	value_set_int(a, b, "classes", rule->gen.classes);
 	value_set_str(a, b, "alphabet", arena_str(a, rule->gen.alphabet));
 	value_set_int(a, b, "timeout", rule->timeout_ms);
-	value_set_int(a, b, "anchor", rule->schedule.anchor_ms);
-	value_set_int(a, b, "every", rule->schedule.every_ms);
-	value_set_int(a, b, "jitter", rule->schedule.jitter_ms);
+	if (rule->scheduled)
+		value_set(b, "schedule",
+		          rule->unreadable != NULL ? value_copy(a, rule->unreadable)
+		                                   : schedule_value(a, &rule->schedule));
 	value_set_int(a, b, "last_slot", rule->last_slot);
 	value_set_int(a, b, "next_slot", rule->next_slot);
+	value_set_int(a, b, "next", rule->next_ms);
+	value_set_int(a, b, "missed", rule->missed);
+	set_target(a, b, rule);
 	if (rule->has_attempt)
 		value_set_bytes(a, b, "attempt", rule->attempt, sizeof(rule->attempt));
 	rule->o.body = b;
+	rule->o.tag_len = rule->target[0] != '\0' ? sizeof(rule->target_id) : 0;
+	memcpy(rule->o.tag, rule->target_id, rule->o.tag_len);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return store_put(c, &rule->o, e);
 }
 
-void rotation_rule_plan(struct rotation_rule *rule, int64_t now)
+struct schedule_past rotation_rule_past(const struct rotation_rule *rule)
 {
-	const struct schedule_past past = { .last_slot = rule->last_slot };
-	struct schedule_slot next;
+	return (struct schedule_past){ .last_slot = rule->last_slot,
+		                       .last_success = rule->rotated_ms,
+		                       .planned_slot = rule->next_slot,
+		                       .planned_moment = rule->next_ms };
+}
 
-	(void)schedule_next(&rule->schedule, &past, now, &next);
-	rule->next_slot = next.slot;
-	rule->o.due = next.moment;
+bool rotation_rule_plan(struct rotation_rule *rule, int64_t now, bool stepped,
+                        int64_t *end)
+{
+	struct schedule_past past = rotation_rule_past(rule);
+	struct schedule_plan plan;
+
+	*end = 0;
+	past.stepped = stepped;
+	rule->o.due = rule->next_slot = rule->next_ms = 0;
+	if (!rule->scheduled || rule->paused || rule->unreadable != NULL)
+		return false;
+	schedule_missed(&rule->schedule, &past, now, &plan);
+	rule->missed += plan.missed;
+	if (plan.settled > rule->last_slot)
+		rule->last_slot = plan.settled;
+	if (plan.call == SCHEDULE_NEVER)
+		return false;
+	rule->next_slot = plan.next.slot;
+	rule->next_ms = rule->o.due = plan.next.moment;
+	if (!plan.next.forced && plan.next.end != INT64_MAX)
+		*end = plan.next.end;
+	return plan.call == SCHEDULE_RUN;
 }
 
 int rotation_rule_field(const struct rotation_rule *rule, const struct value *data,

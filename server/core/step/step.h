@@ -28,7 +28,8 @@
 
 /* Who wants to know how a call ended: a row of the table in step_owner.c. */
 enum step_owner {
-	STEP_FOR_REQUEST, /* a parked request: step_keep() */
+	STEP_FOR_REQUEST,  /* a parked request: step_keep() */
+	STEP_FOR_ROTATION, /* an attempt: rotation_step_done() */
 	STEP_OWNER__MAX
 };
 

@@ -53,6 +53,8 @@ enum store_kind {
 	KIND_WRAP,    /* a wrapped response; id: id of the wrapping token */
 	KIND_PASSWORD_POLICY, /* id: blind tag of the name */
 	KIND_CRL,             /* id: blind tag of mount id and name; parent: mount id */
+	KIND_TARGET, /* what a rotation changes; id: blind tag of owner and name; parent:
+	                its owner (a mount id, or zero for sys/rotation/targets) */
 	KIND__MAX
 };
 

@@ -45,6 +45,7 @@ static struct {
 	struct value *asked;   /* the last IPC_CRL */
 	int asks;              /* how many there were */
 	int verdict;           /* what net answers to the next; 0: nothing */
+	const struct value *rotators; /* that are configured; set before rig_start() */
 } rig;
 
 static int64_t rig_wall(void *ctx)
@@ -311,6 +312,7 @@ static void rig_open(void)
 		.state = rig_state,
 		.trust = rig_trust,
 		.crl = rig_crl,
+		.rotators = rig.rotators,
 	};
 
 	cr_assert_eq(core_open(&o, &rig.core, &e), ERR_OK, "%s", e.msg);
@@ -339,7 +341,8 @@ UNUSED static void rig_start(void)
 
 	cr_assert_geq(sodium_init(), 0);
 	cr_assert_eq(keymem_init(true, &e), ERR_OK, "%s", e.msg);
-	rig.a = arena_new((size_t)512 * 1024 * 1024);
+	if (rig.a == NULL)
+		rig.a = arena_new((size_t)512 * 1024 * 1024);
 	rig.clock = (struct clock){ rig_wall, rig_boot, NULL };
 	rig.wall = 1767225600000; /* 2026-01-01 */
 	rig.boot = 5000000;

@@ -173,9 +173,10 @@ Test(rotation, one_at_a_time)
 
 	ASK(400, HTTP_POST, ROTATE, NULL);
 	GOT("errors",
-	    arena_printf(rig.a,
-	                 "[a rotation of this secret is still under way: attempt %s]",
-	                 attempt));
+	    arena_printf(
+		    rig.a,
+		    "[a rotation of this secret is still under way: attempt %s is published]",
+		    attempt));
 	agent_apply(&one, lease_one);
 	agent_apply(&two, lease_two);
 	start("{\"wait\":false}");
@@ -248,7 +249,7 @@ Test(rotation, missed_slots_run_once)
 {
 	put_secret("app/lonely", "x");
 	ASK(204, HTTP_POST, "sys/rotation/config/secret/app/lonely",
-	    "{\"every\":\"10m\"}");
+	    "{\"every\":\"10m\",\"jitter\":\"none\"}");
 	rig_advance(3700000);
 	run_timers();
 	ASK(200, HTTP_GET, "sys/rotation/status/secret/app/lonely", NULL);
@@ -346,9 +347,9 @@ ParameterizedTestParameters(rotation, bad_rules)
 		{ "{\"classes\":[]}", "[classes: name at least one]" },
 		{ "{\"alphabet\":\"aa\"}", "[alphabet: a character occurs twice]" },
 		{ "{\"alphabet\":\"ab\",\"classes\":\"lower\"}", "[alphabet or classes, not both]" },
-		{ "{\"every\":\"10ms\"}", "[every: between 1s and 3660d, or 0 for never]" },
-		{ "{\"every\":\"-1h\"}", "[every: between 1s and 3660d, or 0 for never]" },
-		{ "{\"every\":\"1h\",\"jitter\":\"1h\"}", "[jitter: less than every]" },
+		{ "{\"every\":\"10ms\"}", "[every: between 1s and 3660d]" },
+		{ "{\"every\":\"-1h\"}", "[every: a duration, such as \"2h\" or 7200]" },
+		{ "{\"every\":\"1h\",\"cron\":\"0 0 * * *\"}", "[exactly one of cron, every and after]" },
 		{ "{\"timeout\":\"1ms\"}", "[timeout: between 100ms and 24h]" },
 	};
 	/* clang-format on */
@@ -392,7 +393,8 @@ static void both_apply(void)
 
 Test(rotation, runs_by_schedule)
 {
-	ASK(204, HTTP_POST, CONFIG, "{\"every\":\"10m\",\"timeout\":\"30s\"}");
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"every\":\"10m\",\"jitter\":\"none\",\"timeout\":\"30s\"}");
 	rig_advance(590000);
 	run_timers();
 	cr_assert_str_eq(status("last.version"), "-");
@@ -421,7 +423,8 @@ Test(rotation, runs_by_schedule)
 
 Test(rotation, a_slot_that_cannot_run_says_why_and_waits_for_the_next)
 {
-	ASK(204, HTTP_POST, CONFIG, "{\"every\":\"10m\",\"timeout\":\"1h\"}");
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"every\":\"10m\",\"jitter\":\"none\",\"timeout\":\"1h\"}");
 	rig_advance(600000);
 	run_timers();
 	cr_assert_str_eq(status("last.version"), "2");

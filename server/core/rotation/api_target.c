@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_target - systems whose credentials are rotated. */
+#include <string.h>
+
+#include "api_rotation.h"
+#include "arena.h"
+#include "policy.h"
+#include "rng.h"
+#include "target.h"
+#include "text.h"
+#include "vault/limits.h"
+
+#define SCRATCH     ((size_t)16 * 1024 * 1024)
+#define DESCRIBE_MS 5000
+#define TIMEOUT_MIN 1000
+#define AT_ONCE_MAX 8
+
+/* A request that asks the rotator, and waits for what it says. */
+struct asking {
+	unsigned char id[STEP_ID];
+	enum { ASK_NOTHING, ASK_DESCRIBE, ASK_LOGIN } what;
+	const struct value *describe;
+};
+
+/* ---- what the request says ---- */
+
+static int take_object(struct req *r, const char *name, const struct value **out)
+{
+	const struct value *v = NULL;
+	bool present;
+	int rc = req_object(r, name, &v, &present);
+
+	if (rc != ERR_OK || !present)
+		return rc;
+	if (value_size(v) > TARGET_CONFIG_MAX)
+		return req_fail(r, ERR_INVALID, "%s: at most %u bytes", name,
+		                TARGET_CONFIG_MAX);
+	*out = value_copy(r->a, v);
+	return *out != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+}
+
+static int take_admin(struct req *r, struct target *t)
+{
+	int rc = take_object(r, "admin", &t->admin);
+
+	for (const struct value *v = rc == ERR_OK && t->admin != NULL ? t->admin->first
+	                                                              : NULL;
+	     v != NULL; v = v->next)
+		if (v->type != V_STRING)
+			return req_fail(r, ERR_INVALID, "admin: its members are texts");
+	if (rc == ERR_OK && t->admin != NULL && t->admin->first == NULL)
+		t->admin = NULL;
+	return rc;
+}
+
+/* What the target's administrator is may be told only by who can read it. */
+static bool may_read(const struct req *r, const struct mount *m, const char *rest)
+{
+	const char *path = arena_printf(r->a, "%sdata/%s", m->path, rest);
+
+	return path != NULL &&
+	       (r->id.root ||
+	        (policies_capabilities(r->core, r->id.policies, path, false) &
+	         CAP_READ) != 0);
+}
+
+static int take_admin_path(struct req *r, struct target *t)
+{
+	const char *path = NULL, *rest;
+	const struct mount *m;
+	struct kv_secret s;
+	bool present;
+	int rc = req_str(r, "admin_path", &path, &present);
+
+	if (rc != ERR_OK || !present)
+		return rc;
+	t->has_admin_secret = false;
+	if (path[0] == '\0')
+		return ERR_OK;
+	if (value_get(r->body, "admin") != NULL)
+		return req_fail(r, ERR_INVALID, "admin or admin_path, not both");
+	if ((rc = kv_split(r->core, path, &m, &rest, &r->e)) != ERR_OK)
+		return rc;
+	if (!may_read(r, m, rest))
+		return req_fail(r, ERR_DENIED, "permission denied");
+	rc = kv_open(r->core, r->a, m, rest, &s, &r->e);
+	if (rc == ERR_NOENT)
+		return req_fail(r, ERR_INVALID,
+		                "admin_path: there is no secret at \"%.180s\"", path);
+	if (rc != ERR_OK)
+		return rc;
+	t->admin = NULL;
+	t->has_admin_secret = true;
+	memcpy(t->admin_secret, s.o.id, sizeof(t->admin_secret));
+	return ERR_OK;
+}
+
+static int take_numbers(struct req *r, struct target *t)
+{
+	bool present;
+	int rc;
+
+	if ((rc = req_duration(r, "timeout", &t->timeout_ms, &present)) != ERR_OK ||
+	    (rc = req_int(r, "at_once", &t->at_once, &present)) != ERR_OK)
+		return rc;
+	if (t->timeout_ms < TIMEOUT_MIN || t->timeout_ms > LIMIT_STEP_MS)
+		return req_fail(r, ERR_INVALID, "timeout: between 1s and %ds",
+		                (int)(LIMIT_STEP_MS / 1000));
+	if (t->at_once < 1 || t->at_once > AT_ONCE_MAX)
+		return req_fail(r, ERR_INVALID, "at_once: between 1 and %d", AT_ONCE_MAX);
+	return ERR_OK;
+}
+
+static void keep_extra(struct req *r, struct value *extra, const struct target *t,
+                       const char *name, struct value *given, bool present)
+{
+	const struct value *old = value_get(t->extra, name);
+
+	if (present && given->len > 0)
+		value_set(extra, name, value_copy(r->a, given));
+	else if (!present && old != NULL)
+		value_set(extra, name, value_copy(r->a, old));
+}
+
+static int take_allowed(struct req *r, struct target *t)
+{
+	static const char *const names[] = { "allowed_paths", "allowed_accounts" };
+	struct value *extra = value_object(r->a), *list = NULL;
+	bool present;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if ((rc = req_strings(r, names[i], &list, &present)) != ERR_OK)
+			return rc;
+		keep_extra(r, extra, t, names[i], list, present);
+	}
+	t->extra = extra;
+	return ERR_OK;
+}
+
+static int take_rotator(struct req *r, struct target *t)
+{
+	bool present;
+	int rc = req_str(r, "rotator", &t->rotator, &present);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (t->rotator[0] == '\0')
+		return req_fail(r, ERR_INVALID,
+		                "rotator: which one?  See "
+		                "'vaultctl rotator list'");
+	if (step_rotator(r->core, t->rotator) == NULL)
+		return req_fail(r, ERR_INVALID, "rotator: there is no \"%.64s\"",
+		                t->rotator);
+	return ERR_OK;
+}
+
+static int find(struct req *r, struct target *t, bool *found)
+{
+	const char *name = r->param[0].text;
+	int rc = target_find(r->core, r->a, target_sys_owner, name, t, &r->e);
+
+	*found = rc == ERR_OK;
+	if (rc == ERR_NOENT)
+		rc = ERR_OK;
+	if (rc == ERR_OK && r->param[0].len > TARGET_NAME_MAX)
+		return req_fail(r, ERR_INVALID, "a target's name has at most %u bytes",
+		                TARGET_NAME_MAX);
+	return rc;
+}
+
+/* ---- asking the rotator ---- */
+
+static int ask(struct req *r, struct asking *w, const struct target *t, const char *op,
+               int64_t timeout)
+{
+	struct step_order order = { .owner = STEP_FOR_REQUEST,
+		                    .rotator = t->rotator,
+		                    .timeout_ms = timeout };
+	struct value *request = target_request(r->a, t, op, NULL), *admin;
+	char *attempt = arena_alloc(r->a, 33);
+	int rc = target_admin(r->core, r->a, t, &admin, &r->e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (request == NULL || attempt == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rng_bytes(w->id, sizeof(w->id));
+	text_hex(w->id, sizeof(w->id), attempt);
+	value_set_str(r->a, request, "attempt", attempt);
+	value_set_str(r->a, request, "secret", "");
+	if (strcmp(op, "describe") != 0)
+		value_set(request, "admin", admin);
+	memcpy(order.id, w->id, sizeof(order.id));
+	order.request = request;
+	if ((rc = step_call(r->core, &order, &r->e)) != ERR_OK)
+		return rc;
+	return req_park(r, WAIT_STEP, w->id, r->core->boot_ms + timeout);
+}
+
+/* What it has said; ERR_* with its text if it refuses or does not answer. */
+static int heard(struct req *r, struct asking *w, struct step_result *res)
+{
+	if (step_take(r->core, r->a, w->id, res) != ERR_OK)
+		return req_fail(r, ERR_TIMEOUT, "the rotator has not answered in time");
+	if (res->outcome == STEP_UNKNOWN)
+		return req_fail(r, ERR_UNREACHABLE, "the rotator did not answer: %.150s",
+		                res->reason);
+	if (res->status == STEP_ERROR)
+		return req_fail(r, ERR_INVALID, "the rotator says: %.200s", res->message);
+	return ERR_OK;
+}
+
+static struct asking *waiting(struct req *r)
+{
+	if (r->park_state == NULL)
+		r->park_state = arena_alloc(r->a, sizeof(struct asking));
+	return r->park_state;
+}
+
+/* Describe, then log in as its administrator; then *done. */
+static int examine(struct req *r, struct target *t, bool verify, bool *done)
+{
+	struct asking *w = waiting(r);
+	struct step_result res;
+	int rc;
+
+	*done = false;
+	if (w == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (w->what == ASK_NOTHING) {
+		w->what = ASK_DESCRIBE;
+		return ask(r, w, t, "describe", DESCRIBE_MS);
+	}
+	if ((rc = heard(r, w, &res)) != ERR_OK)
+		return rc;
+	if (w->what == ASK_DESCRIBE)
+		w->describe = res.describe;
+	t->describe = w->describe;
+	if (t->describe == NULL)
+		return req_fail(r, ERR_INVALID, "the rotator does not describe itself");
+	if (w->what == ASK_DESCRIBE && verify && target_can(t, "login") &&
+	    (t->admin != NULL || t->has_admin_secret)) {
+		w->what = ASK_LOGIN;
+		return ask(r, w, t, "login", t->timeout_ms);
+	}
+	*done = true;
+	return ERR_OK;
+}
+
+/* ---- handlers ---- */
+
+static int h_write(struct req *r)
+{
+	struct target t;
+	bool found, verify = true, present, done;
+	int rc;
+
+	if ((rc = find(r, &t, &found)) != ERR_OK ||
+	    (rc = take_rotator(r, &t)) != ERR_OK ||
+	    (rc = take_object(r, "config", &t.config)) != ERR_OK ||
+	    (rc = take_admin(r, &t)) != ERR_OK ||
+	    (rc = take_admin_path(r, &t)) != ERR_OK ||
+	    (rc = take_numbers(r, &t)) != ERR_OK ||
+	    (rc = take_allowed(r, &t)) != ERR_OK ||
+	    (rc = req_bool(r, "verify", &verify, &present)) != ERR_OK)
+		return rc;
+	rc = examine(r, &t, verify, &done);
+	if (rc != ERR_OK || !done)
+		return rc;
+	memset(t.fails, 0, sizeof(t.fails));
+	req_note_str(r, "rotator", t.rotator);
+	return target_save(r->core, r->a, &t, &r->e);
+}
+
+static int h_check(struct req *r)
+{
+	struct target t;
+	bool found, done;
+	int rc = find(r, &t, &found);
+
+	if (rc != ERR_OK || !found)
+		return rc;
+	rc = examine(r, &t, true, &done);
+	if (rc != ERR_OK || !done)
+		return rc;
+	value_set_bool(r->a, reply_data(r), "ok", true);
+	return target_save(r->core, r->a, &t, &r->e);
+}
+
+static void set_list(struct req *r, struct value *out, const struct target *t,
+                     const char *name)
+{
+	const struct value *list = value_get(t->extra, name);
+
+	value_set(out, name, list != NULL ? value_copy(r->a, list) : value_array(r->a));
+}
+
+static int admin_path(struct req *r, const struct target *t, const char **out)
+{
+	struct kv_secret s;
+	int rc;
+
+	*out = "";
+	if (!t->has_admin_secret)
+		return ERR_OK;
+	rc = kv_open_id(r->core, r->a, t->admin_secret, &s, &r->e);
+	if (rc == ERR_OK)
+		*out = kv_full_path(r->a, &s);
+	return rc == ERR_NOENT ? ERR_OK : rc;
+}
+
+/* Never the administrator's secret: only whose it is. */
+static int h_read(struct req *r)
+{
+	const char *path;
+	struct target t;
+	struct value *d;
+	bool found;
+	int rc = find(r, &t, &found);
+
+	if (rc != ERR_OK || !found || (rc = admin_path(r, &t, &path)) != ERR_OK)
+		return rc;
+	d = reply_data(r);
+	value_set_str(r->a, d, "name", t.name);
+	value_set_str(r->a, d, "rotator", t.rotator);
+	value_set(d, "config", value_copy(r->a, t.config));
+	value_set_str(r->a, d, "admin_username",
+	              value_cstr_or(r->a, t.admin, "username", ""));
+	value_set_str(r->a, d, "admin_path", path);
+	value_set_int(r->a, d, "timeout", t.timeout_ms / 1000);
+	value_set_int(r->a, d, "at_once", t.at_once);
+	set_list(r, d, &t, "allowed_paths");
+	set_list(r, d, &t, "allowed_accounts");
+	value_set(d, "describe",
+	          t.describe != NULL ? value_copy(r->a, t.describe) : value_null(r->a));
+	value_set_int(r->a, d, "left_alone", target_wait_ms(r->core, &t) / 1000);
+	return ERR_OK;
+}
+
+static int h_delete(struct req *r)
+{
+	struct target t;
+	bool found, used;
+	int rc = find(r, &t, &found);
+
+	if (rc != ERR_OK || !found)
+		return rc;
+	if ((rc = target_in_use(r->core, r->a, t.o.id, &used, &r->e)) != ERR_OK)
+		return rc;
+	if (used)
+		return req_fail(r, ERR_INVALID,
+		                "target \"%.100s\" is used by rotation rules: unset them "
+		                "first",
+		                t.name);
+	return store_delete(r->core, &t.o, &r->e);
+}
+
+static int h_list(struct req *r)
+{
+	AUTO_ARENA scratch = arena_new(SCRATCH);
+	struct rotation_listing *l = rotation_list_slice(r, scratch, KIND_TARGET);
+
+	if (l == NULL)
+		return (int)r->e.code;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct store_object *o = &l->at[i];
+		struct value *info = value_object(r->a);
+		const char *name = arena_str(r->a,
+		                             value_cstr_or(scratch, o->body, "name", ""));
+
+		if (memcmp(o->parent, target_sys_owner, TARGET_OWNER) != 0 ||
+		    name == NULL)
+			continue;
+		value_set_str(r->a, info, "rotator",
+		              arena_str(r->a,
+		                        value_cstr_or(scratch, o->body, "rotator", "")));
+		value_add(l->keys, value_str(r->a, name));
+		value_set(l->info, name, info);
+	}
+	return rotation_list_end(r, l);
+}
+
+/* ---- routes ---- */
+
+static const struct field target_fields[] = {
+	{"rotator",           "string",   "which program reaches it: postgres, mysql …"},
+	{ "config",           "object",   "for the rotator: where it is"                 },
+	{ "admin",            "object",   "credential of its administrator: never shown" },
+	{ "admin_path",       "string",   "or the secret that holds it"                  },
+	{ "timeout",          "duration", "of one call"                                  },
+	{ "at_once",          "int",      "rotations that may run at the same time"      },
+	{ "allowed_paths",    "strings",  "secrets that may name it; none: all"          },
+	{ "allowed_accounts", "strings",  "accounts that may be rotated; none: all"      },
+	{ "verify",           "bool",     "log in as its administrator first (true)"     },
+	{ NULL,               NULL,       NULL					   },
+};
+
+static const struct route rows[] = {
+	{"system",  M_LIST,   "rotation/targets",             0, NULL,          h_list,   NULL,
+         "systems whose credentials are rotated"   },
+	{ "system", M_GET,    "rotation/targets/:name",       0, NULL,          h_read,   NULL,
+         "one of them"			     },
+	{ "system", M_POST,   "rotation/targets/:name",       0, target_fields, h_write,  NULL,
+         "set where it is and who administrates it"},
+	{ "system", M_DELETE, "rotation/targets/:name",       0, NULL,          h_delete, NULL,
+         "forget it"			       },
+	{ "system", M_POST,   "rotation/targets/:name/check", 0, NULL,          h_check,  NULL,
+         "log in as its administrator"             },
+};
+
+const struct route_table routes_target = { rows, ARRAY_LEN(rows) };

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "machine.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "rng.h"
+#include "rotation_state.h"
+
+#define RETRY_MS      5000
+#define RETRY_FAST_MS 1000 /* of a target whose only value may be dead already */
+#define RETRY_MAX_MS  (15ll * 60 * 1000)
+#define RETIRE_MAX_MS (60ll * 60 * 1000)
+#define RETIRE_TRIES  3
+#define ROOM_MS       250
+#define ERROR_MAX     256
+#define VALUES_MAX    3
+
+int machine_open(struct machine *m, struct core *c, struct arena *a,
+                 const struct rotation_attempt *t, struct err *e)
+{
+	int rc;
+
+	memset(m, 0, sizeof(*m));
+	m->c = c;
+	m->a = a;
+	m->t = *t;
+	if ((rc = rotation_rule_load(c, a, t->o.parent, &m->rule, e)) != ERR_OK)
+		return rc;
+	if (m->rule.target[0] != '\0') {
+		rc = target_load(c, a, m->rule.target_id, &m->target, e);
+		if (rc != ERR_OK && rc != ERR_NOENT)
+			return rc;
+		m->has_target = rc == ERR_OK;
+	}
+	return kv_open_id(c, a, t->o.parent, &m->s, e);
+}
+
+static int save(struct machine *m, const char *outcome, struct err *e)
+{
+	int rc = rotation_attempt_save(m->c, m->a, &m->t, e);
+
+	return rc == ERR_OK ? rotation_record(m->c, m->a, &m->t, NULL, outcome, e) : rc;
+}
+
+int machine_go(struct machine *m, enum attempt_state state, struct err *e)
+{
+	m->t.state = state;
+	m->t.tries = 0;
+	m->t.next_ms = 0;
+	m->t.uncertain = false;
+	m->t.op = "";
+	return save(m, "ok", e);
+}
+
+/* The text of an error, as far as it is kept. */
+static const char *cut(struct machine *m, const char *text)
+{
+	char *s = arena_dup(m->a, text, strnlen(text, ERROR_MAX));
+
+	return s != NULL ? s : "";
+}
+
+/* ---- ends ---- */
+
+static bool before_target(enum attempt_state s)
+{
+	return s == ATTEMPT_CLAIMED || s == ATTEMPT_GENERATED;
+}
+
+int machine_end(struct machine *m, enum attempt_state state, struct err *e)
+{
+	bool good = state == ATTEMPT_CONVERGED || state == ATTEMPT_LATE;
+	int rc;
+
+	m->t.state = state;
+	m->t.ended_ms = m->c->now_ms;
+	m->t.op = "";
+	if (good)
+		m->t.error = "";
+	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+	if ((m->t.frozen == NULL &&
+	     (rc = rotation_freeze(m->c, m->a, &m->t, e)) != ERR_OK) ||
+	    (rc = machine_forget(m, e)) != ERR_OK)
+		return rc;
+	m->rule.failed_runs = good ? 0 : m->rule.failed_runs + 1;
+	m->rule.problem = m->t.error;
+	if ((rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
+		return rc;
+	rotation_room_freed(m->c);
+	return save(m, state == ATTEMPT_CONVERGED ? "ok" : "error", e);
+}
+
+int machine_hold(struct machine *m, const char *why, struct err *e)
+{
+	m->t.error = cut(m, why);
+	if (before_target(m->t.state))
+		return machine_end(m, ATTEMPT_FAILED, e);
+	m->t.held_from = m->t.state;
+	m->t.state = ATTEMPT_HELD;
+	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+	rotation_room_freed(m->c);
+	return save(m, "error", e);
+}
+
+/* Full jitter: anything up to twice the last, so that many do not come back together. */
+static int64_t backoff(const struct machine *m, int64_t first, int64_t most)
+{
+	int64_t span = first;
+	uint32_t r;
+
+	for (int64_t i = 1; i < m->t.tries && span < most; i++)
+		span *= 2;
+	if (span > most)
+		span = most;
+	rng_bytes(&r, sizeof(r));
+	return span / 4 + (int64_t)(r % (uint32_t)(span - span / 4 + 1));
+}
+
+static bool is_urgent(const struct machine *m)
+{
+	return m->t.strategy == STRATEGY_SINGLE &&
+	       (m->t.state == ATTEMPT_SETTING || m->t.state == ATTEMPT_SET ||
+	        m->t.state == ATTEMPT_REVERTING);
+}
+
+int machine_retry(struct machine *m, const char *why, struct err *e)
+{
+	m->t.error = cut(m, why);
+	m->t.tries++;
+	m->t.op = "";
+	if (m->c->now_ms >= m->t.hold_ms)
+		return machine_hold(m, m->t.error, e);
+	m->t.next_ms = m->c->now_ms +
+	               backoff(m, is_urgent(m) ? RETRY_FAST_MS : RETRY_MS, RETRY_MAX_MS);
+	return save(m, "error", e);
+}
+
+/* ---- limits ---- */
+
+static bool is_working(const struct rotation_attempt *t, int64_t now)
+{
+	switch (t->state) {
+	case ATTEMPT_CHECKING:
+	case ATTEMPT_GENERATED:
+	case ATTEMPT_SETTING:
+	case ATTEMPT_SET:
+	case ATTEMPT_TESTED:
+	case ATTEMPT_REVERTING:
+		return true;
+	case ATTEMPT_PROPAGATING:
+		return !t->overdue;
+	case ATTEMPT_RETIRING:
+		return t->next_ms <= now;
+	default:
+		return false;
+	}
+}
+
+struct working {
+	struct arena *a;
+	int64_t now;
+	const unsigned char *target; /* or NULL */
+	int64_t all, there;          /* there: at the target */
+};
+
+static int count_working(void *ctx, struct store_object *o, struct err *e)
+{
+	struct working *w = ctx;
+	struct rotation_attempt t;
+	int rc = rotation_attempt_read(w->a, o, &t, e);
+
+	if (rc != ERR_OK || !is_working(&t, w->now))
+		return rc;
+	w->all++;
+	if (w->target != NULL && o->tag_len == 32 &&
+	    memcmp(o->tag, w->target, o->tag_len) == 0)
+		w->there++;
+	return ERR_OK;
+}
+
+/* An attempt that is under way has a time at which it is looked at. */
+int rotation_room(struct core *c, struct arena *a, const unsigned char *target,
+                  int64_t at_once, bool *ok, struct err *e)
+{
+	struct working w = { .a = a, .now = c->now_ms, .target = target };
+	int rc = store_due(c, a, KIND_ATTEMPT, INT64_MAX, 8 * ROTATION_RUNNING,
+	                   count_working, &w, e);
+
+	*ok = w.all < ROTATION_RUNNING && w.there < at_once;
+	return rc;
+}
+
+int machine_room(struct machine *m, bool *ok, struct err *e)
+{
+	return rotation_room(m->c, m->a, m->has_target ? m->rule.target_id : NULL,
+	                     m->has_target ? m->target.at_once : 1, ok, e);
+}
+
+/* Nobody is locked out of a target because we have tried too often. */
+static int64_t lockout_wait(const struct machine *m)
+{
+	return m->has_target ? target_wait_ms(m->c, &m->target) : 0;
+}
+
+/* ---- from state to state ---- */
+
+static int after_claim(struct machine *m, struct err *e)
+{
+	bool ok;
+	int rc;
+
+	if (m->t.until_ms != 0 && m->c->now_ms >= m->t.until_ms) {
+		m->t.error = "its window closed before it could begin";
+		return machine_end(m, ATTEMPT_ABORTED, e);
+	}
+	if ((rc = machine_room(m, &ok, e)) != ERR_OK)
+		return rc;
+	if (!ok) {
+		m->t.next_ms = m->c->now_ms + ROOM_MS;
+		return rotation_attempt_save(m->c, m->a, &m->t, e);
+	}
+	if (strcmp(m->t.cause, "check") == 0)
+		return machine_go(m, ATTEMPT_CHECKING, e);
+	rc = machine_generate(m, e);
+	if (rc == ERR_INVALID || rc == ERR_TOO_BIG || rc == ERR_NOENT)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	return rc == ERR_OK ? machine_go(m, ATTEMPT_GENERATED, e) : rc;
+}
+
+static int publish(struct machine *m, struct err *e)
+{
+	int rc = machine_publish(m, e);
+
+	if (rc == ERR_TOO_BIG || rc == ERR_INVALID)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	if (rc != ERR_OK || (rc = save(m, "ok", e)) != ERR_OK)
+		return rc;
+	return m->t.waiting == 0 && !m->t.marking ? machine_propagated(m, e) : ERR_OK;
+}
+
+static int after_generated(struct machine *m, struct err *e)
+{
+	if (m->rule.target[0] == '\0')
+		return publish(m, e);
+	m->t.state = ATTEMPT_SETTING;
+	m->t.tries = 0;
+	return machine_ask(m, machine_creates(m) ? "create" : "set", e);
+}
+
+/* What the last call did is not known: look first.  What the target makes is found again
+ * by the attempt's id, by creating once more. */
+static int in_setting(struct machine *m, struct err *e)
+{
+	if (machine_creates(m))
+		return machine_ask(m, "create", e);
+	return machine_ask(m, m->t.uncertain ? "probe" : "set", e);
+}
+
+static int in_reverting(struct machine *m, struct err *e)
+{
+	if (m->t.undo_published && (m->t.waiting > 0 || m->t.marking))
+		return machine_hold(
+			m, "not every holder has gone back to the old value in time", e);
+	if (!m->has_target || m->t.strategy == STRATEGY_REISSUE)
+		return machine_end(
+			m, m->t.undo_published ? ATTEMPT_REVERTED : ATTEMPT_FAILED, e);
+	if (m->t.strategy != STRATEGY_SINGLE)
+		return machine_ask(m, "retire", e);
+	return machine_ask(m, m->t.undone ? "probe" : "revert", e);
+}
+
+static int in_retiring(struct machine *m, struct err *e)
+{
+	if (machine_phased(&m->t))
+		return publish(m, e);
+	return machine_ask(m, "retire", e);
+}
+
+static int act(struct machine *m, struct err *e)
+{
+	switch (m->t.state) {
+	case ATTEMPT_CLAIMED:
+		return after_claim(m, e);
+	case ATTEMPT_CHECKING:
+		return machine_ask(m, "probe", e);
+	case ATTEMPT_GENERATED:
+		return after_generated(m, e);
+	case ATTEMPT_SETTING:
+		return in_setting(m, e);
+	case ATTEMPT_SET:
+		return machine_ask(m, "test", e);
+	case ATTEMPT_TESTED:
+		return publish(m, e);
+	case ATTEMPT_RETIRING:
+	case ATTEMPT_RETIRE_LATE:
+		return in_retiring(m, e);
+	case ATTEMPT_REVERTING:
+		return in_reverting(m, e);
+	default:
+		return rotation_judge(m->c, m->a, &m->t, e);
+	}
+}
+
+static bool calls(const struct machine *m)
+{
+	switch (m->t.state) {
+	case ATTEMPT_CLAIMED:
+	case ATTEMPT_TESTED:
+	case ATTEMPT_PROPAGATING:
+		return false;
+	default:
+		return m->rule.target[0] != '\0';
+	}
+}
+
+int machine_advance(struct machine *m, struct err *e)
+{
+	int64_t wait;
+
+	if (step_under_way(m->c, m->t.o.id)) {
+		m->t.next_ms = m->c->now_ms + ROOM_MS;
+		return rotation_attempt_save(m->c, m->a, &m->t, e);
+	}
+	if (calls(m) && !m->has_target)
+		return machine_hold(m, "the rotation target of this secret is gone", e);
+	if (calls(m) && (wait = lockout_wait(m)) > 0) {
+		m->t.next_ms = m->c->now_ms + wait;
+		m->t.error = "the target is left alone after failed logins";
+		return save(m, "error", e);
+	}
+	return act(m, e);
+}
+
+/* ---- holders ---- */
+
+/* Nothing is left to be done at the target, or nothing may be. */
+static bool retires(const struct machine *m)
+{
+	if (machine_phased(&m->t))
+		return m->t.phase < 3;
+	return m->t.strategy == STRATEGY_DUAL_USER ||
+	       m->t.strategy == STRATEGY_DUAL_KEY ||
+	       (m->t.strategy == STRATEGY_REISSUE && m->has_target &&
+	        target_can(&m->target, "retire"));
+}
+
+static int finish(struct machine *m, struct err *e)
+{
+	int rc = ERR_OK;
+
+	if (m->t.strategy != STRATEGY_GENERATE)
+		rc = machine_erase_old(m, e);
+	if (rc != ERR_OK)
+		return rc;
+	return machine_end(m, m->t.overdue ? ATTEMPT_LATE : ATTEMPT_CONVERGED, e);
+}
+
+static int retire_later(struct machine *m, struct err *e)
+{
+	int rc = rotation_freeze(m->c, m->a, &m->t, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	m->t.state = ATTEMPT_RETIRING;
+	m->t.tries = 0;
+	m->t.op = "";
+	m->t.next_ms = m->c->now_ms + m->t.grace_ms;
+	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+	return save(m, "ok", e);
+}
+
+/* The deadline has come with holders missing. */
+static int judge_late(struct machine *m, struct err *e)
+{
+	m->t.overdue = true;
+	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+	if (!retires(m))
+		return finish(m, e);
+	switch (m->t.policy) {
+	case POLICY_PROCEED:
+		return retire_later(m, e);
+	case POLICY_REVERT:
+		m->t.error = "not every holder has applied the new value in time";
+		return rotation_take_back(m, e);
+	default:
+		rotation_room_freed(m->c);
+		return save(m, "error", e);
+	}
+}
+
+int machine_propagated(struct machine *m, struct err *e)
+{
+	bool late = m->t.waiting > 0 || m->t.marking;
+
+	if (m->t.state == ATTEMPT_REVERTING) {
+		if (!late)
+			m->t.next_ms = 0;
+		return late ? in_reverting(m, e)
+		            : rotation_attempt_save(m->c, m->a, &m->t, e);
+	}
+	if (late)
+		return judge_late(m, e);
+	if (!retires(m))
+		return finish(m, e);
+	/* The next publication of several follows at once, the last one after the grace.
+	 */
+	if (machine_phased(&m->t) && m->t.phase == 1)
+		return publish(m, e);
+	return retire_later(m, e);
+}
+
+int rotation_take_back(struct machine *m, struct err *e)
+{
+	int rc = machine_unpublish(m, e);
+
+	if (rc == ERR_INVALID)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	if (rc != ERR_OK || (rc = save(m, "error", e)) != ERR_OK)
+		return rc;
+	return ERR_OK;
+}

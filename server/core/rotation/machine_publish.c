@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* machine_publish - a value becomes the current version of the secret, in one transaction
+ * with the attempt that made it. */
+#include <string.h>
+
+#include "arena.h"
+#include "kv_impl.h"
+#include "machine.h"
+
+#define SUFFIX_NEXT     "_next"
+#define SUFFIX_PREVIOUS "_previous"
+
+/* The deadline of the holders starts when they can know of it. */
+static void start_clock(struct machine *m)
+{
+	m->t.deadline_ms = m->c->now_ms + m->t.timeout_ms;
+	m->t.boot_start_ms = m->c->boot_ms;
+	m->t.boot_due_ms = m->c->boot_ms + m->t.timeout_ms;
+	m->t.holders = m->t.waiting = m->t.applied = 0;
+	m->t.marking = m->t.overdue = false;
+	m->t.tries = 0;
+	m->t.next_ms = 0;
+	m->t.op = "";
+	m->t.uncertain = false;
+}
+
+/* Write ${data} as the new current version; leases count themselves into the attempt. */
+static int write_version(struct machine *m, const struct value *data,
+                         enum attempt_state state, struct err *e)
+{
+	unsigned char id[16];
+	int64_t version = 0;
+	int rc;
+
+	memcpy(id, m->t.o.id, sizeof(id));
+	start_clock(m);
+	m->t.state = state;
+	m->t.publishing = true;
+	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK ||
+	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK ||
+	    (rc = kv_write(m->c, m->a, m->s.mount, m->s.path, data, m->s.current,
+	                   &version, e)) != ERR_OK ||
+	    (rc = rotation_attempt_load(m->c, m->a, id, &m->t, e)) != ERR_OK ||
+	    (rc = rotation_rule_load(m->c, m->a, m->rule.o.id, &m->rule, e)) != ERR_OK)
+		return rc;
+	m->t.publishing = false;
+	m->s.current = version;
+	return ERR_OK;
+}
+
+static char *with(struct machine *m, const char *field, const char *suffix)
+{
+	return arena_printf(m->a, "%s%s", field, suffix);
+}
+
+/* An object without the members that ${field} has for its other values. */
+static struct value *bare(struct machine *m, const struct value *data, const char *field)
+{
+	const char *next = with(m, field, SUFFIX_NEXT);
+	const char *previous = with(m, field, SUFFIX_PREVIOUS);
+	struct value *out = value_object(m->a);
+
+	if (next == NULL || previous == NULL)
+		return NULL;
+	for (const struct value *v = data->first; v != NULL; v = v->next) {
+		char *key = arena_dup(m->a, v->key, v->key_len);
+
+		if (key == NULL)
+			return NULL;
+		if (strcmp(key, next) != 0 && strcmp(key, previous) != 0)
+			value_setn(out, key, v->key_len, value_copy(m->a, v));
+	}
+	return out;
+}
+
+/* Announce (old value, and the next one), use (new value, and the previous one), forget.
+ */
+static int phase_data(struct machine *m, struct value *new, struct value *old,
+                      struct value **out, struct err *e)
+{
+	const char *field;
+	int rc = rotation_rule_field(&m->rule, bare(m, old, m->rule.field), m->a, &field,
+	                             e);
+	struct value *d;
+
+	if (rc != ERR_OK)
+		return rc;
+	d = bare(m, m->t.phase == 1 ? old : new, field);
+	if (d == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (m->t.phase == 1)
+		value_set(d, with(m, field, SUFFIX_NEXT),
+		          value_copy(m->a, value_get(new, field)));
+	else if (m->t.phase == 2)
+		value_set(d, with(m, field, SUFFIX_PREVIOUS),
+		          value_copy(m->a, value_get(old, field)));
+	*out = d;
+	return arena_failed(m->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+int machine_publish(struct machine *m, struct err *e)
+{
+	struct value *data, *old;
+	int rc = machine_value(m, SLOT_NEW, &data, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (machine_phased(&m->t)) {
+		m->t.phase++;
+		if ((rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK ||
+		    (rc = phase_data(m, data, old, &data, e)) != ERR_OK)
+			return rc;
+	}
+	m->rule.rotated_ms = m->c->now_ms;
+	rc = write_version(m, data, ATTEMPT_PROPAGATING, e);
+	m->t.version = m->s.current;
+	return rc;
+}
+
+int machine_unpublish(struct machine *m, struct err *e)
+{
+	struct value *old;
+	int rc = machine_value(m, SLOT_OLD, &old, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (m->s.current != m->t.version)
+		return err_set(
+			e, ERR_INVALID,
+			"the secret has a newer version than the one that is to be "
+			"taken back");
+	m->t.undo_published = true;
+	return write_version(m, old, ATTEMPT_REVERTING, e);
+}
+
+/* With the steps between, where there are several: they hold the old value too. */
+int machine_erase_old(struct machine *m, struct err *e)
+{
+	struct kv_meta meta = { 0 };
+	struct kv_secret s;
+	bool changed = false;
+	int rc;
+
+	if ((rc = kv_open_id(m->c, m->a, m->s.o.id, &s, e)) != ERR_OK ||
+	    (rc = kv_meta_read(m->a, s.o.body, &meta, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < meta.n; i++) {
+		struct kv_version *v = &meta.versions[i];
+
+		if (v->destroyed || v->number < m->t.previous ||
+		    v->number >= m->t.version || v->number == meta.current)
+			continue;
+		v->destroyed = changed = true;
+		if ((rc = payload_destroy(m->c, s.o.id, v->number, e)) != ERR_OK)
+			return rc;
+	}
+	return changed ? kv_save(m->c, m->a, &s, &meta, e) : ERR_OK;
+}

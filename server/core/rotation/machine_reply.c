@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* machine_reply - what a target has said, and what follows from it. */
+#include <string.h>
+
+#include "arena.h"
+#include "machine.h"
+
+#define VALUES_MAX    3 /* a target may refuse so many */
+#define RETIRE_TRIES  3 /* then it is late */
+#define RETIRE_MAX_MS (60ll * 60 * 1000)
+#define RETIRE_MS     5000
+
+static bool done(const struct step_result *r)
+{
+	return r->outcome == STEP_REPLY && r->status != STEP_ERROR;
+}
+
+static const char *why(const struct step_result *r)
+{
+	if (r->outcome == STEP_UNKNOWN)
+		return r->reason != NULL ? r->reason : "";
+	return r->message != NULL ? r->message : "";
+}
+
+static bool is_class(const struct step_result *r, enum step_class class)
+{
+	return r->outcome == STEP_REPLY && r->status == STEP_ERROR && r->class == class;
+}
+
+/* Not before the time that the target has asked for. */
+static int again(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc = machine_retry(m, why(r), e);
+
+	if (rc != ERR_OK || r->retry_after_ms <= 0 || m->t.state == ATTEMPT_HELD ||
+	    m->t.next_ms >= m->c->now_ms + r->retry_after_ms)
+		return rc;
+	m->t.next_ms = m->c->now_ms + r->retry_after_ms;
+	return rotation_attempt_save(m->c, m->a, &m->t, e);
+}
+
+static int count_failure(struct machine *m, struct err *e)
+{
+	target_failed(m->c, &m->target);
+	return target_save(m->c, m->a, &m->target, e);
+}
+
+/* The target does not take this value: make another one. */
+static int other_value(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	m->t.error = arena_str(m->a, why(r));
+	if (m->t.values >= VALUES_MAX) {
+		m->t.giving_up = m->t.uncertain = true;
+		return machine_retry(m, m->t.error, e);
+	}
+	if ((rc = machine_generate(m, e)) != ERR_OK)
+		return rc == ERR_INVALID ? machine_hold(m, arena_str(m->a, e->msg), e)
+		                         : rc;
+	return machine_go(m, ATTEMPT_GENERATED, e);
+}
+
+/* ---- setting ---- */
+
+static int was_created(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	if (r->fields == NULL || r->fields->first == NULL)
+		return machine_hold(
+			m,
+			"the rotator says that it has made a value, but sends "
+			"none",
+			e);
+	rc = machine_take(m, r->fields, e);
+	if (rc == ERR_INVALID || rc == ERR_TOO_BIG)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	return rc == ERR_OK ? machine_go(m, ATTEMPT_SET, e) : rc;
+}
+
+static int was_set(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	if (done(r))
+		return machine_creates(m) ? was_created(m, r, e)
+		                          : machine_go(m, ATTEMPT_SET, e);
+	if (r->outcome == STEP_UNKNOWN && !r->started && m->t.tries == 0)
+		m->t.uncertain = false;
+	if (is_class(r, STEP_REJECTED_VALUE))
+		return other_value(m, r, e);
+	if (is_class(r, STEP_AUTH)) {
+		rc = count_failure(m, e);
+		return rc == ERR_OK ? machine_hold(m, why(r), e) : rc;
+	}
+	if (is_class(r, STEP_PERMANENT)) {
+		if (machine_creates(m))
+			return machine_end(m, ATTEMPT_FAILED, e);
+		m->t.giving_up = true;
+	}
+	return again(m, r, e);
+}
+
+/* Which of the values works decides; nothing is concluded from what is not known. */
+static int was_probed(struct machine *m, const struct step_result *r, struct err *e)
+{
+	bool admin = m->target.admin != NULL || m->target.has_admin_secret;
+	int rc;
+
+	if (!done(r))
+		return is_class(r, STEP_PERMANENT) ? machine_hold(m, why(r), e)
+		                                   : again(m, r, e);
+	if (r->pending == STEP_PROBE_VALID)
+		return machine_go(m, ATTEMPT_SET, e);
+	if (r->pending == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
+		return rc;
+	if (r->pending == STEP_PROBE_UNKNOWN || r->current == STEP_PROBE_UNKNOWN)
+		return machine_retry(m, "the target does not say which value it has", e);
+	if (r->current == STEP_PROBE_VALID && m->t.giving_up)
+		return machine_end(m, ATTEMPT_FAILED, e);
+	if (r->current == STEP_PROBE_VALID || m->t.forced ||
+	    (r->previous == STEP_PROBE_VALID && admin)) {
+		m->t.uncertain = false;
+		return machine_retry(m, m->t.error, e);
+	}
+	if ((rc = count_failure(m, e)) != ERR_OK)
+		return rc;
+	return machine_hold(m,
+	                    "neither the new nor the old value works at the target: "
+	                    "'vaultctl rotation adopt' sets a fresh one by its "
+	                    "administrator",
+	                    e);
+}
+
+static int was_checked(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	if (!done(r))
+		return again(m, r, e);
+	if (r->current == STEP_PROBE_VALID)
+		return machine_end(m, ATTEMPT_CONVERGED, e);
+	if (r->current == STEP_PROBE_UNKNOWN)
+		return machine_retry(m, "the target does not say which value it has", e);
+	if ((rc = count_failure(m, e)) != ERR_OK)
+		return rc;
+	return machine_hold(m,
+	                    "the stored value does not work at the target: 'vaultctl "
+	                    "rotation adopt' sets a fresh one by its administrator",
+	                    e);
+}
+
+/* ---- testing ---- */
+
+/* It is set, and bad. */
+static int test_failed(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc = is_class(r, STEP_AUTH) ? count_failure(m, e) : ERR_OK;
+
+	m->t.error = arena_str(m->a, why(r));
+	m->t.undone = false;
+	return rc == ERR_OK ? machine_go(m, ATTEMPT_REVERTING, e) : rc;
+}
+
+static int was_tested(struct machine *m, const struct step_result *r, struct err *e)
+{
+	if (done(r))
+		return machine_go(m, ATTEMPT_TESTED, e);
+	if (r->outcome == STEP_UNKNOWN || is_class(r, STEP_RETRYABLE))
+		return again(m, r, e);
+	return test_failed(m, r, e);
+}
+
+/* ---- taking back ---- */
+
+static int end_undone(struct machine *m, struct err *e)
+{
+	return machine_end(m, m->t.undo_published ? ATTEMPT_REVERTED : ATTEMPT_FAILED, e);
+}
+
+static int undo_probed(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	if (!done(r))
+		return again(m, r, e);
+	if (r->current == STEP_PROBE_VALID)
+		return end_undone(m, e);
+	if (r->current == STEP_PROBE_UNKNOWN)
+		return machine_retry(m, "the target does not say which value it has", e);
+	if ((rc = count_failure(m, e)) != ERR_OK)
+		return rc;
+	return machine_hold(m, "the old value was set back, and does not work", e);
+}
+
+static int was_undone(struct machine *m, const struct step_result *r, struct err *e)
+{
+	if (strcmp(m->t.op, "probe") == 0)
+		return undo_probed(m, r, e);
+	if (done(r) && m->t.strategy != STRATEGY_SINGLE)
+		return end_undone(m, e);
+	if (done(r)) {
+		m->t.undone = true;
+		return machine_go(m, ATTEMPT_REVERTING, e);
+	}
+	/* Targets with a memory of old passwords refuse them. */
+	if (is_class(r, STEP_REJECTED_VALUE) && m->t.values < VALUES_MAX) {
+		m->t.forced = true;
+		return other_value(m, r, e);
+	}
+	if (r->outcome == STEP_UNKNOWN || is_class(r, STEP_RETRYABLE))
+		return again(m, r, e);
+	return machine_hold(m, why(r), e);
+}
+
+/* ---- retiring ---- */
+
+static int was_retired(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int64_t wait = RETIRE_MS;
+	int rc;
+
+	if (done(r)) {
+		if ((rc = machine_erase_old(m, e)) != ERR_OK)
+			return rc;
+		return machine_end(m, m->t.overdue ? ATTEMPT_LATE : ATTEMPT_CONVERGED, e);
+	}
+	m->t.error = arena_dup(m->a, why(r), strnlen(why(r), 256));
+	m->t.tries++;
+	m->t.op = "";
+	for (int64_t i = 1; i < m->t.tries && wait < RETIRE_MAX_MS; i++)
+		wait *= 2;
+	m->t.next_ms = m->c->now_ms + (wait < RETIRE_MAX_MS ? wait : RETIRE_MAX_MS);
+	if (m->t.tries >= RETIRE_TRIES && m->t.state == ATTEMPT_RETIRING) {
+		m->t.state = ATTEMPT_RETIRE_LATE;
+		core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+	}
+	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK)
+		return rc;
+	return rotation_record(m->c, m->a, &m->t, NULL, "error", e);
+}
+
+/* ---- all of them ---- */
+
+static int heard(struct machine *m, const struct step_result *r, struct err *e)
+{
+	switch (m->t.state) {
+	case ATTEMPT_CHECKING:
+		return was_checked(m, r, e);
+	case ATTEMPT_SETTING:
+		return strcmp(m->t.op, "probe") == 0 ? was_probed(m, r, e)
+		                                     : was_set(m, r, e);
+	case ATTEMPT_SET:
+		return was_tested(m, r, e);
+	case ATTEMPT_REVERTING:
+		return was_undone(m, r, e);
+	case ATTEMPT_RETIRING:
+	case ATTEMPT_RETIRE_LATE:
+		return was_retired(m, r, e);
+	default: /* aborted meanwhile */
+		return ERR_OK;
+	}
+}
+
+int rotation_step_done(struct core *c, struct arena *a, const unsigned char id[STEP_ID],
+                       const struct step_result *r, struct err *e)
+{
+	struct rotation_attempt t;
+	struct machine m;
+	int rc = rotation_attempt_load(c, a, id, &t, e);
+
+	if (rc == ERR_NOENT || (rc == ERR_OK && (rotation_ended(&t) || t.op[0] == '\0')))
+		return ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	rc = machine_open(&m, c, a, &t, e);
+	if (rc == ERR_NOENT) {
+		m.t.error = "the secret is gone";
+		return machine_end(&m, ATTEMPT_ABORTED, e);
+	}
+	return rc == ERR_OK ? heard(&m, r, e) : rc;
+}

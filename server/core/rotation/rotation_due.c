@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rotation_due - what the clock brings: attempts that go on, and schedules. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "audit.h"
+#include "jobs.h"
+#include "lease.h"
+#include "log.h"
+#include "machine.h"
+#include "rng.h"
+#include "rotation_state.h"
+
+#define STARTS_AT_ONCE 4   /* scheduled rotations in one run of the timer */
+#define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
+#define FULL_MS        200 /* between two looks for room */
+#define MINUTE_MS      60000
+
+struct rotation_state {
+	bool recovered;        /* what a crash has interrupted was found since unseal */
+	int64_t not_before_ms; /* no schedule begins earlier */
+	int64_t minute_ms;     /* beginning of the minute in which … */
+	int starts;            /* … so many have begun */
+	int64_t offset_ms;     /* of the wall clock from the boot clock */
+	bool stepped;          /* the wall clock was moved: what is due is due by that */
+};
+
+int rotation_open(struct core *c, struct err *e)
+{
+	c->rotation = calloc(1, sizeof(*c->rotation));
+	return c->rotation != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+void rotation_close(struct core *c)
+{
+	free(c->rotation);
+	c->rotation = NULL;
+}
+
+void rotation_unsealed(struct core *c)
+{
+	memset(c->rotation, 0, sizeof(*c->rotation));
+}
+
+void rotation_room_freed(struct core *c)
+{
+	c->rotation->not_before_ms = 0;
+	jobs_dirty(c);
+}
+
+int64_t rotation_not_before(const struct core *c)
+{
+	return c->rotation->not_before_ms;
+}
+
+/* ---- attempts ---- */
+
+struct due {
+	struct store_object *at;
+	size_t n, cap;
+};
+
+static int collect(void *ctx, struct store_object *o, struct err *e)
+{
+	struct due *d = ctx;
+
+	(void)e;
+	if (d->n < d->cap)
+		d->at[d->n++] = *o;
+	return ERR_OK;
+}
+
+/* A call that a crash or a seal has ended is not waited for. */
+static int recover_one(struct core *c, struct arena *a, const struct store_object *o,
+                       struct err *e)
+{
+	struct rotation_attempt t;
+	int rc = rotation_attempt_read(a, o, &t, e);
+
+	if (rc != ERR_OK || t.op[0] == '\0' || step_under_way(c, t.o.id))
+		return rc;
+	t.op = "";
+	t.next_ms = 0;
+	return rotation_attempt_save(c, a, &t, e);
+}
+
+static void set_recovered(void *arg)
+{
+	struct core *c = arg;
+
+	if (c->rotation != NULL)
+		c->rotation->recovered = true;
+}
+
+#define RECOVER_MAX 64 /* more than can be working */
+
+static int recover(struct core *c, struct arena *a, struct err *e)
+{
+	struct due d = { .cap = RECOVER_MAX };
+	int rc;
+
+	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
+	if (d.at == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = store_due(c, a, KIND_ATTEMPT, INT64_MAX, RECOVER_MAX, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && i < d.n; i++)
+		rc = recover_one(c, a, &d.at[i], e);
+	if (rc == ERR_OK)
+		core_after_commit(c, set_recovered, c);
+	return rc;
+}
+
+/* The wall clock was stepped ahead: what is left is told by the other one. */
+static int still_waiting(struct core *c, struct arena *a, struct rotation_attempt *t,
+                         struct err *e)
+{
+	int rc = rotation_judge(c, a, t, e);
+
+	if (rc != ERR_OK || t->state != ATTEMPT_PROPAGATING || t->overdue ||
+	    t->deadline_ms > c->now_ms)
+		return rc;
+	t->deadline_ms = c->now_ms + (t->boot_due_ms - c->boot_ms);
+	return rotation_attempt_save(c, a, t, e);
+}
+
+static int advance(struct core *c, struct arena *a, const struct store_object *o,
+                   struct err *e)
+{
+	struct rotation_attempt t;
+	struct machine m;
+	int rc = rotation_attempt_read(a, o, &t, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (t.state == ATTEMPT_PROPAGATING)
+		return still_waiting(c, a, &t, e);
+	rc = machine_open(&m, c, a, &t, e);
+	if (rc == ERR_NOENT) {
+		m.t.error = "the secret is gone";
+		return machine_end(&m, ATTEMPT_ABORTED, e);
+	}
+	return rc == ERR_OK ? machine_advance(&m, e) : rc;
+}
+
+static int advance_due(struct core *c, struct arena *a, int limit, struct err *e)
+{
+	struct due d = { .cap = (size_t)limit };
+	int rc;
+
+	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
+	if (d.at == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = store_due(c, a, KIND_ATTEMPT, c->now_ms, limit, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && i < d.n; i++) {
+		rc = advance(c, a, &d.at[i], e);
+		if (clock_boot(c->clock) - c->boot_ms >= ADVANCE_MS)
+			break;
+	}
+	return rc;
+}
+
+/* ---- schedules ---- */
+
+static int record_problem(struct core *c, struct arena *a,
+                          const struct rotation_rule *rule, int code, struct err *e)
+{
+	char request_id[37];
+	const struct audit_record rec = {
+		.request_id = request_id,
+		.actor_type = "system",
+		.actor = "",
+		.accessor = "",
+		.remote = "",
+		.operation = "rotate",
+		.path = arena_printf(a, "sys/rotation/rotate/%s", rule->path),
+		.outcome = "error",
+		.error = errclasses[code].wire,
+	};
+
+	rng_uuid4(request_id);
+	if (arena_failed(a))
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return audit_append(c, &rec, e);
+}
+
+/* What a rule cannot do now, it does in its next slot; the reason is kept with it. */
+static bool is_refusal(int rc)
+{
+	return rc == ERR_NOENT || rc == ERR_INVALID || rc == ERR_TOO_BIG;
+}
+
+static int run_slot(struct core *c, struct arena *a, struct rotation_rule *rule,
+                    int64_t end, struct err *e)
+{
+	const struct rotation_order order = { .cause = "schedule", .until_ms = end };
+	struct rotation_attempt t;
+	int64_t slot = rule->next_slot, ignored;
+	unsigned char id[32];
+	struct err why;
+	int rc, run;
+
+	memcpy(id, rule->o.id, sizeof(id));
+	run = rotation_start(c, a, id, &order, &t, &why);
+	if (run != ERR_OK && !is_refusal(run)) {
+		*e = why;
+		return run;
+	}
+	if ((rc = rotation_rule_load(c, a, id, rule, e)) != ERR_OK)
+		return rc;
+	if (run != ERR_OK)
+		rule->problem = arena_str(a, why.msg);
+	rule->last_slot = slot;
+	(void)rotation_rule_plan(rule, c->now_ms, false, &ignored);
+	if (run != ERR_OK && (rc = record_problem(c, a, rule, run, e)) != ERR_OK)
+		return rc;
+	return rotation_rule_save(c, a, rule, e);
+}
+
+/* Targets are spared a herd: so many begin in a minute. */
+static bool may_start(struct core *c, const struct rotation_rule *rule)
+{
+	struct rotation_state *s = c->rotation;
+
+	if (rule->target[0] == '\0')
+		return true;
+	if (c->now_ms - s->minute_ms >= MINUTE_MS || c->now_ms < s->minute_ms) {
+		s->minute_ms = c->now_ms;
+		s->starts = 0;
+	}
+	if (s->starts >= ROTATION_STARTS)
+		return false;
+	s->starts++;
+	return true;
+}
+
+static int target_room(struct core *c, struct arena *a, const struct rotation_rule *rule,
+                       bool *ok, struct err *e)
+{
+	struct target t = { .at_once = 1 };
+	int rc = ERR_NOENT;
+
+	if (rule->target[0] != '\0')
+		rc = target_load(c, a, rule->target_id, &t, e);
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	return rotation_room(c, a, rc == ERR_OK ? rule->target_id : NULL,
+	                     rc == ERR_OK ? t.at_once : 1, ok, e);
+}
+
+/* The rule waits with its slot: looked at again soon, behind those that have room. */
+static int put_off(struct core *c, struct arena *a, struct rotation_rule *rule,
+                   struct err *e)
+{
+	rule->o.due = c->now_ms + FULL_MS;
+	return rotation_rule_save(c, a, rule, e);
+}
+
+/* *full: nothing else can begin now. */
+static int look_at(struct core *c, struct arena *a, const struct store_object *o,
+                   bool *full, struct err *e)
+{
+	struct rotation_rule rule;
+	int64_t end;
+	bool ok;
+	int rc = rotation_rule_read(c, a, o, &rule, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (!rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end))
+		return rotation_rule_save(c, a, &rule, e);
+	if ((rc = rotation_room(c, a, NULL, 1, &ok, e)) != ERR_OK)
+		return rc;
+	*full = !ok;
+	if (!ok)
+		return ERR_OK;
+	if ((rc = target_room(c, a, &rule, &ok, e)) != ERR_OK)
+		return rc;
+	return ok && may_start(c, &rule) ? run_slot(c, a, &rule, end, e)
+	                                 : put_off(c, a, &rule, e);
+}
+
+static int start_due(struct core *c, struct arena *a, struct err *e)
+{
+	struct due d = { .cap = STARTS_AT_ONCE };
+	bool full = false;
+	int rc;
+
+	if (c->now_ms < c->rotation->not_before_ms)
+		return ERR_OK;
+	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
+	if (d.at == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && !full && i < d.n; i++)
+		rc = look_at(c, a, &d.at[i], &full, e);
+	if (d.n == 0)
+		c->rotation->stepped = false;
+	if (full)
+		c->rotation->not_before_ms = c->now_ms + FULL_MS;
+	return rc;
+}
+
+#define STEP_MS 2000 /* less is the ordinary work of a time daemon */
+
+/* A suspended machine moves both clocks, a step the one on the wall alone. */
+static void watch_clock(struct core *c)
+{
+	struct rotation_state *s = c->rotation;
+	int64_t offset = c->now_ms - c->boot_ms, moved = offset - s->offset_ms;
+
+	if (s->offset_ms != 0 && (moved > STEP_MS || moved < -STEP_MS)) {
+		s->stepped = true;
+		log_warn("the wall clock was stepped", LOG_N("by_ms", moved));
+	}
+	s->offset_ms = offset;
+}
+
+int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
+{
+	int rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
+
+	watch_clock(c);
+	if (rc != ERR_OK || (rc = advance_due(c, a, limit, e)) != ERR_OK)
+		return rc;
+	return start_due(c, a, e);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_ROTATION_STATE_H
+#define SERVER_CORE_ROTATION_STATE_H
+/* rotation_state - how much may go on at once, and when it is worth looking again.  All
+ * of it is in memory: a restart looks at the rows. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core.h"
+
+#define ROTATION_RUNNING 8 /* attempts that work at the same time */
+#define ROTATION_STARTS \
+	20 /* scheduled ones that begin in a minute, of those with a target */
+
+/** rotation_room(c, a, target, at_once, ok, e): may one more attempt work, at the target
+ * with this id (NULL: none), of which ${at_once} may? */
+int rotation_room(struct core *c, struct arena *a, const unsigned char *target,
+                  int64_t at_once, bool *ok, struct err *e) MUST_CHECK;
+/** rotation_room_freed(c): an attempt has stopped to work: scheduled ones may begin. */
+void rotation_room_freed(struct core *c);
+/** rotation_not_before(c): wall time before which no schedule need be looked at; 0: none.
+ */
+int64_t rotation_not_before(const struct core *c);
+
+/** rotation_open(c, e), rotation_close(c): with the core. rotation_unsealed(c): what was
+ * under way is looked at again. */
+int rotation_open(struct core *c, struct err *e) MUST_CHECK;
+void rotation_close(struct core *c);
+void rotation_unsealed(struct core *c);
+
+struct machine;
+/** rotation_take_back(m, e): publish the old value again, then undo at the target. */
+int rotation_take_back(struct machine *m, struct err *e) MUST_CHECK;
+
+#endif
