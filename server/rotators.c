@@ -86,6 +86,13 @@ int rotators_program_dir(char out[ROTATOR_PATH_MAX])
 	return 0;
 }
 
+uid_t rotators_owner(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/exe", &st) == 0 ? st.st_uid : 0;
+}
+
 struct value *rotators_value(const struct rotators *rs, struct arena *a)
 {
 	struct value *list = value_array(a);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "arena.h"
 #include "err.h"
@@ -49,6 +50,10 @@ void rotators_add_builtin(struct rotators *rs, const char *dir);
 /** rotators_program_dir(out): the directory of this very program; -1 if /proc does not
  * say. */
 int rotators_program_dir(char out[ROTATOR_PATH_MAX]);
+
+/** rotators_owner(): whose files are run beside root's: the owner of this very program,
+ * who could replace it as well. */
+uid_t rotators_owner(void);
 
 /** rotators_value(rs, a): as core and rotate are told: an array of {name, path, builtin,
  * sha256: bytes32 or null, timeout_ms}, sorted by name. */

@@ -352,7 +352,7 @@ static int take_rotator(const struct rotator_conf *c, struct rotators *rs, struc
 	if ((rc = copy(r.name, sizeof(r.name), c->name, "rotators", e)) != ERR_OK ||
 	    (rc = copy(r.path, sizeof(r.path), c->path, "rotators", e)) != ERR_OK)
 		return rc;
-	if (r.pinned)
+	if (c->sha256 != NULL)
 		(void)text_unhex(c->sha256, strlen(c->sha256), r.sha256,
 		                 sizeof(r.sha256));
 	return rotators_add(rs, &r, e);

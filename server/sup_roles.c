@@ -122,7 +122,7 @@ static void rotate_config(struct supervisor *s, struct arena *a, struct value *c
 	for (size_t i = 0; i < s->set->n_rotate_read; i++)
 		value_add(paths, value_str(a, s->set->rotate_read[i]));
 	value_set_str(a, c, "work_dir", s->scratch.path);
-	value_set_int(a, c, "trusted_uid", geteuid());
+	value_set_int(a, c, "trusted_uid", rotators_owner());
 	value_set(c, "read", paths);
 	value_set(c, "rotators", rotators_value(&s->rotators, a));
 }

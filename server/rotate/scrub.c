@@ -7,7 +7,7 @@
 
 #include "text.h"
 
-#define MARK "***"
+static const char mark[3] = { '*', '*', '*' };
 
 struct scrub_form {
 	struct scrub_form *next;
@@ -157,10 +157,10 @@ size_t scrub_text(const struct scrub *s, char *text, size_t n)
 		while ((hit = memmem(at, n - (size_t)(at - text), f->p, f->n)) != NULL) {
 			size_t rest = n - (size_t)(hit - text) - f->n;
 
-			memcpy(hit, MARK, strlen(MARK));
-			at = hit + strlen(MARK);
+			memcpy(hit, mark, sizeof(mark));
+			at = hit + sizeof(mark);
 			memmove(at, hit + f->n, rest);
-			n -= f->n - strlen(MARK);
+			n -= f->n - sizeof(mark);
 		}
 	}
 	return n;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -74,15 +73,11 @@ static int hash(int fd, struct vetted *out)
 	return n == 0 ? 0 : -1;
 }
 
-int vet_file(const struct vet_order *o, struct vetted *out, struct err *e)
+static int judge(int fd, const struct vet_order *o, struct vetted *out, struct err *e)
 {
-	AUTO_CLOSE int fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	int rc;
 
-	if (fd < 0)
-		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_DENIED, errno,
-		               "cannot open '%s'", o->path);
 	if (fstat(fd, &st) != 0)
 		return err_sys(e, ERR_IO, errno, "'%s'", o->path);
 	if ((rc = check_stat(o, &st, e)) != ERR_OK || (rc = check_parent(o, e)) != ERR_OK)
@@ -93,7 +88,20 @@ int vet_file(const struct vet_order *o, struct vetted *out, struct err *e)
 		return err_set(e, ERR_DENIED,
 		               "'%s' has not the SHA-256 that is configured for it",
 		               o->path);
-	out->fd = fd;
-	fd = -1;
 	return ERR_OK;
+}
+
+int vet_file(const struct vet_order *o, struct vetted *out, struct err *e)
+{
+	int fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+
+	if (fd < 0)
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_DENIED, errno,
+		               "cannot open '%s'", o->path);
+	rc = judge(fd, o, out, e);
+	if (rc == ERR_OK)
+		out->fd = fd;
+	else
+		close(fd);
+	return rc;
 }

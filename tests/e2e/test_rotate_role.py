@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rotate role: what a rotator gets, what it cannot do, and how calls end."""
 import concurrent.futures
+import ctypes
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ DESCRIBE = {"strategies": ["single"], "overlap": False, "needs_admin": True, "op
 REPLY = json.dumps({"v": 1, "status": "ok", "describe": DESCRIBE})
 # What a rotator may write to is its working directory alone; what it sees, it says.
 SEE = r"""
-import glob, json, os, resource, sys
+import ctypes, json, os, resource, socket, sys
 fds = {}
 for fd in range(0, 64):
     try:
@@ -30,13 +31,31 @@ def can(path, mode):
         return True
     except OSError as e:
         return False
+def connects(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+def has_packets():
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+        return True
+    except OSError:
+        return False
+def signals(pid):
+    try:
+        os.kill(pid, 0)
+        return True
+    except OSError:
+        return False
+libc = ctypes.CDLL(None, use_errno=True)
 request = sys.stdin.read()
 see = {
     "request": json.loads(request), "argv": sys.argv, "env": dict(os.environ), "fds": fds, "cwd": os.getcwd(),
     "cwd_mode": os.stat(".").st_mode, "in_cwd": os.listdir("."), "pgid": os.getpgid(0), "pid": os.getpid(),
     "core": resource.getrlimit(resource.RLIMIT_CORE), "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
     "as": resource.getrlimit(resource.RLIMIT_AS), "fsize": resource.getrlimit(resource.RLIMIT_FSIZE),
-    "status": {}, "write_here": can("here", "w"), "umask": os.umask(0),
+    "write_here": can("here", "w"), "umask": os.umask(0), "connects": connects(PORT), "packets": has_packets(),
+    "unshares": libc.unshare(0x10000000) == 0, "traces": libc.ptrace(16, os.getppid(), 0, 0) == 0,
+    "signals": signals(1), "siblings": signals(os.getppid()),
     "reads": {p: can(p, "r") for p in SECRET_PATHS}, "writes": {p: can(p, "w") for p in WRITE_PATHS},
 }
 print(json.dumps({"v": 1, "status": "ok", "describe": see}))
@@ -69,10 +88,12 @@ class Rotators:
 def env(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("rotate")
     r = Rotators(tmp / "rotators")
+    (tmp / "server").mkdir()
+    server = vaultd.Server(tmp / "server")
     secret_paths = [str(tmp / "server" / "data" / "vault.db"), "/etc/shadow", "/proc/self/environ", "/proc/1/environ"]
     write_paths = ["/etc/x", "/usr/x", str(tmp / "x"), "/dev/shm/x", str(r.dir / "x")]
     r.sh("good", f"cat >/dev/null; echo '{REPLY}'")
-    r.python("see", f"SECRET_PATHS = {secret_paths!r}\nWRITE_PATHS = {write_paths!r}\n" + SEE)
+    r.python("see", f"SECRET_PATHS = {secret_paths!r}\nPORT = {server.port}\nWRITE_PATHS = {write_paths!r}\n" + SEE)
     r.sh("garbage", "echo 'this is { no JSON'")
     r.sh("silent", "exit 0")
     r.sh("failing", f"echo '{REPLY}'; exit 3")
@@ -102,8 +123,7 @@ def env(tmp_path_factory):
     r.sh("mispinned", f"echo '{REPLY}'", sha256="00" * 32)
     r.config.append({"name": "missing", "path": str(r.dir / "missing")})
     r.add("nointerpreter", "#!/no/such/interpreter\n")
-    (tmp / "server").mkdir()
-    server = vaultd.Server(tmp / "server", config={"rotators": r.config})
+    server.extra["rotators"] = r.config
     server.rotators = r
     server.start()
     server.init()
@@ -120,6 +140,11 @@ def c(env):
 
 def describe(c, name):
     return c.get(f"sys/rotation/rotators/{name}")
+
+
+def landlock_abi():
+    """What the kernel knows of Landlock: from 6 on signals stay within."""
+    return ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1)
 
 
 def cmdlines():
@@ -196,10 +221,13 @@ def test_what_a_rotator_gets_and_what_it_cannot_reach(env, c):
     assert see["pgid"] == see["pid"]
     assert see["core"] == [0, 0] and see["nofile"][1] <= 256 and see["fsize"][1] > 0
     assert see["write_here"] is True
+    assert see["connects"] is True and see["siblings"] is True
     assert not pathlib.Path(see["cwd"]).exists(), "the directory goes with the call"
     if not vaultd.SANITIZED:
         assert not any(see["reads"].values()), see["reads"]
         assert not any(see["writes"].values()), see["writes"]
+        assert not (see["packets"] or see["unshares"] or see["traces"]), see
+        assert not see["signals"] or landlock_abi() < 6
 
 
 def test_the_sandbox_is_reported(env, c):
