@@ -14,7 +14,7 @@
 #include "server/core/schedule/schedule.h"
 #include "server/net/json.h"
 
-#define SLOTS_MAX 20000
+#define SLOTS_MAX 100000
 
 static int64_t member(const struct value *v, const char *key)
 {

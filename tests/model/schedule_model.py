@@ -229,8 +229,9 @@ def compare_slots(program, directory, names, r, cases):
             continue
         got = reply.split()
         if got != [str(t) for t in want]:
-            print("they differ:", json.dumps(question), "model: " + " ".join(map(str, want)), "ours:  " + reply,
-                  sep="\n")
+            wanted = [str(t) for t in want]
+            print("they differ:", json.dumps(question), f"ours lack {[t for t in wanted if t not in set(got)][:9]}",
+                  f"ours add {[t for t in got if t not in set(wanted)][:9]}", sep="\n")
             return None
         total += len(want)
     print(f"{directory}: {cases} schedules, {total} slots, {refused} never occur", flush=True)

@@ -138,6 +138,12 @@ def test_58_filters(server, role):
             assert re.search(r"Seccomp:\s+2", f.read())
 
 
+def test_58_time_zones_are_within_the_walls(server):
+    with open("/usr/share/zoneinfo/tzdata.zi") as f:
+        version = f.readline().split()[-1]
+    assert re.search(rf"time zones.*tzdata\S*{re.escape(version)}", server.log())
+
+
 def test_58_status_names_what_is_missing(server):
     sandbox = server.client().get("sys/vaultd/status").data["sandbox"]
     assert isinstance(sandbox.get("core", []), list) and isinstance(sandbox.get("net", []), list)

@@ -174,7 +174,7 @@ static int find_block(const unsigned char **p, size_t *n, struct counts *c, stru
 int tzif_read(const void *data, size_t n, struct tzif **out, struct err *e)
 {
 	const unsigned char *p = data;
-	struct counts c;
+	struct counts c = { 0 };
 	struct tzif *z;
 	size_t size;
 	int rc;

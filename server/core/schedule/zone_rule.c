@@ -175,7 +175,7 @@ static void add_event(struct event list[EVENTS], size_t n, struct event ev)
 
 void zone_rule_span(const struct zone_rule *r, int64_t t, struct zone_span *out)
 {
-	struct event list[EVENTS];
+	struct event list[EVENTS] = { { 0 } };
 	size_t n = 0, i = 0;
 	int64_t year;
 	bool dst;

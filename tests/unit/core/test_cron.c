@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "civil.h"
@@ -72,8 +73,7 @@ Test(cron, a_text_has_an_end)
 	char text[CRON_TEXT_MAX + 2];
 	struct cron out;
 
-	memset(text, ' ', sizeof(text));
-	memcpy(text, "0 3 * * *", 9);
+	(void)snprintf(text, sizeof(text), "%-256s", "0 3 * * *");
 	cr_assert_eq(cron_parse(text, CRON_TEXT_MAX, &out, &e), ERR_OK);
 	cr_assert_str_eq(out.text, "0 3 * * *");
 	cr_assert_eq(cron_parse(text, CRON_TEXT_MAX + 1, &out, &e), ERR_INVALID);
