@@ -192,7 +192,7 @@ def case(r, names):
     tz = zoneinfo.ZoneInfo(name)
     start = max(near_change(r, tz), 3 * DAY)
     if r.random() < 0.2:
-        period = r.choice([3600, 6 * 3600, DAY, DAY + 1, 3 * DAY, 7 * DAY, 30 * DAY])
+        period = r.choice([3600, 5 * 3600, DAY, DAY + 1, 3 * DAY, 7 * DAY, 30 * DAY])
         end = start + 60 * DAY
         anchor = max(0, start - r.randint(0, 40 * DAY))
         blackouts = blackouts_near(r, tz, start, end)

@@ -194,9 +194,10 @@ static int check_occurs(const struct cron *c, struct err *e)
 	const int end = 2400 + CRON_YEARS;
 	int64_t last = civil_days(2000, 1, 1), gap = 0;
 
-	/* The commonest need no look at the calendar. */
-	if (c->dow_star && c->dow == 0x7f && (c->dom & 0x1ffffffe) != 0 &&
-	    c->month != 1u << 2)
+	/* The commonest need no look at the calendar: those that some day of each week
+	 * matches, and those that some day of each month of a year does. */
+	if (c->dom == 0xfffffffe || (!c->dom_star && !c->dow_star) ||
+	    (c->dow == 0x7f && (c->dom & 0x1ffffffe) != 0))
 		return ERR_OK;
 	for (int year = 2000; year < end; year++)
 		for (int month = 1; month <= 12; month++)

@@ -201,6 +201,26 @@ ParameterizedTest(struct cron_case *c, schedule, cron_slots)
 	}
 }
 
+Test(schedule, no_slot_comes_before_the_anchor)
+{
+	static const char *const specs[] = {
+		"cron=0 3 * * *;anchor=2026-05-01T03:00:00Z",
+		"cron=0 */3 * * *;anchor=2026-05-01T03:00:00Z",
+		"cron=0 * * * *;anchor=2026-05-01T02:00:00.001Z",
+		"every=1h;anchor=2026-05-01T03:00:00Z",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+		struct schedule s = parse(specs[i], "2026-01-01T00:00:00Z");
+		const struct schedule_past past = { .last_slot =
+			                                    at("2026-01-01T00:00:00Z") };
+		struct schedule_slot got;
+
+		cr_assert(schedule_next(&s, &past, past.last_slot, &got));
+		cr_assert_str_eq(show(got.slot), "2026-05-01T03:00:00Z", "%s", specs[i]);
+	}
+}
+
 /* ---- age, intervals ---- */
 
 Test(schedule, after_counts_from_the_last_success_and_tries_again_each_day)
@@ -260,6 +280,10 @@ ParameterizedTestParameters(schedule, every_and_blackouts)
 		/* the next one comes soon by itself */
 		{ "every=6h;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10/2026-12-25", "2026-12-09T20:00:00Z",
 		  { "2026-12-09T21:00:00Z", "2026-12-26T03:00:00Z", "2026-12-26T09:00:00Z" } },
+		{ "every=5h;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10", "2026-12-09T20:00:00Z",
+		  { "2026-12-09T21:00:00Z", "2026-12-11T03:00:00Z", "2026-12-11T08:00:00Z" } },
+		{ "every=5h;anchor=2026-12-01T03:00:00Z;blackout=2026-12-10", "2026-12-11T18:00:00Z",
+		  { "2026-12-11T23:00:00Z", "2026-12-12T04:00:00Z" } },
 		/* days that touch are one */
 		{ "every=7d;anchor=2026-12-01T03:00:00Z;blackout=2026-12-16 2026-12-15 2026-12-17/2026-12-20",
 		  "2026-12-09T00:00:00Z", { "2026-12-21T03:00:00Z", "2026-12-22T03:00:00Z" } },
