@@ -271,31 +271,31 @@ int batch_alone(struct core *c, int (*fn)(struct core *c, void *arg, struct err 
 	return rc;
 }
 
-int core_run_batch(struct core *c, struct err *e)
+static int run_what_was_asked(struct core *c, struct err *e)
 {
-	struct batch *b = c->batch;
-	bool timers = timers_due(c), steps = steps_due(c);
 	int rc;
 
-	pwhash_wake(c);
-	waits_expire(c->waits, clock_boot(c->clock));
-	if (b->first == NULL && !waits_ready(c->waits) && !timers && !steps &&
-	    !aggregates_due(c))
-		return ERR_OK;
+	if (steps_due(c)) {
+		c->batch->writes = true;
+		if ((rc = run_steps(c, e)) != ERR_OK)
+			return rc;
+	}
+	return run_items(c, e);
+}
+
+static int run_batch(struct core *c, bool timers, struct err *e)
+{
+	int rc;
+
 	if ((rc = begin(c, e)) != ERR_OK)
 		return rc;
-	if (timers)
-		rc = run_timers(c, e);
-	if (rc == ERR_OK && steps)
-		rc = run_steps(c, e);
-	if (rc == ERR_OK)
-		rc = run_items(c, e);
+	c->batch->writes = timers;
+	rc = timers ? run_timers(c, e) : run_what_was_asked(c, e);
 	if (rc == ERR_OK && MUTANT(MUTANT_EARLY_REPLY))
 		answer_all(c);
 	if (rc == ERR_OK)
 		rc = commit(c, e);
 	if (rc == ERR_OK) {
-		b->writes = b->writes || timers || steps;
 		finish_ok(c);
 		return ERR_OK;
 	}
@@ -306,4 +306,34 @@ int core_run_batch(struct core *c, struct err *e)
 	          LOG_S("cause", e->msg));
 	finish_failed(c, e);
 	return ERR_OK;
+}
+
+static void send_replies(struct core *c)
+{
+	if (c->opt.flush != NULL)
+		c->opt.flush(c->opt.ctx);
+}
+
+/* Timers have a transaction of their own, behind the replies, and so has the log: who
+ * asks waits at most for the one of them that was at work when the request came. */
+int core_run_batch(struct core *c, struct err *e)
+{
+	bool asked, tidy, due = timers_due(c);
+	int rc;
+
+	pwhash_wake(c);
+	waits_expire(c->waits, clock_boot(c->clock));
+	asked = c->batch->first != NULL || waits_ready(c->waits) || steps_due(c);
+	if (asked && (rc = run_batch(c, false, e)) != ERR_OK)
+		return rc;
+	tidy = log_is_long(c, asked);
+	if (asked && (tidy || due))
+		send_replies(c);
+	if (tidy) {
+		db_tidy(c->db);
+		return ERR_OK;
+	}
+	if (due && c->keys != NULL)
+		return run_batch(c, true, e);
+	return !asked && aggregates_due(c) ? run_batch(c, false, e) : ERR_OK;
 }

@@ -93,6 +93,9 @@ int run_one(struct item *it, struct err *e) MUST_CHECK;
 /** timers_due(c), aggregates_due(c): is something to be done that nobody asked for? */
 bool timers_due(struct core *c);
 bool aggregates_due(struct core *c);
+/** log_is_long(c, asked): is it time for db_tidy()?  It takes about 1 ms when nobody asks
+ * for anything, else longer, but seldom. */
+bool log_is_long(const struct core *c, bool asked);
 /** run_timers(c, e): inside the transaction; an error ends the batch. */
 int run_timers(struct core *c, struct err *e) MUST_CHECK;
 /** run_steps(c, e): tell the owners of calls how they ended; an error ends the batch. */

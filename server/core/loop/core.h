@@ -63,6 +63,8 @@ struct core_options {
 	/* A finished reply: encode before returning.  ${peer} is what core_submit() was
 	 * given. */
 	void (*reply)(void *ctx, uint64_t peer, uint64_t id, const struct value *reply);
+	/* Replies may be sent: what follows takes its time.  May be NULL. */
+	void (*flush)(void *ctx);
 	/* What health, seal-status and leader answer has changed. */
 	void (*state)(void *ctx, const struct value *state);
 	/* Who vouches for TLS clients has changed; the payload of an IPC_TRUST.  May be
@@ -148,7 +150,8 @@ int core_hello(struct core *c, const unsigned char *spki, bool *accepted,
                const char **reason, struct err *e) MUST_CHECK;
 
 /**
- * core_run_batch(c, e): run what is queued and due.  ERR_OK also when nothing was there.
+ * core_run_batch(c, e): run what is queued, then what is due.  ERR_OK also when nothing
+ * was there.
  * Any error means that the outcome of the batch is unknown: no reply was sent, and the
  * process must end (exit status 70).
  */

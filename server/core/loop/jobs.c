@@ -19,7 +19,7 @@
 #include "rotation_state.h"
 #include "vault/limits.h"
 
-#define EXPIRE_AT_ONCE  16 /* writes, about 1 ms: who reads meanwhile waits for them */
+#define EXPIRE_AT_ONCE  8 /* writes, half a ms: who asks meanwhile waits */
 #define JOBS_AT_ONCE    4
 #define JOBS_MS         2     /* of a batch; then the rest has its turn in the next one */
 #define PUT_OFF_MS      10000 /* of a job that failed */

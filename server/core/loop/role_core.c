@@ -94,6 +94,37 @@ static void on_state(void *ctx, const struct value *state)
 	}
 }
 
+static int watch(struct role *ro, int op, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = data };
+
+	return epoll_ctl(ro->epoll, op, fd, &ev);
+}
+
+static void flush_peers(void *ctx)
+{
+	struct role *ro = ctx;
+	struct err e;
+
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct peer *p = &ro->peers[i];
+		bool want;
+
+		if (p->conn == NULL)
+			continue;
+		if (frame_pending(p->conn) > 0 && frame_flush(p->conn, &e) != ERR_OK) {
+			peer_drop(ro, p);
+			continue;
+		}
+		want = frame_pending(p->conn) > 0;
+		if (want == p->writable_wanted)
+			continue;
+		p->writable_wanted = want;
+		(void)watch(ro, EPOLL_CTL_MOD, frame_conn_fd(p->conn),
+		            EPOLLIN | (want ? (uint32_t)EPOLLOUT : 0u), p->id);
+	}
+}
+
 /* Kept for the nets that come later. */
 static void on_trust(void *ctx, const struct value *set)
 {
@@ -209,6 +240,7 @@ static int start_core(struct role *ro, struct err *e)
 	                                     NULL);
 	struct core_options o = { .clock = clock_system(),
 		                  .reply = on_reply,
+		                  .flush = flush_peers,
 		                  .state = on_state,
 		                  .trust = on_trust,
 		                  .crl = on_crl,
@@ -272,13 +304,6 @@ static int tell_ready(struct role *ro, struct err *e)
 	if ((rc = run_dev(ro, a, ready, e)) != ERR_OK)
 		return rc;
 	return frame_send_fd(ro->control, IPC_READY, 0, ready, -1, e);
-}
-
-static int watch(struct role *ro, int op, int fd, uint32_t events, uint64_t data)
-{
-	struct epoll_event ev = { .events = events, .data.u64 = data };
-
-	return epoll_ctl(ro->epoll, op, fd, &ev);
 }
 
 static int send_step(void *ctx, enum ipc_type type, uint64_t id, const struct value *v)
@@ -478,29 +503,6 @@ static int on_peer(struct role *ro, struct peer *p, struct err *e)
 		peer_drop(ro, p);
 	}
 	return ERR_OK;
-}
-
-static void flush_peers(struct role *ro)
-{
-	struct err e;
-
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct peer *p = &ro->peers[i];
-		bool want;
-
-		if (p->conn == NULL)
-			continue;
-		if (frame_pending(p->conn) > 0 && frame_flush(p->conn, &e) != ERR_OK) {
-			peer_drop(ro, p);
-			continue;
-		}
-		want = frame_pending(p->conn) > 0;
-		if (want == p->writable_wanted)
-			continue;
-		p->writable_wanted = want;
-		(void)watch(ro, EPOLL_CTL_MOD, frame_conn_fd(p->conn),
-		            EPOLLIN | (want ? (uint32_t)EPOLLOUT : 0u), p->id);
-	}
 }
 
 static int one_pass(struct role *ro, struct err *e)

@@ -11,6 +11,11 @@
 #include "step.h"
 #include "store.h"
 
+/* Pages of the write-ahead log.  Who asks while it is moved into the file waits for that:
+ * small pieces, when nobody seems to, are not felt. */
+#define LOG_PAGES_IDLE 64
+#define LOG_PAGES_BUSY 250
+
 /* Each of these runs in a savepoint of its own: one that cannot be dealt with holds up no
  * other.  *failed: it was rolled back, and ${e} says why. */
 static int run_apart(struct core *c, int (*fn)(struct core *c, void *arg, struct err *e),
@@ -98,6 +103,11 @@ bool aggregates_due(struct core *c)
 	return next != 0 && next <= clock_wall(c->clock);
 }
 
+bool log_is_long(const struct core *c, bool asked)
+{
+	return db_log_pages(c->db) >= (asked ? LOG_PAGES_BUSY : LOG_PAGES_IDLE);
+}
+
 static int64_t sooner(int64_t a, int64_t b)
 {
 	if (a < 0)
@@ -109,7 +119,8 @@ int64_t core_wait_ms(struct core *c)
 {
 	int64_t wall = clock_wall(c->clock), wait = -1, at;
 
-	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c))
+	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c) ||
+	    log_is_long(c, false))
 		return 0;
 	if ((at = waits_next_ms(c->waits)) >= 0)
 		wait = sooner(wait, max0(at - clock_boot(c->clock)));

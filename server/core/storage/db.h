@@ -87,6 +87,12 @@ int db_copy_end(struct db_copy *cp, struct err *e) MUST_CHECK;
 void db_copy_abort(struct db_copy *cp);
 /** db_checkpoint(db, truncate, e): move the WAL into the file. */
 int db_checkpoint(struct db *db, bool truncate, struct err *e) MUST_CHECK;
+/** db_log_pages(db): pages that the WAL has grown to since it was moved last. */
+int db_log_pages(const struct db *db);
+/** db_tidy(db): move the WAL into the file, between two transactions.  A failure is
+ * logged: what was committed stays safe in the WAL; after a failed sync db_begin() fails.
+ */
+void db_tidy(struct db *db);
 /** db_schema(db): number of the newest migration that is applied. */
 int db_schema(struct db *db);
 /** db_must_stop(db): has a write, a sync or the file itself failed, so that nothing may

@@ -4,9 +4,9 @@
 #include "log.h"
 #include "mutant.h"
 
-/* Pages in the write-ahead log that start a checkpoint: small, so that none of them is
- * felt. */
-#define WAL_PAGES 250
+/* Pages in the write-ahead log that start a checkpoint within a commit: for those who
+ * never call db_tidy(). */
+#define WAL_PAGES_MAX 500
 
 static const char *const control_sql[DB__CONTROLS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",   [DB_COMMIT] = "COMMIT",
@@ -215,15 +215,18 @@ int db_begin(struct db *db, struct err *e)
 	return rc != ERR_OK ? rc : control(db, DB_BEGIN, e);
 }
 
+int db_log_pages(const struct db *db)
+{
+	return db->wal_pages;
+}
+
 /* A checkpoint that fails leaves the log as it was; one whose sync fails ends our trust
  * in the file, which the next db_begin() reports: what was committed before is in the
  * log. */
-static void checkpoint_if_long(struct db *db)
+void db_tidy(struct db *db)
 {
 	struct err e;
 
-	if (db->wal_pages < WAL_PAGES)
-		return;
 	db->wal_pages = 0;
 	if (db_checkpoint(db, false, &e) != ERR_OK)
 		log_warn("checkpoint failed", LOG_S("cause", e.msg));
@@ -233,13 +236,15 @@ int db_commit(struct db *db, struct err *e)
 {
 	int rc = control(db, DB_COMMIT, e);
 
-	if (rc == ERR_OK)
-		checkpoint_if_long(db);
-	else if (MUTANT(MUTANT_IGNORED_COMMIT)) {
-		db_rollback(db);
+	if (rc == ERR_OK) {
+		if (db->wal_pages >= WAL_PAGES_MAX)
+			db_tidy(db);
 		return ERR_OK;
 	}
-	return rc;
+	if (!MUTANT(MUTANT_IGNORED_COMMIT))
+		return rc;
+	db_rollback(db);
+	return ERR_OK;
 }
 
 void db_rollback(struct db *db)
