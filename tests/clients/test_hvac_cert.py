@@ -77,3 +77,22 @@ def test_no_certificate(server, roles, ca, name):
 def test_config(roles):
     assert roles.configure_tls_certificate(disable_binding=True).status_code == 204
     assert roles.configure_tls_certificate(disable_binding=False).status_code == 204
+
+
+def test_revocation_lists(server, hv, roles, pki, ca, name):
+    """hvac has no calls of its own for them: its generic ones are used."""
+    roles.create_ca_certificate_role(name, certificate_file=str(ca.file))
+    leaf = pki.make(f"host-{name}", ca)
+    client, _ = log_in(server, leaf, name=name)
+    assert hv.write_data(f"auth/cert/crls/{name}", data={"crl": certs.crl(ca, leaf).pem}).status_code == 204
+    assert hv.read(f"auth/cert/crls/{name}")["data"]["serials"] == {str(leaf.crt.serial_number): {}}
+    assert hv.list("auth/cert/crls")["data"]["keys"] == [name]
+    for refused in (lambda: log_in(server, leaf, name=name), client.auth.token.renew_self):
+        with pytest.raises(hvac.exceptions.InvalidRequest):
+            refused()
+    hv.delete(f"auth/cert/crls/{name}")
+    with pytest.raises(hvac.exceptions.InvalidRequest) as e:
+        hv.read(f"auth/cert/crls/{name}")
+    assert e.value.errors == [f"no such CRL {name}"]
+    assert log_in(server, leaf, name=name)
+    roles.delete_certificate_role(name)

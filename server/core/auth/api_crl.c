@@ -34,6 +34,12 @@ static int no_such(struct req *r, const char *name)
 
 /* ---- writing ---- */
 
+/* A list whose signature is being verified; in the request's arena. */
+struct writing {
+	unsigned char ticket[CRL_TICKET];
+	struct crl_text text;
+};
+
 static int take_text(struct req *r, struct crl_text *out)
 {
 	const char *text = NULL, *url = "";
@@ -52,7 +58,7 @@ static int take_text(struct req *r, struct crl_text *out)
 	return crl_pem_read(r->a, text, strlen(text), out, &r->e);
 }
 
-/* ERR_OK: it has been signed as it should; REQ_PARKED: to be returned. */
+/* Has it been signed as it should? */
 static int judge(struct req *r, const struct crl_answer *answer)
 {
 	switch ((enum ipc_verdict)answer->verdict) {
@@ -78,60 +84,68 @@ static int judge(struct req *r, const struct crl_answer *answer)
 	}
 }
 
-static int park(struct req *r, const unsigned char ticket[CRL_TICKET])
+static int park(struct req *r, const struct writing *w)
 {
-	return req_park(r, WAIT_CRL, ticket, r->first_ms + VERIFY_MS);
+	return req_park(r, WAIT_CRL, w->ticket, r->first_ms + VERIFY_MS);
 }
 
-/* The first run asks, a later one has the answer. */
-static int verify(struct req *r, const struct crl_text *t, struct crl_answer *answer)
+/* The first run: what may be refused is, then net is asked. */
+static int begin(struct req *r, const char *name)
 {
-	unsigned char *ticket = r->park_state;
+	struct writing *w = arena_alloc(r->a, sizeof(*w));
 	int rc;
 
-	if (ticket == NULL) {
-		if ((ticket = arena_alloc(r->a, CRL_TICKET)) == NULL)
-			return req_fail(r, ERR_NOMEM, "out of memory");
-		if ((rc = crl_ask(r, &t->der, t->given, ticket)) != ERR_OK)
-			return rc;
-		r->park_state = ticket;
-		return park(r, ticket);
-	}
-	rc = crl_take(r->core, ticket, answer);
-	if (rc == ERR_BUSY && r->core->boot_ms - r->first_ms < VERIFY_MS)
-		return park(r, ticket);
+	if (w == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if ((rc = take_text(r, &w->text)) != ERR_OK ||
+	    (rc = crl_check(r->core, r->mount->id, name, &w->text.der, w->text.n,
+	                    &r->e)) != ERR_OK ||
+	    (rc = crl_ask(r, &w->text.der, w->text.given, w->ticket)) != ERR_OK)
+		return rc;
+	r->park_state = w;
+	return park(r, w);
+}
+
+static int finish(struct req *r, const char *name, const struct crl_text *t,
+                  const unsigned char signer[32])
+{
+	char due[CLOCK_RFC3339_MAX];
+	int rc = crl_put(r->core, r->mount->id, name,
+	                 &(struct crl_new){ t->p, t->n, signer }, &r->e);
+
 	if (rc != ERR_OK)
-		return req_fail(r, ERR_TIMEOUT,
-		                "the network process has not verified the signature in "
-		                "time");
-	return judge(r, answer);
+		return rc;
+	req_note_int(r, "entries", (int64_t)t->der.n);
+	req_note_bytes(r, "signer", arena_dup(r->a, signer, 32), 32);
+	if (t->der.next_ms == 0 || t->der.next_ms > r->core->now_ms)
+		return ERR_OK;
+	clock_rfc3339(t->der.next_ms, due);
+	reply_warning(r,
+	              "the revocation list should have been replaced by %s; it holds "
+	              "until it is",
+	              due);
+	return ERR_OK;
 }
 
 static int h_write(struct req *r)
 {
-	char name[LIMIT_NAME + 1], text[CLOCK_RFC3339_MAX];
-	struct crl_answer answer = { 0 };
-	struct crl_text t = { .n = 0 };
+	const struct writing *w = r->park_state;
+	char name[LIMIT_NAME + 1];
+	struct crl_answer answer;
 	int rc = take_name(r, name);
 
-	if (rc != ERR_OK || (rc = take_text(r, &t)) != ERR_OK ||
-	    (rc = crl_check(r->core, r->mount->id, name, &t.der, t.n, &r->e)) != ERR_OK ||
-	    (rc = verify(r, &t, &answer)) != ERR_OK)
-		return rc;
-	rc = crl_put(r->core, r->mount->id, name,
-	             &(struct crl_new){ t.p, t.n, answer.signer }, &r->e);
+	if (rc != ERR_OK || w == NULL)
+		return rc == ERR_OK ? begin(r, name) : rc;
+	rc = crl_take(r->core, w->ticket, &answer);
+	if (rc == ERR_BUSY && r->core->boot_ms - r->first_ms < VERIFY_MS)
+		return park(r, w);
 	if (rc != ERR_OK)
+		return req_fail(r, ERR_TIMEOUT,
+		                "the network process has not verified the signature in "
+		                "time");
+	if ((rc = judge(r, &answer)) != ERR_OK)
 		return rc;
-	req_note_int(r, "entries", (int64_t)t.der.n);
-	req_note_bytes(r, "signer", arena_dup(r->a, answer.signer, 32), 32);
-	if (t.der.next_ms == 0 || t.der.next_ms > r->core->now_ms)
-		return ERR_OK;
-	clock_rfc3339(t.der.next_ms, text);
-	reply_warning(r,
-	              "the revocation list should have been replaced by %s; it holds "
-	              "until it is",
-	              text);
-	return ERR_OK;
+	return finish(r, name, &w->text, answer.signer);
 }
 
 /* ---- reading and deleting ---- */

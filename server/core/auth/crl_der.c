@@ -170,15 +170,16 @@ static int read_extensions(struct der in, struct err *e)
 
 /* ---- entries ---- */
 
-/* SEQUENCE { serial, date, extensions OPTIONAL } */
+/* SEQUENCE { serial, date, extensions OPTIONAL }: what the date is matters to nobody. */
 static bool take_entry(struct der *entries, struct der *serial, struct der *extensions)
 {
-	struct der in;
-	int64_t date;
+	struct der in, date;
+	unsigned tag;
 
 	*extensions = (struct der){ NULL, 0 };
 	if (!take(entries, TAG_SEQUENCE, &in) || !take(&in, TAG_INTEGER, serial) ||
-	    serial->n == 0 || serial->n > LIMIT_SERIAL || !take_time(&in, &date))
+	    serial->n == 0 || serial->n > LIMIT_SERIAL || !der_next(&in, &tag, &date) ||
+	    (tag != TAG_UTC_TIME && tag != TAG_TIME))
 		return false;
 	return in.n == 0 || (take(&in, TAG_SEQUENCE, extensions) && in.n == 0);
 }

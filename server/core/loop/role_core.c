@@ -66,32 +66,34 @@ static void peer_drop(struct role *ro, struct peer *p)
 	p->conn = NULL;
 }
 
+/* A net that does not read what it is sent is cut: its supervisor starts another. */
+static void tell(struct role *ro, struct peer *p, enum ipc_type type, uint64_t id,
+                 const struct value *v)
+{
+	if (p != NULL && p->conn != NULL && frame_put(p->conn, type, id, v) != ERR_OK)
+		peer_drop(ro, p);
+}
+
+static void tell_nets(struct role *ro, enum ipc_type type, const struct value *v)
+{
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (!ro->peers[i].rotate)
+			tell(ro, &ro->peers[i], type, 0, v);
+}
+
 static void on_reply(void *ctx, uint64_t peer, uint64_t id, const struct value *reply)
 {
 	struct role *ro = ctx;
-	struct peer *p;
 
-	if (peer == DEV_PEER) {
+	if (peer == DEV_PEER)
 		dev_reply(reply);
-		return;
-	}
-	p = peer_by_id(ro, peer);
-	/* A net that does not read its replies is cut: its supervisor starts another. */
-	if (p != NULL && frame_put(p->conn, IPC_REPLY, id, reply) != ERR_OK)
-		peer_drop(ro, p);
+	else
+		tell(ro, peer_by_id(ro, peer), IPC_REPLY, id, reply);
 }
 
 static void on_state(void *ctx, const struct value *state)
 {
-	struct role *ro = ctx;
-
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct peer *p = &ro->peers[i];
-
-		if (p->conn != NULL && !p->rotate &&
-		    frame_put(p->conn, IPC_STATE, 0, state) != ERR_OK)
-			peer_drop(ro, p);
-	}
+	tell_nets(ctx, IPC_STATE, state);
 }
 
 static int watch(struct role *ro, int op, int fd, uint32_t events, uint64_t data)
@@ -138,22 +140,15 @@ static void on_trust(void *ctx, const struct value *set)
 	arena_free(ro->trust_arena);
 	ro->trust_arena = a;
 	ro->trust = value_copy(a, set);
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct peer *p = &ro->peers[i];
-
-		if (p->conn != NULL && !p->rotate && ro->trust != NULL &&
-		    frame_put(p->conn, IPC_TRUST, 0, ro->trust) != ERR_OK)
-			peer_drop(ro, p);
-	}
+	if (ro->trust != NULL)
+		tell_nets(ro, IPC_TRUST, ro->trust);
 }
 
 static void on_crl(void *ctx, uint64_t peer, const struct value *question)
 {
 	struct role *ro = ctx;
-	struct peer *p = peer_by_id(ro, peer);
 
-	if (p != NULL && frame_put(p->conn, IPC_CRL, 0, question) != ERR_OK)
-		peer_drop(ro, p);
+	tell(ro, peer_by_id(ro, peer), IPC_CRL, 0, question);
 }
 
 static int say(struct role *ro, enum ipc_type type, const struct value *v)
