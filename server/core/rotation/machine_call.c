@@ -114,6 +114,8 @@ static struct value *overlay(struct machine *m)
 	                                         : value_object(m->a);
 	const struct value *accounts = m->rule.accounts;
 
+	if (o != NULL)
+		value_set_str(m->a, o, "strategy", rotation_strategy_name(m->t.strategy));
 	if (o == NULL || accounts == NULL)
 		return o;
 	if (m->rule.strategy == STRATEGY_DUAL_USER)
@@ -138,7 +140,6 @@ static int build(struct machine *m, const char *op, struct value **out, struct e
 	value_set_str(m->a, r, "attempt", id);
 	value_set_str(m->a, r, "secret", m->t.path);
 	value_set_int(m->a, r, "version", m->t.version);
-	value_set_str(m->a, r, "strategy", rotation_strategy_name(m->t.strategy));
 	value_set(r, "admin", admin);
 	if ((rc = set_credentials(m, op, r, e)) != ERR_OK)
 		return rc;

@@ -33,6 +33,7 @@
 
 #define ROTATION_TIMEOUT_MS     60000
 #define ROTATION_TIMEOUT_MAX_MS (24ll * 3600 * 1000)
+#define ROTATION_GRACE_MS       10000 /* unless said otherwise, where values overlap */
 #define ROTATION_GRACE_MAX_MS   (400ll * 24 * 3600 * 1000)
 #define ROTATION_LEAK_MS        (2ll * 60 * 1000) /* deadline after a leak */
 #define ROTATION_FIELD_MAX      256u

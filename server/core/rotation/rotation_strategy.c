@@ -17,11 +17,15 @@ static int take_strategy(struct req *r, struct rotation_rule *rule)
 	bool present;
 	int rc = req_str(r, "strategy", &name, &present);
 
-	if (rc == ERR_OK && present && rotation_strategy_of(name, &rule->strategy) != 0)
+	if (rc != ERR_OK || !present)
+		return rc;
+	if (rotation_strategy_of(name, &rule->strategy) != 0)
 		return req_fail(r, ERR_INVALID,
 		                "strategy: generate, single, dual_user, dual_key, "
 		                "verify_then_sign or reissue");
-	return rc;
+	/* Who has read the old value just before the new one came may still log in. */
+	rule->grace_ms = rotation_overlaps(rule->strategy) ? ROTATION_GRACE_MS : 0;
+	return ERR_OK;
 }
 
 static int take_policy(struct req *r, struct rotation_rule *rule)

@@ -172,7 +172,8 @@ static void tgt_probe(const struct value *rq, struct value *reply)
 /* Do it. */
 static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 {
-	bool dual_key = value_is_str(value_get(rq, "strategy"), "dual_key");
+	bool dual_key = value_is_str(value_get(value_get(rq, "config"), "strategy"),
+	                             "dual_key");
 
 	if (strcmp(op, "describe") == 0)
 		value_set(reply, "describe", rig_json(TGT_DESCRIBE));

@@ -37,8 +37,9 @@ static void rule(const char *strategy, const char *more)
 
 	ASK(204, HTTP_POST, CONFIG,
 	    arena_printf(rig.a,
-	                 "{\"target\":\"pg\",\"strategy\":\"%s\",\"accounts\":%s%s}",
-	                 strategy, dual ? "[\"app_a\",\"app_b\"]" : "[\"app_a\"]", more));
+	                 "{\"target\":\"pg\",\"strategy\":\"%s\",\"accounts\":%s%s%s}",
+	                 strategy, dual ? "[\"app_a\",\"app_b\"]" : "[\"app_a\"]",
+	                 strstr(more, "grace") == NULL ? ",\"grace\":0" : "", more));
 }
 
 static const char *stored(const char *field)
@@ -133,6 +134,18 @@ Test(machine, dual_user_takes_turns)
 	TGT(200, HTTP_POST, ROTATE, "{}");
 	GOT("data.account", "app_a");
 	works();
+	nothing_else();
+}
+
+Test(machine, a_login_under_way_has_its_grace)
+{
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"target\":\"pg\",\"strategy\":\"dual_user\",\"accounts\":[\"app_a\",\"app_b\"]}");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "retiring");
+	cr_assert(tgt_works("app_a", "first-value"));
+	tgt_later(10000);
+	cr_assert_str_eq(state(), "converged");
 	nothing_else();
 }
 
