@@ -54,12 +54,14 @@ void call_read(struct call *k)
 {
 	while (take(&k->proc.out, &k->out, k->out.max - k->out.len))
 		continue;
-	if (k->out.len <= LIMIT_STEP_REPLY || k->state != CALL_RUNNING)
+	if (k->out.len <= LIMIT_STEP_REPLY)
+		return;
+	call_close(&k->proc.out);
+	if (k->state != CALL_RUNNING)
 		return;
 	k->why = "its reply is too long";
 	k->state = CALL_ENDING;
 	k->kill_at_ms = INT64_MAX;
-	call_close(&k->proc.out);
 	call_kill(k);
 }
 

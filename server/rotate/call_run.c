@@ -230,14 +230,12 @@ void call_end(struct call *k, const char *why, int64_t now)
 
 void call_ended(struct call *k, int status)
 {
-	bool told = k->state == CALL_ENDING;
-
 	k->calls->running--;
 	call_read(k);
 	call_listen(k);
 	call_last_words(k);
 	remove_dir(k);
-	if (told || k->state == CALL_ENDING)
+	if (k->state == CALL_ENDING)
 		call_unknown(k, true, "%s", k->why);
 	else if (WIFSIGNALED(status))
 		call_unknown(k, true, "it was killed by signal %d", WTERMSIG(status));

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import pathlib
+import pwd
 import signal
 import stat
+import tempfile
 
 import pytest
 
@@ -233,6 +235,7 @@ def test_what_a_rotator_gets_and_what_it_cannot_reach(env, c):
 def test_the_sandbox_is_reported(env, c):
     r = c.get("sys/vaultd/status")
     assert "rotate" in r.data["sandbox"]
+    assert r.data["rotate"] == "up"
     if not vaultd.SANITIZED:
         assert not {"landlock", "seccomp", "no-new-privs"} & set(r.data["sandbox"]["rotate"])
 
@@ -402,6 +405,26 @@ def test_rotators_end_with_vaultd(tmp_path):
             assert not list((tmp_path / "tmp").iterdir())
             env.start()
             env.unseal()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a role as somebody else")
+def test_rotate_has_a_user_of_its_own(tmp_path):
+    """And the rotators with it; the rest of vaultd has another one."""
+    with tempfile.TemporaryDirectory() as open_dir:
+        os.chmod(open_dir, 0o755)
+        r = Rotators(pathlib.Path(open_dir) / "rotators")
+        r.python("who", "import json, os\nopen('mine', 'w').close()\nprint(json.dumps({'v': 1, 'status': 'ok', "
+                 "'describe': {'ids': os.getresuid() + os.getresgid(), 'groups': os.getgroups()}}))")
+        s = vaultd.Server(tmp_path, config={"rotators": r.config, "rotate": {"user": "nobody"}})
+        s.start()
+        s.init()
+        nobody = pwd.getpwnam("nobody")
+        got = describe(s.client(), "who").data["describe"]
+        assert got == {"ids": [nobody.pw_uid] * 3 + [nobody.pw_gid] * 3, "groups": []}
+        uid = [line for line in pathlib.Path(f"/proc/{s.roles()['rotate'][0]}/status").read_text().splitlines()
+               if line.startswith("Uid:")]
+        assert uid[0].split()[1:] == [str(nobody.pw_uid)] * 4
+        s.stop()
 
 
 @pytest.mark.parametrize("key,text", [

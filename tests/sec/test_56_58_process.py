@@ -103,7 +103,7 @@ def as_nobody(code):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("role", ["core", "net"])
+@pytest.mark.parametrize("role", ["core", "net", "rotate"])
 def test_58_another_user_sees_nothing(server, role):
     for pid in server.roles()[role]:
         for name in ("mem", "environ", "maps", "fd", "io", "stack", "syscall"):
@@ -113,7 +113,7 @@ def test_58_another_user_sees_nothing(server, role):
                                           "Operation not permitted" in p.stderr), (name, p)
 
 
-@pytest.mark.parametrize("role", ["core", "net"])
+@pytest.mark.parametrize("role", ["core", "net", "rotate"])
 def test_58_not_dumpable(server, role):
     """What is not dumpable belongs to root in /proc, whoever runs it, and leaves no core file."""
     need(server, role, "dumpable")
@@ -130,7 +130,7 @@ def test_58_not_dumpable(server, role):
         assert probe.returncode != 0 and "PermissionError" in probe.stderr, probe
 
 
-@pytest.mark.parametrize("role", ["core", "net"])
+@pytest.mark.parametrize("role", ["core", "net", "rotate"])
 def test_58_filters(server, role):
     need(server, role, "seccomp")
     for pid in server.roles()[role]:
@@ -147,7 +147,7 @@ def test_58_time_zones_are_within_the_walls(server):
 def test_58_status_names_what_is_missing(server):
     sandbox = server.client().get("sys/vaultd/status").data["sandbox"]
     assert isinstance(sandbox.get("core", []), list) and isinstance(sandbox.get("net", []), list)
-    for role in ("core", "net"):
+    for role in ("core", "net", "rotate"):
         lacking = set(sandbox.get(role, []))
         with open(f"/proc/{server.roles()[role][0]}/status") as f:
             status = f.read()

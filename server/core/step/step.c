@@ -18,6 +18,7 @@ int steps_open(struct core *c, struct err *e)
 	c->steps = st;
 	st->rotators = c->opt.rotators != NULL ? value_copy(st->a, c->opt.rotators)
 	                                       : value_array(st->a);
+	c->opt.rotators = NULL; /* the caller's goes away */
 	return arena_failed(st->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
 }
 
@@ -277,6 +278,11 @@ void step_cancel(struct core *c, const unsigned char id[STEP_ID])
 bool step_under_way(const struct core *c, const unsigned char id[STEP_ID])
 {
 	return find(c, id) != NULL;
+}
+
+bool step_linked(const struct core *c)
+{
+	return c->steps->link.send != NULL;
 }
 
 size_t step_busy(const struct core *c)

@@ -93,6 +93,8 @@ void step_cancel(struct core *c, const unsigned char id[STEP_ID]);
 
 /** step_under_way(c, id): has this call been registered, and not been delivered? */
 bool step_under_way(const struct core *c, const unsigned char id[STEP_ID]);
+/** step_linked(c): is the rotate role there? */
+bool step_linked(const struct core *c);
 /** step_busy(c): calls that wait or run. */
 size_t step_busy(const struct core *c);
 

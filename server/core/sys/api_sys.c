@@ -19,6 +19,7 @@
 #include "route.h"
 #include "seal.h"
 #include "share.h"
+#include "step.h"
 #include "sys_state.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -278,6 +279,8 @@ static int h_status(struct req *r)
 	          c->sandbox != NULL ? value_copy(r->a, c->sandbox) : value_object(r->a));
 	value_set_str(r->a, out, "memory", keymem_mode());
 	value_set_str(r->a, out, "swap", swap);
+	value_set_str(r->a, out, "rotate", step_linked(c) ? "up" : "down");
+	value_set_int(r->a, out, "steps", (int64_t)step_busy(c));
 	value_set_int(r->a, out, "audit_size", audit_size(c));
 	value_set_int(r->a, out, "schema", db_schema(c->db));
 	value_set_int(r->a, out, "unsealed_for",

@@ -481,3 +481,15 @@ Test(step, rotators_are_listed)
 	GOT("data.key_info.fake.timeout", "60");
 	ASK(404, HTTP_GET, "sys/rotation/rotators/nobody", NULL);
 }
+
+Test(step, the_status_says_whether_rotate_is_there)
+{
+	ASK(200, HTTP_GET, "sys/vaultd/status", NULL);
+	GOT("data.rotate", "up");
+	GOT("data.steps", "0");
+	step_link_down(rig.core, &rotate);
+	call_ok(id_a, 1000);
+	ASK(200, HTTP_GET, "sys/vaultd/status", NULL);
+	GOT("data.rotate", "down");
+	GOT("data.steps", "1");
+}
