@@ -122,8 +122,13 @@ static enum MHD_Result queue(struct conn *c)
 static enum MHD_Result on_head(struct conn *c, const char *method, const char *url,
                                const char *version)
 {
-	const char *why = head_check(c, method, url, version);
+	const char *why;
 
+	if (refusal_needed(c)) {
+		refusal_send(c, 431);
+		return MHD_NO;
+	}
+	why = head_check(c, method, url, version);
 	c->phase = CONN_BODY;
 	if (why != NULL) {
 		/* An answer at this point makes libmicrohttpd close the connection after

@@ -338,6 +338,12 @@ bool core_up(const struct net *n);
 /* refusal.c */
 /** refusal_init(e): once, before a listener is started. */
 int refusal_init(struct err *e) MUST_CHECK;
+/** refusal_needed(c): does the head leave libmicrohttpd so little memory that it could
+ * not put the head of an answer together, and would close the connection without one? */
+bool refusal_needed(const struct conn *c);
+/** refusal_send(c, status): write an answer past libmicrohttpd, and end the connection:
+ * the caller returns MHD_NO. */
+void refusal_send(struct conn *c, unsigned status);
 /** refusal_queue(mhd, status, r): MHD_queue_response() for our own answers. */
 enum MHD_Result refusal_queue(struct MHD_Connection *mhd, unsigned status,
                               struct MHD_Response *r);

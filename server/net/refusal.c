@@ -73,17 +73,12 @@ static void send_all(const struct conn *c, const char *p, size_t n)
 	}
 }
 
-/* Only libmicrohttpd itself calls this. */
-enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned status,
-                                   struct MHD_Response *page)
+void refusal_send(struct conn *c, unsigned status)
 {
-	struct conn *c = conn_of(mhd);
 	struct jbuf body = { NULL, 0, 0, false };
 	char head[256];
 	int n;
 
-	if (c == NULL)
-		return library_queue(mhd, status, page);
 	net_reject(c->net, c->remote, text_of(status));
 	reply_error_text(&body, text_of(status));
 	n = snprintf(head, sizeof(head),
@@ -102,5 +97,38 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned status,
 	}
 	jbuf_free(&body);
 	conn_cut(c);
+}
+
+/* Only libmicrohttpd itself calls this. */
+enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned status,
+                                   struct MHD_Response *page)
+{
+	struct conn *c = conn_of(mhd);
+
+	if (c != NULL)
+		refusal_send(c, status);
 	return library_queue(mhd, status, page);
+}
+
+/* What one header, cookie or parameter takes beside its text, and the head of an answer:
+ * both more than they do. */
+#define ENTRY_BYTES  64
+#define ANSWER_BYTES 640
+
+bool refusal_needed(const struct conn *c)
+{
+	const enum MHD_ValueKind all = MHD_HEADER_KIND | MHD_COOKIE_KIND |
+	                               MHD_GET_ARGUMENT_KIND;
+	size_t pool = c->l->kind == IPC_ON_HOSTS ? NET_POOL_BYTES_HOSTS : NET_POOL_BYTES;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	const char *cookies = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND,
+	                                                  "Cookie");
+	int n = MHD_get_connection_values(c->mhd, all, NULL, NULL);
+
+	if (info == NULL || n < 0)
+		return false;
+	return info->header_size + (size_t)n * ENTRY_BYTES +
+	               (cookies != NULL ? strlen(cookies) : 0) + ANSWER_BYTES >
+	       pool;
 }

@@ -460,6 +460,27 @@ Test(role, refusals_of_the_library_are_ours)
 	}
 }
 
+/* A head that leaves the library no room for an answer is answered all the same. */
+Test(role, no_head_is_too_large_for_an_answer)
+{
+	static char text[20000];
+
+	for (int size = 15000; size < 16600; size += 16) {
+		struct rig_reply out;
+		int fd = rig_dial(&rig), n = snprintf(text, sizeof(text), "GET /v1/x?a=");
+
+		memset(text + n, 'v', (size_t)size);
+		n += size;
+		snprintf(text + n, sizeof(text) - (size_t)n, " HTTP/1.1\r\n" HOST "\r\n");
+		rig_put(fd, text);
+		rig_get(fd, &out);
+		cr_assert(out.status == 400 || out.status == 414 || out.status == 431,
+		          "%d: %d", size, out.status);
+		cr_assert(rig_closed(fd, RIG_WAIT_MS));
+		close(fd);
+	}
+}
+
 /* The library runs out of memory in the middle of its parsing. */
 Test(role, a_query_of_countless_parameters_is_refused_at_once)
 {
