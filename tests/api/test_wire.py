@@ -129,6 +129,13 @@ def test_help(c):
     assert r.status == 200 and "POST auth/token/create" in r.json["help"] and "display_name (string)" in r.json["help"]
     assert c.get("secret/data/w?help=0").data["data"] == {"k": "v"}
     assert c.get("secret/data/w?help=maybe").status == 400
+    for path, inside in (("secret", "secret/metadata/*path"), ("secret/", "secret/data/*path"), ("sys", "sys/policies/acl/:name"),
+                         ("sys/", "sys/tools/random"), ("auth/token", "auth/token/create"), ("cubbyhole", "cubbyhole/*path")):
+        r = c.get(path + "?help=1")
+        assert r.status == 200 and inside in r.json["help"] and "(string)" not in r.json["help"], path
+    assert len(c.get("sys?help=1").json["help"]) < 32000, "something may have been cut off"
+    assert c.get("nothere?help=1").status == c.get("auth/nothere?help=1").status == 404
+    assert c.get("sys?help=1", token=None).status == 403
     assert c.get("sys/no/such/thing?help=1").status == 404
     assert c.get("secret/data/w?help=1", token=None).status == 403
     low = c.post("auth/token/create", {"policies": ["default"]}).json["auth"]["client_token"]

@@ -152,7 +152,8 @@ int dispatch_admit(struct req *r)
 	if (r->resumed == 0 && (rc = list_slash(r)) != ERR_OK)
 		return rc;
 	found = route_find(r);
-	if ((r->flags & IPC_F_HELP) && (found == ERR_OK || found == ERR_METHOD)) {
+	if ((r->flags & IPC_F_HELP) &&
+	    (help_mount(r) || found == ERR_OK || found == ERR_METHOD)) {
 		help_route(r);
 		found = ERR_OK;
 	}

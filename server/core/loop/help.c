@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena.h"
 #include "mounts.h"
 #include "route.h"
 
@@ -23,8 +24,9 @@ static const struct {
 /* What does not fit is cut off: no path has that much to say. */
 struct help {
 	const struct req *r;
+	bool whole; /* all that the mount serves, not what serves one path */
 	size_t n;
-	char text[8192];
+	char text[32768];
 };
 
 static void PRINTF(2, 3) add(struct help *h, const char *fmt, ...)
@@ -56,25 +58,46 @@ static void add_row(void *ctx, const struct route *row)
 {
 	struct help *h = ctx;
 
-	if (!route_serves(h->r, row))
+	if (h->whole ? strcmp(row->mount_type, h->r->mount->engine) != 0
+	             : !route_serves(h->r, row))
 		return;
 	add_methods(h, row->methods);
 	add(h, " %s%s\n    %s\n", h->r->mount->path, row->pattern,
 	    row->help != NULL ? row->help : "");
-	for (const struct field *f = row->fields; f != NULL && f->name != NULL; f++)
+	for (const struct field *f = row->fields;
+	     !h->whole && f != NULL && f->name != NULL; f++)
 		add(h, "    %s (%s): %s\n", f->name, f->type, f->help);
 }
 
 static int h_help(struct req *r)
 {
-	struct help h = { .r = r };
-	struct value *out = reply_bare(r);
+	struct help *h = arena_alloc(r->a, sizeof(*h));
+	struct value *out;
 
-	route_each(add_row, &h);
-	value_set(out, "help", value_strdup(r->a, h.text, h.n));
+	if (h == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	h->r = r;
+	h->whole = strcmp(r->path, r->mount->path) == 0;
+	route_each(add_row, h);
+	out = reply_bare(r);
+	value_set(out, "help", value_strn(r->a, h->text, h->n));
 	value_set(out, "see_also", value_null(r->a));
 	value_set(out, "openapi", value_null(r->a));
 	return ERR_OK;
+}
+
+bool help_mount(struct req *r)
+{
+	bool slash = r->path_len > 0 && r->path[r->path_len - 1] == '/';
+	const char *path = slash ? r->path : arena_printf(r->a, "%s/", r->path);
+	const struct mount *m = path != NULL ? mounts_at(r->core, path) : NULL;
+
+	if (m == NULL)
+		return false;
+	r->mount = m;
+	r->path = path;
+	r->path_len = strlen(path);
+	return true;
 }
 
 void help_route(struct req *r)
