@@ -6,8 +6,8 @@
  */
 #include "req.h"
 
-/** help_mount(r): is the path that of a mount, with or without its slash?  It has one then,
- * and r->mount is set. */
+/** help_mount(r): is the path that of a mount, with or without its slash?  It has one
+ * then, and r->mount is set. */
 bool help_mount(struct req *r);
 /** help_route(r): let ${r} be answered by the help row; what the path's own row would ask
  * for is not asked, but a live token is. */

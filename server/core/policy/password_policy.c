@@ -379,8 +379,8 @@ int password_policy_generate(struct core *c, struct arena *a, const char *name,
 {
 	uint32_t *text = arena_alloc(a, PASSWORD_LENGTH_MAX * sizeof(*text));
 	char *password = arena_alloc(a, PASSWORD_LENGTH_MAX * TEXT_UTF8_MAX + 1);
+	struct generate_mix mix = { .length = 0 };
 	const char *policy = "";
-	struct generate_mix mix;
 	size_t n = 0;
 	int rc;
 
