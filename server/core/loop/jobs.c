@@ -87,10 +87,13 @@ void jobs_unsealed(struct core *c)
 
 static int64_t earliest(struct core *c)
 {
-	int64_t next = c->jobs->verify_ms, key = kek_next_ms(c);
+	int64_t next = c->jobs->verify_ms, key = kek_next_ms(c), zones;
 
 	if (key != 0 && (next == 0 || key < next))
 		next = key;
+	zones = c->keys != NULL ? rotation_zones_due(c) : 0;
+	if (zones != 0 && (next == 0 || zones < next))
+		next = zones;
 	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
 		int64_t due = store_next_due(c, timed[i]);
 

@@ -121,7 +121,7 @@ static struct value *merged(struct req *r, const struct rotation_rule *rule, boo
 	for (const struct value *v = schedule_value(r->a, &rule->schedule)->first;
 	     v != NULL; v = v->next)
 		if (value_getn(out, v->key, v->key_len) == NULL &&
-		    !(kind && (is_kind(v) || memcmp(v->key, "anchor", 6) == 0)))
+		    !(kind && (is_kind(v) || strcmp(v->key, "anchor") == 0)))
 			value_setn(out, v->key, v->key_len, value_copy(r->a, v));
 	return out;
 }

@@ -24,6 +24,11 @@ struct rotation_state {
 	int starts;            /* … so many have begun */
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
 	bool stepped;          /* the wall clock was moved: what is due is due by that */
+	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
+	bool replanned;   /* since unseal, or since one of them has changed */
+	bool replanning;  /* up to and with the rule whose id is … */
+	unsigned char replan_after[STORE_ID_MAX];
+	size_t replan_len;
 };
 
 int rotation_open(struct core *c, struct err *e)
@@ -301,6 +306,90 @@ static int start_due(struct core *c, struct arena *a, struct err *e)
 	return rc;
 }
 
+/* ---- time zones ---- */
+
+#define ZONES_MS     60000
+#define REPLAN_SLICE 64
+
+int64_t rotation_zones_due(const struct core *c)
+{
+	const struct rotation_state *s = c->rotation;
+
+	if (!s->replanned)
+		return c->now_ms;
+	if (!zones_used(c->zones))
+		return 0;
+	return s->zones_ms > c->boot_ms ? c->now_ms + s->zones_ms - c->boot_ms
+	                                : c->now_ms;
+}
+
+static void replan_again(void *arg)
+{
+	struct core *c = arg;
+
+	if (c->rotation != NULL)
+		c->rotation->replanned = c->rotation->replanning = false;
+}
+
+/* A slot can come earlier than the timer that was set for it under other rules. */
+static int replan(struct core *c, struct arena *a, const struct store_object *o,
+                  struct err *e)
+{
+	struct rotation_rule rule;
+	int64_t before = o->due, end;
+	int rc = rotation_rule_read(c, a, o, &rule, e);
+
+	if (rc != ERR_OK || !rule.scheduled || rule.schedule.zone == NULL)
+		return rc;
+	(void)rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end);
+	return rule.o.due != before ? rotation_rule_save(c, a, &rule, e) : ERR_OK;
+}
+
+static int replan_slice(struct core *c, struct arena *a, struct err *e)
+{
+	struct rotation_state *s = c->rotation;
+	struct due d = { .cap = REPLAN_SLICE };
+	int rc;
+
+	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
+	if (d.at == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = store_each(c, a, KIND_ROTATION, s->replanning ? s->replan_after : NULL,
+	                s->replanning ? s->replan_len : 0, REPLAN_SLICE, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && i < d.n; i++)
+		rc = replan(c, a, &d.at[i], e);
+	if (rc == ERR_INTEGRITY) {
+		/* Timers as they are set are better than none. */
+		log_error("slots cannot be computed again", LOG_S("cause", e->msg));
+		s->replanned = true;
+		return ERR_OK;
+	}
+	if (rc != ERR_OK)
+		return rc;
+	core_undo(c, replan_again, c);
+	s->replanned = d.n < REPLAN_SLICE;
+	s->replanning = !s->replanned;
+	if (s->replanning) {
+		memcpy(s->replan_after, d.at[d.n - 1].id, STORE_ID_MAX);
+		s->replan_len = d.at[d.n - 1].id_len;
+	}
+	return ERR_OK;
+}
+
+static int watch_zones(struct core *c, struct arena *a, struct err *e)
+{
+	struct rotation_state *s = c->rotation;
+
+	if (c->boot_ms >= s->zones_ms) {
+		s->zones_ms = c->boot_ms + ZONES_MS;
+		if (zones_refresh(c->zones)) {
+			log_info("time zones", LOG_S("tzdata", zones_version(c->zones)));
+			replan_again(c);
+		}
+	}
+	return s->replanned ? ERR_OK : replan_slice(c, a, e);
+}
+
 #define STEP_MS 2000 /* less is the ordinary work of a time daemon */
 
 /* A suspended machine moves both clocks, a step the one on the wall alone. */
@@ -321,7 +410,8 @@ int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 	int rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
 
 	watch_clock(c);
-	if (rc != ERR_OK || (rc = advance_due(c, a, limit, e)) != ERR_OK)
+	if (rc != ERR_OK || (rc = watch_zones(c, a, e)) != ERR_OK ||
+	    (rc = advance_due(c, a, limit, e)) != ERR_OK)
 		return rc;
 	return start_due(c, a, e);
 }

@@ -22,6 +22,10 @@ void rotation_room_freed(struct core *c);
  */
 int64_t rotation_not_before(const struct core *c);
 
+/** rotation_zones_due(c): wall time at which the files of time zones are looked at again,
+ * or slots are computed again because of them; 0: none is in use. */
+int64_t rotation_zones_due(const struct core *c);
+
 /** rotation_open(c, e), rotation_close(c): with the core. rotation_unsealed(c): what was
  * under way is looked at again. */
 int rotation_open(struct core *c, struct err *e) MUST_CHECK;

@@ -206,6 +206,11 @@ bool zones_refresh(struct zones *z)
 	return changed;
 }
 
+bool zones_used(const struct zones *z)
+{
+	return z->first != NULL;
+}
+
 /* ---- one zone ---- */
 
 const char *zone_name(const struct zone *z)

@@ -60,6 +60,8 @@ int zones_find(struct zones *z, const char *name, size_t n, const struct zone **
  * what was computed with zones again.  A file that cannot be read leaves the old rules.
  */
 bool zones_refresh(struct zones *z);
+/** zones_used(z): has any been read? */
+bool zones_used(const struct zones *z);
 /** zones_version(z): of the system's time zone data ("2025b"), "" if it does not say.
  * Read anew by zones_refresh(). */
 const char *zones_version(const struct zones *z);
