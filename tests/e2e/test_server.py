@@ -370,7 +370,7 @@ def test_dev_mode(tmp_path):
         wait_for("the dev server", up)
         assert c.post("secret/data/x", {"data": {"k": "v"}}).status == 200
         assert c.get("auth/token/lookup-self").data["id"] == "my-dev-token"
-        (data,) = [d for d in tmp_path.iterdir() if d.is_dir()]
+        (data,) = tmp_path.glob("vaultd-dev-*")
         assert data.stat().st_mode & 0o777 == 0o700
         os.killpg(p.pid, signal.SIGINT)
         out, err = p.communicate(timeout=40)
