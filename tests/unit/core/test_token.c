@@ -278,11 +278,11 @@ Test(token, a_damaged_row_stops_no_other_timer)
 	ASK(204, HTTP_POST, "sys/rotation/config/secret/db", "{\"every\":\"1h\"}");
 	damage_timed(KIND_TOKEN);
 	rig_advance(2 * HOUR);
+	rig_run(); /* what was missed is done some time later */
+	rig_advance(HOUR / 2);
 	rig_run();
 	ASK(200, HTTP_GET, "secret/data/db", NULL);
 	GOT("data.metadata.version", "2");
-	for (int i = 0; i < 10 && core_wait_ms(rig.core) == 0; i++)
-		rig_run();
 	cr_assert_neq(core_wait_ms(rig.core), 0, "it is not spun on");
 }
 
