@@ -75,35 +75,6 @@ static void merge(struct policy_rule *r, unsigned caps, struct policy_limits *li
 	}
 }
 
-int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned caps,
-                   struct policy_limits *limits)
-{
-	struct policy_rule r = { .caps = caps, .limits = limits };
-
-	classify(&r, path, n);
-	for (size_t i = 0; i < d->n; i++) {
-		if (same_pattern(&d->rules[i], &r, path)) {
-			merge(&d->rules[i], caps, limits);
-			return 0;
-		}
-	}
-	if (d->n == d->cap) {
-		size_t cap = d->cap > 0 ? d->cap * 2 : 16;
-		struct policy_rule *rules = realloc(d->rules, cap * sizeof(*rules));
-
-		if (rules == NULL)
-			return -1;
-		d->rules = rules;
-		d->cap = cap;
-	}
-	if ((r.text = malloc(r.len + 1)) == NULL)
-		return -1;
-	memcpy(r.text, path, r.len);
-	r.text[r.len] = '\0';
-	d->rules[d->n++] = r;
-	return 0;
-}
-
 static uint32_t hash_step(uint32_t h, char c)
 {
 	return (h ^ (unsigned char)c) * FNV_PRIME;
@@ -116,6 +87,70 @@ static size_t slot_of(uint32_t h, enum policy_rule_kind kind)
 	h ^= h >> 15;
 	h *= 0x2c1b3c6du;
 	return h ^ h >> 12;
+}
+
+/* While rules are added, the slots hold all of them by their patterns: the place of this
+ * one, or the empty one where it belongs. */
+static uint32_t *slot_of_pattern(const struct policy_doc *d, const struct policy_rule *r,
+                                 const char *text)
+{
+	uint32_t h = FNV_START;
+	size_t at;
+
+	for (size_t i = 0; i < r->len; i++)
+		h = hash_step(h, text[i]);
+	at = slot_of(h, r->kind) & d->mask;
+	while (d->slots[at] != 0 && !same_pattern(&d->rules[d->slots[at] - 1], r, text))
+		at = (at + 1) & d->mask;
+	return &d->slots[at];
+}
+
+/* For one more rule; at most half of the slots are taken. */
+static int make_room(struct policy_doc *d)
+{
+	size_t cap = d->cap > 0 ? d->cap * 2 : 16;
+	struct policy_rule *rules;
+	uint32_t *slots;
+
+	if (d->n < d->cap)
+		return 0;
+	rules = realloc(d->rules, cap * sizeof(*rules));
+	if (rules == NULL)
+		return -1;
+	d->rules = rules;
+	slots = calloc(cap * 2, sizeof(*slots));
+	if (slots == NULL)
+		return -1;
+	free(d->slots);
+	d->slots = slots;
+	d->mask = cap * 2 - 1;
+	d->cap = cap;
+	for (size_t i = 0; i < d->n; i++)
+		*slot_of_pattern(d, &rules[i], rules[i].text) = (uint32_t)i + 1;
+	return 0;
+}
+
+int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned caps,
+                   struct policy_limits *limits)
+{
+	struct policy_rule r = { .caps = caps, .limits = limits };
+	uint32_t *slot;
+
+	if (make_room(d) != 0)
+		return -1;
+	classify(&r, path, n);
+	slot = slot_of_pattern(d, &r, path);
+	if (*slot != 0) {
+		merge(&d->rules[*slot - 1], caps, limits);
+		return 0;
+	}
+	if ((r.text = malloc(r.len + 1)) == NULL)
+		return -1;
+	memcpy(r.text, path, r.len);
+	r.text[r.len] = '\0';
+	d->rules[d->n++] = r;
+	*slot = (uint32_t)d->n;
+	return 0;
 }
 
 static void index_add(struct policy_doc *d, size_t rule)
@@ -156,6 +191,7 @@ int policy_doc_index(struct policy_doc *d)
 
 	while (size < d->n * 2)
 		size *= 2;
+	free(d->slots);
 	d->mask = size - 1;
 	d->slots = calloc(size, sizeof(*d->slots));
 	d->lengths = calloc(d->n + 1, sizeof(*d->lengths));

@@ -123,7 +123,8 @@ struct policy_rule {
 struct policy_doc {
 	struct policy_rule *rules;
 	size_t n, cap;
-	/* index over exact and prefix rules, open addressing, rule number + 1 */
+	/* index over exact and prefix rules (before policy_doc_index(): over all), open
+	 * addressing, rule number + 1 */
 	uint32_t *slots;
 	size_t mask;
 	uint32_t *lengths; /* distinct lengths of prefix rules, longest first */

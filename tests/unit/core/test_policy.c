@@ -213,6 +213,45 @@ struct rule_case {
 	char want[8];
 };
 
+/* The same text with and without a star, and with a '+', are three patterns; each is
+ * written twice. */
+Test(policy, of_many_rules_those_of_one_pattern_are_one)
+{
+	enum { N = 200 };
+	static const char *const forms[] = { "x", "x*", "+" };
+	static char text[64 * 1024];
+	struct policy_doc *d;
+	size_t at = 0;
+
+	for (int twice = 0; twice < 2; twice++)
+		for (int i = 0; i < N; i++)
+			for (size_t f = 0; f < ARRAY_LEN(forms); f++) {
+				char path[32];
+
+				snprintf(path, sizeof(path), "a/%d/%s", i, forms[f]);
+				at += (size_t)snprintf(
+					text + at, sizeof(text) - at,
+					"path \"%s\"{capabilities=[\"%s\"]}\n", path,
+					twice ? "update" : "read");
+				cr_assert_lt(at, sizeof(text) - 1);
+			}
+	d = parse(text);
+	cr_assert_eq(d->n, N * ARRAY_LEN(forms));
+	for (int i = 0; i < N; i++) {
+		static const char *const asked[] = { "x", "xy", "z" };
+
+		for (size_t f = 0; f < ARRAY_LEN(asked); f++) {
+			const struct policy_doc *docs[] = { d };
+			char path[32];
+
+			snprintf(path, sizeof(path), "a/%d/%s", i, asked[f]);
+			cr_assert_eq(policy_decide(docs, 1, path, false),
+			             CAP_READ | CAP_UPDATE, "%s", path);
+		}
+	}
+	policy_doc_free(d);
+}
+
 static unsigned caps_of(const char *letters)
 {
 	unsigned caps = 0;
