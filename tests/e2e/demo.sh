@@ -9,6 +9,7 @@ bin=$(cd "$bin" && pwd)
 
 tmp=$(mktemp -d /tmp/vaultd-demo.XXXXXX)
 run=$(mktemp -d /dev/shm/vaultd-demo.XXXXXX)
+pg=$(mktemp -d /tmp/vaultd-demo-pg.XXXXXX)
 chmod 711 "$run"
 pids=()
 cleanup() {
@@ -19,7 +20,7 @@ cleanup() {
 		printf '\n--- vaultd\n'; tail -n 20 "$tmp"/vaultd.log 2>/dev/null || true
 		printf -- '--- vault-agent\n'; tail -n 20 "$tmp"/agent.log 2>/dev/null || true
 	fi
-	rm -rf "$tmp" "$run"
+	rm -rf "$tmp" "$run" "$pg"
 }
 trap cleanup EXIT
 
@@ -79,6 +80,7 @@ path "secret/data/app/*" { capabilities = ["read"] }
 POLICY
 show "vaultctl kv put secret/app/db -"
 printf '{"username": "orders", "password": "first-value-of-the-demo"}' | ctl kv put secret/app/db -
+printf '{"username": "orders_a", "password": "first-value-of-orders"}' | ctl kv put secret/app/pg - >/dev/null
 reader=$(ctl token create -policy app -format=json | field auth.client_token)
 [ "$(VAULT_TOKEN=$reader ctl kv get -field username secret/app/db)" = orders ] || die "the policy does not let its token read"
 if VAULT_TOKEN=$reader ctl kv get secret/other 2>"$tmp/denied"; then die "the policy let its token read too much"; fi
@@ -97,6 +99,8 @@ status_socket: $tmp/agent.sock
 files:
   - {path: secret/app/db, field: password, binding: orders, name: password, mode: "0440"}
   - {path: secret/app/db, field: username, binding: orders, name: username, mode: "0444"}
+  - {path: secret/app/pg, field: username, binding: pg, name: username, mode: "0444"}
+  - {path: secret/app/pg, field: password, binding: pg, name: password, mode: "0440"}
 YAML
 field data.join_token <"$tmp/join.json" | "$bin/vault-agent" join --config "$tmp/agent.yaml" \
 	--server "$VAULT_ADDR" --hosts-server "https://127.0.0.1:$hosts" --pin "$VAULT_PIN"
@@ -120,6 +124,67 @@ ctl rotate secret/app/db
 [ "$(cat "$file")" != "$before" ] || die "the file still has the old value"
 [ "$(cat "$file")" = "$(ctl kv get -field password secret/app/db)" ] || die "file and vault differ"
 [ "$(cat "$run/orders/username")" = orders ] || die "the other field was not copied"
+
+pgbin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
+if [ -n "$pgbin" ]; then
+	step "Rotate a PostgreSQL password under a client that logs in all the time"
+	pg_port=$(port)
+	as_pg=()
+	if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root
+		chown postgres: "$pg"
+		as_pg=(setpriv --reuid postgres --regid postgres --clear-groups)
+	fi
+	cd "$pg"
+	"${as_pg[@]}" "$pgbin/initdb" -D "$pg/data" -U postgres --auth-local=trust --auth-host=scram-sha-256 --no-sync >/dev/null
+	"${as_pg[@]}" "$pgbin/postgres" -D "$pg/data" -k "$pg" -p "$pg_port" -c listen_addresses=127.0.0.1 -c fsync=off \
+		>"$pg.log" 2>&1 &
+	pids+=("$!")
+	cd - >/dev/null
+	within 20 "$pgbin/pg_isready" -q -h "$pg" -p "$pg_port" || die "PostgreSQL does not answer"
+	rm -f "$pg.log"
+	admin=$(head -c 18 /dev/urandom | base64)
+	"$pgbin/psql" -h "$pg" -p "$pg_port" -U postgres -qX <<-SQL
+		CREATE ROLE vault_admin CREATEROLE LOGIN PASSWORD '$admin';
+		CREATE ROLE orders_a LOGIN PASSWORD 'first-value-of-orders';
+		CREATE ROLE orders_b LOGIN;
+	SQL
+	printf '{"rotator": "postgres", "config": {"host": "127.0.0.1", "port": %s, "database": "postgres", "sslmode": "disable"},
+		"admin": {"username": "vault_admin", "password": "%s"}}' "$pg_port" "$admin" | ctl write sys/rotation/targets/orders -
+	printf '{"target": "orders", "strategy": "dual_user", "accounts": ["orders_a", "orders_b"], "field": "password", "grace": "1s"}' |
+		ctl write sys/rotation/config/secret/app/pg -
+	cat >"$tmp/client.sh" <<'CLIENT'
+# Log in with what the agent has delivered, ten times a second, as a program that opens connections does.
+while [ ! -e "$1/stop" ]; do
+	now=$(readlink -f "$2/password"); now=${now%/*}
+	name=$(cat "$now/username" 2>/dev/null) && PGPASSWORD=$(cat "$now/password" 2>/dev/null) || continue
+	export PGPASSWORD
+	if "$3/psql" -h 127.0.0.1 -p "$4" -U "$name" -d postgres -XAtqw -c "SELECT 1" >/dev/null 2>"$1/login.err"; then
+		echo "ok $name"
+	else
+		echo "FAILED $name: $(cat "$1/login.err")"
+	fi
+	sleep 0.1
+done
+CLIENT
+	bash "$tmp/client.sh" "$tmp" "$run/pg" "$pgbin" "$pg_port" >"$tmp/logins" 2>&1 &
+	client=$!
+	within 20 test -s "$tmp/logins" || die "the client does not log in"
+	for _ in 1 2 3 4 5; do
+		within 20 sh -c "'$bin/vaultctl' rotation status secret/app/pg -format=json | grep -Eq '\"ended\": ?true|\"has_attempt\": ?false' ||
+			! '$bin/vaultctl' rotation status secret/app/pg -format=json | grep -q '\"last\"'"
+		show "vaultctl rotate secret/app/pg"
+		ctl rotate secret/app/pg | head -n 1
+		sleep 0.3
+	done
+	touch "$tmp/stop"
+	wait "$client"
+	sort "$tmp/logins" | uniq -c
+	if grep -q FAILED "$tmp/logins"; then die "a login failed"; fi
+	[ "$(grep -c ok "$tmp/logins")" -ge 10 ] || die "the client has hardly logged in"
+	if PGPASSWORD=first-value-of-orders "$pgbin/psql" -h 127.0.0.1 -p "$pg_port" -U orders_a -d postgres -Xqw -c "SELECT 1" \
+		>/dev/null 2>&1; then die "the first password still works"; fi
+	echo "not one login failed, and the first password is dead"
+fi
 
 step "kill -9 of the core under load: nothing that was acknowledged is lost"
 cat >"$tmp/load.py" <<'PY'
