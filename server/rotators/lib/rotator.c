@@ -32,6 +32,7 @@ static const struct {
 json_t *rotator_describe(const struct rotator *self)
 {
 	json_t *doc = json_object(), *list = json_array(), *ops = json_array();
+	json_t *mine = json_array();
 	bool overlap = (self->strategies & ~(unsigned)STRATEGY_SINGLE) != 0;
 
 	for (size_t i = 0; i < STRATEGY_COUNT; i++)
@@ -44,6 +45,9 @@ json_t *rotator_describe(const struct rotator *self)
 	json_object_set_new(doc, "overlap", json_boolean(overlap));
 	json_object_set_new(doc, "needs_admin", json_boolean(self->needs_admin));
 	json_object_set_new(doc, "ops", ops);
+	for (const char *const *k = self->per_secret; k != NULL && *k != NULL; k++)
+		json_array_append_new(mine, json_string(*k));
+	json_object_set_new(doc, "per_secret", mine);
 	json_object_set_new(
 		doc, "value",
 		json_pack("{s:I, s:I, s:s}", "min", (json_int_t)self->value_min, "max",

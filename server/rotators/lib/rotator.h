@@ -22,6 +22,10 @@ struct rotator {
 	bool needs_admin;    /* or can the account change itself? */
 	int64_t value_min, value_max;
 	const char *value_forbid; /* characters that a value may not have */
+	/* Members of config that the rule of one secret may set, beside what its target
+	 * says; ends with NULL.  Nothing that leads to another server, or that is
+	 * executed. */
+	const char *const *per_secret;
 	/* NULL: not supported.  0, or the class of the failure. */
 	int (*run[OP__MAX])(struct request *r, struct answer *a);
 };

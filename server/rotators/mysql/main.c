@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "my.h"
 
+static const char *const per_secret[] = { "retire", "host_pattern", NULL };
+
 static const struct driver mysql = {
 	.rotator = {
 		.name = "mysql",
@@ -9,6 +11,7 @@ static const struct driver mysql = {
 		.value_max = 79, /* MariaDB's limit for what is typed in */
 		/* for statements of an operator: see statement.h */
 		.value_forbid = "'\"`\\;$",
+		.per_secret = per_secret,
 	},
 	.login = my_login,
 	.logout = my_logout,

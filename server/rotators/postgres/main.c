@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg.h"
 
+static const char *const per_secret[] = { "retire", NULL };
+
 static const struct driver postgres = {
 	.rotator = {
 		.name = "postgres",
@@ -9,6 +11,7 @@ static const struct driver postgres = {
 		.value_max = 512,
 		/* for statements of an operator: see statement.h */
 		.value_forbid = "'\"`\\;$",
+		.per_secret = per_secret,
 	},
 	.login = pg_login,
 	.logout = pg_logout,

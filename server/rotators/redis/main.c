@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rd.h"
 
+static const char *const per_secret[] = { "retire", NULL };
+
 static const struct driver redis = {
 	.rotator = {
 		.name = "redis",
@@ -8,6 +10,7 @@ static const struct driver redis = {
 		.value_min = 8,
 		.value_max = 512,
 		.value_forbid = "",
+		.per_secret = per_secret,
 	},
 	.login = rd_login,
 	.logout = rd_logout,
