@@ -16,6 +16,7 @@
 #include "mount_destroy.h"
 #include "mount_move.h"
 #include "rng.h"
+#include "rotation_restored.h"
 #include "rotation_state.h"
 #include "vault/limits.h"
 
@@ -33,14 +34,15 @@ static const struct {
 	const char *name;
 	job_fn fn;
 } kinds[] = {
-	{"lease-fanout",   lease_fanout_slice },
-        { "unmount",       mount_destroy_slice},
-	{ "rewrap",        kek_rewrap_slice   },
-        { "token-revoke",  token_revoke_slice },
-	{ "approle-purge", approle_purge_slice},
-        { "cubbyhole",     cubbyhole_slice    },
-	{ "kv-upgrade",    kv_upgrade_slice   },
-        { "remount",       mount_move_slice   },
+	{"rotation-recheck", rotation_recheck_slice},
+	{ "lease-fanout",    lease_fanout_slice    },
+	{ "unmount",         mount_destroy_slice   },
+	{ "rewrap",          kek_rewrap_slice      },
+	{ "token-revoke",    token_revoke_slice    },
+	{ "approle-purge",   approle_purge_slice   },
+	{ "cubbyhole",       cubbyhole_slice       },
+	{ "kv-upgrade",      kv_upgrade_slice      },
+	{ "remount",         mount_move_slice      },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,    KIND_LEASE, KIND_ROTATION,

@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "clock_step.h"
 #include "core.h"
 #include "dev.h"
 #include "frame.h"
@@ -34,8 +35,10 @@ struct peer {
 	bool writable_wanted;
 };
 
+#define CLOCK_STEP (UINT64_MAX - 1) /* what epoll says of that descriptor */
+
 struct role {
-	int control, epoll;
+	int control, epoll, clock_step;
 	struct core *core;
 	struct arena *config_arena;
 	struct value *config;
@@ -514,6 +517,8 @@ static int one_pass(struct role *ro, struct err *e)
 			on_control(ro);
 			continue;
 		}
+		if (ev[i].data.u64 == CLOCK_STEP)
+			clock_step_seen(ro->clock_step);
 		p = peer_by_id(ro, ev[i].data.u64);
 		if (p != NULL && (ev[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) &&
 		    (rc = on_peer(ro, p, e)) != ERR_OK)
@@ -561,9 +566,12 @@ static int start(struct role *ro, struct err *e)
 		return rc;
 	arena_free(ro->config_arena);
 	ro->config_arena = NULL;
+	ro->clock_step = clock_step_open();
 	ro->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (ro->epoll < 0 || watch(ro, EPOLL_CTL_ADD, ro->control, EPOLLIN, 0) != 0 ||
-	    watch(ro, EPOLL_CTL_ADD, pwhash_fd(ro->core), EPOLLIN, UINT64_MAX) != 0)
+	    watch(ro, EPOLL_CTL_ADD, pwhash_fd(ro->core), EPOLLIN, UINT64_MAX) != 0 ||
+	    (ro->clock_step >= 0 &&
+	     watch(ro, EPOLL_CTL_ADD, ro->clock_step, EPOLLIN, CLOCK_STEP) != 0))
 		return err_sys(e, ERR_IO, errno, "epoll");
 	return ERR_OK;
 }
@@ -580,7 +588,7 @@ static void ignore_signals(void)
 
 int core_role_main(int control_fd)
 {
-	struct role ro = { .control = control_fd, .epoll = -1 };
+	struct role ro = { .control = control_fd, .epoll = -1, .clock_step = -1 };
 	struct err e = { 0 };
 	int status;
 

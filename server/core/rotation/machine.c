@@ -220,7 +220,7 @@ static int after_claim(struct machine *m, struct err *e)
 		m->t.next_ms = m->c->now_ms + ROOM_MS;
 		return rotation_attempt_save(m->c, m->a, &m->t, e);
 	}
-	if (strcmp(m->t.cause, "check") == 0)
+	if (strcmp(m->t.cause, "check") == 0 || (m->rule.unchecked && m->has_target))
 		return machine_go(m, ATTEMPT_CHECKING, e);
 	rc = machine_generate(m, e);
 	if (rc == ERR_INVALID || rc == ERR_TOO_BIG || rc == ERR_NOENT)

@@ -139,11 +139,17 @@ static int was_checked(struct machine *m, const struct step_result *r, struct er
 
 	if (!done(r))
 		return again(m, r, e);
-	if (r->current == STEP_PROBE_VALID)
+	m->rule.unchecked = m->rule.unchecked && r->current == STEP_PROBE_UNKNOWN;
+	if (r->current == STEP_PROBE_VALID && strcmp(m->t.cause, "check") == 0)
 		return machine_end(m, ATTEMPT_CONVERGED, e);
+	if (r->current == STEP_PROBE_VALID) {
+		rc = rotation_rule_save(m->c, m->a, &m->rule, e);
+		return rc == ERR_OK ? machine_go(m, ATTEMPT_CLAIMED, e) : rc;
+	}
 	if (r->current == STEP_PROBE_UNKNOWN)
 		return machine_retry(m, "the target does not say which value it has", e);
-	if ((rc = count_failure(m, e)) != ERR_OK)
+	if ((rc = count_failure(m, e)) != ERR_OK ||
+	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
 		return rc;
 	return machine_hold(m,
 	                    "the stored value does not work at the target: 'vaultctl "

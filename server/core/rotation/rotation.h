@@ -99,6 +99,7 @@ struct rotation_rule {
 	int64_t missed;                 /* slots that nobody ran */
 	int64_t rotated_ms;             /* when the value was last replaced; 0: never */
 	bool paused;                    /* no scheduled runs */
+	bool unchecked;                 /* the vault was set back: ask the target first */
 	int64_t failed_runs;            /* in a row */
 	const char *problem;            /* why the last scheduled run did nothing; "" */
 	const struct value *recent; /* bytes: 16 per value that was made, newest last */

@@ -195,6 +195,30 @@ static bool is_refusal(int rc)
 	return rc == ERR_NOENT || rc == ERR_INVALID || rc == ERR_TOO_BIG;
 }
 
+/* Set back to an earlier moment: is the value that is served the one the target has? */
+static int check_first(struct core *c, struct arena *a, struct rotation_rule *rule,
+                       struct err *e)
+{
+	const struct rotation_order order = { .cause = "check", .check = true };
+	struct rotation_attempt t;
+	unsigned char id[32];
+	struct err why;
+	int64_t end;
+	int rc, run;
+
+	memcpy(id, rule->o.id, sizeof(id));
+	run = rotation_start(c, a, id, &order, &t, &why);
+	if (run != ERR_OK && !is_refusal(run)) {
+		*e = why;
+		return run;
+	}
+	if ((rc = rotation_rule_load(c, a, id, rule, e)) != ERR_OK)
+		return rc;
+	/* Whatever comes first is checked first: see the machine. */
+	(void)rotation_rule_plan(rule, c->now_ms, false, &end);
+	return rotation_rule_save(c, a, rule, e);
+}
+
 static int run_slot(struct core *c, struct arena *a, struct rotation_rule *rule,
                     int64_t end, struct err *e)
 {
@@ -272,6 +296,8 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 
 	if (rc != ERR_OK)
 		return rc;
+	if (rule.unchecked && (rule.next_ms == 0 || rule.o.due < rule.next_ms))
+		return check_first(c, a, &rule, e);
 	if (!rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end))
 		return rotation_rule_save(c, a, &rule, e);
 	if ((rc = rotation_room(c, a, NULL, 1, &ok, e)) != ERR_OK)

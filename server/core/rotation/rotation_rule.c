@@ -55,6 +55,7 @@ static int take_target(struct arena *a, const struct value *b, struct rotation_r
 	out->recent = value_get(b, "recent");
 	out->grace_ms = value_int_or(b, "grace", 0);
 	out->paused = value_bool_or(b, "paused", false);
+	out->unchecked = value_bool_or(b, "unchecked", false);
 	out->failed_runs = value_int_or(b, "failed_runs", 0);
 	out->rotated_ms = value_int_or(b, "rotated", 0);
 	if (rotation_strategy_of(value_cstr_or(a, b, "strategy", "generate"),
@@ -144,6 +145,7 @@ static void set_target(struct arena *a, struct value *b, const struct rotation_r
 	value_set_bytes(a, b, "target_id", rule->target_id, sizeof(rule->target_id));
 	value_set_int(a, b, "grace", rule->grace_ms);
 	value_set_bool(a, b, "paused", rule->paused);
+	value_set_bool(a, b, "unchecked", rule->unchecked);
 	value_set_int(a, b, "failed_runs", rule->failed_runs);
 	value_set_int(a, b, "rotated", rule->rotated_ms);
 	if (rule->accounts != NULL)

@@ -8,6 +8,7 @@
 #include "db.h"
 #include "log.h"
 #include "rng.h"
+#include "rotation_restored.h"
 #include "store.h"
 
 #define MARKER    "restored"
@@ -132,6 +133,7 @@ int backup_restored(struct core *c, struct err *e)
 	    (rc = token_batch_disown(c, a, e)) != ERR_OK ||
 	    (rc = void_kind(c, KIND_SECRET_ID, &secrets, e)) != ERR_OK ||
 	    (rc = void_kind(c, KIND_JOIN, &joins, e)) != ERR_OK ||
+	    (rc = rotation_restored(c, a, e)) != ERR_OK ||
 	    (rc = record(c, a, marker_value(a, p, n), tokens, joins, e)) != ERR_OK ||
 	    (rc = meta_delete(c->db, MARKER, e)) != ERR_OK)
 		return rc;

@@ -7,6 +7,8 @@
  */
 #include "host_rig.h"
 
+#include "server/core/loop/jobs.h"
+#include "server/core/rotation/rotation_restored.h"
 #include "server/core/step/step.h"
 
 enum fault {
@@ -276,6 +278,22 @@ UNUSED static void tgt_crash(bool done)
 	tgt.queued = 0;
 	rig_reopen();
 	tgt_link();
+}
+
+static int tgt_mark(struct core *c, void *arg, struct err *e)
+{
+	struct arena *a = arg;
+
+	return rotation_restored(c, a, e);
+}
+
+/* As the first unseal after a restore does. */
+UNUSED static int tgt_restored(struct err *e)
+{
+	int rc = batch_alone(rig.core, tgt_mark, rig.a, e);
+
+	jobs_dirty(rig.core);
+	return rc;
 }
 
 UNUSED static void tgt_start(void)

@@ -58,6 +58,11 @@ static void works(void)
 	          stored("password"));
 }
 
+static void works_not(void)
+{
+	cr_assert_not(tgt_works(stored("username"), stored("password")));
+}
+
 /* No value is alive at the target that the vault does not serve. */
 static void nothing_else(void)
 {
@@ -500,6 +505,27 @@ Test(machine, row_17_storage_was_set_back)
 	cr_assert_str_eq(state(), "converged");
 	works();
 	nothing_else();
+}
+
+Test(machine, row_17_after_a_restore_every_value_is_checked_first)
+{
+	struct err e;
+
+	rule("single", ",\"every\":\"1h\",\"jitter\":\"none\"");
+	cr_assert_eq(tgt_restored(&e), ERR_OK, "%s", e.msg);
+	tgt_run();
+	cr_assert_str_eq(tgt.log, "probe ");
+	cr_assert_str_eq(state(), "converged");
+	GOT("data.last.cause", "check");
+	/* once */
+	tgt_later(3000);
+	cr_assert_str_eq(tgt.log, "probe ");
+	snprintf(tgt.account[0].value[0], 160, "newer than the backup");
+	cr_assert_eq(tgt_restored(&e), ERR_OK, "%s", e.msg);
+	tgt_run();
+	cr_assert_str_eq(state(), "held");
+	ASK(400, HTTP_POST, ROTATE, NULL);
+	works_not();
 }
 
 Test(machine, row_20_sealed_during_an_attempt)
