@@ -26,7 +26,7 @@ struct flag {
 	const char *help;
 };
 
-#define CLI_FLAGS_MAX 24
+#define CLI_FLAGS_MAX 32
 #define CLI_ARGS_MAX  64
 
 struct cli {
@@ -71,7 +71,9 @@ extern const struct command_set commands_policy;
 extern const struct command_set commands_kv;
 extern const struct command_set commands_host;
 extern const struct command_set commands_lease;
-extern const struct command_set commands_rotate;
+extern const struct command_set commands_rotate;   /* rotate, rotation check … adopt */
+extern const struct command_set commands_rotation; /* rotation set, show, list … */
+extern const struct command_set commands_target;
 extern const struct command_set commands_rotator;
 extern const struct command_set commands_audit;
 extern const struct command_set commands_backup;

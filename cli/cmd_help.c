@@ -32,7 +32,9 @@ static void overview(void)
 	     "and --reveal; VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT, VAULT_PIN, VAULT_FORMAT,\n"
 	     "VAULT_CLIENT_CERT, VAULT_CLIENT_KEY, VAULT_WRAP_TTL and ~/.vault-token are honoured.\n\n"
 	     "Exit status: 0 done, 2 usage, 3 invalid request, 4 permission denied, 5 not found,\n"
-	     "7 sealed, 17 server unreachable, 20 timeout, 21 hosts are late, 22 verification failed.");
+	     "7 sealed, 17 server unreachable, 20 timeout, 21 hosts are late, 22 verification failed,\n"
+	     "25 a rotation is held, 26 not rotated (the old value is valid), 27 the old value is not\n"
+	     "revoked yet.");
 }
 
 static int flag_text(const struct flag *f, char *out, size_t cap)

@@ -45,7 +45,12 @@ static int from_source(json_t *data, const char *name, size_t name_len,
 	return set_text(data, key, text, n, e);
 }
 
-static int whole_document(json_t **data, const char *source, struct err *e)
+int fields_member(json_t *data, const char *name, const char *source, struct err *e)
+{
+	return from_source(data, name, strlen(name), source, e);
+}
+
+int fields_document(const char *source, json_t **data, struct err *e)
 {
 	json_error_t why;
 	json_t *doc;
@@ -68,11 +73,12 @@ static int whole_document(json_t **data, const char *source, struct err *e)
 	return ERR_OK;
 }
 
-static int plain_value(json_t *data, const char *s, const char *eq, struct err *e)
+static int plain_value(json_t *data, const char *s, size_t n, const char *eq,
+                       struct err *e)
 {
 	char key[256];
 	json_t *v;
-	int rc = take_key(s, (size_t)(eq - 1 - s), key, e);
+	int rc = take_key(s, n, key, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -83,6 +89,15 @@ static int plain_value(json_t *data, const char *s, const char *eq, struct err *
 		return err_set(e, ERR_INVALID, "field '%s' is not UTF-8 text", key);
 	json_object_set_new(data, key, v);
 	return ERR_OK;
+}
+
+int fields_setting(json_t *data, const char *s, struct err *e)
+{
+	const char *eq = strchr(s, '=');
+
+	if (eq == NULL)
+		return err_set(e, ERR_USAGE, "'%.60s' is no KEY=VALUE", s);
+	return plain_value(data, s, (size_t)(eq - s) - (eq > s && eq[-1] == ':'), eq, e);
 }
 
 static int refuse_value(const char *s, const char *eq, bool plain, struct err *e)
@@ -103,11 +118,11 @@ int fields_collect(struct cli *c, int first, bool plain, json_t **data, struct e
 		int rc;
 
 		if (s[0] == '@' || strcmp(s, "-") == 0)
-			rc = whole_document(data, s[0] == '@' ? s + 1 : s, e);
+			rc = fields_document(s[0] == '@' ? s + 1 : s, data, e);
 		else if (eq == NULL)
 			rc = from_source(*data, s, strlen(s), NULL, e);
 		else if (plain && eq > s && eq[-1] == ':')
-			rc = plain_value(*data, s, eq, e);
+			rc = plain_value(*data, s, (size_t)(eq - 1 - s), eq, e);
 		else if (eq[1] == '@')
 			rc = from_source(*data, s, (size_t)(eq - s), eq + 2, e);
 		else if (strcmp(eq + 1, "-") == 0)

@@ -17,6 +17,17 @@
 int fields_collect(struct cli *c, int first, bool plain, json_t **data, struct err *e)
 	MUST_CHECK;
 
+/** fields_document(source, data, e): the JSON object in a file ("-": on standard input),
+ * its members into *data. */
+int fields_document(const char *source, json_t **data, struct err *e) MUST_CHECK;
+/** fields_member(data, name, source, e): one text from a file or standard input ("-"), or
+ * asked for if ${source} is NULL. */
+int fields_member(json_t *data, const char *name, const char *source, struct err *e)
+	MUST_CHECK;
+/** fields_setting(data, s, e): KEY=VALUE, which is no secret (JSON if it is JSON, else
+ * text). */
+int fields_setting(json_t *data, const char *s, struct err *e) MUST_CHECK;
+
 /** FIELDS_DETAILS: the above for the help of a command. */
 #define FIELDS_DETAILS                                                                 \
 	"NAME         asks for the value without echo (or reads one line of standard " \

@@ -36,6 +36,9 @@
 	X(ERR_VERIFY,      "verification_failed", 500, 22, 1) \
 	X(ERR_UNINIT,      "not_initialized",    400, 23, 1) \
 	X(ERR_MEDIA,       "unsupported_media",  415, 24, 1) \
+	X(ERR_HELD,        "rotation_held",      200, 25, 1) \
+	X(ERR_NOT_ROTATED, "not_rotated",        200, 26, 1) \
+	X(ERR_RETIRE_LATE, "retire_late",        200, 27, 1) \
 	X(ERR_SCHEMA,      "newer_schema",       500, 65, 1)
 /* clang-format on */
 

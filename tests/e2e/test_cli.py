@@ -274,7 +274,7 @@ def test_bash_completion_parses_and_completes(ctl, tmp_path):
 
     nouns = {words[0] for words in every_command(ctl)}
     assert set(complete("vaultctl", "")) == nouns
-    assert complete("vaultctl", "rotat") == ["rotate", "rotation"]
+    assert complete("vaultctl", "rotat") == ["rotate", "rotation", "rotator"]
     assert set(complete("vaultctl", "kv", "")) == {w[1] for w in every_command(ctl) if w[0] == "kv"}
     assert complete("vaultctl", "kv", "ge") == ["get"]
 

@@ -324,6 +324,10 @@ void rotation_attempt_value(struct core *c, struct arena *a,
 	                      ? "late"
 	                      : rotation_state_name(t->state));
 	value_set_bool(a, out, "ended", rotation_ended(t));
+	value_set_bool(a, out, "settled", rotation_answerable(t));
+	value_set_str(a, out, "held_from",
+	              t->state == ATTEMPT_HELD ? rotation_state_name(t->held_from) : "");
+	value_set_int(a, out, "next_ms", rotation_ended(t) ? 0 : t->next_ms);
 	value_set_str(a, out, "strategy", rotation_strategy_name(t->strategy));
 	value_set_str(a, out, "account", t->account);
 	value_set_int(a, out, "tries", t->tries);
