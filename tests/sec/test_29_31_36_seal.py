@@ -171,7 +171,8 @@ def test_31_a_flipped_share_is_refused_when_it_comes(five, sealed):
 ROUTES = re.compile(r'\{\s*"([\w-]+)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| ]+),')
 ONE_FIELD = re.compile(r'ONE_FIELD\("([^"]+)"')
 MOUNTS = {"kv": "secret", "kv1": "kv1", "kv_upgrade": "kv1", "cubbyhole": "cubbyhole", "system": "sys", "token": "auth/token", "host": "auth/host",
-          "userpass": "auth/userpass", "cert": "auth/cert", "approle": "auth/approle"}
+          "userpass": "auth/userpass", "cert": "auth/cert", "approle": "auth/approle",
+          "database": "database"}
 
 
 def table(root):

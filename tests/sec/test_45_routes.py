@@ -12,7 +12,8 @@ CORE = pathlib.Path(__file__).resolve().parents[2] / "server/core"
 ROW = re.compile(r'^\s*\{\s*"([\w-]+)",\s*((?:M_\w+[ |]*)+),\s*"([^"]+)",\s*([\w| \n\t]+),', re.M)
 # Where the mounts of a type are; None: a mount in passing.
 MOUNTS = {"kv": "secret", "kv1": "v1", "kv_upgrade": None, "cubbyhole": "cubbyhole", "identity": "identity", "system": "sys",
-          "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass", "approle": "auth/approle", "cert": "auth/cert"}
+          "token": "auth/token", "host": "auth/host", "userpass": "auth/userpass", "approle": "auth/approle", "cert": "auth/cert",
+          "database": "database"}
 ENABLED = {"auth/userpass": "userpass", "auth/approle": "approle", "auth/cert": "cert"}
 JSON = {"Content-Type": "application/json"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -38,6 +39,7 @@ def callers(server):
     c = server.client()
     for path, kind in ENABLED.items():
         assert c.post(f"sys/{path}", {"type": kind}).status == 204
+    assert c.post("sys/mounts/database", {"type": "database"}).status == 204
     assert c.post("sys/mounts/v1", {"type": "kv", "options": {"version": "1"}}).status in (200, 204)
     policy(c, "nothing", 'path "secret/none" { capabilities = ["read"] }')
     yield {"nothing allowed": token(c, "nothing")["client_token"], "no token": None, "unknown": "own-unknown",

@@ -84,7 +84,7 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	if (path_check(path, len, e) != ERR_OK)
 		return err_wrap(e, "path");
 	m = mounts_match(c, path, &rest);
-	if (m == NULL || strcmp(m->engine, "kv") != 0)
+	if (!kv_holds_secrets(m, rest))
 		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",
 		               path);
 	if (!prefix && (rest[0] == '\0' || path[len - 1] == '/'))

@@ -4,11 +4,21 @@
 #include <string.h>
 
 #include "arena.h"
+#include "database.h"
 #include "kv_impl.h"
 #include "lease.h"
 #include "path.h"
 #include "rotation.h"
 #include "vault/limits.h"
+
+bool kv_holds_secrets(const struct mount *m, const char *rest)
+{
+	if (m == NULL)
+		return false;
+	return strcmp(m->engine, "kv") == 0 ||
+	       (strcmp(m->engine, "database") == 0 &&
+	        strncmp(rest, DB_STATIC, strlen(DB_STATIC)) == 0);
+}
 
 int kv_split(struct core *c, const char *full_path, const struct mount **m,
              const char **rest, struct err *e)
@@ -21,7 +31,7 @@ int kv_split(struct core *c, const char *full_path, const struct mount **m,
 	if (rc != ERR_OK)
 		return rc;
 	found = mounts_match(c, full_path, &tail);
-	if (found == NULL || strcmp(found->engine, "kv") != 0)
+	if (!kv_holds_secrets(found, tail))
 		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",
 		               full_path);
 	if (tail[0] == '\0' || full_path[n - 1] == '/')

@@ -15,6 +15,10 @@ struct kv_secret {
 	int64_t current;  /* 0: no version yet */
 };
 
+/** kv_holds_secrets(m, rest): is ${rest} of the mount (may be NULL) a versioned secret,
+ * or the beginning of one?  Of a KV mount all is, of a database mount its static
+ * credentials. */
+bool kv_holds_secrets(const struct mount *m, const char *rest);
 /** kv_split(c, full_path, mount, rest, e): "secret/app/db" (mount path + secret path, no
  * "data/") to mount and path. */
 int kv_split(struct core *c, const char *full_path, const struct mount **m,

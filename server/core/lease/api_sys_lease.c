@@ -273,22 +273,6 @@ static int h_list(struct req *r)
 	return reply_sorted(r, l->keys);
 }
 
-/* No lease fails to be revoked so far: a token's end needs nobody's help. */
-static int h_count(struct req *r)
-{
-	const char *type = "";
-	bool present;
-	int rc = req_str(r, "type", &type, &present);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (strcmp(type, "irrevocable") != 0)
-		return req_fail(r, ERR_INVALID, "type must be \"irrevocable\"");
-	value_set_int(r->a, reply_data(r), "lease_count", 0);
-	value_set(reply_data(r), "counts", value_object(r->a));
-	return ERR_OK;
-}
-
 /* What has expired is removed by the timers, and nothing else is ever left over. */
 static int h_tidy(struct req *r)
 {
@@ -311,11 +295,6 @@ static const struct field renew_fields[] = {
 };
 static const struct field sync_fields[] = {
 	{ "sync", "bool", "the answer always comes when all is done" },
-	{ NULL, NULL, NULL },
-};
-static const struct field count_fields[] = {
-	{ "type", "string", "\"irrevocable\"" },
-	{ "include_child_namespaces", "bool", "there are none" },
 	{ NULL, NULL, NULL },
 };
 static const struct route rows[] = {
@@ -341,8 +320,6 @@ static const struct route rows[] = {
 	  "the same, whether or not their targets answer (old name)" },
 	{ "system", M_POST, "leases/tidy", 0, NULL, h_tidy, NULL,
 	  "remove what is left over" },
-	{ "system", M_GET, "leases/count", 0, count_fields, h_count, NULL,
-	  "count leases that could not be revoked" },
 };
 /* clang-format on */
 

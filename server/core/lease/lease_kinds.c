@@ -2,6 +2,7 @@
 #include "lease_kinds.h"
 
 #include "arena.h"
+#include "db_lease_kind.h"
 #include "token_impl.h"
 #include "token_lease.h"
 
@@ -50,7 +51,7 @@ static const struct lease_kind of_tokens = {
 	.revoke_prefix = token_end_prefix,
 };
 
-const struct lease_kind *const lease_kinds[] = { &of_tokens };
+const struct lease_kind *const lease_kinds[] = { &of_tokens, &db_lease_kind };
 const size_t lease_kinds_n = ARRAY_LEN(lease_kinds);
 
 int lease_find_id(struct core *c, struct arena *a, const char *id, struct leased *l,

@@ -32,7 +32,11 @@ struct lease_kind {
 	/* The id of an object of the kind; NULL if it has no (living) lease. */
 	const char *(*id_of)(const struct core *c, struct arena *a,
 	                     const struct store_object *o);
-	/* Replies with lease_reply(), or fails; NULL: tokens, which are renewed
+	/* Why an object of the kind cannot be revoked, and the id of its mount; NULL: it
+	 * is none of those. NULL function: there is never one. */
+	const char *(*stuck)(struct arena *a, const struct store_object *o,
+	                     const unsigned char **mount_id);
+	/* Replies with the lease, or fails; NULL: tokens, which are renewed
 	 * elsewhere. */
 	int (*renew)(struct req *r, struct leased *l, int64_t increment_ms);
 	/* What takes long is a job to wait for (job_wait()). */

@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "auth_token.h"
 #include "cubbyhole.h"
+#include "db_lease.h"
 #include "kek.h"
 #include "kv_walk.h"
 #include "lease.h"
@@ -28,7 +29,7 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
-#define JOBS_STEPS      8
+#define JOBS_STEPS      9
 
 static const struct {
 	const char *name;
@@ -43,11 +44,12 @@ static const struct {
 	{ "cubbyhole",       cubbyhole_slice       },
 	{ "kv-upgrade",      kv_upgrade_slice      },
 	{ "remount",         mount_move_slice      },
+	{ "database-revoke", db_revoke_slice       },
 };
 
-static const enum store_kind timed[] = { KIND_TOKEN,    KIND_LEASE, KIND_ROTATION,
-	                                 KIND_ATTEMPT,  KIND_JOB,   KIND_LOCKOUT,
-	                                 KIND_SECRET_ID };
+static const enum store_kind timed[] = { KIND_TOKEN,     KIND_LEASE,   KIND_ROTATION,
+	                                 KIND_ATTEMPT,   KIND_JOB,     KIND_LOCKOUT,
+	                                 KIND_SECRET_ID, KIND_DB_LEASE };
 
 struct jobs {
 	bool dirty;
@@ -261,6 +263,8 @@ int jobs_step(struct core *c, int step, struct err *e)
 		return lockout_expire_due(c, a, EXPIRE_AT_ONCE, e);
 	case 6:
 		return approle_expire_due(c, a, EXPIRE_AT_ONCE, e);
+	case 7:
+		return db_lease_due(c, a, EXPIRE_AT_ONCE, e);
 	case 5:
 		return kek_due(c, a, e);
 	default:

@@ -107,6 +107,8 @@ extern const struct route_table routes_tools;  /* api_tools.c: sys/tools, ha-sta
 extern const struct route_table routes_backup; /* api_backup.c: sys/backup */
 extern const struct route_table routes_rotation_rule; /* api_rotation_rule.c */
 extern const struct route_table routes_target;        /* api_target.c */
+extern const struct route_table routes_database;      /* api_database.c */
+extern const struct route_table routes_stuck_lease;   /* api_stuck_lease.c: sys/leases */
 
 /** route_find(r): set r->mount, r->route and r->param from r->path and r->method; names
  * in r->path are in lower case from then on.  ERR_NOENT or ERR_METHOD. */

@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "auth_token.h"
 #include "cert_role.h"
+#include "db_lease.h"
 #include "jobs.h"
 #include "kv_walk.h"
 #include "mount_impl.h"
@@ -108,14 +109,34 @@ static int destroy_kv(struct core *c, struct arena *a, struct mount_gone *g, boo
 	return kv_config_forget(c, a, g->id, e);
 }
 
+#define LOOK_MS 1000 /* while databases are waited for */
+
+/* The accounts that it made go first: how they are reached is still needed. */
+static int destroy_database(struct core *c, struct arena *a, struct mount_gone *g,
+                            bool *done, struct err *e)
+{
+	static const enum store_kind kinds[] = { KIND_DB_ROLE, KIND_TARGET };
+	bool left;
+	int rc = db_lease_mount_gone(c, a, g->id, g->rows, &left, e);
+
+	if (rc != ERR_OK || left) {
+		g->later_ms = LOOK_MS;
+		return rc;
+	}
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(kinds); i++)
+		rc = delete_rows(c, a, kinds[i], g->id, MOUNT_ID, &g->rows, e);
+	return rc == ERR_OK && g->rows > 0 ? destroy_kv(c, a, g, done, e) : rc;
+}
+
 static const struct {
 	const char *type;
 	mount_destroy_fn fn;
 } engines[] = {
-	{"kv",        destroy_kv   },
-	{ "approle",  destroy_login},
-	{ "userpass", destroy_login},
-	{ "cert",     destroy_login},
+	{"kv",        destroy_kv      },
+	{ "approle",  destroy_login   },
+	{ "userpass", destroy_login   },
+	{ "cert",     destroy_login   },
+	{ "database", destroy_database},
 };
 
 static mount_destroy_fn engine_of(const char *type)
@@ -180,6 +201,8 @@ static int rows_slice(struct core *c, struct arena *a, struct store_object *job,
 	}
 	if ((rc = fn(c, a, g, done, e)) == ERR_OK && !*done)
 		job->body = job_body(a, g, "rows");
+	if (g->later_ms != 0)
+		job->due = c->now_ms + g->later_ms;
 	return rc;
 }
 
@@ -214,6 +237,9 @@ int mount_unmount(struct core *c, struct arena *a, const struct mount *m, struct
 	int rc;
 
 	memcpy(g.id, m->id, MOUNT_ID);
+	if (strcmp(m->type, "database") == 0 &&
+	    (rc = database_unmounting(c, a, m, e)) != ERR_OK)
+		return rc;
 	rc = job_start(c, a, JOB, job_body(a, &g, mount_is_auth(m) ? "tokens" : "rows"),
 	               job, e);
 	return rc == ERR_OK ? mounts_remove(c, a, m, e) : rc;

@@ -19,6 +19,7 @@ struct mount_gone {
 	const char
 		*place; /* where the engine goes on: "" at first; its own, in the arena */
 	int rows;       /* what is left of this slice, in rows written */
+	int64_t later_ms; /* the next slice comes so much later; 0: at once */
 };
 
 /* One slice: destroy until ${g->rows} is used up; *done when nothing is left. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "db_lease.h"
 #include "jobs.h"
 #include "kv_impl.h"
 #include "lease_impl.h"
@@ -235,7 +236,8 @@ int mount_move(struct core *c, struct arena *a, const struct mount *m, const cha
 	memcpy(v.mount, m->id, MOUNT_ID);
 	moved.path = to;
 	if ((rc = job_start(c, a, JOB, job_body(a, &v), job, e)) != ERR_OK ||
-	    (rc = mounts_replace(c, a, m, &moved, e)) != ERR_OK)
+	    (rc = mounts_replace(c, a, m, &moved, e)) != ERR_OK ||
+	    (rc = db_lease_mount_moved(c, a, m, e)) != ERR_OK)
 		return rc;
 	id_text(job, id);
 	return ERR_OK;

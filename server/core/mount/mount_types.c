@@ -9,6 +9,7 @@ static const struct mount_type types[] = {
 	{ "approle",  "approle",  true },
 	{ "userpass", "userpass", true },
 	{ "cert",     "cert",     true },
+	{ "database", "database", false},
 };
 
 #define NO_CONFIG                                             \

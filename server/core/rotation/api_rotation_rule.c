@@ -162,6 +162,20 @@ static int take_schedule(struct req *r, struct rotation_rule *rule)
 	return ERR_OK;
 }
 
+/* What a database engine says by itself is not changed behind its back. */
+static int refuse_engine(struct req *r, const char *path)
+{
+	const char *rest;
+	const struct mount *m = mounts_match(r->core, path, &rest);
+
+	if (m == NULL || strcmp(m->engine, "database") != 0)
+		return ERR_OK;
+	return req_fail(r, ERR_INVALID,
+	                "the rule of this credential is that of its role: write it at "
+	                "\"%.100sstatic-roles/\"",
+	                m->path);
+}
+
 static int h_config_write(struct req *r)
 {
 	struct kv_secret s;
@@ -172,7 +186,8 @@ static int h_config_write(struct req *r)
 	    (rc = rotation_rule_load(r->core, r->a, s.o.id, &rule, &r->e)) != ERR_OK)
 		return rc;
 	rule.path = kv_full_path(r->a, &s);
-	if ((rc = take_field(r, &rule)) != ERR_OK ||
+	if ((rc = refuse_engine(r, rule.path)) != ERR_OK ||
+	    (rc = take_field(r, &rule)) != ERR_OK ||
 	    (rc = take_length(r, &rule)) != ERR_OK ||
 	    (rc = take_classes(r, &rule)) != ERR_OK ||
 	    (rc = take_alphabet(r, &rule)) != ERR_OK ||
@@ -299,7 +314,8 @@ static int h_config_delete(struct req *r)
 
 	if (rc != ERR_OK || !found)
 		return rc;
-	if ((rc = rotation_refuse_under_way(r, &rule)) != ERR_OK)
+	if ((rc = refuse_engine(r, rule.path)) != ERR_OK ||
+	    (rc = rotation_refuse_under_way(r, &rule)) != ERR_OK)
 		return rc;
 	if (!rule.has_attempt)
 		return store_delete(r->core, &rule.o, &r->e);

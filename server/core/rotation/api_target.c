@@ -5,22 +5,13 @@
 #include "api_rotation.h"
 #include "arena.h"
 #include "policy.h"
-#include "rng.h"
 #include "target.h"
-#include "text.h"
+#include "target_ask.h"
 #include "vault/limits.h"
 
 #define SCRATCH     ((size_t)16 * 1024 * 1024)
-#define DESCRIBE_MS 5000
 #define TIMEOUT_MIN 1000
 #define AT_ONCE_MAX 8
-
-/* A request that asks the rotator, and waits for what it says. */
-struct asking {
-	unsigned char id[STEP_ID];
-	enum { ASK_NOTHING, ASK_DESCRIBE, ASK_LOGIN } what;
-	const struct value *describe;
-};
 
 /* ---- what the request says ---- */
 
@@ -56,7 +47,8 @@ static int take_admin(struct req *r, struct target *t)
 /* What the target's administrator is may be told only by who can read it. */
 static bool may_read(const struct req *r, const struct mount *m, const char *rest)
 {
-	const char *path = arena_printf(r->a, "%sdata/%s", m->path, rest);
+	const char *path = arena_printf(r->a, "%s%s%s", m->path,
+	                                m->kv_version == 2 ? "data/" : "", rest);
 
 	return path != NULL &&
 	       (r->id.root ||
@@ -169,83 +161,14 @@ static int find(struct req *r, struct target *t, bool *found)
 	return rc;
 }
 
-/* ---- asking the rotator ---- */
-
-static int ask(struct req *r, struct asking *w, const struct target *t, const char *op,
-               int64_t timeout)
-{
-	struct step_order order = { .owner = STEP_FOR_REQUEST,
-		                    .rotator = t->rotator,
-		                    .timeout_ms = timeout };
-	struct value *request = target_request(r->a, t, op, NULL), *admin;
-	char *attempt = arena_alloc(r->a, 33);
-	int rc = target_admin(r->core, r->a, t, &admin, &r->e);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (request == NULL || attempt == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	rng_bytes(w->id, sizeof(w->id));
-	text_hex(w->id, sizeof(w->id), attempt);
-	value_set_str(r->a, request, "attempt", attempt);
-	value_set_str(r->a, request, "secret", "");
-	if (strcmp(op, "describe") != 0)
-		value_set(request, "admin", admin);
-	memcpy(order.id, w->id, sizeof(order.id));
-	order.request = request;
-	if ((rc = step_call(r->core, &order, &r->e)) != ERR_OK)
-		return rc;
-	return req_park(r, WAIT_STEP, w->id, r->core->boot_ms + timeout);
-}
-
-/* What it has said; ERR_* with its text if it refuses or does not answer. */
-static int heard(struct req *r, struct asking *w, struct step_result *res)
-{
-	if (step_take(r->core, r->a, w->id, res) != ERR_OK)
-		return req_fail(r, ERR_TIMEOUT, "the rotator has not answered in time");
-	if (res->outcome == STEP_UNKNOWN)
-		return req_fail(r, ERR_UNREACHABLE, "the rotator did not answer: %.150s",
-		                res->reason);
-	if (res->status == STEP_ERROR)
-		return req_fail(r, ERR_INVALID, "the rotator says: %.200s", res->message);
-	return ERR_OK;
-}
-
-static struct asking *waiting(struct req *r)
-{
-	if (r->park_state == NULL)
-		r->park_state = arena_alloc(r->a, sizeof(struct asking));
-	return r->park_state;
-}
-
 /* Describe, then log in as its administrator; then *done. */
 static int examine(struct req *r, struct target *t, bool verify, bool *done)
 {
-	struct asking *w = waiting(r);
-	struct step_result res;
-	int rc;
-
-	*done = false;
-	if (w == NULL)
+	if (r->park_state == NULL)
+		r->park_state = arena_alloc(r->a, sizeof(struct target_asking));
+	if (r->park_state == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (w->what == ASK_NOTHING) {
-		w->what = ASK_DESCRIBE;
-		return ask(r, w, t, "describe", DESCRIBE_MS);
-	}
-	if ((rc = heard(r, w, &res)) != ERR_OK)
-		return rc;
-	if (w->what == ASK_DESCRIBE)
-		w->describe = res.describe;
-	t->describe = w->describe;
-	if (t->describe == NULL)
-		return req_fail(r, ERR_INVALID, "the rotator does not describe itself");
-	if (w->what == ASK_DESCRIBE && verify && target_can(t, "login") &&
-	    (t->admin != NULL || t->has_admin_secret)) {
-		w->what = ASK_LOGIN;
-		return ask(r, w, t, "login", t->timeout_ms);
-	}
-	*done = true;
-	return ERR_OK;
+	return target_examine(r, r->park_state, t, verify, done);
 }
 
 /* ---- handlers ---- */

@@ -59,6 +59,8 @@ int machine_room(struct machine *m, bool *ok, struct err *e) MUST_CHECK;
 
 /** machine_ask(m, op, e): call the rotator; stores the attempt. */
 int machine_ask(struct machine *m, const char *op, struct err *e) MUST_CHECK;
+/** machine_has_admin(m): has the target an administrator beside the account itself? */
+bool machine_has_admin(const struct machine *m);
 /** machine_creates(m): does the target make the value, not we? */
 bool machine_creates(const struct machine *m);
 

@@ -105,7 +105,6 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 /* Which of the values works decides; nothing is concluded from what is not known. */
 static int was_probed(struct machine *m, const struct step_result *r, struct err *e)
 {
-	bool admin = m->target.admin != NULL || m->target.has_admin_secret;
 	int rc;
 
 	if (!done(r))
@@ -115,12 +114,13 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 		return machine_go(m, ATTEMPT_SET, e);
 	if (r->pending == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
 		return rc;
-	if (r->pending == STEP_PROBE_UNKNOWN || r->current == STEP_PROBE_UNKNOWN)
+	if (r->pending == STEP_PROBE_UNKNOWN ||
+	    (r->current == STEP_PROBE_UNKNOWN && !m->t.forced))
 		return machine_retry(m, "the target does not say which value it has", e);
 	if (r->current == STEP_PROBE_VALID && m->t.giving_up)
 		return machine_end(m, ATTEMPT_FAILED, e);
 	if (r->current == STEP_PROBE_VALID || m->t.forced ||
-	    (r->previous == STEP_PROBE_VALID && admin)) {
+	    (r->previous == STEP_PROBE_VALID && machine_has_admin(m))) {
 		m->t.uncertain = false;
 		return machine_retry(m, m->t.error, e);
 	}

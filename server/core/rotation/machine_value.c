@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "machine.h"
+#include "password_policy.h"
 #include "vault/limits.h"
 
 #define DRAWS      1000 /* texts that may be thrown away for a rule's sake */
@@ -120,19 +121,40 @@ static const char *forbidden(const struct machine *m)
 	return value_cstr_or(m->a, value_get(m->target.describe, "value"), "forbid", "");
 }
 
+/* The password policy that makes values: of the rule, or of its target; "": the rule
+ * itself says how. */
+static const char *policy_of(const struct machine *m)
+{
+	const char *own = value_cstr_or(m->a, m->rule.config, "password_policy", "");
+
+	if (own[0] != '\0' || !m->has_target)
+		return own;
+	return value_cstr_or(m->a, m->target.extra, "password_policy", "");
+}
+
+static int draw(struct machine *m, const char **out, struct err *e)
+{
+	const char *policy = policy_of(m);
+	char *text;
+
+	if (policy[0] != '\0')
+		return password_policy_generate(m->c, m->a, policy, out, e);
+	if ((text = arena_alloc(m->a, GENERATE_LENGTH_MAX + 1)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	*out = text;
+	return generate_text(&m->rule.gen, text, e);
+}
+
 /* A text that the rule and the target allow, and that was not made lately.  Texts that do
  * not fit are thrown away whole, so that those that do are equally likely. */
-static int new_text(struct machine *m, char **out, struct err *e)
+static int new_text(struct machine *m, const char **out, struct err *e)
 {
-	const char *forbid = forbidden(m);
+	const char *forbid = forbidden(m), *text = "";
 	unsigned char tag[RECENT_LEN];
-	char *text = arena_alloc(m->a, GENERATE_LENGTH_MAX + 1);
 	int rc;
 
-	if (text == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
 	for (int i = 0; i < DRAWS; i++) {
-		if ((rc = generate_text(&m->rule.gen, text, e)) != ERR_OK)
+		if ((rc = draw(m, &text, e)) != ERR_OK)
 			return rc;
 		recent_tag(m, text, tag);
 		if (strpbrk(text, forbid) != NULL || is_recent(m, tag))
@@ -200,8 +222,7 @@ static int choose_account(struct machine *m, struct value *data, struct err *e)
 /* The data of the new version, as far as we make it. */
 static int new_data(struct machine *m, struct value *data, struct err *e)
 {
-	const char *field;
-	char *text = NULL;
+	const char *field, *text = NULL;
 	int rc = choose_account(m, data, e);
 
 	if (rc != ERR_OK || machine_creates(m))
@@ -209,7 +230,7 @@ static int new_data(struct machine *m, struct value *data, struct err *e)
 	if ((rc = rotation_rule_field(&m->rule, data, m->a, &field, e)) != ERR_OK ||
 	    (rc = new_text(m, &text, e)) != ERR_OK)
 		return rc;
-	m->t.bits = generate_bits(&m->rule.gen);
+	m->t.bits = policy_of(m)[0] != '\0' ? 0 : generate_bits(&m->rule.gen);
 	return put_text(m, data, field, text, e);
 }
 

@@ -299,6 +299,7 @@ static void fill(struct machine *m, const struct rotation_order *order)
 	t->boot_due_ms = m->c->boot_ms + t->timeout_ms;
 	t->hold_ms = m->c->now_ms + HOLD_MS;
 	t->until_ms = order->until_ms;
+	t->forced = order->blind;
 }
 
 static int claim(struct machine *m, const struct rotation_order *order, struct err *e)
@@ -488,7 +489,7 @@ static int adopt(struct machine *m, struct err *e)
 			"nothing to adopt: the rotation is %s, not held because its "
 			"values do not work",
 			rotation_state_name(m->t.state));
-	if (m->target.admin == NULL && !m->target.has_admin_secret)
+	if (!machine_has_admin(m))
 		return err_set(
 			e, ERR_INVALID,
 			"target \"%.100s\" has no administrator who could set a value",

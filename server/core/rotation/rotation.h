@@ -210,6 +210,7 @@ struct rotation_order {
 	bool leak;        /* the value is known to others: no grace, a short deadline */
 	int64_t until_ms; /* it may not begin later; 0: it may */
 	bool check;       /* only ask the target whether the current value works */
+	bool blind;       /* the current value does not work: it never was the target's */
 };
 /** rotation_start(c, a, secret_id, order, out, e): claim an attempt.  Without a target
  * the new value is published at once; with one the machine goes on by itself. ERR_INVALID

@@ -2,6 +2,7 @@
 /* step_owner - who is told how a call ended: one row per owner. */
 #include <assert.h>
 
+#include "db_lease.h"
 #include "machine.h"
 #include "step_impl.h"
 
@@ -16,6 +17,7 @@ static int for_request(struct core *c, struct arena *a, const unsigned char id[S
 static step_done_fn *const owners[STEP_OWNER__MAX] = {
 	[STEP_FOR_REQUEST] = for_request,
 	[STEP_FOR_ROTATION] = rotation_step_done,
+	[STEP_FOR_DATABASE] = db_lease_step_done,
 };
 
 step_done_fn *step_owner_done(enum step_owner owner)

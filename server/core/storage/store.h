@@ -53,8 +53,12 @@ enum store_kind {
 	KIND_WRAP,    /* a wrapped response; id: id of the wrapping token */
 	KIND_PASSWORD_POLICY, /* id: blind tag of the name */
 	KIND_CRL,             /* id: blind tag of mount id and name; parent: mount id */
-	KIND_TARGET, /* what a rotation changes; id: blind tag of owner and name; parent:
-	                its owner (a mount id, or zero for sys/rotation/targets) */
+	KIND_TARGET,  /* what a rotation changes; id: blind tag of owner and name; parent:
+	                 its owner (a mount id, or zero for sys/rotation/targets) */
+	KIND_DB_ROLE, /* id: blind tag of mount id and name; parent: mount id */
+	KIND_DB_LEASE, /* an account that exists for a while; id: blind tag of the lease
+	                  id (16); parent: token that asked; tag: mount id; due: what is
+	                  done next */
 	KIND__MAX
 };
 

@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "cubbyhole.h"
+#include "db_lease.h"
 #include "jobs.h"
 #include "mutant.h"
 #include "policy.h"
@@ -111,12 +112,13 @@ static int remove_token(struct sweep *s, struct arena *a, const struct store_obj
 	return rc == ERR_OK ? store_delete(s->c, o, e) : rc;
 }
 
-/* A token that is dead already: a page of its children; when none is left, itself. */
+/* A token that is dead already: a page of its children, then of the accounts that were
+ * made for it; when none is left, itself. */
 static int bury(struct sweep *s, struct arena *a, const struct store_object *o,
                 struct err *e)
 {
 	struct page children = { .n = 0 };
-	int limit = s->left < SLICE ? s->left : SLICE;
+	int limit = s->left < SLICE ? s->left : SLICE, leases = 0;
 	int rc = store_by_parent_page(s->c, a, KIND_TOKEN, o->id, 32, NULL, 0, limit,
 	                              take, &children, e);
 
@@ -124,6 +126,13 @@ static int bury(struct sweep *s, struct arena *a, const struct store_object *o,
 		rc = s->orphan ? set_free(s, a, &children.o[i], e)
 		               : condemn(s, a, &children.o[i], e);
 	if (rc != ERR_OK || children.n == limit)
+		return rc;
+	limit = s->left < SLICE ? s->left : SLICE;
+	if (limit <= 0)
+		return ERR_OK;
+	rc = db_lease_token_gone(s->c, a, o->id, limit, &leases, e);
+	s->left -= leases;
+	if (rc != ERR_OK || leases > 0) /* there may be more */
 		return rc;
 	return remove_token(s, a, o, e);
 }

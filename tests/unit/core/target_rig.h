@@ -24,13 +24,13 @@ enum fault {
 
 static struct {
 	struct {
-		char name[16];
+		char name[80];
 		char value[2][160]; /* dual_key accepts two */
-	} account[4];
+	} account[24];
 	size_t accounts;
 	bool down; /* probes say "unknown", everything else is retryable */
 	struct {
-		char op[12];
+		char op[16];
 		enum fault fault;
 		int times;
 	} fault[8];
@@ -42,7 +42,8 @@ static struct {
 	size_t queued;
 	char log[4096]; /* "set probe test " */
 	int logins_failed;
-	int created; /* by create */
+	int created;    /* by create */
+	char asked[80]; /* name in the last call of a database engine */
 	char last_request[65536];
 } tgt;
 
@@ -75,7 +76,7 @@ static void tgt_link(void)
 UNUSED static void tgt_account(const char *name, const char *value)
 {
 	cr_assert_lt(tgt.accounts, ARRAY_LEN(tgt.account));
-	snprintf(tgt.account[tgt.accounts].name, 16, "%s", name);
+	snprintf(tgt.account[tgt.accounts].name, sizeof(tgt.account[0].name), "%s", name);
 	snprintf(tgt.account[tgt.accounts++].value[0], 160, "%s", value);
 }
 
@@ -168,8 +169,40 @@ static void tgt_probe(const struct value *rq, struct value *reply)
 #define TGT_DESCRIBE                                                                \
 	"{\"strategies\":[\"single\",\"dual_user\",\"dual_key\"],\"overlap\":true," \
 	"\"needs_admin\":true,\"ops\":[\"describe\",\"probe\",\"set\",\"test\","    \
-	"\"retire\",\"revert\",\"login\"],\"value\":{\"min\":8,\"max\":99,"         \
+	"\"retire\",\"revert\",\"login\",\"user_create\",\"user_renew\","           \
+	"\"user_revoke\"],\"value\":{\"min\":8,\"max\":99,"                         \
 	"\"forbid\":\"a\"},\"per_secret\":[\"statements\"]}"
+
+static void tgt_make(const char *name, const char *value)
+{
+	int i = tgt_find(name);
+
+	if (i < 0)
+		i = (int)tgt.accounts++;
+	cr_assert_lt(tgt.accounts, ARRAY_LEN(tgt.account));
+	memset(&tgt.account[i], 0, sizeof(tgt.account[i]));
+	snprintf(tgt.account[i].name, sizeof(tgt.account[i].name), "%s", name);
+	snprintf(tgt.account[i].value[0], 160, "%s", value);
+}
+
+static void tgt_remove(const char *name)
+{
+	int i = tgt_find(name);
+
+	if (i >= 0)
+		tgt.account[i] = tgt.account[--tgt.accounts];
+}
+
+/* What a database engine asks. */
+static void tgt_user(const char *op, const struct value *rq)
+{
+	const struct value *f = value_get(value_get(rq, "pending"), "fields");
+
+	if (strcmp(op, "user_create") == 0)
+		tgt_make(tgt_text(f, "username"), tgt_text(f, "password"));
+	else if (strcmp(op, "user_revoke") == 0)
+		tgt_remove(tgt_text(f, "username"));
+}
 
 /* Do it. */
 static void tgt_do(const char *op, const struct value *rq, struct value *reply)
@@ -187,6 +220,8 @@ static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 		tgt_put(value_get(rq, "current"), false);
 	else if (strcmp(op, "retire") == 0)
 		tgt_drop(value_get(rq, "previous"));
+	else
+		tgt_user(op, rq);
 }
 
 static void tgt_answer(uint64_t number, const struct value *reply)
@@ -206,6 +241,20 @@ static struct value *tgt_error(struct value *reply, const char *class)
 	return reply;
 }
 
+/* Who acts must be able to log in, if it is an account here: the administrator, or for
+ * its own password the account itself, with the old value or the new one. */
+static bool tgt_admits(const char *op, const struct value *rq)
+{
+	const struct value *admin = value_get(rq, "admin");
+	bool own = admin == NULL || admin->type == V_NULL;
+	const char *name = own ? "" : tgt_text(admin, "username");
+
+	if (own && strcmp(op, "set") == 0)
+		return strcmp(tgt_login(value_get(rq, "current")), "valid") == 0 ||
+		       strcmp(tgt_login(value_get(rq, "pending")), "valid") == 0;
+	return own || tgt_find(name) < 0 || tgt_works(name, tgt_text(admin, "password"));
+}
+
 static void tgt_one(uint64_t number, const struct value *frame)
 {
 	static const char *const classes[] = { [F_RETRYABLE] = "retryable",
@@ -218,11 +267,16 @@ static void tgt_one(uint64_t number, const struct value *frame)
 	enum fault f = tgt_next_fault(op);
 
 	snprintf(tgt.log + strlen(tgt.log), sizeof(tgt.log) - strlen(tgt.log), "%s ", op);
+	snprintf(tgt.asked, sizeof(tgt.asked), "%s",
+	         tgt_text(value_get(value_get(rq, "pending"), "fields"), "username"));
 	value_set_bool(rig.a, reply, "started", true);
 	if (tgt.down && f == F_NONE && strcmp(op, "probe") != 0)
 		f = F_RETRYABLE;
 	if (f == F_HANG)
 		return;
+	if (f == F_NONE && strcmp(op, "probe") != 0 && strcmp(op, "describe") != 0 &&
+	    !tgt_admits(op, rq))
+		f = F_AUTH;
 	if (f == F_NONE || f == F_SILENT)
 		tgt_do(op, rq, reply);
 	if (f == F_SILENT || f == F_LOST) {

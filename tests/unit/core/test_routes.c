@@ -114,18 +114,20 @@ static const char *path_of(const char *engine)
 	static const struct {
 		const char *engine, *path, *make, *body;
 	} places[] = {
-		{"system",     "sys/",           NULL,                NULL                  },
-		{ "token",     "auth/token/",    NULL,                NULL                  },
-		{ "host",      "auth/host/",     NULL,                NULL                  },
-		{ "kv",        "two/",           "sys/mounts/two",    "{\"type\":\"kv-v2\"}"},
-		{ "kv1",       "one/",           "sys/mounts/one",    "{\"type\":\"kv\"}"   },
-		{ "cubbyhole", "cubbyhole/",     NULL,                NULL                  },
-		{ "identity",  "identity/",      NULL,                NULL                  },
+		{"system",     "sys/",           NULL,                  NULL                  },
+		{ "token",     "auth/token/",    NULL,                  NULL                  },
+		{ "host",      "auth/host/",     NULL,                  NULL                  },
+		{ "kv",        "two/",           "sys/mounts/two",      "{\"type\":\"kv-v2\"}"},
+		{ "kv1",       "one/",           "sys/mounts/one",      "{\"type\":\"kv\"}"   },
+		{ "cubbyhole", "cubbyhole/",     NULL,                  NULL                  },
+		{ "identity",  "identity/",      NULL,                  NULL                  },
 		{ "approle",   "auth/approle/",  "sys/auth/approle",
-                 "{\"type\":\"approle\"}"						   },
+                 "{\"type\":\"approle\"}"						     },
 		{ "userpass",  "auth/userpass/", "sys/auth/userpass",
-                 "{\"type\":\"userpass\"}"						  },
-		{ "cert",      "auth/cert/",     "sys/auth/cert",     "{\"type\":\"cert\"}" },
+                 "{\"type\":\"userpass\"}"						    },
+		{ "cert",      "auth/cert/",     "sys/auth/cert",       "{\"type\":\"cert\"}" },
+		{ "database",  "database/",      "sys/mounts/database",
+                 "{\"type\":\"database\"}"						    },
 	};
 	static bool made[ARRAY_LEN(places)];
 

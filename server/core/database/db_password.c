@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* db_password - names and passwords of accounts that are made. */
+#include <string.h>
+
+#include "arena.h"
+#include "database.h"
+#include "password_policy.h"
+#include "text.h"
+
+#define LENGTH 20
+#define DRAWS  1000 /* texts that may be thrown away for the database's sake */
+
+/* Vault's own: at least one letter of each case, one digit and one dash. */
+static int vault_mix(struct generate_mix *m, struct err *e)
+{
+	static const char *const sets[] = { "abcdefghijklmnopqrstuvwxyz",
+		                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789",
+		                            "-" };
+	uint32_t chars[26];
+	int rc = ERR_OK;
+
+	memset(m, 0, sizeof(*m));
+	m->length = LENGTH;
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(sets); i++) {
+		size_t n = strlen(sets[i]);
+
+		for (size_t k = 0; k < n; k++)
+			chars[k] = (unsigned char)sets[i][k];
+		rc = generate_mix_add(m, chars, n, 1, e);
+	}
+	return rc;
+}
+
+static int draw(struct core *c, struct arena *a, const char *policy, const char **out,
+                struct err *e)
+{
+	uint32_t text[LENGTH];
+	struct generate_mix mix;
+	char *password;
+	int rc;
+
+	if (policy[0] != '\0')
+		return password_policy_generate(c, a, policy, out, e);
+	if ((password = arena_alloc(a, LENGTH + 1)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = vault_mix(&mix, e)) != ERR_OK ||
+	    (rc = generate_mix_text(&mix, text, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < LENGTH; i++)
+		password[i] = (char)text[i];
+	explicit_bzero(text, sizeof(text));
+	password[LENGTH] = '\0';
+	*out = password;
+	return ERR_OK;
+}
+
+/* Texts that do not fit are thrown away whole, so that those that do are equally likely.
+ */
+int db_password(struct core *c, struct arena *a, const char *policy, const char *forbid,
+                const char **out, struct err *e)
+{
+	int rc;
+
+	for (int i = 0; i < DRAWS; i++) {
+		if ((rc = draw(c, a, policy, out, e)) != ERR_OK)
+			return rc;
+		if (strpbrk(*out, forbid) == NULL)
+			return ERR_OK;
+	}
+	return err_set(e, ERR_INVALID,
+	               "password policy \"%.64s\" makes no password that the database "
+	               "accepts",
+	               policy);
+}
+
+/* Statements are filled with it: what could end a quoted word stays out. */
+static void tame(char *name)
+{
+	for (; *name != '\0'; name++)
+		if ((*name < 'a' || *name > 'z') && (*name < 'A' || *name > 'Z') &&
+		    (*name < '0' || *name > '9') && strchr("-_.@", *name) == NULL)
+			*name = '-';
+}
+
+const char *db_username(struct req *r, const char *role, const struct db_limits *limits)
+{
+	char random[21];
+	char *name;
+	size_t n;
+
+	text_base62_random(random, sizeof(random) - 1);
+	random[sizeof(random) - 1] = '\0';
+	name = arena_printf(r->a, "v-%.*s-%.*s-%s-%lld", (int)limits->display,
+	                    r->id.display_name, (int)limits->role, role, random,
+	                    (long long)(r->core->now_ms / 1000));
+	if (name == NULL)
+		return NULL;
+	n = strlen(name);
+	if (n > limits->all)
+		name[limits->all] = '\0';
+	tame(name);
+	for (char *p = name; limits->upper && *p != '\0'; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	return name;
+}

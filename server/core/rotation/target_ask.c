@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target_ask.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "rng.h"
+#include "text.h"
+
+#define DESCRIBE_MS 5000
+
+static int ask(struct req *r, struct target_asking *w, const struct target *t,
+               const char *op, int64_t timeout)
+{
+	struct step_order order = { .owner = STEP_FOR_REQUEST,
+		                    .rotator = t->rotator,
+		                    .timeout_ms = timeout };
+	struct value *request = target_request(r->a, t, op, NULL), *admin;
+	char *attempt = arena_alloc(r->a, 33);
+	int rc = target_admin(r->core, r->a, t, &admin, &r->e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (request == NULL || attempt == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rng_bytes(w->id, sizeof(w->id));
+	text_hex(w->id, sizeof(w->id), attempt);
+	value_set_str(r->a, request, "attempt", attempt);
+	value_set_str(r->a, request, "secret", "");
+	if (strcmp(op, "describe") != 0)
+		value_set(request, "admin", admin);
+	memcpy(order.id, w->id, sizeof(order.id));
+	order.request = request;
+	if ((rc = step_call(r->core, &order, &r->e)) != ERR_OK)
+		return rc;
+	return req_park(r, WAIT_STEP, w->id, r->core->boot_ms + timeout);
+}
+
+/* What it has said; ERR_* with its text if it refuses or does not answer. */
+static int heard(struct req *r, struct target_asking *w, struct step_result *res)
+{
+	if (step_take(r->core, r->a, w->id, res) != ERR_OK)
+		return req_fail(r, ERR_TIMEOUT, "the rotator has not answered in time");
+	if (res->outcome == STEP_UNKNOWN)
+		return req_fail(r, ERR_UNREACHABLE, "the rotator did not answer: %.150s",
+		                res->reason);
+	if (res->status == STEP_ERROR)
+		return req_fail(r, ERR_INVALID, "the rotator says: %.200s", res->message);
+	return ERR_OK;
+}
+
+int target_examine(struct req *r, struct target_asking *w, struct target *t, bool verify,
+                   bool *done)
+{
+	struct step_result res;
+	int rc;
+
+	*done = false;
+	if (w->what == ASK_NOTHING) {
+		w->what = ASK_DESCRIBE;
+		return ask(r, w, t, "describe", DESCRIBE_MS);
+	}
+	if ((rc = heard(r, w, &res)) != ERR_OK)
+		return rc;
+	if (w->what == ASK_DESCRIBE)
+		w->describe = res.describe;
+	t->describe = w->describe;
+	if (t->describe == NULL)
+		return req_fail(r, ERR_INVALID, "the rotator does not describe itself");
+	if (w->what == ASK_DESCRIBE && verify && target_can(t, "login") &&
+	    (t->admin != NULL || t->has_admin_secret)) {
+		w->what = ASK_LOGIN;
+		return ask(r, w, t, "login", t->timeout_ms);
+	}
+	*done = true;
+	return ERR_OK;
+}
