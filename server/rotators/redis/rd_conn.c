@@ -276,7 +276,7 @@ static enum login prove_by_control(struct request *r, const struct credential *c
 static bool ask(struct rd *d, const char *user, enum login *result)
 {
 	struct answer ignored = { 0 };
-	bool exists, nopass;
+	bool exists = false, nopass = false;
 
 	if (rd_user(d, user, &exists, &nopass, &ignored) != 0 || !exists)
 		return false;
