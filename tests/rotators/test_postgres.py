@@ -45,6 +45,7 @@ def test_describe(rotator):
     assert d["strategies"] == ["single", "dual_user"] and d["overlap"] is True and d["needs_admin"] is False
     assert set(d["ops"]) == {"describe", "probe", "set", "test", "retire", "revert", "login", "user_create", "user_renew",
                              "user_revoke"}
+    assert d["per_secret"] == ["retire"]
     assert d["value"]["min"] <= 16 and d["value"]["max"] >= 99
 
 

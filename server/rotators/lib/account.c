@@ -78,8 +78,7 @@ static int strategy_of(const struct request *r, enum strategy *s, struct answer 
 	                   drv->rotator.name);
 }
 
-/* --- probe ----------------------------------------------------------------------------
- */
+/* --- probe --- */
 
 static enum verdict judge(struct request *r, const struct credential *c, const char *what)
 {
@@ -106,15 +105,16 @@ static enum verdict judge(struct request *r, const struct credential *c, const c
 	return VERDICT_UNKNOWN;
 }
 
-/* Credentials that are the same are tried once: each try may count against the account.
- */
+/* Credentials that are the same are tried once: each try may count against the account. A
+ * change that a killed call has left under way may come true between two tries: asked in
+ * this order, none of the two can be missed. */
 static int probe(struct request *r, struct answer *a)
 {
 	a->probed = true;
-	a->pending = judge(r, &r->pending, "pending");
-	a->current = same_credential(&r->current, &r->pending)
-	                     ? a->pending
-	                     : judge(r, &r->current, "current");
+	a->current = judge(r, &r->current, "current");
+	a->pending = same_credential(&r->current, &r->pending)
+	                     ? a->current
+	                     : judge(r, &r->pending, "pending");
 	if (same_credential(&r->previous, &r->pending))
 		a->previous = a->pending;
 	else if (same_credential(&r->previous, &r->current))
@@ -124,8 +124,7 @@ static int probe(struct request *r, struct answer *a)
 	return 0;
 }
 
-/* --- set, test, revert ----------------------------------------------------------------
- */
+/* --- set, test, revert --- */
 
 /* A target that refuses a value because it has it already has done what was asked. */
 static int set_or_had(struct request *r, const struct session *s,
@@ -236,8 +235,7 @@ static int revert(struct request *r, struct answer *a)
 	return set_to(r, &r->pending, "pending", &r->current, a);
 }
 
-/* --- retire ---------------------------------------------------------------------------
- */
+/* --- retire --- */
 
 static int retire_how(const struct request *r, const char **how, struct answer *a)
 {
@@ -324,8 +322,7 @@ static int retire(struct request *r, struct answer *a)
 	return retire_user(r, how, a);
 }
 
-/* --- accounts that a secrets engine makes ---------------------------------------------
- */
+/* --- accounts that a secrets engine makes --- */
 
 static int login(struct request *r, struct answer *a)
 {

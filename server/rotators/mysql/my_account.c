@@ -12,8 +12,7 @@ static int no_memory(struct answer *a)
 	return answer_fail(a, CLASS_RETRYABLE, "out of memory");
 }
 
-/* --- who there is
- * ----------------------------------------------------------------------- */
+/* --- who there is --- */
 
 static bool may_not_look(unsigned error)
 {
@@ -73,8 +72,7 @@ int my_check(struct request *r, void *session, const char *account, struct answe
 	return 0;
 }
 
-/* --- built-in statements
- * ---------------------------------------------------------------- */
+/* --- built-in statements --- */
 
 /* "SET PASSWORD" changes the password of an account and none of its other ways to log in,
  * as "ALTER USER … IDENTIFIED" would.  On MySQL it is the other way round. */

@@ -17,8 +17,7 @@ struct place {
 	enum tls_mode tls;
 };
 
-/* --- where
- * ------------------------------------------------------------------------------ */
+/* --- where --- */
 
 /* "tcp(host:port)" or "unix(path)", as far as the bracket that closes it. */
 static int parse_address(struct request *r, const char *at, struct place *p,
@@ -105,16 +104,19 @@ static int find_place(struct request *r, struct place *p, struct answer *a)
 	return 0;
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 static void set_options(struct request *r, MYSQL *c, const struct place *p,
                         enum tls_mode mode)
 {
 	unsigned seconds = (unsigned)((request_left_ms(r) + 999) / 1000), off = 0;
+	unsigned protocol = p->socket != NULL ? MYSQL_PROTOCOL_SOCKET
+	                                      : MYSQL_PROTOCOL_TCP;
 	my_bool tls = mode != TLS_OFF,
 		verify = mode == TLS_VERIFY_CA || mode == TLS_VERIFY_FULL;
 
+	/* "localhost" would be a socket of the library's choice. */
+	mysql_options(c, MYSQL_OPT_PROTOCOL, &protocol);
 	mysql_options(c, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
 	mysql_options(c, MYSQL_OPT_READ_TIMEOUT, &seconds);
 	mysql_options(c, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
@@ -168,8 +170,7 @@ static int connect_as(struct request *r, struct my *m, const struct place *p,
 	return attempt(r, m, p, c, TLS_OFF, why);
 }
 
-/* --- who
- * -------------------------------------------------------------------------------- */
+/* --- who --- */
 
 /* Is the session that of the account, by its password?  The server may have taken it for
  * an anonymous one, or may look at the process behind a socket instead. */
@@ -230,8 +231,7 @@ void my_logout(void *session)
 	m->c = NULL;
 }
 
-/* --- statements
- * ------------------------------------------------------------------------- */
+/* --- statements --- */
 
 int my_exec(struct my *m, bool sets_password, struct answer *a, const char *sql)
 {

@@ -87,8 +87,7 @@ int pg_user_renew(struct request *r, void *session, struct answer *a)
 	return pg_run(r, p, renew_default, ARRAY_LEN(renew_default), &r->pending, a);
 }
 
-/* --- revocation ------------------------------------------------------------------------
- */
+/* --- revocation --- */
 
 /* The schemas in which the role has rights on columns, and with that on tables. */
 static int revoke_schemas(struct request *r, struct pg *p, const char *name,

@@ -83,8 +83,7 @@ int rd_disable(struct request *r, void *session, const char *account, struct ans
 	return rc != 0 ? rc : persist(r, session, a);
 }
 
-/* --- users of a secrets engine
- * ---------------------------------------------------------- */
+/* --- users of a secrets engine --- */
 
 static int add_rule(const char *rule, const char **rules, size_t *n, size_t max,
                     struct answer *a)

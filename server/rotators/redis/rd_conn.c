@@ -11,8 +11,7 @@
 #define DEFAULT_PORT 6379
 #define CONTROL_LEN  32 /* of a password that nobody has */
 
-/* --- replies
- * ---------------------------------------------------------------------------- */
+/* --- replies --- */
 
 enum answer_class rd_class(const char *text)
 {
@@ -110,8 +109,7 @@ void rd_hash(char mark, const char *password, char out[RD_HASH + 1])
 	sodium_memzero(digest, sizeof(digest));
 }
 
-/* --- users
- * ------------------------------------------------------------------------------ */
+/* --- users --- */
 
 /* ACL GETUSER answers with names and values in turn. */
 static const redisReply *member(const redisReply *reply, const char *name)
@@ -143,8 +141,7 @@ int rd_user(struct rd *d, const char *name, bool *exists, bool *nopass, struct a
 	return 0;
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 /* "redis://host:port" or "rediss://…"; what stands before an '@' is cut out already. */
 static int parse_url(struct request *r, struct target *t, struct answer *a)
@@ -251,8 +248,7 @@ static struct rd *open_as(struct request *r, const struct credential *c, struct 
 	return NULL;
 }
 
-/* --- proof
- * ------------------------------------------------------------------------------ */
+/* --- proof --- */
 
 /* A user with the flag `nopass` gets in with any password.  Who may look is asked for
  * that; else a password that nobody has is tried, since Redis locks nobody out. */

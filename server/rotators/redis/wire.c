@@ -29,8 +29,7 @@ static int wait_for(const struct wire *w, short events, struct answer *a)
 	}
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 static int connect_to(struct wire *w, const struct sockaddr *to, socklen_t n,
                       struct answer *a)
@@ -87,8 +86,7 @@ static int open_tcp(struct wire *w, const char *host, int64_t port, struct answe
 	return rc;
 }
 
-/* --- TLS
- * -------------------------------------------------------------------------------- */
+/* --- TLS --- */
 
 static int tls_failed(const struct wire *w, int rc, struct answer *a)
 {
@@ -178,8 +176,7 @@ void wire_close(struct wire *w)
 	*w = (struct wire){ .fd = -1 };
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------ */
+/* --- bytes --- */
 
 /* After a transfer of ${n}: 0 to try again, or what failed.  GnuTLS and the socket tell
  * in ways of their own. */
