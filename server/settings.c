@@ -36,7 +36,7 @@ struct rate_conf {
 };
 struct rotate_conf {
 	const char *user;
-	struct config_list read;
+	struct config_list read, write;
 };
 struct rotator_conf {
 	const char *name;
@@ -200,6 +200,7 @@ static int check_sha256(const char *text, struct err *e)
 static const struct config_key rotate_keys[] = {
 	{ "user", CONFIG_STRING, offsetof(struct rotate_conf, user), .flags = 0 },
 	{ "read", CONFIG_STRINGS, offsetof(struct rotate_conf, read), .check = check_absolute },
+	{ "write", CONFIG_STRINGS, offsetof(struct rotate_conf, write), .check = check_absolute },
 };
 static const struct config_key rotator_keys[] = {
 	{ "name", CONFIG_STRING, offsetof(struct rotator_conf, name),
@@ -358,21 +359,32 @@ static int take_rotator(const struct rotator_conf *c, struct rotators *rs, struc
 	return rotators_add(rs, &r, e);
 }
 
+static int take_paths(const struct config_list *list, const char *key,
+                      struct settings_paths *out, struct err *e)
+{
+	const char *const *items = list->items;
+	int rc = ERR_OK;
+
+	if (list->n > SETTINGS_READ_MAX)
+		return err_set(e, ERR_USAGE, "%s: more than %u paths", key,
+		               SETTINGS_READ_MAX);
+	for (size_t i = 0; i < list->n && rc == ERR_OK; i++)
+		rc = copy(out->path[out->n++], ROTATOR_PATH_MAX, items[i], key, e);
+	return rc;
+}
+
 static int take_rotate(const struct conf *c, struct settings *s, struct err *e)
 {
 	const struct rotator_conf *list = c->rotators.items;
-	const char *const *read = c->rotate.read.items;
 	int rc = copy(s->rotate_user, sizeof(s->rotate_user), c->rotate.user,
 	              "rotate.user", e);
 
-	if (c->rotate.read.n > SETTINGS_READ_MAX)
-		return err_set(e, ERR_USAGE, "rotate.read: more than %u paths",
-		               SETTINGS_READ_MAX);
 	for (size_t i = 0; i < c->rotators.n && rc == ERR_OK; i++)
 		rc = take_rotator(&list[i], &s->rotators, e);
-	for (size_t i = 0; i < c->rotate.read.n && rc == ERR_OK; i++)
-		rc = copy(s->rotate_read[s->n_rotate_read++], ROTATOR_PATH_MAX, read[i],
-		          "rotate.read", e);
+	if (rc == ERR_OK)
+		rc = take_paths(&c->rotate.read, "rotate.read", &s->rotate_read, e);
+	if (rc == ERR_OK)
+		rc = take_paths(&c->rotate.write, "rotate.write", &s->rotate_write, e);
 	return rc;
 }
 

@@ -35,6 +35,11 @@ struct settings_limit {
 	unsigned burst;
 };
 
+struct settings_paths {
+	char path[SETTINGS_READ_MAX][ROTATOR_PATH_MAX];
+	size_t n;
+};
+
 struct settings {
 	char file[PATH_MAX]; /* empty: none was read */
 	char data_dir[PATH_MAX];
@@ -58,9 +63,7 @@ struct settings {
 	char group[33];
 	struct rotators rotators; /* as configured, without the built-in ones */
 	char rotate_user[33];     /* of the rotate role; empty: user */
-	char rotate_read[SETTINGS_READ_MAX]
-			[ROTATOR_PATH_MAX]; /* what rotators may read */
-	size_t n_rotate_read;
+	struct settings_paths rotate_read, rotate_write; /* what rotators may */
 	bool init_anywhere;
 	bool unauthenticated_rekey;
 	unsigned net_processes; /* that serve the API */

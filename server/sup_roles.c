@@ -115,15 +115,21 @@ static void net_config(struct supervisor *s, const struct slot *slot,
 	value_set_int(a, c, "worker", slot->worker);
 }
 
+static struct value *paths_value(struct arena *a, const struct settings_paths *p)
+{
+	struct value *list = value_array(a);
+
+	for (size_t i = 0; i < p->n; i++)
+		value_add(list, value_str(a, p->path[i]));
+	return list;
+}
+
 static void rotate_config(struct supervisor *s, struct arena *a, struct value *c)
 {
-	struct value *paths = value_array(a);
-
-	for (size_t i = 0; i < s->set->n_rotate_read; i++)
-		value_add(paths, value_str(a, s->set->rotate_read[i]));
 	value_set_str(a, c, "work_dir", s->scratch.path);
 	value_set_int(a, c, "trusted_uid", rotators_owner());
-	value_set(c, "read", paths);
+	value_set(c, "read", paths_value(a, &s->set->rotate_read));
+	value_set(c, "write", paths_value(a, &s->set->rotate_write));
 	value_set(c, "rotators", rotators_value(&s->rotators, a));
 }
 

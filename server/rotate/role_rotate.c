@@ -81,9 +81,10 @@ static void add_rotators(struct role *ro, const char **paths, size_t n)
 	paths[n] = NULL;
 }
 
-static void add_readable(struct role *ro, const char **paths, size_t n)
+/* What the operator has named, of ${key}. */
+static void add_named(struct role *ro, const char *key, const char **paths, size_t n)
 {
-	const struct value *list = value_get(ro->config, "read");
+	const struct value *list = value_get(ro->config, key);
 
 	for (const struct value *v = list != NULL ? list->first : NULL;
 	     v != NULL && n < PATHS_MAX - 1; v = v->next)
@@ -109,7 +110,7 @@ static int enter_sandbox(struct role *ro, const char *work_dir, struct err *e)
 		"/run/systemd/resolve", "/dev/random",     "/etc/ssl/cert.pem",
 	};
 	const char *exec[PATHS_MAX], *read[PATHS_MAX];
-	const char *const write[] = { work_dir, NULL };
+	const char *write[PATHS_MAX] = { work_dir };
 	const struct value *user = value_get(ro->config, "user");
 	const struct sandbox_options o = {
 		.profile = SANDBOX_ROTATE,
@@ -125,7 +126,8 @@ static int enter_sandbox(struct role *ro, const char *work_dir, struct err *e)
 	memcpy(exec, programs, sizeof(programs));
 	memcpy(read, texts, sizeof(texts));
 	add_rotators(ro, exec, ARRAY_LEN(programs));
-	add_readable(ro, read, ARRAY_LEN(texts));
+	add_named(ro, "read", read, ARRAY_LEN(texts));
+	add_named(ro, "write", write, 1);
 	return sandbox_enter(&o, &ro->sandbox, e);
 }
 

@@ -95,8 +95,10 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 		return rc == ERR_OK ? machine_hold(m, why(r), e) : rc;
 	}
 	if (is_class(r, STEP_PERMANENT)) {
-		if (machine_creates(m))
+		if (machine_creates(m)) {
+			m->t.error = arena_dup(m->a, why(r), strnlen(why(r), 256));
 			return machine_end(m, ATTEMPT_FAILED, e);
+		}
 		m->t.giving_up = true;
 	}
 	return again(m, r, e);

@@ -55,6 +55,15 @@ int answer_fail(struct answer *a, enum answer_class class, const char *fmt, ...)
 	return (int)class;
 }
 
+int answer_field(struct answer *a, const char *name, const char *value)
+{
+	if (a->fields == NULL)
+		a->fields = json_object();
+	if (json_object_set_new(a->fields, name, json_string(value)) != 0)
+		return answer_fail(a, CLASS_RETRYABLE, "out of memory");
+	return 0;
+}
+
 int answer_noop(struct answer *a, const char *fmt, ...)
 {
 	va_list ap;
@@ -102,6 +111,8 @@ static json_t *document(const struct answer *a)
 		                    json_integer(a->retry_after_ms));
 	if (a->describe != NULL)
 		json_object_set(doc, "describe", a->describe);
+	if (a->fields != NULL && a->class == CLASS_NONE)
+		json_object_set(doc, "fields", a->fields);
 	if (a->probed && a->class == CLASS_NONE) {
 		probe = json_object();
 		set_verdict(probe, "current", a->current);
@@ -138,4 +149,6 @@ void answer_free(struct answer *a)
 {
 	json_decref(a->describe);
 	a->describe = NULL;
+	json_decref(a->fields);
+	a->fields = NULL;
 }

@@ -39,12 +39,17 @@ struct answer {
 	enum verdict current, pending, previous;
 	int64_t retry_after_ms; /* 0: the caller decides */
 	json_t *describe;       /* owned; or NULL */
+	json_t *fields;         /* owned; what `create` has made; or NULL */
 	char message[ANSWER_MESSAGE_MAX];
 };
 
 /** answer_fail(a, class, fmt, ...): record a failure; returns ${class}. */
 int answer_fail(struct answer *a, enum answer_class class, const char *fmt, ...)
 	PRINTF(3, 4);
+
+/** answer_field(a, name, value): a field of what was made; 0, or CLASS_RETRYABLE if out
+ * of memory. */
+int answer_field(struct answer *a, const char *name, const char *value) MUST_CHECK;
 
 /** answer_noop(a, fmt, ...): success without a change, and why; returns 0. */
 int answer_noop(struct answer *a, const char *fmt, ...) PRINTF(2, 3);

@@ -17,7 +17,7 @@
 #define ARENA_MAX      (4u * 1024 * 1024)
 #define READ_SECONDS   30 /* until the whole request is here */
 #define EXIT_NO_REPLY  1
-#define STRATEGY_COUNT 3
+#define STRATEGY_COUNT 4
 #define NOTE_MAX       600
 
 static const struct {
@@ -27,6 +27,7 @@ static const struct {
 	{"single",     STRATEGY_SINGLE   },
 	{ "dual_user", STRATEGY_DUAL_USER},
 	{ "dual_key",  STRATEGY_DUAL_KEY },
+	{ "reissue",   STRATEGY_REISSUE  },
 };
 
 json_t *rotator_describe(const struct rotator *self)
@@ -48,6 +49,8 @@ json_t *rotator_describe(const struct rotator *self)
 	for (const char *const *k = self->per_secret; k != NULL && *k != NULL; k++)
 		json_array_append_new(mine, json_string(*k));
 	json_object_set_new(doc, "per_secret", mine);
+	if (self->value_max == 0)
+		return doc;
 	json_object_set_new(
 		doc, "value",
 		json_pack("{s:I, s:I, s:s}", "min", (json_int_t)self->value_min, "max",

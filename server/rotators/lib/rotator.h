@@ -14,14 +14,15 @@ enum strategy {
 	STRATEGY_SINGLE = 1,
 	STRATEGY_DUAL_USER = 2,
 	STRATEGY_DUAL_KEY = 4,
+	STRATEGY_REISSUE = 8,
 };
 
 struct rotator {
 	const char *name;    /* "postgres"; the program is vault-rotator-postgres */
 	unsigned strategies; /* of enum strategy */
 	bool needs_admin;    /* or can the account change itself? */
-	int64_t value_min, value_max;
-	const char *value_forbid; /* characters that a value may not have */
+	int64_t value_min, value_max; /* 0 and 0: the target makes the values */
+	const char *value_forbid;     /* characters that a value may not have */
 	/* Members of config that the rule of one secret may set, beside what its target
 	 * says; ends with NULL.  Nothing that leads to another server, or that is
 	 * executed. */

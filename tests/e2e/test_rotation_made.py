@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that the target makes itself: a real agent delivers them to a client that uses them all the
+time, while they are replaced."""
+import os
+import pathlib
+import ssl
+import threading
+import uuid
+
+import pytest
+from cryptography import x509
+
+import vaultd
+from certs import Pki
+from vaultd import BIN, wait_for
+
+ROTATIONS = 10
+
+
+def needs(rotator):
+    return pytest.mark.skipif(not (BIN / f"vault-rotator-{rotator}").exists(), reason=f"vault-rotator-{rotator} is not built")
+
+
+class Client(threading.Thread):
+    """Reads the delivered files and uses them, again and again; use(fields) says whether they work."""
+
+    def __init__(self, agent, names, use):
+        super().__init__(daemon=True)
+        self.agent, self.names, self.use = agent, names, use
+        self.tries, self.failures, self.seen = 0, [], set()
+        self.over = threading.Event()
+
+    def fields(self):
+        """All files of one generation: the directory is looked up once."""
+        while True:
+            where = pathlib.Path(os.path.realpath(self.agent.file("app", self.names[0]))).parent
+            try:
+                return {n: (where / n).read_text() for n in self.names}
+            except FileNotFoundError:
+                continue
+
+    def run(self):
+        while not self.over.wait(0.02):
+            fields = self.fields()
+            self.tries += 1
+            try:
+                self.use(fields)
+                self.seen.add(fields[self.names[0]])
+            except Exception as e:  # pylint: disable=broad-except
+                self.failures.append(repr(e))
+
+    def stop(self):
+        self.over.set()
+        self.join()
+
+
+class Setting:
+    """A target, a secret with a rule, a host that holds it."""
+
+    def __init__(self, server, make_agent, rotator, config, admin, first, rule):
+        self.server, self.client = server, server.client()
+        self.key = f"rot/{uuid.uuid4().hex[:8]}"
+        self.path = f"secret/{self.key}"
+        self.names = list(first)
+        target = f"t-{uuid.uuid4().hex[:8]}"
+        server.put(self.key, first)
+        r = self.client.post(f"sys/rotation/targets/{target}", {"rotator": rotator, "config": config, "admin": admin})
+        assert r.status == 204, r
+        r = self.client.post(f"sys/rotation/config/{self.path}", {"target": target, **rule})
+        assert r.status == 204, r
+        role, host = f"r-{uuid.uuid4().hex[:6]}", f"h-{uuid.uuid4().hex[:6]}"
+        added = server.add_host(host, [self.path], role=role)
+        self.agent = make_agent(server, host, [dict(path=self.path, field=f, binding="app", name=f) for f in self.names])
+        self.agent.join(added["join_token"])
+        self.agent.start()
+        self.agent.wait_content("app", self.names[0], first[self.names[0]])
+
+    def status(self):
+        return self.client.get(f"sys/rotation/status/{self.path}").data["last"]
+
+    def current(self):
+        return self.server.read(self.key)
+
+    def rotate(self):
+        r = self.client.post(f"sys/rotation/rotate/{self.path}", {"timeout": "30s"})
+        assert r.status == 200 and r.data["state"] in ("retiring", "converged"), r
+        wait_for("the old value to be retired", lambda: self.status()["state"] == "converged", seconds=60)
+
+    def through(self, use, count=ROTATIONS):
+        """Rotations below a client; every value that there was, the first one left out."""
+        client = Client(self.agent, self.names, use)
+        client.start()
+        values = []
+        for _ in range(count):
+            self.rotate()
+            values.append(self.current())
+            wait_for("the client to have used it", lambda: values[-1][self.names[0]] in client.seen)
+        client.stop()
+        assert not client.failures, (client.failures[:3], client.tries)
+        return values
+
+
+# --- certificates --------------------------------------------------------------------------
+
+
+def handshake(ca_pem, fields, directory):
+    """A TLS server with the delivered key, and a client that trusts the authority."""
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    cert.write_text(fields["certificate"])
+    key.write_text(fields["private_key"])
+    here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    here.load_cert_chain(cert, key)
+    there = ssl.create_default_context(cadata=ca_pem)
+    wires = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [here.wrap_bio(*wires, server_side=True), there.wrap_bio(*wires[::-1], server_hostname="db1.example.com")]
+    done = set()
+    for _ in range(10):
+        for end in ends:
+            try:
+                end.do_handshake()
+                done.add(end)
+            except ssl.SSLWantReadError:
+                pass
+    assert len(done) == 2
+
+
+@pytest.fixture
+def writing_server(tmp_path):
+    """A vaultd whose rotators may write to one directory."""
+    (tmp_path / "crl").mkdir()
+    (tmp_path / "other").mkdir()
+    s = vaultd.Server(tmp_path, config={"rotate": {"write": [str(tmp_path / "crl")]}})
+    s.start()
+    s.init()
+    yield s
+    s.stop()
+
+
+@needs("x509")
+def test_certificates_are_issued_and_revoked(writing_server, make_agent, tmp_path):
+    ca = Pki(tmp_path).ca("test authority")
+    crl = tmp_path / "crl" / "list.pem"
+    admin = {"ca_certificate": ca.pem, "ca_private_key": ca.key_file.read_text()}
+    rule = {"strategy": "reissue", "grace": 0, "config": {"common_name": "db1.example.com", "ttl": "1h"}}
+    setting = Setting(writing_server, make_agent, "x509", {"allowed_domains": ["example.com"], "crl_file": str(crl)}, admin,
+                      {"certificate": "none yet", "private_key": "none yet"}, rule)
+    setting.rotate()
+    setting.agent.wait_content("app", "certificate", setting.current()["certificate"])
+    first = setting.current()
+    scratch = tmp_path / "other"
+    values = setting.through(lambda fields: handshake(ca.pem, fields, scratch))
+    numbers = [x509.load_pem_x509_certificate(v["certificate"].encode()).serial_number for v in [first, *values]]
+    assert len(set(numbers)) == ROTATIONS + 1
+    revoked = x509.load_pem_x509_crl(crl.read_bytes())
+    assert revoked.is_signature_valid(ca.crt.public_key())
+    assert [e.serial_number for e in revoked] == numbers[:-1]
+    assert {"ca_chain", "serial_number", "not_before", "not_after"} <= set(values[-1])
+    logs = writing_server.log() + setting.agent.log()
+    assert not [v for v in values if v["private_key"].splitlines()[1] in logs]
+    r = setting.client.post(f"sys/rotation/check/{setting.path}", {})
+    assert r.status == 200, r
+
+
+@needs("x509")
+def test_a_rule_cannot_leave_what_the_target_allows(server, make_agent, tmp_path):
+    ca = Pki(tmp_path).ca("test authority")
+    admin = {"ca_certificate": ca.pem, "ca_private_key": ca.key_file.read_text()}
+    rule = {"strategy": "reissue", "config": {"common_name": "evil.org"}}
+    setting = Setting(server, make_agent, "x509", {"allowed_domains": ["example.com"]}, admin,
+                      {"certificate": "none yet", "private_key": "none yet"}, rule)
+    r = setting.client.post(f"sys/rotation/rotate/{setting.path}", {"timeout": "30s"})
+    wait_for("it to end", lambda: setting.status()["ended"])
+    assert setting.status()["state"] == "failed" and "allowed_domains" in setting.status()["error"], r
+    assert setting.current()["certificate"] == "none yet"
+    for config in {"allowed_domains": ["org"]}, {"crl_file": "/tmp/x"}, {"max_ttl": "100d"}, {"organization": "admins"}:
+        r = setting.client.post(f"sys/rotation/config/{setting.path}", {"config": config})
+        assert r.status == 400 and "single secret" in str(r.errors), r
