@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database secrets engine against a real PostgreSQL: Vault's wire format, and what the database says to it."""
+import re
+import uuid
+
+import pytest
+
+from databases import Postgres
+from vaultd import wait_for
+
+pytestmark = pytest.mark.skipif(not Postgres.available, reason="PostgreSQL is not installed")
+
+CREATE = ("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; "
+          "GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"{{name}}\";")
+RFC3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+PERMANENT = {"lease_id": "", "renewable": False, "lease_duration": 0}
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with Postgres() as db:
+        db.sql("CREATE TABLE t (n int)")
+        yield db
+
+
+@pytest.fixture
+def db(c, postgres):
+    """A mount of its own with the connection "pg", and accounts that go with it."""
+    mount = "db-" + uuid.uuid4().hex[:8]
+    assert c.post(f"sys/mounts/{mount}", {"type": "database"}).status == 204
+    engine = Engine(c, postgres, mount)
+    engine.connect()
+    yield engine
+    c.delete(f"sys/mounts/{mount}")
+
+
+class Engine:
+    def __init__(self, c, server, mount):
+        self.c, self.server, self.mount = c, server, mount
+        self.admin = f"adm_{uuid.uuid4().hex[:8]}"
+        server.sql(f"CREATE ROLE {self.admin} SUPERUSER LOGIN PASSWORD 'first-admin'")
+        self.url = f"postgresql://{{{{username}}}}:{{{{password}}}}@{server.host}:{server.port}/postgres?sslmode=disable"
+
+    def connect(self, name="pg", **more):
+        r = self.c.post(f"{self.mount}/config/{name}", {
+            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "connection_url": self.url,
+            "username": self.admin, "password": "first-admin", **more})
+        assert r.status == 204, r
+
+    def get(self, path, **kw):
+        return self.c.get(f"{self.mount}/{path}", **kw)
+
+    def post(self, path, body=None):
+        return self.c.post(f"{self.mount}/{path}", body or {})
+
+    def role(self, name="app", **more):
+        r = self.post(f"roles/{name}", {"db_name": "pg", "creation_statements": CREATE, "default_ttl": "1h", "max_ttl": "24h", **more})
+        assert r.status == 204, r
+
+    def account(self):
+        name = f"svc_{uuid.uuid4().hex[:8]}"
+        self.server.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'first-value'")
+        return name
+
+    def exists(self, user):
+        return self.server.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{user}'") != []
+
+    def works(self, d):
+        return self.server.can_login(d["username"], d["password"])
+
+
+# --- connections ---
+
+def test_config(db):
+    d = db.get("config/pg").data
+    assert d == {"plugin_name": "postgresql-database-plugin", "plugin_version": "", "allowed_roles": ["*"],
+                 "connection_details": {"connection_url": db.url, "username": db.admin},
+                 "root_credentials_rotate_statements": [], "password_policy": ""}
+    assert db.c.list(f"{db.mount}/config").data == {"keys": ["pg"]}
+    assert db.post("reset/pg").status == 204
+    assert db.post("config/pg", {"allowed_roles": ["a", "b*"], "max_open_connections": 4}).status == 204
+    d = db.get("config/pg").data
+    assert d["allowed_roles"] == ["a", "b*"] and d["connection_details"]["max_open_connections"] == 4
+    assert db.c.delete(f"{db.mount}/config/pg").status == 204
+    assert db.get("config/pg").status == 404
+
+
+def test_config_proves_the_connection(db):
+    r = db.post("config/bad", {"plugin_name": "postgresql-database-plugin", "connection_url": db.url, "username": db.admin,
+                               "password": "wrong-pass"})
+    assert r.status == 400 and r.errors[0].startswith("error creating database object: error verifying connection: "), r
+    assert "wrong-pass" not in r.raw.decode()
+    assert db.get("config/bad").status == 404
+    assert db.post("config/bad", {"plugin_name": "postgresql-database-plugin", "connection_url": db.url,
+                                  "verify_connection": False}).status == 204
+    assert db.post("config/x", {"connection_url": db.url}).errors == ["empty plugin name"]
+    assert db.post("config/x", {"plugin_name": "oracle-database-plugin"}).status == 400
+
+
+def test_a_password_in_the_url_is_not_read_back(db):
+    url = db.url.replace("{{username}}", db.admin).replace("{{password}}", "first-admin")
+    r = db.post("config/url", {"plugin_name": "postgresql-database-plugin", "connection_url": url})
+    assert r.status == 200 and "Password found in connection_url" in r.json["warnings"][0]
+    r = db.get("config/url")
+    assert r.data["connection_details"] == {"connection_url": db.url, "username": db.admin}
+    assert b"first-admin" not in r.raw
+
+
+# --- accounts for a while ---
+
+def test_creds(db):
+    db.role()
+    r = db.get("creds/app")
+    assert r.status == 200, r
+    assert r.json["lease_id"].startswith(f"{db.mount}/creds/app/") and r.json["renewable"] is True
+    assert r.json["lease_duration"] == 3600 and set(r.data) == {"username", "password"}
+    assert re.fullmatch(r"v-root-app-[0-9A-Za-z]{20}-\d{10}", r.data["username"])
+    assert re.fullmatch(r"[0-9A-Za-z-]{20}", r.data["password"])
+    assert db.works(r.data)
+    look = db.c.post("sys/leases/lookup", {"lease_id": r.json["lease_id"]}).data
+    assert 3590 < look["ttl"] <= 3600 and look["renewable"] is True and RFC3339.match(look["issue_time"])
+    assert db.c.post("sys/leases/revoke", {"lease_id": r.json["lease_id"]}).status == 204
+    assert not db.works(r.data) and not db.exists(r.data["username"])
+    assert db.c.post("sys/leases/lookup", {"lease_id": r.json["lease_id"]}).errors == ["invalid lease"]
+
+
+def test_renewal_moves_the_accounts_end(db):
+    db.role(max_ttl="2h")
+    r = db.get("creds/app")
+    until = "SELECT extract(epoch FROM rolvaliduntil - now()) FROM pg_roles WHERE rolname = "
+    user = r.data["username"]
+    assert 3590 < float(db.server.sql(f"{until}'{user}'")[0][0]) <= 3606
+    n = db.c.post("sys/leases/renew", {"lease_id": r.json["lease_id"], "increment": 7000})
+    assert n.status == 200 and n.json["lease_id"] == r.json["lease_id"] and n.json["data"] is None, n
+    assert 6990 <= n.json["lease_duration"] <= 7000
+    assert 6990 < float(db.server.sql(f"{until}'{user}'")[0][0]) <= 7006
+    n = db.c.post("sys/leases/renew", {"lease_id": r.json["lease_id"], "increment": "10h"})
+    assert 7190 <= n.json["lease_duration"] <= 7200 and "capped" in n.json["warnings"][0]
+
+
+def test_creds_expire(db):
+    db.role(default_ttl="1s")
+    d = db.get("creds/app").data
+    wait_for("the account to go", lambda: not db.exists(d["username"]))
+
+
+def test_creds_end_with_their_token(db):
+    db.role()
+    db.c.post(f"sys/policies/acl/{db.mount}", {"policy": f'path "{db.mount}/creds/*" {{ capabilities = ["read"] }}'})
+    token = db.c.post("auth/token/create", {"policies": [db.mount], "ttl": "1h", "display_name": "we\"b'; x"}).json["auth"]["client_token"]
+    made = [db.get("creds/app", token=token).data for _ in range(3)]
+    other = db.get("creds/app").data
+    assert all(d["username"].startswith("v-token-we") and db.works(d) for d in made)
+    assert db.c.post("auth/token/revoke", {"token": token}).status == 204
+    wait_for("the accounts to go", lambda: not any(db.exists(d["username"]) for d in made))
+    assert db.works(other)
+
+
+def test_batch_tokens_bound_what_is_made_for_them(db):
+    db.role()
+    db.c.post(f"sys/policies/acl/{db.mount}", {"policy": f'path "{db.mount}/creds/*" {{ capabilities = ["read"] }}'})
+    token = db.c.post("auth/token/create", {"policies": [db.mount], "ttl": "5m", "type": "batch"}).json["auth"]["client_token"]
+    r = db.get("creds/app", token=token)
+    assert r.status == 200 and 290 <= r.json["lease_duration"] <= 300, r
+
+
+def test_revoke_prefix_and_unmount(db):
+    db.role()
+    made = [db.get("creds/app").data for _ in range(3)]
+    db.role("other")
+    kept = db.get("creds/other").data
+    assert db.c.post(f"sys/leases/revoke-prefix/{db.mount}/creds/app").status == 204
+    assert not any(db.exists(d["username"]) for d in made) and db.works(kept)
+    assert db.c.delete(f"sys/mounts/{db.mount}").status == 204
+    wait_for("the last account to go", lambda: not db.exists(kept["username"]))
+
+
+def test_what_the_database_refuses(db):
+    db.role(creation_statements="CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; SELECT no_such_function()")
+    r = db.get("creds/app")
+    assert r.status == 502 and "no_such_function" in r.errors[0], r
+    wait_for("the lease to go", lambda: db.c.list(f"sys/leases/lookup/{db.mount}").status == 404)
+    assert db.get("creds/none").errors == ["unknown role: none"] and db.get("creds/none").status == 400
+    db.role(db_name="absent")
+    r = db.get("creds/app")
+    assert (r.status, r.errors) == (500, ['failed to find entry for connection with name: "absent"'])
+    assert db.post("config/pg", {"allowed_roles": "x"}).status == 204
+    db.role()
+    r = db.get("creds/app")
+    assert (r.status, r.errors) == (500, ['"app" is not an allowed role'])
+
+
+def test_roles(db):
+    db.role(revocation_statements=["DROP ROLE \"{{name}}\""])
+    assert db.get("roles/app").data == {
+        "db_name": "pg", "creation_statements": [CREATE], "revocation_statements": ["DROP ROLE \"{{name}}\""],
+        "rollback_statements": [], "renew_statements": [], "default_ttl": 3600, "max_ttl": 86400, "credential_type": "password"}
+    assert db.post("roles/app", {"default_ttl": 60}).status == 204
+    assert db.get("roles/app").data["default_ttl"] == 60 and db.get("roles/app").data["creation_statements"] == [CREATE]
+    assert db.c.list(f"{db.mount}/roles").data == {"keys": ["app"]}
+    assert db.post("roles/b", {}).errors == ["database name is required"]
+    assert db.post("roles/b", {"db_name": "pg", "credential_type": "rsa_private_key"}).status == 400
+    assert db.c.delete(f"{db.mount}/roles/app").status == 204
+    assert db.get("roles/app").status == 404
+
+
+def test_creds_can_be_wrapped(db):
+    db.role()
+    r = db.c.request("GET", f"{db.mount}/creds/app", headers={"X-Vault-Wrap-TTL": "60"})
+    token = r.json["wrap_info"]["token"]
+    d = db.c.post("sys/wrapping/unwrap", {"token": token})
+    assert db.works(d.data) and d.json["lease_id"].startswith(db.mount)
+
+
+# --- accounts that are there ---
+
+def test_static_role(db):
+    user = db.account()
+    assert db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"}).status == 204
+    assert not db.server.can_login(user, "first-value")
+    r = db.get("static-creds/svc")
+    assert {k: r.json[k] for k in PERMANENT} == PERMANENT
+    assert set(r.data) == {"username", "password", "last_vault_rotation", "ttl", "rotation_period"}
+    assert r.data["username"] == user and db.works(r.data) and r.data["rotation_period"] == 3600
+    assert 3590 < r.data["ttl"] <= 3600 and RFC3339.match(r.data["last_vault_rotation"])
+    assert db.post("rotate-role/svc").status == 204
+    new = db.get("static-creds/svc").data
+    assert new["password"] != r.data["password"] and db.works(new) and not db.works(r.data)
+    d = db.get("static-roles/svc").data
+    assert RFC3339.match(d.pop("last_vault_rotation"))
+    assert d == {"db_name": "pg", "username": user, "rotation_statements": [], "credential_type": "password", "rotation_period": 3600}
+    assert db.c.list(f"{db.mount}/static-roles").data == {"keys": ["svc"]}
+    assert db.c.delete(f"{db.mount}/static-roles/svc").status == 204
+    assert db.works(new), "the account is left as it is"
+    assert db.get("static-creds/svc").errors == ["unknown role: svc"]
+
+
+def test_static_role_by_statements_and_schedule(db):
+    user = db.account()
+    body = {"db_name": "pg", "username": user, "rotation_schedule": "0 3 * * SAT", "rotation_window": "2h",
+            "rotation_statements": ["ALTER ROLE \"{{name}}\" WITH PASSWORD '{{password}}' CONNECTION LIMIT 7"]}
+    assert db.post("static-roles/svc", body).status == 204
+    d = db.get("static-creds/svc").data
+    assert db.works(d) and (d["rotation_schedule"], d["rotation_window"]) == ("0 3 * * SAT", 7200) and "rotation_period" not in d
+    assert 0 < d["ttl"] <= 7 * 86400
+    assert db.server.sql(f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{user}'") == [["7"]]
+
+
+def test_static_role_that_fails_leaves_nothing(db):
+    r = db.post("static-roles/svc", {"db_name": "pg", "username": "no_such_account", "rotation_period": 60})
+    assert r.status == 500 and "there is no role" in r.errors[0], r
+    assert db.get("static-roles/svc").status == 404
+    assert db.c.list(f"{db.mount}/static-roles").status == 404
+
+
+def test_static_role_rotates_by_itself(db):
+    user = db.account()
+    assert db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": 5}).status == 204
+    first = db.get("static-creds/svc").data
+    wait_for("a rotation", lambda: db.get("static-creds/svc").data["password"] != first["password"])
+    assert db.works(db.get("static-creds/svc").data)
+
+
+def test_static_creds_are_a_secret_like_others(db):
+    user = db.account()
+    db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"})
+    first = db.get("static-creds/svc").data
+    r = db.c.post(f"sys/rotation/rotate/{db.mount}/static-creds/svc", {"timeout": "30s"})
+    assert r.status == 200 and r.data["state"] == "converged", r
+    new = db.get("static-creds/svc").data
+    assert new["password"] != first["password"] and db.works(new)
+    assert db.c.get(f"sys/rotation/status/{db.mount}/static-creds/svc").status == 200
+    assert db.c.post(f"sys/rotation/config/{db.mount}/static-creds/svc", {"length": 8}).status == 400
+
+
+def test_password_policy(db):
+    db.c.post(f"sys/policies/password/{db.mount}", {"policy": 'length = 30\nrule "charset" { charset = "abcdef" }'})
+    assert db.post("config/pg", {"password_policy": db.mount}).status == 204
+    db.role()
+    user = db.account()
+    db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"})
+    for d in (db.get("creds/app").data, db.get("static-creds/svc").data):
+        assert re.fullmatch(r"[abcdef]{30}", d["password"]) and db.works(d)
+
+
+# --- the administrator ---
+
+def test_rotate_root(db):
+    db.role()
+    assert db.post("rotate-root/pg").status == 204
+    assert not db.server.can_login(db.admin, "first-admin")
+    assert db.works(db.get("creds/app").data)
+    d = db.get("config/pg").data["connection_details"]
+    assert d == {"connection_url": db.url, "username": db.admin}
+    assert db.post("rotate-root/pg").status == 204
+    assert db.works(db.get("creds/app").data)
+    assert db.post("rotate-root/none").errors == ['failed to find entry for connection with name: "none"']
+    kept = db.get("creds/app").data
+    db.c.delete(f"sys/mounts/{db.mount}")
+    wait_for("what it made to go by the rotated password", lambda: not db.exists(kept["username"]))
+
+
+def test_rotate_root_by_statements(db):
+    assert db.post("config/pg", {"root_rotation_statements": [
+        "ALTER ROLE \"{{name}}\" WITH PASSWORD '{{password}}' CONNECTION LIMIT 9"]}).status == 204
+    assert db.post("rotate-root/pg").status == 204
+    assert db.server.sql(f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{db.admin}'") == [["9"]]
+    assert db.post("config/pg", {"max_open_connections": 2}).status == 204, "it logs in with the new password"
