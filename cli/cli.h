@@ -74,6 +74,7 @@ extern const struct command_set commands_lease;
 extern const struct command_set commands_rotate;   /* rotate, rotation check … adopt */
 extern const struct command_set commands_rotation; /* rotation set, show, list … */
 extern const struct command_set commands_target;
+extern const struct command_set commands_database;
 extern const struct command_set commands_rotator;
 extern const struct command_set commands_rotator_check;
 extern const struct command_set commands_audit;

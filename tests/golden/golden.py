@@ -5,7 +5,8 @@
     golden.py --record FILE...    run the requests of each file, write the answers into it
 
 A file is {"about", "from", "config", "steps"}: "from" is the state of the server at the
-first step (nothing, sealed, or unsealed if absent), "config" adds to its configuration.
+first step (nothing, sealed, or unsealed if absent), "config" adds to its configuration;
+"accounts" are those of a target that the rotator "fake" reaches.
 A step is {"request", "response", "save"}, and "until" if it is to be asked again until the
 answer is as written.  A request has method, path, and if need be
 query, body (JSON), text (a body as it stands), type (Content-Type), headers, and token:
@@ -33,6 +34,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 
+import faketarget  # noqa: E402
 import vaultd  # noqa: E402
 
 HEADERS = ("content-type", "cache-control", "location", "retry-after", "allow", "www-authenticate")
@@ -191,7 +193,12 @@ def load(path):
 
 
 def new_server(transcript, directory):
-    return vaultd.Server(directory, config=transcript.get("config"))
+    config = dict(transcript.get("config") or {})
+    if "accounts" in transcript:
+        place = pathlib.Path(directory) / "target"
+        place.mkdir()
+        config["rotators"] = faketarget.FakeTarget(place, transcript["accounts"]).config
+    return vaultd.Server(directory, config=config)
 
 
 def check(transcript, directory):

@@ -13,7 +13,8 @@ while piece := s.recv(65536):
     sys.stdout.buffer.write(piece)
 """
 DESCRIBE = {"strategies": ["single", "dual_user"], "overlap": True, "needs_admin": True,
-            "ops": ["describe", "login", "probe", "set", "test", "retire", "revert"],
+            "ops": ["describe", "login", "probe", "set", "test", "retire", "revert", "user_create", "user_renew",
+                    "user_revoke"],
             "value": {"min": 8, "max": 64, "forbid": ""}}
 
 
@@ -67,6 +68,11 @@ class FakeTarget:
         if op in ("set", "revert"):
             fields = q["pending" if op == "set" else "current"]["fields"]
             self.accounts[fields["username"]] = fields["password"]
+        if op == "user_create":
+            fields = q["pending"]["fields"]
+            self.accounts[fields["username"]] = fields["password"]
+        if op == "user_revoke":
+            self.accounts.pop(q["pending"]["fields"]["username"], None)
         if op == "test" and self.works(q["pending"]) != "valid":
             return {"status": "error", "class": "permanent", "message": "login failed"}
         if op == "probe":

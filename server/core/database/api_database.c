@@ -311,6 +311,8 @@ static int h_read(struct req *r)
 	struct value *d, *admin;
 	int rc = find(r, &t);
 
+	if (rc == ERR_NOENT)
+		return ERR_OK;
 	if (rc != ERR_OK ||
 	    (rc = target_admin(r->core, r->a, &t, &admin, &r->e)) != ERR_OK)
 		return rc;

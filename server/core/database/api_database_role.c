@@ -56,7 +56,7 @@ int db_h_role_read(struct req *r)
 	int rc = db_role_named(r, false, &role);
 
 	if (rc != ERR_OK)
-		return rc;
+		return rc == ERR_NOENT ? ERR_OK : rc;
 	d = reply_data(r);
 	value_set_str(r->a, d, "db_name", role.db_name);
 	value_set(d, "creation_statements", value_copy(r->a, role.creation));

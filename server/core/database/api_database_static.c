@@ -289,7 +289,7 @@ int db_h_static_read(struct req *r)
 	int rc = db_role_named(r, true, &role);
 
 	if (rc != ERR_OK || (rc = open_rule(r, &role, &s, &rule)) != ERR_OK)
-		return rc;
+		return rc == ERR_NOENT ? ERR_OK : rc;
 	d = reply_data(r);
 	value_set_str(r->a, d, "db_name", role.db_name);
 	value_set_str(r->a, d, "username", role.username);
