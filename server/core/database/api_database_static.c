@@ -353,6 +353,7 @@ int db_h_static_creds(struct req *r)
 	/* While the request that makes it waits for the first rotation. */
 	if (value_get(data, "password") == NULL)
 		return req_fail(r, ERR_INVALID, "unknown role: %.128s", role.name);
+	kv_note_reader(r, &s);
 	set_credential(r, data, &rule, reply_data(r));
 	set_times(r, &role, reply_data(r));
 	req_note_int(r, "version", s.current);

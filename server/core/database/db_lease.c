@@ -228,6 +228,13 @@ static int ask_revoke(struct core *c, struct arena *a, struct db_lease *l, struc
 	int rc = target_load(c, a, l->target, &t, e);
 
 	memcpy(call.id, l->o.id, sizeof(call.id));
+	if (rc == ERR_NOENT)
+		return revoke_failed(c, a, l,
+		                     arena_printf(a,
+		                                  "failed to find entry for connection "
+		                                  "with name: \"%.128s\"",
+		                                  l->db_name),
+		                     e);
 	if (rc == ERR_OK)
 		rc = db_call(c, a, &call, e);
 	if (rc == ERR_NOENT || rc == ERR_INVALID || rc == ERR_TOO_BIG)

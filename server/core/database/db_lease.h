@@ -117,7 +117,8 @@ int db_lease_token_gone(struct core *c, struct arena *a, const unsigned char tok
 int db_lease_mount_gone(struct core *c, struct arena *a,
                         const unsigned char mount_id[MOUNT_ID], int limit, bool *left,
                         struct err *e) MUST_CHECK;
-/** db_lease_mount_moved(c, a, m, e): start to revoke all of a mount. */
+/** db_lease_mount_moved(c, a, m, e): start to revoke what a mount has made below the path
+ * that it has in ${m}. */
 int db_lease_mount_moved(struct core *c, struct arena *a, const struct mount *m,
                          struct err *e) MUST_CHECK;
 /** db_revoke_slice: the job "database-revoke" of jobs.c. */

@@ -2,7 +2,7 @@
 /*
  * db_revoke - revoking many accounts: of a token, of a mount, below a prefix.
  *
- * Job body: {prefix, mount (id; absent: all), force, after (16 bytes), phase: "condemn"
+ * Job body: {prefix, mount (id; absent: any), force, after (16 bytes), phase: "condemn"
  * or "wait", until}.  First every lease is condemned; then the job lasts until each of
  * them has been tried at least once, so that who waits for it finds them gone, or knows
  * that the database does not answer.
@@ -146,8 +146,8 @@ static int plan_read(struct arena *a, const struct value *b, struct plan *p,
 
 static bool concerns(const struct plan *p, const struct db_lease *l)
 {
-	if (p->of_mount)
-		return memcmp(l->o.tag, p->mount, sizeof(p->mount)) == 0;
+	if (p->of_mount && memcmp(l->o.tag, p->mount, sizeof(p->mount)) != 0)
+		return false;
 	return strncmp(l->lease_id, p->prefix, strlen(p->prefix)) == 0;
 }
 
@@ -219,7 +219,7 @@ int db_revoke_prefix(struct core *c, struct arena *a, const char *prefix, bool f
 int db_lease_mount_moved(struct core *c, struct arena *a, const struct mount *m,
                          struct err *e)
 {
-	struct plan p = { .prefix = "", .of_mount = true };
+	struct plan p = { .prefix = m->path, .of_mount = true };
 	unsigned char job[16];
 
 	memcpy(p.mount, m->id, MOUNT_ID);

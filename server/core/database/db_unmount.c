@@ -22,6 +22,28 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
+/* Nobody knows which password the database has. */
+static int refuse_held(struct core *c, struct arena *a, const struct target *t,
+                       struct err *e)
+{
+	struct rotation_rule rule;
+	struct rotation_attempt last;
+	int rc = rotation_rule_load(c, a, t->admin_secret, &rule, e);
+
+	if (rc != ERR_OK || !rule.has_attempt)
+		return rc;
+	rc = rotation_attempt_load(c, a, rule.attempt, &last, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	if (last.state != ATTEMPT_HELD)
+		return ERR_OK;
+	return err_set(
+		e, ERR_INVALID,
+		"the rotation of the administrator's password of \"%.100s\" is held: "
+		"see 'vaultctl rotation status %.100s'",
+		t->name, rule.path);
+}
+
 /* A credential in the mount's own space cannot be read when the mount is gone, but the
  * accounts that were made still have to be revoked with it. */
 static int keep_admin(struct core *c, struct arena *a, const struct store_object *o,
@@ -34,6 +56,7 @@ static int keep_admin(struct core *c, struct arena *a, const struct store_object
 	if (rc != ERR_OK || !t.has_admin_secret)
 		return rc;
 	if ((rc = rotation_may_write(c, a, t.admin_secret, e)) != ERR_OK ||
+	    (rc = refuse_held(c, a, &t, e)) != ERR_OK ||
 	    (rc = target_admin(c, a, &t, &admin, e)) != ERR_OK)
 		return rc;
 	t.admin = admin;

@@ -105,7 +105,7 @@ static struct value *reply_version(struct req *r, const char *what, struct value
 	return out;
 }
 
-static void note_reader(struct req *r, const struct kv_secret *s)
+void kv_note_reader(struct req *r, const struct kv_secret *s)
 {
 	const char *name = r->id.display_name != NULL ? r->id.display_name : "";
 	char who[READERS_WHO_MAX];
@@ -140,7 +140,7 @@ static int h_data_read(struct req *r)
 	if ((rc = kv_payload(r->core, r->a, &s, &v, &p, &n, &r->e)) != ERR_OK)
 		return rc;
 	reply_version(r, "data", value_encoded(r->a, p, n), &s, &v);
-	note_reader(r, &s);
+	kv_note_reader(r, &s);
 	return ERR_OK;
 }
 

@@ -42,4 +42,8 @@ int kv_write(struct core *c, struct arena *a, const struct mount *m, const char 
              const struct value *data, int64_t cas, int64_t *version, struct err *e)
 	MUST_CHECK;
 
+/** kv_note_reader(r, s): who asks has been served the secret through the plain API: a
+ * rotation names those. */
+void kv_note_reader(struct req *r, const struct kv_secret *s);
+
 #endif

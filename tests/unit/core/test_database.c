@@ -332,6 +332,31 @@ Test(database, a_moved_engine_goes_on)
 	ASK(200, HTTP_POST, "sys/remount", "{\"from\":\"database\",\"to\":\"pg\"}");
 	tgt_run();
 	cr_assert_eq(made(), 0, "leases end, as in Vault");
-	TGT(200, HTTP_GET, "pg/creds/app", NULL);
-	cr_assert(strncmp(rig_got("lease_id"), "pg/creds/app/", 13) == 0);
+	ASK(200, HTTP_POST, "sys/remount", "{\"from\":\"pg\",\"to\":\"other\"}");
+	TGT(200, HTTP_GET, "other/creds/app", NULL);
+	cr_assert(strncmp(rig_got("lease_id"), "other/creds/app/", 16) == 0);
+	tgt_run();
+	cr_assert_eq(made(), 1, "what is made at the new place stays");
+}
+
+Test(database, a_lease_without_its_connection_is_irrevocable_in_the_end)
+{
+	const char *lease = got_creds();
+
+	ASK(204, HTTP_DELETE, CONFIG, NULL);
+	TGT(502, HTTP_POST, "sys/leases/revoke", lease_body(lease));
+	GOT("errors.0",
+	    "failed to revoke entry: failed to find entry for connection with "
+	    "name: \"db\"");
+	for (int i = 0; i < DB_REVOKE_TRIES; i++) {
+		rig_advance(600 * 1000);
+		tgt_run();
+	}
+	ASK(200, HTTP_GET, "sys/leases/count", "{\"type\":\"irrevocable\"}");
+	GOT("data.lease_count", "1");
+	TGT(204, HTTP_POST, CONFIG,
+	    "{\"plugin_name\":\"fake\",\"username\":\"root\",\"password\":\"top\"}");
+	TGT(204, HTTP_POST, "sys/leases/revoke", lease_body(lease));
+	cr_assert_eq(made(), 0);
+	cr_assert_eq(rows(), 0);
 }

@@ -272,3 +272,24 @@ Test(database_static, a_new_root_takes_the_place_of_a_rotated_one)
 	cr_assert(root_works());
 	cr_assert_not(tgt_works("root", "set-by-hand"));
 }
+
+Test(database_static, an_engine_is_not_unmounted_while_root_is_in_doubt)
+{
+	tgt_fault("set", F_SILENT, 1);
+	rig_submit(HTTP_POST, ROOT, rig.root, NULL);
+	until_call("set");
+	tgt_one(tgt.queue[0].number, tgt.queue[0].frame);
+	tgt.queued = 0;
+	ASK(400, HTTP_DELETE, "sys/mounts/database", NULL);
+	tgt_make("root", "set-by-hand");
+	tgt_run();
+	tgt_later(10 * 1000);
+	ASK(200, HTTP_GET, "sys/rotation/status/" ROOT, NULL);
+	GOT("data.last.state", "held");
+	ASK(400, HTTP_DELETE, "sys/mounts/database", NULL);
+	cr_assert(strstr(rig_got("errors"), "is held") != NULL, "%s", rig_got(""));
+	TGT(204, HTTP_POST, CONFIG, "{\"password\":\"set-by-hand\"}");
+	ASK(204, HTTP_DELETE, "sys/mounts/database", NULL);
+	tgt_run();
+	cr_assert_eq(store_count(rig.core, KIND_TARGET), 0);
+}
