@@ -279,6 +279,25 @@ static void fake_net(void)
 	}
 }
 
+/* One that has nothing to do. */
+static void fake_rotate(void)
+{
+	struct arena *a = arena_new(1u << 20);
+	enum ipc_type type = 0;
+	struct value *v;
+
+	(void)hear(a, &type, &v);
+	ready(a, v, false);
+	for (;;) {
+		int fd = hear(a, &type, &v);
+
+		if (type == IPC_DRAIN)
+			_exit(0);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 __attribute__((constructor)) static void role_constructor(int argc, char **argv)
 {
 	if (argc != 3 || strcmp(argv[1], "--role") != 0)
@@ -287,6 +306,8 @@ __attribute__((constructor)) static void role_constructor(int argc, char **argv)
 		fake_core();
 	if (strcmp(argv[2], "net") == 0)
 		fake_net();
+	if (strcmp(argv[2], "rotate") == 0)
+		fake_rotate();
 	_exit(tlskey_role_main(ROLE_CONTROL_FD));
 }
 
