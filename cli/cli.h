@@ -75,6 +75,8 @@ extern const struct command_set commands_rotate;   /* rotate, rotation check …
 extern const struct command_set commands_rotation; /* rotation set, show, list … */
 extern const struct command_set commands_target;
 extern const struct command_set commands_database;
+extern const struct command_set commands_webhook;
+extern const struct command_set commands_report;
 extern const struct command_set commands_rotator;
 extern const struct command_set commands_rotator_check;
 extern const struct command_set commands_audit;

@@ -91,6 +91,7 @@ static int list(struct cli *c, struct err *e)
 		{ "LAST ROTATED", "last_rotated" },
 		{ "NEXT",         "next" },
 		{ "PAUSED",       "paused" },
+		{ "DUE SINCE",    "due_since" },
 		{ "PROBLEM",      "problem" },
 	};
 	/* clang-format on */
@@ -238,7 +239,8 @@ static const struct flag set_flags[] = {
 	{ "anchor",         FLAG_STRING, "TIME", "where counting begins (RFC 3339)" },
 	{ "timeout",        FLAG_STRING, "DURATION", "how long hosts may take before they are late" },
 	{ "strategy",       FLAG_STRING, "NAME",
-	  "generate, single, dual_user, dual_key, verify_then_sign, reissue" },
+	  "generate, single, dual_user, dual_key, verify_then_sign, reissue, manual" },
+	{ "remind",         FLAG_BOOL,   NULL, "people replace it: tell them when it is due (strategy manual)" },
 	{ "target",         FLAG_STRING, "NAME", "that has the value too: see 'vaultctl target'" },
 	{ "accounts",       FLAG_STRING, "A,B", "at the target: one, or two that take turns" },
 	{ "username-field", FLAG_STRING, "NAME", "field with the account's name (username)" },

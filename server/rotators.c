@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const builtin[] = { "postgres", "mysql",   "redis",
-	                               "x509",     "ssh-key", "http" };
+static const char *const builtin[] = { "postgres", "mysql", "redis",  "x509",
+	                               "ssh-key",  "http",  "webhook" };
 
 int rotators_check_name(const char *name, struct err *e)
 {

@@ -69,6 +69,7 @@ def test_a_target_is_set_shown_and_checked(env, tmp_path):
     assert env.ctl("target", "delete", "other", check=False).returncode == 2
     env.ctl("target", "delete", "other", "--yes")
     assert env.ctl("target", "show", "other", check=False).returncode == 5
+    assert env.ctl("target", "check", "other", check=False).returncode == 5
 
 
 @pytest.mark.parametrize("args, said", [

@@ -20,6 +20,7 @@
 #include "rotation_restored.h"
 #include "rotation_state.h"
 #include "vault/limits.h"
+#include "webhook.h"
 
 #define EXPIRE_AT_ONCE  8 /* writes, half a ms: who asks meanwhile waits */
 #define JOBS_AT_ONCE    4
@@ -29,7 +30,7 @@
 #define VERIFY_SLICE_MS 50   /* between two slices of the background check */
 #define PAUSE_MS        2    /* between two runs that find the same time due */
 #define RETRY_MS        1000 /* after a run that failed, at the earliest */
-#define JOBS_STEPS      9
+#define JOBS_STEPS      10
 
 static const struct {
 	const char *name;
@@ -47,9 +48,9 @@ static const struct {
 	{ "database-revoke", db_revoke_slice       },
 };
 
-static const enum store_kind timed[] = { KIND_TOKEN,     KIND_LEASE,   KIND_ROTATION,
-	                                 KIND_ATTEMPT,   KIND_JOB,     KIND_LOCKOUT,
-	                                 KIND_SECRET_ID, KIND_DB_LEASE };
+static const enum store_kind timed[] = { KIND_TOKEN,     KIND_LEASE,    KIND_ROTATION,
+	                                 KIND_ATTEMPT,   KIND_JOB,      KIND_LOCKOUT,
+	                                 KIND_SECRET_ID, KIND_DB_LEASE, KIND_WEBHOOK };
 
 struct jobs {
 	bool dirty;
@@ -267,6 +268,8 @@ int jobs_step(struct core *c, int step, struct err *e)
 		return db_lease_due(c, a, EXPIRE_AT_ONCE, e);
 	case 5:
 		return kek_due(c, a, e);
+	case 8:
+		return webhooks_due(c, a, EXPIRE_AT_ONCE, e);
 	default:
 		return verify_slice(c, e);
 	}

@@ -26,6 +26,8 @@ static const struct route_table *const tables[] = {
 	&routes_rotation_rule,
 	&routes_target,
 	&routes_database,
+	&routes_webhook,
+	&routes_rotation_report,
 	&routes_audit,
 	&routes_backup,
 	&routes_userpass,

@@ -199,6 +199,10 @@ static int h_config_write(struct req *r)
 	rule.configured = true;
 	rule.problem = "";
 	rule.failed_runs = 0;
+	if (rule.strategy != STRATEGY_MANUAL)
+		rule.due_since = 0;
+	else if (rule.due_since != 0)
+		rule.problem = ROTATION_DUE_TEXT;
 	req_note_int(r, "length", rule.gen.length);
 	req_note_str(r, "schedule", rule.scheduled ? "yes" : "no");
 	req_note_str(r, "strategy", rotation_strategy_name(rule.strategy));
@@ -258,6 +262,7 @@ void rotation_rule_value(struct arena *a, const struct rotation_rule *rule,
 	value_set(out, "last_rotated", rotation_time(a, rule->rotated_ms));
 	value_set_int(a, out, "failed_runs", rule->failed_runs);
 	value_set_str(a, out, "problem", rule->problem);
+	value_set(out, "due_since", rotation_time(a, rule->due_since));
 }
 
 /* The rule of the secret that the path names; *found: an operator has set one. */
@@ -416,6 +421,8 @@ static void rotation_info(struct req *r, const struct value *b, struct value *in
 	              arena_str(r->a, value_cstr_or(r->a, b, "strategy", "generate")));
 	value_set_str(r->a, info, "target",
 	              arena_str(r->a, value_cstr_or(r->a, b, "target", "")));
+	value_set(info, "due_since",
+	          rotation_time(r->a, value_int_or(b, "due_since", 0)));
 	value_set_bool(r->a, info, "paused", value_bool_or(b, "paused", false));
 	value_set(info, "next", rotation_time(r->a, value_int_or(b, "next", 0)));
 	value_set(info, "last_rotated",
@@ -467,7 +474,8 @@ static const struct field config_fields[] = {
 	{ "anchor",         "string",   "where counting begins (RFC 3339)"                       },
 	{ "timeout",        "duration", "how long holders may take"                              },
 	{ "strategy",       "string",
-         "generate, single, dual_user, dual_key, verify_then_sign, reissue"                      },
+         "generate, single, dual_user, dual_key, verify_then_sign, reissue, manual"              },
+	{ "remind",         "bool",     "people replace it and are reminded: strategy manual"    },
 	{ "target",         "string",   "rotation target that has the value too; \"\": none"     },
 	{ "accounts",       "strings",  "accounts at the target: one, or two that take turns"    },
 	{ "username_field", "string",   "field with the account's name (username)"               },

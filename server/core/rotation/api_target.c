@@ -202,8 +202,11 @@ static int h_check(struct req *r)
 	bool found, done;
 	int rc = find(r, &t, &found);
 
-	if (rc != ERR_OK || !found)
+	if (rc != ERR_OK)
 		return rc;
+	if (!found)
+		return req_fail(r, ERR_NOENT, "there is no rotation target \"%.100s\"",
+		                r->param[0].text);
 	rc = examine(r, &t, true, &done);
 	if (rc != ERR_OK || !done)
 		return rc;

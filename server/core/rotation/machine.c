@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "rng.h"
+#include "rotation_event.h"
 #include "rotation_state.h"
 
 #define RETRY_MS      5000
@@ -88,11 +89,15 @@ int machine_end(struct machine *m, enum attempt_state state, struct err *e)
 	if ((rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
 		return rc;
 	rotation_room_freed(m->c);
-	return save(m, state == ATTEMPT_CONVERGED ? "ok" : "error", e);
+	rc = rotation_event_end(m->c, m->a, &m->t, e);
+	return rc == ERR_OK ? save(m, state == ATTEMPT_CONVERGED ? "ok" : "error", e)
+	                    : rc;
 }
 
 int machine_hold(struct machine *m, const char *why, struct err *e)
 {
+	int rc;
+
 	m->t.error = cut(m, why);
 	if (before_target(m->t.state))
 		return machine_end(m, ATTEMPT_FAILED, e);
@@ -100,7 +105,8 @@ int machine_hold(struct machine *m, const char *why, struct err *e)
 	m->t.state = ATTEMPT_HELD;
 	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
 	rotation_room_freed(m->c);
-	return save(m, "error", e);
+	rc = rotation_event(m->c, m->a, &m->t, EVENT_HELD, e);
+	return rc == ERR_OK ? save(m, "error", e) : rc;
 }
 
 /* Full jitter: anything up to twice the last, so that many do not come back together. */
@@ -373,6 +379,10 @@ static int retire_later(struct machine *m, struct err *e)
 /* The deadline has come with holders missing. */
 static int judge_late(struct machine *m, struct err *e)
 {
+	int rc = rotation_event(m->c, m->a, &m->t, EVENT_LATE, e);
+
+	if (rc != ERR_OK)
+		return rc;
 	m->t.overdue = true;
 	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
 	if (!retires(m))

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "machine.h"
+#include "rotation_event.h"
 
 #define VALUES_MAX    3 /* a target may refuse so many */
 #define RETIRE_TRIES  3 /* then it is late */
@@ -243,6 +244,9 @@ static int was_retired(struct machine *m, const struct step_result *r, struct er
 	if (m->t.tries >= RETIRE_TRIES && m->t.state == ATTEMPT_RETIRING) {
 		m->t.state = ATTEMPT_RETIRE_LATE;
 		core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
+		if ((rc = rotation_event(m->c, m->a, &m->t, EVENT_RETIRE_LATE, e)) !=
+		    ERR_OK)
+			return rc;
 	}
 	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK)
 		return rc;

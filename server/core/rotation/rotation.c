@@ -8,6 +8,7 @@
 #include "lease.h"
 #include "machine.h"
 #include "rng.h"
+#include "rotation_event.h"
 #include "rotation_state.h"
 #include "text.h"
 
@@ -145,6 +146,9 @@ int rotation_written(struct core *c, struct arena *a, const unsigned char secret
 	if (rc != ERR_OK || rule.o.version == 0)
 		return rc;
 	rule.rotated_ms = c->now_ms;
+	if (rule.due_since != 0)
+		rule.problem = "";
+	rule.due_since = 0;
 	(void)rotation_rule_plan(&rule, c->now_ms, false, &end);
 	return rotation_rule_save(c, a, &rule, e);
 }
@@ -310,7 +314,10 @@ static int claim(struct machine *m, const struct rotation_order *order, struct e
 	memcpy(m->rule.attempt, m->t.o.id, sizeof(m->rule.attempt));
 	m->rule.has_attempt = true;
 	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK ||
-	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
+	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK ||
+	    (rc = rotation_event(m->c, m->a, &m->t,
+	                         order->leak ? EVENT_LEAKED : EVENT_STARTED, e)) !=
+	            ERR_OK)
 		return rc;
 	return rotation_record(m->c, m->a, &m->t, order, "ok", e);
 }
@@ -334,6 +341,10 @@ static int check_order(const struct machine *m, const struct rotation_order *ord
 	struct value *data;
 	int rc;
 
+	if (m->rule.strategy == STRATEGY_MANUAL)
+		return err_set(e, ERR_INVALID,
+		               "this secret is replaced by people (strategy manual): "
+		               "write a new version");
 	if (order->check && m->rule.target[0] == '\0')
 		return err_set(e, ERR_INVALID,
 		               "the secret's rule names no target that could be asked");

@@ -41,6 +41,9 @@
 #define ROTATION_FREEZE         500 /* holders written down when an attempt ends */
 #define ROTATION_RECENT         10  /* values that are not made again */
 
+/* The problem of a rule whose secret people have to replace. */
+#define ROTATION_DUE_TEXT "due: a new version is to be written"
+
 /* How a value is replaced without an outage depends on what the target can do. */
 enum rotation_strategy {
 	STRATEGY_GENERATE,  /* no target: only the consumers use it */
@@ -50,6 +53,7 @@ enum rotation_strategy {
 	STRATEGY_VERIFY_THEN_SIGN, /* consumers learn the new one before anybody uses it
 	                            */
 	STRATEGY_REISSUE,          /* each value lives for its own time: certificates */
+	STRATEGY_MANUAL,           /* people replace it: they are only reminded */
 	STRATEGY__MAX
 };
 
@@ -98,10 +102,12 @@ struct rotation_rule {
 	int64_t next_slot, next_ms;     /* planned: the slot and its moment; 0: none */
 	int64_t missed;                 /* slots that nobody ran */
 	int64_t rotated_ms;             /* when the value was last replaced; 0: never */
-	bool paused;                    /* no scheduled runs */
-	bool unchecked;                 /* the vault was set back: ask the target first */
-	int64_t failed_runs;            /* in a row */
-	const char *problem;            /* why the last scheduled run did nothing; "" */
+	int64_t due_since;   /* STRATEGY_MANUAL: the slot that nobody has met yet; 0: none
+	                      */
+	bool paused;         /* no scheduled runs */
+	bool unchecked;      /* the vault was set back: ask the target first */
+	int64_t failed_runs; /* in a row */
+	const char *problem; /* why the last scheduled run did nothing; "" */
 	const struct value *recent; /* bytes: 16 per value that was made, newest last */
 	unsigned char attempt[16];  /* the newest */
 	bool has_attempt;

@@ -33,6 +33,7 @@ static const char *const strategy_names[STRATEGY__MAX] = {
 	[STRATEGY_DUAL_KEY] = "dual_key",
 	[STRATEGY_VERIFY_THEN_SIGN] = "verify_then_sign",
 	[STRATEGY_REISSUE] = "reissue",
+	[STRATEGY_MANUAL] = "manual",
 };
 static const char *const policy_names[POLICY__MAX] = {
 	[POLICY_WAIT] = "wait",

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "machine.h"
 #include "rng.h"
+#include "rotation_event.h"
 #include "rotation_state.h"
 
 #define STARTS_AT_ONCE 4   /* scheduled rotations in one run of the timer */
@@ -167,8 +168,9 @@ static int advance_due(struct core *c, struct arena *a, int limit, struct err *e
 
 /* ---- schedules ---- */
 
-static int record_problem(struct core *c, struct arena *a,
-                          const struct rotation_rule *rule, int code, struct err *e)
+/* What a schedule has brought that is no attempt. */
+static int record_due(struct core *c, struct arena *a, const struct rotation_rule *rule,
+                      const char *outcome, const char *error, struct err *e)
 {
 	char request_id[37];
 	const struct audit_record rec = {
@@ -179,8 +181,8 @@ static int record_problem(struct core *c, struct arena *a,
 		.remote = "",
 		.operation = "rotate",
 		.path = arena_printf(a, "sys/rotation/rotate/%s", rule->path),
-		.outcome = "error",
-		.error = errclasses[code].wire,
+		.outcome = outcome,
+		.error = error,
 	};
 
 	rng_uuid4(request_id);
@@ -241,7 +243,26 @@ static int run_slot(struct core *c, struct arena *a, struct rotation_rule *rule,
 		rule->problem = arena_str(a, why.msg);
 	rule->last_slot = slot;
 	(void)rotation_rule_plan(rule, c->now_ms, false, &ignored);
-	if (run != ERR_OK && (rc = record_problem(c, a, rule, run, e)) != ERR_OK)
+	if (run != ERR_OK &&
+	    (rc = record_due(c, a, rule, "error", errclasses[run].wire, e)) != ERR_OK)
+		return rc;
+	return rotation_rule_save(c, a, rule, e);
+}
+
+/* People are told once for each slot, until somebody writes a new version. */
+static int remind(struct core *c, struct arena *a, struct rotation_rule *rule,
+                  struct err *e)
+{
+	int64_t ignored;
+	int rc;
+
+	if (rule->due_since == 0)
+		rule->due_since = c->now_ms;
+	rule->last_slot = rule->next_slot;
+	rule->problem = ROTATION_DUE_TEXT;
+	(void)rotation_rule_plan(rule, c->now_ms, false, &ignored);
+	if ((rc = rotation_event_due(c, a, rule, e)) != ERR_OK ||
+	    (rc = record_due(c, a, rule, "ok", "", e)) != ERR_OK)
 		return rc;
 	return rotation_rule_save(c, a, rule, e);
 }
@@ -300,6 +321,8 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 		return check_first(c, a, &rule, e);
 	if (!rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end))
 		return rotation_rule_save(c, a, &rule, e);
+	if (rule.strategy == STRATEGY_MANUAL)
+		return remind(c, a, &rule, e);
 	if ((rc = rotation_room(c, a, NULL, 1, &ok, e)) != ERR_OK)
 		return rc;
 	*full = !ok;

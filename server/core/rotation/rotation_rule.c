@@ -58,6 +58,7 @@ static int take_target(struct arena *a, const struct value *b, struct rotation_r
 	out->unchecked = value_bool_or(b, "unchecked", false);
 	out->failed_runs = value_int_or(b, "failed_runs", 0);
 	out->rotated_ms = value_int_or(b, "rotated", 0);
+	out->due_since = value_int_or(b, "due_since", 0);
 	if (rotation_strategy_of(value_cstr_or(a, b, "strategy", "generate"),
 	                         &out->strategy) != 0 ||
 	    rotation_policy_of(value_cstr_or(a, b, "policy", "wait"), &out->policy) != 0)
@@ -148,6 +149,7 @@ static void set_target(struct arena *a, struct value *b, const struct rotation_r
 	value_set_bool(a, b, "unchecked", rule->unchecked);
 	value_set_int(a, b, "failed_runs", rule->failed_runs);
 	value_set_int(a, b, "rotated", rule->rotated_ms);
+	value_set_int(a, b, "due_since", rule->due_since);
 	if (rule->accounts != NULL)
 		value_set(b, "accounts", value_copy(a, rule->accounts));
 	if (rule->config != NULL)

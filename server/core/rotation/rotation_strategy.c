@@ -11,18 +11,35 @@
 
 #define ACCOUNT_MAX 128u
 
+/* The other name of strategy manual. */
+static int take_remind(struct req *r, struct rotation_rule *rule)
+{
+	bool remind = false, present;
+	int rc = req_bool(r, "remind", &remind, &present);
+
+	if (rc != ERR_OK || !present)
+		return rc;
+	if (remind == (rule->strategy == STRATEGY_MANUAL))
+		return ERR_OK;
+	rule->strategy = remind ? STRATEGY_MANUAL : STRATEGY_GENERATE;
+	rule->grace_ms = 0;
+	return ERR_OK;
+}
+
 static int take_strategy(struct req *r, struct rotation_rule *rule)
 {
 	const char *name = NULL;
 	bool present;
 	int rc = req_str(r, "strategy", &name, &present);
 
-	if (rc != ERR_OK || !present)
+	if (rc == ERR_OK && !present)
+		return take_remind(r, rule);
+	if (rc != ERR_OK)
 		return rc;
 	if (rotation_strategy_of(name, &rule->strategy) != 0)
 		return req_fail(r, ERR_INVALID,
 		                "strategy: generate, single, dual_user, dual_key, "
-		                "verify_then_sign or reissue");
+		                "verify_then_sign, reissue or manual");
 	/* Who has read the old value just before the new one came may still log in. */
 	rule->grace_ms = rotation_overlaps(rule->strategy) ? ROTATION_GRACE_MS : 0;
 	return ERR_OK;
@@ -219,7 +236,7 @@ static int check_with_target(struct req *r, struct rotation_rule *rule)
 
 	if (rc != ERR_OK)
 		return rc;
-	if (rule->strategy == STRATEGY_GENERATE ||
+	if (rule->strategy == STRATEGY_GENERATE || rule->strategy == STRATEGY_MANUAL ||
 	    rule->strategy == STRATEGY_VERIFY_THEN_SIGN)
 		return req_fail(r, ERR_INVALID, "strategy %s has no target", strategy);
 	if (!target_allows(&t, strategy))
@@ -246,7 +263,10 @@ static int check(struct req *r, struct rotation_rule *rule)
 			strategy);
 	if (rule->target[0] != '\0')
 		return check_with_target(r, rule);
-	if (rule->strategy != STRATEGY_GENERATE &&
+	if (rule->strategy == STRATEGY_MANUAL && !rule->scheduled)
+		return req_fail(r, ERR_INVALID,
+		                "strategy manual needs a schedule: cron, every or after");
+	if (rule->strategy != STRATEGY_GENERATE && rule->strategy != STRATEGY_MANUAL &&
 	    rule->strategy != STRATEGY_VERIFY_THEN_SIGN)
 		return req_fail(r, ERR_INVALID, "strategy %s needs a target", strategy);
 	if (rule->strategy == STRATEGY_VERIFY_THEN_SIGN && rule->field[0] == '\0')
@@ -260,9 +280,9 @@ static int check(struct req *r, struct rotation_rule *rule)
 
 static bool says_anything(const struct req *r)
 {
-	static const char *const names[] = { "strategy",      "target", "accounts",
-		                             "config",        "policy", "grace",
-		                             "username_field" };
+	static const char *const names[] = { "strategy", "remind",        "target",
+		                             "accounts", "config",        "policy",
+		                             "grace",    "username_field" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (value_get(r->body, names[i]) != NULL)
@@ -290,6 +310,7 @@ void rotation_strategy_value(struct arena *a, const struct rotation_rule *rule,
                              struct value *out)
 {
 	value_set_str(a, out, "strategy", rotation_strategy_name(rule->strategy));
+	value_set_bool(a, out, "remind", rule->strategy == STRATEGY_MANUAL);
 	value_set_str(a, out, "target", rule->target);
 	value_set(out, "accounts",
 	          rule->accounts != NULL ? value_copy(a, rule->accounts)

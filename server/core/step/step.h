@@ -31,6 +31,7 @@ enum step_owner {
 	STEP_FOR_REQUEST,  /* a parked request: step_keep() */
 	STEP_FOR_ROTATION, /* an attempt: rotation_step_done() */
 	STEP_FOR_DATABASE, /* an account of a database: db_lease_step_done() */
+	STEP_FOR_WEBHOOK,  /* a notice: webhook_step_done() */
 	STEP_OWNER__MAX
 };
 

@@ -5,6 +5,7 @@
 #include "db_lease.h"
 #include "machine.h"
 #include "step_impl.h"
+#include "webhook.h"
 
 /* The request looks at the result when it is run again. */
 static int for_request(struct core *c, struct arena *a, const unsigned char id[STEP_ID],
@@ -18,6 +19,7 @@ static step_done_fn *const owners[STEP_OWNER__MAX] = {
 	[STEP_FOR_REQUEST] = for_request,
 	[STEP_FOR_ROTATION] = rotation_step_done,
 	[STEP_FOR_DATABASE] = db_lease_step_done,
+	[STEP_FOR_WEBHOOK] = webhook_step_done,
 };
 
 step_done_fn *step_owner_done(enum step_owner owner)

@@ -59,6 +59,9 @@ enum store_kind {
 	KIND_DB_LEASE, /* an account that exists for a while; id: blind tag of the lease
 	                  id (16); parent: token that asked; tag: mount id; due: what is
 	                  done next */
+	KIND_WEBHOOK,  /* id: blind tag of the name; due: when it is worked on */
+	KIND_NOTICE,   /* what a webhook is to be told; id: 8 bytes of the webhook's id,
+	                  then a number that counts up; parent: the webhook */
 	KIND__MAX
 };
 

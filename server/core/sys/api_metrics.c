@@ -13,6 +13,9 @@
 #include "audit.h"
 #include "keyring.h"
 #include "metrics.h"
+#include "rng.h"
+#include "rotation.h"
+#include "rotation_census.h"
 #include "route.h"
 #include "step.h"
 #include "store.h"
@@ -241,13 +244,112 @@ static void put_steps(struct sink *s, const struct core *c)
 		}
 }
 
-static void put_all(struct sink *s, struct core *c)
+static void put_took(struct sink *s, const struct metrics *m)
+{
+	static const char name[] = "vaultd_rotation_seconds";
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < METRIC_TOOK; i++)
+		n += m->took[i];
+	if (s->text == NULL) {
+		put(s, COUNTER, "vaultd_rotations_ended_total", "", &none, (int64_t)n);
+		put(s, COUNTER, "vaultd_rotation_milliseconds_total", "", &none,
+		    (int64_t)m->took_ms);
+		return;
+	}
+	text(s,
+	     "# HELP %s From the beginning of rotations to their end.\n"
+	     "# TYPE %s histogram\n",
+	     name, name);
+	n = 0;
+	for (size_t i = 0; i < METRIC_TOOK - 1; i++)
+		text(s, "%s_bucket{le=\"%lld\"} %llu\n", name,
+		     (long long)metrics_took_le[i],
+		     (unsigned long long)(n += m->took[i]));
+	n += m->took[METRIC_TOOK - 1];
+	text(s, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%03llu\n%s_count %llu\n", name,
+	     (unsigned long long)n, name, (unsigned long long)m->took_ms / 1000,
+	     (unsigned long long)m->took_ms % 1000, name, (unsigned long long)n);
+}
+
+static void put_attempts(struct sink *s, const struct metrics *m)
+{
+	static const enum attempt_state states[] = {
+		ATTEMPT_CLAIMED,  ATTEMPT_CONVERGED, ATTEMPT_LATE, ATTEMPT_FAILED,
+		ATTEMPT_REVERTED, ATTEMPT_ABORTED,   ATTEMPT_HELD, ATTEMPT_RETIRE_LATE,
+	};
+
+	for (int k = 0; k < STRATEGY_MANUAL; k++)
+		for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+			const struct label l = {
+				"strategy",
+				rotation_strategy_name((enum rotation_strategy)k),
+				"state", rotation_state_name(states[i])
+			};
+
+			put(s, COUNTER, "vaultd_rotations_total",
+			    "Rotations that have entered a state.", &l,
+			    (int64_t)m->rotations[k][states[i]]);
+		}
+	put(s, COUNTER, "vaultd_rotation_reminders_total",
+	    "Secrets that came due and are replaced by people.", &none,
+	    (int64_t)m->reminded);
+}
+
+static void put_census(struct sink *s, const struct rotation_census *n)
+{
+	const struct {
+		const char *name;
+		int64_t n;
+	} rows[] = {
+		{"configured",   n->rules      },
+		{ "scheduled",   n->scheduled  },
+		{ "paused",      n->paused     },
+		{ "under_way",   n->under_way  },
+		{ "held",        n->held       },
+		{ "late",        n->late       },
+		{ "retire_late", n->retire_late},
+		{ "due",         n->due        },
+		{ "overdue",     n->overdue    },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct label l = { .name = "condition", .value = rows[i].name };
+
+		put(s, GAUGE, "vaultd_rotation_rules",
+		    "Secrets with a rotation rule, by how they are.", &l, rows[i].n);
+	}
+	put(s, GAUGE, "vaultd_rotation_oldest_overdue_seconds",
+	    "For how long a secret has been overdue, at the most.", &none,
+	    n->oldest_overdue_ms / 1000);
+	put(s, GAUGE, "vaultd_rotation_missed_slots",
+	    "Scheduled rotations that nobody ran, of all rules.", &none, n->missed);
+}
+
+static void put_webhooks(struct sink *s, const struct core *c)
+{
+	static const char *const outcomes[] = { "delivered", "failed", "dropped" };
+
+	for (int o = 0; o < METRIC_WEBHOOKS; o++) {
+		const struct label l = { .name = "outcome", .value = outcomes[o] };
+
+		put(s, COUNTER, "vaultd_webhook_notices_total",
+		    "Tries to tell a webhook, and notices that were given up.", &l,
+		    (int64_t)c->metrics->webhooks[o]);
+	}
+}
+
+static void put_all(struct sink *s, struct core *c, const struct rotation_census *n)
 {
 	put_requests(s, c->metrics);
 	put_commit(s, c->metrics);
 	put_loop(s, c);
 	put_net(s, c->metrics);
 	put_steps(s, c);
+	put_attempts(s, c->metrics);
+	put_took(s, c->metrics);
+	put_census(s, n);
+	put_webhooks(s, c);
 	put_stored(s, c);
 	put_process(s, c);
 }
@@ -261,13 +363,13 @@ static const char *timestamp(struct req *r)
 	return arena_printf(r->a, "%.10s %.8s +0000 UTC", at, at + 11);
 }
 
-static int reply_json(struct req *r, struct sink *s)
+static int reply_json(struct req *r, struct sink *s, const struct rotation_census *n)
 {
 	struct value *out = reply_bare(r);
 
 	s->gauges = value_array(r->a);
 	s->counters = value_array(r->a);
-	put_all(s, r->core);
+	put_all(s, r->core, n);
 	value_set_str(r->a, out, "Timestamp", timestamp(r));
 	value_set(out, "Gauges", s->gauges);
 	value_set(out, "Points", value_array(r->a));
@@ -279,18 +381,28 @@ static int reply_json(struct req *r, struct sink *s)
 static int h_metrics(struct req *r)
 {
 	struct sink s = { .a = r->a };
+	struct rotation_census *n = r->park_state;
 	const char *format = "";
+	unsigned char key[16];
 	bool present;
 	int rc = req_str(r, "format", &format, &present);
 
 	if (rc != ERR_OK)
 		return rc;
+	if (n == NULL && (n = r->park_state = arena_alloc(r->a, sizeof(*n))) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if ((rc = rotation_census_slice(r->core, n, &r->e)) != ERR_OK)
+		return rc;
+	if (!n->done) {
+		rng_bytes(key, sizeof(key));
+		return req_park(r, WAIT_JOB, key, r->core->boot_ms);
+	}
 	if (strcmp(format, "prometheus") != 0 && !(r->flags & IPC_F_METRICS_TEXT))
-		return reply_json(r, &s);
+		return reply_json(r, &s, n);
 	s.text = arena_alloc(r->a, TEXT_MAX);
 	if (s.text == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	put_all(&s, r->core);
+	put_all(&s, r->core, n);
 	reply_text(r, s.text, s.n);
 	return ERR_OK;
 }

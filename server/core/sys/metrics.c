@@ -42,8 +42,8 @@ void metrics_timers(struct core *c, int64_t late_ms)
 }
 
 const char *const metrics_step_ops[METRIC_STEP_OPS] = {
-	"describe", "create",      "probe",      "set",         "test",  "retire",
-	"revert",   "user_create", "user_renew", "user_revoke", "login", "other",
+	"describe",    "create",     "probe",       "set",   "test",   "retire", "revert",
+	"user_create", "user_renew", "user_revoke", "login", "notify", "other",
 };
 
 int metrics_step_op(const struct value *op)
@@ -59,6 +59,38 @@ void metrics_step(struct core *c, int op, enum metric_step outcome)
 {
 	if (c->metrics != NULL)
 		c->metrics->steps[op][outcome]++;
+}
+
+const int64_t metrics_took_le[METRIC_TOOK - 1] = { 1, 5, 15, 60, 300, 1800, 7200, 86400 };
+
+void metrics_rotation(struct core *c, unsigned strategy, unsigned state)
+{
+	if (c->metrics != NULL && strategy < METRIC_STRATEGIES && state < METRIC_STATES)
+		c->metrics->rotations[strategy][state]++;
+}
+
+void metrics_rotation_took(struct core *c, int64_t ms)
+{
+	size_t i = 0;
+
+	if (c->metrics == NULL || ms < 0)
+		return;
+	while (i < METRIC_TOOK - 1 && ms > metrics_took_le[i] * 1000)
+		i++;
+	c->metrics->took[i]++;
+	c->metrics->took_ms += (uint64_t)ms;
+}
+
+void metrics_rotation_reminded(struct core *c)
+{
+	if (c->metrics != NULL)
+		c->metrics->reminded++;
+}
+
+void metrics_webhook(struct core *c, enum metric_webhook what)
+{
+	if (c->metrics != NULL)
+		c->metrics->webhooks[what]++;
 }
 
 void metrics_peer(struct core *c, const struct metric_peer *p)

@@ -23,9 +23,22 @@ enum metric_step {
 	METRIC_STEP_UNKNOWN,
 	METRIC_STEP_OUTCOMES
 };
-#define METRIC_STEP_OPS 12
+#define METRIC_STEP_OPS 13
 /* Operations of the rotator contract; the last stands for all others. */
 extern const char *const metrics_step_ops[METRIC_STEP_OPS];
+
+/* What became of a notice to a webhook. */
+enum metric_webhook {
+	METRIC_WEBHOOK_DELIVERED,
+	METRIC_WEBHOOK_FAILED, /* tried again later */
+	METRIC_WEBHOOK_DROPPED,
+	METRIC_WEBHOOKS
+};
+/* Room for the enums of rotation.h. */
+#define METRIC_STRATEGIES 8
+#define METRIC_STATES     20
+#define METRIC_TOOK       9 /* of a rotation, see metrics_took_le */
+extern const int64_t metrics_took_le[METRIC_TOOK - 1]; /* seconds */
 
 #define METRIC_PEERS   64
 #define METRIC_BUCKETS 8 /* of a COMMIT, see metrics_commit_le */
@@ -48,6 +61,9 @@ struct metrics {
 	int64_t timer_late_ms, timer_late_max_ms;
 	uint64_t rejected;
 	uint64_t steps[METRIC_STEP_OPS][METRIC_STEP_OUTCOMES];
+	uint64_t rotations[METRIC_STRATEGIES][METRIC_STATES];
+	uint64_t took[METRIC_TOOK], took_ms, reminded;
+	uint64_t webhooks[METRIC_WEBHOOKS];
 	struct metric_peer peer[METRIC_PEERS];
 };
 
@@ -61,6 +77,15 @@ void metrics_timers(struct core *c, int64_t late_ms);
 int metrics_step_op(const struct value *op);
 /** metrics_step(c, op, outcome): a call of a rotator has ended. */
 void metrics_step(struct core *c, int op, enum metric_step outcome);
+/** metrics_rotation(c, strategy, state): a rotation has entered a state worth counting.
+ * metrics_rotation_took(c, ms): one has ended.  metrics_rotation_reminded(c): people were
+ * told that a secret is due.  (A transaction that is taken back has counted all the
+ * same.)
+ */
+void metrics_rotation(struct core *c, unsigned strategy, unsigned state);
+void metrics_rotation_took(struct core *c, int64_t ms);
+void metrics_rotation_reminded(struct core *c);
+void metrics_webhook(struct core *c, enum metric_webhook what);
 /** metrics_peer(c, p): what a net process says of itself; metrics_peer_gone(c, id). */
 void metrics_peer(struct core *c, const struct metric_peer *p);
 void metrics_peer_gone(struct core *c, uint64_t id);

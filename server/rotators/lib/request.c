@@ -12,7 +12,7 @@
 
 static const char *const op_names[OP__MAX] = {
 	"describe", "create", "probe",       "set",        "test",        "retire",
-	"revert",   "login",  "user_create", "user_renew", "user_revoke",
+	"revert",   "login",  "user_create", "user_renew", "user_revoke", "notify",
 };
 
 const char *op_name(enum op op)

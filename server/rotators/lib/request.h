@@ -35,6 +35,7 @@ enum op {
 	OP_USER_CREATE,
 	OP_USER_RENEW,
 	OP_USER_REVOKE,
+	OP_NOTIFY, /* an event for a webhook, as the member "notice" */
 	OP__MAX,
 };
 

@@ -65,7 +65,7 @@ static int ca_from_text(struct request *r, const char *pem, const char **path,
 	return *path != NULL ? 0 : answer_fail(a, CLASS_RETRYABLE, "out of memory");
 }
 
-static int read_ca(struct request *r, struct target *t, struct answer *a)
+int target_read_ca(struct request *r, struct target *t, struct answer *a)
 {
 	static const char *const keys[] = { "ca", "tls_ca", "ca_cert" };
 	const char *ca = NULL;
@@ -94,7 +94,7 @@ int target_read(struct request *r, struct target *t, struct answer *a)
 	    (rc = config_text(r, "host", NULL, &t->host, a)) != 0 ||
 	    (rc = config_int(r, "port", 0, 65535, &t->port, a)) != 0 ||
 	    (rc = config_text(r, "database", NULL, &t->database, a)) != 0 ||
-	    (rc = read_tls(r, t, a)) != 0 || (rc = read_ca(r, t, a)) != 0)
+	    (rc = read_tls(r, t, a)) != 0 || (rc = target_read_ca(r, t, a)) != 0)
 		return rc;
 	if (t->url != NULL && t->url[0] == '\0')
 		t->url = NULL;

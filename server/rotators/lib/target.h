@@ -37,6 +37,9 @@ struct target {
  */
 int target_read(struct request *r, struct target *t, struct answer *a) MUST_CHECK;
 
+/** target_read_ca(r, t, a): ca (tls_ca, ca_cert) alone. */
+int target_read_ca(struct request *r, struct target *t, struct answer *a) MUST_CHECK;
+
 /** target_tls_parse(s, mode): a spelling of sslmode or tls; 0 or -1. */
 int target_tls_parse(const char *s, enum tls_mode *mode);
 
