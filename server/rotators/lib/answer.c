@@ -123,7 +123,7 @@ static json_t *document(const struct answer *a)
 	return doc;
 }
 
-char *answer_json(const struct answer *a)
+char *answer_text(const struct answer *a)
 {
 	json_t *doc = document(a);
 	char *text = json_dumps(doc, JSON_COMPACT);

@@ -59,10 +59,10 @@ int answer_noop(struct answer *a, const char *fmt, ...) PRINTF(2, 3);
 void answer_scrub(char *text, const char *secret);
 
 /**
- * answer_json(a): the reply as compact JSON text, to be given back with answer_release();
+ * answer_text(a): the reply as compact JSON text, to be given back with answer_release();
  * NULL if out of memory or over REPLY_MAX.
  */
-char *answer_json(const struct answer *a) MUST_CHECK;
+char *answer_text(const struct answer *a) MUST_CHECK;
 void answer_release(char *text);
 
 /** answer_free(a): what it owns. */

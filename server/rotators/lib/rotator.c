@@ -206,7 +206,7 @@ int rotator_main(const struct rotator *self)
 	if (arena == NULL)
 		return EXIT_NO_REPLY;
 	serve(self, arena, &a);
-	text = answer_json(&a);
+	text = answer_text(&a);
 	written = text != NULL && write_reply(text) && write_reply("\n");
 	answer_release(text);
 	answer_free(&a);

@@ -195,7 +195,7 @@ Test(request, replies_are_json_of_one_line)
 
 	cr_expect_eq(answer_fail(&a, CLASS_REJECTED, "a\nb \"%s\"\xff\n", "c"),
 	             CLASS_REJECTED);
-	text = answer_json(&a);
+	text = answer_text(&a);
 	cr_expect_str_eq(text,
 	                 "{\"v\":1,\"status\":\"error\",\"class\":\"rejected_value\","
 	                 "\"message\":\"a b \\\"c\\\"?\"}");
@@ -203,7 +203,7 @@ Test(request, replies_are_json_of_one_line)
 
 	a = (struct answer){ .probed = true, .current = VERDICT_VALID };
 	a.previous = VERDICT_UNKNOWN;
-	text = answer_json(&a);
+	text = answer_text(&a);
 	cr_expect_str_eq(text,
 	                 "{\"v\":1,\"status\":\"ok\",\"probe\":{\"current\":\"valid\","
 	                 "\"previous\":\"unknown\"}}");
