@@ -135,3 +135,25 @@ def test_needs_read(c):
     assert c.get("sys/metrics", token=token).status == 200
     assert c.get("sys/metrics", token=weak).status == 403
     assert c.get("sys/metrics", token=None).status == 403
+
+
+def test_rotations_are_counted(server, c):
+    def counted():
+        text = c.get("sys/metrics?format=prometheus").raw.decode()
+        return {k: int(float(v)) for k, v in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
+
+    before = counted()
+    server.put("metrics/rotated", {"password": "x"})
+    assert c.post("sys/rotation/config/secret/metrics/rotated", {"every": "30d"}).status == 204
+    assert c.post("sys/rotation/rotate/secret/metrics/rotated").status == 200
+    after = counted()
+    for state in ("claimed", "converged"):
+        key = f'vaultd_rotations_total{{strategy="generate",state="{state}"}}'
+        assert after[key] == before[key] + 1, key
+    assert after["vaultd_rotation_seconds_count"] == before["vaultd_rotation_seconds_count"] + 1
+    assert after['vaultd_rotation_seconds_bucket{le="+Inf"}'] == after["vaultd_rotation_seconds_count"]
+    for condition, more in (("configured", 1), ("scheduled", 1), ("held", 0), ("due", 0), ("overdue", 0)):
+        key = f'vaultd_rotation_rules{{condition="{condition}"}}'
+        assert after[key] == before[key] + more, key
+    names = {g["Name"] for g in c.get("sys/metrics").json["Gauges"]}
+    assert {"vaultd_rotation_rules", "vaultd_rotation_oldest_overdue_seconds", "vaultd_rotation_missed_slots"} <= names

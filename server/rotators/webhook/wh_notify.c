@@ -150,7 +150,8 @@ int wh_notify(struct request *r, struct answer *a)
 	    (rc = wh_check_url(url != NULL ? url : "", insecure, a)) != 0 ||
 	    (rc = target_read_ca(r, &where, a)) != 0)
 		return rc;
-	if ((rc = build(&p, r, a)) == 0) {
+	rc = build(&p, r, a);
+	if (rc == 0 && p.body != NULL) {
 		set = set_options(&p, url, where.ca, (long)request_left_ms(r));
 		rc = set == CURLE_OK ? judge(&p, curl_easy_perform(p.easy), a)
 		                     : answer_fail(a, CLASS_RETRYABLE, "libcurl: %s",
