@@ -24,7 +24,7 @@ static void overview(void)
 	for (size_t s = 0; s < n; s++) {
 		for (size_t i = 0; i < sets[s]->n; i++) {
 			name_of(&sets[s]->rows[i], name, sizeof(name));
-			printf("  %-24s %s\n", name, sets[s]->rows[i].help);
+			printf("  %-28s %s\n", name, sets[s]->rows[i].help);
 		}
 	}
 	puts("\n'vaultctl help COMMAND' tells more.  Every command takes --address, --format,\n"

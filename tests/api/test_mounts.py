@@ -88,7 +88,7 @@ def test_what_the_clients_send(c):
     ("x", {}, 400, "backend type must be specified as a string"),
     ("x", {"type": ""}, 400, "backend type must be specified as a string"),
     ("x", {"type": ["kv"]}, 400, "backend type must be specified as a string"),
-    ("x", {"type": "database"}, 400, "plugin not found in the catalog: database"),
+    ("x", {"type": "transit"}, 400, "plugin not found in the catalog: transit"),
     ("x", {"type": "approle"}, 400, "plugin not found in the catalog: approle"),
     ("secret", {"type": "kv"}, 400, "path is already in use at secret/"),
     ("secret/below", {"type": "kv"}, 400, "path is already in use at secret/"),

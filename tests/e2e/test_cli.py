@@ -241,7 +241,7 @@ def test_login_keeps_the_token_for_the_owner_alone(server, ctl, tmp_path):
 # ---- help and completion ----
 
 def every_command(ctl):
-    rows = [line[2:26].split() for line in ctl("help").stdout.splitlines() if line.startswith("  ")]
+    rows = [line[2:30].split() for line in ctl("help").stdout.splitlines() if line.startswith("  ")]
     assert len(rows) > 40
     return rows
 
