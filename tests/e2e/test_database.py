@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from databases import Postgres
+from databases import MariaDB, Postgres, Redis
 from vaultd import wait_for
 
 pytestmark = pytest.mark.skipif(not Postgres.available, reason="PostgreSQL is not installed")
@@ -306,3 +306,78 @@ def test_rotate_root_by_statements(db):
     assert db.post("rotate-root/pg").status == 204
     assert db.server.sql(f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{db.admin}'") == [["9"]]
     assert db.post("config/pg", {"max_open_connections": 2}).status == 204, "it logs in with the new password"
+
+
+# --- the other databases ---
+
+OTHERS = {
+    "mariadb": (MariaDB, "mariadb-database-plugin", {"connection_url": "{{username}}:{{password}}@tcp(%(host)s:%(port)s)/"},
+                ["CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT SELECT ON *.* TO '{{name}}'@'%';"]),
+    "redis": (Redis, "redis-database-plugin", {"host": "%(host)s", "port": "%(port)s"}, ['["~*", "+@read", "+@connection"]']),
+}
+
+
+@pytest.fixture(params=sorted(OTHERS))
+def other(request, c, own_accounts):
+    kind, plugin, config, create = OTHERS[request.param]
+    if not kind.available:
+        pytest.skip(f"{request.param} is not installed")
+    with kind() as server:
+        mount = "db-" + uuid.uuid4().hex[:8]
+        assert c.post(f"sys/mounts/{mount}", {"type": "database"}).status == 204
+        where = {"host": server.host, "port": server.port}
+        r = c.post(f"{mount}/config/db", {"plugin_name": plugin, "allowed_roles": "*", **server.admin,
+                                          **{k: v % where for k, v in config.items()}})
+        assert r.status == 204, r
+        own_accounts[request.param](server)
+        yield c, server, mount, create
+        c.delete(f"sys/mounts/{mount}")
+
+
+@pytest.fixture
+def own_accounts():
+    return {"mariadb": lambda s: s.sql("CREATE USER 'svc'@'%' IDENTIFIED BY 'first-value'"),
+            "redis": lambda s: s.cli("ACL", "SETUSER", "svc", "on", ">first-value", "~*", "+@read", "+@connection")}
+
+
+def test_other_databases(other):
+    c, server, mount, create = other
+    assert c.post(f"{mount}/roles/app", {"db_name": "db", "creation_statements": create, "default_ttl": "1h"}).status == 204
+    r = c.get(f"{mount}/creds/app")
+    assert r.status == 200, r
+    user, password = r.data["username"], r.data["password"]
+    assert len(user) <= 63 and server.can_login(user, password)
+    assert c.post("sys/leases/renew", {"lease_id": r.json["lease_id"]}).status == 200
+    assert c.post("sys/leases/revoke", {"lease_id": r.json["lease_id"]}).status == 204
+    assert not server.can_login(user, password)
+    r = c.post(f"{mount}/static-roles/svc", {"db_name": "db", "username": "svc", "rotation_period": "1h"})
+    assert r.status == 204, r
+    first = c.get(f"{mount}/static-creds/svc").data["password"]
+    assert server.can_login("svc", first) and not server.can_login("svc", "first-value")
+    assert c.post(f"{mount}/rotate-role/svc").status == 204
+    assert not server.can_login("svc", first)
+    r = c.post(f"{mount}/rotate-root/db")
+    assert r.status == 204, r
+    assert not server.can_login(*server.admin.values())
+    kept = c.get(f"{mount}/creds/app").data
+    assert server.can_login(kept["username"], kept["password"])
+    assert c.delete(f"sys/mounts/{mount}").status == 204
+    wait_for("the account to go", lambda: not server.can_login(kept["username"], kept["password"]))
+
+
+# --- hosts ---
+
+def test_a_host_holds_static_creds(server, db, make_agent):
+    user = db.account()
+    assert db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"}).status == 204
+    path = f"{db.mount}/static-creds/svc"
+    added = server.add_host(f"h-{uuid.uuid4().hex[:6]}", [path], role=f"r-{uuid.uuid4().hex[:6]}")
+    agent = make_agent(server, added["host"] if "host" in added else "h", [dict(path=path, field="password", binding="db", name="password")])
+    agent.join(added["join_token"])
+    agent.start()
+    agent.wait_content("db", "password", db.get("static-creds/svc").data["password"])
+    r = db.c.post(f"sys/rotation/rotate/{path}", {"timeout": "30s"})
+    assert r.status == 200 and r.data["state"] == "converged" and r.data["holders_applied"] == 1, r
+    new = db.get("static-creds/svc").data
+    agent.wait_content("db", "password", new["password"])
+    assert db.works(new)

@@ -205,6 +205,7 @@ static int find(struct req *r, struct target *t)
 {
 	const char *name = r->param[0].text;
 
+	memset(t, 0, sizeof(*t));
 	if (!db_name_ok(name))
 		return req_fail(r, ERR_NOENT, "no such connection");
 	return target_find(r->core, r->a, r->mount->id, name, t, &r->e);
@@ -297,7 +298,8 @@ static void set_details(struct req *r, const struct target *t, const char *usern
 {
 	struct value *details = value_object(r->a);
 
-	for (const struct value *v = t->config->first; v != NULL; v = v->next)
+	for (const struct value *v = t->config != NULL ? t->config->first : NULL;
+	     v != NULL; v = v->next)
 		value_setn(details, arena_dup(r->a, v->key, v->key_len), v->key_len,
 		           value_copy(r->a, v));
 	if (username[0] != '\0')

@@ -176,7 +176,7 @@ static int examine(struct req *r, struct target *t, bool verify, bool *done)
 static int h_write(struct req *r)
 {
 	struct target t;
-	bool found, verify = true, present, done;
+	bool found = false, verify = true, present, done = false;
 	int rc;
 
 	if ((rc = find(r, &t, &found)) != ERR_OK ||
@@ -199,7 +199,7 @@ static int h_write(struct req *r)
 static int h_check(struct req *r)
 {
 	struct target t;
-	bool found, done;
+	bool found = false, done = false;
 	int rc = find(r, &t, &found);
 
 	if (rc != ERR_OK)

@@ -222,7 +222,7 @@ static int choose_account(struct machine *m, struct value *data, struct err *e)
 /* The data of the new version, as far as we make it. */
 static int new_data(struct machine *m, struct value *data, struct err *e)
 {
-	const char *field, *text = NULL;
+	const char *field = "", *text = "";
 	int rc = choose_account(m, data, e);
 
 	if (rc != ERR_OK || machine_creates(m))
@@ -270,7 +270,7 @@ int machine_generate(struct machine *m, struct err *e)
 
 int machine_take(struct machine *m, const struct value *fields, struct err *e)
 {
-	struct value *data;
+	struct value *data = NULL;
 	int rc = machine_value(m, SLOT_NEW, &data, e);
 
 	for (const struct value *v = fields->first; rc == ERR_OK && v != NULL;

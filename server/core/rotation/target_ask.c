@@ -52,7 +52,7 @@ static int heard(struct req *r, struct target_asking *w, struct step_result *res
 int target_examine(struct req *r, struct target_asking *w, struct target *t, bool verify,
                    bool *done)
 {
-	struct step_result res;
+	struct step_result res = { .started = false };
 	int rc;
 
 	*done = false;
