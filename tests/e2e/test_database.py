@@ -381,3 +381,29 @@ def test_a_host_holds_static_creds(server, db, make_agent):
     new = db.get("static-creds/svc").data
     agent.wait_content("db", "password", new["password"])
     assert db.works(new)
+
+
+# --- secrecy ---
+
+def test_passwords_are_in_no_file_and_no_record(server, db):
+    db.role()
+    user, admin = db.account(), "Adm" + uuid.uuid4().hex
+    db.server.sql(f"ALTER ROLE {db.admin} PASSWORD '{admin}'")
+    assert db.post("config/pg", {"password": admin}).status == 204
+    assert db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"}).status == 204
+    values = [admin, db.get("creds/app").data["password"], db.get("static-creds/svc").data["password"]]
+    db.role("bad", creation_statements="CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' NO_SUCH_WORD")
+    assert db.get("creds/bad").status == 502
+    assert db.post("rotate-role/svc").status == 204
+    values.append(db.get("static-creds/svc").data["password"])
+    assert db.post("rotate-root/pg").status == 204
+    files = [p for p in server.tmp.rglob("*") if p.is_file()]
+    assert any(p.name.startswith("vault.db") for p in files) and server.log_path in files
+    for path in files:
+        data = path.read_bytes()
+        assert not [v for v in values if v.encode() in data], path
+    records = db.c.get("sys/audit-log/records?limit=1000")
+    assert records.status == 200 and db.mount.encode() in records.raw
+    assert not [v for v in values if v.encode() in records.raw]
+    for shown in ("config/pg", "roles/app", "static-roles/svc"):
+        assert not [v for v in values if v.encode() in db.get(shown).raw]

@@ -54,6 +54,13 @@ static int draw(struct core *c, struct arena *a, const char *policy, const char 
 	return ERR_OK;
 }
 
+/* Statements are filled with it, too: what begins or ends a comment there stays out. */
+static bool fits(const char *text, const char *forbid)
+{
+	return strpbrk(text, forbid) == NULL && strstr(text, "--") == NULL &&
+	       strstr(text, "/*") == NULL && strstr(text, "*/") == NULL;
+}
+
 /* Texts that do not fit are thrown away whole, so that those that do are equally likely.
  */
 int db_password(struct core *c, struct arena *a, const char *policy, const char *forbid,
@@ -64,7 +71,7 @@ int db_password(struct core *c, struct arena *a, const char *policy, const char 
 	for (int i = 0; i < DRAWS; i++) {
 		if ((rc = draw(c, a, policy, out, e)) != ERR_OK)
 			return rc;
-		if (strpbrk(*out, forbid) == NULL)
+		if (fits(*out, forbid))
 			return ERR_OK;
 	}
 	return err_set(e, ERR_INVALID,
@@ -73,13 +80,20 @@ int db_password(struct core *c, struct arena *a, const char *policy, const char 
 	               policy);
 }
 
-/* Statements are filled with it: what could end a quoted word stays out. */
+static bool is_tame(char c, char last)
+{
+	if (c == '-')
+		return last != '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || strchr("_.@", c) != NULL;
+}
+
+/* The same for names: what could end a quoted word, or begin a comment. */
 static void tame(char *name)
 {
-	for (; *name != '\0'; name++)
-		if ((*name < 'a' || *name > 'z') && (*name < 'A' || *name > 'Z') &&
-		    (*name < '0' || *name > '9') && strchr("-_.@", *name) == NULL)
-			*name = '-';
+	for (char last = '\0'; *name != '\0'; last = *name++)
+		if (!is_tame(*name, last))
+			*name = '_';
 }
 
 const char *db_username(struct req *r, const char *role, const struct db_limits *limits)

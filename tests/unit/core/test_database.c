@@ -84,6 +84,12 @@ Test(database, config_never_shows_a_password)
 	    "pg://{{username}}:{{password}}@h:1/x@y");
 	GOT("data.connection_details.username", "adm");
 	cr_assert_null(strstr(rig_got(""), "ck"));
+	TGT(200, HTTP_POST, CONFIG, "{\"connection_url\":\"adm:p:@/w@tcp(h:1)/x\"}");
+	ASK(200, HTTP_GET, CONFIG, NULL);
+	GOT("data.connection_details.connection_url",
+	    "{{username}}:{{password}}@tcp(h:1)/x");
+	TGT(400, HTTP_POST, CONFIG, "{\"connection_url\":\"host=h password=geheim\"}");
+	cr_assert_null(strstr(rig_got(""), "geheim"));
 }
 
 Test(database, config_proves_that_it_can_connect)
@@ -359,4 +365,22 @@ Test(database, a_lease_without_its_connection_is_irrevocable_in_the_end)
 	TGT(204, HTTP_POST, "sys/leases/revoke", lease_body(lease));
 	cr_assert_eq(made(), 0);
 	cr_assert_eq(rows(), 0);
+}
+
+Test(database, what_statements_cannot_carry_is_not_made)
+{
+	for (int i = 0; i < 3000; i++) {
+		AUTO_ARENA a = arena_new(65536);
+		const char *password = "";
+		struct err e;
+
+		cr_assert_eq(db_password(rig.core, a, "", "xyz", &password, &e), ERR_OK);
+		cr_assert_null(strpbrk(password, "xyz"));
+		cr_assert_null(strstr(password, "--"), "%s", password);
+		cr_assert_eq(strlen(password), 20);
+	}
+	ASK(204, HTTP_POST, "database/roles/my--role", "{\"db_name\":\"db\"}");
+	TGT(200, HTTP_GET, "database/creds/my--role", NULL);
+	cr_assert(strncmp(rig_got("data.username"), "v-root-my-_role-", 16) == 0, "%s",
+	          rig_got("data.username"));
 }
