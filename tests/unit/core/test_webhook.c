@@ -250,6 +250,20 @@ Test(webhook, people_are_told_once_for_each_slot)
 	GOT("data.strategy", "manual");
 }
 
+/* Beyond its greatest age a secret that people replace does not raise one alarm after the
+ * other. */
+Test(webhook, an_old_value_is_told_once_for_each_slot_too)
+{
+	ASK(204, HTTP_POST, RULE,
+	    "{\"remind\":true,\"every\":\"30d\",\"max_age\":\"40d\",\"jitter\":\"none\"}");
+	for (int i = 0; i < 100; i++) {
+		turn(DAY);
+		answer_all(true);
+	}
+	cr_assert_leq(n_sent, 6, "%d", n_sent);
+	cr_assert_geq(n_sent, 3, "%d", n_sent);
+}
+
 Test(webhook, due_survives_a_restart_and_ends_with_the_rule)
 {
 	ASK(204, HTTP_POST, RULE,
