@@ -12,6 +12,7 @@ from cryptography import x509
 
 import vaultd
 from certs import Pki
+from sshd import Sshd
 from vaultd import BIN, wait_for
 
 ROTATIONS = 10
@@ -175,3 +176,53 @@ def test_a_rule_cannot_leave_what_the_target_allows(server, make_agent, tmp_path
     for config in {"allowed_domains": ["org"]}, {"crl_file": "/tmp/x"}, {"max_ttl": "100d"}, {"organization": "admins"}:
         r = setting.client.post(f"sys/rotation/config/{setting.path}", {"config": config})
         assert r.status == 400 and "single secret" in str(r.errors), r
+
+
+# --- key pairs -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ssh_host():
+    if not Sshd.available:
+        pytest.skip("sshd is not installed")
+    with Sshd() as h:
+        yield h
+
+
+@needs("ssh-key")
+def test_ssh_keys_without_a_refused_login(server, make_agent, ssh_host):
+    def use(fields):
+        assert ssh_host.can_login(fields["private_key"])
+
+    before = ssh_host.keys()
+    config = {k: v for k, v in ssh_host.config.items() if k != "account"}
+    rule = {"strategy": "dual_key", "accounts": [ssh_host.account], "grace": "2s"}
+    setting = Setting(server, make_agent, "ssh-key", config, ssh_host.admin, {"private_key": "none yet"}, rule)
+    setting.rotate()
+    first = setting.current()
+    setting.agent.wait_content("app", "private_key", first["private_key"])
+    values = setting.through(use, 5)
+    # One key is left: the current one.
+    assert ssh_host.keys() == before + [values[-1]["public_key"]]
+    assert not any(ssh_host.can_login(v["private_key"]) for v in [first, *values[:-1]])
+    assert values[-1]["username"] == ssh_host.account
+    logs = server.log() + setting.agent.log()
+    assert not [v for v in values if v["private_key"].splitlines()[1] in logs]
+
+
+@needs("ssh-key")
+def test_a_host_that_is_gone_for_a_while(server, make_agent, ssh_host):
+    config = {k: v for k, v in ssh_host.config.items() if k != "account"}
+    rule = {"strategy": "dual_key", "accounts": [ssh_host.account], "grace": 0}
+    setting = Setting(server, make_agent, "ssh-key", config, ssh_host.admin, {"private_key": "none yet"}, rule)
+    before = ssh_host.keys()
+    ssh_host.kill()
+    try:
+        setting.client.post(f"sys/rotation/rotate/{setting.path}", {"wait": False})
+        wait_for("it to be tried", lambda: setting.status()["tries"] > 0)
+        assert setting.current()["private_key"] == "none yet"
+    finally:
+        ssh_host.start()
+    wait_for("it to end", lambda: setting.status()["ended"], seconds=60)
+    assert setting.status()["state"] == "converged", setting.status()
+    assert ssh_host.keys() == before + [setting.current()["public_key"]]
