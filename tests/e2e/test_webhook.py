@@ -3,11 +3,15 @@
 import hashlib
 import hmac
 import http.server
+import ipaddress
 import json
+import ssl
 import threading
 
 import pytest
+from cryptography import x509
 
+import certs
 import faketarget
 import vaultd
 from vaultd import wait_for
@@ -16,7 +20,7 @@ from vaultd import wait_for
 class Endpoint:
     """Takes events; answers as it is told."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.events, self.answers, self.lock = [], [], threading.Lock()
         outer = self
 
@@ -36,7 +40,11 @@ class Endpoint:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_address[1]}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -230,3 +238,26 @@ def test_people_are_reminded(env, endpoint, hook):
     rule = env.ctl_json("rotation", "show", "secret/byhand")["data"]
     assert rule["due_since"] is None and rule["problem"] == ""
     assert 'vaultd_rotation_rules{condition="due"} 0' in env.client().get("sys/metrics?format=prometheus").raw.decode()
+
+
+def test_the_endpoint_has_to_prove_itself(env, tmp_path):
+    pki = certs.Pki(tmp_path)
+    ca = pki.ca("ours")
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    good = Endpoint(pki.make("hook", ca, san=[here], eku=[certs.SERVER]).files)
+    other = Endpoint(pki.make("other", ca, san=[x509.DNSName("elsewhere.example")], eku=[certs.SERVER]).files)
+    ca_file = ca.files[0]
+    try:
+        env.ctl("webhook", "set", "tls", good.url)
+        p = env.ctl("webhook", "test", "tls", check=False)
+        assert p.returncode != 0 and "certificate" in p.stderr.lower(), p.stderr
+        env.ctl("webhook", "set", "tls", "--ca", ca_file)
+        env.ctl("webhook", "test", "tls")
+        assert [e["event"] for e in good.taken()] == ["test"]
+        env.ctl("webhook", "set", "tls", other.url)
+        p = env.ctl("webhook", "test", "tls", check=False)
+        assert p.returncode != 0 and other.taken() == []
+    finally:
+        env.ctl("webhook", "delete", "tls", "--yes")
+        good.close()
+        other.close()
