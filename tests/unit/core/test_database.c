@@ -384,3 +384,19 @@ Test(database, what_statements_cannot_carry_is_not_made)
 	cr_assert(strncmp(rig_got("data.username"), "v-root-my-_role-", 16) == 0, "%s",
 	          rig_got("data.username"));
 }
+
+Test(database, revoked_while_it_is_being_made)
+{
+	rig_submit(HTTP_GET, CREDS, rig.root, NULL);
+	until_call("user_create");
+	rig_submit(HTTP_POST, "sys/leases/revoke-prefix/database", rig.root, NULL);
+	for (int i = 0; i < 50; i++) {
+		rig_advance(100);
+		rig_run();
+	}
+	cr_assert_eq(tgt.queued, 1, "nothing else is asked meanwhile");
+	tgt_run();
+	cr_assert_eq(made(), 0);
+	cr_assert_eq(rows(), 0);
+	cr_assert_str_eq(tgt.log, "user_create user_revoke ");
+}
