@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database secrets engine against a real PostgreSQL: Vault's wire format, and what the database says to it."""
+import contextlib
+import http.client
+import pathlib
+import random
 import re
+import signal
+import threading
+import time
 import uuid
 
 import pytest
@@ -407,3 +414,60 @@ def test_passwords_are_in_no_file_and_no_record(server, db):
     assert not [v for v in values if v.encode() in records.raw]
     for shown in ("config/pg", "roles/app", "static-roles/svc"):
         assert not [v for v in values if v.encode() in db.get(shown).raw]
+
+
+# --- crashes ---
+
+KILLS = 12
+
+
+def is_running(pid):
+    with contextlib.suppress(OSError, IndexError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    return False
+
+
+def interrupted(server, path, method="POST"):
+    """One request, and vaultd killed somewhere in it: it may or may not have been answered."""
+    def ask():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            server.client().request(method, path, {} if method == "POST" else None)
+    t = threading.Thread(target=ask)
+    t.start()
+    time.sleep(random.uniform(0, 0.12))  # where it hits is the point
+    everyone = [pid for pids in server.roles().values() for pid in pids]
+    server.stop(signal.SIGKILL)
+    t.join()
+    wait_for("all its processes to end", lambda: not any(is_running(pid) for pid in everyone))
+    server.start()
+    server.unseal()
+
+
+def test_no_crash_loses_a_password_or_leaves_an_account(own_server, postgres):
+    c = own_server.client()
+    assert c.post("sys/mounts/database", {"type": "database"}).status == 204
+    db = Engine(c, postgres, "database")
+    db.connect()
+    db.role()
+    user = db.account()
+    assert db.post("static-roles/svc", {"db_name": "pg", "username": user, "rotation_period": "1h"}).status == 204
+    before = {r for r, in postgres.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%'")}
+    for i in range(KILLS):
+        path, method = [("rotate-root/pg", "POST"), ("rotate-role/svc", "POST"), ("creds/app", "GET")][i % 3]
+        interrupted(own_server, f"database/{path}", method)
+        db.c = own_server.client()
+        wait_for("the static credential to work", lambda: db.works(db.get("static-creds/svc").data), 30)
+        wait_for("the administrator to get in", lambda: db.post("config/pg", {"max_open_connections": i + 1}).status == 204, 30)
+    wait_for("every account to go that nobody was told of",
+             lambda: {r for r, in postgres.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%'")} <= before | leased(db), 60)
+    assert all(db.exists(u) for u in leased(db))
+
+
+def leased(db):
+    """Accounts of leases that are alive; their names are in the records of the requests that were answered."""
+    keys = db.c.list("sys/leases/lookup/database/creds/app")
+    if keys.status == 404:
+        return set()
+    records = db.c.get("sys/audit-log/records?path=database/creds/&operation=read&limit=1000").data["records"]
+    alive = {f"database/creds/app/{k}" for k in keys.data["keys"]}
+    return {r["note"]["username"] for r in records if r.get("note") and r["note"].get("lease_id") in alive}
