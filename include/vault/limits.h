@@ -38,6 +38,8 @@
 #define LIMIT_REQUEST_ARENA                 (40u * 1024 * 1024)
 #define LIMIT_SHARES                        255u
 #define LIMIT_LIST_INLINE                   1024u /* names, about 3 ms; more is a parked read */
+#define LIMIT_FOLDERS_KEPT                  (8u * 1024 * 1024) /* names of folders in memory */
+#define LIMIT_FOLDER_KEPT                   (2u * 1024 * 1024) /* of one folder */
 #define LIMIT_SEALED_JOURNAL                10000u
 #define LIMIT_POLICY_TEXT                   (64u * 1024)
 #define LIMIT_POLICIES_PER_TOKEN            64u

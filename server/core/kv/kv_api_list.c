@@ -14,11 +14,55 @@ const struct field kv_list_fields[] = {
 	{ NULL,    NULL,     NULL                        },
 };
 
-/* OpenBao's paging: only names behind "after", at most "limit". */
-static int page(struct req *r, const struct kv_list *l, struct value **names,
-                struct value **info)
+/* Items that follow each other in what is listed. */
+struct range {
+	const unsigned char *from;
+	size_t n, size;
+};
+
+static void range_add(struct range *g, const struct runs_item *item)
 {
-	const struct value *at;
+	if (g->n++ == 0)
+		g->from = item->p;
+	g->size += item->size;
+}
+
+static struct value *range_value(struct arena *a, const struct range *g, bool members)
+{
+	unsigned char *p;
+
+	if (g->n == 0)
+		return members ? value_object(a) : value_array(a);
+	if ((p = arena_alloc(a, RUNS_HEAD + g->size)) == NULL)
+		return NULL;
+	runs_head(p, members, g->n, g->size);
+	memcpy(p + RUNS_HEAD, g->from, g->size);
+	return value_encoded(a, p, RUNS_HEAD + g->size);
+}
+
+static struct runs_at items_of(const struct value *v)
+{
+	const unsigned char *p = v != NULL ? (const unsigned char *)v->text : NULL;
+
+	if (p == NULL || v->type != V_ENCODED)
+		return (struct runs_at){ NULL, NULL };
+	return (struct runs_at){ p + RUNS_HEAD, p + v->len };
+}
+
+static bool behind(const struct runs_item *name, const char *after)
+{
+	size_t n = strlen(after);
+	int order = memcmp(name->text, after, name->len < n ? name->len : n);
+
+	return n == 0 || order > 0 || (order == 0 && name->len > n);
+}
+
+/* OpenBao's paging: only names behind "after", at most "limit". */
+static int page(struct req *r, struct value **names, struct value **info)
+{
+	struct runs_at at = items_of(*names), info_at = items_of(*info);
+	struct range some = { .n = 0 }, some_info = { .n = 0 };
+	struct runs_item name, member;
 	const char *after = "";
 	int64_t limit = 0;
 	bool present;
@@ -27,23 +71,18 @@ static int page(struct req *r, const struct kv_list *l, struct value **names,
 	if ((rc = req_str(r, "after", &after, &present)) != ERR_OK ||
 	    (rc = req_int(r, "limit", &limit, &present)) != ERR_OK)
 		return rc;
-	*names = value_array(r->a);
-	*info = l->info != NULL ? value_object(r->a) : NULL;
-	at = l->info != NULL ? l->info->first : NULL;
-	for (const struct value *v = l->names->first; v != NULL;
-	     v = v->next, at = at != NULL ? at->next : NULL) {
-		size_t n = strlen(after);
-		int order = memcmp(v->text, after, v->len < n ? v->len : n);
+	while (runs_next(&at, false, &name) && (limit <= 0 || some.n < (size_t)limit)) {
+		bool has_info = runs_next(&info_at, true, &member);
 
-		if (n > 0 && (order < 0 || (order == 0 && v->len <= n)))
+		if (!behind(&name, after))
 			continue;
-		if (limit > 0 && (*names)->len >= (uint64_t)limit)
-			break;
-		value_add(*names, value_strn(r->a, v->text, v->len));
-		if (at != NULL)
-			value_setn(*info, at->key, at->key_len, value_copy(r->a, at));
+		range_add(&some, &name);
+		if (has_info)
+			range_add(&some_info, &member);
 	}
-	return ERR_OK;
+	*names = range_value(r->a, &some, false);
+	*info = *info != NULL ? range_value(r->a, &some_info, true) : NULL;
+	return !arena_failed(r->a) ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }
 
 static int reply_names(struct req *r, const struct kv_list *l)
@@ -52,10 +91,10 @@ static int reply_names(struct req *r, const struct kv_list *l)
 	int rc;
 
 	if (value_get(r->body, "after") != NULL || value_get(r->body, "limit") != NULL) {
-		if ((rc = page(r, l, &names, &info)) != ERR_OK)
+		if ((rc = page(r, &names, &info)) != ERR_OK)
 			return rc;
 	}
-	if (names->len == 0)
+	if (names == NULL || names->type != V_ENCODED)
 		return ERR_OK;
 	value_set(reply_data(r), "keys", names);
 	if (info != NULL)

@@ -27,7 +27,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "folders.h"
 #include "kv.h"
+#include "runs.h"
 
 #define KV_VERSIONS_MAX \
 	1000 /* a larger max_versions is refused: the list lives in one row */
@@ -110,10 +112,14 @@ struct kv_list {
 	bool started;           /* after[] holds the last id seen */
 	enum store_kind kind;   /* folders first, then items */
 	struct kv_folder *todo; /* other folders, if it goes deep */
+	bool walked;            /* all rows were seen, the names are put in order */
+	struct runs name_runs, info_runs;
+	uint64_t ticket; /* of folders.h */
 	bool done;
-	struct value *names; /* array of strings, unsorted until done */
-	struct value *info;  /* object: name -> metadata, in the same order; NULL: not
-	                        asked for */
+	/* When it is done: an array of strings, sorted, encoded unless it is empty; an
+	 * object, name -> metadata, in the same order, or NULL if it was not asked for.
+	 */
+	struct value *names, *info;
 };
 /** kv_list_start(c, a, of): NULL: out of memory. */
 struct kv_list *kv_list_start(struct core *c, struct arena *a,

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "listing.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "rng.h"
+#include "runs.h"
 #include "vault/limits.h"
 
-#define SLICE 256
+#define SLICE 256         /* names that are read */
+#define MERGE (8 * SLICE) /* names that are put in order */
 
 /* A listing under way; lives in the request's arena across slices. */
 struct listing {
 	struct req *r;
 	const struct listing_of *of;
-	struct value *keys;
+	struct runs runs;
+	struct arena *scratch; /* of a slice */
 	unsigned char after[STORE_ID_MAX];
 	size_t after_len;
-	bool started;
+	bool started, walked;
 	int seen;
 };
 
@@ -31,11 +33,11 @@ static int note(void *ctx, struct store_object *o, struct err *e)
 	l->after_len = o->id_len;
 	l->seen++;
 	if (v != NULL && (l->of->shown == NULL || l->of->shown(l->r->core, o)))
-		value_add(l->keys, value_strdup(l->r->a, v->text, v->len));
+		runs_add(&l->runs, value_strn(l->scratch, v->text, v->len));
 	return ERR_OK;
 }
 
-static int next_slice(struct listing *l, struct arena *scratch)
+static int read_page(struct listing *l)
 {
 	const struct listing_of *of = l->of;
 	const unsigned char *after = l->started ? l->after : NULL;
@@ -43,68 +45,55 @@ static int next_slice(struct listing *l, struct arena *scratch)
 
 	l->seen = 0;
 	if (of->parent != NULL)
-		return store_by_parent_page(r->core, scratch, of->kind, of->parent,
+		return store_by_parent_page(r->core, l->scratch, of->kind, of->parent,
 		                            of->parent_len, after, l->after_len, SLICE,
 		                            note, l, &r->e);
-	return store_each(r->core, scratch, of->kind, after, l->after_len, SLICE, note, l,
-	                  &r->e);
+	return store_each(r->core, l->scratch, of->kind, after, l->after_len, SLICE, note,
+	                  l, &r->e);
 }
 
-static int by_text(const void *x, const void *y)
+/* Read some more; behind the last page, put some more in order. */
+static int next_slice(struct listing *l, bool *done)
 {
-	const struct value *a = *(const struct value *const *)x;
-	const struct value *b = *(const struct value *const *)y;
-	int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
+	AUTO_ARENA scratch = arena_new(LIMIT_REQUEST_ARENA);
+	struct req *r = l->r;
+	int rc;
 
-	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-/* In place: the items are linked anew. */
-static int sort(struct req *r, struct value *list)
-{
-	size_t n = 0;
-	struct value **at = arena_alloc(r->a, (list->len + 1) * sizeof(struct value *));
-
-	if (at == NULL)
-		return req_fail(r, ERR_NOMEM,
-		                "the listing needs more memory than a request may have");
-	for (struct value *v = list->first; v != NULL; v = v->next)
-		at[n++] = v;
-	qsort(at, n, sizeof(struct value *), by_text);
-	for (size_t i = 0; i < n; i++)
-		at[i]->next = i + 1 < n ? at[i + 1] : NULL;
-	if (n > 0) {
-		list->first = at[0];
-		list->last = at[n - 1];
+	*done = false;
+	if (scratch == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	l->scratch = scratch;
+	if (!l->walked) {
+		if ((rc = read_page(l)) != ERR_OK ||
+		    (rc = runs_close(&l->runs, r->a, &r->e)) != ERR_OK)
+			return rc;
+		l->started = true;
+		l->walked = l->seen < SLICE;
+		if (!l->walked)
+			return ERR_OK;
 	}
-	return ERR_OK;
+	return runs_merge(&l->runs, r->a, MERGE, done, &r->e);
 }
 
 int listing_reply(struct req *r, const struct listing_of *of)
 {
-	AUTO_ARENA scratch = arena_new(LIMIT_REQUEST_ARENA);
 	struct listing *l = r->park_state;
 	unsigned char key[16];
+	bool done;
 	int rc;
 
-	if (l == NULL && (l = r->park_state = arena_alloc(r->a, sizeof(*l))) != NULL)
-		l->keys = value_array(r->a);
-	if (l == NULL || scratch == NULL)
+	if (l == NULL)
+		l = r->park_state = arena_alloc(r->a, sizeof(*l));
+	if (l == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	l->r = r;
 	l->of = of;
-	if ((rc = next_slice(l, scratch)) != ERR_OK)
+	if ((rc = next_slice(l, &done)) != ERR_OK)
 		return rc;
-	l->started = true;
-	if (arena_failed(r->a))
-		return req_fail(r, ERR_NOMEM,
-		                "the listing needs more memory than a request may have");
-	if (l->seen == SLICE) {
+	if (!done) {
 		rng_bytes(key, sizeof(key));
 		return req_park(r, WAIT_JOB, key, r->core->boot_ms);
 	}
-	if ((rc = sort(r, l->keys)) != ERR_OK)
-		return rc;
-	value_set(reply_data(r), "keys", l->keys);
+	value_set(reply_data(r), "keys", runs_value(&l->runs, r->a));
 	return ERR_OK;
 }

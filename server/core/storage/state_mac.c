@@ -6,6 +6,7 @@
 #include "arena.h"
 #include "aside.h"
 #include "db.h"
+#include "folders.h"
 #include "mirror.h"
 #include "store_row.h"
 #include "text.h"
@@ -31,10 +32,11 @@ struct store_state {
 	struct state_now batch; /* at BEGIN */
 	struct arena *scratch;
 	struct mirror *mirror;
+	struct folders *folders;
 	struct aside aside;
 };
 
-static void xor_into(unsigned char *to, const unsigned char *digest)
+void state_xor(unsigned char to[STATE_MAC], const unsigned char digest[STATE_MAC])
 {
 	for (int i = 0; i < STATE_MAC; i++)
 		to[i] ^= digest[i];
@@ -121,7 +123,7 @@ static bool walked_payload(const struct state_walk *w, const struct payload_row 
 }
 
 /* The last one counts payloads, and what has a kind that we do not know. */
-static int kind_of(int kind)
+int state_kind(int kind)
 {
 	return kind > 0 && kind < KIND__MAX ? kind : KIND__MAX;
 }
@@ -132,20 +134,20 @@ static void apply(struct state_now *now, int kind, bool walked, const unsigned c
 	int rows = (new != NULL) - (old != NULL);
 
 	if (old != NULL)
-		xor_into(now->head.mac, old);
+		state_xor(now->head.mac, old);
 	if (new != NULL)
-		xor_into(now->head.mac, new);
+		state_xor(now->head.mac, new);
 	now->head.rows += rows;
-	now->kinds[kind_of(kind)] += rows;
+	now->kinds[state_kind(kind)] += rows;
 	now->dirty = true;
 	if (!now->walk.active || !walked)
 		return;
 	if (old != NULL)
-		xor_into(now->walk.mac, old);
+		state_xor(now->walk.mac, old);
 	if (new != NULL)
-		xor_into(now->walk.mac, new);
+		state_xor(now->walk.mac, new);
 	now->walk.rows += rows;
-	now->walk.kinds[kind_of(kind)] += rows;
+	now->walk.kinds[state_kind(kind)] += rows;
 }
 
 void state_row_changed(struct core *c, const struct store_row *row,
@@ -155,6 +157,9 @@ void state_row_changed(struct core *c, const struct store_row *row,
 
 	apply(now, row->kind, walked_row(&now->walk, row), old, new);
 	mirror_forget(c->state->mirror, row);
+	if (old == NULL || new == NULL)
+		folders_changed(c->state->folders, row->kind, row->parent,
+		                row->parent_len);
 	aside_remove(&c->state->aside, row);
 }
 
@@ -175,6 +180,11 @@ struct arena *state_scratch(struct core *c)
 struct mirror *state_mirror(const struct core *c)
 {
 	return c->state != NULL ? c->state->mirror : NULL;
+}
+
+struct folders *state_folders(const struct core *c)
+{
+	return c->state != NULL ? c->state->folders : NULL;
 }
 
 struct aside *state_aside(const struct core *c)
@@ -314,6 +324,7 @@ static void state_free(struct store_state *s)
 {
 	arena_free(s->scratch);
 	mirror_free(s->mirror);
+	folders_free(s->folders);
 	free(s);
 }
 
@@ -325,7 +336,8 @@ static struct store_state *state_new(void)
 		return NULL;
 	s->scratch = arena_new(SCRATCH_MAX);
 	s->mirror = mirror_new();
-	if (s->scratch == NULL || s->mirror == NULL) {
+	s->folders = folders_new();
+	if (s->scratch == NULL || s->mirror == NULL || s->folders == NULL) {
 		state_free(s);
 		return NULL;
 	}
@@ -464,6 +476,7 @@ void store_state_batch_begin(struct core *c)
 		return;
 	c->state->batch = c->state->now;
 	mirror_batch_begin(c->state->mirror);
+	folders_batch_begin(c->state->folders);
 }
 
 void store_state_batch_abort(struct core *c)
@@ -472,125 +485,7 @@ void store_state_batch_abort(struct core *c)
 		c->state->now = c->state->batch;
 }
 
-/* ---- recomputation ---- */
-
-static int walk_row(const struct core *c, struct state_walk *w,
-                    const struct store_row *row, struct arena *a, struct err *e)
-{
-	unsigned char digest[STATE_MAC], *plain;
-	int rc;
-
-	if (row->id_len > sizeof(w->id))
-		return err_set(e, ERR_INTEGRITY, "an object has an id of %zu bytes",
-		               row->id_len);
-	w->kind = row->kind;
-	w->id_len = row->id_len;
-	if (row->id_len > 0)
-		memcpy(w->id, row->id, row->id_len);
-	if (row->kind == KIND_CONSISTENCY)
-		return ERR_OK;
-	plain = arena_alloc(a, row->sealed_len + 1);
-	if (plain == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = row_open(c, row, plain, e)) != ERR_OK)
-		return rc;
-	state_digest_row(c, row, digest);
-	xor_into(w->mac, digest);
-	w->kinds[kind_of(row->kind)]++;
-	w->rows++;
-	return ERR_OK;
-}
-
-static int walk_objects(const struct core *c, struct db *db, struct state_walk *w,
-                        int limit, struct arena *a, struct err *e)
-{
-	STMT_AUTO st = db_stmt(db, STMT_OBJECT_SCAN);
-	struct store_row row;
-	bool more;
-	int rc, seen = 0;
-
-	const unsigned char *after = w->id;
-	unsigned char from[STORE_ID_MAX];
-
-	memcpy(from, after, sizeof(from));
-	db_bind_int(st, 1, w->kind);
-	db_bind_blob(st, 2, from, w->id_len);
-	db_bind_int(st, 3, limit);
-	while ((rc = db_step(st, &more, e)) == ERR_OK && more) {
-		row_of_columns(st, &row);
-		if ((rc = walk_row(c, w, &row, a, e)) != ERR_OK)
-			return rc;
-		arena_reset(a);
-		seen++;
-	}
-	if (rc == ERR_OK && seen < limit) {
-		w->payloads = true;
-		w->id_len = 0;
-		w->version = 0;
-	}
-	return rc;
-}
-
-static int walk_payload(const struct core *c, struct state_walk *w, struct stmt *st,
-                        struct arena *a, struct err *e)
-{
-	unsigned char digest[STATE_MAC];
-	struct payload_row row = { .version = db_int(st, 1) };
-	size_t id_len;
-	int rc;
-
-	row.secret = db_blob(st, 0, &id_len);
-	row.wrapped = db_blob(st, 2, &row.wrapped_len);
-	row.sealed = db_blob(st, 3, &row.sealed_len);
-	if (id_len != 32)
-		return err_set(e, ERR_INTEGRITY, "a payload has an id of %zu bytes",
-		               id_len);
-	if ((rc = payload_check(c, a, &row, e)) != ERR_OK)
-		return rc;
-	memcpy(w->id, row.secret, 32);
-	w->id_len = 32;
-	w->version = row.version;
-	state_digest_payload(c, &row, digest);
-	xor_into(w->mac, digest);
-	w->kinds[KIND__MAX]++;
-	w->rows++;
-	return ERR_OK;
-}
-
-static int walk_payloads(const struct core *c, struct db *db, struct state_walk *w,
-                         int limit, struct arena *a, bool *done, struct err *e)
-{
-	STMT_AUTO st = db_stmt(db, STMT_PAYLOAD_SCAN);
-	unsigned char from[STORE_ID_MAX];
-	bool more;
-	int rc, seen = 0;
-
-	memcpy(from, w->id, sizeof(from));
-	db_bind_blob(st, 1, from, w->id_len);
-	db_bind_int(st, 2, w->version);
-	db_bind_int(st, 3, limit);
-	while ((rc = db_step(st, &more, e)) == ERR_OK && more) {
-		if ((rc = walk_payload(c, w, st, a, e)) != ERR_OK)
-			return rc;
-		arena_reset(a);
-		seen++;
-	}
-	*done = rc == ERR_OK && seen < limit;
-	return rc;
-}
-
-int state_walk_step(const struct core *c, struct db *db, struct state_walk *w, int limit,
-                    bool *done, struct err *e)
-{
-	AUTO_ARENA a = arena_new(SCRATCH_MAX);
-
-	*done = false;
-	if (a == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	w->active = true;
-	return w->payloads ? walk_payloads(c, db, w, limit, a, done, e)
-	                   : walk_objects(c, db, w, limit, a, e);
-}
+/* ---- recomputation: the walk is in state_walk.c ---- */
 
 int store_state_verify_slice(struct core *c, bool *done, struct err *e)
 {

@@ -9,6 +9,7 @@
 #include "store.h"
 
 struct aside;
+struct folders;
 struct mirror;
 struct stmt;
 
@@ -67,6 +68,11 @@ void state_digest_row(const struct core *c, const struct store_row *row,
 void state_digest_payload(const struct core *c, const struct payload_row *row,
                           unsigned char out[STATE_MAC]);
 
+/** state_xor(to, digest): put a row into a state MAC, or take it out. */
+void state_xor(unsigned char to[STATE_MAC], const unsigned char digest[STATE_MAC]);
+/** state_kind(kind): where rows of a kind are counted; KIND__MAX: of an unknown one. */
+int state_kind(int kind);
+
 /** state_ready(c, e): the state MAC is in memory (loads it when it is not). */
 int state_ready(struct core *c, struct err *e) MUST_CHECK;
 /** state_row_changed(c, row, old, new): ${old} and ${new} are digests, NULL for a row
@@ -79,6 +85,8 @@ void state_payload_changed(struct core *c, const struct payload_row *row,
 struct arena *state_scratch(struct core *c);
 /** state_mirror(c): what the store keeps of its rows in memory, or NULL. */
 struct mirror *state_mirror(const struct core *c);
+/** state_folders(c): the names in folders that are kept in memory, or NULL. */
+struct folders *state_folders(const struct core *c);
 /** state_aside(c): the due rows that are passed over, or NULL. */
 struct aside *state_aside(const struct core *c);
 
