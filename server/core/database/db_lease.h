@@ -118,7 +118,7 @@ int db_lease_mount_gone(struct core *c, struct arena *a,
                         const unsigned char mount_id[MOUNT_ID], int limit, bool *left,
                         struct err *e) MUST_CHECK;
 /** db_lease_mount_moved(c, a, m, e): start to revoke what a mount has made below the path
- * that it has in ${m}. */
+ * that it has in ${m}; nothing if it is of another type. */
 int db_lease_mount_moved(struct core *c, struct arena *a, const struct mount *m,
                          struct err *e) MUST_CHECK;
 /** db_revoke_slice: the job "database-revoke" of jobs.c. */

@@ -2,8 +2,8 @@
 /*
  * db_revoke - revoking many accounts: of a token, of a mount, below a prefix.
  *
- * Job body: {prefix, mount (id; absent: any), force, after (16 bytes), phase: "condemn"
- * or "wait", until}.  First every lease is condemned; then the job lasts until each of
+ * Job body: {prefix, mount (id; absent: any), force, after (16 bytes), waiting, found,
+ * until}.  First every lease is condemned; then the job lasts until each of
  * them has been tried at least once, so that who waits for it finds them gone, or knows
  * that the database does not answer.
  */
@@ -87,6 +87,7 @@ struct plan {
 	const char *prefix;
 	unsigned char mount[MOUNT_ID];
 	bool of_mount, force, waiting;
+	bool found; /* something was condemned */
 	unsigned char after[DB_LEASE_ID];
 	bool started;
 	int64_t until_ms;
@@ -113,6 +114,7 @@ static struct value *plan_body(struct arena *a, const struct plan *p)
 		set_copy(a, b, "after", p->after, sizeof(p->after));
 	value_set_bool(a, b, "force", p->force);
 	value_set_bool(a, b, "waiting", p->waiting);
+	value_set_bool(a, b, "found", p->found);
 	value_set_int(a, b, "until", p->until_ms);
 	return b;
 }
@@ -137,6 +139,7 @@ static int plan_read(struct arena *a, const struct value *b, struct plan *p,
 	*p = (struct plan){ .prefix = value_cstr_or(a, b, "prefix", ""),
 		            .force = value_bool_or(b, "force", false),
 		            .waiting = value_bool_or(b, "waiting", false),
+		            .found = value_bool_or(b, "found", false),
 		            .until_ms = value_int_or(b, "until", 0) };
 	if (read_id(b, "mount", p->mount, &p->of_mount) != 0 ||
 	    read_id(b, "after", p->after, &p->started) != 0)
@@ -152,12 +155,13 @@ static bool concerns(const struct plan *p, const struct db_lease *l)
 }
 
 /* *stay: this one has still to be waited for. */
-static int one(struct core *c, struct arena *a, const struct plan *p, struct db_lease *l,
+static int one(struct core *c, struct arena *a, struct plan *p, struct db_lease *l,
                bool *stay, struct err *e)
 {
 	*stay = false;
 	if (!concerns(p, l))
 		return ERR_OK;
+	p->found = true;
 	if (!p->waiting)
 		return db_lease_condemn(c, a, l, p->force, e);
 	*stay = l->state == DB_LEASE_REVOKING && l->tries == 0 && !l->never &&
@@ -195,7 +199,7 @@ int db_revoke_slice(struct core *c, struct arena *a, struct store_object *job, b
 
 	if (rc != ERR_OK || (rc = look(c, a, &p, &end, &stay, e)) != ERR_OK)
 		return rc;
-	*done = end && p.waiting;
+	*done = end && (p.waiting || !p.found);
 	if (stay)
 		job->due = c->now_ms + LOOK_MS;
 	if (end && !p.waiting) {
@@ -222,6 +226,8 @@ int db_lease_mount_moved(struct core *c, struct arena *a, const struct mount *m,
 	struct plan p = { .prefix = m->path, .of_mount = true };
 	unsigned char job[16];
 
+	if (strcmp(m->type, "database") != 0)
+		return ERR_OK;
 	memcpy(p.mount, m->id, MOUNT_ID);
 	return job_start(c, a, JOB, plan_body(a, &p), job, e);
 }
