@@ -12,6 +12,7 @@ from cryptography import x509
 
 import vaultd
 from certs import Pki
+from keyservice import KeyService, key_config, user_config
 from sshd import Sshd
 from vaultd import BIN, wait_for
 
@@ -226,3 +227,71 @@ def test_a_host_that_is_gone_for_a_while(server, make_agent, ssh_host):
     wait_for("it to end", lambda: setting.status()["ended"], seconds=60)
     assert setting.status()["state"] == "converged", setting.status()
     assert ssh_host.keys() == before + [setting.current()["public_key"]]
+
+
+# --- keys of a service ---------------------------------------------------------------------
+
+
+def key_setting(server, make_agent, service, **rule):
+    config = key_config(service)
+    account = config.pop("account")
+    return Setting(server, make_agent, "http", config, {"token": service.token}, {"api_key": "none yet"},
+                   {"strategy": "dual_key", "accounts": [account], **rule})
+
+
+@needs("http")
+def test_api_keys_without_a_refused_request(server, make_agent):
+    with KeyService() as service:
+        def use(fields):
+            assert service.can_login(fields["api_key"])
+
+        setting = key_setting(server, make_agent, service, grace="500ms")
+        setting.rotate()
+        setting.agent.wait_content("app", "api_key", setting.current()["api_key"])
+        values = setting.through(use)
+        # The service takes two keys at most, and has one: the current one.
+        assert [k["key"] for k in service.keys.values()] == [values[-1]["api_key"]]
+        logs = server.log() + setting.agent.log()
+        assert not [v for v in [service.token, *(v["api_key"] for v in values)] if v in logs]
+
+
+@needs("http")
+def test_a_reply_is_lost_after_the_key_was_made(server, make_agent):
+    with KeyService() as service:
+        setting = key_setting(server, make_agent, service, grace=0)
+        setting.rotate()
+        made = len(service.requests)
+        # list, then make without telling
+        service.next_replies = [{"status": 200, "body": {"keys": []}}, {"done": True, "drop": True}]
+        setting.client.post(f"sys/rotation/rotate/{setting.path}", {"wait": False})
+        wait_for("it to end", lambda: setting.status()["ended"] and setting.status()["version"] == 3, seconds=60)
+        assert setting.status()["state"] == "converged" and len(service.requests) > made
+        assert [k["key"] for k in service.keys.values()] == [setting.current()["api_key"]]
+
+
+@needs("http")
+def test_a_service_that_asks_to_wait(server, make_agent):
+    with KeyService() as service:
+        setting = key_setting(server, make_agent, service, grace=0)
+        service.next_replies = [{"status": 429, "headers": {"Retry-After": "2"}}]
+        setting.client.post(f"sys/rotation/rotate/{setting.path}", {"wait": False})
+        wait_for("it to end", lambda: setting.status()["ended"], seconds=60)
+        assert setting.status()["state"] == "converged" and len(service.keys) == 1
+
+
+@needs("http")
+def test_passwords_of_two_users(server, make_agent):
+    with KeyService() as service:
+        service.users.update(a="first-value", b="other-value")
+        config = user_config(service)
+        config["requests"]["retire"] = {**config["requests"]["set"], "url": "/v1/users/{{previous.username}}",
+                                        "body": {"password": "-{{attempt}}-"}}
+
+        def use(fields):
+            assert service.users[fields["username"]] == fields["password"]
+
+        setting = Setting(server, make_agent, "http", config, {"token": service.token}, {"password": "first-value", "username": "a"},
+                          {"strategy": "dual_user", "accounts": ["a", "b"], "field": "password", "grace": "500ms"})
+        values = setting.through(use, 6)
+        assert service.users[values[-1]["username"]] == values[-1]["password"]
+        assert not [v for v in values[:-1] if service.users[v["username"]] == v["password"]]
