@@ -179,7 +179,7 @@ static const char config_details[] =
 	"\n"
 	"  vaultctl database config-write pg --plugin-name postgresql-database-plugin \\\n"
 	"      --connection-url 'postgresql://{{username}}:{{password}}@db.example:5432/app' \\\n"
-	"      --allowed-roles '*' --username vault --password /root/pg.pw";
+	"      --allowed-roles '*' --username vault --password /run/secrets/pg-admin";
 
 static const struct command rows[] = {
 	{ "database", "configs",       simple,       0, 0,  mount_flags,  "",     "connections to databases", NULL },

@@ -165,7 +165,7 @@ static const char set_details[] =
 	"configuration.  Passwords are never taken from the command line.\n"
 	"\n"
 	"  vaultctl target set pg --rotator postgres host=db.example port=5432 database=app \\\n"
-	"      sslmode=verify-full --admin-user vault --admin-password /root/pg.pw";
+	"      sslmode=verify-full --admin-user vault --admin-password /run/secrets/pg-admin";
 
 static const struct command rows[] = {
 	{ "target", "set",    set,    1, -1, set_flags, "NAME [KEY=VALUE …]",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crl_ask.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static struct ask *find(const struct core *c, const unsigned char ticket[CRL_TIC
 	for (size_t i = 0; c->crl_asks != NULL && i < LIMIT_CRL_ASKED; i++) {
 		struct ask *k = &c->crl_asks->at[i];
 
-		if (k->used && memcmp(k->ticket, ticket, CRL_TICKET) == 0)
+		if (k->used && sodium_memcmp(k->ticket, ticket, CRL_TICKET) == 0)
 			return k;
 	}
 	return NULL;
