@@ -18,6 +18,7 @@
 struct session {
 	sftp_session p;
 	ssh_channel ch; /* ${p}'s */
+	ssh_session ssh;
 };
 
 static void session_end(struct session *s)
@@ -79,8 +80,7 @@ int sk_file_path(struct request *r, const char *account, const char *actor,
 
 /* --- SFTP --- */
 
-static int failed(const struct session *s, ssh_session ssh, const char *what,
-                  struct answer *a)
+static int failed(const struct session *s, const char *what, struct answer *a)
 {
 	int code = sftp_get_error(s->p);
 
@@ -92,23 +92,23 @@ static int failed(const struct session *s, ssh_session ssh, const char *what,
 		return answer_fail(a, CLASS_PERMANENT, "%s: no such file", what);
 	default:
 		return answer_fail(a, CLASS_RETRYABLE, "%s: %s (SFTP status %d)", what,
-		                   ssh_get_error(ssh), code);
+		                   ssh_get_error(s->ssh), code);
 	}
 }
 
-static int open_sftp(ssh_session ssh, struct session *s, struct answer *a)
+static int open_sftp(struct session *s, struct answer *a)
 {
-	ssh_channel ch = ssh_channel_new(ssh);
+	ssh_channel ch = ssh_channel_new(s->ssh);
 
 	if (ch == NULL || ssh_channel_open_session(ch) != SSH_OK ||
-	    (s->p = sftp_new_channel(ssh, ch)) == NULL) {
+	    (s->p = sftp_new_channel(s->ssh, ch)) == NULL) {
 		ssh_channel_free(ch);
-		return answer_fail(a, CLASS_RETRYABLE, "SFTP: %s", ssh_get_error(ssh));
+		return answer_fail(a, CLASS_RETRYABLE, "SFTP: %s", ssh_get_error(s->ssh));
 	}
 	s->ch = ch;
 	if (ssh_channel_request_sftp(ch) != SSH_OK || sftp_init(s->p) != SSH_OK)
 		return answer_fail(a, CLASS_PERMANENT, "the host has no SFTP: %s",
-		                   ssh_get_error(ssh));
+		                   ssh_get_error(s->ssh));
 	if (sftp_extension_supported(s->p, "posix-rename@openssh.com", "1") == 0)
 		return answer_fail(a, CLASS_PERMANENT,
 		                   "the host's SFTP cannot replace a file in one step");
@@ -141,8 +141,8 @@ static int read_all(struct request *r, sftp_file f, char **out, struct answer *a
 }
 
 /* A link may lead to a file that is not the account's. */
-static int look(const struct session *s, ssh_session ssh, const char *path,
-                struct content *c, struct answer *a)
+static int look(const struct session *s, const char *path, struct content *c,
+                struct answer *a)
 {
 	sftp_attributes at = sftp_lstat(s->p, path);
 	bool regular;
@@ -150,7 +150,7 @@ static int look(const struct session *s, ssh_session ssh, const char *path,
 	if (at == NULL && sftp_get_error(s->p) == SSH_FX_NO_SUCH_FILE)
 		return 0;
 	if (at == NULL)
-		return failed(s, ssh, "authorized_keys", a);
+		return failed(s, "authorized_keys", a);
 	regular = at->type == SSH_FILEXFER_TYPE_REGULAR;
 	c->exists = true;
 	c->mode = at->permissions & 07777;
@@ -162,8 +162,8 @@ static int look(const struct session *s, ssh_session ssh, const char *path,
 	                             "authorized_keys is a link, or no regular file");
 }
 
-static int load(struct request *r, const struct session *s, ssh_session ssh,
-                const char *path, struct content *c, struct answer *a)
+static int load(struct request *r, const struct session *s, const char *path,
+                struct content *c, struct answer *a)
 {
 	sftp_file f;
 	int rc;
@@ -171,10 +171,10 @@ static int load(struct request *r, const struct session *s, ssh_session ssh,
 	*c = (struct content){ .text = arena_str(r->arena, "") };
 	if (c->text == NULL)
 		return answer_fail(a, CLASS_RETRYABLE, "out of memory");
-	if ((rc = look(s, ssh, path, c, a)) != 0 || !c->exists)
+	if ((rc = look(s, path, c, a)) != 0 || !c->exists)
 		return rc;
 	if ((f = sftp_open(s->p, path, O_RDONLY, 0)) == NULL)
-		return failed(s, ssh, "authorized_keys", a);
+		return failed(s, "authorized_keys", a);
 	rc = read_all(r, f, &c->text, a);
 	sftp_close(f);
 	return rc;
@@ -191,8 +191,8 @@ static char *directory(struct arena *arena, const char *path)
 	               : arena_dup(arena, path, (size_t)(slash - path));
 }
 
-static int write_all(const struct session *s, ssh_session ssh, sftp_file f,
-                     const char *text, struct answer *a)
+static int write_all(const struct session *s, sftp_file f, const char *text,
+                     struct answer *a)
 {
 	size_t left = strlen(text);
 
@@ -200,21 +200,20 @@ static int write_all(const struct session *s, ssh_session ssh, sftp_file f,
 		ssize_t n = sftp_write(f, text, left < CHUNK ? left : CHUNK);
 
 		if (n <= 0)
-			return failed(s, ssh, "writing authorized_keys", a);
+			return failed(s, "writing authorized_keys", a);
 		text += n;
 		left -= (size_t)n;
 	}
 	/* Whoever cannot sync has written all the same. */
 	if (sftp_extension_supported(s->p, "fsync@openssh.com", "1") != 0 &&
 	    sftp_fsync(f) != 0)
-		return failed(s, ssh, "writing authorized_keys", a);
+		return failed(s, "writing authorized_keys", a);
 	return 0;
 }
 
 /* Mode and owner before the content: it is never less protected than the old one. */
-static int write_new(const struct session *s, ssh_session ssh, const char *path,
-                     const struct content *old, bool own, const char *text,
-                     struct answer *a) /* NOLINT(readability-function-size) */
+static int write_new(const struct session *s, const char *path, const struct content *old,
+                     bool own, const char *text, struct answer *a)
 {
 	mode_t mode = old->exists ? old->mode : own ? OWN_MODE : SHARED_MODE;
 	sftp_attributes made;
@@ -225,23 +224,22 @@ static int write_new(const struct session *s, ssh_session ssh, const char *path,
 	(void)sftp_unlink(s->p, path); /* of a call that was cut short */
 	f = sftp_open(s->p, path, O_WRONLY | O_CREAT | O_EXCL, OWN_MODE);
 	if (f == NULL)
-		return failed(s, ssh, "a new file beside authorized_keys", a);
-	rc = write_all(s, ssh, f, text, a);
+		return failed(s, "a new file beside authorized_keys", a);
+	rc = write_all(s, f, text, a);
 	if (rc == 0 && (made = sftp_fstat(f)) != NULL) {
 		moved = old->exists && (made->uid != old->uid || made->gid != old->gid);
 		sftp_attributes_free(made);
 	}
 	sftp_close(f);
 	if (rc == 0 && moved && sftp_chown(s->p, path, old->uid, old->gid) != 0)
-		rc = failed(s, ssh, "giving authorized_keys to its owner", a);
+		rc = failed(s, "giving authorized_keys to its owner", a);
 	if (rc == 0 && sftp_chmod(s->p, path, mode) != 0)
-		rc = failed(s, ssh, "the mode of authorized_keys", a);
+		rc = failed(s, "the mode of authorized_keys", a);
 	return rc;
 }
 
-static int replace(struct request *r, const struct session *s, ssh_session ssh,
-                   const struct sk_file *f, const struct content *old, const char *text,
-                   struct answer *a)
+static int replace(struct request *r, const struct session *s, const struct sk_file *f,
+                   const struct content *old, const char *text, struct answer *a)
 {
 	char *temporary = arena_printf(r->arena, "%s.vaultd-%.8s", f->path, r->attempt);
 	char *dir = directory(r->arena, f->path);
@@ -252,9 +250,9 @@ static int replace(struct request *r, const struct session *s, ssh_session ssh,
 		return answer_fail(a, CLASS_RETRYABLE, "out of memory");
 	if (!old->exists && f->own && dir != NULL)
 		(void)sftp_mkdir(s->p, dir, DIR_MODE); /* or it is there */
-	rc = write_new(s, ssh, temporary, old, f->own, text, a);
+	rc = write_new(s, temporary, old, f->own, text, a);
 	if (rc == 0)
-		rc = load(r, s, ssh, f->path, &now, a);
+		rc = load(r, s, f->path, &now, a);
 	if (rc == 0 && (now.exists != old->exists || strcmp(now.text, old->text) != 0))
 		rc = answer_fail(a, CLASS_RETRYABLE,
 		                 "somebody else has changed authorized_keys");
@@ -269,16 +267,15 @@ static int replace(struct request *r, const struct session *s, ssh_session ssh,
 int sk_file_edit(struct request *r, ssh_session ssh, const struct sk_file *f,
                  const struct sk_edit *edit, size_t *dropped, struct answer *a)
 {
-	AUTO_SFTP s = { 0 };
+	AUTO_SFTP s = { .ssh = ssh };
 	struct content old;
 	char *text;
 	int rc;
 
 	*dropped = 0;
-	if ((rc = open_sftp(ssh, &s, a)) != 0 ||
-	    (rc = load(r, &s, ssh, f->path, &old, a)) != 0)
+	if ((rc = open_sftp(&s, a)) != 0 || (rc = load(r, &s, f->path, &old, a)) != 0)
 		return rc;
 	if ((text = sk_edit(r->arena, old.text, edit, dropped)) == NULL)
 		return answer_fail(a, CLASS_RETRYABLE, "out of memory");
-	return strcmp(text, old.text) == 0 ? 0 : replace(r, &s, ssh, f, &old, text, a);
+	return strcmp(text, old.text) == 0 ? 0 : replace(r, &s, f, &old, text, a);
 }

@@ -132,7 +132,8 @@ static bool put_file(struct buf *file, const struct buf *public,
 	bool ok;
 
 	rng_bytes(&check, sizeof(check)); /* twice the same: read without a passphrase */
-	ok = sk_put_u32(&part, check) && sk_put_u32(&part, check) &&
+	ok = sk_put_u32(&part, check);
+	ok = ok && sk_put_u32(&part, check) &&
 	     buf_add(&part, private->p + private->start, private->len) &&
 	     put_text(&part, comment);
 	for (unsigned char i = 1; ok && part.len % PAD_TO != 0; i++)

@@ -5,7 +5,11 @@
 #include "arena.h"
 #include "x5.h"
 
+#define DOCS_MAX 64u
+
 static struct arena *arena;
+static json_t *docs[DOCS_MAX]; /* that plans point into */
+static size_t doc_count;
 
 static void setup(void)
 {
@@ -15,6 +19,8 @@ static void setup(void)
 static void teardown(void)
 {
 	arena_free(arena);
+	while (doc_count > 0)
+		json_decref(docs[--doc_count]);
 }
 
 TestSuite(x509, .init = setup, .fini = teardown, .timeout = 60);
@@ -132,8 +138,10 @@ static int plan(const char *config, struct x5_plan *p, struct answer *a)
 	struct request r = { .arena = arena, .config = doc };
 
 	cr_assert_not_null(doc, "%s", config);
+	cr_assert_lt(doc_count, DOCS_MAX);
+	docs[doc_count++] = doc;
 	*a = (struct answer){ 0 };
-	return x5_plan_read(&r, p, a); /* the texts of the plan live in ${doc} */
+	return x5_plan_read(&r, p, a);
 }
 
 Test(x509, a_plan_has_defaults)
