@@ -67,26 +67,26 @@ static int take_connection(struct req *r, struct writing *w)
 static int take_url(struct req *r, struct writing *w)
 {
 	const struct value *v = value_get(w->t.config, "connection_url");
-	const char *user, *password, *url;
+	struct target_url u;
 	struct value *out;
 	int rc;
 
 	if (v == NULL || v->type != V_STRING)
 		return ERR_OK;
-	rc = db_url_take(r->a, value_to_cstr(v, r->a), &url, &user, &password, &r->e);
-	if (rc != ERR_OK || user == NULL)
+	rc = target_url_take(r->a, value_to_cstr(v, r->a), &u, &r->e);
+	if (rc != ERR_OK || u.password == NULL)
 		return rc;
 	w->url_password = true;
-	if (w->username == NULL && w->password == NULL) {
-		w->username = user;
-		w->password = password;
+	if (w->password == NULL) {
+		w->username = w->username != NULL ? w->username : u.user;
+		w->password = u.password;
 	}
 	out = value_object(r->a);
 	for (v = w->t.config->first; v != NULL; v = v->next)
 		if (v->key_len != strlen("connection_url") ||
 		    memcmp(v->key, "connection_url", v->key_len) != 0)
 			value_setn(out, v->key, v->key_len, value_copy(r->a, v));
-	value_set_str(r->a, out, "connection_url", url);
+	value_set_str(r->a, out, "connection_url", u.url);
 	w->t.config = out;
 	return ERR_OK;
 }

@@ -88,12 +88,6 @@ const struct db_limits *db_limits_of(const struct target *t);
  * is none, or it does not allow the role). */
 int db_config_for_role(struct req *r, const char *db_name, const char *role_name,
                        struct target *out, bool *ok) MUST_CHECK;
-/** db_url_take(a, url, out, user, password): take a user and a password out of a
- * connection URL, which gets Vault's placeholders in their place; both NULL if there are
- * none in it. */
-int db_url_take(struct arena *a, const char *url, const char **out, const char **user,
-                const char **password, struct err *e) MUST_CHECK;
-
 /* --- db_password.c --- */
 
 /** db_password(c, a, policy, forbid, out, e): a new password by the password policy, or

@@ -30,6 +30,31 @@ static int take_object(struct req *r, const char *name, const struct value **out
 	return *out != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }
 
+/* The configuration is read back; a password belongs where it is not. */
+static int take_config(struct req *r, struct target *t)
+{
+	const struct value *url;
+	struct target_url u = { .url = "" };
+	int rc = take_object(r, "config", &t->config);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (value_get(t->config, "password") != NULL)
+		return req_fail(r, ERR_INVALID,
+		                "config.password: the password belongs into the "
+		                "administrator's credential (admin)");
+	url = value_get(t->config, "connection_url");
+	if (url == NULL || url->type != V_STRING)
+		return ERR_OK;
+	rc = target_url_take(r->a, value_to_cstr(url, r->a), &u, &r->e);
+	if (rc == ERR_NOMEM || (rc == ERR_OK && u.password == NULL))
+		return rc;
+	return req_fail(r, ERR_INVALID,
+	                "config.connection_url: the password belongs into the "
+	                "administrator's credential (admin); write "
+	                "{{username}}:{{password}} in its place");
+}
+
 static int take_admin(struct req *r, struct target *t)
 {
 	int rc = take_object(r, "admin", &t->admin);
@@ -180,8 +205,7 @@ static int h_write(struct req *r)
 	int rc;
 
 	if ((rc = find(r, &t, &found)) != ERR_OK ||
-	    (rc = take_rotator(r, &t)) != ERR_OK ||
-	    (rc = take_object(r, "config", &t.config)) != ERR_OK ||
+	    (rc = take_rotator(r, &t)) != ERR_OK || (rc = take_config(r, &t)) != ERR_OK ||
 	    (rc = take_admin(r, &t)) != ERR_OK ||
 	    (rc = take_admin_path(r, &t)) != ERR_OK ||
 	    (rc = take_numbers(r, &t)) != ERR_OK ||

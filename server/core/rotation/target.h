@@ -77,6 +77,16 @@ int64_t target_wait_ms(const struct core *c, const struct target *t);
 struct value *target_request(struct arena *a, const struct target *t, const char *op,
                              const struct value *overlay);
 
+/* A connection URL without what nobody may read back. */
+struct target_url {
+	const char *url;             /* with Vault's placeholders in their place */
+	const char *user, *password; /* what was there; NULL: none, or a placeholder */
+};
+/** target_url_take(a, url, out, e): ERR_INVALID if a password stands where it cannot be
+ * taken out. */
+int target_url_take(struct arena *a, const char *url, struct target_url *out,
+                    struct err *e) MUST_CHECK;
+
 /** target_allows(t, strategy): does its rotator say that it can do that?  True while it
  * has not been asked. */
 bool target_allows(const struct target *t, const char *strategy);

@@ -92,6 +92,43 @@ Test(database, config_never_shows_a_password)
 	cr_assert_null(strstr(rig_got(""), "geheim"));
 }
 
+/* Wherever it stands in the URL. */
+Test(database, config_hides_a_password_beside_a_placeholder)
+{
+	static const char *const refused[] = {
+		"pg://{{username}}@h/x?password=geheim",
+		"pg://h/x?sslpassword=geheim",
+		"host=h user={{username}} password = 'geheim'",
+		"pg://{{username}}:{{password}}@h/x?password={{password}}&Password=geheim",
+	};
+	static const char *const kept[] = {
+		"pg://{{username}}:{{password}}@h/x",
+		"pg://{{ username }}:{{ password }}@h/x?sslmode=require",
+		"host=h user={{username}} password='{{password}}'",
+		"pg://h/x",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		TGT(400, HTTP_POST, CONFIG,
+		    arena_printf(rig.a, "{\"connection_url\":\"%s\"}", refused[i]));
+		cr_assert_null(strstr(rig_got(""), "geheim"), "%s", refused[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		TGT(204, HTTP_POST, CONFIG,
+		    arena_printf(rig.a, "{\"connection_url\":\"%s\"}", kept[i]));
+		ASK(200, HTTP_GET, CONFIG, NULL);
+		GOT("data.connection_details.connection_url", kept[i]);
+	}
+	TGT(200, HTTP_POST, CONFIG, "{\"connection_url\":\"pg://adm:top@h/x?a={{b}}\"}");
+	ASK(200, HTTP_GET, CONFIG, NULL);
+	GOT("data.connection_details.connection_url",
+	    "pg://{{username}}:{{password}}@h/x?a={{b}}");
+	TGT(200, HTTP_POST, CONFIG, "{\"connection_url\":\"pg://{{username}}:top@h/x\"}");
+	ASK(200, HTTP_GET, CONFIG, NULL);
+	GOT("data.connection_details.connection_url",
+	    "pg://{{username}}:{{password}}@h/x");
+}
+
 Test(database, config_proves_that_it_can_connect)
 {
 	tgt_fault("login", F_AUTH, 1);

@@ -703,11 +703,32 @@ Test(machine, refuses_what_does_not_fit_together)
 		"{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"a\"],\"length\":200}",
 		"{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"a\"],"
 		"\"config\":{\"host\":\"evil\"}}",
+		"{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"a\"],\"field\":\"pasword\"}",
+		"{\"field\":\"pasword\"}",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		ASK(400, HTTP_POST, CONFIG, bad[i]);
 	ASK(404, HTTP_GET, CONFIG, NULL);
+}
+
+/* Whoever may read where the target is does not learn how to get in. */
+Test(machine, a_target_shows_no_password)
+{
+	static const char *const bad[] = {
+		"{\"config\":{\"host\":\"h\",\"password\":\"geheim\"}}",
+		"{\"config\":{\"connection_url\":\"pg://adm:geheim@h/x\"}}",
+		"{\"config\":{\"connection_url\":\"pg://{{username}}:geheim@h/x\"}}",
+		"{\"config\":{\"connection_url\":\"pg://h/x?password=geheim\"}}",
+		"{\"config\":{\"connection_url\":\"adm:geheim@tcp(h:1)/x\"}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		TGT(400, HTTP_POST, TARGET, bad[i]);
+		cr_assert_null(strstr(rig_got(""), "geheim"), "%s", bad[i]);
+	}
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"config\":{\"connection_url\":\"pg://{{username}}:{{password}}@h/x\"}}");
 }
 
 Test(machine, a_target_in_use_stays)
