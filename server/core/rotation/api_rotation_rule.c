@@ -58,16 +58,44 @@ static int take_alphabet(struct req *r, struct rotation_rule *rule)
 
 static int take_field(struct req *r, struct rotation_rule *rule)
 {
+	const char *old = rule->field;
 	bool present;
 	int rc = req_str(r, "field", &rule->field, &present);
 
-	if (rc == ERR_OK && present &&
-	    (strlen(rule->field) > ROTATION_FIELD_MAX ||
-	     !text_printable(rule->field, strlen(rule->field))))
+	if (rc != ERR_OK || !present)
+		return rc;
+	if (strlen(rule->field) > ROTATION_FIELD_MAX ||
+	    !text_printable(rule->field, strlen(rule->field)))
 		return req_fail(r, ERR_INVALID,
 		                "field: printable text of at most %u bytes",
 		                ROTATION_FIELD_MAX);
-	return rc;
+	return strcmp(old, rule->field) == 0 ? ERR_OK
+	                                     : rotation_refuse_under_way(r, rule);
+}
+
+/* A name that is written wrong would be made beside the field that holders read, and set
+ * at the target.  What has no value yet has its account at most. */
+static int check_field(struct req *r, const struct rotation_rule *rule,
+                       struct kv_secret *s)
+{
+	struct value *data;
+	int rc;
+
+	if (value_get(r->body, "field") == NULL || rule->field[0] == '\0' ||
+	    rule->strategy == STRATEGY_MANUAL || rule->strategy == STRATEGY_REISSUE)
+		return ERR_OK;
+	if ((rc = kv_read(r->core, r->a, s, 0, &data, &r->e)) != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	if (value_get(data, rule->field) != NULL)
+		return ERR_OK;
+	for (const struct value *v = data->first; v != NULL; v = v->next)
+		if (v->key_len != strlen(rule->username_field) ||
+		    memcmp(v->key, rule->username_field, v->key_len) != 0)
+			return req_fail(r, ERR_INVALID,
+			                "field: the secret has no \"%.100s\": name one "
+			                "that it has, or write it first",
+			                rule->field);
+	return ERR_OK;
 }
 
 int rotation_check_timeout(struct req *r, int64_t ms)
@@ -194,6 +222,7 @@ static int h_config_write(struct req *r)
 	    (rc = take_timeout(r, &rule)) != ERR_OK ||
 	    (rc = take_schedule(r, &rule)) != ERR_OK ||
 	    (rc = rotation_take_strategy(r, &rule)) != ERR_OK ||
+	    (rc = check_field(r, &rule, &s)) != ERR_OK ||
 	    (rc = generate_check(&rule.gen, &r->e)) != ERR_OK)
 		return rc;
 	rule.configured = true;

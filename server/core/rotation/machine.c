@@ -332,7 +332,8 @@ int machine_advance(struct machine *m, struct err *e)
 		return machine_hold(m, "the rotation target of this secret is gone", e);
 	if (calls(m) && (wait = lockout_wait(m)) > 0) {
 		m->t.next_ms = m->c->now_ms + wait;
-		m->t.error = "the target is left alone after failed logins";
+		if (m->t.error[0] == '\0') /* else that says why */
+			m->t.error = "the target is left alone after failed logins";
 		return save(m, "error", e);
 	}
 	return act(m, e);
