@@ -200,6 +200,7 @@ def test_authorities_that_may_not_sign(pki, ca):
 
 def test_names_beyond_what_is_allowed(rotator):
     for config in ({"common_name": "evil.org"}, {"sans": ["evil.org"]}, {"sans": ["11.0.0.1"]}, {"sans": ["a@evil.org"]},
+                   {"sans": ["a@evil.org@example.com"]}, {"sans": ["https://evil.org\\\\@example.com/"]},
                    {"allowed_domains": []}, {"allowed_domains": None}):
         assert rotator.refused("create", config).cls == "permanent", config
 
@@ -208,6 +209,25 @@ def test_constraints_of_the_authority_itself(pki):
     der = bytes.fromhex("3010a00e300c820a6f746865722e74657374")  # permitted: DNS:other.test
     r = Rotator("x509", CONFIG, admin_of(pki.ca("bound", ext=[("2.5.29.30", der)]))).refused("create")
     assert r.cls == "permanent" and "constraints" in r.message
+
+
+def test_constraints_of_those_above_the_authority(pki, tmp_path):
+    """Who trusts the root asks all that lies between it and the certificate."""
+    der = bytes.fromhex("3010a00e300c820a6f746865722e74657374")  # permitted: DNS:other.test
+    inside = {"san": [x509.DNSName("ca.other.test")]}
+    root = pki.ca("root", ext=[("2.5.29.30", der)])
+    middle = pki.ca("middle", issuer=root, **inside)
+    free = pki.ca("free")
+    bound = pki.ca("bound", issuer=free, ext=[("2.5.29.30", der)])
+    lows = [pki.ca("low", issuer=i, **inside) for i in (middle, bound)]
+    for chain in [(middle, root), (lows[0], middle, root), (lows[1], bound, free)]:
+        admin = admin_of(*chain)
+        r = Rotator("x509", CONFIG, admin).refused("create")
+        assert r.cls == "permanent" and "constraints" in r.message, r
+        fields = create(Rotator("x509", {"common_name": "a.other.test", "allowed_domains": ["other.test"]}, admin))
+        assert openssl_verifies(tmp_path, fields, roots=chain[-1].pem)[0]
+    r = Rotator("x509", CONFIG, admin_of(pki.ca("outside", issuer=root), root)).refused("login")
+    assert r.cls == "permanent" and "certificate 1 of admin.ca_certificate is not allowed by the next" in r.message
 
 
 def test_a_test_finds_what_is_wrong(rotator, pki, ca):
@@ -289,5 +309,7 @@ def test_a_list_by_somebody_else_is_not_signed(rotator, pki, tmp_path):
         path.write_bytes(text)
         r = rotator.refused("retire", {"crl_file": str(path)}, current=holding(2, current), previous=holding(1, made))
         assert r.cls == "permanent" and path.read_bytes() == text
+        # Nothing is said of a certificate by a list that nobody can read.
+        assert rotator.ok("probe", {"crl_file": str(path)}, current=holding(1, made)).probe == ("unknown", None, None)
     for bad in "list.pem", str(tmp_path / "none/list.pem"), "/":
         assert rotator.refused("retire", {"crl_file": bad}, current=holding(2, current), previous=holding(1, made)).cls == "permanent"

@@ -129,6 +129,7 @@ static int check_chain(struct x5_ca *ca, int64_t now, struct answer *a)
 		int64_t from = gnutls_x509_crt_get_activation_time(ca->chain[i]);
 		int64_t until = gnutls_x509_crt_get_expiration_time(ca->chain[i]);
 
+		verified = 0;
 		if (!strong(ca->chain[i]))
 			return answer_fail(a, CLASS_PERMANENT,
 			                   "certificate %u of admin.ca_certificate has a "
@@ -143,8 +144,11 @@ static int check_chain(struct x5_ca *ca, int64_t now, struct answer *a)
 			return answer_fail(
 				a, CLASS_PERMANENT,
 				"certificate %u of admin.ca_certificate is not "
-				"signed by the next",
-				i + 1);
+				"%s by the next",
+				i + 1,
+				(verified & GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE) != 0
+					? "allowed"
+					: "signed");
 		ca->from = from > ca->from ? from : ca->from;
 		ca->until = until < ca->until ? until : ca->until;
 	}
@@ -210,16 +214,20 @@ static const char *reason(unsigned status)
 	return "it does not verify";
 }
 
+/* Trusted is the end of the chain alone: what any of the others may not issue counts. */
 bool x5_verify(const struct x5_ca *ca, gnutls_x509_crt_t crt, const char **why)
 {
+	gnutls_x509_crt_t list[X5_CHAIN_MAX] = { crt };
 	unsigned status = GNUTLS_CERT_INVALID;
 	gnutls_x509_trust_list_t trust;
 
+	for (unsigned i = 0; i + 1 < ca->n; i++)
+		list[i + 1] = ca->chain[i];
 	*why = "out of memory";
 	if (gnutls_x509_trust_list_init(&trust, 0) != 0)
 		return false;
-	if (gnutls_x509_trust_list_add_cas(trust, ca->chain, ca->n, 0) == (int)ca->n &&
-	    gnutls_x509_trust_list_verify_crt2(trust, &crt, 1, NULL, 0, 0, &status,
+	if (gnutls_x509_trust_list_add_cas(trust, &ca->chain[ca->n - 1], 1, 0) == 1 &&
+	    gnutls_x509_trust_list_verify_crt2(trust, list, ca->n, NULL, 0, 0, &status,
 	                                       NULL) == 0)
 		*why = reason(status);
 	else

@@ -59,21 +59,25 @@ static bool belongs(const struct x5_pair *p)
 	       nx == ny && memcmp(x, y, nx) == 0;
 }
 
-/* Would somebody who trusts the authority take it, from somebody with this key? */
+/* Would somebody who trusts the authority take it, from somebody with this key?  *judged:
+ * it was found out; the list of what is revoked may not be readable. */
 static int check_pair(struct request *r, const struct x5_ca *ca, const struct x5_pair *p,
-                      struct answer *a)
+                      bool *judged, struct answer *a)
 {
 	const char *why;
 	bool listed;
 	int rc;
 
+	*judged = true;
 	if (!belongs(p))
 		return answer_fail(a, CLASS_PERMANENT,
 		                   "certificate and private key do not belong together");
 	if (!x5_verify(ca, p->crt, &why))
 		return answer_fail(a, CLASS_PERMANENT, "the certificate is not valid: %s",
 		                   why);
-	if ((rc = x5_crl_lists(r, ca, p->crt, &listed, a)) != 0)
+	rc = x5_crl_lists(r, ca, p->crt, &listed, a);
+	*judged = rc == 0;
+	if (rc != 0)
 		return rc;
 	if (listed)
 		return answer_fail(a, CLASS_PERMANENT,
@@ -139,11 +143,12 @@ int x5_test(struct request *r, struct answer *a)
 	AUTO_CA ca = { 0 };
 	AUTO_PAIR pair = { 0 };
 	struct x5_plan plan;
+	bool judged;
 	int rc;
 
 	if ((rc = x5_plan_read(r, &plan, a)) != 0 || (rc = x5_ca_open(r, &ca, a)) != 0 ||
 	    (rc = x5_pair_read(&r->pending, "pending", &pair, a)) != 0 ||
-	    (rc = check_pair(r, &ca, &pair, a)) != 0)
+	    (rc = check_pair(r, &ca, &pair, &judged, a)) != 0)
 		return rc;
 	for (size_t i = 0; i < plan.n; i++)
 		if (!has_name(r, pair.crt, &plan.names[i]))
@@ -160,6 +165,7 @@ static enum verdict judge(struct request *r, const struct x5_ca *ca,
 {
 	AUTO_PAIR pair = { 0 };
 	struct answer why = { 0 };
+	bool judged = true;
 	int rc;
 
 	if (!c->given)
@@ -167,11 +173,11 @@ static enum verdict judge(struct request *r, const struct x5_ca *ca,
 	if (x5_field(c, "certificate") == NULL || x5_field(c, "private_key") == NULL)
 		return VERDICT_UNKNOWN;
 	if ((rc = x5_pair_read(c, what, &pair, &why)) == 0)
-		rc = check_pair(r, ca, &pair, &why);
+		rc = check_pair(r, ca, &pair, &judged, &why);
 	if (rc == 0)
 		return VERDICT_VALID;
 	rotator_note(r, "probe: %s: %s", what, why.message);
-	return rc == CLASS_RETRYABLE ? VERDICT_UNKNOWN : VERDICT_INVALID;
+	return !judged || rc == CLASS_RETRYABLE ? VERDICT_UNKNOWN : VERDICT_INVALID;
 }
 
 int x5_probe(struct request *r, struct answer *a)

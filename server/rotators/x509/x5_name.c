@@ -53,20 +53,22 @@ static bool ascii_word(const char *s)
 	return true;
 }
 
+/* One '@' alone: readers do not agree on which of several ends the mailbox. */
 static const char *email_host(const char *s)
 {
-	const char *at = strrchr(s, '@');
+	const char *at = strchr(s, '@');
 
-	return at != NULL && at > s ? at + 1 : NULL;
+	return at != NULL && at > s && strchr(at + 1, '@') == NULL ? at + 1 : NULL;
 }
 
-/* The host of "scheme://user@host:port/path", in ${out}; false if there is none. */
+/* The host of "scheme://user@host:port/path", in ${out}; false if there is none, or if
+ * some readers would see another one: a backslash is a slash to browsers. */
 static bool uri_host(const char *s, char out[DNS_MAX + 1])
 {
 	const char *start = strstr(s, "://"), *at;
 	size_t n;
 
-	if (start == NULL || start == s)
+	if (start == NULL || start == s || strchr(s, '\\') != NULL)
 		return false;
 	start += 3;
 	n = strcspn(start, "/?#");
