@@ -212,6 +212,20 @@ def test_creation_that_was_cut_short_is_completed(db, rotator):
     assert rotator.refused("user_create", pending=pending).message == "empty creation statements"
 
 
+def pieces(text, n=4):
+    return {text[i:i + n] for i in range(len(text) - n + 1)}
+
+
+def test_a_statement_that_cannot_be_read_tells_no_piece_of_the_password(rotator):
+    """Servers quote what they stumble over."""
+    for password in "12Ab-Cd34-Ef56-Gh78", "Ab12Cd34-Ef56Gh78", "Ab 12Cd34 Ef56Gh78":
+        for text in ("CREATE USER '{{name}}'@'%' IDENTIFIED BY {{password}}", "SELECT {{password}}", "SELECT 1 FROM {{password}}"):
+            r = rotator.refused("user_create", {"statements": [text]}, pending=version(1, "v-broken-1", password))
+            assert r.cls == "permanent" and "error" in r.message
+            told = r.message + r.err
+            assert not [p for p in pieces(password) if p in told], r
+
+
 def test_login_and_urls(db, rotator):
     rotator.ok("login")
     place = f"tcp({db.host}:{db.port})"

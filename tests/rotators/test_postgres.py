@@ -201,6 +201,20 @@ def test_creation_is_whole_or_not(db, rotator):
     assert "passwort" in rotator.refused("user_create", config={"statements": unknown}, pending=pending).message
 
 
+def pieces(text, n=4):
+    return {text[i:i + n] for i in range(len(text) - n + 1)}
+
+
+def test_a_statement_that_cannot_be_read_tells_no_piece_of_the_password(rotator):
+    """Servers quote what they stumble over."""
+    for password in "12Ab-Cd34-Ef56-Gh78", "Ab12Cd34-Ef56Gh78", "Ab 12Cd34 Ef56Gh78":
+        for text in ("CREATE ROLE \"{{name}}\" LOGIN PASSWORD {{password}}", "SELECT {{password}}", "SELECT '{{password}}'::int"):
+            r = rotator.refused("user_create", {"statements": [text]}, pending=version(1, "v-broken-1", password))
+            assert r.cls == "permanent" and "SQLSTATE" in r.message
+            told = r.message + r.err
+            assert not [p for p in pieces(password) if p in told], r
+
+
 def test_the_engine_leaves_alone_who_acts_and_superusers(db, rotator):
     for op, more in (("user_create", {"config": {"statements": CREATE}}), ("user_revoke", {})):
         for name in (rotator.admin["username"], "postgres"):

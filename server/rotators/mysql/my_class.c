@@ -60,8 +60,7 @@ static bool refuses_value(unsigned error)
 /* Errors of the client library are of the connection, but for these. */
 static enum answer_class client_class(unsigned error)
 {
-	return error == CR_AUTH_PLUGIN_CANNOT_LOAD || error == CR_SSL_CONNECTION_ERROR ||
-	                       error == CR_UNKNOWN_HOST
+	return error == CR_AUTH_PLUGIN_CANNOT_LOAD || error == CR_SSL_CONNECTION_ERROR
 	               ? CLASS_PERMANENT
 	               : CLASS_RETRYABLE;
 }
