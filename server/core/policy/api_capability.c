@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "policy_impl.h"
+#include "rng.h"
 #include "route.h"
 #include "token_impl.h"
 
@@ -45,29 +46,70 @@ static struct value *names_for(struct req *r, const struct policy_docs *d,
 	return names;
 }
 
-/* ${policies}: names of those that the token in question has. */
+/* What an answer costs grows with the rules that the policies have; a slice visits so
+ * many places of theirs, which takes about a millisecond. */
+#define SLICE_PLACES 5000u
+
+/* An answer under way; lives in the request's arena across slices. */
+struct asked {
+	size_t n;          /* paths that were looked up */
+	struct value *out; /* object: path -> names */
+};
+
+static size_t paths_at_once(const struct policy_docs *d)
+{
+	size_t cost = 1;
+
+	for (size_t i = 0; i < d->n; i++)
+		cost += policy_doc_cost(d->at[i]);
+	return 1 + SLICE_PLACES / cost;
+}
+
+/* The next ${limit} paths. */
+static void look_up(struct req *r, const struct policy_docs *d, const struct value *paths,
+                    struct asked *k, size_t limit)
+{
+	const struct value *v = paths->first;
+
+	for (size_t i = 0; i < k->n; i++)
+		v = v->next;
+	for (; v != NULL && limit > 0; v = v->next, limit--) {
+		const char *path = value_to_cstr(v, r->a);
+
+		k->n++;
+		if (path != NULL && value_get(k->out, path) == NULL)
+			value_set(k->out, path, names_for(r, d, path));
+	}
+}
+
+/* ${policies}: names of those that the token in question has.  A policy that is changed
+ * between two slices says of later paths what it says now. */
 static int reply_capabilities(struct req *r, const struct value *policies)
 {
+	struct asked *k = r->park_state;
 	struct value *paths = NULL, *out;
 	struct policy_docs d;
+	unsigned char key[16];
 	int rc = take_paths(r, &paths);
 
 	if (rc != ERR_OK)
 		return rc;
-	policies_docs(r->core, policies, &d);
-	out = reply_data(r);
-	value_set_bool(r->a, reply_envelope(r), "inject", true);
-	for (const struct value *v = paths->first; v != NULL; v = v->next) {
-		const char *path = value_to_cstr(v, r->a);
-		struct value *names;
-
-		if (path == NULL || value_get(out, path) != NULL)
-			continue;
-		names = names_for(r, &d, path);
-		value_set(out, path, names);
-		if (paths->len == 1)
-			value_set(out, "capabilities", value_copy(r->a, names));
+	if (k == NULL) {
+		k = r->park_state = arena_alloc(r->a, sizeof(*k));
+		if (k == NULL || (k->out = value_object(r->a)) == NULL)
+			return req_fail(r, ERR_NOMEM, "out of memory");
 	}
+	policies_docs(r->core, policies, &d);
+	look_up(r, &d, paths, k, d.root ? CAPABILITY_PATHS : paths_at_once(&d));
+	if (k->n < paths->len) {
+		rng_bytes(key, sizeof(key));
+		return req_park(r, WAIT_JOB, key, r->core->boot_ms);
+	}
+	out = k->out;
+	if (paths->len == 1 && out->first != NULL)
+		value_set(out, "capabilities", value_copy(r->a, out->first));
+	value_set(reply_envelope(r), "data", out);
+	value_set_bool(r->a, reply_envelope(r), "inject", true);
 	return ERR_OK;
 }
 

@@ -2,7 +2,8 @@
 /*
  * policy_doc - one policy, compiled so that a request costs one hash over its path, one
  * probe per policy for the exact rule, one per distinct length for the prefix rules, and
- * a comparison per rule with '+'.  Limits cost nothing where no rule has any.
+ * one per shape that several rules with '+' have, and a comparison per rule of the
+ * others.  Limits cost nothing where no rule has any.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,13 @@
 #include "arena.h"
 #include "policy_impl.h"
 
-/* Exact and prefix rules of the same text are different keys. */
-#define SALT_EXACT  0x9e3779b9u
-#define SALT_PREFIX 0x85ebca6bu
+/* Rules of different kinds with the same text are different keys. */
+#define SALT_EXACT   0x9e3779b9u
+#define SALT_PREFIX  0x85ebca6bu
+#define SALT_SEGMENT 0xc2b2ae35u
+
+#define SHAPE_RULES 4u         /* of one shape; fewer are compared one by one */
+#define NO_SHAPE    UINT32_MAX /* in rules that are */
 
 #define FNV_START 2166136261u
 #define FNV_PRIME 16777619u
@@ -31,6 +36,7 @@ void policy_doc_free(struct policy_doc *d)
 	free(d->rules);
 	free(d->slots);
 	free(d->lengths);
+	free(d->shapes);
 	free(d->segments);
 	arena_free(d->arena);
 	free(d);
@@ -83,7 +89,11 @@ static uint32_t hash_step(uint32_t h, char c)
 /* FNV's low bits are weak: fold the high ones in. */
 static size_t slot_of(uint32_t h, enum policy_rule_kind kind)
 {
-	h ^= kind == RULE_EXACT ? SALT_EXACT : SALT_PREFIX;
+	static const uint32_t salt[] = { [RULE_EXACT] = SALT_EXACT,
+		                         [RULE_PREFIX] = SALT_PREFIX,
+		                         [RULE_SEGMENT] = SALT_SEGMENT };
+
+	h ^= salt[kind];
 	h ^= h >> 15;
 	h *= 0x2c1b3c6du;
 	return h ^ h >> 12;
@@ -153,18 +163,73 @@ int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned ca
 	return 0;
 }
 
+static void index_put(struct policy_doc *d, size_t rule, uint32_t h)
+{
+	size_t at = slot_of(h, d->rules[rule].kind) & d->mask;
+
+	while (d->slots[at] != 0)
+		at = (at + 1) & d->mask;
+	d->slots[at] = (uint32_t)rule + 1;
+}
+
 static void index_add(struct policy_doc *d, size_t rule)
 {
 	const struct policy_rule *r = &d->rules[rule];
 	uint32_t h = FNV_START;
-	size_t at;
 
 	for (size_t i = 0; i < r->len; i++)
 		h = hash_step(h, r->text[i]);
-	at = slot_of(h, r->kind) & d->mask;
-	while (d->slots[at] != 0)
-		at = (at + 1) & d->mask;
-	d->slots[at] = (uint32_t)rule + 1;
+	index_put(d, rule, h);
+}
+
+static int by_shape(const void *x, const void *y)
+{
+	return policy_shape_order(x, y);
+}
+
+/* Of the shapes of all rules with '+', in any order and as often as they come, those that
+ * are worth a probe: comparing a few rules is cheaper. */
+static void index_shapes(struct policy_doc *d)
+{
+	size_t kept = 0, end;
+
+	qsort(d->shapes, d->n_shapes, sizeof(*d->shapes), by_shape);
+	for (size_t i = 0; i < d->n_shapes; i = end) {
+		end = i + 1;
+		while (end < d->n_shapes && by_shape(&d->shapes[i], &d->shapes[end]) == 0)
+			end++;
+		if (end - i >= SHAPE_RULES)
+			d->shapes[kept++] = d->shapes[i];
+	}
+	d->n_shapes = kept;
+}
+
+static bool index_shaped(struct policy_doc *d, size_t rule)
+{
+	struct policy_rule *r = &d->rules[rule];
+	const struct policy_shape *at;
+	struct policy_shape shape;
+	struct policy_parts parts;
+	uint32_t h;
+
+	if (!policy_shape_of(r, &shape))
+		return false;
+	at = bsearch(&shape, d->shapes, d->n_shapes, sizeof(*d->shapes), by_shape);
+	policy_parts_cut(r->text, r->len, &parts);
+	if (at == NULL || !policy_shape_hash(&shape, &parts, parts.n, &h))
+		return false;
+	r->shape = (uint32_t)(at - d->shapes);
+	index_put(d, rule, h);
+	return true;
+}
+
+static void index_segments(struct policy_doc *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->rules[i].kind == RULE_SEGMENT && !index_shaped(d, i)) {
+			d->rules[i].shape = NO_SHAPE;
+			d->segments[d->n_segments++] = (uint32_t)i;
+		}
 }
 
 static int longer_first(const void *x, const void *y)
@@ -195,12 +260,15 @@ int policy_doc_index(struct policy_doc *d)
 	d->mask = size - 1;
 	d->slots = calloc(size, sizeof(*d->slots));
 	d->lengths = calloc(d->n + 1, sizeof(*d->lengths));
+	d->shapes = calloc(d->n + 1, sizeof(*d->shapes));
 	d->segments = calloc(d->n + 1, sizeof(*d->segments));
-	if (d->slots == NULL || d->lengths == NULL || d->segments == NULL)
+	if (d->slots == NULL || d->lengths == NULL || d->shapes == NULL ||
+	    d->segments == NULL)
 		return -1;
 	for (size_t i = 0; i < d->n; i++) {
 		if (d->rules[i].kind == RULE_SEGMENT) {
-			d->segments[d->n_segments++] = (uint32_t)i;
+			d->n_shapes += policy_shape_of(&d->rules[i],
+			                               &d->shapes[d->n_shapes]);
 			continue;
 		}
 		index_add(d, i);
@@ -208,7 +276,14 @@ int policy_doc_index(struct policy_doc *d)
 			d->lengths[d->n_lengths++] = (uint32_t)d->rules[i].len;
 	}
 	index_lengths(d);
+	index_shapes(d);
+	index_segments(d);
 	return 0;
+}
+
+size_t policy_doc_cost(const struct policy_doc *d)
+{
+	return 2 + d->n_lengths + d->n_shapes + d->n_segments;
 }
 
 /* A path that is looked for, hashed once for all policies. */
@@ -217,6 +292,7 @@ struct query {
 	const char *path;
 	size_t len;
 	uint32_t hash[PATH_MAX_LEN + 1]; /* of each prefix; [n]: of n bytes */
+	struct policy_parts parts;       /* none before a policy asks for them */
 };
 
 static bool query_init(struct query *q, const char *path)
@@ -228,6 +304,7 @@ static bool query_init(struct query *q, const char *path)
 		return false;
 	q->path = path;
 	q->len = n;
+	q->parts.n = 0;
 	q->hash[0] = h;
 	for (size_t i = 0; i < n; i++)
 		q->hash[i + 1] = h = hash_step(h, path[i]);
@@ -310,7 +387,33 @@ static bool segments_match(const struct policy_rule *r, const char *s, size_t n)
 	}
 }
 
-static void match_patterns(const struct policy_doc *d, const struct query *q, size_t n,
+/* ${n}: all of the path, or all but the slash at its end, and then a segment less. */
+static void match_shapes(const struct policy_doc *d, struct query *q, size_t n,
+                         struct policy_verdict *v)
+{
+	if (q->parts.n == 0)
+		policy_parts_cut(q->path, q->len, &q->parts);
+	for (size_t i = 0; i < d->n_shapes; i++) {
+		uint32_t h;
+		size_t at;
+
+		if (!policy_shape_hash(&d->shapes[i], &q->parts,
+		                       q->parts.n - (n < q->len), &h))
+			continue;
+		at = slot_of(h, RULE_SEGMENT) & d->mask;
+		for (; d->slots[at] != 0; at = (at + 1) & d->mask) {
+			const struct policy_rule *r = &d->rules[d->slots[at] - 1];
+
+			if (r->kind == RULE_SEGMENT && r->shape == i &&
+			    segments_match(r, q->path, n)) {
+				consider(v, r);
+				break;
+			}
+		}
+	}
+}
+
+static void match_patterns(const struct policy_doc *d, struct query *q, size_t n,
                            struct policy_verdict *v)
 {
 	for (size_t i = 0; i < d->n_lengths; i++) {
@@ -324,6 +427,8 @@ static void match_patterns(const struct policy_doc *d, const struct query *q, si
 			break;
 		}
 	}
+	if (d->n_shapes > 0)
+		match_shapes(d, q, n, v);
 	for (size_t i = 0; i < d->n_segments; i++) {
 		const struct policy_rule *r = &d->rules[d->segments[i]];
 

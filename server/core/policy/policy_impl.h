@@ -117,7 +117,16 @@ struct policy_rule {
 	bool glob;     /* ended in '*' */
 	enum policy_rule_kind kind;
 	unsigned caps;
+	uint32_t shape;               /* of a rule with '+', once it is indexed */
 	struct policy_limits *limits; /* NULL: none */
+};
+
+/* Where the wildcards of a pattern with '+' are. */
+struct policy_shape {
+	uint64_t plus; /* bit i: segment i is '+' */
+	unsigned n;    /* segments */
+	unsigned tail; /* bytes of the last one, if it ended in '*' */
+	bool glob;
 };
 
 struct policy_doc {
@@ -129,7 +138,9 @@ struct policy_doc {
 	size_t mask;
 	uint32_t *lengths; /* distinct lengths of prefix rules, longest first */
 	size_t n_lengths;
-	uint32_t *segments; /* numbers of the rules with '+' */
+	struct policy_shape *shapes; /* that several rules with '+' have, in order */
+	size_t n_shapes;
+	uint32_t *segments; /* numbers of the other rules with '+' */
 	size_t n_segments;
 	struct arena *arena; /* of limits; NULL: no rule has any */
 };
@@ -141,6 +152,32 @@ int policy_doc_add(struct policy_doc *d, const char *path, size_t n, unsigned ca
                    struct policy_limits *limits) MUST_CHECK;
 /** policy_doc_index(d): build the index, once, after the last rule; -1: out of memory. */
 int policy_doc_index(struct policy_doc *d) MUST_CHECK;
+
+/** policy_doc_cost(d): what a path costs to look up, in places that are visited. */
+size_t policy_doc_cost(const struct policy_doc *d);
+
+/* --- patterns with '+': policy_shape.c --- */
+
+/* A path cut at its slashes. */
+#define POLICY_PARTS 64u
+struct policy_part {
+	const char *s;
+	size_t len;
+	uint32_t hash;
+};
+struct policy_parts {
+	size_t n; /* may be more than are kept */
+	struct policy_part at[POLICY_PARTS];
+};
+void policy_parts_cut(const char *path, size_t n, struct policy_parts *out);
+/** policy_shape_of(r, out): false if the pattern has more than POLICY_PARTS segments. */
+bool policy_shape_of(const struct policy_rule *r, struct policy_shape *out);
+/** policy_shape_order(x, y): 0: the same; else some order. */
+int policy_shape_order(const struct policy_shape *x, const struct policy_shape *y);
+/** policy_shape_hash(shape, parts, n, out): the hash that a pattern of the shape has if
+ * it matches the first ${n} segments; false: none can. */
+bool policy_shape_hash(const struct policy_shape *shape, const struct policy_parts *parts,
+                       size_t n, uint32_t *out);
 
 /* The rule that applies, and what all policies say for its pattern. */
 struct policy_verdict {

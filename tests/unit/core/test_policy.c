@@ -518,8 +518,9 @@ Test(policy, agrees_with_the_slow_matcher, .timeout = 60)
 	for (int round = 0; round < 20000; round++) {
 		struct policy_doc *made[MAX_DOCS];
 		const struct policy_doc *docs[MAX_DOCS];
-		struct naive rules[12];
-		size_t n_docs = 1 + next(&seed) % MAX_DOCS, n = 1 + next(&seed) % 12;
+		struct naive rules[48]; /* some rounds: many of one shape */
+		size_t n_docs = 1 + next(&seed) % MAX_DOCS,
+		       n = 1 + next(&seed) % (round % 4 ? 12 : 48);
 		char path[64];
 		bool list = next(&seed) % 2;
 		unsigned want, got;
@@ -567,5 +568,68 @@ Test(policy, many_rules_are_found)
 		snprintf(text, sizeof(text), "secret/app-%dx", i);
 		cr_assert_eq(policy_decide(docs, 1, text, false), CAP_DENY, "%s", text);
 	}
+	policy_doc_free(d);
+}
+
+static const char *numbered(char out[48], const char *before, int i, const char *after)
+{
+	snprintf(out, 48, "%s%d%s", before, i, after);
+	return out;
+}
+
+/* So many that those with '+' are found by their shape. */
+Test(policy, many_rules_of_one_shape_are_found)
+{
+	static const struct {
+		const char *rule[2], *hit[2], *miss[2];
+	} f[] = {
+		{{ "+/app-", "" },      { "any/app-", "" },     { "any/app-", "z" }   },
+		{ { "a/+/app-", "/+" }, { "a/b/app-", "/c" },   { "b/b/app-", "/c" }  },
+		{ { "+/x-", "*" },      { "q/x-", "tail/r" },   { "q/y-", "" }        },
+		{ { "+/app-", "/*" },   { "any/app-", "/r/s" }, { "any/z/app-", "/r" }},
+	};
+	struct policy_doc *d = policy_doc_new();
+	const struct policy_doc *docs[] = { d };
+	char text[48];
+
+	for (int i = 1000; i < 5000; i++) {
+		numbered(text, f[i % 4].rule[0], i, f[i % 4].rule[1]);
+		cr_assert_eq(policy_doc_add(d, text, strlen(text), CAP_READ, NULL), 0);
+	}
+	cr_assert_eq(policy_doc_index(d), 0);
+	cr_assert_lt(policy_doc_cost(d), 10, "%zu places", policy_doc_cost(d));
+	for (int i = 1000; i < 5000; i++) {
+		numbered(text, f[i % 4].hit[0], i, f[i % 4].hit[1]);
+		cr_assert_eq(policy_decide(docs, 1, text, false), CAP_READ, "%s", text);
+		numbered(text, f[i % 4].miss[0], i, f[i % 4].miss[1]);
+		cr_assert_eq(policy_decide(docs, 1, text, false), CAP_DENY, "%s", text);
+	}
+	cr_assert_eq(policy_decide(docs, 1, "any/app-1000/", true), CAP_READ);
+	cr_assert_eq(policy_decide(docs, 1, "any/app-1000/", false), CAP_DENY);
+	policy_doc_free(d);
+}
+
+Test(policy, patterns_of_very_many_segments_are_found)
+{
+	struct policy_doc *d = policy_doc_new();
+	const struct policy_doc *docs[] = { d };
+	char text[400], path[400];
+	size_t n = 0;
+
+	for (int i = 0; i < 70; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "s/");
+	for (int i = 0; i < 10; i++) {
+		snprintf(text + n, sizeof(text) - n, "+/%d", i);
+		cr_assert_eq(policy_doc_add(d, text, strlen(text), CAP_READ, NULL), 0);
+		snprintf(path, sizeof(path), "+/k%d*", i);
+		cr_assert_eq(policy_doc_add(d, path, strlen(path), CAP_LIST, NULL), 0);
+	}
+	cr_assert_eq(policy_doc_index(d), 0);
+	snprintf(text + n, sizeof(text) - n, "x/7");
+	cr_assert_eq(policy_decide(docs, 1, text, false), CAP_READ);
+	snprintf(text + n, sizeof(text) - n, "x/77");
+	cr_assert_eq(policy_decide(docs, 1, text, false), CAP_DENY);
+	snprintf(path, sizeof(path), "x/k7/%s", text);
+	cr_assert_eq(policy_decide(docs, 1, path, false), CAP_LIST);
 	policy_doc_free(d);
 }

@@ -179,6 +179,88 @@ Test(sys, capabilities_self)
 	GOT("errors", "[paths must be supplied]");
 }
 
+#define WS    300
+#define ASKED 200
+
+/* Prefixes of many lengths: a path that is looked up visits each of them. */
+static void policy_of_many_lengths(const char *name)
+{
+	char *fields = arena_alloc(rig.a, 200000), path[64];
+	size_t n;
+
+	cr_assert_not_null(fields);
+	n = (size_t)snprintf(fields, 200000, "{\"policy\":\"");
+	for (int i = 1; i <= WS; i++) {
+		n += (size_t)snprintf(fields + n, 200000 - n, "path \\\"");
+		memset(fields + n, 'w', (size_t)i);
+		n += (size_t)i;
+		n += (size_t)snprintf(fields + n, 200000 - n,
+		                      "*\\\"{capabilities=[\\\"%s\\\"]}",
+		                      i % 2 ? "read" : "list");
+	}
+	snprintf(fields + n, 200000 - n, "\"}");
+	snprintf(path, sizeof(path), "sys/policies/acl/%s", name);
+	ASK(204, HTTP_POST, path, fields);
+}
+
+/* "w-", "ww-", "www-" … */
+static const char *many_paths(void)
+{
+	char *fields = arena_alloc(rig.a, 100000);
+	size_t n;
+
+	cr_assert_not_null(fields);
+	n = (size_t)snprintf(fields, 100000, "{\"paths\":[");
+	for (int i = 1; i <= ASKED; i++) {
+		n += (size_t)snprintf(fields + n, 100000 - n, "%s\"", i > 1 ? "," : "");
+		memset(fields + n, 'w', (size_t)i);
+		n += (size_t)i;
+		n += (size_t)snprintf(fields + n, 100000 - n, "-\"");
+	}
+	snprintf(fields + n, 100000 - n, "]}");
+	return fields;
+}
+
+static void expect_names(const struct value *data)
+{
+	int i = 1;
+
+	cr_assert_eq(data->len, ASKED);
+	for (const struct value *v = data->first; v != NULL; v = v->next, i++) {
+		cr_assert_eq(v->key_len, (uint32_t)i + 1);
+		cr_assert_eq(v->len, 1);
+		cr_assert(value_is_str(v->first, i % 2 ? "read" : "list"), "path %d", i);
+	}
+}
+
+Test(sys, capabilities_of_many_paths_are_looked_up_in_slices)
+{
+	const char *t, *accessor;
+	char fields[256];
+	int before, batches = 0;
+
+	policy_of_many_lengths("long");
+	t = token_with("[\"long\",\"default\"]");
+	accessor = arena_str(rig.a, rig_got("auth.accessor"));
+	before = rig.replies;
+	rig_submit(HTTP_POST, "sys/capabilities-self", t, many_paths());
+	for (; rig.replies == before; batches++)
+		rig_run();
+	cr_assert_eq(rig.status, 200, "%s", rig_got(""));
+	cr_assert_gt(batches, 5);
+	expect_names(value_get(rig.body, "data"));
+	GOT("inject", "true");
+	/* who may do that no longer does not get the rest */
+	rig_submit(HTTP_POST, "sys/capabilities-self", t, many_paths());
+	rig_run();
+	cr_assert_eq(rig.replies, before + 1);
+	snprintf(fields, sizeof(fields), "{\"accessor\":\"%s\"}", accessor);
+	rig_submit(HTTP_POST, "auth/token/revoke-accessor", rig.root, fields);
+	while (rig.replies < before + 3)
+		rig_run();
+	cr_assert_eq(rig.status, 403);
+}
+
 Test(sys, sudo_paths_need_sudo)
 {
 	const char *t;
