@@ -15,6 +15,7 @@ int db_secret_drop(struct core *c, struct arena *a, const struct mount *m,
                    const char *path, struct err *e)
 {
 	struct kv_meta meta = { 0 };
+	struct kv_later later;
 	struct kv_secret s;
 	int rc = kv_open(c, a, m, path, &s, e);
 
@@ -23,7 +24,7 @@ int db_secret_drop(struct core *c, struct arena *a, const struct mount *m,
 	if (rc != ERR_OK || (rc = kv_meta_read(a, s.o.body, &meta, e)) != ERR_OK ||
 	    (rc = rotation_forget(c, a, s.o.id, e)) != ERR_OK)
 		return rc;
-	return kv_delete_all(c, a, &s, &meta, e);
+	return kv_delete_all(c, a, &s, &meta, &later, e);
 }
 
 int db_secret_rule(struct core *c, struct arena *a, const struct kv_secret *s,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "jobs.h"
 #include "kv_api.h"
 #include "lease.h"
 #include "mutant.h"
@@ -267,43 +268,35 @@ static int h_data_patch(struct req *r)
 	return write_and_reply(r, &s, &meta, merged);
 }
 
-/* One change of one version's state; *changed stays false if it was so already. */
-typedef int (*version_fn)(struct req *r, const struct kv_secret *s, struct kv_version *v,
-                          bool *changed);
+/* One change of one version's state; false if it was so already. */
+typedef bool (*version_fn)(const struct core *c, struct kv_version *v);
 
-static int soft_delete(struct req *r, const struct kv_secret *s, struct kv_version *v,
-                       bool *changed)
+static bool soft_delete(const struct core *c, struct kv_version *v)
 {
-	(void)s;
-	if (kv_version_gone(v, r->core->now_ms))
-		return ERR_OK;
-	v->deleted_ms = r->core->now_ms;
+	if (kv_version_gone(v, c->now_ms))
+		return false;
+	v->deleted_ms = c->now_ms;
 	v->deleted = true;
-	*changed = true;
-	return ERR_OK;
+	return true;
 }
 
-static int undelete(struct req *r, const struct kv_secret *s, struct kv_version *v,
-                    bool *changed)
+static bool undelete(const struct core *c, struct kv_version *v)
 {
-	(void)r;
-	(void)s;
+	(void)c;
 	if (v->destroyed || v->deleted_ms == 0)
-		return ERR_OK;
+		return false;
 	v->deleted_ms = 0;
 	v->deleted = false;
-	*changed = true;
-	return ERR_OK;
+	return true;
 }
 
-static int destroy(struct req *r, const struct kv_secret *s, struct kv_version *v,
-                   bool *changed)
+static bool destroy(const struct core *c, struct kv_version *v)
 {
+	(void)c;
 	if (v->destroyed)
-		return ERR_OK;
+		return false;
 	v->destroyed = true;
-	*changed = true;
-	return payload_destroy(r->core, s->o.id, v->number, &r->e);
+	return true;
 }
 
 /* "1,2,5", cut short if there are very many. */
@@ -324,39 +317,62 @@ static void list_version(struct version_list *l, int64_t number)
 		l->text[l->n] = '\0';
 }
 
-/* Holders hear of it when the version that they follow has gone, or is back. */
-static int change_versions(struct req *r, struct kv_secret *s, struct kv_meta *meta,
-                           const struct value *numbers, version_fn fn)
-{
-	struct version_list list = { 0 };
-	bool current = false;
-	int64_t number;
-	int rc;
+/* What was changed. */
+struct changed {
+	struct kv_version *at;
+	size_t n;
+	struct version_list list;
+	bool current; /* the current version was among them */
+};
 
+static int change_each(struct req *r, struct kv_meta *meta, const struct value *numbers,
+                       version_fn fn, struct changed *out)
+{
+	int64_t number;
+
+	out->at = arena_alloc(r->a, (numbers->len + 1) * sizeof(*out->at));
+	if (out->at == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
 	for (const struct value *i = numbers->first; i != NULL; i = i->next) {
 		struct kv_version *v;
-		bool changed = false;
 
 		if (value_to_int(i, &number) != 0)
 			return req_fail(r, ERR_INVALID, "versions: not a version number");
-		if ((v = kv_meta_find(meta, number)) == NULL)
+		if ((v = kv_meta_find(meta, number)) == NULL || !fn(r->core, v))
 			continue;
-		if ((rc = fn(r, s, v, &changed)) != ERR_OK)
-			return rc;
-		if (changed)
-			list_version(&list, number);
-		current = current || (changed && number == meta->current);
+		out->at[out->n++] = *v;
+		list_version(&out->list, number);
+		out->current = out->current || number == meta->current;
 	}
-	if (list.n == 0)
-		return ERR_OK;
-	if (current && (rc = rotation_may_write(r->core, r->a, s->o.id, &r->e)) != ERR_OK)
+	return ERR_OK;
+}
+
+/* Holders hear of it when the version that they follow has gone, or is back.  What is
+ * destroyed is so for everyone at once; the answer comes when the payloads are gone. */
+static int change_versions(struct req *r, struct kv_secret *s, struct kv_meta *meta,
+                           const struct value *numbers, version_fn fn)
+{
+	struct changed ch = { .n = 0 };
+	struct kv_later later = { .any = false };
+	struct core *c = r->core;
+	int rc = change_each(r, meta, numbers, fn, &ch);
+
+	if (rc != ERR_OK || ch.n == 0)
+		return rc;
+	if (ch.current && (rc = rotation_may_write(c, r->a, s->o.id, &r->e)) != ERR_OK)
 		return rc;
 	req_note_bytes(r, "secret", s->o.id, 32);
-	req_note_str(r, "versions", list.text);
-	if ((rc = kv_save(r->core, r->a, s, meta, &r->e)) != ERR_OK || !current)
+	req_note_str(r, "versions", ch.list.text);
+	if ((rc = kv_save(c, r->a, s, meta, &r->e)) != ERR_OK)
 		return rc;
-	return lease_secret_changed(r->core, r->a, s->o.id, meta->current,
-	                            fn == undelete ? "update" : "revoke", &r->e);
+	if (fn == destroy &&
+	    (rc = kv_erase(c, r->a, s->o.id, &(struct kv_versions){ ch.at, ch.n }, &later,
+	                   &r->e)) != ERR_OK)
+		return rc;
+	if (ch.current)
+		rc = lease_secret_changed(c, r->a, s->o.id, meta->current,
+		                          fn == undelete ? "update" : "revoke", &r->e);
+	return rc == ERR_OK && later.any ? job_wait(r, &later.job, 1) : rc;
 }
 
 static int open_meta(struct req *r, struct kv_secret *s, struct kv_meta *meta,
@@ -407,6 +423,10 @@ static int h_undelete(struct req *r)
 
 static int h_destroy(struct req *r)
 {
+	int rc;
+
+	if (job_waiting(r, &rc))
+		return rc;
 	return change_listed(r, destroy, "no version number provided");
 }
 

@@ -215,28 +215,43 @@ static int64_t deletion_time(const struct core *c, const struct kv_meta *meta,
 	return after > 0 ? c->now_ms + after : 0;
 }
 
-static int trim(struct core *c, const struct kv_secret *s, struct kv_meta *meta,
-                const struct kv_config *k, struct err *e)
+/* The oldest versions go; nobody waits for the end of their payloads. */
+static int trim(struct core *c, struct arena *a, const struct kv_secret *s,
+                struct kv_meta *meta, const struct kv_config *k, struct err *e)
 {
 	int64_t keep = meta->max_versions > k->max_versions ? meta->max_versions
 	                                                    : k->max_versions;
-	size_t cut = 0;
+	struct kv_versions gone = { .at = meta->versions };
+	struct kv_later later;
 	int rc;
 
 	if (keep <= 0)
 		keep = LIMIT_VERSIONS_DEFAULT;
-	while (cut < meta->n && meta->versions[cut].number <= meta->current - keep) {
-		rc = payload_destroy(c, s->o.id, meta->versions[cut].number, e);
-		if (rc != ERR_OK)
-			return rc;
-		cut++;
-	}
-	if (cut == 0)
+	while (gone.n < meta->n && gone.at[gone.n].number <= meta->current - keep)
+		gone.n++;
+	if (gone.n == 0)
 		return ERR_OK;
-	meta->n -= cut;
-	memmove(meta->versions, meta->versions + cut, meta->n * sizeof(*meta->versions));
+	if ((rc = kv_erase(c, a, s->o.id, &gone, &later, e)) != ERR_OK)
+		return rc;
+	meta->n -= gone.n;
+	memmove(meta->versions, meta->versions + gone.n,
+	        meta->n * sizeof(*meta->versions));
 	meta->oldest = meta->current - keep + 1;
 	return ERR_OK;
+}
+
+/* A payload may be there that outlived a deleted secret of the same name: its end has
+ * been put off (kv_erase.c). */
+static int put_payload(struct core *c, const struct kv_secret *s,
+                       const struct kv_version *v, const void *p, size_t n, struct err *e)
+{
+	int rc = payload_put(c, s->o.id, v->number, v->created_ms, p, n, e);
+
+	if (rc != ERR_CONFLICT)
+		return rc;
+	if ((rc = payload_destroy(c, s->o.id, v->number, e)) != ERR_OK)
+		return rc;
+	return payload_put(c, s->o.id, v->number, v->created_ms, p, n, e);
 }
 
 int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
@@ -256,13 +271,13 @@ int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = rotation_may_write(c, a, s->o.id, e)) != ERR_OK ||
 	    (rc = kv_config_get(c, a, s->mount, &k, e)) != ERR_OK ||
-	    (rc = payload_put(c, s->o.id, v.number, v.created_ms, p, n, e)) != ERR_OK)
+	    (rc = put_payload(c, s, &v, p, n, e)) != ERR_OK)
 		return rc;
 	v.deleted_ms = deletion_time(c, meta, &k);
 	meta->versions[meta->n++] = v;
 	meta->current = v.number;
 	meta->updated_ms = c->now_ms;
-	if ((rc = trim(c, s, meta, &k, e)) != ERR_OK ||
+	if ((rc = trim(c, a, s, meta, &k, e)) != ERR_OK ||
 	    (rc = kv_save(c, a, s, meta, e)) != ERR_OK)
 		return rc;
 	*out = v;
@@ -291,17 +306,14 @@ int kv_write(struct core *c, struct arena *a, const struct mount *m, const char 
 }
 
 int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
-                  const struct kv_meta *meta, struct err *e)
+                  const struct kv_meta *meta, struct kv_later *later, struct err *e)
 {
-	int rc = rotation_may_write(c, a, s->o.id, e);
+	const struct kv_versions all = { meta->versions, meta->n };
+	int rc;
 
-	if (rc != ERR_OK)
-		return rc;
-	for (size_t i = 0; i < meta->n; i++)
-		if ((rc = payload_destroy(c, s->o.id, meta->versions[i].number, e)) !=
-		    ERR_OK)
-			return rc;
-	if ((rc = store_delete(c, &s->o, e)) != ERR_OK ||
+	if ((rc = rotation_may_write(c, a, s->o.id, e)) != ERR_OK ||
+	    (rc = kv_erase(c, a, s->o.id, &all, later, e)) != ERR_OK ||
+	    (rc = store_delete(c, &s->o, e)) != ERR_OK ||
 	    (rc = kv_dir_leave(c, a, s->mount->id, s->path, e)) != ERR_OK)
 		return rc;
 	return lease_secret_changed(c, a, s->o.id, meta->current, "revoke", e);

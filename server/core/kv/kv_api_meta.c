@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "duration.h"
+#include "jobs.h"
 #include "kv_api.h"
 #include "rng.h"
 #include "text.h"
@@ -181,9 +182,12 @@ int kv_h_meta_delete(struct req *r)
 {
 	struct kv_secret s = { 0 };
 	struct kv_meta meta = { 0 };
+	struct kv_later later = { .any = false };
 	const char *path;
 	int rc;
 
+	if (job_waiting(r, &rc))
+		return rc;
 	if ((rc = kv_api_path(r, &path)) != ERR_OK ||
 	    (rc = kv_open_or_new(r->core, r->a, r->mount, path, &s, &meta, &r->e)) !=
 	            ERR_OK)
@@ -191,5 +195,6 @@ int kv_h_meta_delete(struct req *r)
 	if (s.o.version == 0)
 		return ERR_OK;
 	kv_api_note(r, s.o.id, 0);
-	return kv_delete_all(r->core, r->a, &s, &meta, &r->e);
+	rc = kv_delete_all(r->core, r->a, &s, &meta, &later, &r->e);
+	return rc == ERR_OK && later.any ? job_wait(r, &later.job, 1) : rc;
 }

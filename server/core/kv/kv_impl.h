@@ -71,6 +71,23 @@ struct kv_version *kv_meta_find(const struct kv_meta *m, int64_t number);
 /** kv_version_gone(v, now): is it deleted or destroyed? */
 bool kv_version_gone(const struct kv_version *v, int64_t now);
 
+/* --- kv_erase.c --- */
+
+struct kv_versions {
+	const struct kv_version *at;
+	size_t n;
+};
+struct kv_later {
+	bool any;
+	unsigned char job[16]; /* what goes on: to wait for, see jobs.h */
+};
+/** kv_erase(c, a, secret_id, gone, later, e): destroy the payloads of versions which the
+ * secret's record says are destroyed, or knows no more.  Many take their time: then
+ * later->any.  */
+int kv_erase(struct core *c, struct arena *a, const unsigned char secret_id[32],
+             const struct kv_versions *gone, struct kv_later *later, struct err *e)
+	MUST_CHECK;
+
 /* --- kv_dir.c --- */
 
 /* A space is a tree of folders: that of a mount (its id), or of one token's cubbyhole. */
@@ -162,9 +179,10 @@ int kv_save(struct core *c, struct arena *a, struct kv_secret *s, const struct k
 int kv_write_version(struct core *c, struct arena *a, struct kv_secret *s,
                      struct kv_meta *meta, const struct value *data,
                      struct kv_version *out, struct err *e) MUST_CHECK;
-/** kv_delete_all(c, a, s, meta, e): the secret with all versions. */
+/** kv_delete_all(c, a, s, meta, later, e): the secret with all versions. */
 int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
-                  const struct kv_meta *meta, struct err *e) MUST_CHECK;
+                  const struct kv_meta *meta, struct kv_later *later, struct err *e)
+	MUST_CHECK;
 /** kv_payload(c, a, s, v, out, n, e): the encoded data of a version. */
 int kv_payload(struct core *c, struct arena *a, const struct kv_secret *s,
                const struct kv_version *v, unsigned char **out, size_t *n, struct err *e)

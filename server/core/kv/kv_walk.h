@@ -28,4 +28,8 @@ int kv_upgrade_start(struct core *c, struct arena *a, struct mount *m, struct er
 int kv_upgrade_slice(struct core *c, struct arena *a, struct store_object *job,
                      bool *done, struct err *e) MUST_CHECK;
 
+/** kv_erase_slice: the job "kv-erase". */
+int kv_erase_slice(struct core *c, struct arena *a, struct store_object *job, bool *done,
+                   struct err *e) MUST_CHECK;
+
 #endif

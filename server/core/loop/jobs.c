@@ -44,6 +44,7 @@ static const struct {
 	{ "approle-purge",   approle_purge_slice   },
 	{ "cubbyhole",       cubbyhole_slice       },
 	{ "kv-upgrade",      kv_upgrade_slice      },
+	{ "kv-erase",        kv_erase_slice        },
 	{ "remount",         mount_move_slice      },
 	{ "database-revoke", db_revoke_slice       },
 };

@@ -46,25 +46,28 @@ static const char **in_order(unsigned n)
 	return names;
 }
 
+static struct value *item(struct arena *slice, unsigned i, bool member)
+{
+	const char *name = arena_str(slice, name_of(i));
+	struct value *v = member ? value_object(slice) : value_str(slice, name);
+
+	if (member) {
+		value_set_str(slice, v, "is", name);
+		v->key = name;
+		v->key_len = (uint32_t)strlen(name);
+	}
+	return v;
+}
+
 /* ${n} items, ${run} in each run; what they are made of is gone before they merge. */
 static void fill(struct runs *s, unsigned n, unsigned run)
 {
 	for (unsigned i = 0; i < n; i += run) {
 		AUTO_ARENA slice = arena_new((size_t)16 * 1024 * 1024);
 
-		for (unsigned k = i; k < i + run && k < n; k++) {
-			const char *name = arena_str(slice, name_of(k));
-			struct value *v = s->members ? value_object(slice)
-			                             : value_str(slice, name);
-
-			if (s->members) {
-				value_set_str(slice, v, "is", name);
-				v->key = name;
-				v->key_len = (uint32_t)strlen(name);
-			}
-			runs_add(s, v);
-		}
-		cr_assert_eq(runs_close(s, slice != NULL ? a : NULL, &e), ERR_OK);
+		for (unsigned k = i; k < i + run && k < n; k++)
+			runs_add(s, item(slice, k, s->members));
+		cr_assert_eq(runs_close(s, a, &e), ERR_OK);
 	}
 }
 
