@@ -437,7 +437,15 @@ int rotation_judge(struct core *c, struct arena *a, struct rotation_attempt *t,
 
 static int resume(struct machine *m, struct err *e)
 {
-	if (m->t.state != ATTEMPT_HELD && m->t.next_ms <= m->c->now_ms)
+	/* Holders are missing, and the policy is to wait: the operator decides otherwise.
+	 */
+	if (m->t.state == ATTEMPT_PROPAGATING && m->t.overdue) {
+		m->t.policy = POLICY_PROCEED;
+		return machine_propagated(m, e);
+	}
+	/* Nor does anybody cut a grace short by mistake. */
+	if (m->t.state != ATTEMPT_HELD &&
+	    (m->t.tries == 0 || m->t.next_ms <= m->c->now_ms))
 		return err_set(e, ERR_INVALID, "the rotation is not held: it is %s",
 		               rotation_state_name(m->t.state));
 	m->t.hold_ms = m->c->now_ms + HOLD_MS;

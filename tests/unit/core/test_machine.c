@@ -434,6 +434,28 @@ Test(machine, row_13_a_consumer_never_acknowledges_wait)
 	nothing_else();
 }
 
+Test(machine, row_13_an_operator_goes_on_without_the_consumer)
+{
+	one_of_two("wait");
+	tgt_later(31000);
+	cr_assert(tgt_works("app_a", "first-value"));
+	TGT(200, HTTP_POST, "sys/rotation/resume/secret/app/db", NULL);
+	tgt_run();
+	cr_assert_str_eq(state(), "late");
+	GOT("data.last.ended", "true");
+	works();
+	nothing_else();
+}
+
+Test(machine, nobody_cuts_a_grace_short)
+{
+	rule("dual_user", ",\"grace\":\"1h\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	ASK(400, HTTP_POST, "sys/rotation/resume/secret/app/db", NULL);
+	tgt_run();
+	cr_assert(tgt_works("app_a", "first-value"));
+}
+
 Test(machine, row_13_a_consumer_never_acknowledges_proceed)
 {
 	one_of_two("proceed");
