@@ -613,7 +613,7 @@ Test(policy, patterns_of_very_many_segments_are_found)
 {
 	struct policy_doc *d = policy_doc_new();
 	const struct policy_doc *docs[] = { d };
-	char text[400], path[400];
+	char text[400], path[420];
 	size_t n = 0;
 
 	for (int i = 0; i < 70; i++)
