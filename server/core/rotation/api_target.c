@@ -196,18 +196,47 @@ static int examine(struct req *r, struct target *t, bool verify, bool *done)
 	return target_examine(r, r->park_state, t, verify, done);
 }
 
+/* Whoever may write a target need not know its administrator: the credential is not
+ * sent elsewhere without somebody who has it. */
+static int check_kept(struct req *r, const struct target *before, const struct target *t)
+{
+	struct kv_secret s;
+	int rc;
+
+	if (before->o.version == 0 || value_get(r->body, "admin") != NULL ||
+	    value_get(r->body, "admin_path") != NULL ||
+	    (strcmp(before->rotator, t->rotator) == 0 &&
+	     value_equal(before->config, t->config)))
+		return ERR_OK;
+	if (t->admin != NULL)
+		return req_fail(r, ERR_INVALID,
+		                "admin: say who it is once more, since rotator or config "
+		                "are to be others");
+	if (!t->has_admin_secret)
+		return ERR_OK;
+	rc = kv_open_id(r->core, r->a, t->admin_secret, &s, &r->e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	return may_read(r, s.mount, s.path)
+	               ? ERR_OK
+	               : req_fail(r, ERR_DENIED, "permission denied");
+}
+
 /* ---- handlers ---- */
 
 static int h_write(struct req *r)
 {
-	struct target t;
+	struct target t, before;
 	bool found = false, verify = true, present, done = false;
 	int rc;
 
-	if ((rc = find(r, &t, &found)) != ERR_OK ||
-	    (rc = take_rotator(r, &t)) != ERR_OK || (rc = take_config(r, &t)) != ERR_OK ||
+	if ((rc = find(r, &t, &found)) != ERR_OK)
+		return rc;
+	before = t;
+	if ((rc = take_rotator(r, &t)) != ERR_OK || (rc = take_config(r, &t)) != ERR_OK ||
 	    (rc = take_admin(r, &t)) != ERR_OK ||
 	    (rc = take_admin_path(r, &t)) != ERR_OK ||
+	    (rc = check_kept(r, &before, &t)) != ERR_OK ||
 	    (rc = take_numbers(r, &t)) != ERR_OK ||
 	    (rc = take_allowed(r, &t)) != ERR_OK ||
 	    (rc = req_bool(r, "verify", &verify, &present)) != ERR_OK)
