@@ -193,8 +193,7 @@ static int forget_rotated(struct req *r)
 	rc = target_find(r->core, r->a, r->mount->id, r->param[0].text, &stored, &r->e);
 	if (rc != ERR_OK || !stored.has_admin_secret)
 		return rc == ERR_NOENT ? ERR_OK : rc;
-	if ((rc = rotation_may_write(r->core, r->a, stored.admin_secret, &r->e)) !=
-	    ERR_OK)
+	if ((rc = rotation_may_drop(r->core, r->a, stored.admin_secret, &r->e)) != ERR_OK)
 		return rc;
 	return db_secret_drop(r->core, r->a, r->mount, path, &r->e);
 }

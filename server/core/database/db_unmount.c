@@ -55,7 +55,7 @@ static int keep_admin(struct core *c, struct arena *a, const struct store_object
 
 	if (rc != ERR_OK || !t.has_admin_secret)
 		return rc;
-	if ((rc = rotation_may_write(c, a, t.admin_secret, e)) != ERR_OK ||
+	if ((rc = rotation_may_drop(c, a, t.admin_secret, e)) != ERR_OK ||
 	    (rc = refuse_held(c, a, &t, e)) != ERR_OK ||
 	    (rc = target_admin(c, a, &t, &admin, e)) != ERR_OK)
 		return rc;

@@ -314,7 +314,10 @@ int kv_delete_all(struct core *c, struct arena *a, struct kv_secret *s,
 	if ((rc = rotation_may_write(c, a, s->o.id, e)) != ERR_OK ||
 	    (rc = kv_erase(c, a, s->o.id, &all, later, e)) != ERR_OK ||
 	    (rc = store_delete(c, &s->o, e)) != ERR_OK ||
-	    (rc = kv_dir_leave(c, a, s->mount->id, s->path, e)) != ERR_OK)
+	    (rc = kv_dir_leave(c, a, s->mount->id, s->path, e)) != ERR_OK ||
+	    (rc = lease_secret_changed(c, a, s->o.id, meta->current, "revoke", e)) !=
+	            ERR_OK)
 		return rc;
-	return lease_secret_changed(c, a, s->o.id, meta->current, "revoke", e);
+	/* Another secret of this name is none of its business. */
+	return rotation_forget(c, a, s->o.id, e);
 }

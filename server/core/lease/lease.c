@@ -157,7 +157,7 @@ int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
 	/* Stored first: what ends now writes down its holders. */
 	if ((rc = store_put(c, &l->o, e)) != ERR_OK || !settled)
 		return rc;
-	return rotation_settled(c, a, l->attempt, l->applied >= l->wants, e);
+	return rotation_settled(c, a, l->attempt, l->wants, l->applied >= l->wants, e);
 }
 
 int lease_drop(struct core *c, struct arena *a, struct lease *l, struct err *e)
@@ -166,7 +166,7 @@ int lease_drop(struct core *c, struct arena *a, struct lease *l, struct err *e)
 
 	if (rc != ERR_OK || !l->waits)
 		return rc;
-	return rotation_settled(c, a, l->attempt, false, e);
+	return rotation_settled(c, a, l->attempt, l->wants, false, e);
 }
 
 int lease_rev(struct core *c, struct arena *a, bool next, int64_t *rev, struct err *e)

@@ -43,7 +43,7 @@ static void apply(struct lease *l, const struct change *ch, int64_t rev)
 /* Leases that are younger than the publication got the new version from the start. */
 static void count(struct lease *l, const struct change *ch, struct rotation_marked *m)
 {
-	if (!ch->counted || !lease_alive(l) || l->born > ch->seq)
+	if (!ch->counted || !lease_alive(l) || l->born > ch->seq || l->seq > ch->seq)
 		return;
 	memcpy(l->attempt, ch->attempt, sizeof(l->attempt));
 	l->wants = ch->version;
@@ -71,7 +71,7 @@ static int mark(struct core *c, struct arena *a, struct lease *l, const struct c
 static int mark_all(struct core *c, struct arena *a, struct leases *ls,
                     const struct change *ch, int64_t rev, struct err *e)
 {
-	struct rotation_marked m = { .more = ls->n == SLICE };
+	struct rotation_marked m = { .version = ch->version, .more = ls->n == SLICE };
 	int rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < ls->n; i++)

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "pwhash.h"
+#include "rotation_state.h"
 #include "step.h"
 #include "store.h"
 
@@ -93,7 +94,7 @@ bool timers_due(struct core *c)
 {
 	int64_t next = c->keys != NULL ? jobs_next_ms(c) : 0;
 
-	return next != 0 && next <= clock_wall(c->clock);
+	return next != 0 && (next <= clock_wall(c->clock) || rotation_clock_stepped(c));
 }
 
 bool aggregates_due(struct core *c)
@@ -120,7 +121,7 @@ int64_t core_wait_ms(struct core *c)
 	int64_t wall = clock_wall(c->clock), wait = -1, at;
 
 	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c) ||
-	    log_is_long(c, false))
+	    log_is_long(c, false) || (c->keys != NULL && rotation_clock_stepped(c)))
 		return 0;
 	if ((at = waits_next_ms(c->waits)) >= 0)
 		wait = sooner(wait, max0(at - clock_boot(c->clock)));

@@ -11,11 +11,8 @@
 #define RETRY_MS      5000
 #define RETRY_FAST_MS 1000 /* of a target whose only value may be dead already */
 #define RETRY_MAX_MS  (15ll * 60 * 1000)
-#define RETIRE_MAX_MS (60ll * 60 * 1000)
-#define RETIRE_TRIES  3
 #define ROOM_MS       250
 #define ERROR_MAX     256
-#define VALUES_MAX    3
 
 int machine_open(struct machine *m, struct core *c, struct arena *a,
                  const struct rotation_attempt *t, struct err *e)
@@ -66,7 +63,7 @@ static const char *cut(struct machine *m, const char *text)
 
 static bool before_target(enum attempt_state s)
 {
-	return s == ATTEMPT_CLAIMED || s == ATTEMPT_GENERATED;
+	return s == ATTEMPT_CLAIMED || s == ATTEMPT_CHECKING || s == ATTEMPT_GENERATED;
 }
 
 int machine_end(struct machine *m, enum attempt_state state, struct err *e)
@@ -96,11 +93,17 @@ int machine_end(struct machine *m, enum attempt_state state, struct err *e)
 
 int machine_hold(struct machine *m, const char *why, struct err *e)
 {
+	if (!before_target(m->t.state))
+		return machine_hold_now(m, why, e);
+	m->t.error = cut(m, why);
+	return machine_end(m, ATTEMPT_FAILED, e);
+}
+
+int machine_hold_now(struct machine *m, const char *why, struct err *e)
+{
 	int rc;
 
 	m->t.error = cut(m, why);
-	if (before_target(m->t.state))
-		return machine_end(m, ATTEMPT_FAILED, e);
 	m->t.held_from = m->t.state;
 	m->t.state = ATTEMPT_HELD;
 	core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
@@ -132,8 +135,11 @@ static bool is_urgent(const struct machine *m)
 
 int machine_retry(struct machine *m, const char *why, struct err *e)
 {
+	/* Patience counts from the first failure: a state may begin days after the
+	 * attempt. */
+	if (m->t.tries++ == 0)
+		m->t.hold_ms = m->c->now_ms + MACHINE_PATIENCE_MS;
 	m->t.error = cut(m, why);
-	m->t.tries++;
 	m->t.op = "";
 	if (m->c->now_ms >= m->t.hold_ms)
 		return machine_hold(m, m->t.error, e);
@@ -144,62 +150,9 @@ int machine_retry(struct machine *m, const char *why, struct err *e)
 
 /* ---- limits ---- */
 
-static bool is_working(const struct rotation_attempt *t, int64_t now)
-{
-	switch (t->state) {
-	case ATTEMPT_CHECKING:
-	case ATTEMPT_GENERATED:
-	case ATTEMPT_SETTING:
-	case ATTEMPT_SET:
-	case ATTEMPT_TESTED:
-	case ATTEMPT_REVERTING:
-		return true;
-	case ATTEMPT_PROPAGATING:
-		return !t->overdue;
-	case ATTEMPT_RETIRING:
-		return t->next_ms <= now;
-	default:
-		return false;
-	}
-}
-
-struct working {
-	struct arena *a;
-	int64_t now;
-	const unsigned char *target; /* or NULL */
-	int64_t all, there;          /* there: at the target */
-};
-
-static int count_working(void *ctx, struct store_object *o, struct err *e)
-{
-	struct working *w = ctx;
-	struct rotation_attempt t;
-	int rc = rotation_attempt_read(w->a, o, &t, e);
-
-	if (rc != ERR_OK || !is_working(&t, w->now))
-		return rc;
-	w->all++;
-	if (w->target != NULL && o->tag_len == 32 &&
-	    memcmp(o->tag, w->target, o->tag_len) == 0)
-		w->there++;
-	return ERR_OK;
-}
-
-/* An attempt that is under way has a time at which it is looked at. */
-int rotation_room(struct core *c, struct arena *a, const unsigned char *target,
-                  int64_t at_once, bool *ok, struct err *e)
-{
-	struct working w = { .a = a, .now = c->now_ms, .target = target };
-	int rc = store_due(c, a, KIND_ATTEMPT, INT64_MAX, 8 * ROTATION_RUNNING,
-	                   count_working, &w, e);
-
-	*ok = w.all < ROTATION_RUNNING && w.there < at_once;
-	return rc;
-}
-
 int machine_room(struct machine *m, bool *ok, struct err *e)
 {
-	return rotation_room(m->c, m->a, m->has_target ? m->rule.target_id : NULL,
+	return rotation_room(m->c, m->has_target ? m->rule.target_id : NULL,
 	                     m->has_target ? m->target.at_once : 1, ok, e);
 }
 
@@ -211,19 +164,29 @@ static int64_t lockout_wait(const struct machine *m)
 
 /* ---- from state to state ---- */
 
+static bool window_closed(const struct machine *m)
+{
+	return m->t.until_ms != 0 && m->c->now_ms >= m->t.until_ms;
+}
+
 static int after_claim(struct machine *m, struct err *e)
 {
 	bool ok;
 	int rc;
 
-	if (m->t.until_ms != 0 && m->c->now_ms >= m->t.until_ms) {
+	if (window_closed(m)) {
 		m->t.error = "its window closed before it could begin";
 		return machine_end(m, ATTEMPT_ABORTED, e);
 	}
+	/* What was allowed when the rule was written need not be now, or here. */
+	if (m->has_target &&
+	    (rc = target_permits(m->a, &m->target, kv_full_path(m->a, &m->s),
+	                         m->rule.accounts, e)) != ERR_OK)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
 	if ((rc = machine_room(m, &ok, e)) != ERR_OK)
 		return rc;
 	if (!ok) {
-		m->t.next_ms = m->c->now_ms + ROOM_MS;
+		m->t.next_ms = rotation_turn_ms(m->c, ROOM_MS);
 		return rotation_attempt_save(m->c, m->a, &m->t, e);
 	}
 	if (strcmp(m->t.cause, "check") == 0 || (m->rule.unchecked && m->has_target))
@@ -240,6 +203,10 @@ static int publish(struct machine *m, struct err *e)
 
 	if (rc == ERR_TOO_BIG || rc == ERR_INVALID)
 		return machine_hold(m, arena_str(m->a, e->msg), e);
+	if (rc == ERR_CONFLICT) {
+		m->t.error = arena_str(m->a, e->msg);
+		return machine_end(m, ATTEMPT_ABORTED, e);
+	}
 	if (rc != ERR_OK || (rc = save(m, "ok", e)) != ERR_OK)
 		return rc;
 	return m->t.waiting == 0 && !m->t.marking ? machine_propagated(m, e) : ERR_OK;
@@ -249,9 +216,21 @@ static int after_generated(struct machine *m, struct err *e)
 {
 	if (m->rule.target[0] == '\0')
 		return publish(m, e);
-	m->t.state = ATTEMPT_SETTING;
-	m->t.tries = 0;
+	if (window_closed(m)) {
+		m->t.error = "its window closed before it could begin";
+		return machine_end(m, ATTEMPT_ABORTED, e);
+	}
 	return machine_ask(m, machine_creates(m) ? "create" : "set", e);
+}
+
+/* Not about whatever account the secret names now. */
+static int in_checking(struct machine *m, struct err *e)
+{
+	int rc = machine_account(m, e);
+
+	if (rc == ERR_INVALID || rc == ERR_NOENT)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	return rc == ERR_OK ? machine_ask(m, "probe", e) : rc;
 }
 
 /* What the last call did is not known: look first.  What the target makes is found again
@@ -265,9 +244,12 @@ static int in_setting(struct machine *m, struct err *e)
 
 static int in_reverting(struct machine *m, struct err *e)
 {
-	if (m->t.undo_published && (m->t.waiting > 0 || m->t.marking))
+	/* Once held for that, and resumed, it goes on without them. */
+	if (m->t.undo_published && !m->t.overdue && (m->t.waiting > 0 || m->t.marking)) {
+		m->t.overdue = true;
 		return machine_hold(
 			m, "not every holder has gone back to the old value in time", e);
+	}
 	if (!m->has_target || m->t.strategy == STRATEGY_REISSUE)
 		return machine_end(
 			m, m->t.undo_published ? ATTEMPT_REVERTED : ATTEMPT_FAILED, e);
@@ -278,8 +260,25 @@ static int in_reverting(struct machine *m, struct err *e)
 
 static int in_retiring(struct machine *m, struct err *e)
 {
+	enum machine_back back;
+	struct value *now;
+	int rc;
+
 	if (machine_phased(&m->t))
 		return publish(m, e);
+	if ((rc = machine_back(m, &now, &back, e)) != ERR_OK)
+		return rc;
+	if (back == BACK_ALL) {
+		m->t.error = "somebody has put the old value back";
+		return rotation_take_back(m, e);
+	}
+	if (back == BACK_PARTLY)
+		return machine_hold(
+			m,
+			"the secret's newest version, written by somebody else, has parts "
+			"of the value that was to be retired: it is left alone; 'vaultctl "
+			"rotation abort --forget' ends this rotation",
+			e);
 	return machine_ask(m, "retire", e);
 }
 
@@ -289,7 +288,7 @@ static int act(struct machine *m, struct err *e)
 	case ATTEMPT_CLAIMED:
 		return after_claim(m, e);
 	case ATTEMPT_CHECKING:
-		return machine_ask(m, "probe", e);
+		return in_checking(m, e);
 	case ATTEMPT_GENERATED:
 		return after_generated(m, e);
 	case ATTEMPT_SETTING:

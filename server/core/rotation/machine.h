@@ -16,6 +16,9 @@
 #include "rotation.h"
 #include "target.h"
 
+#define MACHINE_PATIENCE_MS \
+	(3ll * 3600 * 1000) /* retries of one step go on for so long */
+
 /* Everything that a transition needs. */
 struct machine {
 	struct core *c;
@@ -48,6 +51,8 @@ int machine_retry(struct machine *m, const char *why, struct err *e) MUST_CHECK;
 /** machine_hold(m, why, e): an operator has to decide.  Where nothing has happened at the
  * target yet the attempt fails instead. */
 int machine_hold(struct machine *m, const char *why, struct err *e) MUST_CHECK;
+/** machine_hold_now(m, why, e): the same wherever it is. */
+int machine_hold_now(struct machine *m, const char *why, struct err *e) MUST_CHECK;
 /** machine_end(m, state, e): it is over. */
 int machine_end(struct machine *m, enum attempt_state state, struct err *e) MUST_CHECK;
 /** machine_propagated(m, e): nobody is waited for any more, or the deadline has come. */
@@ -87,10 +92,16 @@ bool machine_phased(const struct rotation_attempt *t);
 /* --- machine_publish.c --- */
 
 /** machine_publish(m, e): the new value becomes the current version, the holders are
- * counted. */
+ * counted.  ERR_CONFLICT: somebody else has written a value meanwhile; ERR_INVALID,
+ * ERR_TOO_BIG: it cannot be.  On failure m->t is as before. */
 int machine_publish(struct machine *m, struct err *e) MUST_CHECK;
 /** machine_unpublish(m, e): the old value becomes the current version again. */
 int machine_unpublish(struct machine *m, struct err *e) MUST_CHECK;
+/* Has somebody put the old value back by hand, in a version after the attempt's? */
+enum machine_back { BACK_NOT, BACK_PARTLY, BACK_ALL };
+/** machine_back(m, now, out, e): *now: that version's data. */
+int machine_back(struct machine *m, struct value **now, enum machine_back *out,
+                 struct err *e) MUST_CHECK;
 /** machine_erase_old(m, e): the old version's payload is destroyed: it opens nothing any
  * more. */
 int machine_erase_old(struct machine *m, struct err *e) MUST_CHECK;

@@ -102,7 +102,7 @@ static int set_credentials(struct machine *m, const char *op, struct value *r,
 	} else if ((rc = machine_value(m, SLOT_NEW, &new, e)) == ERR_OK) {
 		rc = machine_value(m, SLOT_OLD, &old, e);
 	}
-	if (rc == ERR_OK && strcmp(op, "probe") == 0)
+	if (rc == ERR_OK && strcmp(op, "probe") == 0 && !about_current(m))
 		rc = before_old(m, &before, e);
 	if (rc != ERR_OK)
 		return rc;
@@ -189,6 +189,10 @@ int machine_ask(struct machine *m, const char *op, struct err *e)
 		return machine_hold(m, arena_str(m->a, e->msg), e);
 	if (rc != ERR_OK)
 		return rc;
+	if (m->t.state == ATTEMPT_GENERATED) {
+		m->t.state = ATTEMPT_SETTING;
+		m->t.tries = 0;
+	}
 	m->t.op = op;
 	m->t.uncertain = m->t.uncertain || changes(op);
 	m->t.next_ms = m->c->now_ms + timeout + SLACK_MS;

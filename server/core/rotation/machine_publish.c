@@ -18,6 +18,8 @@ static void start_clock(struct machine *m)
 	m->t.boot_due_ms = m->c->boot_ms + m->t.timeout_ms;
 	m->t.holders = m->t.waiting = m->t.applied = 0;
 	m->t.marking = m->t.overdue = false;
+	m->t.counting = m->s.current + 1;
+	m->t.frozen = NULL;
 	m->t.tries = 0;
 	m->t.next_ms = 0;
 	m->t.op = "";
@@ -73,32 +75,62 @@ static struct value *bare(struct machine *m, const struct value *data, const cha
 	return out;
 }
 
+static bool same_member(const struct value *x, const struct value *y, const char *key)
+{
+	const struct value *vx = value_get(x, key), *vy = value_get(y, key);
+
+	return vx != NULL && vy != NULL && value_equal(vx, vy);
+}
+
+static void replace(struct machine *m, struct value *d, const char *field,
+                    const struct value *by)
+{
+	struct value *at = value_get(d, field), *v = value_copy(m->a, by);
+
+	if (at == NULL || v == NULL)
+		return;
+	v->key = at->key;
+	v->key_len = at->key_len;
+	v->next = at->next;
+	*at = *v;
+}
+
 /* Announce (old value, and the next one), use (new value, and the previous one), forget.
- */
-static int phase_data(struct machine *m, struct value *new, struct value *old,
+ * What else the secret holds is as people have written it meanwhile. */
+static int phase_data(struct machine *m, const struct value *new, const struct value *old,
                       struct value **out, struct err *e)
 {
 	const char *field;
+	struct value *d, *now = NULL;
 	int rc = rotation_rule_field(&m->rule, bare(m, old, m->rule.field), m->a, &field,
 	                             e);
-	struct value *d;
 
+	if (rc == ERR_OK) /* as it is since the last publication */
+		rc = kv_open_id(m->c, m->a, m->s.o.id, &m->s, e);
+	if (rc == ERR_OK)
+		rc = kv_read(m->c, m->a, &m->s, 0, &now, e);
+	if (rc == ERR_NOENT)
+		return err_set(e, ERR_CONFLICT, "the secret has no current version");
 	if (rc != ERR_OK)
 		return rc;
-	d = bare(m, m->t.phase == 1 ? old : new, field);
+	if (m->t.phase < 3 && !same_member(now, old, field))
+		return err_set(e, ERR_CONFLICT, "somebody else has written a new value");
+	d = bare(m, now, field);
 	if (d == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (m->t.phase == 1)
+	if (m->t.phase == 1) {
 		value_set(d, with(m, field, SUFFIX_NEXT),
 		          value_copy(m->a, value_get(new, field)));
-	else if (m->t.phase == 2)
+	} else if (m->t.phase == 2) {
+		replace(m, d, field, value_get(new, field));
 		value_set(d, with(m, field, SUFFIX_PREVIOUS),
 		          value_copy(m->a, value_get(old, field)));
+	}
 	*out = d;
 	return arena_failed(m->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
 }
 
-int machine_publish(struct machine *m, struct err *e)
+static int publish(struct machine *m, struct err *e)
 {
 	struct value *data, *old;
 	int rc = machine_value(m, SLOT_NEW, &data, e);
@@ -117,20 +149,74 @@ int machine_publish(struct machine *m, struct err *e)
 	return rc;
 }
 
+int machine_publish(struct machine *m, struct err *e)
+{
+	const struct rotation_attempt before = m->t;
+	struct store_object o;
+	int rc = publish(m, e);
+
+	/* It was not: the attempt is where it has been. */
+	if (rc != ERR_OK) {
+		o = m->t.o;
+		m->t = before;
+		m->t.o = o;
+	}
+	return rc;
+}
+
+/* How much of what tells the new value from the old one does ${now} have from the old? */
+static enum machine_back compare(const struct value *now, const struct value *old,
+                                 const struct value *new)
+{
+	size_t differ = 0, as_old = 0;
+
+	for (const struct value *v = new->first; v != NULL; v = v->next) {
+		const struct value *was = value_getn(old, v->key, v->key_len);
+		const struct value *is = value_getn(now, v->key, v->key_len);
+
+		if (was == NULL || value_equal(was, v))
+			continue;
+		differ++;
+		as_old += is != NULL && value_equal(is, was);
+	}
+	return as_old == 0 ? BACK_NOT : as_old == differ ? BACK_ALL : BACK_PARTLY;
+}
+
+int machine_back(struct machine *m, struct value **now, enum machine_back *out,
+                 struct err *e)
+{
+	struct value *old, *new;
+	int rc;
+
+	*out = BACK_NOT;
+	*now = NULL;
+	if (m->s.current <= m->t.version)
+		return ERR_OK;
+	rc = kv_read(m->c, m->a, &m->s, 0, now, e);
+	if (rc == ERR_NOENT)
+		return ERR_OK;
+	if (rc != ERR_OK || (rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK ||
+	    (rc = machine_value(m, SLOT_NEW, &new, e)) != ERR_OK)
+		return rc;
+	*out = compare(*now, old, new);
+	return ERR_OK;
+}
+
 int machine_unpublish(struct machine *m, struct err *e)
 {
-	struct value *old;
+	enum machine_back back;
+	struct value *old, *now;
 	int rc = machine_value(m, SLOT_OLD, &old, e);
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = machine_back(m, &now, &back, e)) != ERR_OK)
 		return rc;
-	if (m->s.current != m->t.version)
+	if (m->s.current != m->t.version && back != BACK_ALL)
 		return err_set(
 			e, ERR_INVALID,
 			"the secret has a newer version than the one that is to be "
 			"taken back");
 	m->t.undo_published = true;
-	return write_version(m, old, ATTEMPT_REVERTING, e);
+	return write_version(m, back == BACK_ALL ? now : old, ATTEMPT_REVERTING, e);
 }
 
 /* With the steps between, where there are several: they hold the old value too. */

@@ -117,6 +117,8 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 		return machine_go(m, ATTEMPT_SET, e);
 	if (r->pending == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
 		return rc;
+	if (r->previous == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
+		return rc;
 	if (r->pending == STEP_PROBE_UNKNOWN ||
 	    (r->current == STEP_PROBE_UNKNOWN && !m->t.forced))
 		return machine_retry(m, "the target does not say which value it has", e);
@@ -154,10 +156,11 @@ static int was_checked(struct machine *m, const struct step_result *r, struct er
 	if ((rc = count_failure(m, e)) != ERR_OK ||
 	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
 		return rc;
-	return machine_hold(m,
-	                    "the stored value does not work at the target: 'vaultctl "
-	                    "rotation adopt' sets a fresh one by its administrator",
-	                    e);
+	return machine_hold_now(
+		m,
+		"the stored value does not work at the target: 'vaultctl rotation adopt' "
+		"sets a fresh one by its administrator",
+		e);
 }
 
 /* ---- testing ---- */

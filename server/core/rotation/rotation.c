@@ -12,8 +12,7 @@
 #include "rotation_state.h"
 #include "text.h"
 
-#define HOLD_MS      (3ll * 3600 * 1000) /* retries go on for so long */
-#define PLAN_HOLDERS 128                 /* counted when a rotation is only planned */
+#define PLAN_HOLDERS 128 /* counted when a rotation is only planned */
 
 /* Each transition has a record of its own beside the one of the request that caused it.
  */
@@ -104,8 +103,13 @@ int rotation_publishing(struct core *c, struct arena *a,
 	return ERR_OK;
 }
 
-int rotation_may_write(struct core *c, struct arena *a, const unsigned char secret_id[32],
-                       struct err *e)
+static enum attempt_state stage(const struct rotation_attempt *t)
+{
+	return t->state == ATTEMPT_HELD ? t->held_from : t->state;
+}
+
+static int may_change(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                      bool held, struct err *e)
 {
 	struct rotation_attempt t;
 	struct machine m;
@@ -115,7 +119,10 @@ int rotation_may_write(struct core *c, struct arena *a, const unsigned char secr
 
 	if (rc != ERR_OK || !found || t.publishing)
 		return rc;
-	switch (t.state) {
+	if (held && t.state == ATTEMPT_HELD)
+		return ERR_OK;
+	text_hex(t.o.id, 16, id);
+	switch (stage(&t)) {
 	case ATTEMPT_CLAIMED:
 	case ATTEMPT_GENERATED:
 		if ((rc = machine_open(&m, c, a, &t, e)) != ERR_OK)
@@ -125,7 +132,14 @@ int rotation_may_write(struct core *c, struct arena *a, const unsigned char secr
 	case ATTEMPT_SETTING:
 	case ATTEMPT_SET:
 	case ATTEMPT_TESTED:
-		text_hex(t.o.id, 16, id);
+	case ATTEMPT_REVERTING:
+		if (t.state == ATTEMPT_HELD)
+			return err_set(
+				e, ERR_INVALID,
+				"a rotation of this secret is held, and what its target "
+				"has is not certain: attempt %s; 'vaultctl rotation "
+				"abort --forget' ends it",
+				id);
 		return err_set(
 			e, ERR_INVALID,
 			"a rotation is changing this secret at its target right now: "
@@ -134,6 +148,18 @@ int rotation_may_write(struct core *c, struct arena *a, const unsigned char secr
 	default:
 		return ERR_OK;
 	}
+}
+
+int rotation_may_write(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                       struct err *e)
+{
+	return may_change(c, a, secret_id, false, e);
+}
+
+int rotation_may_drop(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                      struct err *e)
+{
+	return may_change(c, a, secret_id, true, e);
 }
 
 int rotation_written(struct core *c, struct arena *a, const unsigned char secret_id[32],
@@ -153,6 +179,11 @@ int rotation_written(struct core *c, struct arena *a, const unsigned char secret
 	return rotation_rule_save(c, a, &rule, e);
 }
 
+static bool counts(const struct rotation_attempt *t, int64_t version)
+{
+	return t->counting == 0 || t->counting == version;
+}
+
 int rotation_holders(struct core *c, struct arena *a, const unsigned char attempt[16],
                      const struct rotation_marked *m, struct err *e)
 {
@@ -161,7 +192,7 @@ int rotation_holders(struct core *c, struct arena *a, const unsigned char attemp
 
 	if (rc == ERR_NOENT || (rc == ERR_OK && rotation_ended(&t)))
 		return ERR_OK;
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || !counts(&t, m->version))
 		return rc;
 	t.holders += m->holders;
 	t.waiting += m->waiting;
@@ -171,14 +202,14 @@ int rotation_holders(struct core *c, struct arena *a, const unsigned char attemp
 }
 
 int rotation_settled(struct core *c, struct arena *a, const unsigned char attempt[16],
-                     bool applied, struct err *e)
+                     int64_t version, bool applied, struct err *e)
 {
 	struct rotation_attempt t;
 	int rc = rotation_attempt_load(c, a, attempt, &t, e);
 
 	if (rc == ERR_NOENT || (rc == ERR_OK && rotation_ended(&t)))
 		return ERR_OK;
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || !counts(&t, version))
 		return rc;
 	if (t.waiting > 0)
 		t.waiting--;
@@ -301,7 +332,6 @@ static void fill(struct machine *m, const struct rotation_order *order)
 	t->deadline_ms = m->c->now_ms + t->timeout_ms;
 	t->boot_start_ms = m->c->boot_ms;
 	t->boot_due_ms = m->c->boot_ms + t->timeout_ms;
-	t->hold_ms = m->c->now_ms + HOLD_MS;
 	t->until_ms = order->until_ms;
 	t->forced = order->blind;
 }
@@ -448,7 +478,7 @@ static int resume(struct machine *m, struct err *e)
 	    (m->t.tries == 0 || m->t.next_ms <= m->c->now_ms))
 		return err_set(e, ERR_INVALID, "the rotation is not held: it is %s",
 		               rotation_state_name(m->t.state));
-	m->t.hold_ms = m->c->now_ms + HOLD_MS;
+	m->t.hold_ms = m->c->now_ms + MACHINE_PATIENCE_MS;
 	m->t.giving_up = false;
 	if (m->t.state == ATTEMPT_HELD) {
 		bool uncertain = m->t.uncertain || m->t.held_from == ATTEMPT_SETTING;
@@ -462,15 +492,10 @@ static int resume(struct machine *m, struct err *e)
 	return rotation_attempt_save(m->c, m->a, &m->t, e);
 }
 
-static enum attempt_state stage(const struct machine *m)
-{
-	return m->t.state == ATTEMPT_HELD ? m->t.held_from : m->t.state;
-}
-
 static int abort_attempt(struct machine *m, struct err *e)
 {
 	m->t.error = "aborted by an operator";
-	switch (stage(m)) {
+	switch (stage(&m->t)) {
 	case ATTEMPT_CLAIMED:
 	case ATTEMPT_GENERATED:
 	case ATTEMPT_CHECKING:
@@ -481,7 +506,6 @@ static int abort_attempt(struct machine *m, struct err *e)
 	case ATTEMPT_TESTED:
 		step_cancel(m->c, m->t.o.id);
 		m->t.undone = false;
-		m->t.hold_ms = m->c->now_ms + HOLD_MS;
 		return machine_go(m, ATTEMPT_REVERTING, e);
 	case ATTEMPT_PROPAGATING:
 		if (!rotation_overlaps(m->t.strategy))
@@ -516,7 +540,6 @@ static int adopt(struct machine *m, struct err *e)
 	m->t.forced = true;
 	m->t.giving_up = false;
 	m->t.values = 0;
-	m->t.hold_ms = m->c->now_ms + HOLD_MS;
 	if ((rc = machine_generate(m, e)) != ERR_OK)
 		return rc;
 	return machine_go(m, ATTEMPT_GENERATED, e);

@@ -146,6 +146,7 @@ struct rotation_attempt {
 	int64_t timeout_ms, grace_ms;
 	int64_t boot_start_ms, boot_due_ms;
 	int64_t holders, waiting, applied;
+	int64_t counting; /* which version they are counted for */
 	int64_t bits;
 	int64_t created_ms;  /* of the payloads that keep the values; 0: there are none */
 	bool marking;        /* holders are still being counted */
@@ -249,11 +250,15 @@ int rotation_moved(struct core *c, struct arena *a, const unsigned char secret_i
                    const char *path, struct err *e) MUST_CHECK;
 
 /** rotation_may_write(c, a, secret_id, e): may somebody else write a version of this
- * secret?  ERR_INVALID while the target is being changed: the new version would be
- * replaced by what the target has.  An attempt that has not asked the target yet is
- * aborted. */
+ * secret?  ERR_INVALID while the target is being changed, or what it has is not known:
+ * the new version would be replaced by what the target has.  An attempt that has not
+ * asked the target yet is aborted. */
 int rotation_may_write(struct core *c, struct arena *a, const unsigned char secret_id[32],
                        struct err *e) MUST_CHECK;
+/** rotation_may_drop(c, a, secret_id, e): may an operator who knows what the target has
+ * drop this secret?  The same, but one that is held does not hinder. */
+int rotation_may_drop(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                      struct err *e) MUST_CHECK;
 
 /** rotation_written(c, a, secret_id, e): there is a new version, whoever wrote it: the
  * age of the value starts anew. */
@@ -278,16 +283,18 @@ int rotation_publishing(struct core *c, struct arena *a,
                         const unsigned char secret_id[32], unsigned char attempt[16],
                         bool *found, struct err *e) MUST_CHECK;
 struct rotation_marked {
+	int64_t version; /* that they are to have */
 	int64_t holders, waiting;
 	bool more; /* others follow */
 };
 /** rotation_holders(c, a, attempt, m, e): so many leases were counted. */
 int rotation_holders(struct core *c, struct arena *a, const unsigned char attempt[16],
                      const struct rotation_marked *m, struct err *e) MUST_CHECK;
-/** rotation_settled(c, a, attempt, applied, e): one holder need not be waited for any
- * more. */
+/** rotation_settled(c, a, attempt, version, applied, e): one holder need not be waited
+ * for any more to have ${version}.  What was counted for another version, which the
+ * attempt has published before, is left out here and there. */
 int rotation_settled(struct core *c, struct arena *a, const unsigned char attempt[16],
-                     bool applied, struct err *e) MUST_CHECK;
+                     int64_t version, bool applied, struct err *e) MUST_CHECK;
 
 /* Reports; the holders may be many, so they come in slices. */
 struct rotation_report {

@@ -6,6 +6,7 @@
 #include "lease_impl.h"
 #include "readers.h"
 #include "rotation.h"
+#include "rotation_room.h"
 #include "text.h"
 
 static const char *const state_names[ATTEMPT__MAX] = {
@@ -112,7 +113,8 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("values", values)            \
 	X("next", next_ms)             \
 	X("hold", hold_ms)             \
-	X("until", until_ms)
+	X("until", until_ms)           \
+	X("counting", counting)
 #define FLAGS(X)                            \
 	X("marking", marking)               \
 	X("publishing", publishing)         \
@@ -172,9 +174,11 @@ static int64_t due_time(const struct rotation_attempt *t)
 {
 	if (rotation_ended(t) || t->state == ATTEMPT_HELD)
 		return 0;
-	if (t->state == ATTEMPT_PROPAGATING ||
-	    (t->state == ATTEMPT_REVERTING && t->undo_published && t->waiting > 0))
+	if (t->state == ATTEMPT_PROPAGATING)
 		return t->overdue ? 0 : t->deadline_ms;
+	if (t->state == ATTEMPT_REVERTING && t->undo_published && !t->overdue &&
+	    (t->waiting > 0 || t->marking))
+		return t->deadline_ms;
 	return t->next_ms > 0 ? t->next_ms : 1;
 }
 
@@ -182,6 +186,7 @@ int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attem
                           struct err *e)
 {
 	struct value *b = value_object(a);
+	int rc;
 
 	value_set_str(a, b, "state", rotation_state_name(t->state));
 	value_set_str(a, b, "held_from", rotation_state_name(t->held_from));
@@ -202,7 +207,9 @@ int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attem
 	t->o.due = due_time(t);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
-	return store_put(c, &t->o, e);
+	if ((rc = store_put(c, &t->o, e)) == ERR_OK)
+		rotation_room_note(c, t);
+	return rc;
 }
 
 bool rotation_answerable(const struct rotation_attempt *t)

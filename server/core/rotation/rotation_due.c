@@ -11,19 +11,28 @@
 #include "machine.h"
 #include "rng.h"
 #include "rotation_event.h"
+#include "rotation_room.h"
 #include "rotation_state.h"
 
 #define STARTS_AT_ONCE 4   /* scheduled rotations in one run of the timer */
 #define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
 #define FULL_MS        200 /* between two looks for room */
 #define MINUTE_MS      60000
+#define FAILED_MS      60000 /* what cannot be dealt with is tried so often */
+#define SHIFT_MAX      512   /* attempts whose times follow a step of the clock */
 
 struct rotation_state {
+	struct rotation_room *room;
+	bool has_failed; /* a row that could not be dealt with: it is put off */
+	enum store_kind failed_kind;
+	unsigned char failed[STORE_ID_MAX];
+	size_t failed_len;
 	bool recovered;        /* what a crash has interrupted was found since unseal */
 	int64_t not_before_ms; /* no schedule begins earlier */
 	int64_t minute_ms;     /* beginning of the minute in which … */
 	int starts;            /* … so many have begun */
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
+	int64_t before_ms;     /* the same before the batch that runs */
 	bool stepped;          /* the wall clock was moved: what is due is due by that */
 	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
 	bool replanned;   /* since unseal, or since one of them has changed */
@@ -35,18 +44,34 @@ struct rotation_state {
 int rotation_open(struct core *c, struct err *e)
 {
 	c->rotation = calloc(1, sizeof(*c->rotation));
-	return c->rotation != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+	if (c->rotation != NULL)
+		c->rotation->room = rotation_room_new();
+	if (c->rotation != NULL && c->rotation->room != NULL)
+		return ERR_OK;
+	rotation_close(c);
+	return err_set(e, ERR_NOMEM, "out of memory");
 }
 
 void rotation_close(struct core *c)
 {
+	if (c->rotation != NULL)
+		rotation_room_free(c->rotation->room);
 	free(c->rotation);
 	c->rotation = NULL;
 }
 
 void rotation_unsealed(struct core *c)
 {
+	struct rotation_room *room = c->rotation->room;
+
 	memset(c->rotation, 0, sizeof(*c->rotation));
+	c->rotation->room = room;
+	rotation_room_clear(room);
+}
+
+struct rotation_room *rotation_room_of(const struct core *c)
+{
+	return c->rotation->room;
 }
 
 void rotation_room_freed(struct core *c)
@@ -149,6 +174,35 @@ static int advance(struct core *c, struct arena *a, const struct store_object *o
 	return rc == ERR_OK ? machine_advance(&m, e) : rc;
 }
 
+/* One that fails takes all that its run has done back with it.  Before it is tried again
+ * it is put off, in a run of its own, so that it holds up no other. */
+static int failed(struct core *c, const struct store_object *o, int rc)
+{
+	struct rotation_state *s = c->rotation;
+
+	if (rc == ERR_OK)
+		return rc;
+	s->has_failed = true;
+	s->failed_kind = o->kind;
+	s->failed_len = o->id_len;
+	memcpy(s->failed, o->id, o->id_len);
+	return rc;
+}
+
+static int put_off_failed(struct core *c, struct arena *a, struct err *e)
+{
+	struct rotation_state *s = c->rotation;
+	struct store_object o = { .version = 0 };
+	int rc;
+
+	s->has_failed = false;
+	rc = store_get(c, a, s->failed_kind, s->failed, s->failed_len, &o, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	o.due = c->now_ms + FAILED_MS;
+	return store_put(c, &o, e);
+}
+
 static int advance_due(struct core *c, struct arena *a, int limit, struct err *e)
 {
 	struct due d = { .cap = (size_t)limit };
@@ -159,7 +213,7 @@ static int advance_due(struct core *c, struct arena *a, int limit, struct err *e
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = store_due(c, a, KIND_ATTEMPT, c->now_ms, limit, collect, &d, e);
 	for (size_t i = 0; rc == ERR_OK && i < d.n; i++) {
-		rc = advance(c, a, &d.at[i], e);
+		rc = failed(c, &d.at[i], advance(c, a, &d.at[i], e));
 		if (clock_boot(c->clock) - c->boot_ms >= ADVANCE_MS)
 			break;
 	}
@@ -268,20 +322,23 @@ static int remind(struct core *c, struct arena *a, struct rotation_rule *rule,
 }
 
 /* Targets are spared a herd: so many begin in a minute. */
-static bool may_start(struct core *c, const struct rotation_rule *rule)
+static bool may_start(struct core *c, const struct rotation_rule *rule, int64_t *later)
 {
 	struct rotation_state *s = c->rotation;
 
+	*later = 0;
 	if (rule->target[0] == '\0')
 		return true;
 	if (c->now_ms - s->minute_ms >= MINUTE_MS || c->now_ms < s->minute_ms) {
 		s->minute_ms = c->now_ms;
 		s->starts = 0;
 	}
-	if (s->starts >= ROTATION_STARTS)
-		return false;
-	s->starts++;
-	return true;
+	if (s->starts < ROTATION_STARTS) {
+		s->starts++;
+		return true;
+	}
+	*later = s->minute_ms + MINUTE_MS;
+	return false;
 }
 
 static int target_room(struct core *c, struct arena *a, const struct rotation_rule *rule,
@@ -294,15 +351,15 @@ static int target_room(struct core *c, struct arena *a, const struct rotation_ru
 		rc = target_load(c, a, rule->target_id, &t, e);
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
-	return rotation_room(c, a, rc == ERR_OK ? rule->target_id : NULL,
+	return rotation_room(c, rc == ERR_OK ? rule->target_id : NULL,
 	                     rc == ERR_OK ? t.at_once : 1, ok, e);
 }
 
-/* The rule waits with its slot: looked at again soon, behind those that have room. */
+/* The rule waits with its slot: looked at again when it can be its turn. */
 static int put_off(struct core *c, struct arena *a, struct rotation_rule *rule,
-                   struct err *e)
+                   int64_t later, struct err *e)
 {
-	rule->o.due = c->now_ms + FULL_MS;
+	rule->o.due = later != 0 ? later : rotation_turn_ms(c, FULL_MS);
 	return rotation_rule_save(c, a, rule, e);
 }
 
@@ -311,7 +368,7 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
                    bool *full, struct err *e)
 {
 	struct rotation_rule rule;
-	int64_t end;
+	int64_t end, later = 0;
 	bool ok;
 	int rc = rotation_rule_read(c, a, o, &rule, e);
 
@@ -323,15 +380,15 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 		return rotation_rule_save(c, a, &rule, e);
 	if (rule.strategy == STRATEGY_MANUAL)
 		return remind(c, a, &rule, e);
-	if ((rc = rotation_room(c, a, NULL, 1, &ok, e)) != ERR_OK)
+	if ((rc = rotation_room(c, NULL, 1, &ok, e)) != ERR_OK)
 		return rc;
 	*full = !ok;
 	if (!ok)
 		return ERR_OK;
 	if ((rc = target_room(c, a, &rule, &ok, e)) != ERR_OK)
 		return rc;
-	return ok && may_start(c, &rule) ? run_slot(c, a, &rule, end, e)
-	                                 : put_off(c, a, &rule, e);
+	return ok && may_start(c, &rule, &later) ? run_slot(c, a, &rule, end, e)
+	                                         : put_off(c, a, &rule, later, e);
 }
 
 static int start_due(struct core *c, struct arena *a, struct err *e)
@@ -347,7 +404,7 @@ static int start_due(struct core *c, struct arena *a, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE, collect, &d, e);
 	for (size_t i = 0; rc == ERR_OK && !full && i < d.n; i++)
-		rc = look_at(c, a, &d.at[i], &full, e);
+		rc = failed(c, &d.at[i], look_at(c, a, &d.at[i], &full, e));
 	if (d.n == 0)
 		c->rotation->stepped = false;
 	if (full)
@@ -442,24 +499,78 @@ static int watch_zones(struct core *c, struct arena *a, struct err *e)
 #define STEP_MS 2000 /* less is the ordinary work of a time daemon */
 
 /* A suspended machine moves both clocks, a step the one on the wall alone. */
-static void watch_clock(struct core *c)
+static int64_t moved_by(const struct rotation_state *s, int64_t wall, int64_t boot)
+{
+	int64_t moved = wall - boot - s->offset_ms;
+
+	return s->offset_ms != 0 && (moved > STEP_MS || moved < -STEP_MS) ? moved : 0;
+}
+
+bool rotation_clock_stepped(const struct core *c)
+{
+	return moved_by(c->rotation, clock_wall(c->clock), clock_boot(c->clock)) != 0;
+}
+
+/* What an attempt waits for, it waits for by elapsed time. */
+static int shift_one(struct core *c, struct arena *a, const struct store_object *o,
+                     int64_t by, struct err *e)
+{
+	struct rotation_attempt t;
+	int rc = rotation_attempt_read(a, o, &t, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (t.next_ms > 0)
+		t.next_ms += by;
+	if (t.hold_ms > 0)
+		t.hold_ms += by;
+	t.deadline_ms += by;
+	return rotation_attempt_save(c, a, &t, e);
+}
+
+static void unshift(void *arg)
+{
+	struct core *c = arg;
+
+	if (c->rotation != NULL)
+		c->rotation->offset_ms = c->rotation->before_ms;
+}
+
+static int watch_clock(struct core *c, struct arena *a, struct err *e)
 {
 	struct rotation_state *s = c->rotation;
-	int64_t offset = c->now_ms - c->boot_ms, moved = offset - s->offset_ms;
+	int64_t moved = moved_by(s, c->now_ms, c->boot_ms);
+	struct due d = { .cap = SHIFT_MAX };
+	int rc = ERR_OK;
 
-	if (s->offset_ms != 0 && (moved > STEP_MS || moved < -STEP_MS)) {
-		s->stepped = true;
-		log_warn("the wall clock was stepped", LOG_N("by_ms", moved));
+	s->before_ms = s->offset_ms;
+	s->offset_ms = c->now_ms - c->boot_ms;
+	if (moved == 0)
+		return ERR_OK;
+	s->stepped = true;
+	log_warn("the wall clock was stepped", LOG_N("by_ms", moved));
+	core_undo(c, unshift, c);
+	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
+	if (d.at == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = store_due(c, a, KIND_ATTEMPT, INT64_MAX, SHIFT_MAX, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && i < d.n; i++) {
+		rc = shift_one(c, a, &d.at[i], moved, e);
+		if (rc == ERR_INTEGRITY)
+			rc = ERR_OK;
 	}
-	s->offset_ms = offset;
+	return rc;
 }
 
 int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 {
-	int rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
+	int rc;
 
-	watch_clock(c);
-	if (rc != ERR_OK || (rc = watch_zones(c, a, e)) != ERR_OK ||
+	if (c->rotation->has_failed)
+		return put_off_failed(c, a, e);
+	rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
+	if (rc != ERR_OK || (rc = watch_clock(c, a, e)) != ERR_OK ||
+	    (rc = watch_zones(c, a, e)) != ERR_OK ||
 	    (rc = advance_due(c, a, limit, e)) != ERR_OK)
 		return rc;
 	return start_due(c, a, e);

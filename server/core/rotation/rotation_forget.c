@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "machine.h"
+#include "rotation_room.h"
 
 #define AT_ONCE (2 * ROTATION_KEEP)
 
@@ -42,14 +43,28 @@ static int delete_rule(struct core *c, struct arena *a, const unsigned char secr
 }
 
 /* What it has changed at its target stays there: nobody has the values any more. */
-static int forget_attempt(struct core *c, const struct store_object *o, struct err *e)
+static int record_end(struct core *c, struct arena *a, const struct store_object *o,
+                      struct err *e)
 {
-	int rc = machine_forget_values(c, o->id, e);
+	struct rotation_attempt t;
+	int rc = rotation_attempt_read(a, o, &t, e);
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || rotation_ended(&t))
+		return rc;
+	t.state = ATTEMPT_ABORTED;
+	return rotation_record(c, a, &t, NULL, "error", e);
+}
+
+static int forget_attempt(struct core *c, struct arena *a, const struct store_object *o,
+                          struct err *e)
+{
+	int rc = record_end(c, a, o, e);
+
+	if (rc != ERR_OK || (rc = machine_forget_values(c, o->id, e)) != ERR_OK)
 		return rc;
 	core_wake(c, WAIT_ATTEMPT, o->id);
 	step_cancel(c, o->id);
+	rotation_room_left(c, o->id);
 	return store_delete(c, o, e);
 }
 
@@ -63,7 +78,7 @@ int rotation_forget(struct core *c, struct arena *a, const unsigned char secret_
 		if (rc == ERR_OK)
 			rc = attempts_of(c, a, secret_id, &s, e);
 		for (size_t i = 0; rc == ERR_OK && i < s.n; i++) {
-			rc = forget_attempt(c, &s.at[i], e);
+			rc = forget_attempt(c, a, &s.at[i], e);
 		}
 	} while (rc == ERR_OK && s.n == AT_ONCE);
 	return rc;

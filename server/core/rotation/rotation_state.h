@@ -12,15 +12,22 @@
 #define ROTATION_STARTS \
 	20 /* scheduled ones that begin in a minute, of those with a target */
 
-/** rotation_room(c, a, target, at_once, ok, e): may one more attempt work, at the target
+/** rotation_room(c, target, at_once, ok, e): may one more attempt work, at the target
  * with this id (NULL: none), of which ${at_once} may? */
-int rotation_room(struct core *c, struct arena *a, const unsigned char *target,
-                  int64_t at_once, bool *ok, struct err *e) MUST_CHECK;
+int rotation_room(struct core *c, const unsigned char *target, int64_t at_once, bool *ok,
+                  struct err *e) MUST_CHECK;
+/** rotation_turn_ms(c, least): wall time at which whoever found no room looks again, at
+ * least ${least} from now: many that wait take turns. */
+int64_t rotation_turn_ms(struct core *c, int64_t least);
 /** rotation_room_freed(c): an attempt has stopped to work: scheduled ones may begin. */
 void rotation_room_freed(struct core *c);
 /** rotation_not_before(c): wall time before which no schedule need be looked at; 0: none.
  */
 int64_t rotation_not_before(const struct core *c);
+
+/** rotation_clock_stepped(c): was the wall clock stepped, and has nobody dealt with it?
+ */
+bool rotation_clock_stepped(const struct core *c);
 
 /** rotation_zones_due(c): wall time at which the files of time zones are looked at again,
  * or slots are computed again because of them; 0: none is in use. */

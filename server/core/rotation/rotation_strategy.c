@@ -5,7 +5,6 @@
 
 #include "api_rotation.h"
 #include "arena.h"
-#include "host.h"
 #include "target.h"
 #include "text.h"
 
@@ -189,30 +188,6 @@ static int check_accounts(struct req *r, const struct rotation_rule *rule)
 	return ERR_OK;
 }
 
-static bool allowed(const struct value *patterns, const char *name)
-{
-	return patterns == NULL || host_role_allows(patterns, name);
-}
-
-static int check_allowed(struct req *r, const struct rotation_rule *rule,
-                         const struct target *t)
-{
-	const struct value *accounts = value_get(t->extra, "allowed_accounts");
-
-	if (!allowed(value_get(t->extra, "allowed_paths"), rule->path))
-		return req_fail(r, ERR_DENIED,
-		                "target \"%.100s\" does not allow this secret",
-		                rule->target);
-	for (const struct value *v = rule->accounts != NULL ? rule->accounts->first
-	                                                    : NULL;
-	     v != NULL; v = v->next)
-		if (!allowed(accounts, value_to_cstr(v, r->a)))
-			return req_fail(r, ERR_DENIED,
-			                "target \"%.100s\" does not allow this account",
-			                rule->target);
-	return ERR_OK;
-}
-
 /* A value by this rule has to suit the target. */
 static int check_value(struct req *r, const struct rotation_rule *rule,
                        const struct target *t)
@@ -243,7 +218,8 @@ static int check_with_target(struct req *r, struct rotation_rule *rule)
 		return req_fail(r, ERR_INVALID,
 		                "strategy: rotator \"%.40s\" cannot do %s", t.rotator,
 		                strategy);
-	if ((rc = check_allowed(r, rule, &t)) != ERR_OK ||
+	if ((rc = target_permits(r->a, &t, rule->path, rule->accounts, &r->e)) !=
+	            ERR_OK ||
 	    (rc = check_accounts(r, rule)) != ERR_OK ||
 	    (rc = check_config(r, &t, rule->config)) != ERR_OK)
 		return rc;
@@ -280,9 +256,10 @@ static int check(struct req *r, struct rotation_rule *rule)
 
 static bool says_anything(const struct req *r)
 {
-	static const char *const names[] = { "strategy", "remind",        "target",
-		                             "accounts", "config",        "policy",
-		                             "grace",    "username_field" };
+	static const char *const names[] = {
+		"strategy", "remind", "target", "accounts",       "config",
+		"policy",   "grace",  "field",  "username_field",
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (value_get(r->body, names[i]) != NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "host.h"
 #include "kv.h"
 
 const unsigned char target_sys_owner[TARGET_OWNER] = { 0 };
@@ -232,6 +233,35 @@ bool target_allows(const struct target *t, const char *strategy)
 bool target_can(const struct target *t, const char *op)
 {
 	return says(t, "ops", op);
+}
+
+static bool allowed(const struct value *patterns, const char *name)
+{
+	return patterns == NULL || host_role_allows(patterns, name);
+}
+
+int target_permits(struct arena *a, const struct target *t, const char *path,
+                   const struct value *accounts, struct err *e)
+{
+	const struct value *names = value_get(t->extra, "allowed_accounts");
+	const struct value *v = accounts != NULL ? accounts->first : NULL;
+
+	if (memcmp(t->o.parent, target_sys_owner, TARGET_OWNER) != 0)
+		return ERR_OK;
+	if (!allowed(value_get(t->extra, "allowed_paths"), path))
+		return err_set(e, ERR_DENIED,
+		               "target \"%.100s\" does not allow this secret", t->name);
+	/* Else the account would be told by the secret. */
+	if (names != NULL && v == NULL)
+		return err_set(e, ERR_DENIED,
+		               "target \"%.100s\" allows certain accounts only: name one",
+		               t->name);
+	for (; v != NULL; v = v->next)
+		if (!allowed(names, value_to_cstr(v, a)))
+			return err_set(e, ERR_DENIED,
+			               "target \"%.100s\" does not allow this account",
+			               t->name);
+	return ERR_OK;
 }
 
 static int found_one(void *ctx, struct store_object *o, struct err *e)

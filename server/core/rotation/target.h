@@ -92,6 +92,10 @@ int target_url_take(struct arena *a, const char *url, struct target_url *out,
 bool target_allows(const struct target *t, const char *strategy);
 /** target_can(t, op): has its rotator this operation? */
 bool target_can(const struct target *t, const char *op);
+/** target_permits(a, t, path, accounts, e): may the secret at ${path} name it for these
+ * accounts (array, or NULL: none)?  ERR_DENIED.  Its owner decides for a database's. */
+int target_permits(struct arena *a, const struct target *t, const char *path,
+                   const struct value *accounts, struct err *e) MUST_CHECK;
 /** target_in_use(c, a, id, used, e): does a rotation rule name it? */
 int target_in_use(struct core *c, struct arena *a, const unsigned char id[32], bool *used,
                   struct err *e) MUST_CHECK;

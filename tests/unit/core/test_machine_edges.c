@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rotation machine when people and other things come between: values written by hand
+ * while a rotation is on its way, rules that change, clocks that jump, many at once. */
+#include "target_rig.h"
+
+#define ROTATE "sys/rotation/rotate/secret/app/db"
+#define CONFIG "sys/rotation/config/secret/app/db"
+#define STATUS "sys/rotation/status/secret/app/db"
+#define TARGET "sys/rotation/targets/pg"
+
+static void put_value(const char *user, const char *value)
+{
+	ASK(200, HTTP_POST, "secret/data/app/db",
+	    arena_printf(
+		    rig.a,
+		    "{\"data\":{\"username\":\"%s\",\"password\":\"%s\",\"x\":\"y\"}}",
+		    user, value));
+}
+
+static void setup(void)
+{
+	tgt_start();
+	tgt_account("app_a", "first-value");
+	tgt_account("app_b", "unknown-to-us");
+	put_value("app_a", "first-value");
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"rotator\":\"fake\",\"config\":{\"host\":\"db\"},"
+	    "\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
+	tgt.log[0] = '\0';
+}
+
+TestSuite(machine_edges, .init = setup, .fini = rig_stop, .timeout = 120);
+
+static void rule(const char *strategy, const char *more)
+{
+	bool dual = strcmp(strategy, "dual_user") == 0;
+
+	ASK(204, HTTP_POST, CONFIG,
+	    arena_printf(rig.a,
+	                 "{\"target\":\"pg\",\"strategy\":\"%s\",\"accounts\":%s%s%s}",
+	                 strategy, dual ? "[\"app_a\",\"app_b\"]" : "[\"app_a\"]",
+	                 strstr(more, "grace") == NULL ? ",\"grace\":0" : "", more));
+}
+
+static const char *stored(const char *field)
+{
+	ASK(200, HTTP_GET, "secret/data/app/db", NULL);
+	return rig_got(arena_printf(rig.a, "data.data.%s", field));
+}
+
+static void works(void)
+{
+	const char *user = stored("username");
+
+	cr_assert(tgt_works(user, stored("password")), "%s / %s is dead", user,
+	          stored("password"));
+}
+
+static void nothing_else(void)
+{
+	const char *user = stored("username"), *value = stored("password");
+
+	for (size_t i = 0; i < tgt.accounts; i++)
+		for (int v = 0; v < 2; v++) {
+			const char *at = tgt.account[i].value[v];
+
+			cr_assert(at[0] == '\0' || strcmp(at, "unknown-to-us") == 0 ||
+			                  (strcmp(tgt.account[i].name, user) == 0 &&
+			                   strcmp(at, value) == 0),
+			          "%s still takes %s", tgt.account[i].name, at);
+		}
+}
+
+static const char *state(void)
+{
+	ASK(200, HTTP_GET, STATUS, NULL);
+	return rig_got("data.last.state");
+}
+
+static void start(void)
+{
+	ASK(200, HTTP_POST, ROTATE, "{\"wait\":false}");
+}
+
+static void until_call(const char *op)
+{
+	for (int i = 0; i < 200; i++) {
+		rig_run();
+		if (tgt.queued > 0) {
+			const struct value *rq = value_get(tgt.queue[0].frame, "request");
+
+			if (strcmp(tgt_text(rq, "op"), op) == 0)
+				return;
+			tgt_one(tgt.queue[0].number, tgt.queue[0].frame);
+			tgt.queued = 0;
+		}
+		rig_advance(3);
+	}
+	cr_assert_fail("no %s was called: %s", op, tgt.log);
+}
+
+static char *lease_of(struct agent *ag, const char *name)
+{
+	char *lease;
+
+	make_role("web", "secret/app/*");
+	agent_start(ag, name, "web");
+	lease = agent_lease(ag, "secret/app/db");
+	agent_apply(ag, lease);
+	return lease;
+}
+
+/* ---- by hand, meanwhile ---- */
+
+Test(machine_edges, going_back_by_hand_keeps_the_old_value_alive)
+{
+	rule("dual_user", ",\"grace\":\"1h\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "retiring");
+	/* the new account lacks a right: an operator puts the old value back */
+	put_value("app_a", "first-value");
+	tgt_later(3600 * 1000 + 1000);
+	works();
+	nothing_else();
+	cr_assert_str_eq(state(), "reverted");
+}
+
+Test(machine_edges, going_back_by_hand_waits_for_the_holders)
+{
+	struct agent ag;
+	char *lease = lease_of(&ag, "web-1");
+
+	rule("dual_key", ",\"grace\":\"10s\"");
+	start();
+	tgt_run();
+	agent_apply(&ag, lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "retiring");
+	put_value("app_a", "first-value");
+	tgt_later(11000);
+	cr_assert_str_eq(state(), "reverting", "the holder still uses the new one");
+	works();
+	agent_apply(&ag, lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+	works();
+	nothing_else();
+}
+
+Test(machine_edges, what_is_held_at_the_target_is_not_written_over)
+{
+	rule("single", "");
+	tgt_fault("set", F_AUTH, 1);
+	start();
+	tgt_later(1000);
+	cr_assert_str_eq(state(), "held");
+	ASK(400, HTTP_POST, "secret/data/app/db",
+	    "{\"data\":{\"username\":\"app_a\",\"password\":\"by hand\"}}");
+	cr_assert(strstr(rig_got("errors"), "held") != NULL, "%s", rig_got("errors"));
+	ASK(400, HTTP_DELETE, "secret/data/app/db", NULL);
+	ASK(200, HTTP_POST, "sys/rotation/abort/secret/app/db", "{\"forget\":true}");
+	put_value("app_a", "by hand");
+}
+
+Test(machine_edges, signing_keys_keep_what_is_written_beside_them)
+{
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"strategy\":\"verify_then_sign\",\"field\":\"password\",\"grace\":\"10d\"}");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "retiring");
+	ASK(200, HTTP_PATCH, "secret/data/app/db", "{\"data\":{\"x\":\"changed\"}}");
+	rig_advance(10ll * 24 * 3600 * 1000);
+	tgt_run();
+	cr_assert_str_eq(state(), "converged");
+	cr_assert_str_eq(stored("x"), "changed");
+	cr_assert_str_eq(stored("password_previous"), "-");
+}
+
+Test(machine_edges, a_signing_key_written_by_hand_stays)
+{
+	struct agent ag;
+	char *lease = lease_of(&ag, "web-1");
+
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"strategy\":\"verify_then_sign\",\"field\":\"password\"}");
+	start();
+	cr_assert_str_eq(state(), "published");
+	put_value("app_a", "by hand");
+	agent_apply(&ag, lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "aborted");
+	cr_assert_str_eq(stored("password"), "by hand");
+}
+
+Test(machine_edges, the_field_stays_while_a_rotation_is_under_way)
+{
+	rule("single", "");
+	start();
+	until_call("set");
+	ASK(400, HTTP_POST, CONFIG, "{\"field\":\"x\"}");
+	tgt_run();
+	cr_assert_str_eq(state(), "converged");
+	works();
+}
+
+Test(machine_edges, a_secret_that_is_gone_takes_its_rule_along)
+{
+	rule("single", ",\"every\":\"1h\",\"jitter\":\"none\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	ASK(204, HTTP_DELETE, "secret/metadata/app/db", NULL);
+	ASK(204, HTTP_DELETE, TARGET, NULL);
+	/* another secret, by chance of the same name */
+	put_value("app_a", "of somebody else");
+	ASK(404, HTTP_GET, CONFIG, NULL);
+	tgt_later(3601 * 1000);
+	cr_assert_str_eq(stored("password"), "of somebody else");
+}
+
+/* ---- patience ---- */
+
+Test(machine_edges, patience_counts_from_the_first_failure)
+{
+	struct agent ag;
+	char *lease = lease_of(&ag, "web-1");
+
+	rule("dual_user", ",\"policy\":\"revert\",\"timeout\":\"4h\"");
+	start();
+	tgt_run();
+	for (int i = 0; i < 48; i++) {
+		rig_advance(300 * 1000);
+		agent_login(&ag);
+		tgt_run();
+	}
+	cr_assert_str_eq(state(), "reverting");
+	tgt_fault("retire", F_RETRYABLE, 1);
+	agent_apply(&ag, lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverting", "one failure is no reason to hold it");
+	tgt_later(20000);
+	cr_assert_str_eq(state(), "reverted");
+	works();
+	nothing_else();
+}
+
+Test(machine_edges, nothing_is_held_before_the_target_was_asked)
+{
+	ASK(200, HTTP_POST, "secret/data/admin",
+	    "{\"data\":{\"username\":\"root\",\"password\":\"top\"}}");
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"rotator\":\"fake\",\"admin_path\":\"secret/admin\"}");
+	rule("single", "");
+	ASK(204, HTTP_DELETE, "secret/data/admin", NULL);
+	start();
+	tgt_run();
+	cr_assert_str_eq(state(), "failed");
+	works();
+}
+
+Test(machine_edges, a_check_that_hears_nothing_is_not_held)
+{
+	rule("single", "");
+	tgt.down = true;
+	ASK(200, HTTP_POST, "sys/rotation/check/secret/app/db", "{\"wait\":false}");
+	for (int i = 0; i < 40; i++) {
+		tgt_run();
+		rig_advance(900 * 1000);
+	}
+	tgt_run();
+	cr_assert_str_eq(state(), "failed");
+	tgt.down = false;
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "converged");
+}
+
+Test(machine_edges, a_clock_set_back_delays_nothing)
+{
+	rule("single", "");
+	tgt_fault("set", F_LOST, 1);
+	start();
+	tgt_run();
+	cr_assert_str_eq(state(), "setting");
+	rig.wall -= 24ll * 3600 * 1000;
+	tgt_later(5000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+	nothing_else();
+}
+
+Test(machine_edges, a_clock_set_forward_ends_no_grace)
+{
+	rule("dual_user", ",\"grace\":\"1h\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	rig.wall += 24ll * 3600 * 1000;
+	tgt_later(5000);
+	cr_assert_str_eq(state(), "retiring");
+	cr_assert(tgt_works("app_a", "first-value"), "its hour is not over");
+	tgt_later(3600 * 1000);
+	cr_assert_str_eq(state(), "converged");
+}
+
+/* ---- many ---- */
+
+Test(machine_edges, a_hundred_at_once_keep_the_limits)
+{
+	for (int i = 0; i < 100; i++) {
+		ASK(200, HTTP_POST, arena_printf(rig.a, "secret/data/many/%d", i),
+		    "{\"data\":{\"username\":\"app_a\",\"password\":\"first-value\"}}");
+		ASK(204, HTTP_POST,
+		    arena_printf(rig.a, "sys/rotation/config/secret/many/%d", i),
+		    "{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"app_a\"]}");
+		ASK(200, HTTP_POST,
+		    arena_printf(rig.a, "sys/rotation/rotate/secret/many/%d", i),
+		    "{\"wait\":false}");
+	}
+	for (int i = 0; i < 400; i++) {
+		rig_advance(5);
+		rig_run();
+		cr_assert_leq(tgt.queued, 1, "%zu at one target", tgt.queued);
+	}
+}
+
+/* ---- whom administrators serve ---- */
+
+Test(machine_edges, an_administrator_is_not_led_elsewhere)
+{
+	/* whoever may write targets need not know their administrators */
+	TGT(400, HTTP_POST, TARGET, "{\"config\":{\"host\":\"evil\"}}");
+	TGT(204, HTTP_POST, TARGET, "{\"config\":{\"host\":\"db\"}}");
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"config\":{\"host\":\"db2\"},"
+	    "\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
+}
+
+Test(machine_edges, what_a_target_allows_counts_when_it_rotates)
+{
+	rule("single", "");
+	TGT(204, HTTP_POST, TARGET, "{\"allowed_paths\":[\"secret/other/*\"]}");
+	start();
+	tgt_run();
+	cr_assert_str_eq(state(), "failed");
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"allowed_paths\":[],\"allowed_accounts\":[\"svc_*\"]}");
+	start();
+	tgt_run();
+	cr_assert_str_eq(state(), "failed");
+	cr_assert_not(strstr(tgt.log, "set"));
+	/* to name none is no way around it */
+	ASK(403, HTTP_POST, "sys/rotation/config/secret/app/db",
+	    "{\"target\":\"pg\",\"strategy\":\"dual_key\",\"accounts\":[]}");
+}
+
+Test(machine_edges, a_check_asks_about_the_rules_account_only)
+{
+	rule("single", "");
+	put_value("root", "guess");
+	ASK(200, HTTP_POST, "sys/rotation/check/secret/app/db", "{\"wait\":false}");
+	tgt_run();
+	cr_assert_str_eq(state(), "failed");
+	cr_assert_str_eq(tgt.log, "");
+}
+
+Test(machine_edges, one_that_fails_holds_up_no_other)
+{
+	struct rotation_attempt t;
+	struct err e;
+	unsigned char id[16], slot[32];
+
+	rule("single", "");
+	start();
+	until_call("set");
+	tgt.queued = 0; /* lost */
+	ASK(200, HTTP_GET, STATUS, NULL);
+	cr_assert_eq(text_unhex(rig_got("data.last.attempt_id"), 32, id, 16), 16);
+	cr_assert_eq(rotation_attempt_load(rig.core, rig.a, id, &t, &e), ERR_OK);
+	store_blind(rig.core, slot, "attempt-value", id, 16, NULL, 0);
+	cr_assert_eq(payload_destroy(rig.core, slot, 1, &e), ERR_OK, "%s", e.msg);
+	ASK(200, HTTP_POST, "secret/data/other", "{\"data\":{\"password\":\"old\"}}");
+	ASK(204, HTTP_POST, "sys/rotation/config/secret/other",
+	    "{\"every\":\"1m\",\"jitter\":\"none\"}");
+	tgt_later(125 * 1000);
+	ASK(200, HTTP_GET, "secret/data/other", NULL);
+	cr_assert_str_neq(rig_got("data.data.password"), "old");
+}
