@@ -109,10 +109,42 @@ static int list(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* The attempt with its moments as people read them; the caller's. */
+static json_t *readable(json_t *attempt)
+{
+	static const struct {
+		const char *from, *to;
+	} moments[] = {
+		{"started_ms",   "started"  },
+		{ "deadline_ms", "deadline" },
+		{ "next_ms",     "next_step"}
+	};
+	json_t *out = json_object(), *v;
+	const char *key;
+
+	json_object_foreach(attempt, key, v)
+	{
+		char when[CLOCK_RFC3339_MAX];
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(moments) && strcmp(key, moments[i].from) != 0)
+			i++;
+		if (i == ARRAY_LEN(moments)) {
+			json_object_set(out, key, v);
+		} else if (json_integer_value(v) == 0) {
+			json_object_set_new(out, moments[i].to, json_null());
+		} else {
+			clock_rfc3339(json_integer_value(v), when);
+			json_object_set_new(out, moments[i].to, json_string(when));
+		}
+	}
+	return out;
+}
+
 static int status(struct cli *c, struct err *e)
 {
 	char path[PATH_CAP];
-	json_t *doc = NULL, *data, *last;
+	json_t *doc = NULL, *data, *last, *shown;
 	struct err why;
 	int rc = cli_path("sys/rotation/status/", c->arg[0], path, sizeof(path), e);
 
@@ -127,7 +159,9 @@ static int status(struct cli *c, struct err *e)
 		out_pairs(data, NULL);
 		if (last != NULL) {
 			puts("\nThe last rotation:");
-			out_pairs(last, NULL);
+			shown = readable(last);
+			out_pairs(shown, NULL);
+			json_decref(shown);
 			if (rotate_verdict(last, &why) != ERR_OK)
 				say("%s", why.msg);
 		}

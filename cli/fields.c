@@ -62,8 +62,11 @@ int fields_document(const char *source, json_t **data, struct err *e)
 		return rc;
 	doc = numbers_load(text, n, JSON_REJECT_DUPLICATES, &why);
 	cli_wipe(text);
-	if (!json_is_object(doc)) {
+	if (doc != NULL && !json_is_object(doc)) {
 		json_decref(doc);
+		return err_set(e, ERR_INVALID, "%.80s: JSON, but not an object", source);
+	}
+	if (doc == NULL) {
 		return err_set(e, ERR_INVALID,
 		               "%.80s: not a JSON object (line %d, column %d)", source,
 		               why.line, why.column);

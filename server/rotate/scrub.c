@@ -137,9 +137,21 @@ void scrub_add(struct scrub *s, struct arena *a, const char *p, size_t n)
 		add_form(s, a, line, (size_t)(p + n - line));
 }
 
+/* Whose value it is, and till when, is what a message is about. */
+static bool is_open(const struct value *v)
+{
+	static const char *const open[] = { "username", "expiration" };
+
+	for (size_t i = 0; v->key != NULL && i < ARRAY_LEN(open); i++)
+		if (v->key_len == strlen(open[i]) &&
+		    memcmp(v->key, open[i], v->key_len) == 0)
+			return true;
+	return false;
+}
+
 void scrub_add_tree(struct scrub *s, struct arena *a, const struct value *v)
 {
-	if (v == NULL)
+	if (v == NULL || is_open(v))
 		return;
 	if (v->type == V_STRING)
 		scrub_add(s, a, v->text, v->len);

@@ -22,7 +22,8 @@ struct scrub {
 
 /** scrub_add(s, a, p, n): one value; its forms are in ${a}, which may fail. */
 void scrub_add(struct scrub *s, struct arena *a, const char *p, size_t n);
-/** scrub_add_tree(s, a, v): every string in ${v}; NULL is allowed. */
+/** scrub_add_tree(s, a, v): every string in ${v} but names of accounts; NULL is allowed.
+ */
 void scrub_add_tree(struct scrub *s, struct arena *a, const struct value *v);
 /** scrub_text(s, text, n): replace in place; the new length, never more than ${n}. */
 size_t scrub_text(const struct scrub *s, char *text, size_t n);

@@ -96,6 +96,7 @@ static struct value *request(void)
 	value_set_str(t.a, v, "attempt", "0123456789abcdef0123456789abcdef");
 	value_set_str(t.a, admin, "password", "admins-own-word");
 	value_set(v, "admin", admin);
+	value_set_str(t.a, admin, "username", "the-admin");
 	value_set_str(t.a, fields, "password", "hunter22/+");
 	value_set_int(t.a, cred, "version", 7);
 	value_set(cred, "fields", fields);
@@ -207,12 +208,12 @@ Test(calls, values_are_taken_out_of_what_is_said)
 		"printf 'base64: '; printf %s \"me:$w\" | base64; echo 'url: hunter22%2F%2B'\n"
 		"printf 'admins-own-word without an end'\n"
 		"exec >&3; echo '{\"v\":1,\"status\":\"ok\",\"fields\":{\"key\":\"made-here\"},"
-		"\"message\":\"hunter22/+ and made-here\"}'",
+		"\"message\":\"the-admin: hunter22/+ and made-here\"}'",
 		10000);
 	const char *log;
 
 	is_reply(v);
-	cr_assert(value_is_str(value_get(v, "message"), "*** and ***"));
+	cr_assert(value_is_str(value_get(v, "message"), "the-admin: *** and ***"));
 	cr_assert(value_is_str(value_get(value_get(v, "fields"), "key"), "made-here"));
 	log = logged();
 	cr_assert_not_null(strstr(log, "as it is: ***."), "%s", log);
