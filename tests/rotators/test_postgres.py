@@ -46,6 +46,7 @@ def test_describe(rotator):
     assert set(d["ops"]) == {"describe", "probe", "set", "test", "retire", "revert", "login", "user_create", "user_renew",
                              "user_revoke"}
     assert d["per_secret"] == ["retire"]
+    assert {"host", "sslmode", "retire", "statements"} < set(d["config"]) and "ssl_mode" not in d["config"]
     assert d["value"]["min"] <= 16 and d["value"]["max"] >= 99
 
 

@@ -49,6 +49,36 @@ static int heard(struct req *r, struct target_asking *w, struct step_result *res
 	return ERR_OK;
 }
 
+static bool lists(const struct value *names, const struct value *key)
+{
+	for (const struct value *v = names->first; v != NULL; v = v->next)
+		if (v->type == V_STRING && v->len == key->key_len &&
+		    memcmp(v->text, key->key, v->len) == 0)
+			return true;
+	return false;
+}
+
+/* A setting whose name is written wrong would not be one: of "ssl_mode=verify-full"
+ * nobody would be verified.  Vault's database engine has settings of other plugins, too.
+ */
+static int check_settings(struct req *r, const struct target *t)
+{
+	const struct value *names = value_get(t->describe, "config");
+
+	if (memcmp(t->o.parent, target_sys_owner, TARGET_OWNER) != 0 || names == NULL ||
+	    names->type != V_ARRAY)
+		return ERR_OK;
+	for (const struct value *v = t->config->first; v != NULL; v = v->next)
+		if (!lists(names, v))
+			return req_fail(r, ERR_INVALID,
+			                "config: rotator \"%.64s\" has no setting "
+			                "\"%.*s\": see 'vaultctl rotator describe %.64s'",
+			                t->rotator,
+			                (int)(v->key_len < 80 ? v->key_len : 80), v->key,
+			                t->rotator);
+	return ERR_OK;
+}
+
 int target_examine(struct req *r, struct target_asking *w, struct target *t, bool verify,
                    bool *done)
 {
@@ -67,6 +97,8 @@ int target_examine(struct req *r, struct target_asking *w, struct target *t, boo
 	t->describe = w->describe;
 	if (t->describe == NULL)
 		return req_fail(r, ERR_INVALID, "the rotator does not describe itself");
+	if (w->what == ASK_DESCRIBE && (rc = check_settings(r, t)) != ERR_OK)
+		return rc;
 	if (w->what == ASK_DESCRIBE && verify && target_can(t, "login") &&
 	    (t->admin != NULL || t->has_admin_secret)) {
 		w->what = ASK_LOGIN;

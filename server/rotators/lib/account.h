@@ -45,4 +45,10 @@ struct driver {
 /** account_main(d): the whole program; returns its exit status. */
 int account_main(const struct driver *d) MUST_CHECK;
 
+/* Members of config that every rotator of accounts has, for its list of them. */
+#define ACCOUNT_SETTINGS                                                                \
+	"connection_url", "host", "port", "database", "sslmode", "tls", "ca", "tls_ca", \
+		"ca_cert", "account", "accounts", "strategy", "statements",             \
+		"username_field", "password_field"
+
 #endif

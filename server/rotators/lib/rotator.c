@@ -33,7 +33,7 @@ static const struct {
 json_t *rotator_describe(const struct rotator *self)
 {
 	json_t *doc = json_object(), *list = json_array(), *ops = json_array();
-	json_t *mine = json_array();
+	json_t *mine = json_array(), *config = json_array();
 	bool overlap = (self->strategies & ~(unsigned)STRATEGY_SINGLE) != 0;
 
 	for (size_t i = 0; i < STRATEGY_COUNT; i++)
@@ -49,6 +49,12 @@ json_t *rotator_describe(const struct rotator *self)
 	for (const char *const *k = self->per_secret; k != NULL && *k != NULL; k++)
 		json_array_append_new(mine, json_string(*k));
 	json_object_set_new(doc, "per_secret", mine);
+	json_array_extend(config, mine);
+	for (const char *const *k = self->settings; k != NULL && *k != NULL; k++)
+		json_array_append_new(config, json_string(*k));
+	if (self->settings != NULL)
+		json_object_set(doc, "config", config);
+	json_decref(config);
 	if (self->value_max == 0)
 		return doc;
 	json_object_set_new(

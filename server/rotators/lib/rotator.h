@@ -27,6 +27,9 @@ struct rotator {
 	 * says; ends with NULL.  Nothing that leads to another server, or that is
 	 * executed. */
 	const char *const *per_secret;
+	/* All the members of config that there are, beside per_secret; NULL: not said, so
+	 * that a name that is written wrong goes unnoticed. */
+	const char *const *settings;
 	/* NULL: not supported.  0, or the class of the failure. */
 	int (*run[OP__MAX])(struct request *r, struct answer *a);
 };

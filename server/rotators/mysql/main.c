@@ -3,6 +3,8 @@
 
 static const char *const per_secret[] = { "retire", "host_pattern", NULL };
 
+static const char *const settings[] = { ACCOUNT_SETTINGS, NULL };
+
 static const struct driver mysql = {
 	.rotator = {
 		.name = "mysql",
@@ -12,6 +14,7 @@ static const struct driver mysql = {
 		/* for statements of an operator: see statement.h */
 		.value_forbid = "'\"`\\;$",
 		.per_secret = per_secret,
+		.settings = settings,
 	},
 	.login = my_login,
 	.logout = my_logout,

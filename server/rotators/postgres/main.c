@@ -3,6 +3,9 @@
 
 static const char *const per_secret[] = { "retire", NULL };
 
+static const char *const settings[] = { ACCOUNT_SETTINGS, "password_authentication",
+	                                NULL };
+
 static const struct driver postgres = {
 	.rotator = {
 		.name = "postgres",
@@ -12,6 +15,7 @@ static const struct driver postgres = {
 		/* for statements of an operator: see statement.h */
 		.value_forbid = "'\"`\\;$",
 		.per_secret = per_secret,
+		.settings = settings,
 	},
 	.login = pg_login,
 	.logout = pg_logout,

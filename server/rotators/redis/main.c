@@ -3,6 +3,9 @@
 
 static const char *const per_secret[] = { "retire", NULL };
 
+static const char *const settings[] = { ACCOUNT_SETTINGS, "insecure_tls",
+	                                "persistence_mode", NULL };
+
 static const struct driver redis = {
 	.rotator = {
 		.name = "redis",
@@ -11,6 +14,7 @@ static const struct driver redis = {
 		.value_max = 512,
 		.value_forbid = "",
 		.per_secret = per_secret,
+		.settings = settings,
 	},
 	.login = rd_login,
 	.logout = rd_logout,

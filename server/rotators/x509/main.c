@@ -6,11 +6,17 @@
 static const char *const per_secret[] = { "common_name", "sans",   "ttl",
 	                                  "key_type",    "usages", NULL };
 
+static const char *const settings[] = {
+	"allowed_domains", "max_ttl",  "crl_file", "organization", "organizational_unit",
+	"country",         "locality", "province", "strategy",     NULL
+};
+
 static const struct rotator x509 = {
 	.name = "x509",
 	.strategies = STRATEGY_REISSUE,
 	.needs_admin = true,
 	.per_secret = per_secret,
+	.settings = settings,
 	.run = {
 		[OP_CREATE] = x5_create,
 		[OP_PROBE] = x5_probe,

@@ -166,11 +166,11 @@ static void tgt_probe(const struct value *rq, struct value *reply)
 	value_set(reply, "probe", probe);
 }
 
-#define TGT_DESCRIBE                                                                \
-	"{\"strategies\":[\"single\",\"dual_user\",\"dual_key\"],\"overlap\":true," \
-	"\"needs_admin\":true,\"ops\":[\"describe\",\"probe\",\"set\",\"test\","    \
-	"\"retire\",\"revert\",\"login\",\"user_create\",\"user_renew\","           \
-	"\"user_revoke\"],\"value\":{\"min\":8,\"max\":99,"                         \
+#define TGT_DESCRIBE                                                                                                      \
+	"{\"strategies\":[\"single\",\"dual_user\",\"dual_key\"],\"overlap\":true,"                                       \
+	"\"needs_admin\":true,\"config\":[\"host\",\"connection_url\"],\"ops\":[\"describe\",\"probe\",\"set\",\"test\"," \
+	"\"retire\",\"revert\",\"login\",\"user_create\",\"user_renew\","                                                 \
+	"\"user_revoke\"],\"value\":{\"min\":8,\"max\":99,"                                                               \
 	"\"forbid\":\"a\"},\"per_secret\":[\"statements\"]}"
 
 static void tgt_make(const char *name, const char *value)

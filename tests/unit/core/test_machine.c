@@ -672,6 +672,31 @@ Test(machine, a_leak_waits_for_nobody)
 	nothing_else();
 }
 
+/* It may be the old value that others know: its grace is over. */
+static void leak_in_grace(const char *strategy)
+{
+	rule(strategy, ",\"grace\":\"10d\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "retiring");
+	ASK(400, HTTP_POST, ROTATE, "{}");
+	TGT(200, HTTP_POST, ROTATE, "{\"leaked\":true}");
+	tgt_later(1000);
+	cr_assert_str_eq(state(), "converged");
+	GOT("data.last.cause", "leak");
+	works();
+	nothing_else();
+}
+
+Test(machine, a_leak_ends_the_grace_of_the_value_before)
+{
+	leak_in_grace("dual_user");
+}
+
+Test(machine, a_leak_ends_the_grace_of_the_key_before)
+{
+	leak_in_grace("dual_key");
+}
+
 Test(machine, a_dry_run_does_nothing)
 {
 	rule("dual_user", "");
@@ -751,6 +776,16 @@ Test(machine, a_target_shows_no_password)
 	}
 	TGT(204, HTTP_POST, TARGET,
 	    "{\"config\":{\"connection_url\":\"pg://{{username}}:{{password}}@h/x\"}}");
+}
+
+/* "ssl_mode=verify-full" would verify nobody. */
+Test(machine, a_target_has_no_settings_that_are_none)
+{
+	TGT(400, HTTP_POST, TARGET,
+	    "{\"config\":{\"host\":\"db\",\"ssl_mode\":\"verify-full\"}}");
+	cr_assert(strstr(rig_got("errors.0"), "no setting \"ssl_mode\"") != NULL);
+	ASK(200, HTTP_GET, TARGET, NULL);
+	GOT("data.config.ssl_mode", "-");
 }
 
 Test(machine, a_target_in_use_stays)
