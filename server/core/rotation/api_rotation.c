@@ -7,6 +7,7 @@
 #include "text.h"
 
 #define REPORT_SLICE 128
+#define LOOK_MS      1000
 #define TARGET_WAIT_MS \
 	60000 /* how long a request waits for a target, beside the holders */
 #define SCRATCH ((size_t)16 * 1024 * 1024)
@@ -15,50 +16,111 @@
 
 /* A request that waits for an attempt, and then reads its holders in slices. */
 struct waiting {
+	unsigned char secret[32];
 	unsigned char attempt[16];
+	struct rotation_order order;
 	bool wait;
+	bool before;      /* what is waited for is the end of the attempt before */
 	int64_t until_ms; /* boot clock: then it is answered as it is */
 	struct rotation_report report;
 };
 
-/* NULL and r->e on failure. */
-static struct waiting *begin(struct req *r, bool check)
+static int start(struct req *r, struct waiting *w)
 {
-	struct rotation_order order = {
-		.cause = "request",
-		.request_id = r->request_id,
-		.actor = r->id.display_name,
-	};
 	struct rotation_attempt t;
-	struct kv_secret s;
-	struct waiting *w = arena_alloc(r->a, sizeof(*w));
-	bool present;
+	int rc = rotation_start(r->core, r->a, w->secret, &w->order, &t, &r->e);
 
-	if (w == NULL) {
-		req_fail(r, ERR_NOMEM, "out of memory");
-		return NULL;
-	}
-	w->wait = true;
-	if ((req_bool(r, "leaked", &order.leak, &present)) != ERR_OK ||
-	    (req_duration(r, "timeout", &order.timeout_ms, &present)) != ERR_OK ||
-	    (present && (rotation_check_timeout(r, order.timeout_ms)) != ERR_OK) ||
-	    (req_bool(r, "wait", &w->wait, &present)) != ERR_OK ||
-	    (rotation_open_secret(r, &s)) != ERR_OK)
-		return NULL;
-	if (order.leak)
-		order.cause = "leak";
-	if (check) {
-		order.cause = "check";
-		order.check = true;
-	}
-	if ((rotation_start(r->core, r->a, s.o.id, &order, &t, &r->e)) != ERR_OK)
-		return NULL;
+	if (rc != ERR_OK)
+		return rc;
 	memcpy(w->attempt, t.o.id, sizeof(w->attempt));
 	w->until_ms = r->core->boot_ms + t.timeout_ms;
 	if (t.strategy != STRATEGY_GENERATE) /* time for the target */
 		w->until_ms += TARGET_WAIT_MS;
+	return ERR_OK;
+}
+
+/* Others know a value while the one before it still has its grace: that ends now, for it
+ * may be the one.  *ends: there is such an attempt, and it is in ${w}. */
+static int end_grace(struct req *r, struct waiting *w, bool *ends)
+{
+	struct rotation_attempt t;
+	struct rotation_rule rule;
+	int rc = rotation_rule_load(r->core, r->a, w->secret, &rule, &r->e);
+
+	*ends = false;
+	if (rc != ERR_OK || !rule.has_attempt)
+		return rc;
+	rc = rotation_attempt_load(r->core, r->a, rule.attempt, &t, &r->e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	if (t.state != ATTEMPT_RETIRING)
+		return ERR_OK;
+	*ends = true;
+	memcpy(w->attempt, t.o.id, sizeof(w->attempt));
+	w->until_ms = r->core->boot_ms + TARGET_WAIT_MS;
+	if (t.next_ms <= r->core->now_ms)
+		return ERR_OK;
+	return rotation_decide(r->core, r->a, &t, VERDICT_RESUME, &r->e);
+}
+
+static int take_order(struct req *r, struct waiting *w, bool check)
+{
+	struct kv_secret s;
+	bool present;
+	int rc;
+
+	w->wait = true;
+	w->order = (struct rotation_order){
+		.cause = "request",
+		.request_id = r->request_id,
+		.actor = r->id.display_name,
+	};
+	if ((rc = req_bool(r, "leaked", &w->order.leak, &present)) != ERR_OK ||
+	    (rc = req_duration(r, "timeout", &w->order.timeout_ms, &present)) != ERR_OK ||
+	    (present &&
+	     (rc = rotation_check_timeout(r, w->order.timeout_ms)) != ERR_OK) ||
+	    (rc = req_bool(r, "wait", &w->wait, &present)) != ERR_OK ||
+	    (rc = rotation_open_secret(r, &s)) != ERR_OK)
+		return rc;
+	if (w->order.leak)
+		w->order.cause = "leak";
+	if (check) {
+		w->order.cause = "check";
+		w->order.check = true;
+	}
+	memcpy(w->secret, s.o.id, sizeof(w->secret));
+	return ERR_OK;
+}
+
+static int begin(struct req *r, bool check)
+{
+	struct waiting *w = arena_alloc(r->a, sizeof(*w));
+	int rc;
+
+	if (w == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if ((rc = take_order(r, w, check)) != ERR_OK ||
+	    (w->order.leak && (rc = end_grace(r, w, &w->before)) != ERR_OK))
+		return rc;
 	r->park_state = w;
-	return w;
+	return w->before ? ERR_OK : start(r, w);
+}
+
+/* Until the attempt before has ended, or cannot: then starting says what it is at. */
+static int after_grace(struct req *r, struct waiting *w)
+{
+	struct rotation_attempt t;
+	int rc = rotation_attempt_load(r->core, r->a, w->attempt, &t, &r->e);
+
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	if (rc == ERR_OK && t.state == ATTEMPT_RETIRING && r->core->boot_ms < w->until_ms)
+		return req_park(r, WAIT_ATTEMPT, w->attempt,
+		                r->core->boot_ms + LOOK_MS < w->until_ms
+		                        ? r->core->boot_ms + LOOK_MS
+		                        : w->until_ms);
+	w->before = false;
+	return start(r, w);
 }
 
 /* The attempt with its holders, as far as ready; parks until it is. */
@@ -109,25 +171,30 @@ static int dry_run(struct req *r)
 
 static int h_rotate(struct req *r)
 {
-	struct waiting *w = r->park_state;
+	struct waiting *w;
 	bool dry = false, present;
+	int rc = ERR_OK;
 
-	if (w == NULL && req_bool(r, "dry_run", &dry, &present) != ERR_OK)
-		return (int)r->e.code;
+	if (r->park_state == NULL &&
+	    (rc = req_bool(r, "dry_run", &dry, &present)) != ERR_OK)
+		return rc;
 	if (dry)
 		return dry_run(r);
-	if (w == NULL && (w = begin(r, false)) == NULL)
-		return (int)r->e.code;
+	if (r->park_state == NULL && (rc = begin(r, false)) != ERR_OK)
+		return rc;
+	w = r->park_state;
+	if (w->before && ((rc = after_grace(r, w)) != ERR_OK || w->before))
+		return rc;
 	return report(r, w);
 }
 
 static int h_check(struct req *r)
 {
-	struct waiting *w = r->park_state;
+	int rc;
 
-	if (w == NULL && (w = begin(r, true)) == NULL)
-		return (int)r->e.code;
-	return report(r, w);
+	if (r->park_state == NULL && (rc = begin(r, true)) != ERR_OK)
+		return rc;
+	return report(r, r->park_state);
 }
 
 /* ---- what operators decide ---- */
