@@ -224,6 +224,30 @@ def test_the_engine_leaves_alone_who_acts_and_superusers(db, rotator):
     assert db.can_login(**rotator.admin)
 
 
+def test_who_may_only_make_roles_takes_them_away_again(db, rotator):
+    """What others own in the schema is none of its business."""
+    make_account(db, "roles_only", "LOGIN CREATEROLE")
+    db.sql("ALTER ROLE roles_only PASSWORD 'roles-only-1'")
+    rotator.admin = {"username": "roles_only", "password": "roles-only-1"}
+    name, password = "v-roles-1", new_password()
+    made = {"statements": ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"]}
+    assert rotator.ok("user_create", made, pending=version(1, name, password)).status == "ok"
+    assert rotator.ok("user_revoke", pending=version(1, name, None)).status == "ok"
+    assert rotator.ok("user_revoke", pending=version(1, name, None)).status == "noop"
+
+
+def test_a_role_that_cannot_be_dropped_lets_nobody_in(db, rotator):
+    name, password = "v-owner-1", new_password()
+    rotator.ok("user_create", {"statements": CREATE}, pending=version(1, name, password, expiration="2031-01-02 03:04:05"))
+    db.sql(f'CREATE TABLE theirs (n int); ALTER TABLE theirs OWNER TO "{name}"')
+    assert db.can_login(name, password)
+    r = rotator.refused("user_revoke", pending=version(1, name, None))
+    assert r.cls == "permanent" and "cannot be dropped" in r.message
+    assert not db.can_login(name, password)
+    db.sql("DROP TABLE theirs")
+    assert rotator.ok("user_revoke", pending=version(1, name, None)).status == "ok"
+
+
 def test_login(rotator):
     rotator.ok("login")
     rotator.admin["password"] = "not-the-password"

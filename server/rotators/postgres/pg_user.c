@@ -89,11 +89,42 @@ int pg_user_renew(struct request *r, void *session, struct answer *a)
 
 /* --- revocation --- */
 
-/* The schemas in which the role has rights on columns, and with that on tables. */
+/* One statement of a transaction that goes on without it if it fails. */
+static int attempt(struct pg *p, const char *sql, struct answer *a)
+{
+	struct answer ignored = { 0 };
+	int rc;
+
+	if (sql == NULL)
+		return no_memory(a);
+	if ((rc = pg_exec(p, false, a, "SAVEPOINT s")) != 0)
+		return rc;
+	rc = pg_exec(p, false, a, sql);
+	if (rc != 0 && pg_exec(p, false, &ignored, "ROLLBACK TO s") != 0)
+		return rc;
+	return pg_exec(p, false, &ignored, "RELEASE s") == 0 ? rc : (int)ignored.class;
+}
+
+/* Both are quoted. */
+static char *about(struct request *r, const char *what, const char *place,
+                   const char *whose, const char *role)
+{
+	return arena_printf(r->arena, "%s%s%s%s", what, place, whose, role);
+}
+
+/* As many rights as can be taken, in the schemas in which the role has some on columns,
+ * and with that on tables.  Who administrates roles may have no say in what is there:
+ * whether anything is left is found out by dropping the role. */
 static int revoke_schemas(struct request *r, struct pg *p, const char *name,
                           struct answer *a)
 {
+	static const char *const what[] = {
+		"REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA ",
+		"REVOKE ALL PRIVILEGES ON ALL SEQUENCES IN SCHEMA ",
+		"REVOKE USAGE ON SCHEMA ",
+	};
 	const char *params[] = { r->pending.username };
+	struct answer ignored = { 0 };
 	PGresult *res = NULL;
 	int rc = pg_query(p,
 	                  "SELECT DISTINCT table_schema "
@@ -102,40 +133,43 @@ static int revoke_schemas(struct request *r, struct pg *p, const char *name,
 	                  params, 1, &res, a);
 
 	for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
-		char *schema = pg_ident(r, p, PQgetvalue(res, i, 0)), *sql;
+		char *schema = pg_ident(r, p, PQgetvalue(res, i, 0));
 
+		for (size_t k = 0; schema != NULL && k < ARRAY_LEN(what); k++)
+			(void)attempt(p, about(r, what[k], schema, " FROM ", name),
+			              &ignored);
 		if (schema == NULL)
 			rc = no_memory(a);
-		else if (
-			(sql = arena_printf(
-				 r->arena,
-				 "REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA %s FROM %s; "
-				 "REVOKE ALL PRIVILEGES ON ALL SEQUENCES IN SCHEMA %s FROM %s; "
-				 "REVOKE USAGE ON SCHEMA %s FROM %s",
-				 schema, name, schema, name, schema, name)) == NULL)
-			rc = no_memory(a);
-		else
-			rc = pg_exec(p, false, a, sql);
 	}
 	PQclear(res);
 	return rc;
 }
 
+/* A role that cannot be dropped, because it owns something, lets nobody in at least. */
 static int revoke_default(struct request *r, struct pg *p, struct answer *a)
 {
 	const char *database = PQdb(p->conn);
 	char *name = pg_ident(r, p, r->pending.username),
-	     *db = pg_ident(r, p, database != NULL ? database : ""), *sql;
+	     *db = pg_ident(r, p, database != NULL ? database : "");
+	struct answer ignored = { 0 };
 	int rc;
 
 	if (name == NULL || db == NULL)
 		return no_memory(a);
-	if ((rc = revoke_schemas(r, p, name, a)) != 0)
+	if ((rc = pg_exec(p, false, a, "BEGIN")) != 0)
 		return rc;
-	sql = arena_printf(
-		r->arena, "REVOKE CONNECT ON DATABASE %s FROM %s; DROP ROLE IF EXISTS %s",
-		db, name, name);
-	return sql != NULL ? pg_exec(p, false, a, sql) : no_memory(a);
+	if ((rc = revoke_schemas(r, p, name, a)) != 0)
+		return pg_end(p, rc, a);
+	(void)attempt(p, about(r, "REVOKE CONNECT ON DATABASE ", db, " FROM ", name),
+	              &ignored);
+	rc = attempt(p, about(r, "DROP ROLE IF EXISTS ", name, "", ""), a);
+	if (rc != 0)
+		(void)attempt(p, about(r, "ALTER ROLE ", name, " NOLOGIN", ""), &ignored);
+	if (pg_exec(p, false, &ignored, "COMMIT") == 0)
+		return rc;
+	if (rc == 0)
+		*a = ignored;
+	return rc != 0 ? rc : (int)ignored.class;
 }
 
 int pg_user_revoke(struct request *r, void *session, struct answer *a)
@@ -153,6 +187,5 @@ int pg_user_revoke(struct request *r, void *session, struct answer *a)
 		                   r->pending.username);
 	if (r->statements > 0)
 		return pg_run(r, p, r->statement, r->statements, &r->pending, a);
-	rc = pg_exec(p, false, a, "BEGIN");
-	return rc != 0 ? rc : pg_end(p, revoke_default(r, p, a), a);
+	return revoke_default(r, p, a);
 }
