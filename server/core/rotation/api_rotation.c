@@ -39,8 +39,8 @@ static int start(struct req *r, struct waiting *w)
 	return ERR_OK;
 }
 
-/* Others know a value while the one before it still has its grace: that ends now, for it
- * may be the one.  *ends: there is such an attempt, and it is in ${w}. */
+/* Others know a value while the one before it is still valid: that ends now, for it may
+ * be the one.  *ends: there is such an attempt, and it is in ${w}. */
 static int end_grace(struct req *r, struct waiting *w, bool *ends)
 {
 	struct rotation_attempt t;
@@ -53,14 +53,13 @@ static int end_grace(struct req *r, struct waiting *w, bool *ends)
 	rc = rotation_attempt_load(r->core, r->a, rule.attempt, &t, &r->e);
 	if (rc != ERR_OK)
 		return rc == ERR_NOENT ? ERR_OK : rc;
-	if (t.state != ATTEMPT_RETIRING)
-		return ERR_OK;
+	if ((rc = rotation_judge(r->core, r->a, &t, &r->e)) != ERR_OK ||
+	    !rotation_has_grace(&t))
+		return rc;
 	*ends = true;
 	memcpy(w->attempt, t.o.id, sizeof(w->attempt));
 	w->until_ms = r->core->boot_ms + TARGET_WAIT_MS;
-	if (t.next_ms <= r->core->now_ms)
-		return ERR_OK;
-	return rotation_decide(r->core, r->a, &t, VERDICT_RESUME, &r->e);
+	return rotation_decide(r->core, r->a, &t, VERDICT_LEAKED, &r->e);
 }
 
 static int take_order(struct req *r, struct waiting *w, bool check)

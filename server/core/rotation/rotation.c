@@ -103,6 +103,28 @@ int rotation_publishing(struct core *c, struct arena *a,
 	return ERR_OK;
 }
 
+bool rotation_has_grace(const struct rotation_attempt *t)
+{
+	return t->state == ATTEMPT_RETIRING ||
+	       (t->state == ATTEMPT_PROPAGATING && t->overdue);
+}
+
+/* Neither a grace nor those who are late count. */
+static int end_old(struct machine *m, struct err *e)
+{
+	if (!rotation_has_grace(&m->t))
+		return err_set(e, ERR_INVALID, "the rotation is %s",
+		               rotation_state_name(m->t.state));
+	m->t.grace_ms = 0;
+	if (m->t.state == ATTEMPT_PROPAGATING) {
+		m->t.policy = POLICY_PROCEED;
+		return machine_propagated(m, e);
+	}
+	if (m->t.tries == 0)
+		m->t.next_ms = 0;
+	return rotation_attempt_save(m->c, m->a, &m->t, e);
+}
+
 static enum attempt_state stage(const struct rotation_attempt *t)
 {
 	return t->state == ATTEMPT_HELD ? t->held_from : t->state;
@@ -558,6 +580,9 @@ int rotation_decide(struct core *c, struct arena *a, struct rotation_attempt *t,
 	switch (v) {
 	case VERDICT_RESUME:
 		rc = resume(&m, e);
+		break;
+	case VERDICT_LEAKED:
+		rc = end_old(&m, e);
 		break;
 	case VERDICT_ABORT:
 		rc = abort_attempt(&m, e);

@@ -268,10 +268,13 @@ int rotation_written(struct core *c, struct arena *a, const unsigned char secret
 /* What an operator may do with an attempt. */
 enum rotation_verdict {
 	VERDICT_RESUME, /* try again where it was held */
+	VERDICT_LEAKED, /* its old value may be known to others: that ends now */
 	VERDICT_ABORT,  /* take it back */
 	VERDICT_FORGET, /* end it, whatever the target has */
 	VERDICT_ADOPT,  /* set a fresh value by the target's administrator */
 };
+/** rotation_has_grace(t): is the new value in use, and the old one still valid? */
+bool rotation_has_grace(const struct rotation_attempt *t);
 /** rotation_decide(c, a, t, v, e): ERR_INVALID says why that cannot be done now. */
 int rotation_decide(struct core *c, struct arena *a, struct rotation_attempt *t,
                     enum rotation_verdict v, struct err *e) MUST_CHECK;

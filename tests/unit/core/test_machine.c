@@ -697,6 +697,21 @@ Test(machine, a_leak_ends_the_grace_of_the_key_before)
 	leak_in_grace("dual_key");
 }
 
+Test(machine, a_leak_waits_for_nobody_who_is_late_already)
+{
+	one_of_two("wait");
+	tgt_later(31000);
+	cr_assert(tgt_works("app_a", "first-value"));
+	TGT(200, HTTP_POST, ROTATE, "{\"leaked\":true,\"wait\":false}");
+	tgt_later(1000);
+	cr_assert_not(tgt_works("app_a", "first-value"));
+	tgt_later(125000);
+	cr_assert_str_eq(state(), "late");
+	GOT("data.last.cause", "leak");
+	works();
+	nothing_else();
+}
+
 Test(machine, a_dry_run_does_nothing)
 {
 	rule("dual_user", "");
@@ -775,14 +790,15 @@ Test(machine, a_target_shows_no_password)
 		cr_assert_null(strstr(rig_got(""), "geheim"), "%s", bad[i]);
 	}
 	TGT(204, HTTP_POST, TARGET,
-	    "{\"config\":{\"connection_url\":\"pg://{{username}}:{{password}}@h/x\"}}");
+	    "{\"config\":{\"connection_url\":\"pg://{{username}}:{{password}}@h/x\"},"
+	    "\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
 }
 
 /* "ssl_mode=verify-full" would verify nobody. */
 Test(machine, a_target_has_no_settings_that_are_none)
 {
 	TGT(400, HTTP_POST, TARGET,
-	    "{\"config\":{\"host\":\"db\",\"ssl_mode\":\"verify-full\"}}");
+	    "{\"config\":{\"host\":\"db\",\"ssl_mode\":\"verify-full\"},\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
 	cr_assert(strstr(rig_got("errors.0"), "no setting \"ssl_mode\"") != NULL);
 	ASK(200, HTTP_GET, TARGET, NULL);
 	GOT("data.config.ssl_mode", "-");
