@@ -118,7 +118,7 @@ static int list(struct cli *c, struct err *e)
 
 /* clang-format off */
 static const struct flag set_flags[] = {
-	{ "events",   FLAG_STRING, "A,B", "of due, done, failed, held, late, retire_late, leaked (all)" },
+	{ "events",   FLAG_STRING, "A,B", "of due, done, failed, held, late, retire_late, leaked, overdue, jumped, ahead (all)" },
 	{ "paths",    FLAG_STRING, "GLOB,…", "secrets that it is about (all)" },
 	{ "secret",   FLAG_STRING, "FILE|-", "key of the signatures; one is made and shown if there is none" },
 	{ "ca",       FLAG_STRING, "FILE|-", "PEM of its certificate authority (the system's)" },

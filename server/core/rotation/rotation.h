@@ -78,6 +78,12 @@ static inline bool rotation_overlaps(enum rotation_strategy s)
 	       s == STRATEGY_VERIFY_THEN_SIGN || s == STRATEGY_REISSUE;
 }
 
+enum rotation_alarm {
+	ALARM_JUMPED = 1,  /* more than one period has passed at once */
+	ALARM_AHEAD = 2,   /* the last slot is yet to come: the clock was moved back */
+	ALARM_OVERDUE = 4, /* the value is older than max_age */
+};
+
 struct rotation_rule {
 	struct store_object o; /* version 0: not stored */
 	bool configured;       /* by an operator; else only its attempts are remembered */
@@ -101,6 +107,8 @@ struct rotation_rule {
 	int64_t last_slot;              /* decided up to here */
 	int64_t next_slot, next_ms;     /* planned: the slot and its moment; 0: none */
 	int64_t missed;                 /* slots that nobody ran */
+	unsigned raised, alarms;        /* what the last plan has found wrong, and what of
+	                                   it was told: bits of enum rotation_alarm */
 	int64_t rotated_ms;             /* when the value was last replaced; 0: never */
 	int64_t due_since;   /* STRATEGY_MANUAL: the slot that nobody has met yet; 0: none
 	                      */

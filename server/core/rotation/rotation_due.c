@@ -10,6 +10,7 @@
 #include "log.h"
 #include "machine.h"
 #include "rng.h"
+#include "rotation_alarm.h"
 #include "rotation_event.h"
 #include "rotation_room.h"
 #include "rotation_state.h"
@@ -369,15 +370,20 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 {
 	struct rotation_rule rule;
 	int64_t end, later = 0;
-	bool ok;
+	bool ok, run, told;
 	int rc = rotation_rule_read(c, a, o, &rule, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	if (rule.unchecked && (rule.next_ms == 0 || rule.o.due < rule.next_ms))
 		return check_first(c, a, &rule, e);
-	if (!rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end))
-		return rotation_rule_save(c, a, &rule, e);
+	run = rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end);
+	if ((rc = rotation_alarm(c, a, &rule, &told, e)) != ERR_OK)
+		return rc;
+	if ((!run || told) && (rc = rotation_rule_save(c, a, &rule, e)) != ERR_OK)
+		return rc;
+	if (!run)
+		return ERR_OK;
 	if (rule.strategy == STRATEGY_MANUAL)
 		return remind(c, a, &rule, e);
 	if ((rc = rotation_room(c, NULL, 1, &ok, e)) != ERR_OK)
@@ -443,12 +449,16 @@ static int replan(struct core *c, struct arena *a, const struct store_object *o,
 {
 	struct rotation_rule rule;
 	int64_t before = o->due, end;
+	bool told;
 	int rc = rotation_rule_read(c, a, o, &rule, e);
 
-	if (rc != ERR_OK || !rule.scheduled || rule.schedule.zone == NULL)
+	/* What is to be checked is due before its slot. */
+	if (rc != ERR_OK || !rule.scheduled || rule.unchecked)
 		return rc;
 	(void)rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end);
-	return rule.o.due != before ? rotation_rule_save(c, a, &rule, e) : ERR_OK;
+	if ((rc = rotation_alarm(c, a, &rule, &told, e)) != ERR_OK)
+		return rc;
+	return told || rule.o.due != before ? rotation_rule_save(c, a, &rule, e) : ERR_OK;
 }
 
 static int replan_slice(struct core *c, struct arena *a, struct err *e)
@@ -548,6 +558,7 @@ static int watch_clock(struct core *c, struct arena *a, struct err *e)
 	if (moved == 0)
 		return ERR_OK;
 	s->stepped = true;
+	s->replanned = s->replanning = false;
 	log_warn("the wall clock was stepped", LOG_N("by_ms", moved));
 	core_undo(c, unshift, c);
 	d.at = arena_alloc(a, d.cap * sizeof(*d.at));

@@ -9,10 +9,12 @@
 #include "webhook.h"
 
 static const char *const names[EVENT__MAX] = {
-	[EVENT_DUE] = "due",       [EVENT_DONE] = "done",
-	[EVENT_FAILED] = "failed", [EVENT_HELD] = "held",
-	[EVENT_LATE] = "late",     [EVENT_RETIRE_LATE] = "retire_late",
-	[EVENT_LEAKED] = "leaked", [EVENT_STARTED] = "started",
+	[EVENT_DUE] = "due",         [EVENT_DONE] = "done",
+	[EVENT_FAILED] = "failed",   [EVENT_HELD] = "held",
+	[EVENT_LATE] = "late",       [EVENT_RETIRE_LATE] = "retire_late",
+	[EVENT_LEAKED] = "leaked",   [EVENT_OVERDUE] = "overdue",
+	[EVENT_JUMPED] = "jumped",   [EVENT_AHEAD] = "ahead",
+	[EVENT_STARTED] = "started",
 };
 
 _Static_assert(STRATEGY__MAX <= METRIC_STRATEGIES, "sys/metrics has no room for them");
@@ -109,13 +111,20 @@ int rotation_event_end(struct core *c, struct arena *a, const struct rotation_at
 	return rotation_event(c, a, t, good ? EVENT_DONE : EVENT_FAILED, e);
 }
 
-int rotation_event_due(struct core *c, struct arena *a, const struct rotation_rule *rule,
-                       struct err *e)
+int rotation_event_alarm(struct core *c, struct arena *a,
+                         const struct rotation_rule *rule, enum rotation_event event,
+                         struct err *e)
 {
 	const struct rotation_attempt none = { .path = rule->path,
 		                               .cause = "schedule",
 		                               .strategy = rule->strategy };
 
+	return tell(c, a, event, rule->path, notice(a, &none, names[event]), e);
+}
+
+int rotation_event_due(struct core *c, struct arena *a, const struct rotation_rule *rule,
+                       struct err *e)
+{
 	metrics_rotation_reminded(c);
-	return tell(c, a, EVENT_DUE, rule->path, notice(a, &none, "due"), e);
+	return rotation_event_alarm(c, a, rule, EVENT_DUE, e);
 }

@@ -13,6 +13,9 @@ enum rotation_event {
 	EVENT_LATE,
 	EVENT_RETIRE_LATE,
 	EVENT_LEAKED,  /* a rotation has begun because others know the value */
+	EVENT_OVERDUE, /* a value is older than its max_age */
+	EVENT_JUMPED,  /* more than one period of a schedule has passed at once */
+	EVENT_AHEAD,   /* a schedule's last slot is yet to come: the clock is behind */
 	EVENT_STARTED, /* counted alone */
 	EVENT__MAX
 };
@@ -32,5 +35,9 @@ int rotation_event_end(struct core *c, struct arena *a, const struct rotation_at
 /** rotation_event_due(c, a, rule, e): a reminder. */
 int rotation_event_due(struct core *c, struct arena *a, const struct rotation_rule *rule,
                        struct err *e) MUST_CHECK;
+/** rotation_event_alarm(c, a, rule, event, e): its schedule has found something wrong. */
+int rotation_event_alarm(struct core *c, struct arena *a,
+                         const struct rotation_rule *rule, enum rotation_event event,
+                         struct err *e) MUST_CHECK;
 
 #endif

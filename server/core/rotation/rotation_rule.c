@@ -111,6 +111,7 @@ int rotation_rule_read(struct core *c, struct arena *a, const struct store_objec
 	out->next_slot = value_int_or(b, "next_slot", 0);
 	out->next_ms = value_int_or(b, "next", 0);
 	out->missed = value_int_or(b, "missed", 0);
+	out->alarms = (unsigned)value_int_or(b, "alarms", 0);
 	if (o->id_len != 32 || take_target(a, b, out) != 0 ||
 	    take_bytes(b, "attempt", out->attempt, sizeof(out->attempt),
 	               &out->has_attempt) != 0 ||
@@ -179,6 +180,7 @@ int rotation_rule_save(struct core *c, struct arena *a, struct rotation_rule *ru
 	value_set_int(a, b, "next_slot", rule->next_slot);
 	value_set_int(a, b, "next", rule->next_ms);
 	value_set_int(a, b, "missed", rule->missed);
+	value_set_int(a, b, "alarms", rule->alarms);
 	set_target(a, b, rule);
 	if (rule->has_attempt)
 		value_set_bytes(a, b, "attempt", rule->attempt, sizeof(rule->attempt));
@@ -198,6 +200,14 @@ struct schedule_past rotation_rule_past(const struct rotation_rule *rule)
 		                       .planned_moment = rule->next_ms };
 }
 
+/* When it will be too old: somebody has to be told, even if nothing is to be done. */
+static int64_t overdue_ms(const struct rotation_rule *rule, int64_t now)
+{
+	int64_t at = rule->rotated_ms + rule->schedule.max_age_ms;
+
+	return rule->schedule.max_age_ms > 0 && rule->rotated_ms > 0 && at > now ? at : 0;
+}
+
 bool rotation_rule_plan(struct rotation_rule *rule, int64_t now, bool stepped,
                         int64_t *end)
 {
@@ -207,16 +217,25 @@ bool rotation_rule_plan(struct rotation_rule *rule, int64_t now, bool stepped,
 	*end = 0;
 	past.stepped = stepped;
 	rule->o.due = rule->next_slot = rule->next_ms = 0;
-	if (!rule->scheduled || rule->paused || rule->unreadable != NULL)
+	rule->raised = 0;
+	if (!rule->scheduled || rule->paused || rule->unreadable != NULL) {
+		rule->alarms = 0;
 		return false;
+	}
 	schedule_missed(&rule->schedule, &past, now, &plan);
+	rule->raised = (plan.jumped ? ALARM_JUMPED : 0) | (plan.ahead ? ALARM_AHEAD : 0) |
+	               (plan.overdue ? ALARM_OVERDUE : 0);
+	rule->alarms &= rule->raised;
 	rule->missed += plan.missed;
 	if (plan.settled > rule->last_slot)
 		rule->last_slot = plan.settled;
+	rule->o.due = overdue_ms(rule, now);
 	if (plan.call == SCHEDULE_NEVER)
 		return false;
 	rule->next_slot = plan.next.slot;
-	rule->next_ms = rule->o.due = plan.next.moment;
+	rule->next_ms = plan.next.moment;
+	if (rule->o.due == 0 || rule->next_ms < rule->o.due)
+		rule->o.due = rule->next_ms;
 	if (!plan.next.forced && plan.next.end != INT64_MAX)
 		*end = plan.next.end;
 	return plan.call == SCHEDULE_RUN;

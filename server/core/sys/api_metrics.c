@@ -296,6 +296,19 @@ static void put_attempts(struct sink *s, const struct metrics *m)
 	    (int64_t)m->reminded);
 }
 
+static void put_alarms(struct sink *s, const struct metrics *m)
+{
+	static const char *const names[] = { "jumped", "ahead", "overdue" };
+
+	for (int i = 0; i < METRIC_ALARMS; i++) {
+		const struct label l = { .name = "alarm", .value = names[i] };
+
+		put(s, COUNTER, "vaultd_rotation_alarms_total",
+		    "What schedules of rotations have found wrong.", &l,
+		    (int64_t)m->alarms[i]);
+	}
+}
+
 static void put_census(struct sink *s, const struct rotation_census *n)
 {
 	const struct {
@@ -347,6 +360,7 @@ static void put_all(struct sink *s, struct core *c, const struct rotation_census
 	put_net(s, c->metrics);
 	put_steps(s, c);
 	put_attempts(s, c->metrics);
+	put_alarms(s, c->metrics);
 	put_took(s, c->metrics);
 	put_census(s, n);
 	put_webhooks(s, c);

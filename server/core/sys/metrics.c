@@ -87,6 +87,12 @@ void metrics_rotation_reminded(struct core *c)
 		c->metrics->reminded++;
 }
 
+void metrics_rotation_alarm(struct core *c, enum metric_alarm alarm)
+{
+	if (c->metrics != NULL)
+		c->metrics->alarms[alarm]++;
+}
+
 void metrics_webhook(struct core *c, enum metric_webhook what)
 {
 	if (c->metrics != NULL)

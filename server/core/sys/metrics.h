@@ -27,6 +27,13 @@ enum metric_step {
 /* Operations of the rotator contract; the last stands for all others. */
 extern const char *const metrics_step_ops[METRIC_STEP_OPS];
 
+/* What schedules of rotations find wrong. */
+enum metric_alarm {
+	METRIC_ALARM_JUMPED,
+	METRIC_ALARM_AHEAD,
+	METRIC_ALARM_OVERDUE,
+	METRIC_ALARMS
+};
 /* What became of a notice to a webhook. */
 enum metric_webhook {
 	METRIC_WEBHOOK_DELIVERED,
@@ -62,7 +69,7 @@ struct metrics {
 	uint64_t rejected;
 	uint64_t steps[METRIC_STEP_OPS][METRIC_STEP_OUTCOMES];
 	uint64_t rotations[METRIC_STRATEGIES][METRIC_STATES];
-	uint64_t took[METRIC_TOOK], took_ms, reminded;
+	uint64_t took[METRIC_TOOK], took_ms, reminded, alarms[METRIC_ALARMS];
 	uint64_t webhooks[METRIC_WEBHOOKS];
 	struct metric_peer peer[METRIC_PEERS];
 };
@@ -85,6 +92,8 @@ void metrics_step(struct core *c, int op, enum metric_step outcome);
 void metrics_rotation(struct core *c, unsigned strategy, unsigned state);
 void metrics_rotation_took(struct core *c, int64_t ms);
 void metrics_rotation_reminded(struct core *c);
+/** metrics_rotation_alarm(c, alarm): a schedule has found something wrong. */
+void metrics_rotation_alarm(struct core *c, enum metric_alarm alarm);
 void metrics_webhook(struct core *c, enum metric_webhook what);
 /** metrics_peer(c, p): what a net process says of itself; metrics_peer_gone(c, id). */
 void metrics_peer(struct core *c, const struct metric_peer *p);

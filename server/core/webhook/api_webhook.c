@@ -61,7 +61,7 @@ static int take_events(struct req *r, struct webhook *h)
 		if (event < 0 || event == EVENT_STARTED)
 			return req_fail(r, ERR_INVALID,
 			                "events: due, done, failed, held, late, "
-			                "retire_late, leaked");
+			                "retire_late, leaked, overdue, jumped, ahead");
 		h->events |= 1 << event;
 	}
 	return h->events != 0 ? ERR_OK
@@ -313,7 +313,7 @@ static int h_test(struct req *r)
 /* clang-format off */
 static const struct field webhook_fields[] = {
 	{ "url",      "string",  "where events are sent by POST" },
-	{ "events",   "strings", "due, done, failed, held, late, retire_late, leaked; all of them" },
+	{ "events",   "strings", "due, done, failed, held, late, retire_late, leaked, overdue, jumped, ahead; all of them" },
 	{ "secret",   "string",  "key of the signature: never shown; made if there is none, and shown once" },
 	{ "paths",    "strings", "secrets that it is about, as patterns; none: all" },
 	{ "ca",       "string",  "PEM text or file of its certificate authority; \"\": the system's" },

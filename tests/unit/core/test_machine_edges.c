@@ -381,3 +381,40 @@ Test(machine_edges, one_that_fails_holds_up_no_other)
 	ASK(200, HTTP_GET, "secret/data/other", NULL);
 	cr_assert_str_neq(rig_got("data.data.password"), "old");
 }
+
+/* ---- alarms of schedules ---- */
+
+static int64_t alarms(const char *which)
+{
+	const char *text, *at;
+
+	ASK(200, HTTP_GET, "sys/metrics", "{\"format\":\"prometheus\"}");
+	text = rig_got("");
+	at = strstr(text,
+	            arena_printf(rig.a, "vaultd_rotation_alarms_total{alarm=\"%s\"} ",
+	                         which));
+	cr_assert_not_null(at, "%s", text);
+	return strtoll(strchr(at, '}') + 1, NULL, 10);
+}
+
+Test(machine_edges, a_schedule_raises_its_alarms_once)
+{
+	ASK(204, HTTP_POST, CONFIG,
+	    "{\"every\":\"1d\",\"window\":\"1h\",\"jitter\":\"none\",\"max_age\":\"36h\","
+	    "\"missed\":\"skip\",\"field\":\"password\"}");
+	put_value("app_a", "first-value");
+	rig_run();
+	cr_assert_eq(alarms("overdue"), 0);
+	ASK(204, HTTP_POST, "sys/seal", NULL);
+	rig_advance(3 * 24 * 3600 * 1000ll + 2 * 3600 * 1000);
+	rig_unseal();
+	tgt_later(3000);
+	cr_assert_eq(alarms("jumped"), 1);
+	cr_assert_eq(alarms("overdue"), 1);
+	tgt_later(60000);
+	cr_assert_eq(alarms("overdue"), 1);
+	cr_assert_eq(alarms("ahead"), 0);
+	rig.wall -= 3 * 24 * 3600 * 1000ll;
+	tgt_later(3000);
+	cr_assert_eq(alarms("ahead"), 1);
+}

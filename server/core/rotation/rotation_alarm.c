@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rotation_alarm.h"
+
+#include "log.h"
+#include "metrics.h"
+#include "rotation_event.h"
+
+static const struct alarm {
+	unsigned bit;
+	enum rotation_event event;
+	enum metric_alarm metric;
+	const char *text;
+} alarms[] = {
+	{ALARM_JUMPED,   EVENT_JUMPED,  METRIC_ALARM_JUMPED,
+         "more than one period of a rotation's schedule has passed at once"},
+	{ ALARM_AHEAD,   EVENT_AHEAD,   METRIC_ALARM_AHEAD,
+         "a rotation's last slot is yet to come: the clock is behind"      },
+	{ ALARM_OVERDUE, EVENT_OVERDUE, METRIC_ALARM_OVERDUE,
+         "a secret is older than its rotation's max_age"                   },
+};
+
+int rotation_alarm(struct core *c, struct arena *a, struct rotation_rule *rule,
+                   bool *told, struct err *e)
+{
+	unsigned new = rule->raised & ~rule->alarms;
+	int rc = ERR_OK;
+
+	*told = new != 0;
+	rule->alarms = rule->raised;
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(alarms); i++) {
+		const struct alarm *at = &alarms[i];
+
+		if ((new & at->bit) == 0)
+			continue;
+		log_warn(at->text, LOG_S("path", rule->path),
+		         LOG_N("missed", rule->missed));
+		metrics_rotation_alarm(c, at->metric);
+		rc = rotation_event_alarm(c, a, rule, at->event, e);
+	}
+	return rc;
+}
