@@ -285,6 +285,13 @@ def test_statements_of_ones_own(db, rotator, account):
     assert r.cls == "rejected_value"
 
 
+def test_a_url_does_not_outdo_the_rest_about_tls(db, rotator):
+    url = f"tcp({db.host}:{db.port})/?tls=false"
+    Rotator("mysql", {"connection_url": url, "tls": False}, rotator.admin).ok("login")
+    r = Rotator("mysql", {"connection_url": url, "tls": True}, rotator.admin).refused("login")
+    assert r.cls == "permanent" and "disagree about TLS" in r.message
+
+
 def test_tls():
     with MariaDB(tls=True) as db:
         config = {"host": "127.0.0.1", "port": db.port}

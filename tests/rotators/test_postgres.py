@@ -355,6 +355,13 @@ def test_parallel_calls_of_one_attempt_agree(db, rotator):
     assert any(a.status == "ok" for a in answers) and db.can_login(name, password)
 
 
+def test_a_url_does_not_outdo_the_rest_about_tls(db, rotator):
+    url = f"postgresql://{db.host}:{db.port}/postgres?sslmode=disable"
+    Rotator("postgres", {"connection_url": url, "sslmode": "disable"}, rotator.admin).ok("login")
+    r = Rotator("postgres", {"connection_url": url, "sslmode": "verify-full"}, rotator.admin).refused("login")
+    assert r.cls == "permanent" and "disagree about TLS" in r.message
+
+
 def test_tls():
     with Postgres(tls=True) as db:
         config = {"host": "127.0.0.1", "port": db.port}

@@ -222,6 +222,11 @@ def test_urls(db, rotator):
     assert rotator.refused("login").cls == "auth"
 
 
+def test_a_url_and_the_rest_agree_about_tls(db, rotator):
+    r = Rotator("redis", {"connection_url": f"rediss://{db.host}:{db.port}", "tls": False}, rotator.admin).refused("login")
+    assert r.cls == "permanent" and "disagree about TLS" in r.message
+
+
 def test_tls():
     with Redis(tls=True) as db:
         config = {"host": "127.0.0.1", "port": db.port}

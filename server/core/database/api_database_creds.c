@@ -163,7 +163,8 @@ static int hand_out(struct req *r, const struct making *w, struct db_lease *l)
 	envelope = reply_envelope(r);
 	value_set_str(r->a, envelope, "lease_id", l->lease_id);
 	value_set_bool(r->a, envelope, "renewable", true);
-	value_set_int(r->a, envelope, "lease_duration", w->ttl_ms / 1000);
+	value_set_int(r->a, envelope, "lease_duration",
+	              (l->expires_ms - r->core->now_ms) / 1000);
 	value_set_str(r->a, data, "username", l->username);
 	value_set_str(r->a, data, "password", w->password);
 	req_note_str(r, "lease_id", l->lease_id);

@@ -151,6 +151,9 @@ int db_lease_record(struct core *c, struct arena *a, const struct db_lease *l,
 int db_lease_live(struct core *c, struct arena *a, struct db_lease *l, int64_t ttl_ms,
                   struct err *e)
 {
+	/* A token that is not stored is not there to revoke it. */
+	if (l->limit_ms != 0 && ttl_ms > l->limit_ms - c->now_ms)
+		ttl_ms = l->limit_ms > c->now_ms ? l->limit_ms - c->now_ms : 0;
 	l->state = DB_LEASE_LIVE;
 	l->expires_ms = l->o.due = c->now_ms + ttl_ms;
 	l->boot_due_ms = c->boot_ms + ttl_ms;

@@ -119,6 +119,18 @@ bool target_is_local(const char *host)
 	        strspn(host, "0123456789.") == strlen(host));
 }
 
+int target_tls_url(struct target *t, enum tls_mode mode, struct answer *a)
+{
+	if (mode == TLS_DEFAULT)
+		return 0;
+	if (t->tls != TLS_DEFAULT && t->tls != mode)
+		return answer_fail(a, CLASS_PERMANENT,
+		                   "connection_url and the rest of the configuration "
+		                   "disagree about TLS");
+	t->tls = mode;
+	return 0;
+}
+
 enum tls_mode target_tls(enum tls_mode mode, const char *host, const char *ca)
 {
 	if (host != NULL && host[0] == '/')

@@ -43,6 +43,11 @@ int target_read_ca(struct request *r, struct target *t, struct answer *a) MUST_C
 /** target_tls_parse(s, mode): a spelling of sslmode or tls; 0 or -1. */
 int target_tls_parse(const char *s, enum tls_mode *mode);
 
+/** target_tls_url(t, mode, a): what a connection URL says of TLS, into ${t}; TLS_DEFAULT:
+ * nothing.  CLASS_PERMANENT if the configuration beside it says another thing: the one
+ * that was looked at should not be the one that does not count. */
+int target_tls_url(struct target *t, enum tls_mode mode, struct answer *a) MUST_CHECK;
+
 /** target_tls(mode, host, ca): the mode that counts.  By default a server on this machine
  * may do without (TLS_PREFER; TLS_OFF over a Unix socket), any other must encrypt, and
  * must prove itself if there is something to prove it by. */

@@ -61,7 +61,7 @@ static int parse_address(struct request *r, const char *at, struct place *p,
 
 /* "/database?tls=…&…": parameters of Go's driver that are not about TLS are its own. */
 static int parse_rest(struct request *r, const char *at, struct place *p,
-                      struct answer *a)
+                      enum tls_mode *said, struct answer *a)
 {
 	char *rest = arena_str(r->arena, *at == '/' ? at + 1 : at), *save = NULL, *query;
 
@@ -74,7 +74,7 @@ static int parse_rest(struct request *r, const char *at, struct place *p,
 		p->database = rest;
 	for (char *w = query != NULL ? strtok_r(query, "&", &save) : NULL; w != NULL;
 	     w = strtok_r(NULL, "&", &save))
-		if (strncmp(w, "tls=", 4) == 0 && target_tls_parse(w + 4, &p->tls) != 0)
+		if (strncmp(w, "tls=", 4) == 0 && target_tls_parse(w + 4, said) != 0)
 			return answer_fail(a, CLASS_PERMANENT,
 			                   "connection_url: tls is unknown");
 	return 0;
@@ -82,6 +82,7 @@ static int parse_rest(struct request *r, const char *at, struct place *p,
 
 static int find_place(struct request *r, struct place *p, struct answer *a)
 {
+	enum tls_mode said = TLS_DEFAULT;
 	const char *rest = "";
 	struct target t;
 	char *url = NULL;
@@ -95,13 +96,14 @@ static int find_place(struct request *r, struct place *p, struct answer *a)
 	    ((rc = target_cut_user(r->arena, t.url, &url, a)) != 0 ||
 	     (rc = parse_address(r, strncmp(url, "mysql://", 8) == 0 ? url + 8 : url, p,
 	                         &rest, a)) != 0 ||
-	     (rc = parse_rest(r, rest, p, a)) != 0))
+	     (rc = parse_rest(r, rest, p, &said, a)) != 0 ||
+	     (rc = target_tls_url(&t, said, a)) != 0))
 		return rc;
 	if (t.url == NULL && t.host[0] == '/')
 		p->socket = t.host;
 	else if (t.url == NULL)
 		p->host = t.host;
-	p->tls = target_tls(p->tls, p->socket != NULL ? p->socket : p->host, p->ca);
+	p->tls = target_tls(t.tls, p->socket != NULL ? p->socket : p->host, p->ca);
 	return 0;
 }
 

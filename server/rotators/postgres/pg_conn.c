@@ -144,6 +144,7 @@ static int system_ca(struct params *p, enum tls_mode mode, struct answer *a)
 static int read_params(struct request *r, struct params *p, enum tls_mode *mode,
                        struct answer *a)
 {
+	enum tls_mode said = TLS_DEFAULT;
 	struct target t;
 	int rc = target_read(r, &t, a);
 
@@ -156,13 +157,14 @@ static int read_params(struct request *r, struct params *p, enum tls_mode *mode,
 	rc = t.url != NULL ? from_url(r, &t, p, a) : from_parts(r, &t, p, a);
 	if (rc != 0)
 		return rc;
-	*mode = t.tls;
-	if (p->mode != NULL && target_tls_parse(p->mode, mode) != 0)
+	if (p->mode != NULL && target_tls_parse(p->mode, &said) != 0)
 		return answer_fail(a, CLASS_PERMANENT,
 		                   "connection_url: sslmode is unknown");
+	if ((rc = target_tls_url(&t, said, a)) != 0)
+		return rc;
 	if (p->ca == NULL)
 		p->ca = t.ca;
-	*mode = target_tls(*mode, p->host, p->ca);
+	*mode = target_tls(t.tls, p->host, p->ca);
 	if ((rc = system_ca(p, *mode, a)) != 0)
 		return rc;
 	add(p, "host", p->host);

@@ -174,8 +174,13 @@ static int parse_url(struct request *r, struct target *t, struct answer *a)
 	if (host[0] == '\0')
 		return answer_fail(a, CLASS_PERMANENT, "connection_url has no host");
 	t->host = host;
-	if (t->tls == TLS_DEFAULT)
-		t->tls = tls ? TLS_VERIFY_FULL : TLS_OFF;
+	/* What "redis" leaves open the rest may say. */
+	if (!tls && t->tls == TLS_DEFAULT)
+		t->tls = TLS_OFF;
+	if (tls && t->tls == TLS_OFF)
+		return target_tls_url(t, TLS_VERIFY_FULL, a);
+	if (tls && t->tls == TLS_DEFAULT)
+		t->tls = TLS_VERIFY_FULL;
 	return 0;
 }
 
