@@ -89,6 +89,33 @@ void answer_scrub(char *text, const char *secret)
 	}
 }
 
+/* How much of ${text}, from its start, stands in ${secret} in one piece. */
+static size_t shared(const char *text, const char *secret)
+{
+	size_t best = 0;
+
+	for (; *secret != '\0'; secret++) {
+		size_t n = 0;
+
+		while (secret[n] != '\0' && text[n] == secret[n])
+			n++;
+		best = n > best ? n : best;
+	}
+	return best;
+}
+
+void answer_scrub_pieces(char *text, const char *secret)
+{
+	size_t n;
+
+	for (; *text != '\0'; text += n > 0 ? n : 1) {
+		n = shared(text, secret);
+		if (n < 4)
+			n = 0;
+		memset(text, '*', n);
+	}
+}
+
 static void set_verdict(json_t *probe, const char *key, enum verdict v)
 {
 	if (v != VERDICT_NONE)

@@ -58,6 +58,9 @@ int answer_noop(struct answer *a, const char *fmt, ...) PRINTF(2, 3);
  * more) in ${text} by asterisks. */
 void answer_scrub(char *text, const char *secret);
 
+/** answer_scrub_pieces(text, secret): the same for every piece of four bytes or more. */
+void answer_scrub_pieces(char *text, const char *secret);
+
 /**
  * answer_text(a): the reply as compact JSON text, to be given back with answer_release();
  * NULL if out of memory or over REPLY_MAX.

@@ -345,10 +345,22 @@ static void scrub_one(const struct credential *c, char *text)
 	}
 }
 
+/* Servers quote what they cannot read of a statement, from some place in it to another.
+ */
+static void scrub_pieces(const struct request *r, char *text)
+{
+	const struct credential *const all[] = { &r->current, &r->pending, &r->previous };
+
+	for (size_t i = 0; r->statements > 0 && i < ARRAY_LEN(all); i++)
+		if (all[i]->password != NULL)
+			answer_scrub_pieces(text, all[i]->password);
+}
+
 void request_scrub(const struct request *r, char *text)
 {
 	scrub_one(&r->admin, text);
 	scrub_one(&r->current, text);
 	scrub_one(&r->pending, text);
 	scrub_one(&r->previous, text);
+	scrub_pieces(r, text);
 }

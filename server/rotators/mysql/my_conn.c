@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errmsg.h>
-#include <mysqld_error.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,23 +132,9 @@ static void set_options(struct request *r, MYSQL *c, const struct place *p,
 	mysql_options4(c, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "vault-rotator");
 }
 
-/* What is wrong with a statement is told by quoting it: a piece of a password is not
- * found again as the whole of it is. */
-static bool quotes_statement(unsigned error)
-{
-	return error == ER_PARSE_ERROR || error == ER_SYNTAX_ERROR ||
-	       error == ER_BAD_FIELD_ERROR || error == ER_TRUNCATED_WRONG_VALUE;
-}
-
 static int failed(struct my *m, bool sets_password, struct answer *a)
 {
 	m->error = mysql_errno(m->c);
-	if (sets_password && quotes_statement(m->error))
-		return answer_fail(a, my_class(m->error, true),
-		                   "the server cannot read the statement with the "
-		                   "password, and what it quotes of it is not told "
-		                   "(error %u)",
-		                   m->error);
 	return answer_fail(a, my_class(m->error, sets_password), "%s (error %u)",
 	                   mysql_error(m->c), m->error);
 }

@@ -51,18 +51,6 @@ bool pg_refused(const char *state, const char *text)
 	return strcmp(state, "28000") == 0 && strstr(text, "pg_hba.conf") == NULL;
 }
 
-/* What is wrong with a statement is told by quoting it: a piece of a password is not
- * found again as the whole of it is. */
-static bool quotes_statement(const char *state)
-{
-	static const char *const plain[] = { "22023", "42501", "42704", "42710" };
-
-	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-		if (strcmp(state, plain[i]) == 0)
-			return false;
-	return strncmp(state, "42", 2) == 0 || strncmp(state, "22", 2) == 0;
-}
-
 static int failed(struct pg *p, const PGresult *res, bool sets_password, struct answer *a)
 {
 	const char *state = res != NULL ? PQresultErrorField(res, PG_DIAG_SQLSTATE)
@@ -75,9 +63,6 @@ static int failed(struct pg *p, const PGresult *res, bool sets_password, struct 
 		return answer_fail(a, CLASS_RETRYABLE, "%s", PQerrorMessage(p->conn));
 	}
 	memcpy(p->state, state, sizeof(p->state));
-	if (sets_password && quotes_statement(state))
-		text = "the server cannot read the statement with the password, and what "
-		       "it quotes of it is not told";
 	return answer_fail(a, pg_class(state, sets_password), "%s (SQLSTATE %s)",
 	                   text != NULL ? text : "refused", state);
 }
