@@ -236,6 +236,24 @@ def test_who_may_only_make_roles_takes_them_away_again(db, rotator):
     assert rotator.ok("user_revoke", pending=version(1, name, None)).status == "noop"
 
 
+def test_many_at_once_do_not_refuse_each_other(db, rotator):
+    """All of them change the rights to the same table."""
+    users = [(f"v-many-{n}", new_password()) for n in range(8)]
+
+    def all_at_once(op, **config):
+        calls = [threading.Thread(target=lambda u: said.append(rotator.call(
+            op, config, pending=version(1, *u, expiration="2031-01-02 03:04:05"))), args=(u,)) for u in users]
+        said = []
+        for c in calls:
+            c.start()
+        for c in calls:
+            c.join()
+        assert [a.status for a in said] == ["ok"] * len(users), said
+
+    all_at_once("user_create", statements=CREATE)
+    all_at_once("user_revoke")
+
+
 def test_a_role_that_cannot_be_dropped_lets_nobody_in(db, rotator):
     name, password = "v-owner-1", new_password()
     rotator.ok("user_create", {"statements": CREATE}, pending=version(1, name, password, expiration="2031-01-02 03:04:05"))

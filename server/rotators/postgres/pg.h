@@ -57,6 +57,12 @@ int pg_disable(struct request *r, void *session, const char *account, struct ans
 int pg_exists(struct pg *p, const char *account, bool *yes, bool *super, struct answer *a)
 	MUST_CHECK;
 
+/** pg_attempt(p, sql, a): one statement of a transaction that goes on without it if it
+ * fails.  ${sql} may be NULL: out of memory. */
+int pg_attempt(struct pg *p, const char *sql, struct answer *a);
+/** pg_take_turn(p): wait, in a transaction, for others that make or remove roles: of two
+ * that change the rights to one table at the same time the server refuses one. */
+void pg_take_turn(struct pg *p);
 /** pg_end(p, rc, a): COMMIT if ${rc} is 0, else ROLLBACK; what came of it all. */
 int pg_end(struct pg *p, int rc, struct answer *a) MUST_CHECK;
 /** pg_run(r, p, text, n, account, c, a): the operator's statements in one transaction. */

@@ -82,6 +82,36 @@ static int variables(struct request *r, struct pg *p, const struct credential *c
 	return v[2].value != NULL ? 0 : (int)a->class;
 }
 
+int pg_attempt(struct pg *p, const char *sql, struct answer *a)
+{
+	struct answer ignored = { 0 };
+	int rc;
+
+	if (sql == NULL)
+		return answer_fail(a, CLASS_RETRYABLE, "out of memory");
+	if ((rc = pg_exec(p, false, a, "SAVEPOINT s")) != 0)
+		return rc;
+	rc = pg_exec(p, false, a, sql);
+	if (rc != 0 && pg_exec(p, false, &ignored, "ROLLBACK TO s") != 0)
+		return rc;
+	return pg_exec(p, false, &ignored, "RELEASE s") == 0 ? rc : (int)ignored.class;
+}
+
+void pg_take_turn(struct pg *p)
+{
+	struct answer ignored = { 0 };
+
+	(void)pg_attempt(p,
+	                 "SELECT pg_catalog.pg_advisory_xact_lock("
+	                 "pg_catalog.hashtext('vault-rotator users'))",
+	                 &ignored);
+}
+
+static bool is_about_users(enum op op)
+{
+	return op == OP_USER_CREATE || op == OP_USER_RENEW || op == OP_USER_REVOKE;
+}
+
 static int run_all(struct request *r, struct pg *p, const char *const *text, size_t n,
                    const struct credential *c, struct answer *a)
 {
@@ -91,6 +121,8 @@ static int run_all(struct request *r, struct pg *p, const char *const *text, siz
 
 	if (rc == 0)
 		rc = keep_quiet(p, a);
+	if (rc == 0 && is_about_users(r->op))
+		pg_take_turn(p);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		bool secret = statement_uses(text[i], "password");
 

@@ -89,22 +89,6 @@ int pg_user_renew(struct request *r, void *session, struct answer *a)
 
 /* --- revocation --- */
 
-/* One statement of a transaction that goes on without it if it fails. */
-static int attempt(struct pg *p, const char *sql, struct answer *a)
-{
-	struct answer ignored = { 0 };
-	int rc;
-
-	if (sql == NULL)
-		return no_memory(a);
-	if ((rc = pg_exec(p, false, a, "SAVEPOINT s")) != 0)
-		return rc;
-	rc = pg_exec(p, false, a, sql);
-	if (rc != 0 && pg_exec(p, false, &ignored, "ROLLBACK TO s") != 0)
-		return rc;
-	return pg_exec(p, false, &ignored, "RELEASE s") == 0 ? rc : (int)ignored.class;
-}
-
 /* Both are quoted. */
 static char *about(struct request *r, const char *what, const char *place,
                    const char *whose, const char *role)
@@ -136,8 +120,8 @@ static int revoke_schemas(struct request *r, struct pg *p, const char *name,
 		char *schema = pg_ident(r, p, PQgetvalue(res, i, 0));
 
 		for (size_t k = 0; schema != NULL && k < ARRAY_LEN(what); k++)
-			(void)attempt(p, about(r, what[k], schema, " FROM ", name),
-			              &ignored);
+			(void)pg_attempt(p, about(r, what[k], schema, " FROM ", name),
+			                 &ignored);
 		if (schema == NULL)
 			rc = no_memory(a);
 	}
@@ -158,13 +142,15 @@ static int revoke_default(struct request *r, struct pg *p, struct answer *a)
 		return no_memory(a);
 	if ((rc = pg_exec(p, false, a, "BEGIN")) != 0)
 		return rc;
+	pg_take_turn(p);
 	if ((rc = revoke_schemas(r, p, name, a)) != 0)
 		return pg_end(p, rc, a);
-	(void)attempt(p, about(r, "REVOKE CONNECT ON DATABASE ", db, " FROM ", name),
-	              &ignored);
-	rc = attempt(p, about(r, "DROP ROLE IF EXISTS ", name, "", ""), a);
+	(void)pg_attempt(p, about(r, "REVOKE CONNECT ON DATABASE ", db, " FROM ", name),
+	                 &ignored);
+	rc = pg_attempt(p, about(r, "DROP ROLE IF EXISTS ", name, "", ""), a);
 	if (rc != 0)
-		(void)attempt(p, about(r, "ALTER ROLE ", name, " NOLOGIN", ""), &ignored);
+		(void)pg_attempt(p, about(r, "ALTER ROLE ", name, " NOLOGIN", ""),
+		                 &ignored);
 	if (pg_exec(p, false, &ignored, "COMMIT") == 0)
 		return rc;
 	if (rc == 0)
