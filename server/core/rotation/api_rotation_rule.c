@@ -398,6 +398,9 @@ static int h_next(struct req *r)
 		return req_fail(r, ERR_INVALID, "count: between 1 and %d", PREVIEW_MAX);
 	if (!rule.scheduled)
 		return req_fail(r, ERR_INVALID, "the secret has no schedule");
+	if (rule.unreadable != NULL)
+		return req_fail(r, ERR_INVALID,
+		                "the schedule's time zone is not on this system");
 	views = arena_alloc(r->a, (size_t)count * sizeof(*views));
 	if (views == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");

@@ -242,6 +242,16 @@ static int in_setting(struct machine *m, struct err *e)
 	return machine_ask(m, m->t.uncertain ? "probe" : "set", e);
 }
 
+/* The vault was restored: what it is about to end may be the only value that works. */
+static int hold_set_back(struct machine *m, struct err *e)
+{
+	return machine_hold(
+		m,
+		"the vault was set back to an earlier moment: make sure that the value "
+		"that is served works; 'vaultctl rotation resume' then goes on",
+		e);
+}
+
 static int in_reverting(struct machine *m, struct err *e)
 {
 	/* Once held for that, and resumed, it goes on without them. */
@@ -253,6 +263,8 @@ static int in_reverting(struct machine *m, struct err *e)
 	if (!m->has_target || m->t.strategy == STRATEGY_REISSUE)
 		return machine_end(
 			m, m->t.undo_published ? ATTEMPT_REVERTED : ATTEMPT_FAILED, e);
+	if (m->rule.unchecked)
+		return hold_set_back(m, e);
 	if (m->t.strategy != STRATEGY_SINGLE)
 		return machine_ask(m, "retire", e);
 	return machine_ask(m, m->t.undone ? "probe" : "revert", e);
@@ -266,6 +278,8 @@ static int in_retiring(struct machine *m, struct err *e)
 
 	if (machine_phased(&m->t))
 		return publish(m, e);
+	if (m->rule.unchecked)
+		return hold_set_back(m, e);
 	if ((rc = machine_back(m, &now, &back, e)) != ERR_OK)
 		return rc;
 	if (back == BACK_ALL) {

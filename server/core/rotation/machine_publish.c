@@ -143,6 +143,8 @@ static int publish(struct machine *m, struct err *e)
 		    (rc = phase_data(m, data, old, &data, e)) != ERR_OK)
 			return rc;
 	}
+	if (m->t.phase <= 1)
+		m->t.aged_ms = m->rule.rotated_ms;
 	m->rule.rotated_ms = m->c->now_ms;
 	rc = write_version(m, data, ATTEMPT_PROPAGATING, e);
 	m->t.version = m->s.current;
@@ -216,7 +218,10 @@ int machine_unpublish(struct machine *m, struct err *e)
 			"the secret has a newer version than the one that is to be "
 			"taken back");
 	m->t.undo_published = true;
-	return write_version(m, back == BACK_ALL ? now : old, ATTEMPT_REVERTING, e);
+	rc = write_version(m, back == BACK_ALL ? now : old, ATTEMPT_REVERTING, e);
+	/* The value is no younger for it. */
+	m->rule.rotated_ms = m->t.aged_ms;
+	return rc == ERR_OK ? rotation_rule_save(m->c, m->a, &m->rule, e) : rc;
 }
 
 /* With the steps between, where there are several: they hold the old value too. */

@@ -96,6 +96,8 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 		return rc == ERR_OK ? machine_hold(m, why(r), e) : rc;
 	}
 	if (is_class(r, STEP_PERMANENT)) {
+		if (machine_creates(m) && m->t.tries > 0) /* an earlier call may have */
+			return machine_hold(m, why(r), e);
 		if (machine_creates(m)) {
 			m->t.error = arena_dup(m->a, why(r), strnlen(why(r), 256));
 			return machine_end(m, ATTEMPT_FAILED, e);

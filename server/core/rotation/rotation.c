@@ -506,6 +506,13 @@ static int resume(struct machine *m, struct err *e)
 		bool uncertain = m->t.uncertain || m->t.held_from == ATTEMPT_SETTING;
 		int rc = machine_go(m, m->t.held_from, e);
 
+		if (rc == ERR_OK && m->rule.unchecked &&
+		    (m->t.state == ATTEMPT_RETIRING ||
+		     m->t.state == ATTEMPT_RETIRE_LATE ||
+		     m->t.state == ATTEMPT_REVERTING)) {
+			m->rule.unchecked = false;
+			rc = rotation_rule_save(m->c, m->a, &m->rule, e);
+		}
 		if (rc != ERR_OK)
 			return rc;
 		m->t.uncertain = uncertain;

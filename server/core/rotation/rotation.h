@@ -156,6 +156,7 @@ struct rotation_attempt {
 	int64_t holders, waiting, applied;
 	int64_t counting; /* which version they are counted for */
 	int64_t bits;
+	int64_t aged_ms;     /* when the old value had come; 0: not known */
 	int64_t created_ms;  /* of the payloads that keep the values; 0: there are none */
 	bool marking;        /* holders are still being counted */
 	bool publishing;     /* within the transaction that does */

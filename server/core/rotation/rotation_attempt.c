@@ -114,7 +114,8 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("next", next_ms)             \
 	X("hold", hold_ms)             \
 	X("until", until_ms)           \
-	X("counting", counting)
+	X("counting", counting)        \
+	X("aged", aged_ms)
 #define FLAGS(X)                            \
 	X("marking", marking)               \
 	X("publishing", publishing)         \

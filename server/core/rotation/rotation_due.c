@@ -11,7 +11,9 @@
 #include "machine.h"
 #include "rng.h"
 #include "rotation_alarm.h"
+#include "rotation_due.h"
 #include "rotation_event.h"
+#include "rotation_restored.h"
 #include "rotation_room.h"
 #include "rotation_state.h"
 
@@ -20,27 +22,6 @@
 #define FULL_MS        200 /* between two looks for room */
 #define MINUTE_MS      60000
 #define FAILED_MS      60000 /* what cannot be dealt with is tried so often */
-#define SHIFT_MAX      512   /* attempts whose times follow a step of the clock */
-
-struct rotation_state {
-	struct rotation_room *room;
-	bool has_failed; /* a row that could not be dealt with: it is put off */
-	enum store_kind failed_kind;
-	unsigned char failed[STORE_ID_MAX];
-	size_t failed_len;
-	bool recovered;        /* what a crash has interrupted was found since unseal */
-	int64_t not_before_ms; /* no schedule begins earlier */
-	int64_t minute_ms;     /* beginning of the minute in which … */
-	int starts;            /* … so many have begun */
-	int64_t offset_ms;     /* of the wall clock from the boot clock */
-	int64_t before_ms;     /* the same before the batch that runs */
-	bool stepped;          /* the wall clock was moved: what is due is due by that */
-	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
-	bool replanned;   /* since unseal, or since one of them has changed */
-	bool replanning;  /* up to and with the rule whose id is … */
-	unsigned char replan_after[STORE_ID_MAX];
-	size_t replan_len;
-};
 
 int rotation_open(struct core *c, struct err *e)
 {
@@ -73,6 +54,11 @@ void rotation_unsealed(struct core *c)
 struct rotation_room *rotation_room_of(const struct core *c)
 {
 	return c->rotation->room;
+}
+
+void rotation_recheck_begins(struct core *c)
+{
+	c->rotation->rechecked = false;
 }
 
 void rotation_room_freed(struct core *c)
@@ -506,81 +492,20 @@ static int watch_zones(struct core *c, struct arena *a, struct err *e)
 	return s->replanned ? ERR_OK : replan_slice(c, a, e);
 }
 
-#define STEP_MS 2000 /* less is the ordinary work of a time daemon */
-
-/* A suspended machine moves both clocks, a step the one on the wall alone. */
-static int64_t moved_by(const struct rotation_state *s, int64_t wall, int64_t boot)
-{
-	int64_t moved = wall - boot - s->offset_ms;
-
-	return s->offset_ms != 0 && (moved > STEP_MS || moved < -STEP_MS) ? moved : 0;
-}
-
-bool rotation_clock_stepped(const struct core *c)
-{
-	return moved_by(c->rotation, clock_wall(c->clock), clock_boot(c->clock)) != 0;
-}
-
-/* What an attempt waits for, it waits for by elapsed time. */
-static int shift_one(struct core *c, struct arena *a, const struct store_object *o,
-                     int64_t by, struct err *e)
-{
-	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (t.next_ms > 0)
-		t.next_ms += by;
-	if (t.hold_ms > 0)
-		t.hold_ms += by;
-	t.deadline_ms += by;
-	return rotation_attempt_save(c, a, &t, e);
-}
-
-static void unshift(void *arg)
-{
-	struct core *c = arg;
-
-	if (c->rotation != NULL)
-		c->rotation->offset_ms = c->rotation->before_ms;
-}
-
-static int watch_clock(struct core *c, struct arena *a, struct err *e)
-{
-	struct rotation_state *s = c->rotation;
-	int64_t moved = moved_by(s, c->now_ms, c->boot_ms);
-	struct due d = { .cap = SHIFT_MAX };
-	int rc = ERR_OK;
-
-	s->before_ms = s->offset_ms;
-	s->offset_ms = c->now_ms - c->boot_ms;
-	if (moved == 0)
-		return ERR_OK;
-	s->stepped = true;
-	s->replanned = s->replanning = false;
-	log_warn("the wall clock was stepped", LOG_N("by_ms", moved));
-	core_undo(c, unshift, c);
-	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
-	if (d.at == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = store_due(c, a, KIND_ATTEMPT, INT64_MAX, SHIFT_MAX, collect, &d, e);
-	for (size_t i = 0; rc == ERR_OK && i < d.n; i++) {
-		rc = shift_one(c, a, &d.at[i], moved, e);
-		if (rc == ERR_INTEGRITY)
-			rc = ERR_OK;
-	}
-	return rc;
-}
-
 int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 {
+	bool more;
 	int rc;
 
 	if (c->rotation->has_failed)
 		return put_off_failed(c, a, e);
+	if (!c->rotation->rechecked) {
+		if ((rc = rotation_rechecks(c, a, &more, e)) != ERR_OK || more)
+			return rc;
+		c->rotation->rechecked = true;
+	}
 	rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
-	if (rc != ERR_OK || (rc = watch_clock(c, a, e)) != ERR_OK ||
+	if (rc != ERR_OK || (rc = rotation_watch_clock(c, a, e)) != ERR_OK ||
 	    (rc = watch_zones(c, a, e)) != ERR_OK ||
 	    (rc = advance_due(c, a, limit, e)) != ERR_OK)
 		return rc;

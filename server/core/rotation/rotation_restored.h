@@ -12,5 +12,9 @@ int rotation_restored(struct core *c, struct arena *a, struct err *e) MUST_CHECK
 /** rotation_recheck_slice(…): a job_fn. */
 int rotation_recheck_slice(struct core *c, struct arena *a, struct store_object *job,
                            bool *done, struct err *e) MUST_CHECK;
+/** rotation_rechecks(c, a, yes, e): is that job still at it?  Nothing rotates meanwhile.
+ */
+int rotation_rechecks(struct core *c, struct arena *a, bool *yes, struct err *e)
+	MUST_CHECK;
 
 #endif

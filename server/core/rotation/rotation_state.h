@@ -39,6 +39,9 @@ int rotation_open(struct core *c, struct err *e) MUST_CHECK;
 void rotation_close(struct core *c);
 void rotation_unsealed(struct core *c);
 
+/** rotation_recheck_begins(c): the vault was set back; see rotation_restored.h. */
+void rotation_recheck_begins(struct core *c);
+
 struct machine;
 /** rotation_take_back(m, e): publish the old value again, then undo at the target. */
 int rotation_take_back(struct machine *m, struct err *e) MUST_CHECK;

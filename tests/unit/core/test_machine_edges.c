@@ -418,3 +418,63 @@ Test(machine_edges, a_schedule_raises_its_alarms_once)
 	tgt_later(3000);
 	cr_assert_eq(alarms("ahead"), 1);
 }
+
+/* ---- a vault that was set back ---- */
+
+static void set_back(void)
+{
+	struct err e;
+
+	cr_assert_eq(tgt_restored(&e), ERR_OK, "%s", e.msg);
+	tgt_crash(false);
+}
+
+Test(machine_edges, set_back_in_the_middle_asks_again)
+{
+	rule("single", "");
+	start();
+	until_call("test");
+	set_back();
+	snprintf(tgt.account[0].value[0], 160, "newer than the backup");
+	tgt.log[0] = '\0';
+	tgt_later(3000);
+	cr_assert_str_eq(state(), "held");
+	cr_assert_str_eq(tgt.log, "probe ");
+	cr_assert_str_eq(tgt.account[0].value[0], "newer than the backup");
+}
+
+Test(machine_edges, set_back_before_the_old_value_ends_asks_people)
+{
+	rule("dual_user", ",\"grace\":\"1h\"");
+	TGT(200, HTTP_POST, ROTATE, "{}");
+	GOT("data.state", "retiring");
+	set_back();
+	tgt_later(3600 * 1000 + 1000);
+	cr_assert_str_eq(state(), "held");
+	cr_assert(tgt_works("app_a", "first-value"));
+	TGT(200, HTTP_POST, "sys/rotation/resume/secret/app/db", NULL);
+	tgt_later(1000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+	nothing_else();
+}
+
+Test(machine_edges, a_value_that_came_back_is_no_younger)
+{
+	struct agent ag;
+	char *lease, *before;
+
+	rule("dual_user", ",\"policy\":\"revert\",\"timeout\":\"10s\"");
+	put_value("app_a", "first-value");
+	ASK(200, HTTP_GET, STATUS, NULL);
+	before = arena_str(rig.a, rig_got("data.last_rotated"));
+	cr_assert_str_neq(before, "null");
+	lease = lease_of(&ag, "web-1");
+	rig_advance(60 * 1000);
+	start();
+	tgt_later(11000);
+	agent_apply(&ag, lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+	GOT("data.last_rotated", before);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CORE_ROTATION_DUE_H
+#define SERVER_CORE_ROTATION_DUE_H
+/* rotation_due - what rotation_due.c and rotation_clock.c share; nobody else includes it.
+ */
+#include "rotation_room.h"
+#include "rotation_state.h"
+#include "store.h"
+
+struct rotation_state {
+	struct rotation_room *room;
+	bool has_failed; /* a row that could not be dealt with: it is put off */
+	enum store_kind failed_kind;
+	unsigned char failed[STORE_ID_MAX];
+	size_t failed_len;
+	bool rechecked;        /* no rule is still to be marked after a restore */
+	bool recovered;        /* what a crash has interrupted was found since unseal */
+	int64_t not_before_ms; /* no schedule begins earlier */
+	int64_t minute_ms;     /* beginning of the minute in which … */
+	int starts;            /* … so many have begun */
+	int64_t offset_ms;     /* of the wall clock from the boot clock */
+	int64_t before_ms;     /* the same before the batch that runs */
+	bool stepped;          /* the wall clock was moved: what is due is due by that */
+	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
+	bool replanned;   /* since unseal, or since one of them has changed */
+	bool replanning;  /* up to and with the rule whose id is … */
+	unsigned char replan_after[STORE_ID_MAX];
+	size_t replan_len;
+};
+
+/** rotation_watch_clock(c, a, e): was the wall clock stepped?  What attempts wait for
+ * follows it. */
+int rotation_watch_clock(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
+
+#endif
