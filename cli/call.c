@@ -100,6 +100,18 @@ static bool has_part(const json_t *doc, const char *member)
 	return json_is_object(json_object_get(doc, member));
 }
 
+/* What has a lease is given back by its id. */
+static void add_lease(json_t *doc)
+{
+	static const char *const keys[] = { "lease_id", "lease_duration" };
+	const char *id = json_string_value(json_object_get(doc, "lease_id"));
+	json_t *data = json_object_get(doc, "data");
+
+	for (size_t i = 0; id != NULL && id[0] != '\0' && i < ARRAY_LEN(keys); i++)
+		if (json_object_get(data, keys[i]) == NULL)
+			json_object_set(data, keys[i], json_object_get(doc, keys[i]));
+}
+
 void call_show(struct cli *c, json_t *doc, enum call_print print)
 {
 	size_t i;
@@ -109,6 +121,8 @@ void call_show(struct cli *c, json_t *doc, enum call_print print)
 		say("Warning: %s", json_string_value(v));
 	if (doc == NULL || (print == PRINT_NONE && !has_part(doc, "wrap_info")))
 		return;
+	if (c->format != CLI_JSON)
+		add_lease(doc);
 	if (c->format == CLI_JSON)
 		out_json(c, doc);
 	else if (has_part(doc, "wrap_info"))

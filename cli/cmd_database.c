@@ -94,30 +94,20 @@ static int rotate_root(struct cli *c, struct err *e)
 	return rc == ERR_OK ? ask(c, "{mount=database}/rotate-root/{1}", NULL, e) : rc;
 }
 
-/* A credential: of one that has a lease, this too.  One that was just made is shown: it
- * is shown once. */
+/* A credential.  One that was just made is shown: it is shown once. */
 static int show_creds(struct cli *c, const char *template, bool hide, struct err *e)
 {
 	char path[PATH_CAP];
 	json_t *doc = NULL, *data;
-	const char *lease;
 	int rc = call_path(c, template, path, sizeof(path), e);
 
 	if (rc == ERR_OK)
 		rc = cli_ask(c, "GET", path, NULL, &doc, e);
 	data = json_object_get(doc, "data");
-	lease = json_string_value(json_object_get(doc, "lease_id"));
-	if (rc == ERR_OK && c->format != CLI_JSON && json_is_object(data)) {
-		if (lease != NULL && lease[0] != '\0') {
-			json_object_set(data, "lease_id",
-			                json_object_get(doc, "lease_id"));
-			json_object_set(data, "lease_duration",
-			                json_object_get(doc, "lease_duration"));
-		}
-		if (hide && out_masked(c)) {
-			json_object_set_new(data, "password", json_string("(hidden)"));
-			say("The password is hidden on a terminal: add --reveal.");
-		}
+	if (rc == ERR_OK && c->format != CLI_JSON && json_is_object(data) && hide &&
+	    out_masked(c)) {
+		json_object_set_new(data, "password", json_string("(hidden)"));
+		say("The password is hidden on a terminal: add --reveal.");
 	}
 	if (rc == ERR_OK)
 		call_show(c, doc, PRINT_DATA);

@@ -48,6 +48,8 @@ def test_accounts_for_a_while(env):
     lines = dict(line.split(None, 1) for line in env.ctl("database", "creds", "app", fmt="table").stdout.splitlines())
     assert env.target.accounts[lines["username"]] == lines["password"]
     assert lines["lease_id"].startswith("database/creds/app/")
+    raw = dict(line.split(None, 1) for line in env.ctl("read", "database/creds/app", fmt="table").stdout.splitlines())
+    assert raw["lease_id"].startswith("database/creds/app/") and raw["lease_duration"] == lines["lease_duration"]
     assert env.ctl("database", "creds", "none", check=False).stderr.count("unknown role: none") == 1
     env.ctl("database", "role-delete", "app", "--yes")
 
