@@ -249,6 +249,22 @@ static int h_write(struct req *r)
 	return target_save(r->core, r->a, &t, &r->e);
 }
 
+static bool was_refused(const struct req *r)
+{
+	const struct target_asking *w = r->park_state;
+
+	return w != NULL && w->refused;
+}
+
+/* An answer all the same, so that it is remembered: whoever asks again and again locks
+ * nobody out. */
+static int count_refused(struct req *r, struct target *t)
+{
+	reply_errors(r, 400, arena_str(r->a, r->e.msg), NULL);
+	target_failed(r->core, t);
+	return target_save(r->core, r->a, t, &r->e);
+}
+
 static int h_check(struct req *r)
 {
 	struct target t;
@@ -260,7 +276,14 @@ static int h_check(struct req *r)
 	if (!found)
 		return req_fail(r, ERR_NOENT, "there is no rotation target \"%.100s\"",
 		                r->param[0].text);
+	if (r->park_state == NULL && target_wait_ms(r->core, &t) > 0)
+		return req_fail(r, ERR_RATE,
+		                "the target is left alone after failed logins: try again "
+		                "in %lld seconds",
+		                (long long)target_wait_ms(r->core, &t) / 1000 + 1);
 	rc = examine(r, &t, true, &done);
+	if (rc == ERR_INVALID && was_refused(r))
+		return count_refused(r, &t);
 	if (rc != ERR_OK || !done)
 		return rc;
 	value_set_bool(r->a, reply_data(r), "ok", true);

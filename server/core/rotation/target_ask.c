@@ -44,6 +44,8 @@ static int heard(struct req *r, struct target_asking *w, struct step_result *res
 	if (res->outcome == STEP_UNKNOWN)
 		return req_fail(r, ERR_UNREACHABLE, "the rotator did not answer: %.150s",
 		                res->reason);
+	w->refused = res->status == STEP_ERROR && res->class == STEP_AUTH &&
+	             w->what == ASK_LOGIN;
 	if (res->status == STEP_ERROR)
 		return req_fail(r, ERR_INVALID, "the rotator says: %.200s", res->message);
 	return ERR_OK;

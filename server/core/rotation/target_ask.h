@@ -11,6 +11,7 @@ struct target_asking {
 	unsigned char id[STEP_ID];
 	enum { ASK_NOTHING, ASK_DESCRIBE, ASK_LOGIN } what;
 	const struct value *describe;
+	bool refused; /* the target does not let its administrator in */
 };
 
 /** target_examine(r, w, t, verify, done): have the rotator describe itself, then

@@ -478,3 +478,18 @@ Test(machine_edges, a_value_that_came_back_is_no_younger)
 	cr_assert_str_eq(state(), "reverted");
 	GOT("data.last_rotated", before);
 }
+
+Test(machine_edges, asking_again_and_again_locks_no_administrator_out)
+{
+	tgt_fault("login", F_AUTH, 100);
+	for (int i = 0; i < 3; i++)
+		TGT(400, HTTP_POST, TARGET "/check", NULL);
+	tgt.log[0] = '\0';
+	ASK(429, HTTP_POST, TARGET "/check", NULL);
+	cr_assert_str_eq(tgt.log, "");
+	rig_reopen();
+	tgt_link();
+	ASK(429, HTTP_POST, TARGET "/check", NULL);
+	tgt_later(600 * 1000);
+	TGT(400, HTTP_POST, TARGET "/check", NULL);
+}
