@@ -119,6 +119,9 @@ int64_t jobs_next_ms(struct core *c)
 	if (!j->dirty)
 		return j->next_ms;
 	next = earliest(c);
+	/* The clock was set back: that pause is over by any other. */
+	if (j->not_before_ms > clock_wall(c->clock) + RETRY_MS)
+		j->not_before_ms = 0;
 	if (next != 0 && next < j->not_before_ms)
 		next = j->not_before_ms;
 	j->next_ms = next;

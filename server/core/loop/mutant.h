@@ -24,6 +24,19 @@ enum mutant {
 	MUTANT_MIRROR_KEEPS,     /* a row that was deleted lives on in the mirror */
 	MUTANT_MIRROR_EAGER,     /* the mirror takes in what is not committed yet */
 	MUTANT_WRAP_REUSABLE,    /* a wrapped reply is given out again */
+	/* of rotations */
+	MUTANT_GENERATES_AGAIN, /* a rotation makes another value when the first may be
+	                           set */
+	MUTANT_UNTESTED,        /* a value is published that nobody has tried */
+	MUTANT_RETIRES_EARLY,   /* the old value is revoked while holders use it */
+	MUTANT_VALUE_LOST,    /* the values are forgotten when the new one is published */
+	MUTANT_UNKNOWN_FAILS, /* a call without an answer counts as one that did nothing
+	                       */
+	MUTANT_PROBE_GUESSED, /* a probe that learns nothing says that nothing works */
+	MUTANT_NO_LOGIN_BUDGET, /* a target is tried for ever */
+	MUTANT_TWO_CLAIMS,      /* a rotation begins while another is under way */
+	MUTANT_UNRECORDED,      /* transitions leave no record */
+	MUTANT_OVERWRITES,      /* what was written by hand is overwritten */
 	MUTANT__COUNT
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "mutant.h"
 #include "rng.h"
 #include "rotation_event.h"
 #include "rotation_state.h"
@@ -38,7 +39,9 @@ static int save(struct machine *m, const char *outcome, struct err *e)
 {
 	int rc = rotation_attempt_save(m->c, m->a, &m->t, e);
 
-	return rc == ERR_OK ? rotation_record(m->c, m->a, &m->t, NULL, outcome, e) : rc;
+	if (rc != ERR_OK || MUTANT(MUTANT_UNRECORDED))
+		return rc;
+	return rotation_record(m->c, m->a, &m->t, NULL, outcome, e);
 }
 
 int machine_go(struct machine *m, enum attempt_state state, struct err *e)
@@ -91,12 +94,28 @@ int machine_end(struct machine *m, enum attempt_state state, struct err *e)
 	                    : rc;
 }
 
+int machine_end_early(struct machine *m, enum attempt_state state, struct err *e)
+{
+	int rc;
+
+	if (!m->t.inherits)
+		return machine_end(m, state, e);
+	/* The idle account is scrambled, and with it the value that was left alive. */
+	m->t.inherits = false;
+	if (m->t.created_ms == 0 && (rc = machine_generate(m, e)) != ERR_OK)
+		return rc == ERR_INVALID || rc == ERR_TOO_BIG || rc == ERR_NOENT
+		               ? machine_end(m, state, e)
+		               : rc;
+	m->t.undone = false;
+	return machine_go(m, ATTEMPT_REVERTING, e);
+}
+
 int machine_hold(struct machine *m, const char *why, struct err *e)
 {
 	if (!before_target(m->t.state))
 		return machine_hold_now(m, why, e);
 	m->t.error = cut(m, why);
-	return machine_end(m, ATTEMPT_FAILED, e);
+	return machine_end_early(m, ATTEMPT_FAILED, e);
 }
 
 int machine_hold_now(struct machine *m, const char *why, struct err *e)
@@ -159,7 +178,9 @@ int machine_room(struct machine *m, bool *ok, struct err *e)
 /* Nobody is locked out of a target because we have tried too often. */
 static int64_t lockout_wait(const struct machine *m)
 {
-	return m->has_target ? target_wait_ms(m->c, &m->target) : 0;
+	return m->has_target && !MUTANT(MUTANT_NO_LOGIN_BUDGET)
+	               ? target_wait_ms(m->c, &m->target)
+	               : 0;
 }
 
 /* ---- from state to state ---- */
@@ -176,7 +197,7 @@ static int after_claim(struct machine *m, struct err *e)
 
 	if (window_closed(m)) {
 		m->t.error = "its window closed before it could begin";
-		return machine_end(m, ATTEMPT_ABORTED, e);
+		return machine_end_early(m, ATTEMPT_ABORTED, e);
 	}
 	/* What was allowed when the rule was written need not be now, or here. */
 	if (m->has_target &&
@@ -239,6 +260,11 @@ static int in_setting(struct machine *m, struct err *e)
 {
 	if (machine_creates(m))
 		return machine_ask(m, "create", e);
+	if (MUTANT(MUTANT_GENERATES_AGAIN) && m->t.uncertain) {
+		int rc = machine_generate(m, e);
+
+		return rc == ERR_OK ? machine_ask(m, "set", e) : rc;
+	}
 	return machine_ask(m, m->t.uncertain ? "probe" : "set", e);
 }
 
@@ -254,6 +280,9 @@ static int hold_set_back(struct machine *m, struct err *e)
 
 static int in_reverting(struct machine *m, struct err *e)
 {
+	bool taken;
+	int rc;
+
 	/* Once held for that, and resumed, it goes on without them. */
 	if (m->t.undo_published && !m->t.overdue && (m->t.waiting > 0 || m->t.marking)) {
 		m->t.overdue = true;
@@ -265,6 +294,12 @@ static int in_reverting(struct machine *m, struct err *e)
 			m, m->t.undo_published ? ATTEMPT_REVERTED : ATTEMPT_FAILED, e);
 	if (m->rule.unchecked)
 		return hold_set_back(m, e);
+	/* What the target may have made has to be found before it can be retired. */
+	if (machine_creates(m)) {
+		rc = machine_taken(m, &taken, e);
+		if (rc != ERR_OK || !taken)
+			return rc == ERR_OK ? machine_ask(m, "create", e) : rc;
+	}
 	if (m->t.strategy != STRATEGY_SINGLE)
 		return machine_ask(m, "retire", e);
 	return machine_ask(m, m->t.undone ? "probe" : "revert", e);
@@ -415,7 +450,7 @@ static int judge_late(struct machine *m, struct err *e)
 
 int machine_propagated(struct machine *m, struct err *e)
 {
-	bool late = m->t.waiting > 0 || m->t.marking;
+	bool late = !MUTANT(MUTANT_RETIRES_EARLY) && (m->t.waiting > 0 || m->t.marking);
 
 	if (m->t.state == ATTEMPT_REVERTING) {
 		if (!late)

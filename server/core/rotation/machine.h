@@ -55,6 +55,10 @@ int machine_hold(struct machine *m, const char *why, struct err *e) MUST_CHECK;
 int machine_hold_now(struct machine *m, const char *why, struct err *e) MUST_CHECK;
 /** machine_end(m, state, e): it is over. */
 int machine_end(struct machine *m, enum attempt_state state, struct err *e) MUST_CHECK;
+/** machine_end_early(m, state, e): the same before the target was asked; what an earlier
+ * attempt has left there is retired first. */
+int machine_end_early(struct machine *m, enum attempt_state state, struct err *e)
+	MUST_CHECK;
 /** machine_propagated(m, e): nobody is waited for any more, or the deadline has come. */
 int machine_propagated(struct machine *m, struct err *e) MUST_CHECK;
 /** machine_room(m, ok, e): may it start to work now? */
@@ -79,7 +83,9 @@ enum machine_slot { SLOT_NEW = 1, SLOT_OLD = 2 };
 /** machine_value(m, slot, out, e): the data of the new or the old version. */
 int machine_value(struct machine *m, enum machine_slot slot, struct value **out,
                   struct err *e) MUST_CHECK;
-/** machine_take(m, fields, e): the target has made these. */
+/** machine_take(m, fields, e): the target has made these. machine_taken(m, taken, e): has
+ * it? */
+int machine_taken(struct machine *m, bool *taken, struct err *e) MUST_CHECK;
 int machine_take(struct machine *m, const struct value *fields, struct err *e) MUST_CHECK;
 /** machine_forget(m, e): destroy both. machine_forget_values(): the same by the attempt's
  * id. */

@@ -67,13 +67,15 @@ static struct value *credential(struct machine *m, const struct value *data,
 }
 
 /* The version before the current one, if it can still be read: what a target has that was
- * set back. */
+ * set back.  Of two accounts it is the idle one's, whose value was scrambled: trying it
+ * would only be one more failed login. */
 static int before_old(struct machine *m, struct value **out, struct err *e)
 {
 	int rc;
 
 	*out = NULL;
-	if (m->t.previous < 2 || m->s.current != m->t.previous)
+	if (m->t.previous < 2 || m->s.current != m->t.previous ||
+	    m->t.strategy == STRATEGY_DUAL_USER)
 		return ERR_OK;
 	rc = kv_read(m->c, m->a, &m->s, m->t.previous - 1, out, e);
 	if (rc == ERR_NOENT)

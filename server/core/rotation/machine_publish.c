@@ -6,6 +6,7 @@
 #include "arena.h"
 #include "kv_impl.h"
 #include "machine.h"
+#include "mutant.h"
 
 #define SUFFIX_NEXT     "_next"
 #define SUFFIX_PREVIOUS "_previous"
@@ -53,6 +54,38 @@ static int write_version(struct machine *m, const struct value *data,
 static char *with(struct machine *m, const char *field, const char *suffix)
 {
 	return arena_printf(m->a, "%s%s", field, suffix);
+}
+
+static void put(struct machine *m, struct value *out, const struct value *v)
+{
+	char *key = arena_dup(m->a, v->key, v->key_len);
+
+	if (key != NULL)
+		value_setn(out, key, v->key_len, value_copy(m->a, v));
+}
+
+static bool differs(const struct value *v, const struct value *from)
+{
+	const struct value *was = value_getn(from, v->key, v->key_len);
+
+	return was == NULL || !value_equal(was, v);
+}
+
+/* ${base}, with those members of ${over} in it that are not the same in ${without}. */
+static struct value *laid_over(struct machine *m, const struct value *base,
+                               const struct value *over, const struct value *without)
+{
+	struct value *out = value_object(m->a);
+
+	for (const struct value *v = base->first; v != NULL; v = v->next) {
+		const struct value *o = value_getn(over, v->key, v->key_len);
+
+		put(m, out, o != NULL && differs(o, without) ? o : v);
+	}
+	for (const struct value *o = over->first; o != NULL; o = o->next)
+		if (value_getn(base, o->key, o->key_len) == NULL && differs(o, without))
+			put(m, out, o);
+	return out;
 }
 
 /* An object without the members that ${field} has for its other values. */
@@ -130,24 +163,44 @@ static int phase_data(struct machine *m, const struct value *new, const struct v
 	return arena_failed(m->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
 }
 
+/* What somebody else has written since the value was made stays: the attempt changes its
+ * own fields alone. */
+static int newest_data(struct machine *m, struct value *new, struct value *old,
+                       struct value **out, struct err *e)
+{
+	struct value *now;
+	int rc = kv_read(m->c, m->a, &m->s, 0, &now, e);
+
+	if (rc == ERR_NOENT || (rc == ERR_OK && MUTANT(MUTANT_OVERWRITES)))
+		now = old; /* deleted meanwhile */
+	else if (rc != ERR_OK)
+		return rc;
+	*out = laid_over(m, now, new, old);
+	return arena_failed(m->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
 static int publish(struct machine *m, struct err *e)
 {
-	struct value *data, *old;
-	int rc = machine_value(m, SLOT_NEW, &data, e);
+	struct value *data = NULL, *new, *old;
+	int rc = machine_value(m, SLOT_NEW, &new, e);
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK)
 		return rc;
 	if (machine_phased(&m->t)) {
 		m->t.phase++;
-		if ((rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK ||
-		    (rc = phase_data(m, data, old, &data, e)) != ERR_OK)
-			return rc;
+		rc = phase_data(m, new, old, &data, e);
+	} else {
+		rc = newest_data(m, new, old, &data, e);
 	}
+	if (rc != ERR_OK)
+		return rc;
 	if (m->t.phase <= 1)
 		m->t.aged_ms = m->rule.rotated_ms;
 	m->rule.rotated_ms = m->c->now_ms;
 	rc = write_version(m, data, ATTEMPT_PROPAGATING, e);
 	m->t.version = m->s.current;
+	if (MUTANT(MUTANT_VALUE_LOST) && rc == ERR_OK)
+		rc = machine_forget_values(m->c, m->t.o.id, e);
 	return rc;
 }
 
@@ -204,21 +257,58 @@ int machine_back(struct machine *m, struct value **now, enum machine_back *out,
 	return ERR_OK;
 }
 
-int machine_unpublish(struct machine *m, struct err *e)
+/* Are the fields that the attempt has changed as it, or its predecessor, has set them? */
+static bool is_ours(const struct value *now, const struct value *new,
+                    const struct value *old)
 {
-	enum machine_back back;
-	struct value *old, *now;
-	int rc = machine_value(m, SLOT_OLD, &old, e);
+	for (const struct value *v = new->first; v != NULL; v = v->next) {
+		const struct value *at = value_getn(now, v->key, v->key_len);
+		const struct value *was = value_getn(old, v->key, v->key_len);
 
-	if (rc != ERR_OK || (rc = machine_back(m, &now, &back, e)) != ERR_OK)
+		if (differs(v, old) &&
+		    (at == NULL ||
+		     !(value_equal(at, v) || (was != NULL && value_equal(at, was)))))
+			return false;
+	}
+	return true;
+}
+
+static int old_data(struct machine *m, struct value **out, struct err *e)
+{
+	struct value *new, *old, *now;
+	const char *field;
+	int rc = machine_value(m, SLOT_NEW, &new, e);
+
+	if (rc != ERR_OK || (rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK)
 		return rc;
-	if (m->s.current != m->t.version && back != BACK_ALL)
+	rc = kv_read(m->c, m->a, &m->s, 0, &now, e);
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	if (rc == ERR_NOENT || !is_ours(now, new, old))
 		return err_set(
 			e, ERR_INVALID,
 			"the secret has a newer version than the one that is to be "
 			"taken back");
+	if (machine_phased(&m->t)) {
+		rc = rotation_rule_field(&m->rule, bare(m, old, m->rule.field), m->a,
+		                         &field, e);
+		if (rc != ERR_OK)
+			return rc;
+		now = bare(m, now, field);
+	}
+	*out = laid_over(m, now, old, new);
+	return arena_failed(m->a) ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+int machine_unpublish(struct machine *m, struct err *e)
+{
+	struct value *data = NULL;
+	int rc = old_data(m, &data, e);
+
+	if (rc != ERR_OK)
+		return rc;
 	m->t.undo_published = true;
-	rc = write_version(m, back == BACK_ALL ? now : old, ATTEMPT_REVERTING, e);
+	rc = write_version(m, data, ATTEMPT_REVERTING, e);
 	/* The value is no younger for it. */
 	m->rule.rotated_ms = m->t.aged_ms;
 	return rc == ERR_OK ? rotation_rule_save(m->c, m->a, &m->rule, e) : rc;

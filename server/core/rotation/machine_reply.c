@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "machine.h"
+#include "mutant.h"
 #include "rotation_event.h"
 
 #define VALUES_MAX    3 /* a target may refuse so many */
@@ -46,6 +47,25 @@ static int count_failure(struct machine *m, struct err *e)
 	return target_save(m->c, m->a, &m->target, e);
 }
 
+/* What a probe has cost: a login that works makes most targets forget those of the same
+ * account that did not. */
+static int count_probe(struct machine *m, const struct step_result *r, struct err *e)
+{
+	const enum step_probe said[] = { r->pending, r->current, r->previous };
+	bool any = false;
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		any = any || said[i] == STEP_PROBE_VALID;
+		n += said[i] == STEP_PROBE_INVALID;
+	}
+	if (any && m->t.strategy != STRATEGY_DUAL_USER)
+		n = r->pending == STEP_PROBE_INVALID;
+	for (int i = 0; i < n; i++)
+		target_failed(m->c, &m->target);
+	return n > 0 ? target_save(m->c, m->a, &m->target, e) : ERR_OK;
+}
+
 /* The target does not take this value: make another one. */
 static int other_value(struct machine *m, const struct step_result *r, struct err *e)
 {
@@ -85,21 +105,28 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 	int rc;
 
 	if (done(r))
-		return machine_creates(m) ? was_created(m, r, e)
-		                          : machine_go(m, ATTEMPT_SET, e);
+		return machine_creates(m)
+		               ? was_created(m, r, e)
+		               : machine_go(m,
+		                            MUTANT(MUTANT_UNTESTED) ? ATTEMPT_TESTED
+		                                                    : ATTEMPT_SET,
+		                            e);
+	if (MUTANT(MUTANT_UNKNOWN_FAILS) && r->outcome == STEP_UNKNOWN)
+		return machine_end(m, ATTEMPT_FAILED, e);
 	if (r->outcome == STEP_UNKNOWN && !r->started && m->t.tries == 0)
 		m->t.uncertain = false;
-	if (is_class(r, STEP_REJECTED_VALUE))
+	if (is_class(r, STEP_REJECTED_VALUE) && !machine_creates(m))
 		return other_value(m, r, e);
 	if (is_class(r, STEP_AUTH)) {
 		rc = count_failure(m, e);
 		return rc == ERR_OK ? machine_hold(m, why(r), e) : rc;
 	}
-	if (is_class(r, STEP_PERMANENT)) {
-		if (machine_creates(m) && m->t.tries > 0) /* an earlier call may have */
+	if (is_class(r, STEP_PERMANENT) || is_class(r, STEP_REJECTED_VALUE)) {
+		/* an earlier call may have */
+		if (machine_creates(m) && (m->t.tries > 0 || m->t.lost))
 			return machine_hold(m, why(r), e);
 		if (machine_creates(m)) {
-			m->t.error = arena_dup(m->a, why(r), strnlen(why(r), 256));
+			m->t.error = arena_str(m->a, why(r));
 			return machine_end(m, ATTEMPT_FAILED, e);
 		}
 		m->t.giving_up = true;
@@ -115,14 +142,13 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 	if (!done(r))
 		return is_class(r, STEP_PERMANENT) ? machine_hold(m, why(r), e)
 		                                   : again(m, r, e);
+	if ((rc = count_probe(m, r, e)) != ERR_OK)
+		return rc;
 	if (r->pending == STEP_PROBE_VALID)
 		return machine_go(m, ATTEMPT_SET, e);
-	if (r->pending == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
-		return rc;
-	if (r->previous == STEP_PROBE_INVALID && (rc = count_failure(m, e)) != ERR_OK)
-		return rc;
-	if (r->pending == STEP_PROBE_UNKNOWN ||
-	    (r->current == STEP_PROBE_UNKNOWN && !m->t.forced))
+	if ((r->pending == STEP_PROBE_UNKNOWN ||
+	     (r->current == STEP_PROBE_UNKNOWN && !m->t.forced)) &&
+	    !MUTANT(MUTANT_PROBE_GUESSED))
 		return machine_retry(m, "the target does not say which value it has", e);
 	if (r->current == STEP_PROBE_VALID && m->t.giving_up)
 		return machine_end(m, ATTEMPT_FAILED, e);
@@ -131,8 +157,6 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 		m->t.uncertain = false;
 		return machine_retry(m, m->t.error, e);
 	}
-	if ((rc = count_failure(m, e)) != ERR_OK)
-		return rc;
 	return machine_hold(m,
 	                    "neither the new nor the old value works at the target: "
 	                    "'vaultctl rotation adopt' sets a fresh one by its "
@@ -146,6 +170,8 @@ static int was_checked(struct machine *m, const struct step_result *r, struct er
 
 	if (!done(r))
 		return again(m, r, e);
+	if ((rc = count_probe(m, r, e)) != ERR_OK)
+		return rc;
 	m->rule.unchecked = m->rule.unchecked && r->current == STEP_PROBE_UNKNOWN;
 	if (r->current == STEP_PROBE_VALID && strcmp(m->t.cause, "check") == 0)
 		return machine_end(m, ATTEMPT_CONVERGED, e);
@@ -155,8 +181,7 @@ static int was_checked(struct machine *m, const struct step_result *r, struct er
 	}
 	if (r->current == STEP_PROBE_UNKNOWN)
 		return machine_retry(m, "the target does not say which value it has", e);
-	if ((rc = count_failure(m, e)) != ERR_OK ||
-	    (rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
+	if ((rc = rotation_rule_save(m->c, m->a, &m->rule, e)) != ERR_OK)
 		return rc;
 	return machine_hold_now(
 		m,
@@ -199,19 +224,39 @@ static int undo_probed(struct machine *m, const struct step_result *r, struct er
 
 	if (!done(r))
 		return again(m, r, e);
+	if ((rc = count_probe(m, r, e)) != ERR_OK)
+		return rc;
 	if (r->current == STEP_PROBE_VALID)
 		return end_undone(m, e);
 	if (r->current == STEP_PROBE_UNKNOWN)
 		return machine_retry(m, "the target does not say which value it has", e);
-	if ((rc = count_failure(m, e)) != ERR_OK)
-		return rc;
 	return machine_hold(m, "the old value was set back, and does not work", e);
+}
+
+/* What the target had made, or has made now, is known: it can be retired. */
+static int undo_created(struct machine *m, const struct step_result *r, struct err *e)
+{
+	int rc;
+
+	if (r->outcome == STEP_UNKNOWN || is_class(r, STEP_RETRYABLE))
+		return again(m, r, e);
+	if (!done(r) || r->fields == NULL || r->fields->first == NULL)
+		return machine_hold(m, done(r) ? "the rotator sends no value" : why(r),
+		                    e);
+	rc = machine_take(m, r->fields, e);
+	if (rc == ERR_INVALID || rc == ERR_TOO_BIG)
+		return machine_hold(m, arena_str(m->a, e->msg), e);
+	return rc == ERR_OK ? machine_go(m, ATTEMPT_REVERTING, e) : rc;
 }
 
 static int was_undone(struct machine *m, const struct step_result *r, struct err *e)
 {
+	int rc;
+
 	if (strcmp(m->t.op, "probe") == 0)
 		return undo_probed(m, r, e);
+	if (strcmp(m->t.op, "create") == 0)
+		return undo_created(m, r, e);
 	if (done(r) && m->t.strategy != STRATEGY_SINGLE)
 		return end_undone(m, e);
 	if (done(r)) {
@@ -225,6 +270,8 @@ static int was_undone(struct machine *m, const struct step_result *r, struct err
 	}
 	if (r->outcome == STEP_UNKNOWN || is_class(r, STEP_RETRYABLE))
 		return again(m, r, e);
+	if (is_class(r, STEP_AUTH) && (rc = count_failure(m, e)) != ERR_OK)
+		return rc;
 	return machine_hold(m, why(r), e);
 }
 

@@ -268,6 +268,17 @@ int machine_generate(struct machine *m, struct err *e)
 	return keep(m, SLOT_NEW, data, e);
 }
 
+int machine_taken(struct machine *m, bool *taken, struct err *e)
+{
+	struct value *new, *old;
+	int rc = machine_value(m, SLOT_NEW, &new, e);
+
+	if (rc != ERR_OK || (rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK)
+		return rc;
+	*taken = !value_equal(new, old);
+	return ERR_OK;
+}
+
 int machine_take(struct machine *m, const struct value *fields, struct err *e)
 {
 	struct value *data = NULL;

@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "lease.h"
 #include "machine.h"
+#include "mutant.h"
 #include "rng.h"
 #include "rotation_event.h"
 #include "rotation_state.h"
@@ -63,7 +64,8 @@ static int settle(struct core *c, struct arena *a, const struct rotation_attempt
 	struct rotation_attempt copy = *t;
 	int rc;
 
-	if (t->publishing || t->waiting > 0 || t->marking ||
+	if (t->publishing ||
+	    ((t->waiting > 0 || t->marking) && !MUTANT(MUTANT_RETIRES_EARLY)) ||
 	    (t->state != ATTEMPT_PROPAGATING && t->state != ATTEMPT_REVERTING))
 		return rotation_attempt_save(c, a, &copy, e);
 	rc = machine_open(&m, c, a, t, e);
@@ -150,7 +152,7 @@ static int may_change(struct core *c, struct arena *a, const unsigned char secre
 		if ((rc = machine_open(&m, c, a, &t, e)) != ERR_OK)
 			return rc;
 		m.t.error = "somebody else has written a new version";
-		return machine_end(&m, ATTEMPT_ABORTED, e);
+		return machine_end_early(&m, ATTEMPT_ABORTED, e);
 	case ATTEMPT_SETTING:
 	case ATTEMPT_SET:
 	case ATTEMPT_TESTED:
@@ -260,20 +262,22 @@ static int supersede(struct core *c, struct arena *a, const struct rotation_atte
 }
 
 static int refuse_if_running(struct core *c, struct arena *a,
-                             const struct rotation_rule *rule, struct err *e)
+                             const struct rotation_rule *rule, bool check, bool *inherits,
+                             struct err *e)
 {
 	struct rotation_attempt t;
 	char id[33];
-	bool ok;
 	int rc;
 
-	if (!rule->has_attempt)
+	*inherits = false;
+	if (!rule->has_attempt || MUTANT(MUTANT_TWO_CLAIMS))
 		return ERR_OK;
 	rc = rotation_attempt_load(c, a, rule->attempt, &t, e);
 	if (rc != ERR_OK)
 		return rc == ERR_NOENT ? ERR_OK : rc;
-	if ((rc = rotation_judge(c, a, &t, e)) != ERR_OK || rotation_ended(&t) ||
-	    (rc = supersede(c, a, &t, &ok, e)) != ERR_OK || ok)
+	if ((rc = rotation_judge(c, a, &t, e)) != ERR_OK || rotation_ended(&t))
+		return rc;
+	if (!check && ((rc = supersede(c, a, &t, inherits, e)) != ERR_OK || *inherits))
 		return rc;
 	text_hex(t.o.id, 16, id);
 	return err_set(e, ERR_INVALID,
@@ -445,16 +449,18 @@ int rotation_start(struct core *c, struct arena *a, const unsigned char secret_i
 	struct rotation_attempt none = { .path = "" };
 	struct rotation_rule rule;
 	struct machine m;
+	bool inherits;
 	int rc;
 
 	memcpy(none.o.parent, secret_id, 32);
 	if ((rc = rotation_rule_load(c, a, secret_id, &rule, e)) != ERR_OK ||
-	    (rc = refuse_if_running(c, a, &rule, e)) != ERR_OK ||
+	    (rc = refuse_if_running(c, a, &rule, order->check, &inherits, e)) != ERR_OK ||
 	    (rc = machine_open(&m, c, a, &none, e)) != ERR_OK ||
 	    (rc = check_order(&m, order, e)) != ERR_OK ||
 	    (rc = forget_old(c, a, secret_id, e)) != ERR_OK)
 		return rc;
 	m.rule.path = kv_full_path(a, &m.s);
+	m.t.inherits = inherits;
 	rc = claim(&m, order, e);
 	if (rc == ERR_OK && m.rule.target[0] == '\0')
 		rc = publish_at_once(&m, e);
@@ -529,7 +535,7 @@ static int abort_attempt(struct machine *m, struct err *e)
 	case ATTEMPT_GENERATED:
 	case ATTEMPT_CHECKING:
 		step_cancel(m->c, m->t.o.id);
-		return machine_end(m, ATTEMPT_ABORTED, e);
+		return machine_end_early(m, ATTEMPT_ABORTED, e);
 	case ATTEMPT_SETTING:
 	case ATTEMPT_SET:
 	case ATTEMPT_TESTED:
@@ -549,13 +555,23 @@ static int abort_attempt(struct machine *m, struct err *e)
 	}
 }
 
+/* Is it held because no value is known to work? */
+static bool can_adopt(const struct machine *m)
+{
+	if (m->t.state != ATTEMPT_HELD)
+		return false;
+	return m->t.held_from == ATTEMPT_SETTING || m->t.held_from == ATTEMPT_CHECKING ||
+	       (m->t.held_from == ATTEMPT_REVERTING && m->t.strategy == STRATEGY_SINGLE);
+}
+
 static int adopt(struct machine *m, struct err *e)
 {
+	/* A second value beside one that the target may have would be one too many. */
+	bool same = m->t.held_from == ATTEMPT_SETTING &&
+	            m->t.strategy == STRATEGY_DUAL_KEY;
 	int rc;
 
-	if (m->t.state != ATTEMPT_HELD ||
-	    (m->t.held_from != ATTEMPT_SETTING && m->t.held_from != ATTEMPT_CHECKING &&
-	     m->t.held_from != ATTEMPT_REVERTING))
+	if (!can_adopt(m))
 		return err_set(
 			e, ERR_INVALID,
 			"nothing to adopt: the rotation is %s, not held because its "
@@ -569,7 +585,7 @@ static int adopt(struct machine *m, struct err *e)
 	m->t.forced = true;
 	m->t.giving_up = false;
 	m->t.values = 0;
-	if ((rc = machine_generate(m, e)) != ERR_OK)
+	if (!same && (rc = machine_generate(m, e)) != ERR_OK)
 		return rc;
 	return machine_go(m, ATTEMPT_GENERATED, e);
 }

@@ -164,6 +164,8 @@ struct rotation_attempt {
 	bool undo_published; /* reverting: the old value is the current version again */
 	bool undone;         /* reverting: the target says that it did */
 	bool uncertain;      /* what the last call did is not known: probe first */
+	bool lost;           /* a call was under way when core ended */
+	bool inherits;       /* it took the place of one whose old value still works */
 	bool forced;         /* set it although the old value does not work */
 	bool giving_up;   /* the target refuses for good: find out what it has, and end */
 	int64_t phase;    /* of STRATEGY_VERIFY_THEN_SIGN: 1 announce, 2 use, 3 forget */

@@ -123,6 +123,8 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("undo_published", undo_published) \
 	X("undone", undone)                 \
 	X("uncertain", uncertain)           \
+	X("lost", lost)                     \
+	X("inherits", inherits)             \
 	X("forced", forced)                 \
 	X("giving_up", giving_up)
 #define TEXTS(X)              \

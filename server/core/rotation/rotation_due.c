@@ -100,6 +100,7 @@ static int recover_one(struct core *c, struct arena *a, const struct store_objec
 		return rc;
 	t.op = "";
 	t.next_ms = 0;
+	t.lost = true;
 	return rotation_attempt_save(c, a, &t, e);
 }
 

@@ -26,6 +26,7 @@ static struct {
 	struct {
 		char name[80];
 		char value[2][160]; /* dual_key accepts two */
+		char maker[2][33];  /* the attempt that had it made */
 	} account[24];
 	size_t accounts;
 	bool down; /* probes say "unknown", everything else is retryable */
@@ -42,6 +43,7 @@ static struct {
 	size_t queued;
 	char log[4096]; /* "set probe test " */
 	int logins_failed;
+	bool makes;     /* it has create */
 	int created;    /* by create */
 	char asked[80]; /* name in the last call of a database engine */
 	char last_request[65536];
@@ -144,7 +146,8 @@ static void tgt_put(const struct value *cred, bool second)
 	snprintf(tgt.account[i].value[0], 160, "%s", tgt_text(f, "password"));
 }
 
-static void tgt_drop(const struct value *cred)
+/* Of two accounts the idle one is scrambled, whatever it has. */
+static void tgt_drop(const struct value *cred, bool all)
 {
 	const struct value *f = value_get(cred, "fields");
 	int i = tgt_find(tgt_text(f, "username"));
@@ -152,7 +155,7 @@ static void tgt_drop(const struct value *cred)
 	if (i < 0)
 		return;
 	for (int v = 0; v < 2; v++)
-		if (strcmp(tgt.account[i].value[v], tgt_text(f, "password")) == 0)
+		if (all || strcmp(tgt.account[i].value[v], tgt_text(f, "password")) == 0)
 			tgt.account[i].value[v][0] = '\0';
 }
 
@@ -204,6 +207,34 @@ static void tgt_user(const char *op, const struct value *rq)
 		tgt_remove(tgt_text(f, "username"));
 }
 
+#define TGT_DESCRIBE_MAKER                                                       \
+	"{\"strategies\":[\"dual_key\"],\"overlap\":true,\"ops\":[\"describe\"," \
+	"\"create\",\"probe\",\"test\",\"retire\",\"login\"]}"
+
+/* The value that this attempt has had made already, or a new one beside the first. */
+static void tgt_create(const struct value *rq, struct value *reply)
+{
+	const char *attempt = tgt_text(rq, "attempt");
+	struct value *fields = value_object(rig.a);
+	int i = tgt_find(tgt_text(value_get(rq, "config"), "account")), slot = -1;
+
+	cr_assert_geq(i, 0);
+	for (int v = 0; v < 2; v++)
+		if (tgt.account[i].value[v][0] != '\0' &&
+		    strcmp(tgt.account[i].maker[v], attempt) == 0)
+			slot = v;
+	if (slot < 0) {
+		slot = tgt.account[i].value[0][0] != '\0';
+		cr_assert_str_empty(tgt.account[i].value[slot], "a third value");
+		snprintf(tgt.account[i].value[slot], 160, "made-%d", ++tgt.created);
+		snprintf(tgt.account[i].maker[slot], 33, "%s", attempt);
+	}
+	value_set_str(rig.a, fields, "username", tgt.account[i].name);
+	value_set_str(rig.a, fields, "password",
+	              arena_str(rig.a, tgt.account[i].value[slot]));
+	value_set(reply, "fields", fields);
+}
+
 /* Do it. */
 static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 {
@@ -211,7 +242,10 @@ static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 	                             "dual_key");
 
 	if (strcmp(op, "describe") == 0)
-		value_set(reply, "describe", rig_json(TGT_DESCRIBE));
+		value_set(reply, "describe",
+		          rig_json(tgt.makes ? TGT_DESCRIBE_MAKER : TGT_DESCRIBE));
+	else if (strcmp(op, "create") == 0)
+		tgt_create(rq, reply);
 	else if (strcmp(op, "probe") == 0)
 		tgt_probe(rq, reply);
 	else if (strcmp(op, "set") == 0)
@@ -219,7 +253,9 @@ static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 	else if (strcmp(op, "revert") == 0)
 		tgt_put(value_get(rq, "current"), false);
 	else if (strcmp(op, "retire") == 0)
-		tgt_drop(value_get(rq, "previous"));
+		tgt_drop(value_get(rq, "previous"),
+		         value_is_str(value_get(value_get(rq, "config"), "strategy"),
+		                      "dual_user"));
 	else
 		tgt_user(op, rq);
 }
