@@ -109,14 +109,14 @@ static enum op_kind pick_kind(struct world *w)
 	}
 }
 
-static void choose(struct world *w, struct op *op)
+static void choose(struct world *w, struct sim_op *op)
 {
-	*op = (struct op){ .kind = pick_kind(w),
-		           .path = (int)rnd(w, PATHS),
-		           .token = pick_token(w),
-		           .cas = -1,
-		           .slot = -1,
-		           .wrap = -1 };
+	*op = (struct sim_op){ .kind = pick_kind(w),
+		               .path = (int)rnd(w, PATHS),
+		               .token = pick_token(w),
+		               .cas = -1,
+		               .slot = -1,
+		               .wrap = -1 };
 	if (op->kind == DO_TOKEN || op->kind == DO_REVOKE) {
 		op->slot = free_slot(w);
 		op->token = -1;

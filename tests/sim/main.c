@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault-sim --seeds N [--first S] [--mutants]: run N seeds, each in a process of its own.
+ * vault-sim --seeds N [--first S] [--only model|farm] [--trace] [--mutants]: run N
+ * seeds, each in a process of its own.
  * A failing seed is printed with what it found; the same seed fails the same way again.
  */
 #include <sodium.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "farm.h"
 #include "keymem.h"
 #include "log.h"
 #include "mutant.h"
@@ -24,6 +26,9 @@
 #ifdef VAULT_MUTANTS
 enum mutant vault_mutant;
 #endif
+
+bool sim_trace;
+static enum { BOTH, MODEL_ONLY, FARM_ONLY } worlds;
 
 static void pass_time(struct world *w)
 {
@@ -104,24 +109,44 @@ static void run_world(struct world *w)
 		oracle_audit(w);
 }
 
-/* In a child: 0, or FAILED with the reason on ${out}. */
-static int run_seed(uint64_t seed, int out)
+static void run_model(struct world *w, uint64_t seed)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct err e;
-	int status = 0;
-
-	if (w == NULL || keymem_init(true, &e) != ERR_OK)
-		return 1;
 	world_start(w, seed);
 	if (w->failure[0] == '\0')
 		run_world(w);
+	world_stop(w);
+}
+
+/* Two worlds: requests that a model judges, and rotations. */
+static struct world *run_worlds(uint64_t seed)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	if (worlds != FARM_ONLY)
+		run_model(w, seed);
+	if (w->failure[0] == '\0' && worlds != MODEL_ONLY) {
+		memset(w, 0, sizeof(*w));
+		farm_run(w, seed);
+	}
+	return w;
+}
+
+/* In a child: 0, or FAILED with the reason on ${out}. */
+static int run_seed(uint64_t seed, int out)
+{
+	struct world *w;
+	struct err e;
+	int status = 0;
+
+	if (keymem_init(true, &e) != ERR_OK || (w = run_worlds(seed)) == NULL)
+		return 1;
 	if (w->failure[0] != '\0') {
 		status = FAILED;
 		if (write(out, w->failure, strlen(w->failure)) < 0)
 			status = 1;
 	}
-	world_stop(w);
 	free(w);
 	return status;
 }
@@ -222,6 +247,16 @@ static uint64_t number(const char *s, const char *what)
 	return n;
 }
 
+static int which(const char *name)
+{
+	if (name != NULL && strcmp(name, "model") == 0)
+		return MODEL_ONLY;
+	if (name != NULL && strcmp(name, "farm") == 0)
+		return FARM_ONLY;
+	fprintf(stderr, "vault-sim: --only model or farm\n");
+	exit(2);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seeds = 50, first = 1, failed;
@@ -234,11 +269,16 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--first") == 0) {
 			i++;
 			first = number(argv[i], "--first");
+		} else if (strcmp(argv[i], "--only") == 0) {
+			i++;
+			worlds = which(argv[i]);
+		} else if (strcmp(argv[i], "--trace") == 0) {
+			sim_trace = true;
 		} else if (strcmp(argv[i], "--mutants") == 0) {
 			mutants = true;
 		} else {
-			fprintf(stderr,
-			        "usage: vault-sim [--seeds N] [--first S] [--mutants]\n");
+			fprintf(stderr, "usage: vault-sim [--seeds N] [--first S] "
+			                "[--only model|farm] [--trace] [--mutants]\n");
 			return 2;
 		}
 	}

@@ -34,7 +34,7 @@ static bool token_doubtful(const struct world *w, const struct m_token *t)
 	                    (w->wall >= t->expires_wall || w->boot >= t->expires_boot));
 }
 
-static bool reader_may(const struct model *m, const struct op *op)
+static bool reader_may(const struct model *m, const struct sim_op *op)
 {
 	bool read = op->kind == DO_GET;
 
@@ -42,7 +42,7 @@ static bool reader_may(const struct model *m, const struct op *op)
 }
 
 /* Is the caller let through?  Counts a use, as every authenticated request does. */
-static bool admitted(struct world *w, struct model *m, const struct op *op,
+static bool admitted(struct world *w, struct model *m, const struct sim_op *op,
                      struct expect *out)
 {
 	struct m_token *t;
@@ -79,7 +79,7 @@ static bool in_range(const struct m_path *p, int version)
 	       version > p->current - KEEP;
 }
 
-static void apply_put(struct model *m, const struct op *op, struct expect *out)
+static void apply_put(struct model *m, const struct sim_op *op, struct expect *out)
 {
 	struct m_path *p = &m->path[op->path];
 	int current = p->exists ? p->current : 0;
@@ -93,7 +93,7 @@ static void apply_put(struct model *m, const struct op *op, struct expect *out)
 	out->version = p->current;
 }
 
-static void apply_get(struct model *m, const struct op *op, struct expect *out)
+static void apply_get(struct model *m, const struct sim_op *op, struct expect *out)
 {
 	struct m_path *p = &m->path[op->path];
 	int version = op->version == 0 ? p->current : op->version;
@@ -108,7 +108,7 @@ static void apply_get(struct model *m, const struct op *op, struct expect *out)
 		out->body = true;
 }
 
-static void set_state(struct model *m, const struct op *op, int version,
+static void set_state(struct model *m, const struct sim_op *op, int version,
                       enum ver_state to)
 {
 	struct m_path *p = &m->path[op->path];
@@ -119,7 +119,7 @@ static void set_state(struct model *m, const struct op *op, int version,
 	v->state = to;
 }
 
-static void apply_rotate(struct model *m, const struct op *op, struct expect *out)
+static void apply_rotate(struct model *m, const struct sim_op *op, struct expect *out)
 {
 	struct m_path *p = &m->path[op->path];
 
@@ -160,7 +160,7 @@ static void apply_wrap(struct world *w, struct model *m, const struct call *c,
 	out->status = 200;
 }
 
-static void apply_unwrap(struct world *w, struct model *m, const struct op *op,
+static void apply_unwrap(struct world *w, struct model *m, const struct sim_op *op,
                          struct expect *out)
 {
 	struct m_wrap *wrap = &m->wrap[op->wrap];
@@ -171,7 +171,7 @@ static void apply_unwrap(struct world *w, struct model *m, const struct op *op,
 	wrap->alive = false;
 }
 
-static void apply_flat(struct model *m, const struct op *op, struct expect *out)
+static void apply_flat(struct model *m, const struct sim_op *op, struct expect *out)
 {
 	uint64_t *at = &m->flat[op->path];
 
@@ -187,7 +187,7 @@ static void apply_flat(struct model *m, const struct op *op, struct expect *out)
 	out->status = 204;
 }
 
-static void apply_mount(struct model *m, const struct op *op, struct expect *out)
+static void apply_mount(struct model *m, const struct sim_op *op, struct expect *out)
 {
 	out->status = op->kind == DO_MOUNT && m->mounted ? 400 : 204;
 	m->mounted = op->kind == DO_MOUNT;
@@ -198,7 +198,7 @@ static void apply_mount(struct model *m, const struct op *op, struct expect *out
 static void apply_allowed(struct world *w, struct model *m, const struct call *c,
                           struct expect *out)
 {
-	const struct op *op = &c->op;
+	const struct sim_op *op = &c->op;
 
 	switch (op->kind) {
 	case DO_PUT:

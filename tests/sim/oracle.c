@@ -309,6 +309,8 @@ static void take_entry(struct world *w, struct arena *a, struct leaves *lv,
 		/* a watch has a record of its own when it is parked */
 		if (!value_is_str(value_at(rec, AUDIT_F_OPERATION), "watch-start"))
 			count_record(w, lv, value_at(rec, AUDIT_F_REQUEST_ID));
+		if (w->on_record != NULL)
+			w->on_record(w, rec);
 	} else {
 		fail(w, "audit: record %zu cannot be decoded", lv->n - 1);
 	}

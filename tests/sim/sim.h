@@ -91,7 +91,7 @@ enum op_kind {
 	DO__COUNT
 };
 
-struct op {
+struct sim_op {
 	enum op_kind kind;
 	int path, version, token; /* token: index, -1 root, -2 none, -3 nonsense */
 	int64_t cas;              /* -1 none */
@@ -115,7 +115,7 @@ struct expect {
 struct call {
 	bool busy;
 	uint64_t id;
-	struct op op;
+	struct sim_op op;
 	struct arena *a; /* of the request */
 	int64_t at_wall, at_boot;
 };
@@ -135,8 +135,10 @@ struct agent {
 	unsigned char sign_pk[32], sign_sk[64], box_pk[32], box_sk[32];
 	unsigned char host_id[16], vault_id[16], order_pk[32], nonce[32];
 	char join_token[64], token[64], name[16], lease[2][64];
+	const char *path[2]; /* that it leases */
 	int64_t generation, rev;
 	int version[2], applied[2]; /* of the two leased paths */
+	int maybe[2];               /* applied, if the answer to that was lost */
 	int refusals;
 	bool replaying;
 };
@@ -146,6 +148,8 @@ struct seen {
 	bool foldable; /* refused without a valid token: may be one of an aggregate record
 	                */
 };
+
+struct farm;
 
 struct world {
 	uint64_t seed, rnd;
@@ -172,7 +176,14 @@ struct world {
 	int ask_status;
 	char failure[600];
 	bool quiet; /* setup and oracles: replies are not judged */
+	/* of the world with targets (farm.h): NULL in the one with a model */
+	struct farm *farm;
+	bool sealed;
+	/* of oracle_audit(): every record */
+	void (*on_record)(struct world *w, const struct value *record);
 };
+
+extern bool sim_trace; /* --trace */
 
 /** fail(w, fmt, ...): the first failure of a seed is kept. */
 void fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -181,6 +192,8 @@ uint32_t rnd(struct world *w, uint32_t n);
 
 /* world.c */
 void world_start(struct world *w, uint64_t seed);
+/** world_open(w, seed): the same without agents. */
+void world_open(struct world *w, uint64_t seed);
 void world_stop(struct world *w);
 /** world_submit(w, actor, method, path, token, body): body lives in the actor's call
  * arena. */
@@ -192,6 +205,12 @@ bool world_batch(struct world *w);
  * status. */
 int world_ask(struct world *w, struct arena *a, enum http_method method, const char *path,
               const char *token, struct value *body, struct value **reply);
+/** world_reboot(w): after power failed: reboot, open, unseal; false if that fails. */
+bool world_reboot(struct world *w);
+/** world_unseal(w): true if it is. */
+bool world_unseal(struct world *w);
+/** world_drop_calls(w): nobody answers what is under way any more. */
+void world_drop_calls(struct world *w);
 /** world_recover(w): after power failed: reboot, open, unseal, decide what was committed,
  * check everything. */
 void world_recover(struct world *w);

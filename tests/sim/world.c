@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "farm.h"
 #include "rng.h"
 #include "sim.h"
 #include "store.h"
@@ -117,7 +118,7 @@ static void judge(struct world *w, int actor, int status, const struct value *bo
 	struct expect exp = { 0 };
 
 	forget_order(w, c);
-	if (status == 503 && w->disk_full) {
+	if (status == 503 && (w->disk_full || w->sealed)) {
 		/* nothing of the batch happened */
 		if (c->op.kind == DO_AGENT)
 			agent_lost(w, actor - CLIENTS);
@@ -189,11 +190,16 @@ static int open_core(struct world *w, struct err *e)
 		.pwhash_in_line = true,
 		.reply = on_reply,
 		.state = on_state,
+		.rotators = w->farm != NULL ? w->farm->rotators : NULL,
 		.ctx = w,
 	};
+	int rc;
 
 	rng_forget();
-	return core_open(&o, &w->core, e);
+	rc = core_open(&o, &w->core, e);
+	if (rc == ERR_OK && w->farm != NULL)
+		farm_link(w);
+	return rc;
 }
 
 static struct value *frame(struct arena *a, enum http_method method, const char *path,
@@ -275,19 +281,22 @@ int world_ask(struct world *w, struct arena *a, enum http_method method, const c
 	for (int i = 0; i < 100 && w->ask_status == 0; i++)
 		if (core_run_batch(w->core, &e) != ERR_OK)
 			break;
+		else if (w->farm != NULL && w->farm->faultless)
+			farm_work(w);
 	if (reply != NULL)
 		*reply = w->ask_body;
 	return w->ask_status;
 }
 
-static int unseal(struct world *w, struct arena *a)
+bool world_unseal(struct world *w)
 {
+	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
 	struct value *body = value_object(a);
 	char key[80];
 
 	sodium_bin2hex(key, sizeof(key), w->share.bytes, w->share.len);
 	value_set(body, "key", value_strdup(a, key, strlen(key)));
-	return world_ask(w, a, HTTP_POST, "sys/unseal", NULL, body, NULL);
+	return world_ask(w, a, HTTP_POST, "sys/unseal", NULL, body, NULL) == 200;
 }
 
 static void keep(char *out, size_t cap, const struct value *v)
@@ -313,7 +322,7 @@ static void setup(struct world *w, struct arena *a)
 	keep(w->root, sizeof(w->root), value_get(reply, "root_token"));
 	sodium_hex2bin(w->share.bytes, sizeof(w->share.bytes), key, strlen(key), NULL,
 	               &w->share.len, NULL);
-	if (unseal(w, a) != 200) {
+	if (!world_unseal(w)) {
 		fail(w, "unseal was refused");
 		return;
 	}
@@ -330,7 +339,7 @@ static void setup(struct world *w, struct arena *a)
 		fail(w, "the host role was refused");
 }
 
-void world_start(struct world *w, uint64_t seed)
+void world_open(struct world *w, uint64_t seed)
 {
 	struct arena *a = arena_new(LIMIT_REQUEST_ARENA);
 	struct err e = { 0 };
@@ -354,9 +363,14 @@ void world_start(struct world *w, uint64_t seed)
 		fail(w, "open: %s", e.msg);
 	else
 		setup(w, a);
+	arena_free(a);
+}
+
+void world_start(struct world *w, uint64_t seed)
+{
+	world_open(w, seed);
 	for (int i = 0; i < AGENTS && w->failure[0] == '\0'; i++)
 		agent_setup(w, i);
-	arena_free(a);
 }
 
 void world_stop(struct world *w)
@@ -382,7 +396,7 @@ static void apply_lost(struct world *w, struct model *m, bool rotate_too)
 	}
 }
 
-static void drop_calls(struct world *w)
+void world_drop_calls(struct world *w)
 {
 	for (int i = 0; i < ACTORS; i++) {
 		struct call *c = &w->call[i];
@@ -426,14 +440,12 @@ static void decide(struct world *w)
 	free(all);
 }
 
-void world_recover(struct world *w)
+bool world_reboot(struct world *w)
 {
-	struct arena *a = arena_new(LIMIT_REQUEST_ARENA);
 	enum crash_model how = (enum crash_model)rnd(w, 3);
 	struct err e = { 0 };
 
-	assert(a != NULL);
-	w->disk_full = false;
+	w->disk_full = w->sealed = false;
 	crashvfs_fail(w->disk, CRASHVFS_ANY, 0, CRASHVFS_ENOSPC, false);
 	core_close(w->core);
 	w->core = NULL;
@@ -442,14 +454,18 @@ void world_recover(struct world *w)
 	w->boot += 1000;
 	w->wall += 1000;
 	w->crashes++;
-	if (open_core(w, &e) != ERR_OK) {
+	if (open_core(w, &e) != ERR_OK)
 		fail(w, "after a crash (model %d) the database does not open: %s",
 		     (int)how, e.msg);
-	} else if (unseal(w, a) != 200) {
+	else if (!world_unseal(w))
 		fail(w, "after a crash (model %d) the vault does not unseal", (int)how);
-	} else {
-		decide(w);
-		drop_calls(w);
-	}
-	arena_free(a);
+	return w->failure[0] == '\0';
+}
+
+void world_recover(struct world *w)
+{
+	if (!world_reboot(w))
+		return;
+	decide(w);
+	world_drop_calls(w);
 }
