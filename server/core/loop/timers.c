@@ -94,7 +94,9 @@ bool timers_due(struct core *c)
 {
 	int64_t next = c->keys != NULL ? jobs_next_ms(c) : 0;
 
-	return next != 0 && (next <= clock_wall(c->clock) || rotation_clock_stepped(c));
+	if (c->keys != NULL && rotation_clock_stepped(c))
+		return true;
+	return next != 0 && next <= clock_wall(c->clock);
 }
 
 bool aggregates_due(struct core *c)

@@ -18,7 +18,10 @@ static int64_t moved_by(const struct rotation_state *s, int64_t wall, int64_t bo
 
 bool rotation_clock_stepped(const struct core *c)
 {
-	return moved_by(c->rotation, clock_wall(c->clock), clock_boot(c->clock)) != 0;
+	int64_t boot = clock_boot(c->clock);
+
+	return boot >= c->rotation->look_ms &&
+	       moved_by(c->rotation, clock_wall(c->clock), boot) != 0;
 }
 
 struct under_way {

@@ -21,6 +21,7 @@
 #define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
 #define FULL_MS        200 /* between two looks for room */
 #define MINUTE_MS      60000
+#define LOOK_MS        1000
 #define FAILED_MS      60000 /* what cannot be dealt with is tried so often */
 
 int rotation_open(struct core *c, struct err *e)
@@ -498,6 +499,7 @@ int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 	bool more;
 	int rc;
 
+	c->rotation->look_ms = c->boot_ms + LOOK_MS; /* even if this fails */
 	if (c->rotation->has_failed)
 		return put_off_failed(c, a, e);
 	if (!c->rotation->rechecked) {

@@ -19,6 +19,7 @@ struct rotation_state {
 	int64_t minute_ms;     /* beginning of the minute in which … */
 	int starts;            /* … so many have begun */
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
+	int64_t look_ms;       /* boot clock: not to be asked for steps before */
 	int64_t before_ms;     /* the same before the batch that runs */
 	bool stepped;          /* the wall clock was moved: what is due is due by that */
 	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
