@@ -34,9 +34,10 @@ int db_secret_rule(struct core *c, struct arena *a, const struct kv_secret *s,
 	struct value *accounts = value_array(a);
 	int rc = rotation_rule_load(c, a, s->o.id, rule, e);
 
-	if (rc != ERR_OK)
-		return rc;
 	value_add(accounts, value_str(a, username));
+	if (rc != ERR_OK ||
+	    (rc = target_spares_admin(c, a, t, accounts, s->o.id, e)) != ERR_OK)
+		return rc;
 	rule->configured = true;
 	rule->path = kv_full_path(a, s);
 	rule->field = "password";

@@ -221,6 +221,8 @@ static int check_with_target(struct req *r, struct rotation_rule *rule)
 	if ((rc = target_permits(r->a, &t, rule->path, rule->accounts, &r->e)) !=
 	            ERR_OK ||
 	    (rc = check_accounts(r, rule)) != ERR_OK ||
+	    (rc = target_spares_admin(r->core, r->a, &t, rule->accounts, rule->o.id,
+	                              &r->e)) != ERR_OK ||
 	    (rc = check_config(r, &t, rule->config)) != ERR_OK)
 		return rc;
 	return check_value(r, rule, &t);

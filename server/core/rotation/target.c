@@ -166,6 +166,34 @@ int target_admin(struct core *c, struct arena *a, const struct target *t,
 	return rc;
 }
 
+int target_spares_admin(struct core *c, struct arena *a, const struct target *t,
+                        const struct value *accounts, const unsigned char secret[32],
+                        struct err *e)
+{
+	struct value *admin;
+	const char *name;
+	int rc;
+
+	if (accounts == NULL ||
+	    (t->has_admin_secret && memcmp(t->admin_secret, secret, 32) == 0))
+		return ERR_OK;
+	rc = target_admin(c, a, t, &admin, e);
+	if (rc == ERR_INVALID) /* nobody is there to be locked out */
+		return ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	name = value_cstr_or(a, admin, "username", "");
+	for (const struct value *v = accounts->first; v != NULL; v = v->next)
+		if (name[0] != '\0' && value_is_str(v, name))
+			return err_set(e, ERR_INVALID,
+			               "\"%.64s\" is the administrator, who would be "
+			               "locked out: rotate the credential that it logs "
+			               "in with (admin_path of the target, or "
+			               "rotate-root of a database)",
+			               name);
+	return ERR_OK;
+}
+
 /* ---- failed logins ---- */
 
 void target_failed(const struct core *c, struct target *t)

@@ -66,6 +66,13 @@ int target_save(struct core *c, struct arena *a, struct target *t, struct err *e
 int target_admin(struct core *c, struct arena *a, const struct target *t,
                  struct value **out, struct err *e) MUST_CHECK;
 
+/** target_spares_admin(c, a, t, accounts, secret, e): ERR_INVALID if the administrator is
+ * one of ${accounts} (may be NULL), and logs in with another credential than that of
+ * ${secret}: it would be locked out by the first rotation. */
+int target_spares_admin(struct core *c, struct arena *a, const struct target *t,
+                        const struct value *accounts, const unsigned char secret[32],
+                        struct err *e) MUST_CHECK;
+
 /** target_failed(c, t): a login failed: count it (target_save() follows).
  * target_wait_ms(c, t): how long it has to be left alone, so that nobody is locked out;
  * 0: not at all. */

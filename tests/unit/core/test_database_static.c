@@ -100,6 +100,21 @@ Test(database_static, rotated_at_creation_then_by_period)
 	ASK(404, HTTP_LIST, "database/roles", NULL);
 }
 
+/* The connection would go on with a password that is dead. */
+Test(database_static, the_administrator_is_no_static_role)
+{
+	const char *root =
+		"{\"db_name\":\"db\",\"username\":\"root\",\"rotation_period\":\"1h\"}";
+
+	TGT(400, HTTP_POST, ROLE, root);
+	cr_assert(strstr(rig_got("errors.0"), "rotate-root") != NULL);
+	ASK(404, HTTP_GET, ROLE, NULL);
+	cr_assert(tgt_works("root", "top"));
+	TGT(204, HTTP_POST, ROOT, NULL);
+	TGT(400, HTTP_POST, ROLE, root);
+	cr_assert(root_works());
+}
+
 Test(database_static, rotated_on_demand)
 {
 	const char *first;

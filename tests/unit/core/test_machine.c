@@ -664,6 +664,8 @@ Test(machine, refuses_what_does_not_fit_together)
 		"\"config\":{\"host\":\"evil\"}}",
 		"{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"a\"],\"field\":\"pasword\"}",
 		"{\"field\":\"pasword\"}",
+		"{\"target\":\"pg\",\"strategy\":\"single\",\"accounts\":[\"root\"]}",
+		"{\"target\":\"pg\",\"strategy\":\"dual_user\",\"accounts\":[\"app_a\",\"root\"]}",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
