@@ -203,6 +203,15 @@ static int check_value(struct req *r, const struct rotation_rule *rule,
 		t->rotator, (long long)min, (long long)max);
 }
 
+/* Another key beside the administrator's locks nobody out; another password does. */
+static int check_admin(struct req *r, const struct rotation_rule *rule,
+                       const struct target *t)
+{
+	if (rule->strategy != STRATEGY_SINGLE && rule->strategy != STRATEGY_DUAL_USER)
+		return ERR_OK;
+	return target_spares_admin(r->core, r->a, t, rule->accounts, rule->o.id, &r->e);
+}
+
 static int check_with_target(struct req *r, struct rotation_rule *rule)
 {
 	const char *strategy = rotation_strategy_name(rule->strategy);
@@ -221,8 +230,7 @@ static int check_with_target(struct req *r, struct rotation_rule *rule)
 	if ((rc = target_permits(r->a, &t, rule->path, rule->accounts, &r->e)) !=
 	            ERR_OK ||
 	    (rc = check_accounts(r, rule)) != ERR_OK ||
-	    (rc = target_spares_admin(r->core, r->a, &t, rule->accounts, rule->o.id,
-	                              &r->e)) != ERR_OK ||
+	    (rc = check_admin(r, rule, &t)) != ERR_OK ||
 	    (rc = check_config(r, &t, rule->config)) != ERR_OK)
 		return rc;
 	return check_value(r, rule, &t);
