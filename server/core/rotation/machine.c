@@ -200,10 +200,14 @@ static int after_claim(struct machine *m, struct err *e)
 		return machine_end_early(m, ATTEMPT_ABORTED, e);
 	}
 	/* What was allowed when the rule was written need not be now, or here. */
-	if (m->has_target &&
-	    (rc = target_permits(m->a, &m->target, kv_full_path(m->a, &m->s),
-	                         m->rule.accounts, e)) != ERR_OK)
-		return machine_hold(m, arena_str(m->a, e->msg), e);
+	if (m->has_target) {
+		rc = target_permits(m->a, &m->target, kv_full_path(m->a, &m->s),
+		                    m->rule.accounts, e);
+		if (rc != ERR_OK)
+			return rc == ERR_DENIED
+			               ? machine_hold(m, arena_str(m->a, e->msg), e)
+			               : rc;
+	}
 	if ((rc = machine_room(m, &ok, e)) != ERR_OK)
 		return rc;
 	if (!ok) {
