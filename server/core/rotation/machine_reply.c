@@ -67,11 +67,12 @@ static int count_probe(struct machine *m, const struct step_result *r, struct er
 }
 
 /* The target does not take this value: make another one. */
-static int other_value(struct machine *m, const struct step_result *r, struct err *e)
+static int other_value(struct machine *m, const char *said, struct err *e)
 {
 	int rc;
 
-	m->t.error = arena_str(m->a, why(r));
+	m->t.error = arena_str(m->a, said);
+	m->t.refused = m->t.lost = false;
 	if (m->t.values >= VALUES_MAX) {
 		m->t.giving_up = m->t.uncertain = true;
 		return machine_retry(m, m->t.error, e);
@@ -100,6 +101,17 @@ static int was_created(struct machine *m, const struct step_result *r, struct er
 	return rc == ERR_OK ? machine_go(m, ATTEMPT_SET, e) : rc;
 }
 
+/* One that takes several values at once may have this one by an earlier call: another
+ * would leave it there. */
+static int value_refused(struct machine *m, const struct step_result *r, struct err *e)
+{
+	if (m->t.strategy != STRATEGY_DUAL_KEY || m->t.refused ||
+	    (m->t.tries == 0 && !m->t.lost && !m->t.forced))
+		return other_value(m, why(r), e);
+	m->t.refused = m->t.uncertain = true;
+	return again(m, r, e);
+}
+
 static int was_set(struct machine *m, const struct step_result *r, struct err *e)
 {
 	int rc;
@@ -116,7 +128,7 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 	if (r->outcome == STEP_UNKNOWN && !r->started && m->t.tries == 0)
 		m->t.uncertain = false;
 	if (is_class(r, STEP_REJECTED_VALUE) && !machine_creates(m))
-		return other_value(m, r, e);
+		return value_refused(m, r, e);
 	if (is_class(r, STEP_AUTH)) {
 		rc = count_failure(m, e);
 		return rc == ERR_OK ? machine_hold(m, why(r), e) : rc;
@@ -146,6 +158,8 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 		return rc;
 	if (r->pending == STEP_PROBE_VALID)
 		return machine_go(m, ATTEMPT_SET, e);
+	if (m->t.refused && r->pending == STEP_PROBE_INVALID)
+		return other_value(m, m->t.error, e);
 	if ((r->pending == STEP_PROBE_UNKNOWN ||
 	     (r->current == STEP_PROBE_UNKNOWN && !m->t.forced)) &&
 	    !MUTANT(MUTANT_PROBE_GUESSED))
@@ -266,7 +280,7 @@ static int was_undone(struct machine *m, const struct step_result *r, struct err
 	/* Targets with a memory of old passwords refuse them. */
 	if (is_class(r, STEP_REJECTED_VALUE) && m->t.values < VALUES_MAX) {
 		m->t.forced = true;
-		return other_value(m, r, e);
+		return other_value(m, why(r), e);
 	}
 	if (r->outcome == STEP_UNKNOWN || is_class(r, STEP_RETRYABLE))
 		return again(m, r, e);

@@ -165,6 +165,7 @@ struct rotation_attempt {
 	bool undone;         /* reverting: the target says that it did */
 	bool uncertain;      /* what the last call did is not known: probe first */
 	bool lost;           /* a call was under way when core ended */
+	bool refused;        /* the target said no to a value that it may have already */
 	bool inherits;       /* it took the place of one whose old value still works */
 	bool forced;         /* set it although the old value does not work */
 	bool giving_up;   /* the target refuses for good: find out what it has, and end */

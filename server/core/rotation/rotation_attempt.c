@@ -124,6 +124,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("undone", undone)                 \
 	X("uncertain", uncertain)           \
 	X("lost", lost)                     \
+	X("refused", refused)               \
 	X("inherits", inherits)             \
 	X("forced", forced)                 \
 	X("giving_up", giving_up)

@@ -475,6 +475,21 @@ Test(machine, a_value_that_is_refused_is_made_anew)
 	works();
 }
 
+Test(machine, a_value_that_is_there_already_may_be_refused)
+{
+	rule("dual_key", "");
+	tgt_fault("set", F_SILENT, 1);
+	tgt_fault("probe", F_RETRYABLE, 1);
+	start();
+	until_call("set");
+	tgt_crash(true);
+	tgt_fault("set", F_REJECTED, 2);
+	tgt_later(60000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+	nothing_else();
+}
+
 Test(machine, three_values_that_are_refused_end_it)
 {
 	rule("single", "");
