@@ -282,9 +282,28 @@ static int hold_set_back(struct machine *m, struct err *e)
 		e);
 }
 
+/* Of an account that was taken over no old value is known: there is none to set back. */
+static int nothing_to_set_back(struct machine *m, bool *nothing, struct err *e)
+{
+	const struct value *v;
+	struct value *old;
+	const char *field;
+	int rc;
+
+	*nothing = false;
+	if (!m->t.forced || m->t.strategy != STRATEGY_SINGLE)
+		return ERR_OK;
+	if ((rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK ||
+	    (rc = rotation_rule_field(&m->rule, old, m->a, &field, e)) != ERR_OK)
+		return rc;
+	v = value_get(old, field);
+	*nothing = v == NULL || v->type != V_STRING || v->len == 0;
+	return ERR_OK;
+}
+
 static int in_reverting(struct machine *m, struct err *e)
 {
-	bool taken;
+	bool nothing, taken;
 	int rc;
 
 	/* Once held for that, and resumed, it goes on without them. */
@@ -306,6 +325,10 @@ static int in_reverting(struct machine *m, struct err *e)
 	}
 	if (m->t.strategy != STRATEGY_SINGLE)
 		return machine_ask(m, "retire", e);
+	if ((rc = nothing_to_set_back(m, &nothing, e)) != ERR_OK)
+		return rc;
+	if (nothing)
+		return machine_end(m, ATTEMPT_FAILED, e);
 	return machine_ask(m, m->t.undone ? "probe" : "revert", e);
 }
 

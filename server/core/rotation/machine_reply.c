@@ -164,7 +164,9 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 	     (r->current == STEP_PROBE_UNKNOWN && !m->t.forced)) &&
 	    !MUTANT(MUTANT_PROBE_GUESSED))
 		return machine_retry(m, "the target does not say which value it has", e);
-	if (r->current == STEP_PROBE_VALID && m->t.giving_up)
+	/* Forced, and nothing to log in with: there never was an old value of ours. */
+	if (m->t.giving_up && (r->current == STEP_PROBE_VALID ||
+	                       (m->t.forced && r->current == STEP_PROBE_UNKNOWN)))
 		return machine_end(m, ATTEMPT_FAILED, e);
 	if (r->current == STEP_PROBE_VALID || m->t.forced ||
 	    (r->previous == STEP_PROBE_VALID && machine_has_admin(m))) {

@@ -35,7 +35,8 @@ static bool same_text(const char *x, const char *y)
 
 static bool usable(const struct credential *c)
 {
-	return c->given && c->username != NULL && c->password != NULL;
+	return c->given && c->username != NULL && c->password != NULL &&
+	       c->password[0] != '\0';
 }
 
 static bool same_credential(const struct credential *x, const struct credential *y)

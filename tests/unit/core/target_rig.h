@@ -127,7 +127,8 @@ static const char *tgt_login(const struct value *cred)
 {
 	const struct value *f = value_get(cred, "fields");
 
-	if (tgt.down || f == NULL)
+	/* nobody logs in without a password */
+	if (tgt.down || f == NULL || tgt_text(f, "password")[0] == '\0')
 		return "unknown";
 	if (tgt_works(tgt_text(f, "username"), tgt_text(f, "password")))
 		return "valid";
