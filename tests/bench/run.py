@@ -6,6 +6,8 @@
     reads     audited reads against their goals
     api       every kind of request, over plain HTTP and TLS
     expiry    reads while 100,000 tokens expire
+    schedules reads while 10,000 schedules come due in one window
+    holders   a PostgreSQL password that 100 agents hold
     restart   how soon 100,000 secrets are served again
 
 Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
@@ -29,6 +31,7 @@ import load  # noqa: E402
 import procs  # noqa: E402
 import restart  # noqa: E402
 import rotation  # noqa: E402
+import schedules  # noqa: E402
 import vaultd  # noqa: E402
 
 READ_PATHS = 1000
@@ -190,6 +193,35 @@ def bench_expiry(table, tmp):
     table.add("last token gone after its time", f"{result.late_s:.1f} s")
 
 
+def bench_schedules(table, tmp):
+    server = new_server(tmp, "schedules")
+    try:
+        put_paths(server)
+        result = schedules.measure(server)
+    finally:
+        server.stop()
+    table.add(f"reads at {schedules.RATE}/s before schedules are due", percentiles(result.before, 2)[0])
+    of = schedules.p99(result.during) / schedules.p99(result.before)
+    table.judge(f"the same while {schedules.SCHEDULES:,} are, in {schedules.WINDOW_S // 2} s",
+                f"{percentiles(result.during, 2)[0]}, max {result.during[-1]:.1f} ms; p99 {of:.1f}x", "p99 <= 2x", of <= 2)
+    table.add("rotations begun in each tenth of the spread", " ".join(map(str, result.per_tenth)))
+    table.add("how long after its moment one began", f"{percentiles(result.late_ms)[0]}, max {result.late_ms[-1]:.0f} ms; "
+              f"{result.unlike} did not converge")
+
+
+def bench_holders(table, tmp):
+    if not schedules.Postgres.available:
+        table.add("a PostgreSQL password", "no PostgreSQL here")
+        return
+    server = new_server(tmp, "holders", tls=True)
+    try:
+        took = schedules.holders(server, tmp)
+    finally:
+        server.stop()
+    table.judge(f"rotation of a PostgreSQL password that {schedules.AGENTS} agents hold",
+                f"{percentiles(took, 0)[0]}, max {took[-1]:.0f} ms", "<= 1,000 ms", took[-1] <= 1000)
+
+
 def add_memory(table, server, agent):
     vault = procs.memory(rotation.all_pids(server))
     if vault["pss"] is None:
@@ -238,7 +270,7 @@ def bench_restart(table, tmp):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "restart")
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart")
 
 
 def bench_main(table, tmp, sections):
@@ -269,6 +301,10 @@ def bench(table, tmp, sections):
         bench_main(table, tmp, sections)
     if "expiry" in sections:
         bench_expiry(table, tmp)
+    if "schedules" in sections:
+        bench_schedules(table, tmp)
+    if "holders" in sections:
+        bench_holders(table, tmp)
     if "restart" in sections:
         bench_restart(table, tmp)
 

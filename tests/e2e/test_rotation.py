@@ -2,9 +2,13 @@
 """Real databases, a real agent, and a client that logs in with what its agent delivers while the
 credential is rotated: without one failed login where old and new value overlap, and with a gap of
 known length where they cannot."""
+import contextlib
 import json
 import os
 import pathlib
+import random
+import signal
+import subprocess
 import threading
 import time
 import uuid
@@ -16,6 +20,7 @@ from vaultd import wait_for
 
 ROTATIONS = 50
 FEW = 10
+KILLS = 200 if os.environ.get("VAULT_TEST_SLOW") else 8
 
 
 class Consumer(threading.Thread):
@@ -257,3 +262,110 @@ def test_a_role_is_killed_during_rotations(own_server, make_agent, postgres, rol
         wait_for("the rotation to end", lambda: setting.status()["ended"], seconds=60)
         assert setting.works(), setting.status()
         assert json.dumps(setting.status()).find(setting.current()["password"]) < 0
+
+
+def rotators_of(server):
+    """Process ids of rotators that run: they are children of rotate."""
+    found = []
+    for pid in server.roles().get("rotate", []):
+        out = subprocess.run(["pgrep", "-P", str(pid)], text=True, capture_output=True, check=False).stdout
+        found += [int(p) for p in out.split()]
+    return found
+
+
+def kill_something(server, db, what):
+    """At whatever moment of a rotation this is."""
+    if what == "rotator":
+        for pid in rotators_of(server):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    elif what == "target":
+        db.restart(kill=True)
+    else:
+        everyone = [pid for pids in server.roles().values() for pid in pids]
+        server.stop(signal.SIGKILL)
+        wait_for("all its processes to end", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in everyone))
+        server.start()
+        server.unseal()
+
+
+@pytest.mark.parametrize("strategy", ["single", "dual_user"])
+def test_kills_at_any_moment_lose_no_value(own_server, make_agent, strategy):
+    """Whatever is killed whenever: the rotation ends by itself, what is served works, and what was
+    served before does not, but where an attempt failed and nothing has changed."""
+    seed = random.randrange(1 << 30)
+    dice = random.Random(seed)
+    with Postgres() as db:
+        setting = pg_setting(own_server, make_agent, db, strategy, grace=0)
+        for i in range(KILLS):
+            old = setting.current()
+            setting.client.post(f"sys/rotation/rotate/{setting.path}", {"wait": False})
+            time.sleep(dice.uniform(0, 0.15))
+            kill_something(own_server, db, dice.choice(["rotator", "target", "vaultd"]))
+            setting.client = own_server.client()
+            wait_for(f"rotation {i} of seed {seed} to end: {setting.status()}", lambda: setting.status()["ended"], seconds=90)
+            status, new = setting.status(), setting.current()
+            assert setting.works(), (seed, i, status)
+            if status["state"] in ("converged", "late"):
+                assert new != old, (seed, i, status)
+                assert not db.can_login(old["username"], old["password"]), (seed, i, status)
+            else:
+                assert new == old, (seed, i, status)
+
+
+def test_a_target_that_does_not_answer_holds_nobody_up(server, make_agent):
+    with Postgres() as db:
+        setting = pg_setting(server, make_agent, db, "single")
+        before = setting.current()
+        # a short patience, so that the test need not have a long one
+        assert setting.client.post(f"sys/rotation/targets/{setting.target}", {"timeout": "1s", "verify": False, "admin": db.admin}).status == 204
+        db.pause()
+        try:
+            setting.rotate(wait=False)
+            wait_for("it to be tried again", lambda: setting.status()["tries"] > 1, seconds=30)
+            assert setting.current() == before
+        finally:
+            db.resume()
+        wait_for("it to end", lambda: setting.status()["ended"], seconds=60)
+        assert setting.status()["state"] == "converged", setting.status()
+        assert setting.works()
+
+
+def test_an_administrator_who_is_refused_is_not_tried_again(server, make_agent):
+    with Postgres() as db:
+        setting = pg_setting(server, make_agent, db, "dual_user", grace=0)
+        db.sql(f"ALTER ROLE {db.admin['username']} PASSWORD 'another-one-by-hand'")
+        doc = setting.rotate()
+        assert doc["state"] == "held", doc
+        assert setting.works()
+        refused = db.log().count("password authentication failed")
+        assert refused <= 3, refused
+        time.sleep(1)
+        assert db.log().count("password authentication failed") == refused
+        fresh = dict(db.admin, password="another-one-by-hand")
+        assert setting.client.post(f"sys/rotation/targets/{setting.target}", {"admin": fresh}).status == 204
+        assert setting.client.post(f"sys/rotation/resume/{setting.path}").status == 200
+        wait_for("it to end", lambda: setting.status()["ended"], seconds=30)
+        assert setting.status()["state"] == "converged", setting.status()
+        assert setting.works()
+
+
+def test_two_starts_at_once(server, make_agent, postgres):
+    setting = pg_setting(server, make_agent, postgres, "dual_user", grace=0)
+    version = setting.client.get(f"secret/data/{setting.key}").data["metadata"]["version"]
+    results = []
+
+    def rotate():
+        results.append(server.ctl("rotate", setting.path, check=False))
+
+    threads = [threading.Thread(target=rotate) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    ended = sorted(r.returncode for r in results)
+    now = setting.client.get(f"secret/data/{setting.key}").data["metadata"]["version"]
+    # One after the other, or one of them is told of the other.
+    assert (ended, now) in (([0, 3], version + 1), ([0, 0], version + 2)), [r.stderr for r in results]
+    assert all("under way" in r.stderr for r in results if r.returncode)
+    assert setting.works()
