@@ -80,7 +80,9 @@ static int other_value(struct machine *m, const char *said, struct err *e)
 	if ((rc = machine_generate(m, e)) != ERR_OK)
 		return rc == ERR_INVALID ? machine_hold(m, arena_str(m->a, e->msg), e)
 		                         : rc;
-	return machine_go(m, ATTEMPT_GENERATED, e);
+	/* Where the old value is dead, there is no way back to before the target was
+	 * asked. */
+	return machine_go(m, m->t.forced ? ATTEMPT_SETTING : ATTEMPT_GENERATED, e);
 }
 
 /* ---- setting ---- */

@@ -587,7 +587,7 @@ static int adopt(struct machine *m, struct err *e)
 	m->t.values = 0;
 	if (!same && (rc = machine_generate(m, e)) != ERR_OK)
 		return rc;
-	return machine_go(m, ATTEMPT_GENERATED, e);
+	return machine_go(m, ATTEMPT_SETTING, e);
 }
 
 int rotation_decide(struct core *c, struct arena *a, struct rotation_attempt *t,

@@ -251,6 +251,41 @@ Test(machine, row_08_the_old_value_is_refused)
 	nothing_else();
 }
 
+/* Until the target has a value that works nothing ends the attempt. */
+Test(machine, row_08_the_window_closes_while_no_value_works)
+{
+	rule("single", ",\"every\":\"1h\",\"window\":\"10m\",\"jitter\":\"none\"");
+	tgt_fault("test", F_PERMANENT, 1);
+	tgt_fault("revert", F_REJECTED, 1);
+	rig_advance(3600 * 1000 + 1);
+	until_call("revert");
+	rig_advance(600 * 1000);
+	tgt_run();
+	tgt_later(3000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+	nothing_else();
+}
+
+Test(machine, row_08_nobody_aborts_it_while_no_value_works)
+{
+	rule("single", "");
+	tgt_fault("test", F_PERMANENT, 1);
+	tgt_fault("revert", F_REJECTED, 1);
+	tgt_fault("set", F_NONE, 1);
+	tgt_fault("set", F_LOST, 1);
+	start();
+	until_call("revert");
+	tgt_one(tgt.queue[0].number, tgt.queue[0].frame);
+	tgt.queued = 0;
+	rig_run();
+	ASK(400, HTTP_POST, "secret/data/app/db", "{\"data\":{\"password\":\"mine\"}}");
+	tgt_later(10000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+	nothing_else();
+}
+
 Test(machine, row_11_after_published)
 {
 	struct agent ag;
