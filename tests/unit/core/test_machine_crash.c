@@ -78,7 +78,7 @@ ParameterizedTestParameters(machine_crash, a_crash_after_any_batch_ends_well)
 }
 
 ParameterizedTest(char (*strategy)[20], machine_crash, a_crash_after_any_batch_ends_well,
-                  .init = setup, .fini = rig_stop, .timeout = 300)
+                  .timeout = 300)
 {
 	crash_everywhere(*strategy);
 }
