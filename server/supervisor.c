@@ -85,14 +85,12 @@ static int prepare_rotate(struct supervisor *s, struct err *e)
 	const struct settings *set = s->set;
 	bool own = set->rotate_user[0] != '\0';
 	char dir[ROTATOR_PATH_MAX];
-	int rc;
 
 	s->rotators = set->rotators;
 	if (rotators_program_dir(dir) == 0)
 		rotators_add_builtin(&s->rotators, dir);
 	s->rotate_owner = s->owner;
-	if (own &&
-	    (rc = datadir_owner(set->rotate_user, NULL, &s->rotate_owner, e)) != ERR_OK)
+	if (own && datadir_owner(set->rotate_user, NULL, &s->rotate_owner, e) != ERR_OK)
 		return err_wrap(e, "rotate");
 	return datadir_scratch(&s->scratch, &s->rotate_owner, e);
 }

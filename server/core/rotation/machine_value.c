@@ -270,7 +270,7 @@ int machine_generate(struct machine *m, struct err *e)
 
 int machine_taken(struct machine *m, bool *taken, struct err *e)
 {
-	struct value *new, *old;
+	struct value *new = NULL, *old = NULL;
 	int rc = machine_value(m, SLOT_NEW, &new, e);
 
 	if (rc != ERR_OK || (rc = machine_value(m, SLOT_OLD, &old, e)) != ERR_OK)
