@@ -90,18 +90,34 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
-/* A call that a crash or a seal has ended is not waited for. */
+#define WAIT_MAX_MS        (15ll * 60 * 1000) /* what nothing waits longer than … */
+#define WAIT_RETIRE_MAX_MS (60ll * 60 * 1000) /* … but the end of an old value */
+
+/* The longest wait that an attempt can have set itself. */
+static int64_t longest_wait(const struct rotation_attempt *t)
+{
+	if (t->state != ATTEMPT_RETIRING && t->state != ATTEMPT_RETIRE_LATE)
+		return WAIT_MAX_MS;
+	return t->grace_ms > WAIT_RETIRE_MAX_MS ? t->grace_ms : WAIT_RETIRE_MAX_MS;
+}
+
+/* A call that a crash or a seal has ended is not waited for; nor is one that is far ahead
+ * because the clock was set back meanwhile. */
 static int recover_one(struct core *c, struct arena *a, const struct store_object *o,
                        struct err *e)
 {
 	struct rotation_attempt t;
 	int rc = rotation_attempt_read(a, o, &t, e);
+	int64_t latest;
 
-	if (rc != ERR_OK || t.op[0] == '\0' || step_under_way(c, t.o.id))
+	if (rc != ERR_OK || step_under_way(c, t.o.id))
 		return rc;
+	latest = c->now_ms + longest_wait(&t);
+	if (t.op[0] == '\0' && t.next_ms <= latest)
+		return ERR_OK;
+	t.next_ms = t.op[0] == '\0' ? latest : 0;
+	t.lost = t.lost || t.op[0] != '\0';
 	t.op = "";
-	t.next_ms = 0;
-	t.lost = true;
 	return rotation_attempt_save(c, a, &t, e);
 }
 

@@ -493,3 +493,21 @@ Test(machine_edges, asking_again_and_again_locks_no_administrator_out)
 	tgt_later(600 * 1000);
 	TGT(400, HTTP_POST, TARGET "/check", NULL);
 }
+
+/* Nobody can tell by how much: the boot clock may be another one. */
+Test(machine_edges, a_clock_set_back_while_it_was_off_makes_no_wait_longer)
+{
+	rule("single", "");
+	tgt_fault("set", F_LOST, 50);
+	ASK(200, HTTP_POST, ROTATE, "{\"wait\":false}");
+	tgt_later(60000);
+	core_close(rig.core);
+	rig.wall -= 3ll * 3600 * 1000;
+	rig_open();
+	rig_unseal();
+	tgt_link();
+	tgt.faults = 0;
+	tgt_later(17ll * 60 * 1000);
+	ASK(200, HTTP_GET, STATUS, NULL);
+	GOT("data.last.state", "converged");
+}
