@@ -17,7 +17,7 @@
 #include "rotation_room.h"
 #include "rotation_state.h"
 
-#define STARTS_AT_ONCE 4   /* scheduled rotations in one run of the timer */
+#define STARTS_AT_ONCE 1   /* scheduled rotations in one run of the timer */
 #define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
 #define FULL_MS        200 /* between two looks for room */
 #define MINUTE_MS      60000
