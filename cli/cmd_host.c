@@ -53,27 +53,6 @@ static int add(struct cli *c, struct err *e)
 	return rc;
 }
 
-/* keys + key_info of a list reply as one array of rows, the key as member "name". */
-static json_t *list_rows(const json_t *doc, const char *key_member)
-{
-	const json_t *data = json_object_get(doc, "data"),
-		     *info = json_object_get(data, "key_info");
-	json_t *rows = json_array(), *key;
-	size_t i;
-
-	json_array_foreach(json_object_get(data, "keys"), i, key)
-	{
-		json_t *row =
-			json_deep_copy(json_object_get(info, json_string_value(key)));
-
-		if (row == NULL)
-			row = json_object();
-		json_object_set(row, key_member, key);
-		json_array_append_new(rows, row);
-	}
-	return rows;
-}
-
 static int list(struct cli *c, struct err *e)
 {
 	static const struct column columns[] = {
@@ -90,7 +69,7 @@ static int list(struct cli *c, struct err *e)
 	if (rc == ERR_OK && c->format == CLI_JSON) {
 		out_json(c, doc);
 	} else if (rc == ERR_OK) {
-		rows = list_rows(doc, "name");
+		rows = out_rows(doc, "name");
 		out_table(rows, columns, ARRAY_LEN(columns));
 		json_decref(rows);
 	}

@@ -16,18 +16,8 @@ static void print_table(const json_t *doc)
                 { "STATE",   "state"   },
 		{ "EXPIRES", "expires" },
 	};
-	const json_t *data = json_object_get(doc, "data"),
-		     *info = json_object_get(data, "key_info");
-	json_t *rows = json_array(), *key;
-	size_t i;
+	json_t *rows = out_rows(doc, "lease_id");
 
-	json_array_foreach(json_object_get(data, "keys"), i, key)
-	{
-		json_t *row = json_object_get(info, json_string_value(key));
-
-		json_object_set(row, "lease_id", key);
-		json_array_append(rows, row);
-	}
 	out_table(rows, columns, ARRAY_LEN(columns));
 	json_decref(rows);
 }

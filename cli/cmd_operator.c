@@ -205,9 +205,7 @@ static int version_history(struct cli *c, struct err *e)
 		{ "INSTALLED", "timestamp_installed"},
 		{ "BUILT",     "build_date"         },
 	};
-	json_t *doc = NULL, *rows, *name, *row;
-	const json_t *data;
-	size_t i;
+	json_t *doc = NULL, *rows;
 	int rc = cli_call(c, "LIST", "sys/version-history", NULL, &doc, e);
 
 	if (rc != ERR_OK || c->format == CLI_JSON) {
@@ -216,15 +214,7 @@ static int version_history(struct cli *c, struct err *e)
 		json_decref(doc);
 		return rc;
 	}
-	rows = json_array();
-	data = json_object_get(doc, "data");
-	json_array_foreach(json_object_get(data, "keys"), i, name)
-	{
-		row = json_object_get(json_object_get(data, "key_info"),
-		                      json_string_value(name));
-		json_object_set(row, "version", name);
-		json_array_append(rows, row);
-	}
+	rows = out_rows(doc, "version");
 	out_table(rows, columns, ARRAY_LEN(columns));
 	json_decref(rows);
 	json_decref(doc);

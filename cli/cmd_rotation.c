@@ -66,21 +66,6 @@ static int simple(struct cli *c, struct err *e)
 
 /* ---- looking ---- */
 
-static json_t *listed(const json_t *data, const char *title)
-{
-	json_t *rows = json_array(), *key, *info = json_object_get(data, "key_info");
-	size_t i;
-
-	json_array_foreach(json_object_get(data, "keys"), i, key)
-	{
-		json_t *row = json_object_get(info, json_string_value(key));
-
-		json_object_set(row, title, key);
-		json_array_append(rows, row);
-	}
-	return rows;
-}
-
 static int list(struct cli *c, struct err *e)
 {
 	/* clang-format off */
@@ -101,7 +86,7 @@ static int list(struct cli *c, struct err *e)
 	if (rc == ERR_OK && c->format == CLI_JSON) {
 		out_json(c, doc);
 	} else if (rc == ERR_OK) {
-		rows = listed(json_object_get(doc, "data"), "path");
+		rows = out_rows(doc, "path");
 		out_table(rows, columns, ARRAY_LEN(columns));
 		json_decref(rows);
 	}

@@ -119,24 +119,16 @@ static int list(struct cli *c, struct err *e)
 		{"NAME",     "name"   },
                 { "ROTATOR", "rotator"}
 	};
-	json_t *doc = NULL, *rows = json_array(), *key, *row;
+	json_t *doc = NULL, *rows;
 	int rc = cli_call(c, "LIST", "sys/rotation/targets", NULL, &doc, e);
-	const json_t *data = json_object_get(doc, "data");
-	size_t i;
 
 	if (rc == ERR_OK && c->format == CLI_JSON) {
 		out_json(c, doc);
 	} else if (rc == ERR_OK) {
-		json_array_foreach(json_object_get(data, "keys"), i, key)
-		{
-			row = json_object_get(json_object_get(data, "key_info"),
-			                      json_string_value(key));
-			json_object_set(row, "name", key);
-			json_array_append(rows, row);
-		}
+		rows = out_rows(doc, "name");
 		out_table(rows, columns, ARRAY_LEN(columns));
+		json_decref(rows);
 	}
-	json_decref(rows);
 	json_decref(doc);
 	return rc;
 }

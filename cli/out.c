@@ -255,3 +255,23 @@ void out_table(const json_t *rows, const struct column *columns, size_t n)
 		putchar('\n');
 	}
 }
+
+json_t *out_rows(const json_t *doc, const char *key)
+{
+	const json_t *data = json_object_get(doc, "data"),
+		     *info = json_object_get(data, "key_info");
+	json_t *rows = json_array(), *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "keys"), i, name)
+	{
+		json_t *row =
+			json_deep_copy(json_object_get(info, json_string_value(name)));
+
+		if (row == NULL)
+			row = json_object();
+		json_object_set(row, key, name);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}

@@ -34,6 +34,10 @@ struct column {
  */
 void out_table(const json_t *rows, const struct column *columns, size_t n);
 
+/** out_rows(doc, key): the keys and key_info of a reply to LIST as rows for out_table():
+ * the member ${key} of each is its key; owned by the caller. */
+json_t *out_rows(const json_t *doc, const char *key);
+
 /** out_scalar(v, buf, cap): a value as one escaped cell; returns buf. */
 const char *out_scalar(const json_t *v, char *buf, size_t cap);
 
