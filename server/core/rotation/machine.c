@@ -11,7 +11,6 @@
 
 #define RETRY_MS      5000
 #define RETRY_FAST_MS 1000 /* of a target whose only value may be dead already */
-#define RETRY_MAX_MS  (15ll * 60 * 1000)
 #define ROOM_MS       250
 #define ERROR_MAX     256
 
@@ -162,8 +161,8 @@ int machine_retry(struct machine *m, const char *why, struct err *e)
 	m->t.op = "";
 	if (m->c->now_ms >= m->t.hold_ms)
 		return machine_hold(m, m->t.error, e);
-	m->t.next_ms = m->c->now_ms +
-	               backoff(m, is_urgent(m) ? RETRY_FAST_MS : RETRY_MS, RETRY_MAX_MS);
+	m->t.next_ms = m->c->now_ms + backoff(m, is_urgent(m) ? RETRY_FAST_MS : RETRY_MS,
+	                                      MACHINE_RETRY_MAX_MS);
 	return save(m, "error", e);
 }
 

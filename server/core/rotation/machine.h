@@ -19,6 +19,10 @@
 #define MACHINE_PATIENCE_MS \
 	(3ll * 3600 * 1000) /* retries of one step go on for so long */
 
+/* No wait of an attempt is longer, but that for the end of an old value. */
+#define MACHINE_RETRY_MAX_MS  (15ll * 60 * 1000)
+#define MACHINE_RETIRE_MAX_MS (60ll * 60 * 1000)
+
 /* Everything that a transition needs. */
 struct machine {
 	struct core *c;

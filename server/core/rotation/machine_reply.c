@@ -7,10 +7,9 @@
 #include "mutant.h"
 #include "rotation_event.h"
 
-#define VALUES_MAX    3 /* a target may refuse so many */
-#define RETIRE_TRIES  3 /* then it is late */
-#define RETIRE_MAX_MS (60ll * 60 * 1000)
-#define RETIRE_MS     5000
+#define VALUES_MAX   3 /* a target may refuse so many */
+#define RETIRE_TRIES 3 /* then it is late */
+#define RETIRE_MS    5000
 
 static bool done(const struct step_result *r)
 {
@@ -308,9 +307,10 @@ static int was_retired(struct machine *m, const struct step_result *r, struct er
 	m->t.error = arena_dup(m->a, why(r), strnlen(why(r), 256));
 	m->t.tries++;
 	m->t.op = "";
-	for (int64_t i = 1; i < m->t.tries && wait < RETIRE_MAX_MS; i++)
+	for (int64_t i = 1; i < m->t.tries && wait < MACHINE_RETIRE_MAX_MS; i++)
 		wait *= 2;
-	m->t.next_ms = m->c->now_ms + (wait < RETIRE_MAX_MS ? wait : RETIRE_MAX_MS);
+	m->t.next_ms = m->c->now_ms +
+	               (wait < MACHINE_RETIRE_MAX_MS ? wait : MACHINE_RETIRE_MAX_MS);
 	if (m->t.tries >= RETIRE_TRIES && m->t.state == ATTEMPT_RETIRING) {
 		m->t.state = ATTEMPT_RETIRE_LATE;
 		core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);

@@ -90,15 +90,12 @@ static int collect(void *ctx, struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
-#define WAIT_MAX_MS        (15ll * 60 * 1000) /* what nothing waits longer than … */
-#define WAIT_RETIRE_MAX_MS (60ll * 60 * 1000) /* … but the end of an old value */
-
 /* The longest wait that an attempt can have set itself. */
 static int64_t longest_wait(const struct rotation_attempt *t)
 {
 	if (t->state != ATTEMPT_RETIRING && t->state != ATTEMPT_RETIRE_LATE)
-		return WAIT_MAX_MS;
-	return t->grace_ms > WAIT_RETIRE_MAX_MS ? t->grace_ms : WAIT_RETIRE_MAX_MS;
+		return MACHINE_RETRY_MAX_MS;
+	return t->grace_ms > MACHINE_RETIRE_MAX_MS ? t->grace_ms : MACHINE_RETIRE_MAX_MS;
 }
 
 /* A call that a crash or a seal has ended is not waited for; nor is one that is far ahead
