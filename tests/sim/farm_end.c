@@ -10,25 +10,27 @@
 #define ROUNDS_MAX  4000 /* until everything has ended */
 #define HOST_ROUNDS 40   /* until hosts have what there is */
 
+static bool runs(const struct farm_view *v, bool held_too)
+{
+	return v->there && v->state < ATTEMPT_CONVERGED &&
+	       (held_too || v->state != ATTEMPT_HELD);
+}
+
 static int running(const struct farm *f, bool held_too)
 {
 	int n = 0;
 
-	for (int i = 0; i < FARM_SECRETS; i++) {
-		const struct farm_view *v = &f->secret[i].view;
-
-		n += v->there && v->state < ATTEMPT_CONVERGED &&
-		     (held_too || v->state != ATTEMPT_HELD);
-	}
+	for (int i = 0; i < FARM_SECRETS; i++)
+		n += runs(&f->secret[i].view, held_too);
 	return n;
 }
 
-static void name_running(struct world *w, const char *what)
+static void name_running(struct world *w, const char *what, bool held_too)
 {
 	for (int i = 0; i < FARM_SECRETS; i++) {
 		const struct farm_view *v = &w->farm->secret[i].view;
 
-		if (v->there && v->state < ATTEMPT_CONVERGED)
+		if (runs(v, held_too))
 			fail(w, "%s: %s, %s: %s (from %s, due in %lld ms): %s", what,
 			     farm_plans[i].path, farm_plans[i].strategy,
 			     rotation_state_name(v->state),
@@ -61,7 +63,7 @@ static void run_out(struct world *w)
 		most = hosts_are_awaited(w->farm) ? 500 : 60000;
 		farm_pass(w, wait < 0 || wait > most ? most : wait > 0 ? wait : 1);
 	}
-	name_running(w, "does not end");
+	name_running(w, "does not end", false);
 }
 
 /* What an operator does with what is held. */
@@ -103,7 +105,7 @@ void farm_finish(struct world *w)
 		if (w->failure[0] != '\0' || running(w->farm, true) == 0)
 			break;
 		if (i == ARRAY_LEN(verbs)) {
-			name_running(w, "nobody can end it");
+			name_running(w, "nobody can end it", true);
 			break;
 		}
 		settle_held(w, verbs[i]);

@@ -2,6 +2,7 @@
 /* timers - what is due without being asked for. */
 #include "batch_impl.h"
 
+#include "arena.h"
 #include "audit.h"
 #include "db.h"
 #include "jobs.h"
@@ -11,6 +12,7 @@
 #include "rotation_state.h"
 #include "step.h"
 #include "store.h"
+#include "vault/limits.h"
 
 /* Pages of the write-ahead log.  Who asks while it is moved into the file waits for that:
  * small pieces, when nobody seems to, are not felt. */
@@ -39,6 +41,25 @@ static int run_apart(struct core *c, int (*fn)(struct core *c, void *arg, struct
 	if ((rc = savepoint_back(c, &m, e)) != ERR_OK)
 		return rc;
 	return db_release(c->db, e);
+}
+
+static int follow_clock(struct core *c, void *arg, struct err *e)
+{
+	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
+
+	(void)arg;
+	return a != NULL ? rotation_watch_clock(c, a, e)
+	                 : err_set(e, ERR_NOMEM, "out of memory");
+}
+
+int run_clock(struct core *c, struct err *e)
+{
+	bool failed = false; /* the next batch tries again */
+
+	if (c->keys == NULL || !rotation_clock_moved(c))
+		return ERR_OK;
+	c->batch->writes = true;
+	return run_apart(c, follow_clock, NULL, &failed, e);
 }
 
 static int timer_step(struct core *c, void *arg, struct err *e)

@@ -24,6 +24,11 @@ bool rotation_clock_stepped(const struct core *c)
 	       moved_by(c->rotation, clock_wall(c->clock), boot) != 0;
 }
 
+bool rotation_clock_moved(const struct core *c)
+{
+	return moved_by(c->rotation, c->now_ms, c->boot_ms) != 0;
+}
+
 struct under_way {
 	struct store_object *at;
 	size_t n;
@@ -70,7 +75,9 @@ int rotation_watch_clock(struct core *c, struct arena *a, struct err *e)
 	struct under_way d = { .n = 0 };
 	int rc = ERR_OK;
 
-	s->before_ms = s->offset_ms;
+	/* A batch that steps may look again, and be undone then. */
+	if (moved != 0)
+		s->before_ms = s->offset_ms;
 	s->offset_ms = c->now_ms - c->boot_ms;
 	if (moved == 0)
 		return ERR_OK;

@@ -20,7 +20,7 @@ struct rotation_state {
 	int starts;            /* … so many have begun */
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
 	int64_t look_ms;       /* boot clock: not to be asked for steps before */
-	int64_t before_ms;     /* the same before the batch that runs */
+	int64_t before_ms;     /* offset_ms before the last step */
 	bool stepped;          /* the wall clock was moved: what is due is due by that */
 	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
 	bool replanned;   /* since unseal, or since one of them has changed */
@@ -28,9 +28,5 @@ struct rotation_state {
 	unsigned char replan_after[STORE_ID_MAX];
 	size_t replan_len;
 };
-
-/** rotation_watch_clock(c, a, e): was the wall clock stepped?  What attempts wait for
- * follows it. */
-int rotation_watch_clock(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
 
 #endif

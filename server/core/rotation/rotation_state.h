@@ -28,6 +28,11 @@ int64_t rotation_not_before(const struct core *c);
 /** rotation_clock_stepped(c): was the wall clock stepped, and has nobody dealt with it?
  */
 bool rotation_clock_stepped(const struct core *c);
+/** rotation_clock_moved(c): the same, by the times of the batch that runs. */
+bool rotation_clock_moved(const struct core *c);
+/** rotation_watch_clock(c, a, e): was the wall clock stepped?  What attempts wait for
+ * follows it, once: before anything new is set by the clock as it is now. */
+int rotation_watch_clock(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
 
 /** rotation_zones_due(c): wall time at which the files of time zones are looked at again,
  * or slots are computed again because of them; 0: none is in use. */

@@ -204,6 +204,21 @@ Test(machine_edges, a_clock_set_forward_ends_no_grace)
 	cr_assert_str_eq(state(), "converged");
 }
 
+/* An answer that comes before anybody has looked at the clock again. */
+Test(machine_edges, a_clock_set_forward_delays_no_retry)
+{
+	rule("single", "");
+	tgt_fault("set", F_RETRYABLE, 1);
+	start();
+	until_call("set");
+	rig.wall += 24ll * 3600 * 1000;
+	tgt_one(tgt.queue[0].number, tgt.queue[0].frame);
+	tgt.queued = 0;
+	tgt_later(60000);
+	cr_assert_str_eq(state(), "converged");
+	works();
+}
+
 /* ---- many ---- */
 
 Test(machine_edges, a_hundred_at_once_keep_the_limits)
