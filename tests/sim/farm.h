@@ -79,6 +79,7 @@ struct farm_secret {
 	struct farm_view view;
 	bool excused;  /* something happened that may hold this attempt */
 	bool waived;   /* an operator goes on without the hosts that are missing */
+	bool held;     /* it was when it was last looked at */
 	bool tampered; /* the target's value was changed behind the vault's back */
 	int64_t note, note_maybe;         /* acknowledged; sent, and not answered */
 	char set_by[33], set[FARM_VALUE]; /* which value which attempt has set */

@@ -9,7 +9,8 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define WAITED "not every holder has gone back" /* what hosts have to do */
+#define WAITED  "not every holder has gone back" /* what hosts have to do */
+#define NEITHER "neither the new nor the old value works"
 
 static bool is_single(int i)
 {
@@ -67,6 +68,24 @@ static void judge_value(struct world *w, int i)
 		     v->there ? rotation_state_name(v->state) : "none", v->error);
 }
 
+/* What it is held for is true when it says so; people are not sent to mend what works. */
+static void judge_held(struct world *w, int i)
+{
+	struct farm_secret *s = &w->farm->secret[i];
+	const struct farm_view *v = &s->view;
+	bool held = v->there && v->state == ATTEMPT_HELD, first = held && !s->held;
+
+	s->held = held;
+	if (first && strncmp(v->error, NEITHER, strlen(NEITHER)) == 0 &&
+	    farm_works(w, v->user, v->value))
+		fail(w, "%s, %s is held as if no value worked, but what is served does",
+		     farm_plans[i].path, farm_plans[i].strategy);
+	if (held && !s->excused && !s->tampered)
+		fail(w, "%s, %s is held without a cause: %s (from %s)",
+		     farm_plans[i].path, farm_plans[i].strategy, v->error,
+		     rotation_state_name(v->held_from));
+}
+
 void farm_judge(struct world *w, int i)
 {
 	struct farm_secret *s = &w->farm->secret[i];
@@ -79,10 +98,7 @@ void farm_judge(struct world *w, int i)
 		s->excused = true; /* it was tried for hours */
 	if (v->state == ATTEMPT_HELD && strncmp(v->error, WAITED, strlen(WAITED)) == 0)
 		s->excused = true;
-	if (v->there && v->state == ATTEMPT_HELD && !s->excused && !s->tampered)
-		fail(w, "%s, %s is held without a cause: %s (from %s)",
-		     farm_plans[i].path, farm_plans[i].strategy, v->error,
-		     rotation_state_name(v->held_from));
+	judge_held(w, i);
 	if (!v->there || v->state >= ATTEMPT_CONVERGED)
 		s->excused = s->waived = false;
 	if (v->note != s->note && v->note != s->note_maybe)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault-sim --seeds N [--first S] [--only model|farm] [--trace] [--mutants]: run N
- * seeds, each in a process of its own.
+ * vault-sim --seeds N [--first S] [--only model|farm] [--trace] [--mutants | --mutant M]:
+ * run N seeds, each in a process of its own.
  * A failing seed is printed with what it found; the same seed fails the same way again.
+ * --mutants: every deliberate fault must be found, by an oracle that names what it does;
+ * --mutant: run the seeds with one of them.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -14,21 +16,15 @@
 #include "farm.h"
 #include "keymem.h"
 #include "log.h"
-#include "mutant.h"
 #include "sim.h"
 
-#define OPS          220
-#define CRASHES      3
-#define STEPS_MAX    6000
-#define MUTANT_SEEDS 200
-#define FAILED       3
-
-#ifdef VAULT_MUTANTS
-enum mutant vault_mutant;
-#endif
+#define OPS       220
+#define CRASHES   3
+#define STEPS_MAX 6000
+#define FAILED    3
 
 bool sim_trace;
-static enum { BOTH, MODEL_ONLY, FARM_ONLY } worlds;
+static enum sim_worlds worlds;
 
 static void pass_time(struct world *w)
 {
@@ -124,9 +120,9 @@ static struct world *run_worlds(uint64_t seed)
 
 	if (w == NULL)
 		return NULL;
-	if (worlds != FARM_ONLY)
+	if (worlds != SIM_FARM)
 		run_model(w, seed);
-	if (w->failure[0] == '\0' && worlds != MODEL_ONLY) {
+	if (w->failure[0] == '\0' && worlds != SIM_MODEL) {
 		memset(w, 0, sizeof(*w));
 		farm_run(w, seed);
 	}
@@ -155,6 +151,7 @@ struct job {
 	pid_t pid;
 	uint64_t seed;
 	int from;
+	char text[700]; /* what it has found, when it has ended */
 };
 
 static void start_job(struct job *j, uint64_t seed)
@@ -174,66 +171,53 @@ static void start_job(struct job *j, uint64_t seed)
 	close(fds[1]);
 }
 
-/* True if the seed was clean. */
-static bool end_job(struct job *j, bool loud)
+/* True if the seed was clean; else j->text says what it found. */
+static bool end_job(struct job *j)
 {
-	char text[700] = "";
-	ssize_t n = 0, got;
+	size_t n = 0;
+	ssize_t got;
 	int status;
 
-	while ((got = read(j->from, text + n, sizeof(text) - 1 - (size_t)n)) > 0)
-		n += got;
+	while ((got = read(j->from, j->text + n, sizeof(j->text) - 1 - n)) > 0)
+		n += (size_t)got;
+	j->text[n] = '\0';
 	close(j->from);
 	waitpid(j->pid, &status, 0);
 	j->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return true;
-	if (loud && WIFSIGNALED(status))
-		printf("seed %llu: killed by signal %d\n", (unsigned long long)j->seed,
-		       WTERMSIG(status));
-	else if (loud)
-		printf("seed %llu: %s\n", (unsigned long long)j->seed, text);
-	return false;
+	if (WIFSIGNALED(status))
+		snprintf(j->text, sizeof(j->text), "killed by signal %d",
+		         WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The number of failed seeds; stops at the first one if ${until_first}. */
-static uint64_t run_seeds(uint64_t first, uint64_t n, bool loud, bool until_first)
+uint64_t sim_seeds(enum sim_worlds in, uint64_t first, uint64_t n, sim_found_fn found,
+                   void *ctx)
 {
 	struct job jobs[2] = { 0 };
 	uint64_t failed = 0, at = 0;
+	bool enough = false;
 
-	while (at < n || jobs[0].pid != 0 || jobs[1].pid != 0) {
+	worlds = in;
+	while ((at < n && !enough) || jobs[0].pid != 0 || jobs[1].pid != 0) {
 		for (int i = 0; i < 2; i++) {
-			if (jobs[i].pid != 0)
-				failed += !end_job(&jobs[i], loud);
-			if (at < n && !(until_first && failed > 0))
+			if (jobs[i].pid != 0 && !end_job(&jobs[i])) {
+				failed++;
+				enough = !found(ctx, jobs[i].seed, jobs[i].text) ||
+				         enough;
+			}
+			if (at < n && !enough)
 				start_job(&jobs[i], first + at++);
-			else
-				at = until_first && failed > 0 ? n : at;
 		}
 	}
 	return failed;
 }
 
-#ifdef VAULT_MUTANTS
-static int run_mutants(uint64_t first)
+static bool tell(void *ctx, uint64_t seed, const char *text)
 {
-	int missed = 0;
-
-	for (int m = 1; m < MUTANT__COUNT; m++) {
-		vault_mutant = (enum mutant)m;
-		if (run_seeds(first, MUTANT_SEEDS, true, true) == 0) {
-			printf("mutant %d: NOT caught within %d seeds\n", m,
-			       MUTANT_SEEDS);
-			missed++;
-		} else {
-			printf("mutant %d: caught\n", m);
-		}
-	}
-	printf("%d passed, %d failed\n", MUTANT__COUNT - 1 - missed, missed);
-	return missed > 0;
+	(void)ctx;
+	printf("seed %llu: %s\n", (unsigned long long)seed, text);
+	return true;
 }
-#endif
 
 static uint64_t number(const char *s, const char *what)
 {
@@ -247,12 +231,12 @@ static uint64_t number(const char *s, const char *what)
 	return n;
 }
 
-static int which(const char *name)
+static enum sim_worlds which(const char *name)
 {
 	if (name != NULL && strcmp(name, "model") == 0)
-		return MODEL_ONLY;
+		return SIM_MODEL;
 	if (name != NULL && strcmp(name, "farm") == 0)
-		return FARM_ONLY;
+		return SIM_FARM;
 	fprintf(stderr, "vault-sim: --only model or farm\n");
 	exit(2);
 }
@@ -260,7 +244,9 @@ static int which(const char *name)
 int main(int argc, char **argv)
 {
 	uint64_t seeds = 50, first = 1, failed;
+	enum sim_worlds in = SIM_BOTH;
 	bool mutants = false;
+	uint64_t mutant = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--seeds") == 0) {
@@ -271,14 +257,18 @@ int main(int argc, char **argv)
 			first = number(argv[i], "--first");
 		} else if (strcmp(argv[i], "--only") == 0) {
 			i++;
-			worlds = which(argv[i]);
+			in = which(argv[i]);
 		} else if (strcmp(argv[i], "--trace") == 0) {
 			sim_trace = true;
 		} else if (strcmp(argv[i], "--mutants") == 0) {
 			mutants = true;
+		} else if (strcmp(argv[i], "--mutant") == 0) {
+			i++;
+			mutant = number(argv[i], "--mutant");
 		} else {
 			fprintf(stderr, "usage: vault-sim [--seeds N] [--first S] "
-			                "[--only model|farm] [--trace] [--mutants]\n");
+			                "[--only model|farm] [--trace] "
+			                "[--mutants | --mutant M]\n");
 			return 2;
 		}
 	}
@@ -286,15 +276,11 @@ int main(int argc, char **argv)
 		return 1;
 	log_init("sim", false);
 	(void)log_set_level("error");
-#ifdef VAULT_MUTANTS
 	if (mutants)
-		return run_mutants(first);
-#endif
-	if (mutants) {
-		fprintf(stderr, "vault-sim: built without mutants\n");
+		return mutants_run(first);
+	if (mutant != 0 && !mutants_set(mutant))
 		return 2;
-	}
-	failed = run_seeds(first, seeds, true, false);
+	failed = sim_seeds(in, first, seeds, tell, NULL);
 	printf("%llu passed, %llu failed\n", (unsigned long long)(seeds - failed),
 	       (unsigned long long)failed);
 	return failed > 0;

@@ -241,4 +241,18 @@ bool oracle_state(struct world *w, struct model *m, char *why, size_t cap);
  * verifies. */
 void oracle_audit(struct world *w);
 
+/* main.c */
+enum sim_worlds { SIM_BOTH, SIM_MODEL, SIM_FARM };
+/* What a seed has found; false: that is enough. */
+typedef bool (*sim_found_fn)(void *ctx, uint64_t seed, const char *text);
+/** sim_seeds(in, first, n, found, ctx): run up to ${n} seeds; how many have failed. */
+uint64_t sim_seeds(enum sim_worlds in, uint64_t first, uint64_t n, sim_found_fn found,
+                   void *ctx);
+
+/* mutants.c */
+/** mutants_run(first): is every deliberate fault found for its own reason?  The status of
+ * the program. mutants_set(m): from now on there is this one; false: no such mutant. */
+int mutants_run(uint64_t first);
+bool mutants_set(uint64_t m);
+
 #endif

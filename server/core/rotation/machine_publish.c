@@ -148,7 +148,7 @@ static int phase_data(struct machine *m, const struct value *new, const struct v
 		return rc;
 	if (m->t.phase < 3 && !same_member(now, old, field))
 		return err_set(e, ERR_CONFLICT, "somebody else has written a new value");
-	d = bare(m, now, field);
+	d = bare(m, MUTANT(MUTANT_OVERWRITES) ? old : now, field);
 	if (d == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (m->t.phase == 1) {
@@ -171,7 +171,7 @@ static int newest_data(struct machine *m, struct value *new, struct value *old,
 	struct value *now;
 	int rc = kv_read(m->c, m->a, &m->s, 0, &now, e);
 
-	if (rc == ERR_NOENT || (rc == ERR_OK && MUTANT(MUTANT_OVERWRITES)))
+	if (rc == ERR_NOENT)
 		now = old; /* deleted meanwhile */
 	else if (rc != ERR_OK)
 		return rc;
