@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_DOCKER_VOLUMES_H
+#define AGENT_DOCKER_VOLUMES_H
+/*
+ * volumes - Docker volume plugin `vault`: a volume is a binding's directory.
+ *
+ *   docker run -v app:/run/secrets/app --volume-driver vault …
+ *   docker volume create -d vault -o binding=app secrets
+ *
+ * Mounting waits until the binding's first generation is in place, so that a container
+ * finds its files when it starts; after VOLUMES_WAIT_MS it fails with a text that says
+ * why.  The names of volumes are remembered in state_dir.  Nothing is written or removed
+ * below run_dir.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define VOLUMES_SOCKET  "/run/docker/plugins/vault.sock"
+#define VOLUMES_WAIT_MS 20000
+#define VOLUMES_MAX     1024u
+
+struct volumes;
+
+struct volumes_ops {
+	/** want(ctx, binding): somebody is about to use it. */
+	void (*want)(void *ctx, const char *binding);
+	/** ready(ctx, binding): is a generation of it in place? */
+	bool (*ready)(void *ctx, const char *binding);
+	/** why(ctx, binding): why not, for the one who waited ("no such binding"); NULL
+	 * is allowed, as function and as answer. */
+	const char *(*why)(void *ctx, const char *binding);
+	void *ctx;
+};
+
+struct volumes_options {
+	const char *socket;    /* VOLUMES_SOCKET */
+	const char *run_dir;   /* where bindings are, by Docker's view of the host */
+	const char *state_dir; /* volumes.json */
+	int64_t wait_ms;       /* 0: VOLUMES_WAIT_MS */
+	struct volumes_ops ops;
+};
+
+/** volumes_listen(o, out, e): bind the socket (mode 0600), making its directory, and read
+ * what is remembered; before the sandbox closes.  A stale socket is replaced, a live one
+ * is ERR_BUSY. */
+int volumes_listen(const struct volumes_options *o, struct volumes **out, struct err *e)
+	MUST_CHECK;
+void volumes_free(struct volumes *v);
+
+/** volumes_attach(v, epoll_fd, e): from now on its events come to the loop. */
+int volumes_attach(struct volumes *v, int epoll_fd, struct err *e) MUST_CHECK;
+/** volumes_event(v, fd, events): true if ${fd} is one of its descriptors. */
+bool volumes_event(struct volumes *v, int fd, unsigned events);
+/** volumes_due(v, now): answer those whose binding has become ready or whose patience is
+ * over, by the boot clock; when to come again, or -1.  Before each sleep of the loop. */
+int64_t volumes_due(struct volumes *v, int64_t now);
+
+/** volumes_wants(v, binding): is somebody waiting for it, or does a volume name it? */
+bool volumes_wants(const struct volumes *v, const char *binding);
+
+#endif
