@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "settings.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
-#include "deliver/generation.h"
 #include "deliver/tmpfs.h"
-#include "path.h"
+#include "settings_impl.h"
 #include "vault/limits.h"
 
-#define GRACE_MS     30000
-#define MAX_STALE_MS (24 * 3600 * 1000)
-#define GRACE_MAX_MS (3600 * 1000)
-#define STALE_MAX_MS (365LL * 24 * 3600 * 1000)
-#define GROUPS_MAX   256
+#define GRACE_MS       30000
+#define MAX_STALE_MS   (24 * 3600 * 1000)
+#define GRACE_MAX_MS   (3600 * 1000)
+#define VOLUMES_SOCKET "/run/docker/plugins/vault.sock"
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -70,7 +66,7 @@ int settings_check_url(const char *url, struct err *e)
 	return ERR_OK;
 }
 
-static int check_absolute(const char *s, struct err *e)
+int settings_check_absolute(const char *s, struct err *e)
 {
 	if (s[0] != '/' || s[1] == '\0' || s[strlen(s) - 1] == '/' ||
 	    strlen(s) >= PATH_MAX / 2)
@@ -79,11 +75,11 @@ static int check_absolute(const char *s, struct err *e)
 	return ERR_OK;
 }
 
-static int check_socket(const char *s, struct err *e)
+int settings_check_socket(const char *s, struct err *e)
 {
 	if (strlen(s) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return err_set(e, ERR_USAGE, "is too long for a socket");
-	return check_absolute(s, e);
+	return settings_check_absolute(s, e);
 }
 
 static int check_pin(const char *s, struct err *e)
@@ -113,184 +109,13 @@ static int check_size(const char *s, struct err *e)
 	return ERR_OK;
 }
 
-static int check_path(const char *s, struct err *e)
-{
-	size_t n = strlen(s);
-	int rc = path_check(s, n, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	if (s[n - 1] == '/' || memchr(s, '/', n) == NULL)
-		return err_set(e, ERR_USAGE,
-		               "must name one secret, such as secret/app/db");
-	return ERR_OK;
-}
-
-static int check_field(const char *s, struct err *e)
-{
-	return *s == '\0' ? err_set(e, ERR_USAGE, "must not be empty") : ERR_OK;
-}
-
-static int check_name(const char *s, struct err *e)
-{
-	return generation_name_check(s, "it", e);
-}
-
-static bool parse_id(const char *s, unsigned long *id)
-{
-	size_t n = strspn(s, "0123456789");
-
-	if (n == 0 || n > 10 || s[n] != '\0')
-		return false;
-	*id = strtoul(s, NULL, 10);
-	return *id < UINT32_MAX;
-}
-
-static int find_user(const char *s, uid_t *uid, gid_t *gid, struct err *e)
-{
-	unsigned long id;
-	const struct passwd *pw;
-
-	if (parse_id(s, &id)) {
-		pw = getpwuid((uid_t)id);
-		*uid = (uid_t)id;
-		*gid = pw != NULL ? pw->pw_gid : (gid_t)id;
-		return ERR_OK;
-	}
-	if ((pw = getpwnam(s)) == NULL)
-		return err_set(e, ERR_USAGE, "there is no user '%s'", s);
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
-	return ERR_OK;
-}
-
-static int find_group(const char *s, gid_t *gid, struct err *e)
-{
-	unsigned long id;
-	const struct group *gr;
-
-	if (parse_id(s, &id)) {
-		*gid = (gid_t)id;
-		return ERR_OK;
-	}
-	if ((gr = getgrnam(s)) == NULL)
-		return err_set(e, ERR_USAGE, "there is no group '%s'", s);
-	*gid = gr->gr_gid;
-	return ERR_OK;
-}
-
-static int check_owner(const char *s, struct err *e)
-{
-	uid_t uid;
-	gid_t gid;
-
-	return find_user(s, &uid, &gid, e);
-}
-
-static int check_group(const char *s, struct err *e)
-{
-	gid_t gid;
-
-	return find_group(s, &gid, e);
-}
-
-static bool is_member(gid_t gid)
-{
-	gid_t groups[GROUPS_MAX];
-	int n = getgroups(GROUPS_MAX, groups);
-
-	for (int i = 0; i < n; i++)
-		if (groups[i] == gid)
-			return true;
-	return gid == getegid();
-}
-
-/* What an ordinary user may not do is said now, not at the first delivery. */
-static int may_give(const struct settings_file *f, struct err *e)
-{
-	if (geteuid() == 0)
-		return ERR_OK;
-	if (f->uid != geteuid())
-		return err_set(
-			e, ERR_USAGE,
-			"file '%s/%s': only root can give a file to owner '%s': run the "
-			"agent as root, or leave owner out",
-			f->binding, f->name, f->owner);
-	if (!is_member(f->gid))
-		return err_set(e, ERR_USAGE,
-		               "file '%s/%s': the agent's user is not in group '%s'",
-		               f->binding, f->name,
-		               f->group != NULL ? f->group : f->owner);
-	return ERR_OK;
-}
-
-static int finish_file(void *object, struct err *e)
-{
-	struct settings_file *f = object;
-	int rc;
-
-	if (f->name == NULL) {
-		if ((rc = generation_name_check(f->field, "field (there is no name)",
-		                                e)) != ERR_OK)
-			return rc;
-		f->name = f->field;
-	}
-	f->uid = geteuid();
-	f->gid = getegid();
-	if (f->owner != NULL && (rc = find_user(f->owner, &f->uid, &f->gid, e)) != ERR_OK)
-		return rc;
-	if (f->group != NULL && (rc = find_group(f->group, &f->gid, e)) != ERR_OK)
-		return rc;
-	if ((f->mode & ~(mode_t)0777) != 0 || (f->dir_mode & ~(mode_t)0777) != 0)
-		return err_set(e, ERR_USAGE, "file '%s/%s': mode must be at most 0777",
-		               f->binding, f->name);
-	return may_give(f, e);
-}
-
 static int finish_all(void *object, struct err *e)
 {
 	const struct settings *s = object;
-	const struct settings_file *f = settings_files(s);
+	int rc = settings_check_files(settings_files(s), s->files.n, e);
 
-	for (size_t i = 0; i < s->files.n; i++)
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(f[i].binding, f[j].binding) != 0)
-				continue;
-			if (strcmp(f[i].name, f[j].name) == 0)
-				return err_set(e, ERR_USAGE,
-				               "file '%s/%s' is there twice",
-				               f[i].binding, f[i].name);
-			if (f[i].dir_mode != f[j].dir_mode)
-				return err_set(
-					e, ERR_USAGE,
-					"binding '%s' has two different values of dir_mode",
-					f[i].binding);
-		}
-	return ERR_OK;
+	return rc != ERR_OK ? rc : settings_check_bindings(s, e);
 }
-
-static const struct settings_file file_defaults = { .mode = 0400, .dir_mode = 0711 };
-#define FILE_KEY(name, type, ...)                                              \
-	{                                                                      \
-#name, type, offsetof(struct settings_file, name), __VA_ARGS__ \
-	}
-static const struct config_key file_keys[] = {
-	FILE_KEY(path, CONFIG_STRING, .flags = CONFIG_REQUIRED, .check = check_path),
-	FILE_KEY(field, CONFIG_STRING, .flags = CONFIG_REQUIRED, .check = check_field),
-	FILE_KEY(binding, CONFIG_STRING, .flags = CONFIG_REQUIRED, .check = check_name),
-	FILE_KEY(name, CONFIG_STRING, .check = check_name),
-	FILE_KEY(owner, CONFIG_STRING, .check = check_owner),
-	FILE_KEY(group, CONFIG_STRING, .check = check_group),
-	FILE_KEY(mode, CONFIG_MODE, .flags = 0),
-	FILE_KEY(dir_mode, CONFIG_MODE, .flags = 0),
-};
-static const struct config_schema file_schema = {
-	.keys = file_keys,
-	.n = ARRAY_LEN(file_keys),
-	.size = sizeof(struct settings_file),
-	.defaults = &file_defaults,
-	.finish = finish_file,
-};
 
 static const char *const tmpfs_choices[] = { [TMPFS_AUTO] = "auto",
 	                                     [TMPFS_MOUNT] = "mount",
@@ -305,20 +130,29 @@ static const struct config_key keys[] = {
 	KEY(server, CONFIG_STRING, .check = settings_check_url),
 	KEY(hosts_server, CONFIG_STRING, .check = settings_check_url),
 	KEY(pins, CONFIG_STRINGS, .check = check_pin),
-	KEY(state_dir, CONFIG_STRING, .check = check_absolute),
-	KEY(run_dir, CONFIG_STRING, .check = check_absolute),
-	KEY(status_socket, CONFIG_STRING, .check = check_socket),
+	KEY(state_dir, CONFIG_STRING, .check = settings_check_absolute),
+	KEY(run_dir, CONFIG_STRING, .check = settings_check_absolute),
+	KEY(status_socket, CONFIG_STRING, .check = settings_check_socket),
 	KEY(tmpfs, CONFIG_CHOICE, .choices = tmpfs_choices),
 	KEY(tmpfs_size, CONFIG_STRING, .check = check_size),
 	KEY(allow_disk, CONFIG_BOOL, .flags = 0),
 	KEY(require_sandbox, CONFIG_BOOL, .flags = 0),
+	KEY(dac_override, CONFIG_BOOL, .flags = 0),
+	KEY(metrics, CONFIG_BOOL, .flags = 0),
 	KEY(log_json, CONFIG_BOOL, .flags = 0),
 	KEY(log_level, CONFIG_STRING, .check = check_level),
-	{"grace",      CONFIG_DURATION, offsetof(struct settings, grace_ms),
-	                                                  .max = GRACE_MAX_MS},
-	{ "max_stale", CONFIG_DURATION, offsetof(struct settings, max_stale_ms),
-	                                                  .max = STALE_MAX_MS},
-	KEY(files, CONFIG_OBJECTS, .sub = &file_schema),
+	{"grace",                  CONFIG_DURATION,          offsetof(struct settings, grace_ms),
+	                                                  .max = GRACE_MAX_MS            },
+	{		 "max_stale",         CONFIG_DURATION, offsetof(struct settings,            max_stale_ms),
+	                                                  .max = SETTINGS_STALE_MAX_MS},
+	{ "identity_rotate", CONFIG_DURATION,
+	                                                  offsetof(struct settings,            identity_rotate_ms),							    .min = 3600 * 1000,
+	                                                  .max = SETTINGS_STALE_MAX_MS },
+	KEY(files, CONFIG_OBJECTS, .sub = &settings_file_schema),
+	KEY(bindings, CONFIG_OBJECTS, .sub = &settings_binding_schema),
+	KEY(template_dirs, CONFIG_STRINGS, .check = settings_check_absolute),
+	KEY(allowed_commands, CONFIG_STRINGS, .check = settings_check_absolute),
+	KEY(docker, CONFIG_OBJECT, .sub = &settings_docker_schema),
 };
 static const struct config_schema schema = {
 	.keys = keys,
@@ -337,6 +171,8 @@ void settings_defaults(struct settings *s)
 		.log_level = "info",
 		.grace_ms = GRACE_MS,
 		.max_stale_ms = MAX_STALE_MS,
+		.identity_rotate_ms = SETTINGS_ROTATE_MS,
+		.docker = {.labels = true, .volumes_socket = VOLUMES_SOCKET},
 	};
 }
 
@@ -349,29 +185,45 @@ static size_t index_of(const struct settings *s, const char *path)
 	return i;
 }
 
-/* What follows from the file: each path once, the pins as bytes, the socket's name. */
-static int derive(struct arena *a, struct settings *s, struct err *e)
+static int derive_paths(struct arena *a, struct settings *s, struct err *e)
 {
 	struct settings_file *f = s->files.items;
-	const char **pins = s->pins.items;
-	int rc;
 
 	s->paths = arena_alloc(a, (s->files.n + 1) * sizeof(*s->paths));
-	if (s->status_socket == NULL)
-		s->status_socket = arena_printf(a, "%s.sock", s->run_dir);
-	if (s->paths == NULL || s->status_socket == NULL)
+	if (s->paths == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < s->files.n; i++) {
+		if (f[i].path == NULL)
+			continue;
 		f[i].path_index = index_of(s, f[i].path);
 		if (f[i].path_index == s->n_paths)
 			s->paths[s->n_paths++] = f[i].path;
 	}
 	if (s->n_paths > LIMIT_AGENT_ITEMS)
 		return err_set(e, ERR_USAGE, "more than %u secrets", LIMIT_AGENT_ITEMS);
+	return ERR_OK;
+}
+
+/* What follows from the file: each path once, the pins as bytes, the socket's name. */
+static int derive(struct arena *a, struct settings *s, struct err *e)
+{
+	struct settings_binding *b = s->bindings.items;
+	const char **pins = s->pins.items;
+	int rc;
+
+	if (s->status_socket == NULL)
+		s->status_socket = arena_printf(a, "%s.sock", s->run_dir);
+	if (s->status_socket == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = derive_paths(a, s, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < s->bindings.n; i++)
+		if (b[i].max_stale_ms < 0)
+			b[i].max_stale_ms = s->max_stale_ms;
 	for (size_t i = 0; i < s->pins.n; i++)
 		if ((rc = pins_add(&s->pin_set, pins[i], e)) != ERR_OK)
 			return rc;
-	return check_socket(s->status_socket, e);
+	return settings_check_socket(s->status_socket, e);
 }
 
 int settings_parse(struct arena *a, const char *name, const char *text, size_t n,
@@ -393,5 +245,9 @@ int settings_load(struct arena *a, const char *path, struct settings *s, struct 
 	settings_defaults(s);
 	rc = path != NULL ? config_load(a, path, &schema, s, NULL, e)
 	                  : config_load(a, SETTINGS_DEFAULT_FILE, &schema, s, &found, e);
-	return rc != ERR_OK ? rc : derive(a, s, e);
+	if (rc != ERR_OK || (rc = derive(a, s, e)) != ERR_OK)
+		return rc;
+	if (settings_supported(s, e) == ERR_OK)
+		return ERR_OK;
+	return err_wrap(e, "%s", path != NULL ? path : SETTINGS_DEFAULT_FILE);
 }

@@ -44,8 +44,10 @@ struct config_list {
 };
 
 #define CONFIG_REQUIRED   1u /* the mapping must name this key */
+#define CONFIG_LINES      2u /* STRING: may have line feeds and tabs, and be long */
 #define CONFIG_LIST_MAX   1000u
 #define CONFIG_STRING_MAX 4096u
+#define CONFIG_LINES_MAX  (64u * 1024) /* with CONFIG_LINES */
 
 struct config_schema;
 

@@ -119,6 +119,64 @@ static const struct bad_case bad_cases[] = {
 	  "binding 'b' has two different values of dir_mode" },
 	{ FILES(", mode: 04755"),
 	  "file 'b/f': mode must be at most 0777" },
+	{ "files:\n- {path: secret/a, field: f}\n",
+	  "files[0]: binding is missing" },
+	{ "files:\n- {path: secret/a, binding: b}\n",
+	  AT(2, "files[0]") "field is missing (the format is raw)" },
+	{ "files:\n- {field: f, binding: b}\n",
+	  AT(2, "files[0]") "path is missing" },
+	{ "files:\n- {path: secret/a, binding: b, format: env}\n",
+	  AT(2, "files[0]") "name is missing" },
+	{ "files:\n- {path: secret/a, binding: b, format: csv}\n",
+	  AT(2, "files[0].format") "must be one of raw, env, json, template" },
+	{ FILES(", fields: [g]"),
+	  AT(2, "files[0]") "fields goes with the formats env and json" },
+	{ FILES(", format: json, name: x"),
+	  AT(2, "files[0]") "field goes with the format raw" },
+	{ "files:\n- {path: secret/a, fields: [x, x], binding: b, name: e, format: env}\n",
+	  AT(2, "files[0]") "field 'x' is there twice" },
+	{ "files:\n- {path: secret/a, template: /x, binding: b, name: e}\n",
+	  AT(2, "files[0]") "a template has no path: it names its secrets" },
+	{ "files:\n- {template: /x, template_text: y, binding: b, name: e}\n",
+	  AT(2, "files[0]") "template and template_text exclude each other" },
+	{ "files:\n- {template: x, binding: b, name: e}\n",
+	  AT(2, "files[0].template") "must be an absolute path" },
+	{ "files:\n- {template: /x, format: env, binding: b, name: e}\n",
+	  AT(2, "files[0]") "a template has no other format" },
+	{ FILES("") "bindings:\n- {name: c}\n",
+	  "binding 'c' has no files: is there a typing error in its name?" },
+	{ FILES("") "bindings:\n- {name: b}\n- {name: b}\n",
+	  "binding 'b' is there twice" },
+	{ FILES("") "bindings:\n- {name: b, reload: exec}\n",
+	  AT(4, "bindings[0]") "command is missing" },
+	{ FILES("") "bindings:\n- {name: b, reload: exec, command: [ls]}\n",
+	  AT(4, "bindings[0]") "the command 'ls' is no absolute path" },
+	{ FILES("") "bindings:\n- {name: b, command: [/bin/ls]}\n",
+	  AT(4, "bindings[0]") "command goes with reload: exec or exec-in" },
+	{ FILES("") "bindings:\n- {name: b, signal: HUP}\n",
+	  AT(4, "bindings[0]") "signal goes with reload: signal or on_revoke: signal" },
+	{ FILES("") "bindings:\n- {name: b, reload: signal, signal: KILL}\n",
+	  AT(4, "bindings[0].signal") "must be the name of a signal that can be caught" },
+	{ FILES("") "bindings:\n- {name: b, run_as: root}\n",
+	  AT(4, "bindings[0]") "run_as goes with reload: exec" },
+	{ FILES("") "bindings:\n- {name: b, reload: restart}\n",
+	  "binding 'b': restart needs docker.socket" },
+	{ FILES("") "bindings:\n- {name: b, containers: [../x]}\n",
+	  AT(4, "bindings[0].containers[0]") "is no name of a container" },
+	{ FILES("") "bindings:\n- {name: b, on_disconnect: wipe}\n",
+	  AT(4, "bindings[0]") "on_disconnect: wipe needs wipe_after" },
+	{ FILES("") "bindings:\n- {name: b, wipe_after: 1h}\n",
+	  AT(4, "bindings[0]") "wipe_after goes with on_disconnect: wipe" },
+	{ FILES("") "bindings:\n- {name: b, timeout: 0s}\n",
+	  "agent.yaml:4: bindings[0].timeout: " },
+	{ FILES(", quote: none"),
+	  AT(2, "files[0]") "quote goes with format: env" },
+	{ "docker: {labels: true}\n",
+	  AT(1, "docker") "socket is missing" },
+	{ "template_dirs: [etc]\n",
+	  AT(1, "template_dirs[0]") "must be an absolute path" },
+	{ "allowed_commands: [ls]\n",
+	  AT(1, "allowed_commands[0]") "must be an absolute path" },
 };
 /* clang-format on */
 
@@ -132,6 +190,149 @@ Test(settings, names_file_line_and_key)
 		                   c->want, e.msg);
 		cr_expect_eq(strncmp(e.msg, "agent.yaml:", 11), 0, "%s", e.msg);
 	}
+}
+
+Test(settings, reads_every_format)
+{
+	const struct settings_file *f;
+
+	cr_assert_eq(
+		parse("files:\n"
+	              "- {path: secret/a, fields: [y, x], binding: b, name: e, format: env}\n"
+	              "- {path: secret/a, binding: b, name: j, format: json}\n"
+	              "- {template: /etc/x.tmpl, binding: b, name: t}\n"
+	              "- binding: b\n"
+	              "  name: u\n"
+	              "  template_text: |\n"
+	              "    {{ with secret \"secret/data/a\" }}\n"
+	              "    \tx{{ end }}\n"),
+		ERR_OK, "%s", e.msg);
+	f = settings_files(&s);
+	cr_assert_eq(s.n_paths, 1, "templates name no path here");
+	cr_assert_eq(f[0].format, FORMAT_ENV);
+	cr_assert_eq(f[0].fields.n, 2);
+	cr_assert_eq(f[1].format, FORMAT_JSON);
+	cr_assert_eq(f[2].format, FORMAT_TEMPLATE);
+	cr_assert_str_eq(f[2].template, "/etc/x.tmpl");
+	cr_assert_str_eq(f[3].template_text,
+	                 "{{ with secret \"secret/data/a\" }}\n\tx{{ end }}\n");
+}
+
+static const char binding_text[] =
+	FILES("") "docker: {socket: /run/docker.sock, volumes: true}\n"
+		  "max_stale: 2h\n"
+		  "bindings:\n"
+		  "- name: b\n"
+		  "  containers: [web, worker-1]\n"
+		  "  reload: signal\n"
+		  "  signal: USR1\n"
+		  "  timeout: 5s\n"
+		  "  health: 10s\n"
+		  "  settle: 1s\n"
+		  "  on_unhealthy: keep\n"
+		  "  canary: false\n"
+		  "  debounce: 50ms\n"
+		  "  min_interval: 0s\n"
+		  "  splay: 3s\n"
+		  "  on_revoke: stop\n"
+		  "  on_disconnect: wipe\n"
+		  "  wipe_after: 1h\n"
+		  "  on_expiry: wipe\n"
+		  "  cache: encrypted\n";
+
+Test(settings, reads_what_holds_for_a_binding)
+{
+	struct settings_binding b;
+
+	cr_assert_eq(parse(binding_text), ERR_OK, "%s", e.msg);
+	cr_assert_str_eq(s.docker.socket, "/run/docker.sock");
+	cr_assert(s.docker.labels && s.docker.volumes);
+	cr_assert_str_eq(s.docker.volumes_socket, "/run/docker/plugins/vault.sock");
+	settings_binding_of(&s, "b", &b);
+	cr_assert_eq(b.containers.n, 2);
+	cr_assert_eq(b.reload, RELOAD_SIGNAL);
+	cr_assert_str_eq(b.signal, "USR1");
+	cr_assert(b.timeout_ms == 5000 && b.health_ms == 10000 && b.settle_ms == 1000);
+	cr_assert(b.debounce_ms == 50 && b.min_interval_ms == 0 && b.splay_ms == 3000);
+	cr_assert(b.on_unhealthy == UNHEALTHY_KEEP && !b.canary);
+	cr_assert(b.on_revoke == REVOKE_STOP && b.on_expiry == EXPIRY_WIPE);
+	cr_assert(b.on_disconnect == DISCONNECT_WIPE && b.wipe_after_ms == 3600 * 1000);
+	cr_assert_eq(b.cache, CACHE_ENCRYPTED);
+	cr_assert_eq(b.max_stale_ms, 2 * 3600 * 1000, "as for all");
+}
+
+Test(settings, a_binding_without_a_row_has_defaults)
+{
+	struct settings_binding b;
+
+	cr_assert_eq(parse(FILES("")), ERR_OK, "%s", e.msg);
+	settings_binding_of(&s, "b", &b);
+	cr_assert_str_eq(b.name, "b");
+	cr_assert(b.reload == RELOAD_NONE && b.canary && b.debounce_ms == 200);
+	cr_assert(b.timeout_ms == 30000 && b.health_ms == 60000 && b.settle_ms == 5000);
+	cr_assert_eq(b.min_interval_ms, 10000);
+	cr_assert_eq(b.max_stale_ms, s.max_stale_ms);
+	cr_assert_eq(b.run_uid, geteuid());
+}
+
+static int grant(const char *text, struct settings_grant *g)
+{
+	return settings_grant_parse(a, &s, "web", text, strlen(text), g, &e);
+}
+
+Test(settings, reads_a_binding_of_the_server)
+{
+	struct settings_grant g;
+	const struct settings_file *f;
+
+	cr_assert_eq(parse("allowed_commands: [/bin/reload]\n"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(grant("{\"files\":[{\"path\":\"secret/a\",\"name\":\"e\","
+	                   "\"format\":\"env\"},{\"name\":\"t\","
+	                   "\"template_text\":\"a\\n\\tb\"}],\"reload\":\"exec\","
+	                   "\"command\":[\"/bin/reload\",\"x\"],\"timeout\":\"7s\"}",
+	                   &g),
+	             ERR_OK, "%s", e.msg);
+	f = g.files.items;
+	cr_assert_eq(g.files.n, 2);
+	cr_assert_str_eq(f[0].binding, "web");
+	cr_assert_str_eq(f[1].template_text, "a\n\tb");
+	cr_assert_str_eq(g.binding.name, "web");
+	cr_assert_eq(g.binding.timeout_ms, 7000);
+}
+
+Test(settings, the_server_may_run_only_what_the_host_allows)
+{
+	struct settings_grant g;
+
+	cr_assert_eq(parse("allowed_commands: [/bin/reload]\n"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(grant("{\"files\":[],\"reload\":\"exec\","
+	                   "\"command\":[\"/bin/reload2\"]}",
+	                   &g),
+	             ERR_DENIED);
+	cr_assert_not_null(strstr(e.msg, "'/bin/reload2' is not in allowed_commands"),
+	                   "%s", e.msg);
+	cr_assert_eq(grant("{\"files\":[{\"name\":\"t\",\"template\":\"/etc/shadow\"}]}",
+	                   &g),
+	             ERR_DENIED);
+	cr_assert_eq(grant("{\"files\":[{\"name\":\"../t\",\"template_text\":\"\"}]}",
+	                   &g),
+	             ERR_USAGE);
+	cr_assert_eq(grant("{\"files\":[],\"reload\":\"restart\"}", &g), ERR_USAGE);
+	cr_assert_not_null(strstr(e.msg, "needs docker.socket"), "%s", e.msg);
+}
+
+Test(settings, refuses_at_load_what_is_not_built_yet)
+{
+	char path[] = "/tmp/settings-XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, binding_text, strlen(binding_text)),
+	             (ssize_t)strlen(binding_text));
+	close(fd);
+	cr_expect_eq(settings_load(a, path, &s, &e), ERR_USAGE);
+	cr_expect_not_null(strstr(e.msg, "not supported yet"), "%s", e.msg);
+	(void)unlink(path);
 }
 
 Test(settings, refuses_pins_that_are_none)
