@@ -4,7 +4,6 @@
 
 #include "arena.h"
 #include "db_lease.h"
-#include "target_ask.h"
 #include "text.h"
 #include "token_impl.h"
 
@@ -147,8 +146,7 @@ static int begin(struct req *r)
 	if (rc != ERR_OK)
 		return rc;
 	rc = db_config_for_role(r, role.db_name, role.name, &t, &ok);
-	if (rc != ERR_OK || !ok || (rc = target_left_alone(r, &t)) != ERR_OK ||
-	    (rc = make(r, &role, &t, w)) != ERR_OK)
+	if (rc != ERR_OK || !ok || (rc = make(r, &role, &t, w)) != ERR_OK)
 		return rc;
 	r->park_state = w;
 	return req_park(r, WAIT_JOB, w->id, w->until_ms);

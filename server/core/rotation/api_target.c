@@ -224,16 +224,6 @@ static int check_kept(struct req *r, const struct target *before, const struct t
 
 /* ---- handlers ---- */
 
-static struct target_asking *asking(const struct req *r)
-{
-	return r->park_state;
-}
-
-static bool was_refused(const struct req *r)
-{
-	return asking(r) != NULL && asking(r)->refused;
-}
-
 static int h_write(struct req *r)
 {
 	struct target t, before;
@@ -251,17 +241,28 @@ static int h_write(struct req *r)
 	    (rc = take_allowed(r, &t)) != ERR_OK ||
 	    (rc = req_bool(r, "verify", &verify, &present)) != ERR_OK)
 		return rc;
-	if (verify && asking(r) == NULL && (rc = target_left_alone(r, &before)) != ERR_OK)
-		return rc;
 	rc = examine(r, &t, verify, &done);
-	if (rc == ERR_INVALID && was_refused(r))
-		return target_refused(r, &before, arena_str(r->a, r->e.msg));
 	if (rc != ERR_OK || !done)
 		return rc;
-	if (asking(r)->admitted)
-		memset(t.fails, 0, sizeof(t.fails));
+	memset(t.fails, 0, sizeof(t.fails));
 	req_note_str(r, "rotator", t.rotator);
 	return target_save(r->core, r->a, &t, &r->e);
+}
+
+static bool was_refused(const struct req *r)
+{
+	const struct target_asking *w = r->park_state;
+
+	return w != NULL && w->refused;
+}
+
+/* An answer all the same, so that it is remembered: whoever asks again and again locks
+ * nobody out. */
+static int count_refused(struct req *r, struct target *t)
+{
+	reply_errors(r, 400, arena_str(r->a, r->e.msg), NULL);
+	target_failed(r->core, t);
+	return target_save(r->core, r->a, t, &r->e);
 }
 
 static int h_check(struct req *r)
@@ -275,11 +276,14 @@ static int h_check(struct req *r)
 	if (!found)
 		return req_fail(r, ERR_NOENT, "there is no rotation target \"%.100s\"",
 		                r->param[0].text);
-	if (asking(r) == NULL && (rc = target_left_alone(r, &t)) != ERR_OK)
-		return rc;
+	if (r->park_state == NULL && target_wait_ms(r->core, &t) > 0)
+		return req_fail(r, ERR_RATE,
+		                "the target is left alone after failed logins: try again "
+		                "in %lld seconds",
+		                (long long)target_wait_ms(r->core, &t) / 1000 + 1);
 	rc = examine(r, &t, true, &done);
 	if (rc == ERR_INVALID && was_refused(r))
-		return target_refused(r, &t, arena_str(r->a, r->e.msg));
+		return count_refused(r, &t);
 	if (rc != ERR_OK || !done)
 		return rc;
 	value_set_bool(r->a, reply_data(r), "ok", true);
