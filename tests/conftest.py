@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-import dockerd
 import vaultd
 
 
@@ -45,16 +44,3 @@ def make_agent(tmp_path):
     yield make
     for a in agents:
         a.clean()
-
-
-@pytest.fixture(scope="session")
-def engine():
-    """A real Docker Engine, shared by all tests of the session."""
-    why = dockerd.unavailable()
-    if why:
-        pytest.skip(why)
-    e = dockerd.Dockerd()
-    try:
-        yield e.start()
-    finally:
-        e.close()

@@ -49,10 +49,9 @@ struct container {
 	size_t n_bindings;
 	const struct container_mount *mounts;
 	size_t n_mounts;
-	bool running; /* not while it waits to be restarted */
-	enum container_health
-		health;     /* HEALTH_NONE: no check; HEALTH_STARTING: not running, too */
-	int64_t restarts;   /* by its restart policy */
+	bool running;
+	enum container_health health; /* HEALTH_NONE: no check */
+	int64_t restarts;             /* by its restart policy */
 	int64_t started_ms; /* wall time by the Engine's clock, 0: never, or unknown yet
 	                     */
 };

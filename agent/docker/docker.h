@@ -11,8 +11,7 @@
  *
  * Whatever the Engine says is untrusted: sizes are bounded, types are looked at, nothing
  * is handed to a shell.  No value of a secret passes here.  One thread; callbacks come
- * from docker_due() and from inside libcurl: they may make calls of this module, which
- * only queue, but use no other http_multi_…() and free nothing.
+ * from docker_due() and http_multi_event() and may make calls, but free nothing here.
  */
 #include <jansson.h>
 #include <stdbool.h>
