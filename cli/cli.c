@@ -18,14 +18,12 @@
 #define DEFAULT_TIMEOUT_MS 30000
 
 static const struct command_set *const sets[] = {
-	&commands_status,        &commands_operator, &commands_login,
-	&commands_token,         &commands_policy,   &commands_kv,
-	&commands_raw,           &commands_secrets,  &commands_user,
-	&commands_host,          &commands_lease,    &commands_rotate,
-	&commands_rotation,      &commands_target,   &commands_rotator,
-	&commands_rotator_check, &commands_webhook,  &commands_report,
-	&commands_audit,         &commands_backup,   &commands_database,
-	&commands_help,
+	&commands_status,        &commands_operator, &commands_login,   &commands_token,
+	&commands_policy,        &commands_kv,       &commands_raw,     &commands_secrets,
+	&commands_user,          &commands_host,     &commands_binding, &commands_lease,
+	&commands_rotate,        &commands_rotation, &commands_target,  &commands_rotator,
+	&commands_rotator_check, &commands_webhook,  &commands_report,  &commands_audit,
+	&commands_backup,        &commands_database, &commands_help,
 };
 
 const struct command_set *const *cli_commands(size_t *n)

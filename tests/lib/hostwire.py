@@ -67,6 +67,8 @@ def encode(v):
     """The same in the other direction."""
     def text(t, b):
         return bytes([t]) + len(b).to_bytes(4, "big") + b
+    if v is None or isinstance(v, bool):
+        return bytes([2 if v else 1 if v is False else 0])
     if isinstance(v, int):
         return text(3, str(v).encode())
     if isinstance(v, (str, bytes)):
@@ -98,7 +100,7 @@ class Believing:
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
         elif path in ("sys/agent/ack", "sys/agent/release"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
-        elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew")):
+        elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
             body = {**(body or {}), "nonce": nonce.hex()}
         elif path == "auth/host/login":
             nonce = base64.b64decode(body.get("nonce", ""))
@@ -202,6 +204,12 @@ class Host:
         assert r.status == 200, r
         return r.data["leases"]
 
+    def bind(self, *containers):
+        """Which bindings these containers get: {"grants", "refused", "rev"}."""
+        r = self.c.post("sys/agent/bind", {"containers": list(containers)})
+        assert r.status == 200, r
+        return r.data
+
     def fetch(self, *leases):
         r = self.c.post("sys/agent/fetch", {"leases": list(leases)})
         assert r.status == 200, r
@@ -216,6 +224,12 @@ class Host:
     def ack(self, lease, version, state="applied", **more):
         return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "rev": 1 << 40, "state": state,
                                                 **more}]})
+
+
+def container(n, *bindings, image="app:1", **more):
+    """What an agent says of a container."""
+    return {"id": f"{n:064x}", "name": f"c{n}", "image": image, "image_id": "sha256:" + "0" * 64, "service": "", "project": "",
+            "bindings": list(bindings), **more}
 
 
 def joined(server, name, paths, role="web"):

@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "auth_token.h"
+#include "binding.h"
 #include "text.h"
 #include "vault/limits.h"
 
@@ -74,18 +75,30 @@ static int take_watch(struct req *r, const struct host *h, struct watch *w)
 	return ERR_OK;
 }
 
+/* What is bound for the host's role has changed: the agent asks again. */
+static struct value *bind_event(struct arena *a, int64_t rev)
+{
+	struct value *v = value_object(a);
+
+	value_set_str(a, v, "op", "bind");
+	value_set_int(a, v, "rev", rev);
+	return v;
+}
+
 /* What is newer than ${since}; the answer's revision covers all of it. */
 static int collect_events(struct req *r, const struct host *h, int64_t since,
                           struct value *events, int64_t *rev)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
 	struct leases ls;
+	int64_t bound;
 	int rc;
 
 	if (scratch == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	if ((rc = lease_rev(r->core, scratch, false, rev, &r->e)) != ERR_OK ||
-	    (rc = leases_of_host(r->core, scratch, h->o.id, &ls, &r->e)) != ERR_OK)
+	    (rc = leases_of_host(r->core, scratch, h->o.id, &ls, &r->e)) != ERR_OK ||
+	    (rc = binding_role_rev(r->core, scratch, h->role, &bound, &r->e)) != ERR_OK)
 		return rc;
 	/* A revision of the future: the server was restored from a backup. */
 	if (since > *rev)
@@ -94,6 +107,8 @@ static int collect_events(struct req *r, const struct host *h, int64_t since,
 		if (ls.at[i].rev > since)
 			value_add(events,
 			          value_copy(r->a, lease_event(scratch, &ls.at[i])));
+	if (bound > since)
+		value_add(events, bind_event(r->a, bound));
 	return ERR_OK;
 }
 

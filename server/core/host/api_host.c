@@ -4,6 +4,7 @@
 
 #include "api_host.h"
 #include "arena.h"
+#include "binding.h"
 #include "host.h"
 #include "keyring.h"
 #include "lease_impl.h"
@@ -92,6 +93,14 @@ static int take_role(struct req *r, struct host_role *role)
 	return ERR_OK;
 }
 
+/* What its hosts hold, and what is bound for them, is judged again. */
+static int role_changed(struct req *r, const char *name)
+{
+	int rc = lease_role_changed(r->core, r->a, name, &r->e);
+
+	return rc == ERR_OK ? binding_role_changed(r->core, r->a, name, &r->e) : rc;
+}
+
 static int h_role_write(struct req *r)
 {
 	struct host_role role;
@@ -120,7 +129,7 @@ static int h_role_write(struct req *r)
 	req_note_str(r, "role", name);
 	if ((rc = store_put(r->core, &role.o, &r->e)) != ERR_OK)
 		return rc;
-	return lease_role_changed(r->core, r->a, name, &r->e);
+	return role_changed(r, name);
 }
 
 static int h_role_read(struct req *r)
@@ -159,7 +168,7 @@ static int h_role_delete(struct req *r)
 	if (rc != ERR_OK || (rc = store_delete(r->core, &role.o, &r->e)) != ERR_OK)
 		return rc;
 	req_note_str(r, "role", name);
-	return lease_role_changed(r->core, r->a, name, &r->e);
+	return role_changed(r, name);
 }
 
 /* ---- listings, a slice at a time ---- */

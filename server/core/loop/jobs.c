@@ -7,6 +7,7 @@
 #include "approle.h"
 #include "arena.h"
 #include "auth_token.h"
+#include "binding.h"
 #include "cubbyhole.h"
 #include "db_lease.h"
 #include "kek.h"
@@ -47,6 +48,7 @@ static const struct {
 	{ "kv-erase",        kv_erase_slice        },
 	{ "remount",         mount_move_slice      },
 	{ "database-revoke", db_revoke_slice       },
+	{ "binding-fanout",  binding_fanout_slice  },
 };
 
 static const enum store_kind timed[] = { KIND_TOKEN,     KIND_LEASE,    KIND_ROTATION,

@@ -12,6 +12,7 @@ static const struct route_table *const tables[] = {
 	&routes_entry,
 	&routes_agent,
 	&routes_host,
+	&routes_binding,
 	&routes_token,
 	&routes_token_role,
 	&routes_sys,

@@ -62,6 +62,7 @@ enum store_kind {
 	KIND_WEBHOOK,  /* id: blind tag of the name; due: when it is worked on */
 	KIND_NOTICE,   /* what a webhook is to be told; id: 8 bytes of the webhook's id,
 	                  then a number that counts up; parent: the webhook */
+	KIND_BINDING,  /* id: blind tag of the name */
 	KIND__MAX
 };
 
