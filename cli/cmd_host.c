@@ -56,12 +56,15 @@ static int add(struct cli *c, struct err *e)
 static int list(struct cli *c, struct err *e)
 {
 	static const struct column columns[] = {
-		{"HOST",       "name"         },
-                { "ROLE",      "role"         },
-		{ "STATE",     "state"        },
-                { "LAST SEEN", "last_seen"    },
-		{ "AGENT",     "agent_version"},
-                { "ALARMS",    "alarms"       },
+		{"HOST",        "name"         },
+		{ "ROLE",       "role"         },
+		{ "STATE",      "state"        },
+		{ "LAST SEEN",  "last_seen"    },
+		{ "AGENT",      "agent_version"},
+		{ "LAG MS",     "lag_ms"       },
+		{ "STALE",      "stale"        },
+		{ "ALARMS",     "alarms"       },
+		{ "LAST ERROR", "last_error"   },
 	};
 	json_t *doc, *rows;
 	int rc = cli_call(c, "LIST", "sys/hosts", NULL, &doc, e);
@@ -81,8 +84,8 @@ static int show(struct cli *c, struct err *e)
 {
 	static const char *const keys[] = {
 		"name",   "host_id",   "role",          "state",           "generation",
-		"joined", "last_seen", "agent_version", "checkpoint_size", "alarms",
-		NULL
+		"joined", "last_seen", "agent_version", "checkpoint_size", "reported",
+		"lag_ms", "stale",     "last_error",    "alarms",          NULL
 	};
 	static const struct column leases[] = {
 		{"LEASE",    "lease_id"},
@@ -102,6 +105,61 @@ static int show(struct cli *c, struct err *e)
 		out_pairs(data, keys);
 		puts("");
 		out_table(json_object_get(data, "leases"), leases, ARRAY_LEN(leases));
+	}
+	json_decref(doc);
+	return rc;
+}
+
+static void add_row(json_t *rows, const json_t *from, const char *host,
+                    const char *container)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "host", json_string(host));
+	json_object_set_new(row, "container", json_string(container));
+	json_object_set(row, "version", json_object_get(from, "version"));
+	json_object_set(row, "state", json_object_get(from, "state"));
+	json_object_set(row, "since", json_object_get(from, "since"));
+	json_array_append_new(rows, row);
+}
+
+/* A row for each host, then one for each of its containers. */
+static json_t *where_rows(const json_t *doc)
+{
+	const json_t *hosts = json_object_get(json_object_get(doc, "data"), "hosts");
+	json_t *rows = json_array(), *host, *container;
+	size_t i, k;
+
+	json_array_foreach(hosts, i, host)
+	{
+		const char *name = json_string_value(json_object_get(host, "host"));
+
+		add_row(rows, host, name != NULL ? name : "", "");
+		json_array_foreach(json_object_get(host, "containers"), k, container)
+			add_row(rows, container, name != NULL ? name : "",
+		                json_string_value(json_object_get(container, "name")));
+	}
+	return rows;
+}
+
+static int where(struct cli *c, struct err *e)
+{
+	static const struct column columns[] = {
+		{"HOST",       "host"     },
+                { "CONTAINER", "container"},
+		{ "VERSION",   "version"  },
+                { "STATE",     "state"    },
+		{ "SINCE",     "since"    },
+	};
+	json_t *doc, *rows;
+	int rc = call_name(c, "GET", "sys/hosts/where/", "", NULL, &doc, e);
+
+	if (rc == ERR_OK && c->format == CLI_JSON) {
+		out_json(c, doc);
+	} else if (rc == ERR_OK) {
+		rows = where_rows(doc);
+		out_table(rows, columns, ARRAY_LEN(columns));
+		json_decref(rows);
 	}
 	json_decref(doc);
 	return rc;
@@ -213,6 +271,9 @@ static const struct command rows[] = {
          "cut a host off and wipe its files",									 NULL								 },
 	{ "host",      "pins",   pins,        0, 1,  NULL,       "[sha256//…]",
          "the server keys that hosts pin; with an argument: announce the next one",	                           NULL								 },
+	{ "where",     NULL,     where,       1, 1,  NULL,       "PATH",
+         "which host and container has which version of a secret",	                                            "Hosts are known by what they have acknowledged, containers by what their host reports.\n"
+	  "Needs read on sys/hosts/where/PATH."									  },
 	{ "host-role", "write",  role_write,  2, -1, role_flags, "ROLE PATH …",
          "say which secrets hosts of a role may have",	                                                        "A PATH is a full secret path such as secret/app/db, or ends in '*'."},
 	{ "host-role", "read",   role_read,   1, 1,  NULL,       "ROLE",          "what a role allows",

@@ -98,7 +98,7 @@ class Believing:
         nonce = os.urandom(32)
         if path.startswith("sys/agent/") and method == "GET":
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
-        elif path in ("sys/agent/ack", "sys/agent/release"):
+        elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
         elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
             body = {**(body or {}), "nonce": nonce.hex()}
@@ -209,6 +209,10 @@ class Host:
         r = self.c.post("sys/agent/bind", {"containers": list(containers)})
         assert r.status == 200, r
         return r.data
+
+    def report(self, boot_ms, **more):
+        """What it says of itself; boot_ms orders reports of one generation."""
+        return self.c.post("sys/agent/report", {"agent_version": "test", "boot_ms": boot_ms, **more})
 
     def fetch(self, *leases):
         r = self.c.post("sys/agent/fetch", {"leases": list(leases)})

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "api_host_report.h"
 #include "arena.h"
 #include "audit.h"
 #include "kv.h"
@@ -479,6 +480,8 @@ static const struct route rows[] = {
          "values, sealed to the host"														 },
 	{ "system", M_POST, "agent/ack",         R_HOST_SELF,           agent_heard_fields, agent_take_ack,
          NULL,												    "say what was put in place"         },
+	{ "system", M_POST, "agent/report",      R_HOST_SELF,           agent_heard_fields,
+         agent_take_report,										 NULL, "what the host says of itself"      },
 	{ "system", M_POST, "agent/renew",       R_HOST_SELF,           leases_fields,      h_renew,        NULL,
          "keep leases alive"															  },
 	{ "system", M_GET,  "agent/consistency", R_HOST_SELF,           from_fields,        h_consistency,

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "api_host.h"
+#include "api_host_report.h"
 #include "arena.h"
 #include "binding.h"
 #include "host.h"
+#include "host_report.h"
 #include "keyring.h"
 #include "lease_impl.h"
 #include "path.h"
@@ -258,6 +260,24 @@ static struct value *host_summary(struct arena *a, const struct host *h)
 	return v;
 }
 
+static int add_summary(struct req *r, struct arena *a, struct listing *l,
+                       const struct host *h)
+{
+	const char *name = arena_str(r->a, h->name);
+	struct value *v = host_summary(a, h);
+	struct host_report rep;
+	int rc = host_report_load(r->core, a, h->o.id, &rep, &r->e);
+
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	if (name == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	host_report_show(a, &rep, v);
+	value_add(l->keys, value_str(r->a, name));
+	value_set(l->info, name, value_copy(r->a, v));
+	return ERR_OK;
+}
+
 static int h_list(struct req *r)
 {
 	AUTO_ARENA scratch = arena_new(SCRATCH);
@@ -269,16 +289,10 @@ static int h_list(struct req *r)
 	if (l == NULL)
 		return (int)r->e.code;
 	for (size_t i = 0; rc == ERR_OK && i < l->n; i++) {
-		const char *name;
-
 		rc = host_read(scratch, &l->at[i], &h, &r->e);
 		if (rc != ERR_OK || h.o.tag_len == 0) /* its name went to a newer host */
 			continue;
-		name = arena_str(r->a, h.name);
-		value_add(l->keys, value_str(r->a, name));
-		if (name != NULL)
-			value_set(l->info, name,
-			          value_copy(r->a, host_summary(scratch, &h)));
+		rc = add_summary(r, scratch, l, &h);
 	}
 	if (rc != ERR_OK)
 		return rc;
@@ -327,6 +341,7 @@ static void host_alarms(struct req *r, const struct host *h, struct value *data)
 
 static int h_show(struct req *r)
 {
+	struct host_report rep;
 	struct value *data;
 	struct host h;
 	const char *name;
@@ -340,6 +355,9 @@ static int h_show(struct req *r)
 		return ERR_OK;
 	if (rc != ERR_OK)
 		return rc;
+	rc = host_report_load(r->core, r->a, h.o.id, &rep, &r->e);
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
 	data = reply_data(r);
 	text_hex(h.o.id, HOST_ID, id);
 	value_set_str(r->a, data, "name", h.name);
@@ -351,6 +369,7 @@ static int h_show(struct req *r)
 	value_set(data, "last_seen", time_value(r->a, h.seen_ms));
 	value_set_str(r->a, data, "agent_version", h.agent_version);
 	value_set_int(r->a, data, "checkpoint_size", h.checkpoint_size);
+	host_report_show(r->a, &rep, data);
 	host_alarms(r, &h, data);
 	return host_leases(r, &h, data);
 }
@@ -403,7 +422,8 @@ static int host_to_join(struct req *r, const char *name, const char *role, struc
 
 static int take_add(struct req *r, const char **name, const char **role, int64_t *ttl)
 {
-	static const char *const taken[] = { "add", "pins", "roles" }; /* paths of ours */
+	static const char *const taken[] = { "add", "pins", "roles",
+		                             "where" }; /* paths of ours */
 	struct host_role found;
 	bool has_name, has_role, present;
 	int rc;
@@ -528,6 +548,8 @@ static const struct route rows[] = {
          "the server keys that agents pin"										},
 	{ "system", M_POST,   "hosts/pins",         0,      pins_fields,           h_pins_write,   NULL,
          "announce the next server key"										   },
+	{ "system", M_GET,    "hosts/where/*path",  0,      NULL,                  host_where,     NULL,
+         "which host and container has which version of a secret"                                                         },
 	{ "system", M_LIST,   "hosts",              0,      NULL,                  h_list,         NULL, "list hosts"     },
 	{ "system", M_GET,    "hosts/:name",        0,      NULL,                  h_show,         NULL,
          "one host and its leases"											},

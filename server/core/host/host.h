@@ -86,6 +86,9 @@ int host_say(struct req *r, const struct host *h, const struct host_asked *q,
  * *data is an object in r->a.  ERR_INVALID unless it is this host's word for ${op}. */
 int host_heard(struct req *r, const struct host *h, const char *op,
                const struct value **data) MUST_CHECK;
+/** host_heard_in(r, h, op, data, generation): and in which generation it said so. */
+int host_heard_in(struct req *r, const struct host *h, const char *op,
+                  const struct value **data, int64_t *generation) MUST_CHECK;
 
 /** host_pins(c, a): what agents may pin: the server's key and the announced next one. */
 struct value *host_pins(struct core *c, struct arena *a);

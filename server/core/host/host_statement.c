@@ -82,6 +82,14 @@ static bool is_from(const struct host *h, const char *op, const struct value *bo
 int host_heard(struct req *r, const struct host *h, const char *op,
                const struct value **data)
 {
+	int64_t generation;
+
+	return host_heard_in(r, h, op, data, &generation);
+}
+
+int host_heard_in(struct req *r, const struct host *h, const char *op,
+                  const struct value **data, int64_t *generation)
+{
 	const char *text = "";
 	struct value *body = NULL;
 	unsigned char *p;
@@ -104,5 +112,6 @@ int host_heard(struct req *r, const struct host *h, const char *op,
 		return req_fail(r, ERR_INVALID,
 		                "statement: this host has not signed that");
 	*data = value_get(body, "data");
+	*generation = value_int_or(body, "generation", -1);
 	return ERR_OK;
 }

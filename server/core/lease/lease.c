@@ -70,6 +70,13 @@ static int read_rotation(const struct value *b, struct lease *out)
 	return 0;
 }
 
+static void note_stored(struct lease *l)
+{
+	l->stored.state = l->state;
+	l->stored.version = l->version;
+	l->stored.applied = l->applied;
+}
+
 int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
                struct err *e)
 {
@@ -91,11 +98,13 @@ int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
 	out->rev = value_int_or(b, "rev", 0);
 	out->born = value_int_or(b, "born", 0);
 	out->seq = value_int_or(b, "seq", 0);
+	out->since_ms = value_int_or(b, "since", 0);
 	if (out->path == NULL || end < 0 || o->id_len != LEASE_ID ||
 	    o->parent_len != HOST_ID || o->tag_len != 32 || read_rotation(b, out) != 0 ||
 	    lease_state_of(value_cstr_or(a, b, "state", "?"), &out->state) != 0)
 		return err_set(e, ERR_INTEGRITY, "a lease's record is malformed");
 	out->end = (enum lease_end)end;
+	note_stored(out);
 	return ERR_OK;
 }
 
@@ -126,6 +135,7 @@ static struct value *body_of(struct arena *a, const struct lease *l)
 	value_set_int(a, b, "rev", l->rev);
 	value_set_int(a, b, "born", l->born);
 	value_set_int(a, b, "seq", l->seq);
+	value_set_int(a, b, "since", l->since_ms);
 	if (l->wants != 0) {
 		value_set_bytes(a, b, "attempt", l->attempt, sizeof(l->attempt));
 		value_set_int(a, b, "wants", l->wants);
@@ -142,6 +152,12 @@ static bool stops_waiting(const struct lease *l)
 	       (l->applied >= l->wants || !lease_alive(l) || l->state == LEASE_WIPED);
 }
 
+static bool is_other(const struct lease *l)
+{
+	return l->since_ms == 0 || l->state != l->stored.state ||
+	       l->version != l->stored.version || l->applied != l->stored.applied;
+}
+
 int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
 {
 	bool settled = stops_waiting(l);
@@ -151,6 +167,9 @@ int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
 		l->waits = false;
 		l->settled_ms = c->now_ms;
 	}
+	if (is_other(l))
+		l->since_ms = c->now_ms;
+	note_stored(l);
 	l->o.body = body_of(a, l);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");

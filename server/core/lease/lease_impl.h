@@ -60,6 +60,11 @@ struct lease {
 	int64_t wants; /* version that the rotation waits for; 0: it never counted it */
 	bool waits;    /* it still does */
 	int64_t settled_ms; /* when it stopped to */
+	int64_t since_ms;   /* when it became what it is: state, version, applied */
+	struct {
+		enum lease_state state;
+		int64_t version, applied;
+	} stored; /* as it was read or saved last */
 };
 
 const char *lease_state_name(enum lease_state s);

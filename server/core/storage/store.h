@@ -63,6 +63,7 @@ enum store_kind {
 	KIND_NOTICE,   /* what a webhook is to be told; id: 8 bytes of the webhook's id,
 	                  then a number that counts up; parent: the webhook */
 	KIND_BINDING,  /* id: blind tag of the name */
+	KIND_REPORT,   /* what an agent says of itself; id: host id (16) */
 	KIND__MAX
 };
 
