@@ -230,7 +230,8 @@ static char *agent_says(const struct agent *ag, const char *op, const char *fiel
 
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
 {
-	if (strcmp(what, "ack") == 0 || strcmp(what, "release") == 0)
+	if (strcmp(what, "ack") == 0 || strcmp(what, "release") == 0 ||
+	    strcmp(what, "report") == 0)
 		fields = agent_says(ag, what, fields);
 	return rig_ask_as(ag->token, HTTP_POST, arena_printf(rig.a, "sys/agent/%s", what),
 	                  fields);
