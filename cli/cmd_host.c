@@ -263,23 +263,23 @@ static const struct flag role_flags[] = {
 
 static const struct command rows[] = {
 	{"host",       "add",    add,         1, 1,  add_flags,  "NAME",          "make a join token for a host",
-         NULL																					      },
-	{ "host",      "list",   list,        0, 0,  NULL,       "",              "all hosts",                        NULL                                                                 },
+         NULL																										       },
+	{ "host",      "list",   list,        0, 0,  NULL,       "",              "all hosts",                        NULL													  },
 	{ "host",      "show",   show,        1, 1,  NULL,       "NAME",          "one host and the leases it holds",
-         NULL																					      },
+         NULL																										       },
 	{ "host",      "revoke", revoke_host, 1, 1,  yes_flags,  "NAME",
-         "cut a host off and wipe its files",									 NULL								 },
+         "cut a host off and wipe its files",									 NULL													  },
 	{ "host",      "pins",   pins,        0, 1,  NULL,       "[sha256//…]",
-         "the server keys that hosts pin; with an argument: announce the next one",	                           NULL								 },
+         "the server keys that hosts pin; with an argument: announce the next one",	                           NULL													  },
 	{ "where",     NULL,     where,       1, 1,  NULL,       "PATH",
          "which host and container has which version of a secret",	                                            "Hosts are known by what they have acknowledged, containers by what their host reports.\n"
-	  "Needs read on sys/hosts/where/PATH."									  },
+	  "Needs read on sys/hosts/where/PATH."														   },
 	{ "host-role", "write",  role_write,  2, -1, role_flags, "ROLE PATH …",
-         "say which secrets hosts of a role may have",	                                                        "A PATH is a full secret path such as secret/app/db, or ends in '*'."},
+         "say which secrets hosts of a role may have",	                                                        "A PATH is a full secret path such as secret/app/db, or ends in '*'; secret/app/ is the names in that folder."},
 	{ "host-role", "read",   role_read,   1, 1,  NULL,       "ROLE",          "what a role allows",
-         NULL																					      },
-	{ "host-role", "list",   role_list,   0, 0,  NULL,       "",              "all roles of hosts",               NULL                                                                 },
-	{ "host-role", "delete", role_delete, 1, 1,  NULL,       "ROLE",          "remove a role",                    NULL                                                                 },
+         NULL																										       },
+	{ "host-role", "list",   role_list,   0, 0,  NULL,       "",              "all roles of hosts",               NULL													  },
+	{ "host-role", "delete", role_delete, 1, 1,  NULL,       "ROLE",          "remove a role",                    NULL													  },
 };
 
 const struct command_set commands_host = { rows, ARRAY_LEN(rows) };

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "kv.h"
+#include "kv_folder.h"
 #include "rng.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -96,24 +97,34 @@ int agent_own_lease(struct req *r, struct arena *a, const struct value *id,
 	return rc;
 }
 
+static int end_lease(struct req *r, struct arena *a, struct lease *l, enum lease_end end,
+                     const char *why, struct err *e)
+{
+	int64_t rev = 0;
+	int rc;
+
+	if ((rc = lease_rev(r->core, a, true, &rev, e)) != ERR_OK ||
+	    (rc = lease_end_now(r->core, a, l, end, rev, e)) != ERR_OK)
+		return rc;
+	return err_set(e, ERR_DENIED, "%s", why);
+}
+
 /* Still alive, in time, and allowed by the role; a lease that the role gave up ends here.
  */
 static int usable(struct req *r, struct arena *a, struct lease *l,
                   const struct host_role *role, struct err *e)
 {
-	int64_t rev = 0;
-	int rc;
-
 	if (!lease_alive(l))
 		return err_set(e, ERR_DENIED, "lease is revoked");
 	if (lease_left_ms(r->core, l) == 0)
 		return err_set(e, ERR_DENIED, "lease has expired");
+	/* Of an empty folder nothing was left to say so when its mount went. */
+	if (kv_is_folder(l->path) && !kv_folder_is(r->core, l->path, l->o.tag))
+		return end_lease(r, a, l, END_DELETED, "lease is revoked", e);
 	if (host_role_allows(role->paths, l->path))
 		return ERR_OK;
-	if ((rc = lease_rev(r->core, a, true, &rev, e)) != ERR_OK ||
-	    (rc = lease_end_now(r->core, a, l, END_ROLE, rev, e)) != ERR_OK)
-		return rc;
-	return err_set(e, ERR_DENIED, "the host's role does not allow this path");
+	return end_lease(r, a, l, END_ROLE, "the host's role does not allow this path",
+	                 e);
 }
 
 /* ---- sync ---- */
@@ -351,10 +362,42 @@ static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
 	return ERR_OK;
 }
 
+/* The current value, and its version in the lease. */
+static int take_value(struct core *c, struct arena *a, struct lease *l,
+                      struct value **data, struct err *e)
+{
+	struct kv_secret s = { .current = 0 };
+	int rc = kv_open_id(c, a, l->o.tag, &s, e);
+
+	if (rc == ERR_OK)
+		rc = kv_read(c, a, &s, 0, data, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
+	l->version = s.current;
+	if (l->target < s.current)
+		l->target = s.current;
+	return ERR_OK;
+}
+
+/* With many holders a lease may not know yet of a change that the names have: then they
+ * come once more. */
+static int take_names(struct core *c, struct arena *a, struct lease *l,
+                      struct value **data, struct err *e)
+{
+	struct value *names;
+	int rc = kv_folder_names(c, a, l->path, &names, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	*data = value_object(a);
+	value_set(*data, "keys", names);
+	l->version = l->target;
+	return ERR_OK;
+}
+
 static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
                      struct progress *p, struct err *e)
 {
-	struct kv_secret s = { .current = 0 };
 	struct lease l = { .rev = 0 };
 	struct value *data = NULL, *line = NULL;
 	int64_t had;
@@ -363,17 +406,11 @@ static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
 	if ((rc = agent_own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
 	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK)
 		return rc;
-	rc = kv_open_id(r->core, a, l.o.tag, &s, e);
-	if (rc == ERR_OK)
-		rc = kv_read(r->core, a, &s, 0, &data, e);
-	if (rc == ERR_NOENT)
-		return err_set(e, rc, "no such secret");
+	had = l.version;
+	rc = kv_is_folder(l.path) ? take_names(r->core, a, &l, &data, e)
+	                          : take_value(r->core, a, &l, &data, e);
 	if (rc != ERR_OK)
 		return rc;
-	had = l.version;
-	l.version = s.current;
-	if (l.target < s.current)
-		l.target = s.current;
 	if ((rc = seal_for(r, a, f, &l, data, &line, e)) != ERR_OK ||
 	    (l.version != had && (rc = lease_save(r->core, a, &l, e)) != ERR_OK))
 		return rc;

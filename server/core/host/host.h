@@ -115,6 +115,8 @@ void host_role_id(struct core *c, const char *name, unsigned char out[32]);
 /** host_role_allows(paths, path): does a pattern match the full path ("secret/app/db")?
  */
 bool host_role_allows(const struct value *paths, const char *path);
+/* "secret/app/" is the names in that folder; a pattern for all that is in it has them,
+ * too. */
 /** host_role_check(c, pattern, n, e): may ${pattern} be stored? */
 int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e)
 	MUST_CHECK;

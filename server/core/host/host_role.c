@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "host.h"
 #include "kv.h"
+#include "kv_folder.h"
 #include "path.h"
 #include "vault/limits.h"
 
@@ -52,7 +53,10 @@ static bool pattern_matches(const struct value *p, const char *path, size_t n)
 		return false;
 	if (p->text[p->len - 1] != '*')
 		return p->len == n && memcmp(p->text, path, n) == 0;
-	return n > p->len - 1 && memcmp(p->text, path, p->len - 1) == 0;
+	/* Who may have all that is in a folder may know the names in it. */
+	if (n == p->len - 1 && path[n - 1] != '/')
+		return false;
+	return n >= p->len - 1 && memcmp(p->text, path, p->len - 1) == 0;
 }
 
 bool host_role_allows(const struct value *paths, const char *path)
@@ -71,6 +75,8 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	char path[LIMIT_PATH + 1];
 	const struct mount *m;
 	const char *rest;
+	unsigned char id[32];
+	struct err not ;
 	bool prefix = n > 0 && pattern[n - 1] == '*';
 	size_t len = prefix ? n - 1 : n;
 
@@ -83,6 +89,8 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	/* "secret/app*" and "secret/app/" + '*' are both prefixes. */
 	if (path_check(path, len, e) != ERR_OK)
 		return err_wrap(e, "path");
+	if (kv_is_folder(path) && kv_folder_find(c, path, id, &not ) == ERR_OK)
+		return ERR_OK;
 	m = mounts_match(c, path, &rest);
 	if (!kv_holds_secrets(m, rest))
 		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",

@@ -133,8 +133,10 @@ static int ascend(struct core *c, struct arena *a, const unsigned char dir[32],
                   const char **folder, struct err *e)
 {
 	struct store_object o = { .version = 0 };
-	int rc;
+	int rc = lease_secret_changed(c, a, dir, 0, "revoke", e);
 
+	if (rc != ERR_OK)
+		return rc;
 	if (**folder == '\0') {
 		*folder = NULL;
 		return ERR_OK;

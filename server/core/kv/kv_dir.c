@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "kv_impl.h"
+#include "lease.h"
 
 void kv_dir_id(struct core *c, const unsigned char space[KV_SPACE], const char *folder,
                size_t n, unsigned char out[32])
@@ -48,6 +49,20 @@ static int dir_put(struct core *c, struct arena *a, const unsigned char space[KV
 	return store_put(c, o, e);
 }
 
+/* A name came into the folder, or left it: whoever has leased its names hears of it.
+ * Cubbyholes are no mounts. */
+static int names_changed(struct core *c, struct arena *a,
+                         const unsigned char space[KV_SPACE], const char *folder,
+                         struct err *e)
+{
+	unsigned char id[32];
+
+	if (mounts_by_id(c, space) == NULL)
+		return ERR_OK;
+	kv_dir_id(c, space, folder, strlen(folder), id);
+	return lease_names_changed(c, a, id, e);
+}
+
 int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                  const char *path, struct err *e)
 {
@@ -60,6 +75,8 @@ int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_S
 		return err_set(e, ERR_NOMEM, "out of memory");
 	while ((n = kv_dir_len(folder)) > 0) {
 		folder[n] = '\0';
+		if ((rc = names_changed(c, a, space, folder, e)) != ERR_OK)
+			return rc;
 		rc = dir_open(c, a, space, folder, &o, e);
 		if (rc == ERR_OK)
 			return dir_put(c, a, space, folder, &o,
@@ -69,7 +86,7 @@ int kv_dir_enter(struct core *c, struct arena *a, const unsigned char space[KV_S
 		    (rc = dir_put(c, a, space, folder, &o, 1, e)) != ERR_OK)
 			return rc;
 	}
-	return ERR_OK;
+	return names_changed(c, a, space, "", e);
 }
 
 int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
@@ -86,6 +103,8 @@ int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_S
 		int64_t count;
 
 		folder[n] = '\0';
+		if ((rc = names_changed(c, a, space, folder, e)) != ERR_OK)
+			return rc;
 		if ((rc = dir_open(c, a, space, folder, &o, e)) != ERR_OK)
 			return rc == ERR_NOENT ? ERR_OK : rc;
 		count = value_int_or(o.body, "k", 0) - 1;
@@ -94,5 +113,5 @@ int kv_dir_leave(struct core *c, struct arena *a, const unsigned char space[KV_S
 		if ((rc = store_delete(c, &o, e)) != ERR_OK)
 			return rc;
 	}
-	return ERR_OK;
+	return names_changed(c, a, space, "", e);
 }

@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "kv.h"
+#include "kv_folder.h"
 #include "kv_impl.h"
 #include "lease_impl.h"
 #include "rng.h"
@@ -32,6 +33,8 @@ static int take_path(struct req *r, struct listing *l)
 
 	if (rc != ERR_OK || !l->by_secret)
 		return rc;
+	if (kv_is_folder(path))
+		return kv_folder_find(r->core, path, l->index, &r->e);
 	if ((rc = kv_split(r->core, path, &m, &rest, &r->e)) != ERR_OK)
 		return rc;
 	kv_secret_id(r->core, m, rest, l->index);

@@ -12,6 +12,10 @@
 int lease_secret_changed(struct core *c, struct arena *a,
                          const unsigned char secret_id[32], int64_t version,
                          const char *op, struct err *e) MUST_CHECK;
+/** lease_names_changed(c, a, folder_id, e): a name came into a folder or left it: the
+ * same for leases on its names, whose version is the revision of that. */
+int lease_names_changed(struct core *c, struct arena *a,
+                        const unsigned char folder_id[32], struct err *e) MUST_CHECK;
 /** lease_revoke_host(c, a, host_id, e): a host was revoked: its leases end, its watch is
  * woken, and its tokens go two seconds later, when the order to wipe had time to be
  * fetched with them. */

@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "kv.h"
+#include "kv_folder.h"
 #include "lease_impl.h"
 #include "rng.h"
 #include "vault/limits.h"
@@ -51,27 +52,48 @@ static size_t count_alive(const struct leases *held)
 	return n;
 }
 
-/* The secret behind a path that the role allows. */
-static int find_secret(struct core *c, struct arena *a, const struct lease_ask *ask,
-                       const char *path, struct kv_secret *s, struct err *e)
+/* What a lease is on. */
+struct subject {
+	unsigned char id[32];
+	const char *path;
+	int64_t version; /* 0: the revision of the lease */
+};
+
+static int find_secret(struct core *c, struct arena *a, const char *path,
+                       struct subject *out, struct err *e)
 {
+	struct kv_secret s = { .current = 0 };
 	const struct mount *m;
 	const char *rest;
 	struct value *data;
 	int rc;
 
-	if (!host_role_allows(ask->role->paths, path))
-		return err_set(e, ERR_DENIED, "the host's role does not allow this path");
 	if ((rc = kv_split(c, path, &m, &rest, e)) != ERR_OK)
 		return rc;
-	rc = kv_open(c, a, m, rest, s, e);
+	rc = kv_open(c, a, m, rest, &s, e);
 	if (rc == ERR_OK)
-		rc = kv_read(c, a, s, 0, &data, e);
-	return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
+		rc = kv_read(c, a, &s, 0, &data, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
+	memcpy(out->id, s.o.id, sizeof(out->id));
+	out->path = kv_full_path(a, &s);
+	out->version = s.current;
+	return ERR_OK;
+}
+
+/* The secret, or the names of the folder, behind a path that the role allows. */
+static int find_subject(struct core *c, struct arena *a, const struct lease_ask *ask,
+                        const char *path, struct subject *out, struct err *e)
+{
+	if (!host_role_allows(ask->role->paths, path))
+		return err_set(e, ERR_DENIED, "the host's role does not allow this path");
+	*out = (struct subject){ .path = path };
+	return kv_is_folder(path) ? kv_folder_find(c, path, out->id, e)
+	                          : find_secret(c, a, path, out, e);
 }
 
 static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
-                const struct kv_secret *s, struct lease *out, struct err *e)
+                const struct subject *s, struct lease *out, struct err *e)
 {
 	struct lease l = { .o.kind = KIND_LEASE };
 	int rc = lease_rev(c, a, true, &l.rev, e);
@@ -83,11 +105,11 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 	l.o.parent_len = HOST_ID;
 	memcpy(l.o.parent, ask->h->o.id, HOST_ID);
 	l.o.tag_len = 32;
-	memcpy(l.o.tag, s->o.id, 32);
-	l.path = kv_full_path(a, s);
+	memcpy(l.o.tag, s->id, 32);
+	l.path = s->path;
 	l.holder = ask->h->name;
 	l.detail = "";
-	l.target = s->current;
+	l.target = s->version != 0 ? s->version : l.rev;
 	l.born = l.seq = l.rev;
 	l.issued_ms = c->now_ms;
 	lease_renew(c, &l, ask->role->ttl_ms);
@@ -99,13 +121,13 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 int lease_issue(struct core *c, struct arena *a, const struct lease_ask *ask,
                 const char *path, struct lease *out, struct err *e)
 {
-	struct kv_secret s = { .current = 0 };
+	struct subject s;
 	const struct lease *held;
-	int rc = find_secret(c, a, ask, path, &s, e);
+	int rc = find_subject(c, a, ask, path, &s, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	held = find_held(ask->held, s.o.id);
+	held = find_held(ask->held, s.id);
 	if (held != NULL && held->end == END_OPERATOR)
 		return err_set(e, ERR_DENIED, "an operator has revoked this lease");
 	if (held != NULL && lease_alive(held) && lease_left_ms(c, held) > 0) {

@@ -120,11 +120,12 @@ int lease_job_start(struct core *c, struct value *body, int64_t due, struct err 
 	return store_put(c, &o, e);
 }
 
-int lease_secret_changed(struct core *c, struct arena *a,
-                         const unsigned char secret_id[32], int64_t version,
-                         const char *op, struct err *e)
+#define BY_REVISION (-1) /* the change itself is the version */
+
+static int changed(struct core *c, struct arena *a, const unsigned char secret_id[32],
+                   int64_t version, bool gone, struct err *e)
 {
-	struct change ch = { .version = version, .gone = strcmp(op, "revoke") == 0 };
+	struct change ch = { .version = version, .gone = gone };
 	struct leases ls = { .a = a };
 	int rc;
 
@@ -133,12 +134,28 @@ int lease_secret_changed(struct core *c, struct arena *a,
 	                       lease_collect, &ls, e);
 	if (rc != ERR_OK || ls.n == 0)
 		return rc;
-	if ((rc = lease_rev(c, a, true, &ch.seq, e)) != ERR_OK ||
-	    (rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) !=
+	if ((rc = lease_rev(c, a, true, &ch.seq, e)) != ERR_OK)
+		return rc;
+	if (version == BY_REVISION)
+		ch.version = ch.seq;
+	if ((rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) !=
 	            ERR_OK ||
 	    (rc = mark_all(c, a, &ls, &ch, ch.seq, e)) != ERR_OK || ls.n < SLICE)
 		return rc;
 	return lease_job_start(c, job_body(a, &ch, &ls.at[ls.n - 1]), c->now_ms, e);
+}
+
+int lease_secret_changed(struct core *c, struct arena *a,
+                         const unsigned char secret_id[32], int64_t version,
+                         const char *op, struct err *e)
+{
+	return changed(c, a, secret_id, version, strcmp(op, "revoke") == 0, e);
+}
+
+int lease_names_changed(struct core *c, struct arena *a,
+                        const unsigned char folder_id[32], struct err *e)
+{
+	return changed(c, a, folder_id, BY_REVISION, false, e);
 }
 
 static int read_bytes(const struct value *b, const char *key, unsigned char *out,

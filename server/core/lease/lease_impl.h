@@ -107,9 +107,9 @@ int leases_of_host(struct core *c, struct arena *a, const unsigned char host_id[
 /** leases_add(ls, l): one more, or the newer lease on a secret that is there already. */
 int leases_add(struct leases *ls, const struct lease *l, struct err *e) MUST_CHECK;
 
-/** lease_issue(c, a, h, role, path, out, e): the lease that the host holds on ${path},
- * made if there is none.  ERR_DENIED (role, or revoked by an operator), ERR_NOENT,
- * ERR_INVALID, ERR_FULL.
+/** lease_issue(c, a, h, role, path, out, e): the lease that the host holds on ${path}, a
+ * secret, or the names in a folder ("secret/app/"), made if there is none.  ERR_DENIED
+ * (role, or revoked by an operator), ERR_NOENT, ERR_INVALID, ERR_FULL.
  * ${held} are the host's leases; a new one is added. */
 struct lease_ask {
 	const struct host *h;

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "db_lease.h"
 #include "jobs.h"
+#include "kv_folder.h"
 #include "kv_impl.h"
 #include "lease_impl.h"
 #include "mount_impl.h"
@@ -83,7 +84,10 @@ static const char *new_path(struct core *c, struct arena *a, const struct move *
 	if (strncmp(path, v->from, n) != 0)
 		return NULL;
 	memcpy(m.id, v->mount, MOUNT_ID);
-	kv_secret_id(c, &m, path + n, id);
+	if (kv_is_folder(path))
+		kv_dir_id(c, m.id, path + n, strlen(path + n), id);
+	else
+		kv_secret_id(c, &m, path + n, id);
 	return memcmp(id, secret_id, sizeof(id)) == 0
 	               ? arena_printf(a, "%s%s", v->now, path + n)
 	               : NULL;

@@ -39,10 +39,11 @@ Test(lease, is_given_by_role_alone)
 	cr_assert_str_eq(agent_lease(&ag, "secret/app/db"), id, "one lease per path");
 	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "one");
 	cr_assert_eq(version, 1);
-	cr_assert_eq(agent_post(&ag, "leases",
-	                        "{\"paths\":[\"secret/other/db\",\"secret/app/none\","
-	                        "\"secret/app/../other/db\",\"sys/x\",\"secret/app/\"]}"),
-	             200);
+	cr_assert_eq(
+		agent_post(&ag, "leases",
+	                   "{\"paths\":[\"secret/other/db\",\"secret/app/none\","
+	                   "\"secret/app/../other/db\",\"sys/x\",\"secret/other/\"]}"),
+		200);
 	GOT("data.leases.0.error", "the host's role does not allow this path");
 	GOT("data.leases.1.error", "no such secret");
 	cr_assert_str_neq(rig_got("data.leases.2.error"), "-");
