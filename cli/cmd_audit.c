@@ -10,14 +10,16 @@
 #include "clock.h"
 #include "duration.h"
 #include "file.h"
+#include "numbers.h"
 #include "out.h"
 #include "text.h"
 #include "verify.h"
 #include "verify_fetch.h"
 
-#define QUERY_MAX  8192
-#define LIST_LIMIT 50
-#define PAGE_MAX   1000
+#define QUERY_MAX     8192
+#define LIST_LIMIT    50
+#define PAGE_MAX      1000
+#define WITNESSES_MAX ((size_t)16 * 1024 * 1024)
 
 /* ---- list ---- */
 
@@ -212,6 +214,40 @@ static int checkpoint(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* ---- witnesses ---- */
+
+static int keep_witnesses(const char *path, json_t *data, struct err *e)
+{
+	char *text = numbers_dump(data, JSON_INDENT(2));
+	int rc = text != NULL ? file_write_path(path, text, strlen(text), 0644, e)
+	                      : err_set(e, ERR_NOMEM, "out of memory");
+
+	cli_wipe(text);
+	return rc;
+}
+
+static int witnesses(struct cli *c, struct err *e)
+{
+	static const struct column columns[] = {
+		{"HOST",  "host"},
+		{ "SIZE", "size"},
+		{ "TIME", "time"},
+	};
+	json_t *doc = NULL, *data;
+	int rc = cli_call(c, "GET", "sys/audit-log/witnesses", NULL, &doc, e);
+
+	data = json_object_get(doc, "data");
+	if (rc == ERR_OK && c->args > 0)
+		rc = keep_witnesses(c->arg[0], data, e);
+	else if (rc == ERR_OK && c->format == CLI_JSON)
+		out_json(c, doc);
+	else if (rc == ERR_OK)
+		out_table(json_object_get(data, "witnesses"), columns,
+		          ARRAY_LEN(columns));
+	json_decref(doc);
+	return rc;
+}
+
 /* Beside the file until it is whole. */
 static int export_file(struct cli *c, const char *path, long long *count, struct err *e)
 {
@@ -351,6 +387,8 @@ static void print_json(struct cli *c, const struct verify_report *r)
 	if (r->witness > 0)
 		json_object_set_new(doc, "kept_checkpoint",
 		                    json_integer((json_int_t)r->witness));
+	if (r->hosts > 0)
+		json_object_set_new(doc, "witnesses", json_integer((json_int_t)r->hosts));
 	out_json(c, doc);
 	json_decref(doc);
 }
@@ -365,6 +403,9 @@ static void print_text(const struct verify_report *r)
 	}
 	printf("Verified: %llu records, %llu signed heads.\n",
 	       (unsigned long long)r->records, (unsigned long long)r->heads);
+	if (r->hosts > 0)
+		printf("Hosts whose co-signed checkpoints are of this log: %llu.\n",
+		       (unsigned long long)r->hosts);
 	if (!r->end_proven)
 		printf("The end is unproven: without a checkpoint that somebody else kept "
 		       "(--checkpoint), records cut off the end do not show.\n");
@@ -396,10 +437,29 @@ static int run_verify(struct cli *c, struct verify_options *o, struct err *e)
 	return rc;
 }
 
+/* At most ${WITNESSES_MAX} bytes: some 16,000 hosts. */
+static int read_hosts(struct cli *c, struct arena *a, struct verify_options *o,
+                      struct err *e)
+{
+	const char *path = cli_flag(c, "witnesses");
+	struct verify_witness *hosts;
+	char *text;
+	size_t n;
+	int rc;
+
+	if (path == NULL)
+		return ERR_OK;
+	if ((rc = file_read(a, path, WITNESSES_MAX, &text, &n, e)) != ERR_OK ||
+	    (rc = verify_read_witnesses(a, text, n, &hosts, &o->n_hosts, e)) != ERR_OK)
+		return rc;
+	o->hosts = hosts;
+	return ERR_OK;
+}
+
 static int verify(struct cli *c, struct err *e)
 {
 	const char *witness = cli_flag(c, "checkpoint");
-	AUTO_ARENA a = arena_new((size_t)256 * 1024);
+	AUTO_ARENA a = arena_new((size_t)3 * WITNESSES_MAX);
 	struct verify_options o = { 0 };
 	char *text;
 	int rc;
@@ -414,6 +474,8 @@ static int verify(struct cli *c, struct err *e)
 			return rc;
 		o.witness = text;
 	}
+	if ((rc = read_hosts(c, a, &o, e)) != ERR_OK)
+		return rc;
 	return run_verify(c, &o, e);
 }
 
@@ -442,6 +504,7 @@ static const struct flag verify_flags[] = {
 	{ "key",        FLAG_STRING, "KEY",  "the log's verifier key: name+id+key" },
 	{ "key-file",   FLAG_STRING, "FILE", "a file that holds it" },
 	{ "checkpoint", FLAG_STRING, "FILE", "a signed head that you or an agent kept" },
+	{ "witnesses",  FLAG_STRING, "FILE", "heads that hosts have co-signed, as 'audit witnesses FILE' wrote them" },
 	{ 0 },
 };
 
@@ -451,6 +514,9 @@ static const struct command rows[] = {
 	{ "audit", "checkpoint", checkpoint, 0, 1, checkpoint_flags, "[FILE]",
 	  "print or keep the newest signed head",
 	  "Keep it where the server cannot reach it, and the verifier key too (--key)." },
+	{ "audit", "witnesses", witnesses, 0, 1, NULL, "[FILE]",
+	  "list or keep the heads that hosts have co-signed",
+	  "Keep it where the server cannot reach it: it proves the log to have been no shorter." },
 	{ "audit", "export", export, 1, 1, NULL, "FILE|-",
 	  "write the whole audit log as JSON lines", NULL },
 	{ "audit", "verify", verify, 0, 0, verify_flags, "--key KEY",
@@ -458,7 +524,7 @@ static const struct command rows[] = {
 	  "Reads an export, a backup or a stopped server's file; without any of them, the server's\n"
 	  "log. Needs nothing but the verifier key, and names the first bad record. Exit status: 0\n"
 	  "verified, 22 not verified, 2 wrong usage, 3 not a log or key, 5 no such file, 14 the\n"
-	  "database is in use, 18 reading failed. Without --checkpoint the end is unproven." },
+	  "database is in use, 18 reading failed. Without --checkpoint or --witnesses the end is unproven." },
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@
 struct point {
 	uint64_t size;
 	unsigned char root[32];
-	bool witness;
+	const char *keeper; /* who kept it: "" is the caller; NULL: stored in the log */
 };
 
 struct run {
@@ -46,7 +46,7 @@ static int fault(struct run *r, enum verify_fault kind, uint64_t bad, const char
 	return ERR_VERIFY;
 }
 
-static int add_point(struct run *r, const struct note_checkpoint *cp, bool witness,
+static int add_point(struct run *r, const struct note_checkpoint *cp, const char *keeper,
                      struct err *e)
 {
 	size_t at = r->points;
@@ -60,11 +60,11 @@ static int add_point(struct run *r, const struct note_checkpoint *cp, bool witne
 		r->point = p;
 		r->cap = cap;
 	}
-	/* They come in order, but for the witness. */
+	/* They come in order, but for what witnesses kept. */
 	for (; at > 0 && r->point[at - 1].size > cp->size; at--)
 		r->point[at] = r->point[at - 1];
 	r->point[at].size = cp->size;
-	r->point[at].witness = witness;
+	r->point[at].keeper = keeper;
 	memcpy(r->point[at].root, cp->root, sizeof(cp->root));
 	r->points++;
 	return ERR_OK;
@@ -89,7 +89,7 @@ static int take_heads(struct run *r, struct err *e)
 			r->bad_head = true;
 			continue;
 		}
-		if ((rc = add_point(r, &cp, false, e)) != ERR_OK)
+		if ((rc = add_point(r, &cp, NULL, e)) != ERR_OK)
 			return rc;
 		if (cp.size > r->newest)
 			r->newest = cp.size;
@@ -110,7 +110,49 @@ static int take_witness(struct run *r, struct err *e)
 			e, ERR_INVALID,
 			"the checkpoint given to compare with is not signed by that key");
 	r->out->witness = cp.size;
-	return add_point(r, &cp, true, e);
+	return add_point(r, &cp, "", e);
+}
+
+static bool cosigned(const struct verify_witness *w, size_t n)
+{
+	static const char context[] = "vault/cosign/v1";
+	unsigned char msg[sizeof(context) + NOTE_CHECKPOINT_MAX];
+
+	if (n > NOTE_CHECKPOINT_MAX)
+		return false;
+	memcpy(msg, context, sizeof(context));
+	memcpy(msg + sizeof(context), w->note, n);
+	return crypto_sign_verify_detached(w->signature, msg, sizeof(context) + n,
+	                                   w->key) == 0;
+}
+
+static int take_host(struct run *r, const struct verify_witness *w, struct err *e)
+{
+	struct note_checkpoint cp;
+	size_t body = 0;
+
+	if (note_checkpoint_verify(w->note, w->n, &r->o->key, &cp, e) != ERR_OK ||
+	    note_verify(w->note, w->n, &r->o->key, 1, &body, e) != ERR_OK)
+		return err_set(e, ERR_INVALID,
+		               "what host \"%.128s\" has co-signed is not signed by that "
+		               "key",
+		               w->host);
+	if (!cosigned(w, body))
+		return err_set(e, ERR_INVALID,
+		               "the co-signature of host \"%.128s\" is not valid",
+		               w->host);
+	if (cp.size > r->out->witness)
+		r->out->witness = cp.size;
+	return add_point(r, &cp, w->host, e);
+}
+
+static int take_hosts(struct run *r, struct err *e)
+{
+	int rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < r->o->n_hosts; i++)
+		rc = take_host(r, &r->o->hosts[i], e);
+	return rc;
 }
 
 static unsigned long long num(uint64_t n)
@@ -118,10 +160,20 @@ static unsigned long long num(uint64_t n)
 	return (unsigned long long)n;
 }
 
+/* "the checkpoint that was kept", or by which host. */
+static const char *named(const char *keeper, char out[192])
+{
+	if (keeper[0] == '\0')
+		return "the checkpoint that was kept";
+	snprintf(out, 192, "the checkpoint that host \"%.128s\" has co-signed", keeper);
+	return out;
+}
+
 /* The tree has reached the size of one or more heads. */
 static int pass_points(struct run *r)
 {
 	unsigned char root[32];
+	char name[192];
 
 	if (r->at == r->points || r->point[r->at].size != r->tree.leaves)
 		return ERR_OK;
@@ -131,15 +183,14 @@ static int pass_points(struct run *r)
 
 		if (memcmp(root, p->root, sizeof(root)) == 0) {
 			r->out->heads++;
+			r->out->hosts += p->keeper != NULL && p->keeper[0] != '\0';
 			r->out->proven = p->size;
 			continue;
 		}
-		if (p->witness)
-			return fault(
-				r, FAULT_FORK, r->out->proven,
-				"the checkpoint that was kept, of %llu records, is of another "
-				"history",
-				num(p->size));
+		if (p->keeper != NULL)
+			return fault(r, FAULT_FORK, r->out->proven,
+			             "%s, of %llu records, is of another history",
+			             named(p->keeper, name), num(p->size));
 		r->out->first = r->out->proven;
 		return fault(
 			r, FAULT_SOMEWHERE, p->size - 1,
@@ -215,11 +266,22 @@ static int take_records(struct run *r, struct err *e)
 	return ERR_OK;
 }
 
+/* The last of those that somebody kept: the one that reaches farthest. */
+static const struct point *largest(const struct run *r)
+{
+	size_t i = r->points - 1;
+
+	while (i > 0 && r->point[i].keeper == NULL)
+		i--;
+	return &r->point[i];
+}
+
 /* All records that are there are good: do they reach as far as they should, and no
  * farther? */
 static int check_end(struct run *r)
 {
 	uint64_t size = r->tree.leaves;
+	char name[192];
 
 	if (r->bad_head)
 		return fault(
@@ -233,16 +295,15 @@ static int check_end(struct run *r)
 			"record %llu is missing: the log ends before its signed head of %llu",
 			num(size), num(r->newest));
 	if (size < r->out->witness)
-		return fault(
-			r, FAULT_CUT, size,
-			"records from %llu on were cut off: the checkpoint that was kept covers "
-			"%llu",
-			num(size), num(r->out->witness));
+		return fault(r, FAULT_CUT, size,
+		             "records from %llu on were cut off: %s covers %llu",
+		             num(size), named(largest(r)->keeper, name),
+		             num(r->out->witness));
 	if (size > r->newest)
 		return fault(r, FAULT_INSERTED, r->newest,
 		             "record %llu is not covered by any signed head",
 		             num(r->newest));
-	r->out->end_proven = r->o->witness != NULL;
+	r->out->end_proven = r->o->witness != NULL || r->o->n_hosts > 0;
 	return ERR_OK;
 }
 
@@ -250,8 +311,9 @@ static int run_all(struct run *r, struct err *e)
 {
 	int rc;
 
-	if ((rc = take_witness(r, e)) != ERR_OK || (rc = take_heads(r, e)) != ERR_OK ||
-	    (rc = pass_points(r)) != ERR_OK || (rc = take_records(r, e)) != ERR_OK)
+	if ((rc = take_witness(r, e)) != ERR_OK || (rc = take_hosts(r, e)) != ERR_OK ||
+	    (rc = take_heads(r, e)) != ERR_OK || (rc = pass_points(r)) != ERR_OK ||
+	    (rc = take_records(r, e)) != ERR_OK)
 		return rc;
 	vtree_root(&r->tree, r->out->root);
 	return check_end(r);

@@ -50,10 +50,20 @@ struct verify_source {
 	void *ctx;
 };
 
+/* A signed head that a host has co-signed. */
+struct verify_witness {
+	const char *host;
+	const char *note;
+	size_t n;
+	unsigned char key[32], signature[64]; /* the host's */
+};
+
 struct verify_options {
 	struct note_key key;
 	const char *witness; /* a signed head that somebody kept, or NULL */
 	size_t witness_len;
+	const struct verify_witness *hosts;
+	size_t n_hosts;
 };
 
 enum verify_fault {
@@ -66,7 +76,7 @@ enum verify_fault {
 	FAULT_HEAD,      /* a signed head is not by the key, or is damaged */
 	FAULT_CUT,  /* the witnessed head covers records from ${bad} on that are not there
 	             */
-	FAULT_FORK, /* the witnessed head is of another history */
+	FAULT_FORK, /* a witnessed head is of another history */
 };
 
 struct verify_report {
@@ -76,16 +86,24 @@ struct verify_report {
 	uint64_t records; /* read */
 	uint64_t heads;   /* signed heads that match */
 	uint64_t proven;  /* records below this are proven by a signed head */
-	uint64_t witness; /* size of the witnessed head, 0: none */
+	uint64_t witness; /* size of the largest witnessed head, 0: none */
+	uint64_t hosts;   /* co-signed heads that match */
 	bool end_proven;  /* no record at the end is missing, up to the witnessed head */
 	unsigned char root[32];
-	char text[200]; /* one sentence */
+	char text[400]; /* one sentence */
 };
 
 /** verify_log(src, o, report, e): ERR_OK, ERR_VERIFY with ${report} filled, or why it
  * could not be read.  Does not close ${src}. */
 int verify_log(struct verify_source *src, const struct verify_options *o,
                struct verify_report *report, struct err *e) MUST_CHECK;
+
+struct arena;
+/** verify_read_witnesses(a, text, n, out, count, e): the heads in a file that
+ * "vaultctl audit witnesses" wrote; into ${a}.  ERR_INVALID. */
+int verify_read_witnesses(struct arena *a, const char *text, size_t n,
+                          struct verify_witness **out, size_t *count, struct err *e)
+	MUST_CHECK;
 
 /** verify_open_db(path, src, e): the database of a server that does not run, with its
  * write-ahead log.  ERR_BUSY if it runs. */

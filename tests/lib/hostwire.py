@@ -98,7 +98,8 @@ class Believing:
         nonce = os.urandom(32)
         if path.startswith("sys/agent/") and method == "GET":
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
-        elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report"):
+        elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report",
+                      "sys/agent/cosign"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
         elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
             body = {**(body or {}), "nonce": nonce.hex()}
@@ -209,6 +210,13 @@ class Host:
         r = self.c.post("sys/agent/bind", {"containers": list(containers)})
         assert r.status == 200, r
         return r.data
+
+    def cosigned(self, note, context=b"vault/cosign/v1\0"):
+        """A checkpoint, whole, and this host's signature of its text."""
+        return {"checkpoint": note, "signature": self.sign(context + note.split("\n\n")[0].encode() + b"\n")}
+
+    def cosign(self, note, **more):
+        return self.c.post("sys/agent/cosign", {**self.cosigned(note), **more})
 
     def report(self, boot_ms, **more):
         """What it says of itself; boot_ms orders reports of one generation."""

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "api_host_cosign.h"
 #include "api_host_report.h"
 #include "arena.h"
 #include "audit.h"
@@ -517,6 +518,8 @@ static const struct route rows[] = {
          "values, sealed to the host"														 },
 	{ "system", M_POST, "agent/ack",         R_HOST_SELF,           agent_heard_fields, agent_take_ack,
          NULL,												    "say what was put in place"         },
+	{ "system", M_POST, "agent/cosign",      R_HOST_SELF,           agent_heard_fields,
+         agent_take_cosign,										 NULL, "co-sign a head of the audit log"   },
 	{ "system", M_POST, "agent/report",      R_HOST_SELF,           agent_heard_fields,
          agent_take_report,										 NULL, "what the host says of itself"      },
 	{ "system", M_POST, "agent/renew",       R_HOST_SELF,           leases_fields,      h_renew,        NULL,

@@ -14,6 +14,7 @@ static const char joined_context[] = "vault/joined/v1";
 static const char login_context[] = "vault/host-login/v1";
 static const char order_context[] = "vault/host-order/v1";
 static const char heard_context[] = "vault/agent-statement/v1";
+static const char cosign_context[] = "vault/cosign/v1";
 static const char statement_context[] = "vault/host-statement/v1";
 
 #define NONCE_TIME   8u
@@ -185,6 +186,17 @@ bool auth_host_heard(struct arena *a, const unsigned char pk[32], const unsigned
 	n -= HOST_SIGNATURE;
 	put(put(msg, heard_context, sizeof(heard_context)), p + HOST_SIGNATURE, n);
 	return crypto_sign_verify_detached(p, msg, sizeof(heard_context) + n, pk) == 0;
+}
+
+bool auth_host_cosigned(struct arena *a, const unsigned char pk[32], const char *text,
+                        size_t n, const unsigned char sig[HOST_SIGNATURE])
+{
+	unsigned char *msg = arena_alloc(a, sizeof(cosign_context) + n);
+
+	if (msg == NULL)
+		return false;
+	put(put(msg, cosign_context, sizeof(cosign_context)), text, n);
+	return crypto_sign_verify_detached(sig, msg, sizeof(cosign_context) + n, pk) == 0;
 }
 
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

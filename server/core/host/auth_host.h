@@ -79,6 +79,10 @@ unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const voi
  * and body, then the body? */
 bool auth_host_heard(struct arena *a, const unsigned char pk[32], const unsigned char *p,
                      size_t n);
+/** auth_host_cosigned(a, pk, text, n, sig): is ${sig} a host's co-signature of the signed
+ * text of a checkpoint, its ${n} bytes without the lines of signatures? */
+bool auth_host_cosigned(struct arena *a, const unsigned char pk[32], const char *text,
+                        size_t n, const unsigned char sig[HOST_SIGNATURE]);
 /** auth_host_seal(a, box_pk, plain, n, out_len): for the holder of ${box_pk}'s secret
  * alone. NULL if the arena refuses or the key is no point. */
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

@@ -25,6 +25,7 @@
 
 #define ALARM_JOIN_AGAIN "join token used again"
 #define ALARM_CLONE      "two agents with one identity"
+#define ALARM_SHORTER    "the audit log is shorter than this host has seen"
 
 enum host_state { HOST_PENDING, HOST_ACTIVE, HOST_REVOKED };
 

@@ -64,6 +64,8 @@ enum store_kind {
 	                  then a number that counts up; parent: the webhook */
 	KIND_BINDING,  /* id: blind tag of the name */
 	KIND_REPORT,   /* what an agent says of itself; id: host id (16) */
+	KIND_COSIGN, /* head of the audit log that a host has co-signed; id: host id (16)
+	              */
 	KIND__MAX
 };
 

@@ -154,21 +154,6 @@ ParameterizedTest(struct trick *t, verify, whoever_can_write_the_file_is_found_o
 	cr_assert_eq(rep.bad, t->bad, "%s: %s", t->name, rep.text);
 }
 
-static void store_row(int64_t index, const struct row *r)
-{
-	sqlite3 *db = open_file();
-	sqlite3_stmt *st;
-
-	sqlite3_prepare_v2(
-		db,
-		"INSERT OR REPLACE INTO audit (idx, leaf, digest, envelope) VALUES "
-		"(?1, ?2, ?3, ?4)",
-		-1, &st, NULL);
-	put_row(st, index, r);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-}
-
 Test(verify, a_record_with_a_forged_leaf_is_between_two_signed_heads)
 {
 	struct row forged;

@@ -211,4 +211,19 @@ UNUSED static void change(const char *sql)
 	sqlite3_close(db);
 }
 
+UNUSED static void store_row(int64_t index, const struct row *r)
+{
+	sqlite3 *db = open_file();
+	sqlite3_stmt *st;
+
+	sqlite3_prepare_v2(
+		db,
+		"INSERT OR REPLACE INTO audit (idx, leaf, digest, envelope) VALUES "
+		"(?1, ?2, ?3, ?4)",
+		-1, &st, NULL);
+	put_row(st, index, r);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
 #endif
