@@ -6,8 +6,9 @@
  * live with it.
  *
  * A state machine: time comes in as a parameter, effects go out through struct apply_ops,
- * and only from apply_due(); everything else just notes what has happened.  It knows
- * bindings, generations, containers and calls, but neither files, Docker nor secrets.
+ * and only from apply_due(); everything else just notes what has happened (and gives the
+ * verdict on a generation that is no longer asked about).  It knows bindings,
+ * generations, containers and calls, but neither files, Docker nor secrets.
  *
  * A binding at rest has a generation in place that was judged.  A new one opens a round:
  *
@@ -57,6 +58,7 @@ struct apply_call {
 	const char *container; /* id; NULL for APPLY_EXEC */
 	unsigned generation;   /* in place now */
 	unsigned attempt;      /* 0, or the how manieth try again of the same */
+	bool revoked;          /* not a reload: what on_revoke asks for */
 	int64_t timeout_ms;    /* after which it must have been answered */
 };
 
@@ -66,7 +68,8 @@ struct apply_note {
 	unsigned base;     /* not judged: the one before it, kept to be put back; 0: none
 	                    */
 	unsigned rejected; /* the last that was, 0: none */
-	bool retell;       /* the rejected one was put back, not all were told again */
+	bool retell; /* there may be containers that were not told of it: a rejected one
+	                was put back, or Docker was away */
 	char why[APPLY_WHY_MAX]; /* of the rejection */
 };
 
@@ -85,10 +88,12 @@ struct apply_ops {
 	 * the life of the agent; ${why} is "" unless it was rejected. */
 	void (*verdict)(void *ctx, const char *binding, unsigned generation,
 	                enum apply_verdict v, const char *why);
-	/** store(ctx, binding, generation, note): keep with the generation in place. */
+	/** store(ctx, binding, generation, note): keep in the notes of that generation:
+	 * the one in place, or the one that is about to be put back. */
 	void (*store)(void *ctx, const char *binding, unsigned generation,
 	              const struct apply_note *note);
-	uint32_t (*random)(void *ctx);
+	/** dice(ctx): 32 random bits. */
+	uint32_t (*dice)(void *ctx);
 	void *ctx;
 };
 
@@ -131,15 +136,17 @@ void apply_free(struct apply *a);
  * Bindings.
  */
 
-/** apply_binding(a, b, e): what holds for it from now on; what is needed is copied.  A
- * binding nobody has introduced is ignored by all that follows. */
+/** apply_binding(a, b, e): what holds for it from now on; what is needed is copied.
+ * Containers that use a new one have to be described (again) afterwards.  A binding that
+ * nobody has introduced is ignored by all that follows. */
 int apply_binding(struct apply *a, const struct settings_binding *b, struct err *e)
 	MUST_CHECK;
 /** apply_forget(a, binding, now): nobody wants it any more; an open round ends
  * superseded. */
 void apply_forget(struct apply *a, const char *binding, int64_t now);
 /** apply_restore(a, binding, generation, note, now): at start: what an earlier life of
- * the agent left in place.  ${note} NULL: it was never judged. */
+ * the agent left in place, 0: nothing.  ${note} NULL: it was never judged.  Who was told
+ * just before is not known: nobody is within min_interval. */
 void apply_restore(struct apply *a, const char *binding, unsigned generation,
                    const struct apply_note *note, int64_t now);
 /** apply_generation(a, binding, generation, now): it has just been put in place.
