@@ -83,9 +83,10 @@ static int list(struct cli *c, struct err *e)
 static int show(struct cli *c, struct err *e)
 {
 	static const char *const keys[] = {
-		"name",   "host_id",   "role",          "state",           "generation",
-		"joined", "last_seen", "agent_version", "checkpoint_size", "reported",
-		"lag_ms", "stale",     "last_error",    "alarms",          NULL
+		"name",          "host_id",         "role",       "state",
+		"generation",    "joined",          "keys_since", "last_seen",
+		"agent_version", "checkpoint_size", "reported",   "lag_ms",
+		"stale",         "last_error",      "alarms",     NULL
 	};
 	static const struct column leases[] = {
 		{"LEASE",    "lease_id"},

@@ -99,7 +99,7 @@ class Believing:
         if path.startswith("sys/agent/") and method == "GET":
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
         elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report",
-                      "sys/agent/cosign"):
+                      "sys/agent/cosign", "auth/host/rekey"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
         elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
             body = {**(body or {}), "nonce": nonce.hex()}
@@ -128,24 +128,39 @@ class Believing:
         self.client.close()
 
 
+def make_keys():
+    """(public, secret) for signing, then for sealing."""
+    out = []
+    for make, n in ((_na.crypto_sign_keypair, 64), (_na.crypto_box_keypair, 32)):
+        pk, sk = ctypes.create_string_buffer(32), ctypes.create_string_buffer(n)
+        make(pk, sk)
+        out += [pk.raw, sk.raw]
+    return out
+
+
 class Host:
     """One agent identity."""
 
     def __init__(self, server):
         self.server = server
         self.c = Believing(self, server.client(token=None))
-        pk, sk = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
-        _na.crypto_sign_keypair(pk, sk)
-        self.sign_pk, self._sign_sk = pk.raw, sk.raw
-        pk, sk = ctypes.create_string_buffer(32), ctypes.create_string_buffer(32)
-        _na.crypto_box_keypair(pk, sk)
-        self.box_pk, self.box_sk = pk.raw, sk.raw
+        self.keys = make_keys()
         self.token, self.generation = None, 0
 
-    def sign(self, message):
+    sign_pk = property(lambda self: self.keys[0])
+    _sign_sk = property(lambda self: self.keys[1])
+    box_pk = property(lambda self: self.keys[2])
+    box_sk = property(lambda self: self.keys[3])
+
+    def sign(self, message, key=None):
         out = ctypes.create_string_buffer(64)
-        _na.crypto_sign_detached(out, None, message, ctypes.c_ulonglong(len(message)), self._sign_sk)
+        _na.crypto_sign_detached(out, None, message, ctypes.c_ulonglong(len(message)), key or self._sign_sk)
         return out.raw
+
+    def rekey(self, new, **more):
+        """Announce the keys ${new}; they count from the next login with them on."""
+        proof = self.sign(b"vault/host-rekey/v1\0" + self.host_id + struct.pack(">Q", self.generation) + new[0] + new[2], new[1])
+        return self.c.post("auth/host/rekey", {"sign_key": new[0], "box_key": new[2], "proof": proof, **more})
 
     def join_body(self, token, mac=None):
         key = _hash(b"vault/join-key/v1", token, 32)

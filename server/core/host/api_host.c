@@ -2,6 +2,7 @@
 /* api_host - hosts and their roles, for operators.  auth/host is in api_host_login.c. */
 #include <string.h>
 
+#include "api_agent.h"
 #include "api_host.h"
 #include "api_host_cosign.h"
 #include "api_host_report.h"
@@ -367,6 +368,8 @@ static int h_show(struct req *r)
 	value_set_str(r->a, data, "state", host_state_name(h.state));
 	value_set_int(r->a, data, "generation", h.generation);
 	value_set(data, "joined", time_value(r->a, h.joined_ms));
+	value_set(data, "keys_since", time_value(r->a, h.keyed_ms));
+	value_set_bool(r->a, data, "rekey_pending", h.rekeying);
 	value_set(data, "last_seen", time_value(r->a, h.seen_ms));
 	value_set_str(r->a, data, "agent_version", h.agent_version);
 	value_set_int(r->a, data, "checkpoint_size", h.checkpoint_size);
@@ -535,35 +538,37 @@ static const struct field pins_fields[] = {
 };
 
 static const struct route rows[] = {
-	{"system",  M_LIST,   "hosts/roles",         0,      NULL,                  h_role_list,    NULL,
-         "list host roles"												 },
-	{ "system", M_GET,    "hosts/roles/:name",   0,      NULL,                  h_role_read,    NULL,
-         "read a host role"												},
-	{ "system", M_POST,   "hosts/roles/:name",   0,      role_fields,           h_role_write,   NULL,
-         "write a host role"											       },
-	{ "system", M_DELETE, "hosts/roles/:name",   0,      NULL,                  h_role_delete,  NULL,
-         "delete a host role"											      },
-	{ "system", M_POST,   "hosts/add",           0,      add_fields,            h_add,          NULL,
-         "make a join token for a host"										    },
-	{ "system", M_GET,    "hosts/pins",          0,      NULL,                  h_pins_read,    NULL,
-         "the server keys that agents pin"										 },
-	{ "system", M_POST,   "hosts/pins",          0,      pins_fields,           h_pins_write,   NULL,
-         "announce the next server key"										    },
-	{ "system", M_GET,    "audit-log/witnesses", 0,      NULL,                  host_witnesses, NULL,
-         "heads of the audit log that hosts have co-signed"								},
-	{ "system", M_GET,    "hosts/where/*path",   0,      NULL,                  host_where,     NULL,
-         "which host and container has which version of a secret"                                                          },
-	{ "system", M_LIST,   "hosts",               0,      NULL,                  h_list,         NULL, "list hosts"     },
-	{ "system", M_GET,    "hosts/:name",         0,      NULL,                  h_show,         NULL,
-         "one host and its leases"											 },
-	{ "system", M_POST,   "hosts/:name/revoke",  0,      NULL,                  h_revoke,       NULL,
-         "cut a host off and have it wipe its files"								       },
-	{ "host",   M_POST,   "join",                R_ANON, host_join_fields,      host_join,      NULL,
-         "join with a token"											       },
-	{ "host",   M_POST,   "challenge",           R_ANON, host_challenge_fields, host_challenge,
-         NULL,											    "a nonce to sign"},
-	{ "host",   M_POST,   "login",               R_AUTH, host_login_fields,     host_login,     NULL,
-         "log in with the host's key"										      },
+	{"system",  M_LIST,   "hosts/roles",         0,           NULL,                  h_role_list,    NULL,
+         "list host roles"												      },
+	{ "system", M_GET,    "hosts/roles/:name",   0,           NULL,                  h_role_read,    NULL,
+         "read a host role"												     },
+	{ "system", M_POST,   "hosts/roles/:name",   0,           role_fields,           h_role_write,   NULL,
+         "write a host role"												    },
+	{ "system", M_DELETE, "hosts/roles/:name",   0,           NULL,                  h_role_delete,  NULL,
+         "delete a host role"												   },
+	{ "system", M_POST,   "hosts/add",           0,           add_fields,            h_add,          NULL,
+         "make a join token for a host"											 },
+	{ "system", M_GET,    "hosts/pins",          0,           NULL,                  h_pins_read,    NULL,
+         "the server keys that agents pin"										      },
+	{ "system", M_POST,   "hosts/pins",          0,           pins_fields,           h_pins_write,   NULL,
+         "announce the next server key"											 },
+	{ "system", M_GET,    "audit-log/witnesses", 0,           NULL,                  host_witnesses, NULL,
+         "heads of the audit log that hosts have co-signed"								     },
+	{ "system", M_GET,    "hosts/where/*path",   0,           NULL,                  host_where,     NULL,
+         "which host and container has which version of a secret"                                                               },
+	{ "system", M_LIST,   "hosts",               0,           NULL,                  h_list,         NULL, "list hosts"     },
+	{ "system", M_GET,    "hosts/:name",         0,           NULL,                  h_show,         NULL,
+         "one host and its leases"											      },
+	{ "system", M_POST,   "hosts/:name/revoke",  0,           NULL,                  h_revoke,       NULL,
+         "cut a host off and have it wipe its files"									    },
+	{ "host",   M_POST,   "join",                R_ANON,      host_join_fields,      host_join,      NULL,
+         "join with a token"												    },
+	{ "host",   M_POST,   "rekey",               R_HOST_SELF, agent_heard_fields,    host_rekey,     NULL,
+         "replace the host's keys"											      },
+	{ "host",   M_POST,   "challenge",           R_ANON,      host_challenge_fields, host_challenge,
+         NULL,												 "a nonce to sign"},
+	{ "host",   M_POST,   "login",               R_AUTH,      host_login_fields,     host_login,     NULL,
+         "log in with the host's key"											   },
 };
 
 const struct route_table routes_host = { rows, ARRAY_LEN(rows) };

@@ -10,6 +10,7 @@ extern const struct field host_join_fields[], host_challenge_fields[],
 int host_join(struct req *r);
 int host_challenge(struct req *r);
 int host_login(struct req *r);
+int host_rekey(struct req *r); /* api_host_rekey.c */
 
 /** host_put_join(c, a, h, token, ttl_ms, e): the host may join with ${token}. */
 int host_put_join(struct core *c, struct arena *a, const struct host *h,

@@ -229,7 +229,6 @@ struct join_request {
 
 static int read_join(struct req *r, struct join_request *q)
 {
-	unsigned char scalar[32] = { 1 }, shared[32];
 	int rc;
 
 	if ((rc = take_hex(r, "join_id", q->join_id, JOIN_ID)) != ERR_OK ||
@@ -238,8 +237,7 @@ static int read_join(struct req *r, struct join_request *q)
 	    (rc = take_base64(r, "mac", q->mac, 32)) != ERR_OK ||
 	    (rc = take_version(r, &q->agent_version)) != ERR_OK)
 		return rc;
-	if (crypto_core_ed25519_is_valid_point(q->sign_pk) != 1 ||
-	    crypto_scalarmult(shared, scalar, q->box_pk) != 0)
+	if (!auth_host_keys_ok(q->sign_pk, q->box_pk))
 		return req_fail(r, ERR_INVALID, "sign_key or box_key is no usable key");
 	return ERR_OK;
 }
@@ -332,7 +330,7 @@ static int join_first(struct req *r, const struct join_request *q, struct join *
 	memcpy(h->sign_pk, q->sign_pk, sizeof(h->sign_pk));
 	memcpy(h->box_pk, q->box_pk, sizeof(h->box_pk));
 	h->state = HOST_ACTIVE;
-	h->joined_ms = h->seen_ms = c->now_ms;
+	h->joined_ms = h->seen_ms = h->keyed_ms = c->now_ms;
 	h->agent_version = q->agent_version;
 	if ((rc = join_save(c, r->a, j, &r->e)) != ERR_OK ||
 	    (rc = host_save(c, r->a, h, &r->e)) != ERR_OK)
@@ -381,7 +379,11 @@ int host_challenge(struct req *r)
 	return ERR_OK;
 }
 
+/* Which of a host's keys has signed. */
+enum login_key { KEY_NONE, KEY_OWN, KEY_NEXT, KEY_LAST };
+
 struct login_request {
+	enum login_key key;
 	struct host_login signs;
 	unsigned char signature[64];
 	int64_t generation;
@@ -407,21 +409,47 @@ static int read_login(struct req *r, struct login_request *q)
 	return ERR_OK;
 }
 
-/* The nonce is ours and fresh, and the host's key has signed it. */
-static int login_proven(struct req *r, const struct login_request *q,
-                        const struct host *h, bool *ok)
+static bool signed_by(const struct login_request *q, const struct pins *pins,
+                      const unsigned char pk[32])
+{
+	for (size_t i = 0; i < pins->n; i++)
+		if (auth_host_login_ok(&q->signs, pins->at[i], pk, q->signature))
+			return true;
+	return false;
+}
+
+/* The nonce is ours and fresh, and a key of the host has signed it. */
+static int login_proven(struct req *r, struct login_request *q, const struct host *h)
 {
 	struct pins pins;
 	int rc = possible_pins(r, &pins);
 
-	*ok = false;
-	if (!auth_host_nonce_ok(keyring_key(r->core->keys, KEY_HOST_NONCE), h->o.id,
+	q->key = KEY_NONE;
+	if (rc != ERR_OK ||
+	    !auth_host_nonce_ok(keyring_key(r->core->keys, KEY_HOST_NONCE), h->o.id,
 	                        r->core->now_ms, q->signs.nonce))
 		return rc;
-	for (size_t i = 0; rc == ERR_OK && i < pins.n; i++)
-		if (auth_host_login_ok(&q->signs, pins.at[i], h->sign_pk, q->signature))
-			*ok = true;
-	return rc;
+	if (signed_by(q, &pins, h->sign_pk))
+		q->key = KEY_OWN;
+	else if (h->rekeying && signed_by(q, &pins, h->next_sign_pk))
+		q->key = KEY_NEXT;
+	else if (!sodium_is_zero(h->last_pk, sizeof(h->last_pk)) &&
+	         signed_by(q, &pins, h->last_pk))
+		q->key = KEY_LAST;
+	return ERR_OK;
+}
+
+/* From its first login with the new keys on, a host has no others. */
+static void take_new_keys(struct req *r, struct host *h)
+{
+	memcpy(h->last_pk, h->sign_pk, sizeof(h->last_pk));
+	memcpy(h->sign_pk, h->next_sign_pk, sizeof(h->sign_pk));
+	memcpy(h->box_pk, h->next_box_pk, sizeof(h->box_pk));
+	memset(h->next_sign_pk, 0, sizeof(h->next_sign_pk));
+	memset(h->next_box_pk, 0, sizeof(h->next_box_pk));
+	h->rekeying = false;
+	h->keyed_ms = r->core->now_ms;
+	req_note_str(r, "keys", "new");
 }
 
 static int make_token(struct req *r, struct host *h, struct token_made *made)
@@ -462,6 +490,8 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 
 	if (made == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (q->key == KEY_NEXT)
+		take_new_keys(r, h);
 	memcpy(h->nonce, q->signs.nonce, sizeof(h->nonce));
 	h->token_used = false;
 	h->agent_version = q->agent_version;
@@ -497,7 +527,6 @@ int host_login(struct req *r)
 {
 	struct login_request q;
 	struct host h;
-	bool proven;
 	int rc;
 
 	if ((rc = read_login(r, &q)) != ERR_OK)
@@ -505,9 +534,9 @@ int host_login(struct req *r)
 	rc = host_load(r->core, r->a, q.signs.host_id, &h, &r->e);
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_DENIED, BAD_LOGIN);
-	if (rc != ERR_OK || (rc = login_proven(r, &q, &h, &proven)) != ERR_OK)
+	if (rc != ERR_OK || (rc = login_proven(r, &q, &h)) != ERR_OK)
 		return rc;
-	if (!proven || h.state == HOST_PENDING)
+	if (q.key == KEY_NONE || h.state == HOST_PENDING)
 		return req_fail(r, ERR_DENIED, BAD_LOGIN);
 	known_host(r, &h);
 	if (h.state == HOST_REVOKED) {
@@ -519,6 +548,9 @@ int host_login(struct req *r)
 	}
 	if (sodium_memcmp(h.nonce, q.signs.nonce, HOST_NONCE) == 0)
 		return req_fail(r, ERR_DENIED, "this challenge was answered already");
+	/* The host itself does not go back to a key that it has given up. */
+	if (q.key == KEY_LAST)
+		return refuse_with_alarm(r, &h, ALARM_CLONE, 403);
 	return judge_generation(r, &q, &h);
 }
 

@@ -15,6 +15,7 @@ static const char login_context[] = "vault/host-login/v1";
 static const char order_context[] = "vault/host-order/v1";
 static const char heard_context[] = "vault/agent-statement/v1";
 static const char cosign_context[] = "vault/cosign/v1";
+static const char rekey_context[] = "vault/host-rekey/v1";
 static const char statement_context[] = "vault/host-statement/v1";
 
 #define NONCE_TIME   8u
@@ -197,6 +198,26 @@ bool auth_host_cosigned(struct arena *a, const unsigned char pk[32], const char 
 		return false;
 	put(put(msg, cosign_context, sizeof(cosign_context)), text, n);
 	return crypto_sign_verify_detached(sig, msg, sizeof(cosign_context) + n, pk) == 0;
+}
+
+bool auth_host_keys_ok(const unsigned char sign_pk[32], const unsigned char box_pk[32])
+{
+	unsigned char scalar[32] = { 1 }, shared[32];
+
+	return crypto_core_ed25519_is_valid_point(sign_pk) == 1 &&
+	       crypto_scalarmult(shared, scalar, box_pk) == 0;
+}
+
+bool auth_host_rekey_ok(const unsigned char host_id[HOST_ID], uint64_t generation,
+                        const unsigned char sign_pk[32], const unsigned char box_pk[32],
+                        const unsigned char sig[HOST_SIGNATURE])
+{
+	unsigned char msg[sizeof(rekey_context) + HOST_ID + 8 + 32 + 32], *at = msg;
+
+	at = put(at, rekey_context, sizeof(rekey_context));
+	at = put_u64(put(at, host_id, HOST_ID), generation);
+	(void)put(put(at, sign_pk, 32), box_pk, 32);
+	return crypto_sign_verify_detached(sig, msg, sizeof(msg), sign_pk) == 0;
 }
 
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

@@ -83,6 +83,13 @@ bool auth_host_heard(struct arena *a, const unsigned char pk[32], const unsigned
  * text of a checkpoint, its ${n} bytes without the lines of signatures? */
 bool auth_host_cosigned(struct arena *a, const unsigned char pk[32], const char *text,
                         size_t n, const unsigned char sig[HOST_SIGNATURE]);
+/** auth_host_keys_ok(sign_pk, box_pk): can both be used? */
+bool auth_host_keys_ok(const unsigned char sign_pk[32], const unsigned char box_pk[32]);
+/** auth_host_rekey_ok(host_id, generation, sign_pk, box_pk, sig): does the holder of the
+ * new signing key want both to be this host's, said in this generation? */
+bool auth_host_rekey_ok(const unsigned char host_id[HOST_ID], uint64_t generation,
+                        const unsigned char sign_pk[32], const unsigned char box_pk[32],
+                        const unsigned char sig[HOST_SIGNATURE]);
 /** auth_host_seal(a, box_pk, plain, n, out_len): for the holder of ${box_pk}'s secret
  * alone. NULL if the arena refuses or the key is no point. */
 unsigned char *auth_host_seal(struct arena *a, const unsigned char box_pk[32],

@@ -66,6 +66,8 @@ int host_read(struct arena *a, const struct store_object *o, struct host *out,
 	out->joined_ms = value_int_or(b, "joined", 0);
 	out->seen_ms = value_int_or(b, "seen", 0);
 	out->checkpoint_size = value_int_or(b, "checkpoint", 0);
+	out->keyed_ms = value_int_or(b, "keyed", out->joined_ms);
+	out->rekeying = value_bool_or(b, "rekeying", false);
 	out->token_used = value_bool_or(b, "token_used", false);
 	out->asked_again = value_bool_or(b, "asked_again", false);
 	out->alarms = value_get(b, "alarms");
@@ -74,6 +76,9 @@ int host_read(struct arena *a, const struct store_object *o, struct host *out,
 	    take_state(value_cstr_or(a, b, "state", ""), &out->state) != 0 ||
 	    take_bytes(b, "sign", out->sign_pk, 32) != 0 ||
 	    take_bytes(b, "box", out->box_pk, 32) != 0 ||
+	    take_bytes(b, "next_sign", out->next_sign_pk, 32) != 0 ||
+	    take_bytes(b, "next_box", out->next_box_pk, 32) != 0 ||
+	    take_bytes(b, "last_sign", out->last_pk, 32) != 0 ||
 	    take_bytes(b, "token", out->token, 32) != 0 ||
 	    take_bytes(b, "nonce", out->nonce, HOST_NONCE) != 0)
 		return err_set(e, ERR_INTEGRITY, "a host's record is malformed");
@@ -96,6 +101,11 @@ int host_save(struct core *c, struct arena *a, struct host *h, struct err *e)
 	value_set_bool(a, b, "asked_again", h->asked_again);
 	value_set_bytes(a, b, "sign", h->sign_pk, sizeof(h->sign_pk));
 	value_set_bytes(a, b, "box", h->box_pk, sizeof(h->box_pk));
+	value_set_int(a, b, "keyed", h->keyed_ms);
+	value_set_bool(a, b, "rekeying", h->rekeying);
+	value_set_bytes(a, b, "next_sign", h->next_sign_pk, sizeof(h->next_sign_pk));
+	value_set_bytes(a, b, "next_box", h->next_box_pk, sizeof(h->next_box_pk));
+	value_set_bytes(a, b, "last_sign", h->last_pk, sizeof(h->last_pk));
 	value_set_bytes(a, b, "token", h->token, sizeof(h->token));
 	value_set_bytes(a, b, "nonce", h->nonce, sizeof(h->nonce));
 	value_set(b, "alarms",

@@ -36,6 +36,11 @@ struct host {
 	int64_t generation;
 	int64_t joined_ms, seen_ms, checkpoint_size;
 	unsigned char sign_pk[32], box_pk[32];
+	int64_t keyed_ms; /* since when it has these */
+	/* what it will have from its next login with them on */
+	bool rekeying;
+	unsigned char next_sign_pk[32], next_box_pk[32];
+	unsigned char last_pk[32];       /* the signing key before, cut; or zeros */
 	unsigned char token[32];         /* id of the token of the newest login */
 	unsigned char nonce[HOST_NONCE]; /* of the newest login */
 	bool token_used;                 /* so its reply has arrived */
