@@ -37,6 +37,11 @@ static bool is_state(const json_t *attempt, const char *state)
 
 /* ---- what a state means ---- */
 
+static bool has_state(const json_t *holder, const char *state)
+{
+	return strcmp(rotate_text(holder, "state"), state) == 0;
+}
+
 static int late_error(const json_t *data, struct err *e)
 {
 	char names[140] = "";
@@ -48,9 +53,10 @@ static int late_error(const json_t *data, struct err *e)
 		if (!json_is_true(json_object_get(h, "late")))
 			continue;
 		if (n < sizeof(names))
-			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
-			                      n > 0 ? ", " : ": ",
-			                      rotate_text(h, "host"));
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s%s",
+			                      n > 0 ? ", " : ": ", rotate_text(h, "host"),
+			                      has_state(h, "rejected") ? " (rejected it)"
+			                                               : "");
 	}
 	return err_set(e, ERR_LATE,
 	               "%lld of %lld holders have not applied the new version%s",
@@ -176,6 +182,21 @@ static int verdict(struct cli *c, const json_t *doc, bool waited, struct err *e)
 
 /* ---- watching ---- */
 
+/* Those who have its files and wait for their gate, and those who went back. */
+static void progress_states(const json_t *data)
+{
+	size_t i, delivered = 0;
+	json_t *h;
+
+	json_array_foreach(json_object_get(data, "holders"), i, h)
+		delivered += has_state(h, "delivered");
+	if (delivered > 0)
+		fprintf(stderr, ", delivered to %zu more", delivered);
+	if (rotate_int(data, "holders_rejected") > 0)
+		fprintf(stderr, ", rejected by %lld",
+		        rotate_int(data, "holders_rejected"));
+}
+
 static void progress(const json_t *data)
 {
 	char account[80], why[100];
@@ -189,6 +210,7 @@ static void progress(const json_t *data)
 		fprintf(stderr, ": version %lld on %lld of %lld hosts",
 		        rotate_int(data, "version"), rotate_int(data, "holders_applied"),
 		        rotate_int(data, "holders_total"));
+	progress_states(data);
 	if (rotate_text(data, "error")[0] != '\0')
 		fprintf(stderr, ", try %lld: %.80s", rotate_int(data, "tries"),
 		        out_scalar(json_object_get(data, "error"), why, sizeof(why)));

@@ -49,18 +49,26 @@ bool agent_ack(struct lease *l, enum lease_state state, int64_t version, int64_t
 		if (l->state == LEASE_WIPED || rev < l->rev)
 			return false;
 		l->state = LEASE_WIPED;
-		l->applied = 0;
+		l->applied = l->said = 0;
 		l->detail = detail;
 		return true;
 	}
 	/* Nobody has what was not fetched. */
 	if (!lease_alive(l) || version > l->version || version < l->applied)
 		return false;
+	/* What it has is news, what it says of the newer one stands. */
+	if (version < l->said) {
+		if (state != LEASE_APPLIED || version == l->applied)
+			return false;
+		l->applied = version;
+		return true;
+	}
 	if (version == l->applied &&
 	    (l->state == LEASE_APPLIED || state != LEASE_APPLIED))
 		return false;
 	if (state == LEASE_APPLIED)
 		l->applied = version;
+	l->said = version;
 	l->state = state;
 	l->detail = detail;
 	return true;

@@ -75,6 +75,7 @@ static void note_stored(struct lease *l)
 	l->stored.state = l->state;
 	l->stored.version = l->version;
 	l->stored.applied = l->applied;
+	l->stored.rejects = lease_rejects(l);
 }
 
 int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
@@ -92,6 +93,7 @@ int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
 	out->target = value_int_or(b, "target", 0);
 	out->version = value_int_or(b, "version", 0);
 	out->applied = value_int_or(b, "applied", 0);
+	out->said = value_int_or(b, "said", out->applied);
 	out->issued_ms = value_int_or(b, "issued", 0);
 	out->expires_ms = value_int_or(b, "expires", 0);
 	out->boot_due_ms = value_int_or(b, "boot_due", 0);
@@ -129,6 +131,7 @@ static struct value *body_of(struct arena *a, const struct lease *l)
 	value_set_int(a, b, "target", l->target);
 	value_set_int(a, b, "version", l->version);
 	value_set_int(a, b, "applied", l->applied);
+	value_set_int(a, b, "said", l->said);
 	value_set_int(a, b, "issued", l->issued_ms);
 	value_set_int(a, b, "expires", l->expires_ms);
 	value_set_int(a, b, "boot_due", l->boot_due_ms);
@@ -160,7 +163,7 @@ static bool is_other(const struct lease *l)
 
 int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
 {
-	bool settled = stops_waiting(l);
+	bool settled = stops_waiting(l), rejected = l->stored.rejects;
 	int rc;
 
 	if (settled) {
@@ -174,7 +177,11 @@ int lease_save(struct core *c, struct arena *a, struct lease *l, struct err *e)
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* Stored first: what ends now writes down its holders. */
-	if ((rc = store_put(c, &l->o, e)) != ERR_OK || !settled)
+	if ((rc = store_put(c, &l->o, e)) != ERR_OK)
+		return rc;
+	if (rejected != l->stored.rejects)
+		rc = rotation_rejected(c, a, l->attempt, l->wants, l->stored.rejects, e);
+	if (rc != ERR_OK || !settled)
 		return rc;
 	return rotation_settled(c, a, l->attempt, l->wants, l->applied >= l->wants, e);
 }
@@ -183,6 +190,8 @@ int lease_drop(struct core *c, struct arena *a, struct lease *l, struct err *e)
 {
 	int rc = store_delete(c, &l->o, e);
 
+	if (rc == ERR_OK && l->stored.rejects)
+		rc = rotation_rejected(c, a, l->attempt, l->wants, false, e);
 	if (rc != ERR_OK || !l->waits)
 		return rc;
 	return rotation_settled(c, a, l->attempt, l->wants, false, e);

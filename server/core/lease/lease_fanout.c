@@ -48,6 +48,7 @@ static void count(struct lease *l, const struct change *ch, struct rotation_mark
 	memcpy(l->attempt, ch->attempt, sizeof(l->attempt));
 	l->wants = ch->version;
 	l->settled_ms = 0;
+	l->stored.rejects = false; /* that was another version */
 	l->waits = l->applied < ch->version && l->state != LEASE_WIPED;
 	m->holders++;
 	m->waiting += l->waits;

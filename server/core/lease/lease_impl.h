@@ -51,6 +51,7 @@ struct lease {
 	int64_t target;  /* newest version of the secret */
 	int64_t version; /* newest that was fetched */
 	int64_t applied; /* newest that the holder has put in place */
+	int64_t said;    /* newest that it has said anything of: ${state} is of that */
 	int64_t issued_ms, expires_ms, boot_due_ms;
 	int64_t rev;  /* revision of the newest change */
 	int64_t born; /* revision when it was issued */
@@ -64,7 +65,8 @@ struct lease {
 	struct {
 		enum lease_state state;
 		int64_t version, applied;
-	} stored; /* as it was read or saved last */
+		bool rejects; /* and the rotation that counted it knows */
+	} stored;             /* as it was read or saved last */
 };
 
 const char *lease_state_name(enum lease_state s);
@@ -73,6 +75,11 @@ int lease_state_of(const char *name, enum lease_state *out);
 static inline bool lease_alive(const struct lease *l)
 {
 	return l->end == END_NONE;
+}
+/** lease_rejects(l): has the holder refused the version that a rotation waits for? */
+static inline bool lease_rejects(const struct lease *l)
+{
+	return l->waits && l->state == LEASE_REJECTED && l->said >= l->wants;
 }
 /** lease_left_ms(c, l): time left by the earlier of both clocks; 0 if it is over. */
 int64_t lease_left_ms(const struct core *c, const struct lease *l);

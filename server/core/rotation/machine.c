@@ -466,7 +466,10 @@ static int judge_late(struct machine *m, struct err *e)
 	case POLICY_PROCEED:
 		return retire_later(m, e);
 	case POLICY_REVERT:
-		m->t.error = "not every holder has applied the new value in time";
+		m->t.error = m->t.rejected > 0
+		                     ? "a holder has rejected the new value"
+		                     : "not every holder has applied the new value in "
+		                       "time";
 		return rotation_take_back(m, e);
 	default:
 		rotation_room_freed(m->c);

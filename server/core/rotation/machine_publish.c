@@ -17,7 +17,7 @@ static void start_clock(struct machine *m)
 	m->t.deadline_ms = m->c->now_ms + m->t.timeout_ms;
 	m->t.boot_start_ms = m->c->boot_ms;
 	m->t.boot_due_ms = m->c->boot_ms + m->t.timeout_ms;
-	m->t.holders = m->t.waiting = m->t.applied = 0;
+	m->t.holders = m->t.waiting = m->t.applied = m->t.rejected = 0;
 	m->t.marking = m->t.overdue = false;
 	m->t.counting = m->s.current + 1;
 	m->t.frozen = NULL;

@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "jobs.h"
 #include "lease.h"
 #include "machine.h"
 #include "mutant.h"
@@ -208,6 +209,17 @@ static bool counts(const struct rotation_attempt *t, int64_t version)
 	return t->counting == 0 || t->counting == version;
 }
 
+/* Those who are waited for have all refused: time changes nothing any more. */
+static void hasten(struct core *c, struct rotation_attempt *t)
+{
+	if (t->state != ATTEMPT_PROPAGATING || t->overdue || t->marking ||
+	    t->rejected < t->waiting)
+		return;
+	t->deadline_ms = c->now_ms;
+	t->boot_due_ms = c->boot_ms;
+	jobs_dirty(c);
+}
+
 int rotation_holders(struct core *c, struct arena *a, const unsigned char attempt[16],
                      const struct rotation_marked *m, struct err *e)
 {
@@ -222,6 +234,8 @@ int rotation_holders(struct core *c, struct arena *a, const unsigned char attemp
 	t.waiting += m->waiting;
 	t.applied += m->holders - m->waiting;
 	t.marking = m->more;
+	if (t.rejected > 0)
+		hasten(c, &t);
 	return settle(c, a, &t, e);
 }
 
@@ -239,7 +253,27 @@ int rotation_settled(struct core *c, struct arena *a, const unsigned char attemp
 		t.waiting--;
 	if (applied)
 		t.applied++;
+	if (t.rejected > 0)
+		hasten(c, &t);
 	return settle(c, a, &t, e);
+}
+
+int rotation_rejected(struct core *c, struct arena *a, const unsigned char attempt[16],
+                      int64_t version, bool rejects, struct err *e)
+{
+	struct rotation_attempt t;
+	int rc = rotation_attempt_load(c, a, attempt, &t, e);
+
+	if (rc == ERR_NOENT || (rc == ERR_OK && rotation_ended(&t)))
+		return ERR_OK;
+	if (rc != ERR_OK || !counts(&t, version))
+		return rc;
+	t.rejected += rejects ? 1 : -1;
+	if (t.rejected < 0)
+		t.rejected = 0;
+	if (rejects)
+		hasten(c, &t);
+	return rotation_attempt_save(c, a, &t, e);
 }
 
 /* ---- starting ---- */

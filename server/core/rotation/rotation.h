@@ -154,6 +154,7 @@ struct rotation_attempt {
 	int64_t timeout_ms, grace_ms;
 	int64_t boot_start_ms, boot_due_ms;
 	int64_t holders, waiting, applied;
+	int64_t rejected; /* of those that wait: they have refused the new version */
 	int64_t counting; /* which version they are counted for */
 	int64_t bits;
 	int64_t aged_ms;     /* when the old value had come; 0: not known */
@@ -310,6 +311,12 @@ int rotation_holders(struct core *c, struct arena *a, const unsigned char attemp
  * attempt has published before, is left out here and there. */
 int rotation_settled(struct core *c, struct arena *a, const unsigned char attempt[16],
                      int64_t version, bool applied, struct err *e) MUST_CHECK;
+
+/** rotation_rejected(c, a, attempt, version, rejects, e): one holder that is waited for
+ * has refused ${version}, or has not any more.  When nobody is left who may still take
+ * it, the deadline is now. */
+int rotation_rejected(struct core *c, struct arena *a, const unsigned char attempt[16],
+                      int64_t version, bool rejects, struct err *e) MUST_CHECK;
 
 /* Reports; the holders may be many, so they come in slices. */
 struct rotation_report {

@@ -106,6 +106,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("holders", holders)          \
 	X("waiting", waiting)          \
 	X("applied", applied)          \
+	X("rejected", rejected)        \
 	X("bits", bits)                \
 	X("created", created_ms)       \
 	X("phase", phase)              \
@@ -248,8 +249,8 @@ static struct value *holder_value(struct arena *a, const struct rotation_attempt
 	const char *state = lease_state_name(applied && lease_alive(l) ? LEASE_APPLIED
 	                                                               : l->state);
 
-	if (!applied && l->state == LEASE_APPLIED)
-		state = "waiting"; /* has applied an older version */
+	if (!applied && lease_alive(l) && l->state != LEASE_WIPED && l->said < l->wants)
+		state = "waiting"; /* it speaks of an older version */
 	value_set_str(a, v, "host", l->holder);
 	value_set_str(a, v, "lease_id", lease_id_text(a, l));
 	value_set_str(a, v, "state", state);
@@ -260,7 +261,7 @@ static struct value *holder_value(struct arena *a, const struct rotation_attempt
 	                  : value_null(a));
 	value_set_bool(a, v, "late",
 	               (t->state == ATTEMPT_LATE || t->overdue) && l->waits);
-	value_set_str(a, v, "detail", l->detail);
+	value_set_str(a, v, "detail", l->said < l->wants ? "" : l->detail);
 	return v;
 }
 
@@ -352,6 +353,7 @@ void rotation_attempt_value(struct core *c, struct arena *a,
 	value_set_int(a, out, "holders_total", t->holders);
 	value_set_int(a, out, "holders_applied", t->applied);
 	value_set_int(a, out, "holders_waiting", t->waiting);
+	value_set_int(a, out, "holders_rejected", t->rejected);
 	if (holders != NULL) {
 		value_set(out, "holders", holders);
 		value_set(out, "untracked_readers", reader_names(c, a, t));

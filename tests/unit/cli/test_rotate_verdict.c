@@ -55,6 +55,19 @@ ParameterizedTest(struct end_case *c, rotate_verdict, of_each_state)
 	json_decref(v);
 }
 
+Test(rotate_verdict, who_has_rejected_it_is_told_from_who_is_slow)
+{
+	json_t *v = json_pack("{s:s,s:i,s:i,s:[{s:s,s:b,s:s},{s:s,s:b,s:s}]}", "state",
+	                      "late", "holders_waiting", 2, "holders_total", 2, "holders",
+	                      "host", "web1", "late", 1, "state", "rejected", "host",
+	                      "web2", "late", 1, "state", "delivered");
+	struct err e = { 0 };
+
+	cr_assert_eq(rotate_verdict(v, &e), ERR_LATE);
+	cr_assert_not_null(strstr(e.msg, ": web1 (rejected it), web2"), "%s", e.msg);
+	json_decref(v);
+}
+
 Test(rotate_verdict, the_advice_survives_a_long_reason)
 {
 	char reason[300];

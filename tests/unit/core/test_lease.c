@@ -329,7 +329,10 @@ ParameterizedTestParameters(lease, acks)
 		{ "delivered", LEASE_ISSUED, 0, 1, 0, LEASE_DELIVERED, 1, 1, LEASE_DELIVERED, 0 },
 		{ "rejected", LEASE_DELIVERED, 0, 2, 1, LEASE_REJECTED, 2, 1, LEASE_REJECTED, 1 },
 		{ "applied after rejected", LEASE_REJECTED, 0, 2, 1, LEASE_APPLIED, 2, 1, LEASE_APPLIED, 2 },
-		{ "back to the old one", LEASE_REJECTED, 0, 2, 1, LEASE_APPLIED, 1, 1, LEASE_APPLIED, 1 },
+		{ "still has the old one", LEASE_REJECTED, 0, 2, 1, LEASE_APPLIED, 1, 0, LEASE_REJECTED, 1 },
+		{ "went back to one between", LEASE_REJECTED, 0, 3, 1, LEASE_APPLIED, 2, 1, LEASE_REJECTED, 2 },
+		{ "rejected the one between", LEASE_REJECTED, 0, 3, 1, LEASE_REJECTED, 2, 0, LEASE_REJECTED, 1 },
+		{ "tries again", LEASE_REJECTED, 0, 2, 1, LEASE_DELIVERED, 2, 1, LEASE_DELIVERED, 1 },
 		{ "repeated", LEASE_APPLIED, 0, 2, 2, LEASE_APPLIED, 2, 0, LEASE_APPLIED, 2 },
 		{ "stale", LEASE_APPLIED, 0, 3, 3, LEASE_APPLIED, 2, 0, LEASE_APPLIED, 3 },
 		{ "stale rejection", LEASE_APPLIED, 0, 3, 3, LEASE_REJECTED, 2, 0, LEASE_APPLIED, 3 },
@@ -350,7 +353,11 @@ ParameterizedTest(struct ack_case *c, lease, acks)
 		           .rev = 7,
 		           .version = c->fetched,
 		           .applied = c->applied,
+		           .said = c->applied,
 		           .detail = "" };
+
+	if (l.state == LEASE_REJECTED || l.state == LEASE_DELIVERED)
+		l.said = c->fetched;
 
 	cr_assert_eq(agent_ack(&l, (enum lease_state)c->ack_state, c->ack_version, 7, ""),
 	             c->changes, "%s", c->name);
