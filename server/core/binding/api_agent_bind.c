@@ -66,29 +66,32 @@ static void refuse(struct bind *b, const char *id, const char *name, const char 
 	value_add(b->refused, v);
 }
 
-static int look_up(struct bind *b, const char *name, struct wanted **out)
+/* NULL and r->e on failure. */
+static struct wanted *look_up(struct bind *b, const char *name)
 {
 	struct req *r = b->r;
 	struct wanted *w;
 	int rc;
 
 	for (w = b->all; w != NULL; w = w->next)
-		if (strcmp(w->name, name) == 0) {
-			*out = w;
-			return ERR_OK;
-		}
-	if (b->n_wanted++ == BIND_NAMES)
-		return bad(b, "they ask for too many different bindings");
-	if ((w = arena_alloc(r->a, sizeof(*w))) == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
+		if (strcmp(w->name, name) == 0)
+			return w;
+	if (b->n_wanted++ == BIND_NAMES) {
+		bad(b, "they ask for too many different bindings");
+		return NULL;
+	}
+	if ((w = arena_alloc(r->a, sizeof(*w))) == NULL) {
+		req_fail(r, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	*w = (struct wanted){ .name = name, .next = b->all };
 	w->containers = value_array(r->a);
 	rc = binding_find(r->core, r->a, name, &w->b, &r->e);
 	if (rc != ERR_OK && rc != ERR_NOENT)
-		return rc;
+		return NULL;
 	w->found = rc == ERR_OK;
-	*out = b->all = w;
-	return ERR_OK;
+	b->all = w;
+	return w;
 }
 
 /* What keeps the container from it, or NULL. */
@@ -122,7 +125,6 @@ static int ask_one(struct bind *b, const struct value *v, const char *id,
 	const char *asked = value_to_cstr(v, a), *why;
 	struct wanted *w;
 	struct err e;
-	int rc;
 
 	if (++b->pairs > BIND_PAIRS)
 		return bad(b, "they ask for too many bindings");
@@ -132,8 +134,8 @@ static int ask_one(struct bind *b, const struct value *v, const char *id,
 		refuse(b, id, asked, "there is no such binding");
 		return ERR_OK;
 	}
-	if ((rc = look_up(b, arena_str(a, name), &w)) != ERR_OK)
-		return rc;
+	if ((w = look_up(b, arena_str(a, name))) == NULL)
+		return (int)b->r->e.code;
 	if ((why = objection(b, w, image)) != NULL)
 		refuse(b, id, asked, why);
 	else if (!has_item(w->containers, id))

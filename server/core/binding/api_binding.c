@@ -17,10 +17,12 @@
 static int name_param(struct req *r, const char **out)
 {
 	char name[LIMIT_NAME + 1];
+	int rc = path_name(r->param[0].text, r->param[0].len, name, "binding name",
+	                   &r->e);
 
-	if (path_name(r->param[0].text, r->param[0].len, name, "binding name", &r->e) !=
-	    ERR_OK)
-		return (int)r->e.code;
+	*out = NULL;
+	if (rc != ERR_OK)
+		return rc;
 	*out = arena_str(r->a, name);
 	return *out != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
 }

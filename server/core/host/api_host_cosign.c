@@ -85,7 +85,7 @@ int agent_take_cosign(struct req *r)
 {
 	struct store_object o = { .version = 0 };
 	const struct value *data;
-	struct cosign s;
+	struct cosign s = { .note = NULL };
 	struct host h;
 	bool stop;
 	int rc = host_self(r, &h, &stop);

@@ -121,7 +121,7 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 int lease_issue(struct core *c, struct arena *a, const struct lease_ask *ask,
                 const char *path, struct lease *out, struct err *e)
 {
-	struct subject s;
+	struct subject s = { .path = path };
 	const struct lease *held;
 	int rc = find_subject(c, a, ask, path, &s, e);
 
