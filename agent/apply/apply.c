@@ -112,20 +112,20 @@ static struct link *new_link(struct binding *b, struct cont *c)
 	return l;
 }
 
-static int add_binding(struct apply *a, const char *name, struct binding **out,
-                       struct err *e)
+/* NULL: as ${e} says. */
+static struct binding *add_binding(struct apply *a, const char *name, struct err *e)
 {
 	struct binding *b;
-	int rc = grow(&a->bindings, a->n_bindings, &a->cap_bindings, e);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (grow(&a->bindings, a->n_bindings, &a->cap_bindings, e) != ERR_OK)
+		return NULL;
 	if ((b = calloc(1, sizeof(*b))) == NULL || (b->name = strdup(name)) == NULL) {
 		free(b);
-		return err_set(e, ERR_NOMEM, "out of memory");
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
 	}
-	a->bindings[a->n_bindings++] = *out = b;
-	return ERR_OK;
+	a->bindings[a->n_bindings++] = b;
+	return b;
 }
 
 /* A command that nobody wants any more is not tried again. */
@@ -143,10 +143,9 @@ static void change_mode(struct binding *b, int reload)
 int apply_binding(struct apply *a, const struct settings_binding *s, struct err *e)
 {
 	struct binding *b = find_binding(a, s->name);
-	int rc;
 
-	if (b == NULL && (rc = add_binding(a, s->name, &b, e)) != ERR_OK)
-		return rc;
+	if (b == NULL && (b = add_binding(a, s->name, e)) == NULL)
+		return ERR_NOMEM;
 	if (s->reload == RELOAD_EXEC && b->host == NULL) {
 		if ((b->host = new_link(b, NULL)) == NULL)
 			return err_set(e, ERR_NOMEM, "out of memory");
