@@ -20,33 +20,64 @@ static void path_of(const char *dir, char out[PATH_MAX])
 	snprintf(out, PATH_MAX, "%s/" FLOOR_FILE, dir);
 }
 
-static struct floor_lease *find(struct floor *f, const struct value *path)
+struct floor_entry {
+	char *path;
+	struct floor_lease lease;
+};
+
+static struct floor_entry *find(const struct floor *f, const char *path)
 {
-	for (size_t i = 0; i < f->settings->n_paths; i++)
-		if (value_is_str(path, f->settings->paths[i]))
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->at[i].path, path) == 0)
 			return &f->at[i];
 	return NULL;
 }
 
-static int take_lease(struct floor *f, const struct value *v)
+static struct floor_entry *add(struct floor *f, const char *path)
 {
-	const struct value *path = value_get(v, "path"), *id = value_get(v, "lease_id");
-	struct floor_lease *l = find(f, path), ignored;
+	struct floor_entry *entry = find(f, path);
+
+	if (entry != NULL)
+		return entry;
+	if (f->n == f->cap) {
+		size_t cap = 2 * f->cap + 8;
+		struct floor_entry *grown = realloc(f->at, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		f->at = grown;
+		f->cap = cap;
+	}
+	entry = &f->at[f->n];
+	*entry = (struct floor_entry){ .path = strdup(path) };
+	if (entry->path == NULL)
+		return NULL;
+	f->n++;
+	return entry;
+}
+
+static int take_lease(struct floor *f, struct arena *a, const struct value *v)
+{
+	const struct value *id = value_get(v, "lease_id");
+	const char *path = value_cstr_or(a, v, "path", NULL);
+	struct floor_lease l;
+	struct floor_entry *entry;
 
 	if (path == NULL || id == NULL || id->type != V_STRING ||
-	    id->len >= sizeof(l->lease_id))
+	    id->len >= sizeof(l.lease_id))
 		return -1;
-	if (l == NULL) /* no longer in the settings */
-		l = &ignored;
-	if (value_to_int(value_get(v, "rev"), &l->rev) != 0 ||
-	    value_to_int(value_get(v, "version"), &l->version) != 0)
+	if (value_to_int(value_get(v, "rev"), &l.rev) != 0 ||
+	    value_to_int(value_get(v, "version"), &l.version) != 0)
 		return -1;
-	memcpy(l->lease_id, id->text, id->len);
-	l->lease_id[id->len] = '\0';
+	memcpy(l.lease_id, id->text, id->len);
+	l.lease_id[id->len] = '\0';
+	if ((entry = add(f, path)) == NULL)
+		return -1;
+	entry->lease = l;
 	return 0;
 }
 
-static int take(struct floor *f, const struct value *v)
+static int take(struct floor *f, struct arena *a, const struct value *v)
 {
 	const struct value *list = value_get(v, "leases");
 
@@ -54,12 +85,12 @@ static int take(struct floor *f, const struct value *v)
 	    list->type != V_ARRAY)
 		return -1;
 	for (const struct value *l = list->first; l != NULL; l = l->next)
-		if (take_lease(f, l) != 0)
+		if (take_lease(f, a, l) != 0)
 			return -1;
 	return 0;
 }
 
-int floor_open(struct floor *f, const struct settings *settings, struct err *e)
+int floor_open(struct floor *f, const char *dir, struct err *e)
 {
 	AUTO_ARENA a = arena_new(4 * FILE_MAX);
 	char path[PATH_MAX], *text = NULL;
@@ -67,18 +98,17 @@ int floor_open(struct floor *f, const struct settings *settings, struct err *e)
 	size_t n = 0;
 	int rc;
 
-	*f = (struct floor){ .settings = settings };
-	f->at = calloc(settings->n_paths + 1, sizeof(*f->at));
-	if (a == NULL || f->at == NULL)
+	*f = (struct floor){ .dir = dir };
+	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	path_of(settings->state_dir, path);
+	path_of(dir, path);
 	if (access(path, F_OK) != 0)
 		return ERR_OK;
 	if ((rc = file_read(a, path, FILE_MAX, &text, &n, e)) != ERR_OK)
 		return rc;
 	if (n < MAGIC_LEN || memcmp(text, MAGIC, MAGIC_LEN) != 0 ||
 	    value_decode(a, text + MAGIC_LEN, n - MAGIC_LEN, &v, e) != ERR_OK ||
-	    take(f, v) != 0)
+	    take(f, a, v) != 0)
 		return err_set(e, ERR_INTEGRITY,
 		               "'%s' is damaged: the host has to join again", path);
 	return ERR_OK;
@@ -86,27 +116,46 @@ int floor_open(struct floor *f, const struct settings *settings, struct err *e)
 
 void floor_close(struct floor *f)
 {
+	for (size_t i = 0; i < f->n; i++)
+		free(f->at[i].path);
 	free(f->at);
 	f->at = NULL;
+	f->n = f->cap = 0;
 }
 
-struct floor_lease floor_of(const struct floor *f, size_t path, const char *lease_id)
+void floor_keep(struct floor *f, bool (*wanted)(void *ctx, const char *path), void *ctx)
 {
-	if (strcmp(f->at[path].lease_id, lease_id) == 0)
-		return f->at[path];
+	for (size_t i = f->n; i > 0; i--) {
+		if (wanted(ctx, f->at[i - 1].path))
+			continue;
+		free(f->at[i - 1].path);
+		f->at[i - 1] = f->at[--f->n];
+		f->changed = true;
+	}
+}
+
+struct floor_lease floor_of(const struct floor *f, const char *path, const char *lease_id)
+{
+	const struct floor_entry *entry = find(f, path);
+
+	if (entry != NULL && strcmp(entry->lease.lease_id, lease_id) == 0)
+		return entry->lease;
 	return (struct floor_lease){ .rev = 0 };
 }
 
-void floor_deliver(struct floor *f, size_t path, const char *lease_id, int64_t rev,
-                   int64_t version)
+int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64_t rev,
+                  int64_t version, struct err *e)
 {
-	struct floor_lease *l = &f->at[path];
+	struct floor_entry *entry = add(f, path);
 
-	snprintf(l->lease_id, sizeof(l->lease_id), "%s", lease_id);
-	l->rev = rev;
-	l->version = version;
+	if (entry == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	snprintf(entry->lease.lease_id, sizeof(entry->lease.lease_id), "%s", lease_id);
+	entry->lease.rev = rev;
+	entry->lease.version = version;
 	f->changed = true;
 	floor_see(f, rev);
+	return ERR_OK;
 }
 
 void floor_see(struct floor *f, int64_t rev)
@@ -121,14 +170,14 @@ static struct value *as_value(struct arena *a, const struct floor *f)
 {
 	struct value *v = value_object(a), *list = value_array(a), *one;
 
-	for (size_t i = 0; i < f->settings->n_paths; i++) {
-		if (f->at[i].lease_id[0] == '\0')
-			continue;
+	for (size_t i = 0; i < f->n; i++) {
+		const struct floor_lease *l = &f->at[i].lease;
+
 		one = value_object(a);
-		value_set_str(a, one, "path", f->settings->paths[i]);
-		value_set_str(a, one, "lease_id", f->at[i].lease_id);
-		value_set_int(a, one, "rev", f->at[i].rev);
-		value_set_int(a, one, "version", f->at[i].version);
+		value_set_str(a, one, "path", f->at[i].path);
+		value_set_str(a, one, "lease_id", l->lease_id);
+		value_set_int(a, one, "rev", l->rev);
+		value_set_int(a, one, "version", l->version);
 		value_add(list, one);
 	}
 	value_set_int(a, v, "rev", f->rev);
@@ -154,7 +203,7 @@ int floor_save(struct floor *f, struct err *e)
 	if (out == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	n = MAGIC_LEN + value_encode(v, bytes_put(out, MAGIC, MAGIC_LEN));
-	path_of(f->settings->state_dir, path);
+	path_of(f->dir, path);
 	rc = file_write_path(path, out, n, 0600, e);
 	f->changed = rc != ERR_OK;
 	return rc;

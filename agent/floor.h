@@ -16,34 +16,39 @@
 
 #include "deliver/files.h"
 #include "err.h"
-#include "settings.h"
 
 #define FLOOR_FILE "floor"
 
 struct floor_lease {
-	char lease_id[FILES_LEASE_ID_MAX]; /* "" before the first delivery */
+	char lease_id[FILES_LEASE_ID_MAX];
 	int64_t rev, version;
 };
 
+struct floor_entry;
+
 struct floor {
-	const struct settings *settings;
+	const char *dir;
 	int64_t rev;
-	bool changed;           /* since it was saved */
-	struct floor_lease *at; /* one per settings.paths */
+	bool changed; /* since it was saved */
+	size_t n, cap;
+	struct floor_entry *at;
 };
 
-/** floor_open(f, settings, e): what is remembered; a file that is not there is an empty
- * one.  ERR_INTEGRITY if it is damaged.  ${settings} is borrowed. */
-int floor_open(struct floor *f, const struct settings *settings, struct err *e)
-	MUST_CHECK;
+/** floor_open(f, dir, e): what is remembered in ${dir} (borrowed); a file that is not
+ * there is an empty one.  ERR_INTEGRITY if it is damaged. */
+int floor_open(struct floor *f, const char *dir, struct err *e) MUST_CHECK;
 void floor_close(struct floor *f);
+
+/** floor_keep(f, wanted, ctx): forget secrets that are not ${wanted} any more. */
+void floor_keep(struct floor *f, bool (*wanted)(void *ctx, const char *path), void *ctx);
 
 /** floor_of(f, path, lease_id): the floor under a lease; zeros if it is another one than
  * was delivered last. */
-struct floor_lease floor_of(const struct floor *f, size_t path, const char *lease_id);
-/** floor_deliver(f, path, lease_id, rev, version): that was delivered. */
-void floor_deliver(struct floor *f, size_t path, const char *lease_id, int64_t rev,
-                   int64_t version);
+struct floor_lease floor_of(const struct floor *f, const char *path,
+                            const char *lease_id);
+/** floor_deliver(f, path, lease_id, rev, version, e): that was delivered. */
+int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64_t rev,
+                  int64_t version, struct err *e) MUST_CHECK;
 /** floor_see(f, rev): a statement named this revision. */
 void floor_see(struct floor *f, int64_t rev);
 /** floor_save(f, e): to disk, if anything changed. */

@@ -14,6 +14,7 @@
 #include "deliver/tmpfs.h"
 #include "identity.h"
 #include "log.h"
+#include "plan.h"
 #include "session.h"
 #include "status.h"
 #include "witness.h"
@@ -27,6 +28,7 @@ struct agent {
 	struct floor floor;
 	int run_fd;
 	struct tmpfs_info tmpfs;
+	struct plan *plan;
 	struct files *files;
 	struct status_server *status;
 	int signal_fd;
@@ -44,7 +46,7 @@ static int open_identity(struct agent *g, struct err *e)
 	for (size_t i = 0; i < g->s->pin_set.n; i++)
 		if (!pins_add_raw(&g->id->pins, g->s->pin_set.pin[i]))
 			log_warn("there are more pins than fit", LOG_N("most", PINS_MAX));
-	if ((rc = floor_open(&g->floor, g->s, e)) != ERR_OK)
+	if ((rc = floor_open(&g->floor, g->s->state_dir, e)) != ERR_OK)
 		return rc;
 	return witness_open(&g->witness, g->s->state_dir, g->id->audit_key, e);
 }
@@ -57,11 +59,14 @@ static int open_files(struct agent *g, struct err *e)
 		.allow_disk = g->s->allow_disk,
 		.size = g->s->tmpfs_size,
 	};
+	const struct plan_input in = { .settings = g->s };
 	struct files_options f = { .settings = g->s, .digest_key = g->id->digest_key };
 	int rc;
 
-	if ((rc = tmpfs_prepare(&o, &g->run_fd, &g->tmpfs, e)) != ERR_OK)
+	if ((rc = plan_build(&in, &g->plan, e)) != ERR_OK ||
+	    (rc = tmpfs_prepare(&o, &g->run_fd, &g->tmpfs, e)) != ERR_OK)
 		return rc;
+	f.plan = g->plan;
 	f.run_fd = g->run_fd;
 	return files_new(&f, &g->files, e);
 }
@@ -107,6 +112,7 @@ static int open_session(struct agent *g, struct err *e)
 {
 	const struct session_options o = {
 		.settings = g->s,
+		.plan = &g->plan,
 		.identity = g->id,
 		.files = g->files,
 		.witness = &g->witness,
@@ -172,6 +178,7 @@ int run_agent(const struct settings *s, struct sandbox_report *report, struct er
 		close(g.signal_fd);
 	status_free(g.status);
 	files_free(g.files);
+	plan_free(g.plan);
 	if (g.run_fd >= 0)
 		close(g.run_fd);
 	floor_close(&g.floor);

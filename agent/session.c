@@ -103,7 +103,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->o = *o;
 	s->clock = clock_system();
 	s->epoll_fd = s->timer_fd = -1;
-	s->n_holdings = o->settings->n_paths;
+	s->plan = *o->plan;
+	s->n_holdings = s->plan->n_paths;
 	s->holdings = calloc(s->n_holdings + 1, sizeof(*s->holdings));
 	s->release = json_array();
 	s->token = keymem_alloc(LIMIT_TOKEN_TEXT + 1);

@@ -15,6 +15,7 @@
 #include "err.h"
 #include "floor.h"
 #include "identity.h"
+#include "plan.h"
 #include "sandbox.h"
 #include "settings.h"
 #include "witness.h"
@@ -24,6 +25,7 @@ struct status_server;
 
 struct session_options {
 	const struct settings *settings;
+	struct plan **plan; /* the session replaces it */
 	struct identity *identity;
 	struct files *files;
 	struct witness *witness;

@@ -90,8 +90,9 @@ struct session {
 	int64_t token_refresh_at;
 	int64_t rev;
 	int64_t connected_at, last_event_at;
-	int64_t pins_asked_at; /* when a bell last made us ask for them */
-	size_t n_holdings;
+	int64_t pins_asked_at;   /* when a bell last made us ask for them */
+	const struct plan *plan; /* *o.plan */
+	size_t n_holdings;       /* as the plan's paths */
 	struct holding *holdings;
 	json_t *release;      /* array of lease ids that nobody wants */
 	char *checkpoint;     /* one to ask a proof for, or NULL */
@@ -211,6 +212,13 @@ int64_t session_expire(struct session *s, int64_t now);
 void session_refetch_drifted(struct session *s);
 /** session_deliver(s, items): open, write, switch, queue the acks. */
 int session_deliver(struct session *s, const json_t *items, struct err *e) MUST_CHECK;
+/** session_replan(s, e): make a plan of what is wanted now, and go over to it.  On
+ * failure the one before stays. */
+int session_replan(struct session *s, struct err *e) MUST_CHECK;
+/** session_forget(s): what was remembered of secrets that are not wanted any more. */
+void session_forget(struct session *s);
+/** session_path(s, h): the secret's path. */
+const char *session_path(const struct session *s, const struct holding *h);
 static inline size_t session_index(const struct session *s, const struct holding *h)
 {
 	return (size_t)(h - s->holdings);

@@ -161,6 +161,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	session_alarm(s, data);
 	session_pins(s, json_object_get(data, "pins"));
 	session_prove(s, json_object_get(data, "checkpoint"));
+	session_forget(s);
 	session_remember(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
@@ -193,8 +194,7 @@ static json_t *leases_body(struct session *s)
 	for (size_t i = 0; i < s->n_holdings; i++)
 		if (s->holdings[i].want_lease) {
 			s->holdings[i].want_lease = false;
-			json_array_append_new(paths,
-			                      json_string(s->o.settings->paths[i]));
+			json_array_append_new(paths, json_string(s->plan->paths[i].path));
 		}
 	return json_pack("{s:o}", "paths", paths);
 }
@@ -204,8 +204,7 @@ static void leases_refused(struct session *s, struct holding *h, const char *why
                            int64_t rev)
 {
 	if (strncmp(h->error, why, sizeof(h->error) - 1) != 0)
-		log_warn("no lease",
-		         LOG_S("path", s->o.settings->paths[session_index(s, h)]),
+		log_warn("no lease", LOG_S("path", session_path(s, h)),
 		         LOG_S("why", why));
 	snprintf(h->error, sizeof(h->error), "%s", why);
 	session_end(s, h, END_REFUSED, rev);

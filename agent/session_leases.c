@@ -12,14 +12,9 @@
 struct holding *session_find(struct session *s, const char *path)
 {
 	for (size_t i = 0; path != NULL && i < s->n_holdings; i++)
-		if (strcmp(s->o.settings->paths[i], path) == 0)
+		if (strcmp(s->plan->paths[i].path, path) == 0)
 			return &s->holdings[i];
 	return NULL;
-}
-
-static const char *path_of(const struct session *s, const struct holding *h)
-{
-	return s->o.settings->paths[session_index(s, h)];
 }
 
 static const struct files_held *held_by(const struct session *s, const struct holding *h)
@@ -92,14 +87,14 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 	h->want_fetch = false;
 	h->stale = false;
 	if (files_wipe(s->o.files, session_index(s, h), &e) != ERR_OK) {
-		log_error("a secret could not be wiped", LOG_S("path", path_of(s, h)),
-		          LOG_S("why", e.msg));
+		log_error("a secret could not be wiped",
+		          LOG_S("path", session_path(s, h)), LOG_S("why", e.msg));
 		session_ack(s, h, ACK_REJECTED, e.msg);
 	} else {
 		if (h->lease_id[0] != '\0')
 			session_ack(s, h, ACK_WIPED, NULL);
 		if (had)
-			log_info("wiped", LOG_S("path", path_of(s, h)),
+			log_info("wiped", LOG_S("path", session_path(s, h)),
 			         LOG_S("why", why));
 		s->wipes += had ? 1 : 0;
 	}
@@ -132,7 +127,7 @@ static void end_one(struct session *s, struct holding *h)
 			h->error, sizeof(h->error),
 			"kept: the vault wants it gone, but its audit log is not the one "
 			"that was verified");
-		log_error("not wiped", LOG_S("path", path_of(s, h)),
+		log_error("not wiped", LOG_S("path", session_path(s, h)),
 		          LOG_S("why", h->error));
 		return;
 	}
@@ -174,7 +169,7 @@ static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
 	}
 	if (!h->stale) {
 		log_warn("the lease ended and no other was given: kept for now",
-		         LOG_S("path", path_of(s, h)));
+		         LOG_S("path", session_path(s, h)));
 		h->want_lease = true;
 		h->renew_at = 0;
 	}
@@ -216,7 +211,7 @@ void session_refetch_drifted(struct session *s)
 			continue;
 		if (h->retry || files_drifted(s->o.files, i)) {
 			h->want_fetch = true;
-			log_warn("fetching again", LOG_S("path", path_of(s, h)),
+			log_warn("fetching again", LOG_S("path", session_path(s, h)),
 			         LOG_S("why",
 			               h->retry ? h->error : "changed by someone else"));
 		}
@@ -243,17 +238,17 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	if (sealed == NULL) {
 		snprintf(h->error, sizeof(h->error), "%.150s",
 		         why != NULL ? why : "the server sent no value");
-		log_warn("no value", LOG_S("path", path_of(s, h)),
+		log_warn("no value", LOG_S("path", session_path(s, h)),
 		         LOG_S("why", h->error));
 		return;
 	}
 	const struct files_held *held = held_by(s, h);
-	const struct floor_lease low = floor_of(s->o.floor, session_index(s, h),
+	const struct floor_lease low = floor_of(s->o.floor, session_path(s, h),
 	                                        h->lease_id);
 	const struct sealed_expect want = {
 		.request = {"fetch", s->api.nonce, s->api.generation},
 		.lease_id = h->lease_id,
-		.path = path_of(s, h),
+		.path = session_path(s, h),
 		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&
 		                               held->version > low.version
 		                       ? held->version
@@ -274,9 +269,11 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
+	struct err e = { 0 };
+
 	if (v->rc != ERR_OK) {
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
-		log_warn("rejected", LOG_S("path", path_of(s, h)),
+		log_warn("rejected", LOG_S("path", session_path(s, h)),
 		         LOG_N("version", h->version), LOG_S("why", v->e.msg));
 		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM ||
 		           v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
@@ -293,11 +290,14 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	h->retry = false;
 	if (h->version < v->version)
 		h->version = v->version;
-	floor_deliver(s->o.floor, session_index(s, h), h->lease_id, h->rev, v->version);
+	if (floor_deliver(s->o.floor, session_path(s, h), h->lease_id, h->rev, v->version,
+	                  &e) != ERR_OK)
+		log_error("what was delivered is not remembered", LOG_S("why", e.msg));
 	session_ack(s, h, ACK_APPLIED, NULL);
 	s->deliveries++;
 	s->delivered_ms = session_now(s) - s->last_event_at;
-	log_info("delivered", LOG_S("path", path_of(s, h)), LOG_N("version", v->version));
+	log_info("delivered", LOG_S("path", session_path(s, h)),
+	         LOG_N("version", v->version));
 }
 
 int session_deliver(struct session *s, const json_t *items, struct err *e)

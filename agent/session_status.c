@@ -49,7 +49,7 @@ static json_t *secret_status(const struct session *s, size_t i)
 		now = session_now(s);
 
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "path",
-	                 s->o.settings->paths[i], "state", holding_state(h, held),
+	                 s->plan->paths[i].path, "state", holding_state(h, held),
 	                 "lease_id", h->lease_id, "version", (json_int_t)h->version,
 	                 "applied", (json_int_t)(held->present ? held->version : 0),
 	                 "stale", h->stale, "expires_in",
@@ -57,10 +57,22 @@ static json_t *secret_status(const struct session *s, size_t i)
 	                 (json_int_t)seconds_until(h->renew_at, now), "error", h->error);
 }
 
-static json_t *file_status(const struct settings_file *f)
+static const char *const format_names[] = { [FORMAT_RAW] = "raw",
+	                                    [FORMAT_ENV] = "env",
+	                                    [FORMAT_JSON] = "json",
+	                                    [FORMAT_TEMPLATE] = "template" };
+
+/* "path" of the only secret; all of them are in "paths". */
+static json_t *file_status(const struct plan *p, const struct plan_file *f)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "path", f->path, "field", f->field,
-	                 "binding", f->binding, "name", f->name);
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < f->n; i++)
+		json_array_append_new(paths, json_string(p->paths[f->paths[i]].path));
+	return json_pack("{s:s?, s:s?, s:s, s:s, s:s, s:o}", "path", f->file->path,
+	                 "field", f->file->field, "binding", f->file->binding, "name",
+	                 f->file->name, "format", format_names[f->file->format], "paths",
+	                 paths);
 }
 
 static json_t *missing_status(const struct session *s)
@@ -89,9 +101,8 @@ json_t *session_status(const struct session *s)
 	text_hex(id->host_id, sizeof(id->host_id), host_id);
 	for (size_t i = 0; i < s->n_holdings; i++)
 		json_array_append_new(secrets, secret_status(s, i));
-	for (size_t i = 0; i < s->o.settings->files.n; i++)
-		json_array_append_new(files,
-		                      file_status(&settings_files(s->o.settings)[i]));
+	for (size_t i = 0; i < s->plan->n_files; i++)
+		json_array_append_new(files, file_status(s->plan, &s->plan->files[i]));
 	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "version", VAULT_VERSION,
 	                "host", id->name, "host_id", host_id, "state", phase_name(s),
 	                "server", s->api.url, "hosts_server", s->watch.url, "connected",

@@ -37,7 +37,7 @@ static void event_update(struct session *s, struct holding *h, const char *id,
 static bool was_overtaken(const struct session *s, const struct holding *h,
                           const json_t *event)
 {
-	struct floor_lease l = floor_of(s->o.floor, session_index(s, h), h->lease_id);
+	struct floor_lease l = floor_of(s->o.floor, session_path(s, h), h->lease_id);
 
 	return reply_int(event, "rev", 0) < l.rev;
 }

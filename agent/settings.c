@@ -8,7 +8,6 @@
 
 #include "deliver/tmpfs.h"
 #include "settings_impl.h"
-#include "vault/limits.h"
 
 #define GRACE_MS       30000
 #define MAX_STALE_MS   (24 * 3600 * 1000)
@@ -176,35 +175,7 @@ void settings_defaults(struct settings *s)
 	};
 }
 
-static size_t index_of(const struct settings *s, const char *path)
-{
-	size_t i = 0;
-
-	while (i < s->n_paths && strcmp(s->paths[i], path) != 0)
-		i++;
-	return i;
-}
-
-static int derive_paths(struct arena *a, struct settings *s, struct err *e)
-{
-	struct settings_file *f = s->files.items;
-
-	s->paths = arena_alloc(a, (s->files.n + 1) * sizeof(*s->paths));
-	if (s->paths == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < s->files.n; i++) {
-		if (f[i].path == NULL)
-			continue;
-		f[i].path_index = index_of(s, f[i].path);
-		if (f[i].path_index == s->n_paths)
-			s->paths[s->n_paths++] = f[i].path;
-	}
-	if (s->n_paths > LIMIT_AGENT_ITEMS)
-		return err_set(e, ERR_USAGE, "more than %u secrets", LIMIT_AGENT_ITEMS);
-	return ERR_OK;
-}
-
-/* What follows from the file: each path once, the pins as bytes, the socket's name. */
+/* What follows from the file: the pins as bytes, the name of the socket. */
 static int derive(struct arena *a, struct settings *s, struct err *e)
 {
 	struct settings_binding *b = s->bindings.items;
@@ -215,8 +186,6 @@ static int derive(struct arena *a, struct settings *s, struct err *e)
 		s->status_socket = arena_printf(a, "%s.sock", s->run_dir);
 	if (s->status_socket == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = derive_paths(a, s, e)) != ERR_OK)
-		return rc;
 	for (size_t i = 0; i < s->bindings.n; i++)
 		if (b[i].max_stale_ms < 0)
 			b[i].max_stale_ms = s->max_stale_ms;

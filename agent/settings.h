@@ -51,7 +51,6 @@ struct settings_file {
 	/* derived */
 	uid_t uid;
 	gid_t gid;
-	size_t path_index; /* in settings.paths; no meaning for a template */
 };
 
 enum reload_mode {
@@ -126,8 +125,6 @@ struct settings {
 	struct settings_docker docker;
 	/* derived */
 	struct pins pin_set;
-	const char **paths; /* each secret once */
-	size_t n_paths;
 };
 
 /* A binding that the server defines. */

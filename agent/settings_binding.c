@@ -338,8 +338,8 @@ int settings_grant_parse(struct arena *a, const struct settings *s, const char *
 static const char *missing_file(const struct settings *s)
 {
 	for (size_t i = 0; i < s->files.n; i++)
-		if (settings_files(s)[i].format != FORMAT_RAW)
-			return "files: format, template and template_text";
+		if (settings_files(s)[i].format == FORMAT_TEMPLATE)
+			return "files: template and template_text";
 	return NULL;
 }
 

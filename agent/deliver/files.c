@@ -20,46 +20,51 @@ static void read_boot_id(char out[FILES_BOOT_ID_MAX])
 	out[strcspn(out, "\n")] = '\0';
 }
 
-static bool is_named(const struct binding *b, const char *name)
+int files_shape(struct files *f, const struct plan *plan, struct err *e)
 {
-	return b->name != NULL && strcmp(b->name, name) == 0;
+	f->o.plan = plan;
+	f->n_bindings = plan->n_bindings;
+	f->n_slots = plan->n_files;
+	f->n_paths = plan->n_paths;
+	f->bindings = calloc(f->n_bindings + 1, sizeof(*f->bindings));
+	f->slots = calloc(f->n_slots + 1, sizeof(*f->slots));
+	f->held = calloc(f->n_paths + 1, sizeof(*f->held));
+	if (f->bindings == NULL || f->slots == NULL || f->held == NULL) {
+		free(f->bindings);
+		free(f->slots);
+		free(f->held);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < f->n_bindings; i++) {
+		f->bindings[i].name = plan->bindings[i].set.name;
+		f->bindings[i].dir_mode = plan->bindings[i].dir_mode;
+	}
+	for (size_t i = 0; i < f->n_slots; i++)
+		f->slots[i].plan = &plan->files[i];
+	return ERR_OK;
 }
 
-static size_t binding_of(struct files *f, const struct settings_file *file)
+void files_drop_shape(struct files *f)
 {
-	size_t i = 0;
-
-	while (i < f->n_bindings && !is_named(&f->bindings[i], file->binding))
-		i++;
-	if (i == f->n_bindings)
-		f->bindings[f->n_bindings++] = (struct binding){
-			.name = file->binding, .dir_mode = file->dir_mode
-		};
-	return i;
+	for (size_t i = 0; i < f->n_slots; i++)
+		free(f->slots[i].deps);
+	free(f->bindings);
+	free(f->slots);
+	free(f->held);
 }
 
 int files_new(const struct files_options *o, struct files **out, struct err *e)
 {
-	const struct settings_file *files = settings_files(o->settings);
-	size_t n = o->settings->files.n;
 	struct files *f = calloc(1, sizeof(*f));
+	int rc;
 
 	if (f == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	f->o = *o;
-	f->n_paths = o->settings->n_paths;
-	f->bindings = calloc(n + 1, sizeof(*f->bindings));
-	f->slots = calloc(n + 1, sizeof(*f->slots));
-	f->held = calloc(f->n_paths + 1, sizeof(*f->held));
-	if (f->bindings == NULL || f->slots == NULL || f->held == NULL) {
-		files_free(f);
-		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = files_shape(f, o->plan, e)) != ERR_OK) {
+		free(f);
+		return rc;
 	}
-	for (f->n_slots = 0; f->n_slots < n; f->n_slots++)
-		f->slots[f->n_slots] = (struct slot){
-			.file = &files[f->n_slots],
-			.binding = binding_of(f, &files[f->n_slots]),
-		};
 	read_boot_id(f->boot_id);
 	*out = f;
 	return ERR_OK;
@@ -69,10 +74,30 @@ void files_free(struct files *f)
 {
 	if (f == NULL)
 		return;
-	free(f->bindings);
-	free(f->slots);
-	free(f->held);
+	files_drop_shape(f);
 	free(f);
+}
+
+int files_set_deps(struct slot *s, const struct dep *deps, size_t n)
+{
+	struct dep *copy = malloc((n + 1) * sizeof(*copy));
+
+	if (copy == NULL)
+		return -1;
+	if (n > 0)
+		memcpy(copy, deps, n * sizeof(*copy));
+	free(s->deps);
+	s->deps = copy;
+	s->n_deps = n;
+	return 0;
+}
+
+const struct dep *files_dep(const struct slot *s, size_t path)
+{
+	for (size_t i = 0; i < s->n_deps; i++)
+		if (s->deps[i].path == path)
+			return &s->deps[i];
+	return NULL;
 }
 
 const struct files_held *files_held(const struct files *f, size_t path)
@@ -89,14 +114,18 @@ void files_digest(const struct files *f, const struct slot *s, const void *p, si
                   unsigned char out[FILES_DIGEST])
 {
 	crypto_generichash_state st;
-	unsigned char version[8];
+	unsigned char number[8];
 
-	bytes_put_u64be(version, (uint64_t)s->version);
 	crypto_generichash_init(&st, f->o.digest_key, 32, FILES_DIGEST);
-	hash_text(&st, s->file->path);
-	hash_text(&st, s->file->field);
-	hash_text(&st, s->lease_id);
-	crypto_generichash_update(&st, version, sizeof(version));
+	hash_text(&st, s->plan->recipe);
+	bytes_put_u64be(number, s->n_deps);
+	crypto_generichash_update(&st, number, sizeof(number));
+	for (size_t i = 0; i < s->n_deps; i++) {
+		hash_text(&st, f->o.plan->paths[s->deps[i].path].path);
+		hash_text(&st, s->deps[i].lease_id);
+		bytes_put_u64be(number, (uint64_t)s->deps[i].version);
+		crypto_generichash_update(&st, number, sizeof(number));
+	}
 	crypto_generichash_update(&st, p, n);
 	crypto_generichash_final(&st, out, FILES_DIGEST);
 	sodium_memzero(&st, sizeof(st));
@@ -123,14 +152,15 @@ int files_open(const struct files *f, const struct binding *b, struct generation
 int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned number,
                     const struct slot *s, const char **p, size_t *n)
 {
-	AUTO_CLOSE int fd = generation_open_file(d, number, s->file->name);
+	const struct settings_file *file = s->plan->file;
+	AUTO_CLOSE int fd = generation_open_file(d, number, file->name);
 	struct stat st;
 	char *at;
 	ssize_t got = 0;
 
 	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size < 0 ||
-	    st.st_size > FILES_CONTENT_MAX || (st.st_mode & 07777) != s->file->mode ||
-	    st.st_uid != s->file->uid || st.st_gid != s->file->gid)
+	    st.st_size > FILES_CONTENT_MAX || (st.st_mode & 07777) != file->mode ||
+	    st.st_uid != file->uid || st.st_gid != file->gid)
 		return -1;
 	at = arena_alloc(a, (size_t)st.st_size + 1);
 	if (at == NULL)
@@ -145,7 +175,7 @@ int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned nu
 
 int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number)
 {
-	AUTO_CLOSE int fd = generation_open_file(d, number, s->file->name);
+	AUTO_CLOSE int fd = generation_open_file(d, number, s->plan->file->name);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) != 0)
@@ -155,45 +185,65 @@ int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned num
 	return 0;
 }
 
+static bool slot_drifted(struct files *f, const struct slot *s)
+{
+	const struct binding *b = files_binding(f, s);
+	struct slot now = *s;
+	struct generation_dir d;
+	bool drifted;
+
+	if (files_open(f, b, &d, NULL) != ERR_OK)
+		return true;
+	drifted = generation_current(&d) != b->current ||
+	          files_stat_slot(&now, &d, b->current) != 0 || now.inode != s->inode ||
+	          now.changed.tv_sec != s->changed.tv_sec ||
+	          now.changed.tv_nsec != s->changed.tv_nsec;
+	close(d.fd);
+	return drifted;
+}
+
 bool files_drifted(struct files *f, size_t path)
 {
 	bool drifted = false;
 
 	for (size_t i = 0; i < f->n_slots; i++) {
-		struct slot now = f->slots[i];
-		const struct binding *b = &f->bindings[now.binding];
-		struct generation_dir d;
+		struct slot *s = &f->slots[i];
 
-		if (now.file->path_index != path || !now.present)
+		if (!s->present || !plan_uses(s->plan, path) || !slot_drifted(f, s))
 			continue;
-		if (files_open(f, b, &d, NULL) != ERR_OK)
-			return true;
-		if (generation_current(&d) != b->current ||
-		    files_stat_slot(&now, &d, b->current) != 0 ||
-		    now.inode != f->slots[i].inode ||
-		    now.changed.tv_sec != f->slots[i].changed.tv_sec ||
-		    now.changed.tv_nsec != f->slots[i].changed.tv_nsec) {
-			f->slots[i].present = false;
-			drifted = true;
-		}
-		close(d.fd);
+		s->present = false;
+		drifted = true;
 	}
-	files_settle(f);
+	if (drifted)
+		files_settle(f);
 	return drifted;
 }
 
 /* All files of a secret are there and of one version, or the secret is not in place. */
-static void settle_one(struct files_held *held, const struct slot *s)
+static void settle_one(struct files_held *held, const struct slot *s, size_t path)
 {
+	static const struct dep none;
+	const struct dep *d = files_dep(s, path);
+
+	d = d != NULL ? d : &none;
 	if (held->version == 0 && held->present) {
-		memcpy(held->lease_id, s->lease_id, sizeof(held->lease_id));
-		held->version = s->version;
+		memcpy(held->lease_id, d->lease_id, sizeof(held->lease_id));
+		held->version = d->version;
 	}
-	if (!s->present || s->version != held->version ||
-	    strcmp(s->lease_id, held->lease_id) != 0)
+	if (!s->present || d->version != held->version ||
+	    strcmp(d->lease_id, held->lease_id) != 0)
 		held->present = false;
-	if (s->version > held->version && strcmp(s->lease_id, held->lease_id) == 0)
-		held->version = s->version;
+	if (d->version > held->version && strcmp(d->lease_id, held->lease_id) == 0)
+		held->version = d->version;
+}
+
+/* A file that also needs a secret which was taken away is not expected to be there. */
+bool files_idle(const struct files *f, const struct slot *s)
+{
+	for (size_t i = 0; i < s->plan->n; i++)
+		if (f->held[s->plan->paths[i]].gone)
+			return true;
+	return false;
 }
 
 void files_settle(struct files *f)
@@ -203,8 +253,15 @@ void files_settle(struct files *f)
 		f->held[i].version = 0;
 		f->held[i].lease_id[0] = '\0';
 	}
-	for (size_t i = 0; i < f->n_slots; i++)
-		settle_one(&f->held[f->slots[i].file->path_index], &f->slots[i]);
+	for (size_t i = 0; i < f->n_slots; i++) {
+		const struct plan_file *file = f->slots[i].plan;
+
+		for (size_t j = 0; j < file->n && !files_idle(f, &f->slots[i]); j++)
+			settle_one(&f->held[file->paths[j]], &f->slots[i],
+			           file->paths[j]);
+	}
+	for (size_t i = 0; i < f->n_paths; i++)
+		f->held[i].present = f->held[i].present && f->held[i].version > 0;
 }
 
 static void reap_one(struct files *f, struct binding *b, size_t i)
@@ -235,28 +292,36 @@ int64_t files_reap(struct files *f, int64_t now)
 	return next;
 }
 
-void files_set_expiry(struct files *f, size_t path, int64_t expires)
+static bool binding_uses(const struct files *f, size_t binding, size_t path)
+{
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
+		if (f->slots[i].present && files_dep(&f->slots[i], path) != NULL)
+			return true;
+	return false;
+}
+
+static void note_again(struct files *f, size_t binding)
 {
 	AUTO_ARENA a = arena_new(4 * FILES_META_MAX);
+	const struct binding *b = &f->bindings[binding];
+	struct generation_dir d;
+	struct err e = { 0 };
+	char *meta = a == NULL ? NULL
+	                       : files_meta(f, binding,
+	                                    &f->slots[files_first(f, binding)], a);
 
+	if (meta == NULL || files_open(f, b, &d, &e) != ERR_OK)
+		return;
+	if (generation_write_meta(&d, b->current, meta, &e) != ERR_OK)
+		log_warn("a renewal could not be noted", LOG_S("binding", b->name),
+		         LOG_S("why", e.msg));
+	close(d.fd);
+}
+
+void files_set_expiry(struct files *f, size_t path, int64_t expires)
+{
 	f->held[path].expires = expires;
-	for (size_t i = 0; a != NULL && i < f->n_slots; i++) {
-		const struct slot *s = &f->slots[i];
-		const struct binding *b = &f->bindings[s->binding];
-		struct generation_dir d;
-		struct err e = { 0 };
-		char *meta;
-
-		if (s->file->path_index != path || b->current == 0 ||
-		    (i > 0 && f->slots[i - 1].binding == s->binding &&
-		     f->slots[i - 1].file->path_index == path))
-			continue;
-		meta = files_meta(f, s->binding, a);
-		if (meta == NULL || files_open(f, b, &d, &e) != ERR_OK)
-			continue;
-		if (generation_write_meta(&d, b->current, meta, &e) != ERR_OK)
-			log_warn("a renewal could not be noted",
-			         LOG_S("binding", b->name), LOG_S("why", e.msg));
-		close(d.fd);
-	}
+	for (size_t i = 0; i < f->n_bindings; i++)
+		if (f->bindings[i].current != 0 && binding_uses(f, i, path))
+			note_again(f, i);
 }

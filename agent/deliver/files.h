@@ -6,11 +6,13 @@
  *
  * Values pass through and are not kept: a keyed digest of each file says later whether it
  * is still what was delivered.  All files of a binding change together; those of a secret
- * that did not change are carried over from the generation in place.
+ * that did not change are carried over from the generation in place.  A file that is made
+ * of several secrets is made anew when all of them are at hand in one delivery.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/plan.h"
 #include "agent/settings.h"
 #include "arena.h"
 #include "err.h"
@@ -24,6 +26,7 @@ struct files;
 
 struct files_options {
 	const struct settings *settings;
+	const struct plan *plan;         /* borrowed until files_replan() */
 	int run_fd;                      /* borrowed */
 	const unsigned char *digest_key; /* 32 bytes, borrowed */
 };
@@ -31,6 +34,7 @@ struct files_options {
 /* What is in place for a secret. */
 struct files_held {
 	bool present; /* all of its files are there, as they were delivered */
+	bool gone;    /* wiped since its last value: files made of it are not wanted */
 	char lease_id[FILES_LEASE_ID_MAX];
 	int64_t version;
 	int64_t expires; /* boot clock; 0 if not known */
@@ -55,14 +59,19 @@ void files_free(struct files *f);
  * what is still good. */
 void files_recover(struct files *f);
 
-/** files_held(f, path): what is in place for settings.paths[${path}]. */
+/** files_replan(f, plan, e): ${plan} takes the place of the one before, which is not
+ * used any more.  What stays keeps its generations; bindings and files that go are wiped.
+ * On failure nothing has changed. */
+int files_replan(struct files *f, const struct plan *plan, struct err *e) MUST_CHECK;
+
+/** files_held(f, path): what is in place for the ${path}-th secret of the plan. */
 const struct files_held *files_held(const struct files *f, size_t path);
 
 /**
- * files_deliver(f, a, values, now): ${values} has one item per path.  Writes one new
- * generation of each binding that has a new value.  ${values}[i].rc says how it went for
- * each: a missing field, no room, … leave everything of that secret as it was.  ${a}
- * holds what is carried over.
+ * files_deliver(f, a, values, now): ${values} has one item per path of the plan.  Writes
+ * one new generation of each binding that has a new value.  ${values}[i].rc says how it
+ * went for each: a missing field, no room, … leave everything of that secret as it was.
+ * ${a} holds what is carried over.
  */
 void files_deliver(struct files *f, struct arena *a, struct files_value *values,
                    int64_t now);
@@ -70,7 +79,8 @@ void files_deliver(struct files *f, struct arena *a, struct files_value *values,
 /** files_set_expiry(f, path, expires): note a renewal beside the files. */
 void files_set_expiry(struct files *f, size_t path, int64_t expires);
 
-/** files_wipe(f, path, e): wipe every file of the secret, in old generations too. */
+/** files_wipe(f, path, e): wipe every file made of the secret, in old generations too.
+ * Until its next value the other secrets of such files do without them. */
 int files_wipe(struct files *f, size_t path, struct err *e) MUST_CHECK;
 
 /** files_wipe_all(f, e): wipe every binding. */

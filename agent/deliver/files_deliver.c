@@ -1,70 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "files_impl.h"
-
-/* What a field becomes in a file: text as it is, numbers and truth values as JSON writes
- * them. */
-static int content_of(const struct value *data, const struct settings_file *file,
-                      struct generation_file *out, struct err *e)
-{
-	const struct value *v = value_get(data, file->field);
-
-	*out = (struct generation_file){ file->name, file->uid, file->gid,
-		                         file->mode, NULL,      0 };
-	if (v == NULL)
-		return err_set(e, ERR_INVALID,
-		               "the secret has no field '%s' (file '%s/%s')", file->field,
-		               file->binding, file->name);
-	switch (v->type) {
-	case V_STRING:
-	case V_BYTES:
-	case V_NUMBER:
-		out->p = v->text;
-		out->n = v->len;
-		return ERR_OK;
-	case V_TRUE:
-		out->p = "true";
-		out->n = 4;
-		return ERR_OK;
-	case V_FALSE:
-		out->p = "false";
-		out->n = 5;
-		return ERR_OK;
-	default:
-		return err_set(
-			e, ERR_INVALID,
-			"field '%s' is no text, number or truth value (file '%s/%s')",
-			file->field, file->binding, file->name);
-	}
-}
-
-/* A secret is delivered whole or not at all: look at every field before anything is
- * written. */
-static void check_fields(const struct files *f, struct files_value *values)
-{
-	for (size_t i = 0; i < f->n_slots; i++) {
-		const struct settings_file *file = f->slots[i].file;
-		struct files_value *v = &values[file->path_index];
-		struct generation_file out;
-
-		if (v->data != NULL && v->rc == ERR_OK)
-			v->rc = content_of(v->data, file, &out, &v->e);
-	}
-}
-
-static bool is_new(const struct files_value *v)
-{
-	return v->data != NULL && v->rc == ERR_OK;
-}
 
 /* One binding's next generation, as it is put together. */
 struct batch {
 	struct files *f;
 	struct arena *a;
-	struct files_value *values;
+	const struct files_value *values;
+	const struct rendered *made; /* of all slots */
 	size_t binding;
+	size_t first, n_slots;
 	struct generation_dir d;
 	size_t n;
 	struct generation_file *out;
@@ -72,7 +19,23 @@ struct batch {
 	                       are present */
 };
 
-static int carry(struct batch *w, struct slot *s, struct generation_file *out)
+static bool deps_are_good(const struct batch *w, const struct rendered *r)
+{
+	for (size_t i = 0; i < r->n_deps; i++)
+		if (!files_is_new(&w->values[r->deps[i].path]))
+			return false;
+	return true;
+}
+
+static void put(struct batch *w, const struct slot *s, const char *p, size_t n)
+{
+	const struct settings_file *file = s->plan->file;
+
+	w->out[w->n++] = (struct generation_file){ file->name, file->uid, file->gid,
+		                                   file->mode, p,         n };
+}
+
+static int carry(struct batch *w, const struct slot *s)
 {
 	unsigned char digest[FILES_DIGEST];
 	const char *p = NULL;
@@ -84,33 +47,26 @@ static int carry(struct batch *w, struct slot *s, struct generation_file *out)
 	files_digest(w->f, s, p, n, digest);
 	if (memcmp(digest, s->digest, sizeof(digest)) != 0)
 		return -1;
-	*out = (struct generation_file){
-		s->file->name, s->file->uid, s->file->gid, s->file->mode, p, n
-	};
+	put(w, s, p, n);
 	return 0;
 }
 
-static int add_slot(struct batch *w, struct slot *s, struct err *e)
+static void add_slot(struct batch *w, size_t i)
 {
-	struct files_value *v = &w->values[s->file->path_index];
-	struct generation_file *out = &w->out[w->n];
-	int rc;
+	const struct rendered *r = &w->made[w->first + i];
+	struct slot *s = &w->slots[i];
 
-	if (!is_new(v)) {
+	if (!r->made || !deps_are_good(w, r)) {
 		/* Changed behind our back: left out now, fetched again soon. */
-		if (s->present && carry(w, s, out) != 0)
+		if (s->present && carry(w, s) != 0)
 			s->present = false;
-		w->n += s->present ? 1 : 0;
-		return ERR_OK;
+		return;
 	}
-	if ((rc = content_of(v->data, s->file, out, e)) != ERR_OK)
-		return rc;
-	snprintf(s->lease_id, sizeof(s->lease_id), "%s", v->lease_id);
-	s->version = v->version;
-	files_digest(w->f, s, out->p, out->n, s->digest);
+	s->deps = r->deps;
+	s->n_deps = r->n_deps;
+	files_digest(w->f, s, r->p, r->n, s->digest);
 	s->present = true;
-	w->n++;
-	return ERR_OK;
+	put(w, s, r->p, r->n);
 }
 
 static void retire(struct files *f, struct batch *w, int64_t now)
@@ -127,111 +83,112 @@ static void retire(struct files *f, struct batch *w, int64_t now)
 	b->old[b->n_old++] = (struct old){ b->current, now + f->o.settings->grace_ms };
 }
 
-/* The slots of one binding need not be neighbours: they are visited in order. */
-static int collect(struct batch *w, struct err *e)
-{
-	int rc;
-
-	for (size_t i = 0; i < w->f->n_slots; i++)
-		if (w->slots[i].binding == w->binding &&
-		    (rc = add_slot(w, &w->slots[i], e)) != ERR_OK)
-			return rc;
-	return ERR_OK;
-}
-
+/* What was put together is in place now. */
 static void keep(struct batch *w, unsigned number)
 {
 	struct files *f = w->f;
 
-	for (size_t i = 0; i < f->n_slots; i++) {
-		if (f->slots[i].binding != w->binding)
-			continue;
-		f->slots[i] = w->slots[i];
-		if (f->slots[i].present &&
-		    files_stat_slot(&f->slots[i], &w->d, number) != 0)
-			f->slots[i].present = false;
+	for (size_t i = 0; i < w->n_slots; i++) {
+		struct slot *s = &f->slots[w->first + i], *will = &w->slots[i];
+		bool same = will->deps == s->deps;
+
+		s->present = will->present &&
+		             (same || files_set_deps(s, will->deps, will->n_deps) == 0);
+		memcpy(s->digest, will->digest, sizeof(s->digest));
+		if (s->present && files_stat_slot(s, &w->d, number) != 0)
+			s->present = false;
 	}
 	f->bindings[w->binding].current = number;
 }
 
-/* The notes describe the slots as they will be; on failure they are as they were. */
-static int write_generation(struct batch *w, unsigned number, struct err *e)
+static int put_together(struct batch *w, int64_t now, struct err *e)
 {
 	struct files *f = w->f;
-	struct slot *before = f->slots;
+	unsigned number = generation_current(&w->d);
 	char *meta;
+	int rc;
 
-	f->slots = w->slots;
-	meta = files_meta(f, w->binding, w->a);
-	f->slots = before;
+	f->bindings[w->binding].current = number;
+	for (size_t i = 0; i < w->n_slots; i++)
+		add_slot(w, i);
+	meta = files_meta(f, w->binding, w->slots, w->a);
 	if (meta == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	return generation_write(&w->d, number, w->out, w->n, meta, e);
+	rc = generation_write(&w->d, number + 1, w->out, w->n, meta, e);
+	if (rc != ERR_OK)
+		return rc;
+	retire(f, w, now);
+	keep(w, number + 1);
+	return ERR_OK;
 }
 
 static int deliver_binding(struct batch *w, int64_t now, struct err *e)
 {
 	struct files *f = w->f;
-	unsigned number;
 	int rc;
 
-	w->n = 0;
-	w->out = arena_alloc(w->a, (f->n_slots + 1) * sizeof(*w->out));
-	w->slots = arena_dup(w->a, f->slots, f->n_slots * sizeof(*f->slots));
+	w->first = files_first(f, w->binding);
+	w->n_slots = f->o.plan->bindings[w->binding].n;
+	w->out = arena_alloc(w->a, (w->n_slots + 1) * sizeof(*w->out));
+	w->slots = arena_dup(w->a, &f->slots[w->first], w->n_slots * sizeof(*w->slots));
 	if (w->out == NULL || w->slots == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = files_open(f, &f->bindings[w->binding], &w->d, e)) != ERR_OK)
 		return rc;
-	number = generation_current(&w->d);
-	f->bindings[w->binding].current = number;
-	if ((rc = collect(w, e)) == ERR_OK &&
-	    (rc = write_generation(w, number + 1, e)) == ERR_OK) {
-		retire(f, w, now);
-		keep(w, number + 1);
-	}
+	rc = put_together(w, now, e);
 	close(w->d.fd);
 	return rc;
 }
 
-static bool binding_has_new(const struct files *f, size_t binding,
-                            const struct files_value *values)
+static bool binding_has_new(const struct batch *w)
 {
-	for (size_t i = 0; i < f->n_slots; i++)
-		if (f->slots[i].binding == binding &&
-		    is_new(&values[f->slots[i].file->path_index]))
+	for (size_t i = files_first(w->f, w->binding); i < files_end(w->f, w->binding);
+	     i++)
+		if (w->made[i].made && deps_are_good(w, &w->made[i]))
 			return true;
 	return false;
 }
 
-static void blame(const struct files *f, size_t binding, struct files_value *values,
-                  int rc, const struct err *e)
+/* The secrets of what was to be written. */
+static void blame(const struct batch *w, struct files_value *values, int rc,
+                  const struct err *e)
 {
-	for (size_t i = 0; i < f->n_slots; i++) {
-		struct files_value *v = &values[f->slots[i].file->path_index];
+	for (size_t i = files_first(w->f, w->binding); i < files_end(w->f, w->binding);
+	     i++)
+		for (size_t j = 0; w->made[i].made && j < w->made[i].n_deps; j++) {
+			struct files_value *v = &values[w->made[i].deps[j].path];
 
-		if (f->slots[i].binding == binding && is_new(v)) {
-			v->rc = rc;
-			v->e = *e;
+			if (files_is_new(v)) {
+				v->rc = rc;
+				v->e = *e;
+			}
 		}
-	}
 }
 
 void files_deliver(struct files *f, struct arena *a, struct files_value *values,
                    int64_t now)
 {
-	check_fields(f, values);
+	const struct rendered *made;
+
 	for (size_t i = 0; i < f->n_paths; i++)
-		if (is_new(&values[i]))
+		if (values[i].data != NULL)
+			f->held[i].gone = false;
+	if ((made = files_render(f, a, values)) == NULL)
+		return;
+	for (size_t i = 0; i < f->n_paths; i++)
+		if (files_is_new(&values[i]))
 			f->held[i].expires = values[i].expires;
 	for (size_t i = 0; i < f->n_bindings; i++) {
-		struct batch w = { .f = f, .a = a, .values = values, .binding = i };
+		struct batch w = {
+			.f = f, .a = a, .values = values, .made = made, .binding = i
+		};
 		struct err e = { 0 };
 		int rc;
 
-		if (!binding_has_new(f, i, values))
+		if (!binding_has_new(&w))
 			continue;
 		if ((rc = deliver_binding(&w, now, &e)) != ERR_OK)
-			blame(f, i, values, rc, &e);
+			blame(&w, values, rc, &e);
 	}
 	files_settle(f);
 }

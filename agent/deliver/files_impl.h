@@ -13,7 +13,7 @@
 #define FILES_CONTENT_MAX (1024u * 1024)
 
 struct binding {
-	const char *name;
+	const char *name; /* the plan's */
 	mode_t dir_mode;
 	unsigned current; /* generation in place, 0 for none */
 	size_t n_old;
@@ -23,18 +23,25 @@ struct binding {
 	} old[FILES_OLD_MAX];
 };
 
-/* One file: the settings' row, and what was delivered. */
-struct slot {
-	const struct settings_file *file;
-	size_t binding;
-	bool present;
-	char lease_id[FILES_LEASE_ID_MAX];
+/* A secret that went into a file. */
+struct dep {
+	size_t path; /* of the plan */
 	int64_t version;
+	char lease_id[FILES_LEASE_ID_MAX];
+};
+
+/* One file of the plan, and what was delivered. */
+struct slot {
+	const struct plan_file *plan;
+	bool present;
+	size_t n_deps; /* of what is present */
+	struct dep *deps;
 	unsigned char digest[FILES_DIGEST];
 	struct timespec changed; /* the inode's ctime when it was written */
 	ino_t inode;
 };
 
+/* Bindings, slots and held are as the plan's bindings, files and paths. */
 struct files {
 	struct files_options o;
 	char boot_id[FILES_BOOT_ID_MAX];
@@ -45,6 +52,34 @@ struct files {
 	size_t n_paths;
 	struct files_held *held;
 };
+
+/** files_shape(f, plan, e): the arrays for ${plan}, empty. */
+int files_shape(struct files *f, const struct plan *plan, struct err *e) MUST_CHECK;
+
+/** files_drop_shape(f): free them. */
+void files_drop_shape(struct files *f);
+
+/** files_set_deps(s, deps, n): keep a copy; 0, or -1 if out of memory. */
+int files_set_deps(struct slot *s, const struct dep *deps, size_t n) MUST_CHECK;
+
+/** files_dep(s, path): what of the secret is in the file in place, or NULL. */
+const struct dep *files_dep(const struct slot *s, size_t path);
+
+/** files_first(f, b), files_end(f, b): the slots of a binding. */
+static inline size_t files_first(const struct files *f, size_t binding)
+{
+	return f->o.plan->bindings[binding].first;
+}
+static inline size_t files_end(const struct files *f, size_t binding)
+{
+	return files_first(f, binding) + f->o.plan->bindings[binding].n;
+}
+
+/** files_binding(f, s): of a slot. */
+static inline struct binding *files_binding(const struct files *f, const struct slot *s)
+{
+	return &f->bindings[s->plan->binding];
+}
 
 /** files_digest(f, s, p, n, out): of the content and of what it belongs to. */
 void files_digest(const struct files *f, const struct slot *s, const void *p, size_t n,
@@ -62,13 +97,46 @@ int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned nu
  */
 int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number);
 
-/** files_meta(f, b, a): the notes for the generation that is about to be in place. */
-char *files_meta(const struct files *f, size_t binding, struct arena *a);
+/* A file's new content. */
+struct rendered {
+	bool made;
+	const char *p;
+	size_t n;
+	size_t n_deps;
+	struct dep *deps;
+};
+
+/** files_render(f, a, values): make the files that have a new secret, f->n_slots items in
+ * ${a}; what cannot be made, and what goes with it, has its error in ${values}.  NULL if
+ * out of memory: every value has that error. */
+struct rendered *files_render(struct files *f, struct arena *a,
+                              struct files_value *values);
+
+/** files_is_new(v): a value that is to be put in place. */
+static inline bool files_is_new(const struct files_value *v)
+{
+	return v->data != NULL && v->rc == ERR_OK;
+}
+
+/** files_meta(f, binding, slots, a): the notes for the generation that is about to be in
+ * place, with the binding's ${slots}. */
+char *files_meta(const struct files *f, size_t binding, const struct slot *slots,
+                 struct arena *a);
 
 /** files_load(f, binding): judge what a former run left in a binding. */
 void files_load(struct files *f, size_t binding);
 
+/** files_idle(f, s): is the file not expected to be there? */
+bool files_idle(const struct files *f, const struct slot *s);
+
 /** files_settle(f): recompute held[] from the slots. */
 void files_settle(struct files *f);
+
+/** files_wipe_slot(f, s, e): wipe one file, in old generations too. */
+int files_wipe_slot(struct files *f, struct slot *s, struct err *e) MUST_CHECK;
+
+/** files_wipe_binding(f, b, e): wipe all of it. */
+int files_wipe_binding(const struct files *f, struct binding *b, struct err *e)
+	MUST_CHECK;
 
 #endif

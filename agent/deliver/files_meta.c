@@ -13,12 +13,28 @@
 #include "files_impl.h"
 #include "log.h"
 
+/* [path, lease, version] of each secret in the file. */
+static json_t *deps_note(const struct files *f, const struct slot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_deps; i++) {
+		const struct dep *d = &s->deps[i];
+
+		if (json_array_append_new(
+			    list, json_pack("[s, s, I]", f->o.plan->paths[d->path].path,
+		                            d->lease_id, (json_int_t)d->version)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *slot_note(const struct files *f, const struct slot *s)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", s->file->path, "field",
-	                      s->file->field, "lease", s->lease_id, "version",
-	                      (json_int_t)s->version, "expires",
-	                      (json_int_t)f->held[s->file->path_index].expires);
+	json_t *o = json_pack("{s:s, s:o}", "recipe", s->plan->recipe, "secrets",
+	                      deps_note(f, s));
 
 	if (o != NULL && reply_set_hex(o, "digest", s->digest, sizeof(s->digest)) == 0)
 		return o;
@@ -26,18 +42,31 @@ static json_t *slot_note(const struct files *f, const struct slot *s)
 	return NULL;
 }
 
-char *files_meta(const struct files *f, size_t binding, struct arena *a)
+static void note_expiry(const struct files *f, const struct slot *s, json_t *expires)
 {
-	json_t *names = json_object();
-	AUTO_JSON doc = json_pack("{s:s, s:o}", "boot", f->boot_id, "files", names);
+	for (size_t i = 0; i < s->n_deps; i++) {
+		size_t path = s->deps[i].path;
+
+		json_object_set_new(expires, f->o.plan->paths[path].path,
+		                    json_integer((json_int_t)f->held[path].expires));
+	}
+}
+
+char *files_meta(const struct files *f, size_t binding, const struct slot *slots,
+                 struct arena *a)
+{
+	json_t *names = json_object(), *expires = json_object();
+	AUTO_JSON doc = json_pack("{s:s, s:o, s:o}", "boot", f->boot_id, "files", names,
+	                          "expires", expires);
 	AUTO_TEXT text = NULL;
 
-	for (size_t i = 0; doc != NULL && i < f->n_slots; i++) {
-		const struct slot *s = &f->slots[i];
-
-		if (s->binding == binding && s->present &&
-		    json_object_set_new(names, s->file->name, slot_note(f, s)) != 0)
+	for (size_t i = 0; doc != NULL && i < f->o.plan->bindings[binding].n; i++) {
+		if (!slots[i].present)
+			continue;
+		if (json_object_set_new(names, slots[i].plan->file->name,
+		                        slot_note(f, &slots[i])) != 0)
 			return NULL;
+		note_expiry(f, &slots[i], expires);
 	}
 	text = doc != NULL ? reply_text(doc) : NULL;
 	return text != NULL ? arena_str(a, text) : NULL;
@@ -55,24 +84,50 @@ static json_t *read_notes(const struct generation_dir *d, unsigned number)
 	return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 }
 
-/* Is the file in place what the notes say, and what the settings want? */
+static int take_dep(const struct files *f, const json_t *note, struct dep *out)
+{
+	const char *path = json_string_value(json_array_get(note, 0));
+	const char *lease = json_string_value(json_array_get(note, 1));
+
+	if (path == NULL || lease == NULL || strlen(lease) >= sizeof(out->lease_id))
+		return -1;
+	out->path = plan_path(f->o.plan, path);
+	out->version = (int64_t)json_integer_value(json_array_get(note, 2));
+	memcpy(out->lease_id, lease, strlen(lease) + 1);
+	return out->path < f->n_paths && out->version > 0 ? 0 : -1;
+}
+
+static int take_deps(const struct files *f, struct slot *s, const json_t *list)
+{
+	size_t n = json_array_size(list), i;
+	struct dep *deps = calloc(n + 1, sizeof(*deps));
+	const json_t *item;
+	int rc = deps == NULL || n == 0 ? -1 : 0;
+
+	json_array_foreach(list, i, item)
+	{
+		if (rc == 0)
+			rc = take_dep(f, item, &deps[i]);
+	}
+	if (rc == 0)
+		rc = files_set_deps(s, deps, n);
+	free(deps);
+	return rc;
+}
+
+/* Is the file in place what the notes say, and what the plan wants? */
 static bool slot_is_good(const struct files *f, struct slot *s, const json_t *note,
                          const struct generation_dir *d, unsigned number)
 {
 	AUTO_ARENA a = arena_new(2 * FILES_CONTENT_MAX);
-	const char *path = reply_str(note, "path"), *field = reply_str(note, "field");
-	const char *lease = reply_str(note, "lease"), *p = NULL;
+	const char *recipe = reply_str(note, "recipe"), *p = NULL;
 	unsigned char digest[FILES_DIGEST];
 	size_t n = 0;
 
-	if (a == NULL || path == NULL || field == NULL || lease == NULL ||
-	    strcmp(path, s->file->path) != 0 || strcmp(field, s->file->field) != 0 ||
-	    strlen(lease) >= sizeof(s->lease_id) ||
-	    reply_hex(note, "digest", s->digest, sizeof(s->digest)) != 0)
-		return false;
-	memcpy(s->lease_id, lease, strlen(lease) + 1);
-	s->version = reply_int(note, "version", 0);
-	if (s->version <= 0 || files_read_slot(a, d, number, s, &p, &n) != 0)
+	if (a == NULL || recipe == NULL || strcmp(recipe, s->plan->recipe) != 0 ||
+	    take_deps(f, s, json_object_get(note, "secrets")) != 0 ||
+	    reply_hex(note, "digest", s->digest, sizeof(s->digest)) != 0 ||
+	    files_read_slot(a, d, number, s, &p, &n) != 0)
 		return false;
 	files_digest(f, s, p, n, digest);
 	return sodium_memcmp(digest, s->digest, sizeof(digest)) == 0 &&
@@ -82,18 +137,20 @@ static bool slot_is_good(const struct files *f, struct slot *s, const json_t *no
 static void take_slot(struct files *f, struct slot *s, const json_t *doc,
                       const struct generation_dir *d, unsigned number)
 {
-	const json_t *note = json_object_get(json_object_get(doc, "files"),
-	                                     s->file->name);
+	const json_t *files = json_object_get(doc, "files");
+	const json_t *expires = json_object_get(doc, "expires");
 	const char *boot = reply_str(doc, "boot");
 
-	s->present = slot_is_good(f, s, note, d, number);
+	s->present = slot_is_good(f, s, json_object_get(files, s->plan->file->name), d,
+	                          number);
 	if (!s->present) {
-		s->version = 0;
-		s->lease_id[0] = '\0';
+		s->n_deps = 0;
 		return;
 	}
-	if (boot != NULL && strcmp(boot, f->boot_id) == 0)
-		f->held[s->file->path_index].expires = reply_int(note, "expires", 0);
+	for (size_t i = 0; boot != NULL && strcmp(boot, f->boot_id) == 0 && i < s->n_deps;
+	     i++)
+		f->held[s->deps[i].path].expires =
+			reply_int(expires, f->o.plan->paths[s->deps[i].path].path, 0);
 }
 
 void files_load(struct files *f, size_t binding)
@@ -112,9 +169,8 @@ void files_load(struct files *f, size_t binding)
 	if (b->current != 0) {
 		AUTO_JSON doc = read_notes(&d, b->current);
 
-		for (size_t i = 0; i < f->n_slots; i++)
-			if (f->slots[i].binding == binding)
-				take_slot(f, &f->slots[i], doc, &d, b->current);
+		for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
+			take_slot(f, &f->slots[i], doc, &d, b->current);
 	}
 	close(d.fd);
 }

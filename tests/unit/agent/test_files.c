@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "agent/deliver/files.h"
+#include "agent/plan.h"
 
 static const char config[] = "grace: 10s\nrun_dir: /dev/shm/x\nfiles:\n"
 			     "- {path: secret/a, field: user, binding: one}\n"
@@ -15,10 +16,22 @@ enum { A, B };
 
 static struct arena *a, *keep;
 static struct settings s;
+static struct plan *plan;
 static struct files *f;
 static int run_fd = -1;
 static const unsigned char digest_key[32] = { 1 };
 static struct files_value values[2];
+
+static struct plan *make_plan(const char *text)
+{
+	const struct plan_input in = { .settings = &s };
+	struct plan *p = NULL;
+
+	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK,
+	             "%s", e.msg);
+	cr_assert_eq(plan_build(&in, &p, &e), ERR_OK, "%s", e.msg);
+	return p;
+}
 
 static void open_files(const char *text)
 {
@@ -28,8 +41,8 @@ static void open_files(const char *text)
 
 	files_free(f);
 	f = NULL;
-	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK,
-	             "%s", e.msg);
+	plan_free(plan);
+	o.plan = plan = make_plan(text);
 	cr_assert_eq(files_new(&o, &f, &e), ERR_OK, "%s", e.msg);
 	files_recover(f);
 }
@@ -46,6 +59,7 @@ static void setup(void)
 static void teardown(void)
 {
 	files_free(f);
+	plan_free(plan);
 	close(run_fd);
 	arena_free(a);
 	arena_free(keep);
@@ -302,4 +316,78 @@ Test(files, keeps_no_value_in_its_notes)
 	cr_assert_null(strstr(notes, "\"one\""));
 	cr_assert_null(strstr(notes, "k1"));
 	cr_assert_not_null(strstr(notes, "digest"));
+}
+
+static void replan(const char *text)
+{
+	struct plan *next = make_plan(text);
+
+	cr_assert_eq(files_replan(f, next, &e), ERR_OK, "%s", e.msg);
+	plan_free(plan);
+	plan = next;
+}
+
+Test(files, another_plan_keeps_what_stays_and_wipes_what_goes)
+{
+	deliver_both();
+	give(B, 2, "key", "k2");
+	deliver(100);
+	memset(values, 0, sizeof(values));
+	replan("grace: 10s\nfiles:\n"
+	       "- {path: secret/b, field: key, binding: one}\n"
+	       "- {path: secret/c, field: x, binding: three}\n"
+	       "- {path: secret/a, field: pw, binding: one}\n");
+	cr_assert_eq(plan_path(plan, "secret/b"), 0);
+	cr_assert(files_held(f, 0)->present);
+	cr_assert_eq(files_held(f, 0)->version, 2);
+	cr_assert_str_eq(files_held(f, 0)->lease_id, "lb");
+	cr_assert(files_held(f, plan_path(plan, "secret/a"))->present);
+	cr_assert_not(files_held(f, plan_path(plan, "secret/c"))->present);
+	cr_assert_not(rig_exists("one/user"), "no file wants it");
+	cr_assert_not(rig_exists("one/..g000001/user"));
+	cr_assert_not(rig_exists("two"));
+	cr_assert_str_eq(rig_read("one/pw"), "one");
+	cr_assert_str_eq(rig_read("one/key"), "k2");
+	cr_assert_not(rig_exists("one/..g000003"), "nothing was written again");
+	cr_assert_eq(files_reap(f, 100), 10100, "what waits out its grace still does");
+	cr_assert_eq(files_reap(f, 10100), -1);
+	cr_assert_not(rig_exists("one/..g000001"));
+}
+
+Test(files, a_file_that_is_made_otherwise_is_not_what_is_wanted)
+{
+	deliver_both();
+	replan("files:\n"
+	       "- {path: secret/a, field: user, binding: one, name: pw}\n"
+	       "- {path: secret/b, field: key, binding: two, mode: 0444}\n");
+	cr_assert_not(files_held(f, A)->present);
+	cr_assert_not(files_held(f, B)->present);
+	cr_assert_str_eq(rig_read("one/pw"), "one", "until the other one is there");
+	give(A, 1, "user", "me");
+	give(B, 1, "key", "k1");
+	deliver(0);
+	cr_assert_str_eq(rig_read("one/pw"), "me");
+	cr_assert(files_held(f, A)->present && files_held(f, B)->present);
+}
+
+Test(files, writes_the_formats_env_and_json)
+{
+	replan("files:\n"
+	       "- {path: secret/a, binding: one, name: e, format: env}\n"
+	       "- {path: secret/a, binding: one, name: j, format: json}\n"
+	       "- {path: secret/a, binding: one, name: some, format: env, fields: [z, a]}\n");
+	memset(values, 0, sizeof(values));
+	give(A, 1, "z", "it's");
+	give(A, 1, "a", "plain");
+	deliver(0);
+	cr_assert_eq(values[A].rc, ERR_OK, "%s", values[A].e.msg);
+	cr_assert_str_eq(rig_read("one/e"), "a=plain\nz=\"it's\"\n");
+	cr_assert_str_eq(rig_read("one/j"), "{\"a\":\"plain\",\"z\":\"it's\"}");
+	cr_assert_str_eq(rig_read("one/some"), "z=\"it's\"\na=plain\n");
+	give(A, 2, "bad-name", "x");
+	deliver(0);
+	cr_assert_eq(values[A].rc, ERR_INVALID);
+	cr_assert_not_null(strstr(values[A].e.msg, "field 'bad-name'"), "%s",
+	                   values[A].e.msg);
+	cr_assert_str_eq(rig_read("one/some"), "z=\"it's\"\na=plain\n", "all or nothing");
 }
