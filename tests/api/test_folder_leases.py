@@ -55,6 +55,22 @@ def test_names_are_leased(c, server, mount):
     assert (info["path"], info["applied"], info["state"]) == (mount + "/app/", version, "applied")
 
 
+def test_a_folder_by_the_path_that_clients_list(c, server, mount):
+    put(c, mount, "data/app/a")
+    put(c, mount, "app/b")
+    host = host_for(server, mount + "/*")
+    for written, path, want in (
+        (f"/v1/{mount}/metadata/app/", f"{mount}/app/", ["b"]),
+        (f"/v1/{mount}/metadata/", f"{mount}/", ["app/", "data/"]),
+        (f"/v1/{mount}/app/", f"{mount}/app/", ["b"]),
+        (f"/v1/{mount}/data/", f"{mount}/data/", ["app/"]),
+    ):
+        (lease,) = host.lease(written)
+        assert (lease["path"], lease["asked"]) == (path, written)
+        assert names(host, lease)[0] == want
+        assert "metadata" not in host.value(host.fetch(lease["lease_id"])[0])
+
+
 CHANGES = {
     "a secret comes": (lambda c, m: put(c, m, "app/new"), ["a", "new", "sub/"]),
     "a secret goes": (lambda c, m: c.delete(f"{m}/metadata/app/a"), ["sub/"]),

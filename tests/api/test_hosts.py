@@ -145,6 +145,22 @@ def test_role_limits_leases(server, host):
     assert "error" in host.fetch("00" * 16)[0]
 
 
+def test_a_lease_by_the_path_that_clients_read(server, host, path):
+    mount, rest = path.split("/", 1)
+    (lease,) = host.lease(path)
+    assert "asked" not in lease
+    for written in f"/v1/{mount}/data/{rest}", f"/v1/{path}":
+        (again,) = host.lease(written)
+        assert (again["lease_id"], again["path"], again["asked"]) == (lease["lease_id"], path, written)
+    said = host.value(host.fetch(lease["lease_id"])[0])
+    read = server.client().get(f"{mount}/data/{rest}").data
+    assert (said["data"], said["metadata"]) == (read["data"], read["metadata"])
+    bad = [f"{mount}/data/{rest}", "/v1/", "/v1//x", f"/v1/{mount}/data/../{rest}",
+           f"/v1/{mount}/metadata/{rest}", "/v1/sys/health", "/v1/nomount/x", f"v1/{mount}/data/{rest}"]
+    for item, written in zip(host.lease(*bad), bad):
+        assert item["path"] == written and "error" in item
+
+
 def test_foreign_leases_are_out_of_reach(server, host, path):
     (lease,) = host.lease(path)
     thief = hostwire.joined(server, f"thief{next(serial)}", ["secret/none/*"], role="none")

@@ -216,15 +216,26 @@ static void note_items(struct req *r, const struct progress *p)
 	value_set(r->note, "done", p->note);
 }
 
+/* A lease of what the client names. */
+static int issue_named(struct req *r, struct arena *a, const struct lease_ask *ask,
+                       const struct value *item, struct lease *l, struct err *e)
+{
+	char *text = value_to_cstr(item, a), *path = NULL;
+	int rc;
+
+	if (text == NULL)
+		return err_set(e, ERR_INVALID, "not a path");
+	rc = kv_named(r->core, a, text, &path, e);
+	return rc == ERR_OK ? lease_issue(r->core, a, ask, path, l, e) : rc;
+}
+
 static int issue_one(struct req *r, struct arena *a, const struct lease_ask *ask,
                      struct progress *p)
 {
 	struct lease l = { .rev = 0 };
 	struct err why;
 	struct value *line;
-	char *path = value_to_cstr(p->next, a);
-	int rc = path != NULL ? lease_issue(r->core, a, ask, path, &l, &why)
-	                      : err_set(&why, ERR_INVALID, "not a path");
+	int rc = issue_named(r, a, ask, p->next, &l, &why);
 
 	if (rc != ERR_OK && !is_item_error(rc)) {
 		r->e = why;
@@ -235,6 +246,8 @@ static int issue_one(struct req *r, struct arena *a, const struct lease_ask *ask
 		return ERR_OK;
 	}
 	line = value_copy(r->a, lease_line(a, r->core, &l));
+	if (!value_is_str(p->next, l.path))
+		value_set(line, "asked", value_copy(r->a, p->next));
 	value_add(p->out, line);
 	value_add(p->note, value_copy(r->a, value_get(line, "path")));
 	return ERR_OK;
@@ -331,8 +344,9 @@ struct fetch {
 	struct host_asked asked;
 };
 
+/* ${metadata} may be NULL. */
 static struct value *value_said(struct arena *a, const struct lease *l,
-                                const struct value *data)
+                                const struct value *data, struct value *metadata)
 {
 	struct value *b = value_object(a);
 
@@ -341,17 +355,19 @@ static struct value *value_said(struct arena *a, const struct lease *l,
 	value_set_int(a, b, "version", l->version);
 	value_set_int(a, b, "rev", l->rev);
 	value_set(b, "data", value_copy(a, data));
+	if (metadata != NULL)
+		value_set(b, "metadata", metadata);
 	return b;
 }
 
 static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
-                    const struct lease *l, const struct value *data, struct value **out,
+                    const struct lease *l, struct value *said, struct value **out,
                     struct err *e)
 {
 	unsigned char *plain, *sealed;
 	size_t n, len;
 
-	plain = host_statement(r->core, a, &f->h, &f->asked, value_said(a, l, data), &n);
+	plain = host_statement(r->core, a, &f->h, &f->asked, said, &n);
 	if (plain == NULL ||
 	    (sealed = auth_host_seal(a, f->h.box_pk, plain, n, &len)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -363,9 +379,10 @@ static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
 	return ERR_OK;
 }
 
-/* The current value, and its version in the lease. */
+/* The current value, what a read shows beside it (NULL: nothing), and its version in the
+ * lease. */
 static int take_value(struct core *c, struct arena *a, struct lease *l,
-                      struct value **data, struct err *e)
+                      struct value **data, struct value **metadata, struct err *e)
 {
 	struct kv_secret s = { .current = 0 };
 	int rc = kv_open_id(c, a, l->o.tag, &s, e);
@@ -374,6 +391,7 @@ static int take_value(struct core *c, struct arena *a, struct lease *l,
 		rc = kv_read(c, a, &s, 0, data, e);
 	if (rc != ERR_OK)
 		return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
+	*metadata = kv_metadata(a, &s);
 	l->version = s.current;
 	if (l->target < s.current)
 		l->target = s.current;
@@ -400,7 +418,7 @@ static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
                      struct progress *p, struct err *e)
 {
 	struct lease l = { .rev = 0 };
-	struct value *data = NULL, *line = NULL;
+	struct value *data = NULL, *metadata = NULL, *line = NULL;
 	int64_t had;
 	int rc;
 
@@ -409,10 +427,11 @@ static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
 		return rc;
 	had = l.version;
 	rc = kv_is_folder(l.path) ? take_names(r->core, a, &l, &data, e)
-	                          : take_value(r->core, a, &l, &data, e);
+	                          : take_value(r->core, a, &l, &data, &metadata, e);
 	if (rc != ERR_OK)
 		return rc;
-	if ((rc = seal_for(r, a, f, &l, data, &line, e)) != ERR_OK ||
+	if ((rc = seal_for(r, a, f, &l, value_said(a, &l, data, metadata), &line, e)) !=
+	            ERR_OK ||
 	    (l.version != had && (rc = lease_save(r->core, a, &l, e)) != ERR_OK))
 		return rc;
 	value_add(p->out, line);
@@ -492,9 +511,9 @@ static const struct field sync_fields[] = {
 	{ NULL, NULL, NULL },
 };
 static const struct field paths_fields[] = {
-	{"paths", "strings", "full secret paths"},
+	{"paths", "strings", "full secret paths, or /v1/ and a path of the API"},
 	{ NONCE },
-	{ NULL,   NULL,          NULL                        },
+	{ NULL,   NULL,          NULL						       },
 };
 static const struct field leases_fields[] = {
 	{"leases", "strings", "lease ids"},

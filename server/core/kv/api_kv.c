@@ -57,19 +57,6 @@ void kv_api_note(struct req *r, const unsigned char secret_id[32], int64_t versi
 		req_note_int(r, "version", version);
 }
 
-/* What every answer about a version says of it. */
-static void set_version(struct arena *a, struct value *o, const struct value *custom,
-                        const struct kv_version *v)
-{
-	value_set_str(a, o, "created_time", kv_api_time(a, v->created_ms));
-	value_set(o, "custom_metadata",
-	          custom != NULL && custom->len > 0 ? value_copy(a, custom)
-	                                            : value_null(a));
-	value_set_str(a, o, "deletion_time", kv_api_time(a, v->deleted_ms));
-	value_set_bool(a, o, "destroyed", v->destroyed);
-	value_set_int(a, o, "version", v->number);
-}
-
 /* The secret and the version that a read asks for.  *gone: it is there, but not its data.
  */
 static int open_version(struct req *r, struct kv_secret *s, struct kv_version *v,
@@ -101,7 +88,7 @@ static struct value *reply_version(struct req *r, const char *what, struct value
 	struct value *out = reply_data(r), *meta = value_object(r->a);
 
 	value_set(out, what, data);
-	set_version(r->a, meta, value_get(s->o.body, "f"), v);
+	kv_version_shown(r->a, meta, value_get(s->o.body, "f"), v);
 	value_set(out, "metadata", meta);
 	return out;
 }
@@ -223,7 +210,7 @@ static int write_and_reply(struct req *r, struct kv_secret *s, struct kv_meta *m
 	if (rc != ERR_OK)
 		return rc;
 	kv_api_note(r, s->o.id, v.number);
-	set_version(r->a, reply_data(r), meta->custom, &v);
+	kv_version_shown(r->a, reply_data(r), meta->custom, &v);
 	return ERR_OK;
 }
 

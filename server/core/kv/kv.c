@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "database.h"
+#include "kv_folder.h"
 #include "kv_impl.h"
 #include "lease.h"
 #include "path.h"
@@ -18,6 +19,34 @@ bool kv_holds_secrets(const struct mount *m, const char *rest)
 	return strcmp(m->engine, "kv") == 0 ||
 	       (strcmp(m->engine, "database") == 0 &&
 	        strncmp(rest, DB_STATIC, strlen(DB_STATIC)) == 0);
+}
+
+/* "data/app/db" of a KV version 2 mount to "app/db", and the listing "metadata/app/" to
+ * "app/"; who leaves the verb out means the same. */
+static const char *skip_verb(const char *rest)
+{
+	const char *verb = kv_is_folder(rest) ? "metadata/" : "data/";
+
+	return strncmp(rest, verb, strlen(verb)) == 0 ? rest + strlen(verb) : rest;
+}
+
+int kv_named(struct core *c, struct arena *a, const char *text, char **path,
+             struct err *e)
+{
+	static const char api[] = "/v1/";
+	const struct mount *m;
+	const char *named = text, *rest;
+	int rc;
+
+	if (strncmp(text, api, strlen(api)) == 0)
+		named += strlen(api);
+	if ((rc = path_check(named, strlen(named), e)) != ERR_OK)
+		return rc;
+	m = named != text ? mounts_match(c, named, &rest) : NULL;
+	*path = m != NULL && strcmp(m->engine, "kv") == 0
+	                ? arena_printf(a, "%s%s", m->path, skip_verb(rest))
+	                : arena_str(a, named);
+	return *path != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 int kv_split(struct core *c, const char *full_path, const struct mount **m,

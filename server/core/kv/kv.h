@@ -35,6 +35,14 @@ char *kv_full_path(struct arena *a, const struct kv_secret *s);
  * tree; ERR_NOENT if deleted, destroyed or never written. */
 int kv_read(struct core *c, struct arena *a, struct kv_secret *s, int64_t version,
             struct value **data, struct err *e) MUST_CHECK;
+/** kv_metadata(a, s): what a read of the current version shows beside its data; NULL
+ * where reads show none (no KV version 2 mount). */
+struct value *kv_metadata(struct arena *a, const struct kv_secret *s);
+/** kv_named(c, a, text, path, e): the full path of what the API's path ${text} reads or
+ * lists: "/v1/secret/data/app/db" is "secret/app/db", "/v1/secret/metadata/app/" the
+ * folder "secret/app/".  Texts without "/v1/" are full paths already.  ERR_INVALID. */
+int kv_named(struct core *c, struct arena *a, const char *text, char **path,
+             struct err *e) MUST_CHECK;
 /** kv_write(c, a, m, path, data, cas, version, e): a new version; ${cas} -1: no check.
  * Creates folders.  Tells lease holders (calls lease_secret_changed()).  ERR_CONFLICT
  * with Vault's text. */

@@ -60,6 +60,10 @@ int kv_meta_read(struct arena *a, const struct value *body, struct kv_meta *m,
                  struct err *e) MUST_CHECK;
 /** kv_meta_shown(a, m): the same as clients see it, in ${a} alone. */
 struct value *kv_meta_shown(struct arena *a, const struct kv_meta *m);
+/** kv_version_shown(a, o, custom, v): what every answer about a version says of it, added
+ * to ${o}. */
+void kv_version_shown(struct arena *a, struct value *o, const struct value *custom,
+                      const struct kv_version *v);
 /** kv_meta_body(a, s, m): the object to store. */
 struct value *kv_meta_body(struct arena *a, const struct kv_secret *s,
                            const struct kv_meta *m);

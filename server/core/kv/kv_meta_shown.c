@@ -39,3 +39,27 @@ struct value *kv_meta_shown(struct arena *a, const struct kv_meta *m)
 	value_set(out, "versions", versions_map(a, m));
 	return out;
 }
+
+void kv_version_shown(struct arena *a, struct value *o, const struct value *custom,
+                      const struct kv_version *v)
+{
+	value_set_str(a, o, "created_time", kv_api_time(a, v->created_ms));
+	value_set(o, "custom_metadata",
+	          custom != NULL && custom->len > 0 ? value_copy(a, custom)
+	                                            : value_null(a));
+	value_set_str(a, o, "deletion_time", kv_api_time(a, v->deleted_ms));
+	value_set_bool(a, o, "destroyed", v->destroyed);
+	value_set_int(a, o, "version", v->number);
+}
+
+struct value *kv_metadata(struct arena *a, const struct kv_secret *s)
+{
+	struct value *o;
+	struct kv_version v;
+
+	if (s->mount->kv_version != 2 || !kv_meta_version(s->o.body, s->current, &v))
+		return NULL;
+	o = value_object(a);
+	kv_version_shown(a, o, value_get(s->o.body, "f"), &v);
+	return o;
+}
