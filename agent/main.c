@@ -51,7 +51,10 @@ static int with_settings(const struct options *o, struct sandbox_report *report,
 		return rc;
 	log_init("vault-agent", s.log_json);
 	(void)log_set_level(s.log_level);
-	return o->command == COMMAND_JOIN ? join_run(o, &s, e) : run_agent(&s, report, e);
+	if (o->command == COMMAND_JOIN)
+		return join_run(o, &s, e);
+	rc = settings_read_templates(a, &s, e);
+	return rc == ERR_OK ? run_agent(&s, report, e) : rc;
 }
 
 static int dispatch(const struct options *o, struct sandbox_report *report, struct err *e)

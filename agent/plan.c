@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "deliver/generation.h"
+#include "text.h"
 #include "vault/limits.h"
 
-#define PLAN_ARENA (64u * 1024 * 1024)
+#define PLAN_ARENA     (64u * 1024 * 1024)
+#define DISCOVER_ARENA (16u * 1024 * 1024)
 
 size_t plan_path(const struct plan *p, const char *path)
 {
@@ -46,19 +50,22 @@ bool plan_uses(const struct plan_file *f, size_t path)
 	return false;
 }
 
+bool plan_unresolved(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_paths; i++)
+		if (p->paths[i].path[0] == '/')
+			return true;
+	return false;
+}
+
+struct building {
+	const struct plan_input *in;
+	struct plan *p;
+};
+
 static int no_memory(struct err *e)
 {
 	return err_set(e, ERR_NOMEM, "out of memory");
-}
-
-/* Space for what can be there at most; arenas do not give back. */
-static int make_room(struct plan *p, size_t n_files, struct err *e)
-{
-	p->bindings = arena_alloc(p->a, (n_files + 1) * sizeof(*p->bindings));
-	p->files = arena_alloc(p->a, (n_files + 1) * sizeof(*p->files));
-	p->paths = arena_alloc(p->a, (LIMIT_AGENT_ITEMS + 1) * sizeof(*p->paths));
-	return p->bindings == NULL || p->files == NULL || p->paths == NULL ? no_memory(e)
-	                                                                   : ERR_OK;
 }
 
 /* The path's index, after adding it if it is new. */
@@ -78,14 +85,24 @@ static int add_path(struct plan *p, const char *path, size_t *index, struct err 
 	return ERR_OK;
 }
 
-/* "raw password", "env shell a b", "json": no name can hold a line feed. */
+/* "raw", "env shell", "json", and what else decides on the content; no name can hold a
+ * line feed. */
 static const char *recipe_of(struct arena *a, const struct settings_file *f)
 {
 	const char *const *fields = f->fields.items;
 	const char *text;
+	unsigned char hash[16];
+	char hex[2 * sizeof(hash) + 1];
 
 	if (f->format == FORMAT_RAW)
 		return arena_printf(a, "raw\n%s", f->field);
+	if (f->format == FORMAT_TEMPLATE) {
+		crypto_generichash(hash, sizeof(hash),
+		                   (const unsigned char *)f->template_text,
+		                   strlen(f->template_text), NULL, 0);
+		text_hex(hash, sizeof(hash), hex);
+		return arena_printf(a, "template\n%s", hex);
+	}
 	text = f->format == FORMAT_JSON ? "json"
 	       : f->quote == QUOTE_NONE ? "env none"
 	                                : "env shell";
@@ -94,8 +111,81 @@ static const char *recipe_of(struct arena *a, const struct settings_file *f)
 	return text;
 }
 
-static int add_file(struct plan *p, const struct settings_file *f, struct err *e)
+static struct render_secret find_nothing(void *ctx UNUSED, const char *asked UNUSED)
 {
+	return (struct render_secret){ NULL, NULL };
+}
+
+/* A run without values names what can be known before there are any. */
+static int discover(const struct building *b, const struct plan_file *f, struct err *e)
+{
+	AUTO_ARENA a = arena_new(DISCOVER_ARENA);
+	struct render_run run = {
+		.engine = b->in->engine,
+		.template = f->template,
+		.dirs = &b->in->settings->template_dirs,
+		.find = find_nothing,
+	};
+	int rc;
+
+	if (a == NULL)
+		return no_memory(e);
+	rc = render_template(a, &run, e);
+	if (rc != ERR_OK && rc != ERR_BUSY)
+		return rc;
+	return uses_set(b->in->uses, f->file->binding, f->file->name, run.asked,
+	                run.n_asked, e);
+}
+
+static int add_asked(const struct building *b, struct plan_file *f, struct err *e)
+{
+	size_t n, *paths;
+	const char *const *asked = uses_of(b->in->uses, f->file->binding, f->file->name,
+	                                   &n);
+	int rc = asked == NULL ? discover(b, f, e) : ERR_OK;
+
+	if (rc != ERR_OK)
+		return rc;
+	asked = uses_of(b->in->uses, f->file->binding, f->file->name, &n);
+	f->paths = paths = arena_alloc(b->p->a, (n + 1) * sizeof(*paths));
+	if (paths == NULL)
+		return no_memory(e);
+	for (size_t i = 0; i < n; i++) {
+		const char *known = uses_path(b->in->uses, asked[i]);
+
+		rc = add_path(b->p, known != NULL ? known : asked[i], &paths[f->n], e);
+		if (rc != ERR_OK)
+			return rc;
+		/* Written in two ways, it is still one secret. */
+		f->n += plan_uses(f, paths[f->n]) ? 0 : 1;
+	}
+	return ERR_OK;
+}
+
+static int add_template(const struct building *b, struct plan_file *f, struct err *e)
+{
+	const struct settings_file *file = f->file;
+	const char *name = file->template != NULL
+	                           ? file->template
+	                           : arena_printf(b->p->a, "%s/%s", file->binding,
+	                                          file->name);
+	struct template *t = NULL;
+	int rc;
+
+	if (b->in->engine == NULL)
+		return err_set(e, ERR_USAGE, "templates are not supported yet");
+	if (name == NULL)
+		return no_memory(e);
+	rc = b->in->engine->parse(b->p->a, name, file->template_text,
+	                          strlen(file->template_text), &t, e);
+	f->template = t;
+	return rc == ERR_OK ? add_asked(b, f, e) : rc;
+}
+
+static int add_file(const struct building *b, const struct settings_file *f,
+                    struct err *e)
+{
+	struct plan *p = b->p;
 	struct plan_file *out = &p->files[p->n_files];
 	size_t *paths = arena_alloc(p->a, sizeof(*paths));
 	int rc;
@@ -103,48 +193,126 @@ static int add_file(struct plan *p, const struct settings_file *f, struct err *e
 	*out = (struct plan_file){ .file = f,
 		                   .recipe = recipe_of(p->a, f),
 		                   .binding = p->n_bindings - 1,
-		                   .n = 1,
 		                   .paths = paths };
 	if (paths == NULL || out->recipe == NULL)
 		return no_memory(e);
-	if ((rc = add_path(p, f->path, paths, e)) != ERR_OK)
+	if (f->format == FORMAT_TEMPLATE) {
+		rc = add_template(b, out, e);
+	} else {
+		rc = add_path(p, f->path, paths, e);
+		out->n = 1;
+	}
+	if (rc != ERR_OK)
 		return rc;
 	p->n_files++;
 	p->bindings[out->binding].n++;
 	return ERR_OK;
 }
 
-/* A binding and all of its files. */
-static int add_binding(struct plan *p, const struct settings_binding *set,
+/* A binding and all of its files; nothing of it if that fails. */
+static int add_binding(const struct building *b, const struct plan_binding *like,
                        const struct settings_file *files, size_t n, struct err *e)
 {
-	struct plan_binding *b = &p->bindings[p->n_bindings++];
+	struct plan *p = b->p;
+	struct plan_binding *out = &p->bindings[p->n_bindings];
+	const struct plan before = *p;
+	int rc = ERR_OK;
+
+	p->n_bindings++;
+	*out = *like;
+	out->first = p->n_files;
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		if (strcmp(files[i].binding, like->set.name) != 0)
+			continue;
+		out->dir_mode = files[i].dir_mode;
+		rc = add_file(b, &files[i], e);
+	}
+	if (rc != ERR_OK) {
+		p->n_bindings = before.n_bindings;
+		p->n_files = before.n_files;
+		p->n_paths = before.n_paths;
+	}
+	return rc;
+}
+
+static int add_own(const struct building *b, struct err *e)
+{
+	const struct settings *s = b->in->settings;
+	const struct settings_file *files = settings_files(s);
 	int rc;
 
-	*b = (struct plan_binding){ .set = *set, .first = p->n_files };
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(files[i].binding, set->name) != 0)
+	for (size_t i = 0; i < s->files.n; i++) {
+		struct plan_binding like = { .granted = false };
+
+		if (plan_binding(b->p, files[i].binding) < b->p->n_bindings)
 			continue;
-		b->dir_mode = files[i].dir_mode;
-		if ((rc = add_file(p, &files[i], e)) != ERR_OK)
+		settings_binding_of(s, files[i].binding, &like.set);
+		if ((rc = add_binding(b, &like, files, s->files.n, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
 }
 
-static int add_own(struct plan *p, const struct settings *s, struct err *e)
+static int add_grant(const struct building *b, const struct plan_grant *grant,
+                     const struct settings_grant *g, struct err *e)
 {
-	const struct settings_file *files = settings_files(s);
-	int rc;
+	const struct plan_binding like = { .set = g->binding, .granted = true };
 
-	for (size_t i = 0; i < s->files.n; i++) {
-		struct settings_binding set;
+	if (plan_binding(b->p, grant->name) < b->p->n_bindings)
+		return err_set(e, ERR_CONFLICT,
+		               "the host's own settings have a binding of this name");
+	return add_binding(b, &like, g->files.items, g->files.n, e);
+}
 
-		if (plan_binding(p, files[i].binding) < p->n_bindings)
+/* A grant that is no good here is left out, and said. */
+static int refuse(struct plan *p, const char *name, const struct err *why, struct err *e)
+{
+	struct plan_refusal *r = &p->refused[p->n_refused];
+
+	if (why->code == ERR_NOMEM)
+		return no_memory(e);
+	*r = (struct plan_refusal){ arena_str(p->a, name), arena_str(p->a, why->msg) };
+	if (r->name == NULL || r->why == NULL)
+		return no_memory(e);
+	p->n_refused++;
+	return ERR_OK;
+}
+
+/* The grants are parsed first: how many files there are decides on the room. */
+static int parse_grants(const struct building *b, struct settings_grant *out,
+                        size_t *n_files, struct err *e)
+{
+	for (size_t i = 0; i < b->in->n_grants; i++) {
+		const struct plan_grant *g = &b->in->grants[i];
+		char *name = arena_str(b->p->a, g->name);
+		struct err why = { 0 };
+		int rc = name == NULL ? no_memory(&why)
+		                      : generation_name_check(name, "its name", &why);
+
+		if (rc == ERR_OK)
+			rc = settings_grant_parse(b->p->a, b->in->settings, name, g->spec,
+			                          strlen(g->spec), &out[i], &why);
+		if (rc == ERR_OK) {
+			*n_files += out[i].files.n;
 			continue;
-		settings_binding_of(s, files[i].binding, &set);
-		if ((rc = add_binding(p, &set, files, s->files.n, e)) != ERR_OK)
-			return rc;
+		}
+		out[i].binding.name = NULL;
+		if (refuse(b->p, g->name, &why, e) != ERR_OK)
+			return (int)e->code;
+	}
+	return ERR_OK;
+}
+
+static int add_grants(const struct building *b, const struct settings_grant *grants,
+                      struct err *e)
+{
+	for (size_t i = 0; i < b->in->n_grants; i++) {
+		struct err why = { 0 };
+
+		if (grants[i].binding.name != NULL &&
+		    add_grant(b, &b->in->grants[i], &grants[i], &why) != ERR_OK &&
+		    refuse(b->p, b->in->grants[i].name, &why, e) != ERR_OK)
+			return (int)e->code;
 	}
 	return ERR_OK;
 }
@@ -165,21 +333,44 @@ static void find_groups(struct plan *p)
 			      p->paths[p->files[i].paths[0]].group);
 }
 
+static int build(const struct building *b, struct err *e)
+{
+	struct plan *p = b->p;
+	size_t n_grants = b->in->n_grants, n_files = b->in->settings->files.n;
+	struct settings_grant *grants = arena_alloc(p->a,
+	                                            (n_grants + 1) * sizeof(*grants));
+	int rc;
+
+	p->refused = arena_alloc(p->a, (n_grants + 1) * sizeof(*p->refused));
+	p->paths = arena_alloc(p->a, (LIMIT_AGENT_ITEMS + 1) * sizeof(*p->paths));
+	if (grants == NULL || p->refused == NULL || p->paths == NULL)
+		return no_memory(e);
+	if ((rc = parse_grants(b, grants, &n_files, e)) != ERR_OK)
+		return rc;
+	p->bindings = arena_alloc(p->a, (n_files + n_grants + 1) * sizeof(*p->bindings));
+	p->files = arena_alloc(p->a, (n_files + 1) * sizeof(*p->files));
+	if (p->bindings == NULL || p->files == NULL)
+		return no_memory(e);
+	if ((rc = add_own(b, e)) != ERR_OK || (rc = add_grants(b, grants, e)) != ERR_OK)
+		return rc;
+	find_groups(p);
+	return ERR_OK;
+}
+
 int plan_build(const struct plan_input *in, struct plan **out, struct err *e)
 {
 	struct plan *p = calloc(1, sizeof(*p));
+	const struct building b = { in, p };
 	int rc;
 
 	if (p == NULL || (p->a = arena_new(PLAN_ARENA)) == NULL) {
 		free(p);
 		return no_memory(e);
 	}
-	if ((rc = make_room(p, in->settings->files.n, e)) != ERR_OK ||
-	    (rc = add_own(p, in->settings, e)) != ERR_OK) {
+	if ((rc = build(&b, e)) != ERR_OK) {
 		plan_free(p);
 		return rc;
 	}
-	find_groups(p);
 	*out = p;
 	return ERR_OK;
 }

@@ -15,17 +15,20 @@
 #include <sys/types.h>
 
 #include "arena.h"
+#include "deliver/render_template.h"
 #include "err.h"
 #include "settings.h"
+#include "uses.h"
 
-/* A secret, as it is asked of the vault. */
+/* A secret, or a folder whose names are wanted, as it is asked of the vault. */
 struct plan_path {
-	const char *path; /* "secret/app/db" */
+	const char *path; /* "secret/app/db"; "/v1/…" until the vault said what that is */
 	size_t group;     /* those that share a file have the same: fetched together */
 };
 
 struct plan_file {
 	const struct settings_file *file;
+	const struct template *template; /* FORMAT_TEMPLATE */
 	const char *recipe; /* how its content is made; another text, another content */
 	size_t binding;
 	size_t n;
@@ -34,6 +37,7 @@ struct plan_file {
 
 struct plan_binding {
 	struct settings_binding set;
+	bool granted; /* by the server */
 	mode_t dir_mode;
 	size_t first, n; /* its files: neighbours in plan.files */
 };
@@ -44,19 +48,38 @@ struct plan {
 	struct plan_binding *bindings;
 	struct plan_file *files;
 	struct plan_path *paths;
+	size_t n_refused; /* grants that cannot be used here */
+	struct plan_refusal {
+		const char *name, *why;
+	} * refused;
+};
+
+/* A binding that the server defines. */
+struct plan_grant {
+	const char *name;
+	const char *spec; /* JSON, see settings_grant_parse() */
 };
 
 struct plan_input {
 	const struct settings *settings; /* outlives the plan */
+	const struct plan_grant *grants;
+	size_t n_grants;
+	struct uses *uses;                  /* what templates named; learns */
+	const struct render_engine *engine; /* NULL: no templates */
 };
 
-/** plan_build(in, out, e): a plan that the caller owns.  ERR_USAGE: more secrets than one
- * host may have, … */
+/** plan_build(in, out, e): a plan that the caller owns.  A template that was never run is
+ * run without values, to learn what it names.  ERR_USAGE: more secrets than one host may
+ * have; ERR_INVALID: a template of the host's own that is wrong.  What is wrong with a
+ * grant is in plan->refused. */
 int plan_build(const struct plan_input *in, struct plan **out, struct err *e) MUST_CHECK;
 void plan_free(struct plan *p);
 
 /** plan_path(p, path): its index, or p->n_paths. */
 size_t plan_path(const struct plan *p, const char *path);
+
+/** plan_unresolved(p): is there a path whose secret the vault has not told yet? */
+bool plan_unresolved(const struct plan *p);
 
 /** plan_binding(p, name): its index, or p->n_bindings. */
 size_t plan_binding(const struct plan *p, const char *name);

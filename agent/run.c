@@ -28,6 +28,7 @@ struct agent {
 	struct floor floor;
 	int run_fd;
 	struct tmpfs_info tmpfs;
+	struct uses *uses;
 	struct plan *plan;
 	struct files *files;
 	struct status_server *status;
@@ -51,6 +52,31 @@ static int open_identity(struct agent *g, struct err *e)
 	return witness_open(&g->witness, g->s->state_dir, g->id->audit_key, e);
 }
 
+/* Templates are not to be had yet. */
+static const struct render_engine *const engine = NULL;
+
+/* What templates of a former run named is in the files' notes, so the plan is made
+ * twice. */
+static int plan_again(struct agent *g, struct err *e)
+{
+	const struct plan_input in = { .settings = g->s,
+		                       .uses = g->uses,
+		                       .engine = engine };
+	struct plan *next;
+	int rc;
+
+	files_learn(g->files);
+	if (!uses_changed(g->uses))
+		return ERR_OK;
+	if ((rc = plan_build(&in, &next, e)) != ERR_OK ||
+	    (rc = files_replan(g->files, next, e)) != ERR_OK)
+		return rc;
+	plan_free(g->plan);
+	g->plan = next;
+	(void)uses_changed(g->uses);
+	return ERR_OK;
+}
+
 static int open_files(struct agent *g, struct err *e)
 {
 	const struct tmpfs_options o = {
@@ -59,16 +85,22 @@ static int open_files(struct agent *g, struct err *e)
 		.allow_disk = g->s->allow_disk,
 		.size = g->s->tmpfs_size,
 	};
-	const struct plan_input in = { .settings = g->s };
-	struct files_options f = { .settings = g->s, .digest_key = g->id->digest_key };
+	struct plan_input in = { .settings = g->s, .engine = engine };
+	struct files_options f = { .settings = g->s,
+		                   .digest_key = g->id->digest_key,
+		                   .engine = engine };
 	int rc;
 
+	if ((g->uses = uses_new()) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	in.uses = f.uses = g->uses;
 	if ((rc = plan_build(&in, &g->plan, e)) != ERR_OK ||
 	    (rc = tmpfs_prepare(&o, &g->run_fd, &g->tmpfs, e)) != ERR_OK)
 		return rc;
 	f.plan = g->plan;
 	f.run_fd = g->run_fd;
-	return files_new(&f, &g->files, e);
+	rc = files_new(&f, &g->files, e);
+	return rc == ERR_OK ? plan_again(g, e) : rc;
 }
 
 static int open_signals(struct agent *g, struct err *e)
@@ -113,6 +145,8 @@ static int open_session(struct agent *g, struct err *e)
 	const struct session_options o = {
 		.settings = g->s,
 		.plan = &g->plan,
+		.uses = g->uses,
+		.engine = engine,
 		.identity = g->id,
 		.files = g->files,
 		.witness = &g->witness,
@@ -179,6 +213,7 @@ int run_agent(const struct settings *s, struct sandbox_report *report, struct er
 	status_free(g.status);
 	files_free(g.files);
 	plan_free(g.plan);
+	uses_free(g.uses);
 	if (g.run_fd >= 0)
 		close(g.run_fd);
 	floor_close(&g.floor);

@@ -37,6 +37,7 @@ static int fits(const struct value *said, const struct sealed_expect *want,
 	out->data = value_get(said, "data");
 	if (out->data == NULL || out->data->type != V_OBJECT)
 		return err_set(e, ERR_INTEGRITY, "a value has no fields");
+	out->metadata = value_get(said, "metadata");
 	return ERR_OK;
 }
 

@@ -28,7 +28,8 @@ struct sealed_expect {
 
 struct sealed_value {
 	int64_t version, rev;
-	const struct value *data; /* object of fields */
+	const struct value *data;     /* object of fields */
+	const struct value *metadata; /* as a read shows it; NULL if it shows none */
 };
 
 /**

@@ -107,12 +107,14 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->n_holdings = s->plan->n_paths;
 	s->holdings = calloc(s->n_holdings + 1, sizeof(*s->holdings));
 	s->release = json_array();
+	s->strays = json_array();
 	s->token = keymem_alloc(LIMIT_TOKEN_TEXT + 1);
 	s->api.s = s->watch.s = s;
 	s->api.url = first_url(o->settings->server, o->identity->server);
 	s->watch.url = first_url(o->settings->hosts_server, o->identity->hosts_server);
 	s->retry_at = 0;
-	if (s->holdings == NULL || s->release == NULL || s->token == NULL)
+	if (s->holdings == NULL || s->release == NULL || s->strays == NULL ||
+	    s->token == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = open_loop(s, e);
@@ -137,6 +139,7 @@ void session_free(struct session *s)
 		close(s->timer_fd);
 	keymem_free(s->token, LIMIT_TOKEN_TEXT + 1);
 	json_decref(s->release);
+	json_decref(s->strays);
 	free(s->checkpoint);
 	free(s->holdings);
 	free(s);

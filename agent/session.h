@@ -26,6 +26,8 @@ struct status_server;
 struct session_options {
 	const struct settings *settings;
 	struct plan **plan; /* the session replaces it */
+	struct uses *uses;
+	const struct render_engine *engine; /* NULL: no templates */
 	struct identity *identity;
 	struct files *files;
 	struct witness *witness;

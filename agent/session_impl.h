@@ -94,10 +94,11 @@ struct session {
 	const struct plan *plan; /* *o.plan */
 	size_t n_holdings;       /* as the plan's paths */
 	struct holding *holdings;
-	json_t *release;      /* array of lease ids that nobody wants */
-	char *checkpoint;     /* one to ask a proof for, or NULL */
-	bool prove;           /* something waits for that proof */
-	int64_t ack_since;    /* when the oldest ack was queued, 0 for none */
+	json_t *release;   /* array of lease ids that nobody wants */
+	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
+	char *checkpoint;  /* one to ask a proof for, or NULL */
+	bool prove;        /* something waits for that proof */
+	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];
@@ -215,6 +216,14 @@ int session_deliver(struct session *s, const json_t *items, struct err *e) MUST_
 /** session_replan(s, e): make a plan of what is wanted now, and go over to it.  On
  * failure the one before stays. */
 int session_replan(struct session *s, struct err *e) MUST_CHECK;
+/** session_release_strays(s): give up leases that nobody wants, once it is known what all
+ * names mean. */
+void session_release_strays(struct session *s);
+/** session_replan_used(s): the same if templates named others than before. */
+void session_replan_used(struct session *s);
+/** session_group_again(s, path): a secret was taken away: those that shared files with it
+ * are delivered without. */
+void session_group_again(struct session *s, size_t path);
 /** session_forget(s): what was remembered of secrets that are not wanted any more. */
 void session_forget(struct session *s);
 /** session_path(s, h): the secret's path. */

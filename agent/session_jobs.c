@@ -137,7 +137,7 @@ static void sync_item(struct session *s, const json_t *item)
 	if (id == NULL)
 		return;
 	if (h == NULL)
-		json_array_append_new(s->release, json_string(id));
+		json_array_append_new(s->strays, json_incref((json_t *)(uintptr_t)item));
 	else if (!is_state(item, "wiped"))
 		session_grant(s, h, item);
 }
@@ -153,7 +153,9 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 		s->holdings[i].want_fetch = false;
 	}
 	json_array_clear(s->release);
+	json_array_clear(s->strays);
 	json_array_foreach(json_object_get(data, "leases"), i, item) sync_item(s, item);
+	session_release_strays(s);
 	for (i = 0; i < s->n_holdings; i++)
 		s->holdings[i].want_lease = s->holdings[i].lease_id[0] == '\0' &&
 		                            !s->holdings[i].revoked;
@@ -210,14 +212,36 @@ static void leases_refused(struct session *s, struct holding *h, const char *why
 	session_end(s, h, END_REFUSED, rev);
 }
 
+/* What templates name is known by the vault's name for it from now on. */
+static void learn_names(struct session *s, const json_t *leases)
+{
+	const json_t *item;
+	struct err e = { 0 };
+	size_t i;
+
+	json_array_foreach(leases, i, item)
+	{
+		const char *asked = reply_str(item, "asked"),
+			   *path = reply_str(item, "path");
+
+		if (asked != NULL && path != NULL && reply_str(item, "error") == NULL &&
+		    session_find(s, asked) != NULL &&
+		    uses_name(s->o.uses, asked, path, &e) != ERR_OK)
+			log_error("a secret's name is not remembered",
+			          LOG_S("why", e.msg));
+	}
+	session_replan_used(s);
+}
+
 static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 {
 	const json_t *data = json_object_get(doc, "data");
-	const json_t *item;
+	const json_t *leases = json_object_get(data, "leases"), *item;
 	size_t i;
 
 	session_prove(s, json_object_get(data, "checkpoint"));
-	json_array_foreach(json_object_get(data, "leases"), i, item)
+	learn_names(s, leases);
+	json_array_foreach(leases, i, item)
 	{
 		struct holding *h = session_find(s, reply_str(item, "path"));
 		const char *why = reply_str(item, "error");
@@ -227,6 +251,7 @@ static int leases_done(struct session *s, const json_t *doc, struct err *e UNUSE
 		else if (h != NULL)
 			session_grant(s, h, item);
 	}
+	session_release_strays(s);
 	return ERR_OK;
 }
 
@@ -273,19 +298,30 @@ static bool fetch_due(struct session *s, int64_t now UNUSED)
 	return false;
 }
 
-static json_t *fetch_body(struct session *s)
+/* Values are not kept: a file made of several secrets needs all of them in one reply,
+ * however many that are. */
+static void add_group(struct session *s, size_t path, json_t *ids)
 {
-	json_t *ids = json_array();
+	size_t group = s->plan->paths[path].group;
 
-	for (size_t i = 0; i < s->n_holdings && json_array_size(ids) < FETCH_ITEMS; i++) {
+	for (size_t i = 0; i < s->n_holdings; i++) {
 		struct holding *h = &s->holdings[i];
 
-		if (!h->want_fetch)
+		if (s->plan->paths[i].group != group || h->lease_id[0] == '\0')
 			continue;
 		h->want_fetch = false;
 		h->in_call = true;
 		json_array_append_new(ids, json_string(h->lease_id));
 	}
+}
+
+static json_t *fetch_body(struct session *s)
+{
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < s->n_holdings && json_array_size(ids) < FETCH_ITEMS; i++)
+		if (s->holdings[i].want_fetch)
+			add_group(s, i, ids);
 	return json_pack("{s:o}", "leases", ids);
 }
 

@@ -101,6 +101,7 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 	h->lease_id[0] = '\0';
 	h->version = 0;
 	h->ttl = h->expires = h->renew_at = 0;
+	session_group_again(s, session_index(s, h));
 }
 
 void session_end(struct session *s, struct holding *h, enum ending why, int64_t rev)
@@ -264,6 +265,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	}
 	v->version = value.version;
 	v->data = value.data;
+	v->metadata = value.metadata;
 	h->rev = value.rev;
 }
 
@@ -271,6 +273,13 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 {
 	struct err e = { 0 };
 
+	if (v->rc == ERR_BUSY) {
+		/* What it waits for brings it along. */
+		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
+		log_debug("waits", LOG_S("path", session_path(s, h)),
+		          LOG_S("why", v->e.msg));
+		return;
+	}
 	if (v->rc != ERR_OK) {
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
 		log_warn("rejected", LOG_S("path", session_path(s, h)),
@@ -288,6 +297,11 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	}
 	h->error[0] = '\0';
 	h->retry = false;
+	if (held_by(s, h)->version == 0) {
+		snprintf(h->error, sizeof(h->error),
+		         "its files need another secret that was taken away");
+		return;
+	}
 	if (h->version < v->version)
 		h->version = v->version;
 	if (floor_deliver(s->o.floor, session_path(s, h), h->lease_id, h->rev, v->version,
@@ -317,5 +331,6 @@ int session_deliver(struct session *s, const json_t *items, struct err *e)
 		s->holdings[i].in_call = false;
 	}
 	session_remember(s);
+	session_replan_used(s);
 	return ERR_OK;
 }

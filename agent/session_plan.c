@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From one plan to the next. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@ static bool is_wanted(void *ctx, const char *path)
 
 void session_forget(struct session *s)
 {
+	/* A name that is not resolved yet may be any of them. */
+	if (plan_unresolved(*s->o.plan))
+		return;
 	floor_keep(s->o.floor, is_wanted, *s->o.plan);
 }
 
@@ -41,7 +45,9 @@ static void move_holdings(struct session *s, const struct plan *plan, struct hol
 
 int session_replan(struct session *s, struct err *e)
 {
-	const struct plan_input in = { .settings = s->o.settings };
+	const struct plan_input in = { .settings = s->o.settings,
+		                       .uses = s->o.uses,
+		                       .engine = s->o.engine };
 	struct holding *holdings;
 	struct plan *plan;
 	int rc = plan_build(&in, &plan, e);
@@ -63,6 +69,48 @@ int session_replan(struct session *s, struct err *e)
 	plan_free(*s->o.plan);
 	*s->o.plan = plan;
 	s->plan = plan;
+	(void)uses_changed(s->o.uses);
 	session_forget(s);
+	log_debug("planned anew", LOG_N("secrets", (int64_t)plan->n_paths),
+	          LOG_N("files", (int64_t)plan->n_files));
 	return ERR_OK;
+}
+
+void session_release_strays(struct session *s)
+{
+	const json_t *item;
+	size_t i;
+
+	if (plan_unresolved(s->plan))
+		return;
+	json_array_foreach(s->strays, i, item)
+	{
+		if (session_find(s, reply_str(item, "path")) == NULL)
+			json_array_append(s->release, json_object_get(item, "lease_id"));
+	}
+	json_array_clear(s->strays);
+}
+
+void session_replan_used(struct session *s)
+{
+	struct err e = { 0 };
+
+	if (uses_changed(s->o.uses) && session_replan(s, &e) != ERR_OK) {
+		snprintf(s->error, sizeof(s->error), "planning: %.150s", e.msg);
+		log_error("what templates name cannot be had", LOG_S("why", e.msg));
+	}
+}
+
+static bool same_group(const struct session *s, size_t i, size_t j)
+{
+	return s->plan->paths[i].group == s->plan->paths[j].group;
+}
+
+void session_group_again(struct session *s, size_t path)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (i != path && same_group(s, i, path) &&
+		    s->holdings[i].lease_id[0] != '\0' &&
+		    !files_held(s->o.files, i)->present)
+			s->holdings[i].want_fetch = true;
 }

@@ -147,6 +147,11 @@ int settings_load(struct arena *a, const char *path, struct settings *s, struct 
 int settings_parse(struct arena *a, const char *name, const char *text, size_t n,
                    struct settings *s, struct err *e) MUST_CHECK;
 
+/** settings_read_templates(a, s, e): the texts of template files, while they can be read.
+ */
+int settings_read_templates(struct arena *a, struct settings *s, struct err *e)
+	MUST_CHECK;
+
 /** settings_grant_parse(a, s, name, text, n, g, e): the server's definition of binding
  * ${name}, JSON with the keys of a row of bindings, and "files".  The host's own settings
  * ${s} say what the server may have run here.  ERR_USAGE says what is wrong. */

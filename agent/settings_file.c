@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "deliver/generation.h"
+#include "file.h"
 #include "path.h"
 #include "settings_impl.h"
+#include "text.h"
 
 #define GROUPS_MAX 256
 
@@ -285,6 +287,29 @@ int settings_check_files(const struct settings_file *f, size_t n, struct err *e)
 		for (size_t j = 0; j < i; j++)
 			if ((rc = check_pair(&f[i], &f[j], e)) != ERR_OK)
 				return rc;
+	}
+	return ERR_OK;
+}
+
+int settings_read_templates(struct arena *a, struct settings *s, struct err *e)
+{
+	struct settings_file *f = s->files.items;
+
+	for (size_t i = 0; i < s->files.n; i++) {
+		char *text = NULL;
+		size_t n = 0;
+		int rc;
+
+		if (f[i].template == NULL)
+			continue;
+		rc = file_read(a, f[i].template, CONFIG_LINES_MAX, &text, &n, e);
+		if (rc != ERR_OK)
+			return err_wrap(e, "file '%s/%s'", f[i].binding, f[i].name);
+		if (strlen(text) != n || !text_lines(text, n))
+			return err_set(e, ERR_USAGE,
+			               "%s: holds control characters, or is no UTF-8",
+			               f[i].template);
+		f[i].template_text = text;
 	}
 	return ERR_OK;
 }

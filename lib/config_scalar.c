@@ -164,20 +164,6 @@ static int set_choice(const struct config_key *k, const char *text, size_t n, in
 	return refuse(e, what, text, n);
 }
 
-/* Printable, and line feeds and tabs where they are allowed. */
-static bool is_clean(const struct config_key *k, const char *text, size_t n)
-{
-	if ((k->flags & CONFIG_LINES) == 0)
-		return text_printable(text, n);
-	for (size_t at = 0, end; at <= n; at = end + 1) {
-		for (end = at; end < n && text[end] != '\n' && text[end] != '\t';)
-			end++;
-		if (!text_printable(text + at, end - at))
-			return false;
-	}
-	return true;
-}
-
 static int set_string(struct arena *a, const struct config_key *k, const char *text,
                       size_t n, const char **field, struct err *e)
 {
@@ -188,7 +174,8 @@ static int set_string(struct arena *a, const struct config_key *k, const char *t
 
 	if (n > most)
 		return err_set(e, ERR_USAGE, "longer than %u bytes", most);
-	if (!is_clean(k, text, n))
+	if ((k->flags & CONFIG_LINES) != 0 ? !text_lines(text, n)
+	                                   : !text_printable(text, n))
 		return err_set(e, ERR_USAGE, "holds control characters");
 	copy = arena_dup(a, text, n);
 	if (copy == NULL)

@@ -91,6 +91,17 @@ bool text_printable(const char *s, size_t n)
 	return true;
 }
 
+bool text_lines(const char *s, size_t n)
+{
+	for (size_t at = 0, end; at <= n; at = end + 1) {
+		for (end = at; end < n && memchr("\n\r\t", s[end], 3) == NULL;)
+			end++;
+		if (!text_printable(s + at, end - at))
+			return false;
+	}
+	return true;
+}
+
 /* One byte at a time: the remainder of each of its bits, chosen by masks. */
 uint32_t text_crc32(const void *p, size_t n)
 {

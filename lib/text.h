@@ -56,6 +56,8 @@ bool text_utf8_ok(const char *s, size_t n);
 size_t text_utf8_put(char out[TEXT_UTF8_MAX], uint32_t cp);
 /** text_printable(s, n): well-formed UTF-8 and no control characters (C0, DEL, C1). */
 bool text_printable(const char *s, size_t n);
+/** text_lines(s, n): the same, but line feeds, carriage returns and tabs are allowed. */
+bool text_lines(const char *s, size_t n);
 /** text_crc32(p, n): CRC-32 (IEEE 802.3), as zlib's. */
 uint32_t text_crc32(const void *p, size_t n);
 

@@ -131,6 +131,8 @@ void files_digest(const struct files *f, const struct slot *s, const void *p, si
 	sodium_memzero(&st, sizeof(st));
 }
 
+void (*files_step)(void *ctx);
+
 int files_open(const struct files *f, const struct binding *b, struct generation_dir *d,
                struct err *e)
 {
@@ -146,6 +148,7 @@ int files_open(const struct files *f, const struct binding *b, struct generation
 		return err_set(e, ERR_DENIED, "'%s/%s' is not in memory",
 		               f->o.settings->run_dir, b->name);
 	}
+	d->step = files_step;
 	return ERR_OK;
 }
 

@@ -26,9 +26,11 @@ struct files;
 
 struct files_options {
 	const struct settings *settings;
-	const struct plan *plan;         /* borrowed until files_replan() */
-	int run_fd;                      /* borrowed */
-	const unsigned char *digest_key; /* 32 bytes, borrowed */
+	const struct plan *plan;            /* borrowed until files_replan() */
+	int run_fd;                         /* borrowed */
+	const unsigned char *digest_key;    /* 32 bytes, borrowed */
+	struct uses *uses;                  /* borrowed; learns what templates name */
+	const struct render_engine *engine; /* may be NULL: no templates */
 };
 
 /* What is in place for a secret. */
@@ -42,11 +44,13 @@ struct files_held {
 
 /* One secret's new value, or NULL to leave what is there. */
 struct files_value {
-	const struct value *data; /* object of fields */
+	const struct value *data;     /* object of fields; of a folder: {keys} */
+	const struct value *metadata; /* what a template sees beside it, or NULL */
 	const char *lease_id;
 	int64_t version;
 	int64_t expires;
-	int rc; /* ERR_OK going in; how it went coming out */
+	int rc; /* ERR_OK going in; how it went coming out: ERR_BUSY if a template
+	           needs a secret that is not at hand */
 	struct err e;
 };
 
@@ -54,6 +58,10 @@ struct files_value {
 int files_new(const struct files_options *o, struct files **out, struct err *e)
 	MUST_CHECK;
 void files_free(struct files *f);
+
+/** files_learn(f): before files_recover(): what the templates of a former run named goes
+ * to o.uses; a plan that is made after that has it. */
+void files_learn(struct files *f);
 
 /** files_recover(f): at start: tidy up after a crash, remove what no binding owns, find
  * what is still good. */

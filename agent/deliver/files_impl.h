@@ -2,6 +2,7 @@
 #ifndef AGENT_DELIVER_FILES_IMPL_H
 #define AGENT_DELIVER_FILES_IMPL_H
 /* files_impl - what the files of the module share; nobody else includes it. */
+#include <jansson.h>
 #include <sys/stat.h>
 
 #include "files.h"
@@ -85,6 +86,9 @@ static inline struct binding *files_binding(const struct files *f, const struct 
 void files_digest(const struct files *f, const struct slot *s, const void *p, size_t n,
                   unsigned char out[FILES_DIGEST]);
 
+/* Tests: called before each change of a delivery; NULL otherwise. */
+extern void (*files_step)(void *ctx);
+
 /** files_open(f, b, d, e): the directory of a binding. */
 int files_open(const struct files *f, const struct binding *b, struct generation_dir *d,
                struct err *e) MUST_CHECK;
@@ -122,6 +126,10 @@ static inline bool files_is_new(const struct files_value *v)
  * place, with the binding's ${slots}. */
 char *files_meta(const struct files *f, size_t binding, const struct slot *slots,
                  struct arena *a);
+
+/** files_notes(d, number): the notes of a generation, the caller's; NULL if there are
+ * none that count. */
+json_t *files_notes(const struct generation_dir *d, unsigned number);
 
 /** files_load(f, binding): judge what a former run left in a binding. */
 void files_load(struct files *f, size_t binding);

@@ -31,10 +31,32 @@ static json_t *deps_note(const struct files *f, const struct slot *s)
 	return list;
 }
 
+/* What the template named, and which secrets that was. */
+static json_t *asked_note(const struct files *f, const struct slot *s)
+{
+	const struct settings_file *file = s->plan->file;
+	json_t *o;
+	size_t n;
+	const char *const *asked = f->o.uses == NULL ? NULL
+	                                             : uses_of(f->o.uses, file->binding,
+	                                                       file->name, &n);
+
+	if (s->plan->template == NULL || asked == NULL)
+		return NULL;
+	o = json_object();
+	for (size_t i = 0; i < n; i++) {
+		const char *path = uses_path(f->o.uses, asked[i]);
+
+		json_object_set_new(o, asked[i],
+		                    path != NULL ? json_string(path) : json_null());
+	}
+	return o;
+}
+
 static json_t *slot_note(const struct files *f, const struct slot *s)
 {
-	json_t *o = json_pack("{s:s, s:o}", "recipe", s->plan->recipe, "secrets",
-	                      deps_note(f, s));
+	json_t *o = json_pack("{s:s, s:o, s:o*}", "recipe", s->plan->recipe, "secrets",
+	                      deps_note(f, s), "asked", asked_note(f, s));
 
 	if (o != NULL && reply_set_hex(o, "digest", s->digest, sizeof(s->digest)) == 0)
 		return o;
@@ -72,7 +94,7 @@ char *files_meta(const struct files *f, size_t binding, const struct slot *slots
 	return text != NULL ? arena_str(a, text) : NULL;
 }
 
-static json_t *read_notes(const struct generation_dir *d, unsigned number)
+json_t *files_notes(const struct generation_dir *d, unsigned number)
 {
 	AUTO_CLOSE int fd = generation_open_file(d, number, GENERATION_META);
 	struct stat st;
@@ -167,7 +189,7 @@ void files_load(struct files *f, size_t binding)
 	generation_recover(&d);
 	b->current = generation_current(&d);
 	if (b->current != 0) {
-		AUTO_JSON doc = read_notes(&d, b->current);
+		AUTO_JSON doc = files_notes(&d, b->current);
 
 		for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
 			take_slot(f, &f->slots[i], doc, &d, b->current);

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "agent/reply.h"
 #include "files_impl.h"
 #include "log.h"
+
+#define LEARN_ARENA (4u * 1024 * 1024)
 
 static bool is_known(const struct files *f, const char *name)
 {
@@ -47,6 +50,62 @@ static void drop_strays(const struct files *f)
 		if (entry->d_name[0] != '.' && !is_known(f, entry->d_name))
 			drop_stray(f, entry->d_name);
 	closedir(dir);
+}
+
+static int learn_asked(const struct files *f, const struct settings_file *file,
+                       const json_t *asked, struct err *e)
+{
+	AUTO_ARENA a = arena_new(LEARN_ARENA);
+	const char **list =
+		a == NULL ? NULL
+			  : arena_alloc(a, (json_object_size(asked) + 1) * sizeof(*list));
+	const char *name;
+	json_t *path;
+	size_t n = 0;
+
+	if (list == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	json_object_foreach((json_t *)(uintptr_t)asked, name, path)
+	{
+		list[n++] = name;
+		if (json_is_string(path) &&
+		    uses_name(f->o.uses, name, json_string_value(path), e) != ERR_OK)
+			return (int)e->code;
+	}
+	return uses_set(f->o.uses, file->binding, file->name, list, n, e);
+}
+
+static void learn_slot(const struct files *f, const struct slot *s, const json_t *doc)
+{
+	const struct settings_file *file = s->plan->file;
+	const json_t *note = json_object_get(json_object_get(doc, "files"), file->name);
+	const char *recipe = reply_str(note, "recipe");
+	const json_t *asked = json_object_get(note, "asked");
+	struct err e = { 0 };
+
+	if (s->plan->template == NULL || recipe == NULL || !json_is_object(asked) ||
+	    strcmp(recipe, s->plan->recipe) != 0)
+		return;
+	if (learn_asked(f, file, asked, &e) != ERR_OK)
+		log_warn("what a template named before is not known",
+		         LOG_S("binding", file->binding), LOG_S("file", file->name),
+		         LOG_S("why", e.msg));
+}
+
+void files_learn(struct files *f)
+{
+	for (size_t i = 0; f->o.uses != NULL && i < f->n_bindings; i++) {
+		struct generation_dir d;
+		AUTO_JSON doc = NULL;
+
+		if (files_open(f, &f->bindings[i], &d, NULL) != ERR_OK)
+			continue;
+		doc = files_notes(&d, generation_current(&d));
+		close(d.fd);
+		for (size_t j = files_first(f, i); doc != NULL && j < files_end(f, i);
+		     j++)
+			learn_slot(f, &f->slots[j], doc);
+	}
 }
 
 void files_recover(struct files *f)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a delivery is made of, before anything is written: a secret is delivered whole or
- * not at all. */
+ * not at all, and so are secrets that share a file. */
 #include <string.h>
 
 #include "files_impl.h"
@@ -21,45 +21,109 @@ static bool has_new(const struct making *m, const struct plan_file *file)
 	return false;
 }
 
+static bool blame_one(struct files_value *v, int rc, const struct err *e)
+{
+	if (!files_is_new(v))
+		return false;
+	v->rc = rc;
+	v->e = *e;
+	return true;
+}
+
 static void blame(const struct making *m, const struct plan_file *file, int rc,
                   const struct err *e)
 {
-	for (size_t i = 0; i < file->n; i++) {
-		struct files_value *v = &m->values[file->paths[i]];
-
-		if (files_is_new(v)) {
-			v->rc = rc;
-			v->e = *e;
-		}
-	}
+	for (size_t i = 0; i < file->n; i++)
+		(void)blame_one(&m->values[file->paths[i]], rc, e);
 }
 
-static int add_dep(struct making *m, struct rendered *r, size_t path)
+static int add_dep(struct making *m, struct rendered *r, size_t path, struct err *e)
 {
 	const struct files_value *v = &m->values[path];
-	struct dep *d = &r->deps[r->n_deps++];
+	struct dep *d = &r->deps[r->n_deps];
 	size_t n = strlen(v->lease_id);
 
+	for (size_t i = 0; i < r->n_deps; i++)
+		if (r->deps[i].path == path)
+			return ERR_OK;
 	if (n >= sizeof(d->lease_id))
-		return -1;
+		return err_set(e, ERR_INVALID, "the id of a lease is too long");
 	d->path = path;
 	d->version = v->version;
 	memcpy(d->lease_id, v->lease_id, n + 1);
-	return 0;
+	r->n_deps++;
+	return ERR_OK;
+}
+
+static int make_fields(struct making *m, const struct plan_file *file, struct rendered *r,
+                       struct err *e)
+{
+	r->deps = arena_alloc(m->a, sizeof(*r->deps));
+	if (r->deps == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (add_dep(m, r, file->paths[0], e) != ERR_OK)
+		return (int)e->code;
+	return render_fields(m->a, file->file, m->values[file->paths[0]].data, &r->p,
+	                     &r->n, e);
+}
+
+/* The value that a template asks for, if it is of this delivery. */
+static const struct files_value *find_value(const struct making *m, const char *asked)
+{
+	const char *known = uses_path(m->f->o.uses, asked);
+	size_t path = plan_path(m->f->o.plan, known != NULL ? known : asked);
+
+	return path < m->f->n_paths && files_is_new(&m->values[path]) ? &m->values[path]
+	                                                              : NULL;
+}
+
+static struct render_secret find_secret(void *ctx, const char *asked)
+{
+	const struct files_value *v = find_value(ctx, asked);
+
+	return v != NULL ? (struct render_secret){ v->data, v->metadata }
+	                 : (struct render_secret){ NULL, NULL };
+}
+
+static int make_template(struct making *m, const struct plan_file *file,
+                         struct rendered *r, struct err *e)
+{
+	struct render_run run = {
+		.engine = m->f->o.engine,
+		.template = file->template,
+		.dirs = &m->f->o.settings->template_dirs,
+		.find = find_secret,
+		.ctx = m,
+	};
+	const char *binding = file->file->binding, *name = file->file->name;
+	int rc = render_template(m->a, &run, e);
+
+	if ((rc == ERR_OK || rc == ERR_BUSY) &&
+	    uses_set(m->f->o.uses, binding, name, run.asked, run.n_asked, e) != ERR_OK)
+		return (int)e->code;
+	if (rc != ERR_OK)
+		return err_wrap(e, "file '%s/%s'", binding, name);
+	uses_done(m->f->o.uses, binding, name);
+	r->deps = arena_alloc(m->a, (run.n_asked + 1) * sizeof(*r->deps));
+	if (r->deps == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < run.n_asked; i++) {
+		const struct files_value *v = find_value(m, run.asked[i]);
+
+		if (add_dep(m, r, (size_t)(v - m->values), e) != ERR_OK)
+			return (int)e->code;
+	}
+	r->p = run.text;
+	r->n = run.len;
+	return ERR_OK;
 }
 
 static int make_one(struct making *m, const struct plan_file *file, struct rendered *r,
                     struct err *e)
 {
-	int rc;
+	int rc = file->template != NULL ? make_template(m, file, r, e)
+	                                : make_fields(m, file, r, e);
 
-	r->deps = arena_alloc(m->a, (file->n + 1) * sizeof(*r->deps));
-	if (r->deps == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if (add_dep(m, r, file->paths[0]) != 0)
-		return err_set(e, ERR_INVALID, "the id of a lease is too long");
-	rc = render_fields(m->a, file->file, m->values[file->paths[0]].data, &r->p, &r->n,
-	                   e);
 	if (rc == ERR_OK && r->n > FILES_CONTENT_MAX)
 		rc = err_set(e, ERR_INVALID, "file '%s/%s' would be larger than %u bytes",
 		             file->file->binding, file->file->name, FILES_CONTENT_MAX);
@@ -67,11 +131,38 @@ static int make_one(struct making *m, const struct plan_file *file, struct rende
 	return rc;
 }
 
+/* The other secrets of a file that will not be written go with the one that is to
+ * blame. */
+static bool spread(const struct making *m, const struct rendered *r)
+{
+	const struct files_value *bad = NULL;
+	bool spread = false;
+
+	for (size_t i = 0; i < r->n_deps && bad == NULL; i++)
+		if (m->values[r->deps[i].path].rc != ERR_OK)
+			bad = &m->values[r->deps[i].path];
+	for (size_t i = 0; bad != NULL && i < r->n_deps; i++)
+		spread |= blame_one(&m->values[r->deps[i].path], bad->rc, &bad->e);
+	return spread;
+}
+
+static void spread_all(const struct making *m)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < m->f->n_slots; i++)
+			if (m->made[i].made && m->made[i].n_deps > 1)
+				again |= spread(m, &m->made[i]);
+	}
+}
+
 struct rendered *files_render(struct files *f, struct arena *a,
                               struct files_value *values)
 {
 	struct making m = { .f = f, .a = a, .values = values };
-	struct err none = { ERR_NOMEM, "out of memory" };
+	const struct err none = { ERR_NOMEM, "out of memory" };
 
 	m.made = arena_alloc(a, (f->n_slots + 1) * sizeof(*m.made));
 	for (size_t i = 0; i < f->n_slots; i++) {
@@ -81,9 +172,11 @@ struct rendered *files_render(struct files *f, struct arena *a,
 
 		if (m.made == NULL)
 			blame(&m, file, ERR_NOMEM, &none);
-		else if (has_new(&m, file) &&
+		else if (has_new(&m, file) && !files_idle(f, &f->slots[i]) &&
 		         (rc = make_one(&m, file, &m.made[i], &e)) != ERR_OK)
 			blame(&m, file, rc, &e);
 	}
+	if (m.made != NULL)
+		spread_all(&m);
 	return m.made;
 }
