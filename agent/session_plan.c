@@ -55,9 +55,11 @@ int session_replan(struct session *s, struct err *e)
 	if (rc != ERR_OK)
 		return rc;
 	holdings = calloc(plan->n_paths + 1, sizeof(*holdings));
-	rc = holdings == NULL ? err_set(e, ERR_NOMEM, "out of memory")
-	                      : files_replan(s->o.files, plan, e);
-	if (rc != ERR_OK) {
+	if (holdings == NULL) {
+		plan_free(plan);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if ((rc = files_replan(s->o.files, plan, e)) != ERR_OK) {
 		free(holdings);
 		plan_free(plan);
 		return rc;

@@ -91,10 +91,15 @@ bool text_printable(const char *s, size_t n)
 	return true;
 }
 
+static bool is_layout(char c)
+{
+	return c == '\n' || c == '\r' || c == '\t';
+}
+
 bool text_lines(const char *s, size_t n)
 {
 	for (size_t at = 0, end; at <= n; at = end + 1) {
-		for (end = at; end < n && memchr("\n\r\t", s[end], 3) == NULL;)
+		for (end = at; end < n && !is_layout(s[end]);)
 			end++;
 		if (!text_printable(s + at, end - at))
 			return false;

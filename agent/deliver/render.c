@@ -54,10 +54,9 @@ static int render_raw(const struct settings_file *f, const struct value *data,
 }
 
 /* The members that the file wants, in its order; all of them in the order of their keys
- * if it names none. */
-static int choose(struct arena *a, const struct settings_file *f,
-                  const struct value *data, const struct value ***out, size_t *n,
-                  struct err *e)
+ * if it names none.  NULL on failure. */
+static const struct value **choose(struct arena *a, const struct settings_file *f,
+                                   const struct value *data, size_t *n, struct err *e)
 {
 	const char *const *names = f->fields.items;
 	const struct value **list;
@@ -65,13 +64,16 @@ static int choose(struct arena *a, const struct settings_file *f,
 	*n = f->fields.n > 0 ? f->fields.n : data->len;
 	list = f->fields.n > 0 ? arena_alloc(a, *n * sizeof(*list))
 	                       : text_out_sorted(a, data);
-	if (list == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
+	if (list == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
 	for (size_t i = 0; i < f->fields.n; i++)
-		if ((list[i] = value_get(data, names[i])) == NULL)
-			return missing(f, names[i], e);
-	*out = list;
-	return ERR_OK;
+		if ((list[i] = value_get(data, names[i])) == NULL) {
+			missing(f, names[i], e);
+			return NULL;
+		}
+	return list;
 }
 
 static bool is_env_name(const struct value *v)
@@ -144,9 +146,9 @@ static int add_variable(struct text_out *t, const struct settings_file *f,
 static int render_env(struct text_out *t, const struct settings_file *f,
                       const struct value *data, struct err *e)
 {
-	const struct value **list = NULL;
 	size_t n = 0;
-	int rc = choose(t->a, f, data, &list, &n, e);
+	const struct value **list = choose(t->a, f, data, &n, e);
+	int rc = list != NULL ? ERR_OK : (int)e->code;
 
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
 		rc = add_variable(t, f, list[i], e);
@@ -156,13 +158,12 @@ static int render_env(struct text_out *t, const struct settings_file *f,
 static int render_json(struct text_out *t, const struct settings_file *f,
                        const struct value *data, struct err *e)
 {
-	const struct value **list = NULL;
 	struct value *chosen = value_object(t->a);
 	size_t n = 0;
-	int rc = choose(t->a, f, data, &list, &n, e);
+	const struct value **list = choose(t->a, f, data, &n, e);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (list == NULL)
+		return (int)e->code;
 	for (size_t i = 0; i < n; i++)
 		value_setn(chosen, list[i]->key, list[i]->key_len,
 		           value_copy(t->a, list[i]));

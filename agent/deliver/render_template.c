@@ -16,10 +16,11 @@ struct running {
 	struct arena *a;
 };
 
-/* Templates may write "/secret/…" and "secret/…/". */
-static int canonical(struct arena *a, const char *written, const char *end,
-                     const char **out, struct err *e)
+/* Templates may write "/secret/…" and "secret/…/".  NULL on failure. */
+static const char *canonical(struct arena *a, const char *written, const char *end,
+                             struct err *e)
 {
+	const char *asked;
 	size_t n;
 
 	while (*written == '/')
@@ -27,10 +28,14 @@ static int canonical(struct arena *a, const char *written, const char *end,
 	n = strlen(written);
 	while (n > 0 && written[n - 1] == '/')
 		n--;
-	if (path_check(written, n, e) != ERR_OK)
-		return err_wrap(e, "the path of a secret");
-	*out = arena_printf(a, "/v1/%.*s%s", (int)n, written, end);
-	return *out != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "out of memory");
+	if (path_check(written, n, e) != ERR_OK) {
+		err_wrap(e, "the path of a secret");
+		return NULL;
+	}
+	asked = arena_printf(a, "/v1/%.*s%s", (int)n, written, end);
+	if (asked == NULL)
+		err_set(e, ERR_NOMEM, "out of memory");
+	return asked;
 }
 
 static int note(struct running *r, const char *asked, struct err *e)
@@ -62,11 +67,12 @@ static int note(struct running *r, const char *asked, struct err *e)
 static int find(struct running *r, const char *written, const char *end,
                 struct render_secret *out, struct err *e)
 {
-	const char *asked = NULL;
+	const char *asked = canonical(r->a, written, end, e);
 	int rc;
 
-	if ((rc = canonical(r->a, written, end, &asked, e)) != ERR_OK ||
-	    (rc = note(r, asked, e)) != ERR_OK)
+	if (asked == NULL)
+		return (int)e->code;
+	if ((rc = note(r, asked, e)) != ERR_OK)
 		return rc;
 	*out = r->run->find(r->run->ctx, asked);
 	if (out->data == NULL && r->run->missing == NULL)
