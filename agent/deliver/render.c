@@ -148,8 +148,10 @@ static int render_env(struct text_out *t, const struct settings_file *f,
 {
 	size_t n = 0;
 	const struct value **list = choose(t->a, f, data, &n, e);
-	int rc = list != NULL ? ERR_OK : (int)e->code;
+	int rc = ERR_OK;
 
+	if (list == NULL)
+		return (int)e->code;
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
 		rc = add_variable(t, f, list[i], e);
 	return rc;
