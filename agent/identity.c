@@ -13,10 +13,11 @@
 #include "keymem.h"
 #include "value.h"
 
-#define MAGIC         "vault-agent identity 1\n"
-#define MAGIC_LEN     (sizeof(MAGIC) - 1)
-#define FILE_MAX      (16u * 1024)
-#define LOGIN_CONTEXT "vault/host-login/v1"
+#define MAGIC          "vault-agent identity 1\n"
+#define MAGIC_LEN      (sizeof(MAGIC) - 1)
+#define FILE_MAX       (16u * 1024)
+#define LOGIN_CONTEXT  "vault/host-login/v1"
+#define COSIGN_CONTEXT "vault/cosign/v1"
 
 struct identity *identity_new(void)
 {
@@ -178,4 +179,18 @@ void identity_sign_login(const struct identity *id, const unsigned char nonce[32
 	at = bytes_put_u64be(at, id->generation);
 	at = bytes_put(at, pin, 32);
 	crypto_sign_detached(sig, NULL, msg, (unsigned long long)(at - msg), id->sign_sk);
+}
+
+int identity_cosign(const struct identity *id, const char *note, unsigned char sig[64],
+                    struct err *e)
+{
+	unsigned char msg[sizeof(COSIGN_CONTEXT) + NOTE_CHECKPOINT_MAX];
+	const char *end = strstr(note, "\n\n");
+	size_t n = end != NULL ? (size_t)(end - note) + 1 : 0;
+
+	if (n == 0 || n > NOTE_CHECKPOINT_MAX)
+		return err_set(e, ERR_INVALID, "that is no signed checkpoint");
+	bytes_put(bytes_put(msg, COSIGN_CONTEXT, sizeof(COSIGN_CONTEXT)), note, n);
+	crypto_sign_detached(sig, NULL, msg, sizeof(COSIGN_CONTEXT) + n, id->sign_sk);
+	return ERR_OK;
 }

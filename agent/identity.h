@@ -57,4 +57,9 @@ int identity_save(const char *dir, const struct identity *id, struct err *e) MUS
 void identity_sign_login(const struct identity *id, const unsigned char nonce[32],
                          const unsigned char pin[32], unsigned char sig[64]);
 
+/** identity_cosign(id, note, sig, e): sign the text of a checkpoint; ERR_INVALID if
+ * ${note} is no signed note. */
+int identity_cosign(const struct identity *id, const char *note, unsigned char sig[64],
+                    struct err *e) MUST_CHECK;
+
 #endif

@@ -189,6 +189,10 @@ static void run_due(struct session *s)
 	session_pump(s);
 	if (s->phase == PHASE_READY && s->token_refresh_at != 0)
 		next = earlier(next, s->token_refresh_at);
+	if (!s->api.busy) {
+		next = earlier(next, session_report_next(s, now));
+		next = earlier(next, session_cosign_next(s));
+	}
 	set_timer(s, next);
 }
 

@@ -192,6 +192,7 @@ json_t *session_said(struct link *l, const char *op, const json_t *data, struct 
 		        (long long)l->rev, (long long)rev);
 		json_decref(said);
 		said = NULL;
+		s->set_back = true;
 	}
 	if (said == NULL)
 		session_distrust(s, e);

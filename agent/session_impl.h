@@ -4,7 +4,9 @@
 /* session_impl - what the files of the module share; nobody else includes it. */
 #include "clock.h"
 #include "http.h"
+#include "pace.h"
 #include "reply.h"
+#include "report.h"
 #include "session.h"
 #include "statement.h"
 #include "vault/limits.h"
@@ -105,6 +107,12 @@ struct session {
 	char alarm[SESSION_ERROR];    /* of the server, until it says otherwise */
 	char distrust[SESSION_ERROR]; /* what was not believed; until we start again */
 	int64_t disbelieved;          /* how often */
+	struct report report;
+	struct pace cosign_pace;
+	uint64_t cosigned; /* size of the newest head that was co-signed in this run */
+	bool set_back;     /* the vault named a revision below one that it had named */
+	bool told_larger;  /* a vault that did, or showed a smaller head, was told of ours
+	                    */
 };
 
 /** session_now(s): the boot clock. */
@@ -170,6 +178,9 @@ struct session_job {
 	void (*failed)(struct session *s, long status, const json_t *doc,
 	               const struct err *e);
 };
+/** session_signed(s, op, data): the body of what only the host can say; takes over
+ * ${data}. */
+json_t *session_signed(const struct session *s, const char *op, json_t *data);
 /** session_jobs(n): the table. */
 const struct session_job *session_jobs(size_t *n);
 /** session_start(l, call, done): start a request on a link that is not busy; else -1 and
@@ -192,6 +203,26 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 
 /** session_watch_start(s): the next long poll, if there is none. */
 void session_watch_start(struct session *s);
+
+/* Reports (session_report.c) and co-signatures (session_cosign.c): jobs, and when to come
+ * again, or -1. */
+bool session_report_due(struct session *s, int64_t now);
+json_t *session_report_body(struct session *s);
+int session_report_done(struct session *s, const json_t *doc, struct err *e);
+void session_report_failed(struct session *s, long status, const json_t *doc,
+                           const struct err *e);
+int64_t session_report_next(struct session *s, int64_t now);
+bool session_cosign_due(struct session *s, int64_t now);
+bool session_cosign_urgent(struct session *s, int64_t now);
+json_t *session_cosign_body(struct session *s);
+void session_cosign_failed(struct session *s, long status, const json_t *doc,
+                           const struct err *e);
+int64_t session_cosign_next(const struct session *s);
+
+/** session_state(s, i): of the ${i}-th secret, a word. */
+const char *session_state(const struct session *s, size_t i);
+/** session_alarm_text(s): the gravest, "" if there is none. */
+const char *session_alarm_text(const struct session *s);
 
 /* Leases (session_leases.c). */
 struct holding *session_find(struct session *s, const char *path);

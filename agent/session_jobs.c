@@ -168,7 +168,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';
-	s->connected_at = session_now(s);
+	s->connected_at = s->last_event_at = session_now(s);
 	log_info("connected", LOG_N("rev", s->rev), LOG_N("secrets", s->n_holdings));
 	return ERR_OK;
 }
@@ -267,8 +267,7 @@ static bool release_due(struct session *s, int64_t now UNUSED)
 	return s->phase == PHASE_READY && json_array_size(s->release) > 0;
 }
 
-/* Our own word, which nobody else can say: takes over ${data}. */
-static json_t *signed_body(const struct session *s, const char *op, json_t *data)
+json_t *session_signed(const struct session *s, const char *op, json_t *data)
 {
 	json_t *said = statement_make(s->o.identity, op, data);
 
@@ -282,7 +281,7 @@ static json_t *release_body(struct session *s)
 
 	json_decref(s->release);
 	s->release = json_array();
-	return signed_body(s, "release", o);
+	return session_signed(s, "release", o);
 }
 
 /* Values. */
@@ -379,7 +378,7 @@ static json_t *ack_body(struct session *s)
 	if (s->o.witness->have)
 		json_object_set_new(o, "checkpoint_size",
 		                    json_integer((json_int_t)s->o.witness->last.size));
-	return signed_body(s, "ack", o);
+	return session_signed(s, "ack", o);
 }
 
 static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
@@ -526,6 +525,9 @@ static const struct session_job jobs[] = {
 	{ "login", "POST", "/v1/auth/host/login",
 	  "login", false, true,
 	  login_due, login_body, login_done, login_failed },
+	{ "cosign", "POST", "/v1/sys/agent/cosign",
+	  NULL, false, false,
+	  session_cosign_urgent, session_cosign_body, NULL, session_cosign_failed },
 	{ "sync", "GET", "/v1/sys/agent/sync",
 	  "sync", false, false,
 	  sync_due, NULL, sync_done, give_up },
@@ -553,6 +555,13 @@ static const struct session_job jobs[] = {
 	{ "proof", "GET", "/v1/sys/agent/consistency?from=",
 	  "consistency", false, false,
 	  proof_due, NULL, proof_done, proof_failed },
+	{ "report", "POST", "/v1/sys/agent/report",
+	  NULL, false, false,
+	  session_report_due, session_report_body, session_report_done,
+	  session_report_failed },
+	{ "cosign", "POST", "/v1/sys/agent/cosign",
+	  NULL, false, false,
+	  session_cosign_due, session_cosign_body, NULL, session_cosign_failed },
 };
 /* clang-format on */
 

@@ -212,6 +212,7 @@ void session_refetch_drifted(struct session *s)
 			continue;
 		if (h->retry || files_drifted(s->o.files, i)) {
 			h->want_fetch = true;
+			s->last_event_at = session_now(s);
 			log_warn("fetching again", LOG_S("path", session_path(s, h)),
 			         LOG_S("why",
 			               h->retry ? h->error : "changed by someone else"));

@@ -23,8 +23,11 @@ static const char *phase_name(const struct session *s)
 	return "connecting";
 }
 
-static const char *holding_state(const struct holding *h, const struct files_held *held)
+const char *session_state(const struct session *s, size_t i)
 {
+	const struct holding *h = &s->holdings[i];
+	const struct files_held *held = files_held(s->o.files, i);
+
 	if (h->revoked)
 		return "revoked";
 	if (h->stale)
@@ -49,12 +52,12 @@ static json_t *secret_status(const struct session *s, size_t i)
 		now = session_now(s);
 
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "path",
-	                 s->plan->paths[i].path, "state", holding_state(h, held),
-	                 "lease_id", h->lease_id, "version", (json_int_t)h->version,
-	                 "applied", (json_int_t)(held->present ? held->version : 0),
-	                 "stale", h->stale, "expires_in",
-	                 (json_int_t)seconds_until(expires, now), "renew_in",
-	                 (json_int_t)seconds_until(h->renew_at, now), "error", h->error);
+	                 s->plan->paths[i].path, "state", session_state(s, i), "lease_id",
+	                 h->lease_id, "version", (json_int_t)h->version, "applied",
+	                 (json_int_t)(held->present ? held->version : 0), "stale",
+	                 h->stale, "expires_in", (json_int_t)seconds_until(expires, now),
+	                 "renew_in", (json_int_t)seconds_until(h->renew_at, now), "error",
+	                 h->error);
 }
 
 static const char *const format_names[] = { [FORMAT_RAW] = "raw",
@@ -85,7 +88,7 @@ static json_t *missing_status(const struct session *s)
 }
 
 /* The gravest. */
-static const char *alarm_text(const struct session *s)
+const char *session_alarm_text(const struct session *s)
 {
 	if (s->o.witness->alarm)
 		return s->o.witness->why;
@@ -125,10 +128,10 @@ json_t *session_status(const struct session *s)
 	                           "own_mount", s->o.tmpfs->own_mount, "swap_safe",
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
-	    json_object_update_new(doc, json_pack("{s:s, s:s, s:o, s:o}", "error",
-	                                          s->error, "alarm", alarm_text(s),
-	                                          "secrets", secrets, "files", files)) !=
-	            0) {
+	    json_object_update_new(doc,
+	                           json_pack("{s:s, s:s, s:o, s:o}", "error", s->error,
+	                                     "alarm", session_alarm_text(s), "secrets",
+	                                     secrets, "files", files)) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -181,10 +181,10 @@ static struct value *as_value(struct arena *a, const json_t *j)
 	return json_is_object(j) ? v : NULL;
 }
 
-json_t *statement_make(const struct identity *id, const char *op, const json_t *data)
+json_t *statement_say(const struct identity *id, const char *op, struct arena *a,
+                      struct value *data)
 {
 	static const char context[] = STATEMENT_OURS;
-	AUTO_ARENA a = arena_new(ROOM);
 	struct value *body = value_object(a);
 	unsigned char *msg, *out;
 	char host_id[33], *text;
@@ -194,7 +194,7 @@ json_t *statement_make(const struct identity *id, const char *op, const json_t *
 	value_set_str(a, body, "op", op);
 	value_set_str(a, body, "host_id", host_id);
 	value_set_int(a, body, "generation", (int64_t)id->generation);
-	value_set(body, "data", as_value(a, data));
+	value_set(body, "data", data);
 	if (a == NULL || arena_failed(a) || value_get(body, "data") == NULL)
 		return NULL;
 	n = value_size(body);
@@ -208,4 +208,11 @@ json_t *statement_make(const struct identity *id, const char *op, const json_t *
 	memcpy(out + STATEMENT_SIG, msg + sizeof(context), n);
 	text_base64(out, STATEMENT_SIG + n, text);
 	return json_string(text);
+}
+
+json_t *statement_make(const struct identity *id, const char *op, const json_t *data)
+{
+	AUTO_ARENA a = arena_new(ROOM);
+
+	return statement_say(id, op, a, as_value(a, data));
 }

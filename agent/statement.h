@@ -48,6 +48,11 @@ json_t *statement_open(const struct identity *id, const char *text,
                        const struct statement_expect *want, struct err *e) MUST_CHECK;
 
 #define STATEMENT_OURS "vault/agent-statement/v1"
+/** statement_say(id, op, a, data): what only this host can say, as base64 text; ${data}
+ * and what is made of it are in ${a}.  NULL: out of memory. */
+json_t *statement_say(const struct identity *id, const char *op, struct arena *a,
+                      struct value *data) MUST_CHECK;
+
 /**
  * statement_make(id, op, data): what this host says: the same form without a nonce, under
  * STATEMENT_OURS and our own key, in base64.  NULL if there is no memory or ${data} holds

@@ -16,24 +16,55 @@ static void path_of(const struct witness *w, const char *name, char out[PATH_MAX
 	snprintf(out, PATH_MAX, "%s/%s", w->dir, name);
 }
 
-static int load_last(struct witness *w, struct err *e)
+/* *text is NULL if there is none yet. */
+static int read_last(const struct witness *w, struct arena *a, char **text, size_t *n,
+                     struct err *e)
 {
-	AUTO_ARENA a = arena_new(4 * FILE_MAX);
 	char path[PATH_MAX];
-	char *text = NULL;
-	size_t n = 0;
-	int rc;
 
+	*text = NULL;
 	path_of(w, WITNESS_FILE, path);
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (access(path, F_OK) != 0)
 		return ERR_OK;
-	if ((rc = file_read(a, path, FILE_MAX, &text, &n, e)) != ERR_OK)
+	return file_read(a, path, FILE_MAX, text, n, e);
+}
+
+static int load_last(struct witness *w, struct err *e)
+{
+	AUTO_ARENA a = arena_new(4 * FILE_MAX);
+	char *text;
+	size_t n = 0;
+	int rc = read_last(w, a, &text, &n, e);
+
+	if (rc != ERR_OK || text == NULL)
 		return rc;
 	if (note_checkpoint_verify(text, n, &w->key, &w->last, e) != ERR_OK)
-		return err_wrap(e, "reading '%s'", path);
+		return err_wrap(e, "reading '%s/" WITNESS_FILE "'", w->dir);
 	w->have = true;
+	return ERR_OK;
+}
+
+int witness_note(const struct witness *w, char *out, size_t cap, struct err *e)
+{
+	AUTO_ARENA a = arena_new(4 * FILE_MAX);
+	struct note_checkpoint cp;
+	char *text;
+	size_t n = 0;
+	int rc = read_last(w, a, &text, &n, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (text == NULL || n >= cap ||
+	    note_checkpoint_verify(text, n, &w->key, &cp, e) != ERR_OK ||
+	    cp.size != w->last.size ||
+	    memcmp(cp.root, w->last.root, sizeof(cp.root)) != 0)
+		return err_set(e, ERR_INTEGRITY,
+		               "'%s/" WITNESS_FILE "' was changed by someone else",
+		               w->dir);
+	memcpy(out, text, n);
+	out[n] = '\0';
 	return ERR_OK;
 }
 

@@ -55,6 +55,10 @@ enum witness_verdict witness_see(struct witness *w, const char *text, struct err
 int witness_advance(struct witness *w, const char *text, const struct merkle_proof *proof,
                     struct err *e) MUST_CHECK;
 
+/** witness_note(w, out, cap, e): the whole note of the last that was taken, from disk. */
+int witness_note(const struct witness *w, char *out, size_t cap, struct err *e)
+	MUST_CHECK;
+
 /** witness_trusts(w): may values be accepted? */
 static inline bool witness_trusts(const struct witness *w)
 {

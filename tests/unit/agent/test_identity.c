@@ -156,3 +156,16 @@ Test(identity, names_and_proves_the_join_token_without_sending_it)
 	join_mac(TOKEN, id, pin, mac);
 	cr_assert_eq(memcmp(mac, want, 32), 0);
 }
+
+Test(identity, co_signs_the_text_of_a_note)
+{
+	static const char note[] = "vault\n10\nroot\n\n\xe2\x80\x94 vault sig\n";
+	static const char want[] = "vault/cosign/v1\0vault\n10\nroot\n";
+	unsigned char sig[64];
+
+	cr_assert_eq(identity_cosign(id, note, sig, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(crypto_sign_verify_detached(sig, (const unsigned char *)want,
+	                                         sizeof(want) - 1, id->sign_pk),
+	             0);
+	cr_assert_eq(identity_cosign(id, "no note\n", sig, &e), ERR_INVALID);
+}

@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include "agent/witness.h"
+#include "file.h"
 
 #define LEAVES 40u
 
@@ -175,4 +176,21 @@ Test(witness, ignores_what_the_log_did_not_sign)
 	cr_assert_eq(witness_see(&w, "", &e), WITNESS_BAD);
 	cr_assert_not(w.alarm);
 	cr_assert_not(w.have);
+}
+
+Test(witness, gives_back_the_note_that_it_took)
+{
+	char note[NOTE_CHECKPOINT_MAX], path[PATH_MAX];
+	const char *ten = checkpoint(10, NONE);
+
+	cr_assert_neq(witness_note(&w, note, sizeof(note), &e), ERR_OK, "there is none");
+	cr_assert_eq(witness_see(&w, ten, &e), WITNESS_FIRST);
+	cr_assert_eq(witness_note(&w, note, sizeof(note), &e), ERR_OK, "%s", e.msg);
+	cr_assert_str_eq(note, ten);
+	cr_assert_neq(witness_note(&w, note, 20, &e), ERR_OK, "no room");
+	cr_assert_eq(file_write_path(rig_path(WITNESS_FILE, path), checkpoint(9, NONE),
+	                             strlen(checkpoint(9, NONE)), 0600, &e),
+	             ERR_OK);
+	cr_assert_eq(witness_note(&w, note, sizeof(note), &e), ERR_INTEGRITY,
+	             "not the one that was verified");
 }
