@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "arena.h"
+#include "hook/hook.h"
 #include "join.h"
 #include "keymem.h"
 #include "log.h"
@@ -34,6 +35,22 @@ static int show_status(const struct options *o, const struct settings *s, struct
 	return status_print(o->socket != NULL ? o->socket : s->status_socket, o->json, e);
 }
 
+/* What runs commands is forked before there is any key or value to inherit. */
+static int run(struct arena *a, struct settings *s, struct sandbox_report *report,
+               struct err *e)
+{
+	struct hook *hook = NULL;
+	int rc;
+
+	if ((rc = hook_start(s, &hook, e)) != ERR_OK)
+		return rc;
+	if ((rc = keymem_init(true, e)) == ERR_OK &&
+	    (rc = settings_read_templates(a, s, e)) == ERR_OK)
+		rc = run_agent(s, hook, report, e);
+	hook_free(hook);
+	return rc;
+}
+
 static int with_settings(const struct options *o, struct sandbox_report *report,
                          struct err *e)
 {
@@ -47,14 +64,12 @@ static int with_settings(const struct options *o, struct sandbox_report *report,
 		return rc;
 	if (o->command == COMMAND_STATUS)
 		return show_status(o, &s, e);
-	if ((rc = keymem_init(true, e)) != ERR_OK)
-		return rc;
 	log_init("vault-agent", s.log_json);
 	(void)log_set_level(s.log_level);
-	if (o->command == COMMAND_JOIN)
-		return join_run(o, &s, e);
-	rc = settings_read_templates(a, &s, e);
-	return rc == ERR_OK ? run_agent(&s, report, e) : rc;
+	if (o->command == COMMAND_RUN)
+		return run(a, &s, report, e);
+	rc = keymem_init(true, e);
+	return rc == ERR_OK ? join_run(o, &s, e) : rc;
 }
 
 static int dispatch(const struct options *o, struct sandbox_report *report, struct err *e)

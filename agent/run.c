@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "deliver/files.h"
 #include "deliver/tmpfs.h"
+#include "hook/hook.h"
 #include "identity.h"
 #include "log.h"
 #include "plan.h"
@@ -22,6 +24,7 @@
 /* Everything that has to be given back, in the order in which it is acquired. */
 struct agent {
 	const struct settings *s;
+	struct hook *hook; /* or NULL */
 	struct sandbox_report *report;
 	struct identity *id;
 	struct witness witness;
@@ -117,6 +120,18 @@ static int open_signals(struct agent *g, struct err *e)
 	return ERR_OK;
 }
 
+static void warn_missing(const char *event, const struct sandbox_report *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		log_warn(event, LOG_S("what", r->missing[i]));
+}
+
+#define CAP(cap) (UINT64_C(1) << (cap))
+/* Files are given to their owners, and read and wiped when they are theirs. */
+#define CAPS_FILES                                                     \
+	(CAP(CAP_CHOWN) | CAP(CAP_FOWNER) | CAP(CAP_DAC_READ_SEARCH) | \
+	 CAP(CAP_DAC_OVERRIDE))
+
 /* From here on only our own directories can be written, and /etc read to find the server.
  */
 static int close_doors(struct agent *g, struct err *e)
@@ -132,11 +147,14 @@ static int close_doors(struct agent *g, struct err *e)
 		.rw_paths = rw,
 		.ro_paths = ro,
 		.require = g->s->require_sandbox,
+		.caps = CAPS_FILES,
 	};
 	int rc = sandbox_enter(&o, g->report, e);
 
-	for (size_t i = 0; rc == ERR_OK && i < g->report->n; i++)
-		log_warn("not enforced here", LOG_S("what", g->report->missing[i]));
+	if (rc == ERR_OK)
+		warn_missing("not enforced here", g->report);
+	if (rc == ERR_OK && g->hook != NULL)
+		warn_missing("not enforced where commands run", hook_sandbox(g->hook));
 	return rc;
 }
 
@@ -202,10 +220,14 @@ static int serve(struct agent *g, struct err *e)
 	return rc;
 }
 
-int run_agent(const struct settings *s, struct sandbox_report *report, struct err *e)
+int run_agent(const struct settings *s, struct hook *hook, struct sandbox_report *report,
+              struct err *e)
 {
-	struct agent g = { .s = s, .report = report, .run_fd = -1, .signal_fd = -1 };
-	int rc = serve(&g, e);
+	struct agent g = { .s = s, .hook = hook, .report = report };
+	int rc;
+
+	g.run_fd = g.signal_fd = -1;
+	rc = serve(&g, e);
 
 	session_free(g.session);
 	if (g.signal_fd >= 0)

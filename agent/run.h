@@ -7,8 +7,11 @@
 #include "sandbox.h"
 #include "settings.h"
 
-/** run_agent(s, report, e): until SIGTERM or SIGINT. */
-int run_agent(const struct settings *s, struct sandbox_report *report, struct err *e)
-	MUST_CHECK;
+struct hook;
+
+/** run_agent(s, hook, report, e): until SIGTERM or SIGINT.  ${hook} runs commands; NULL:
+ * there are none. */
+int run_agent(const struct settings *s, struct hook *hook, struct sandbox_report *report,
+              struct err *e) MUST_CHECK;
 
 #endif

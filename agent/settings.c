@@ -151,6 +151,7 @@ static const struct config_key keys[] = {
 	KEY(bindings, CONFIG_OBJECTS, .sub = &settings_binding_schema),
 	KEY(template_dirs, CONFIG_STRINGS, .check = settings_check_absolute),
 	KEY(allowed_commands, CONFIG_STRINGS, .check = settings_check_absolute),
+	KEY(allowed_root, CONFIG_BOOL, .flags = 0),
 	KEY(docker, CONFIG_OBJECT, .sub = &settings_docker_schema),
 };
 static const struct config_schema schema = {

@@ -122,6 +122,7 @@ struct settings {
 	struct config_list bindings; /* of struct settings_binding, each with files */
 	struct config_list template_dirs;    /* of const char *, for the function file */
 	struct config_list allowed_commands; /* that the server's bindings may run here */
+	bool allowed_root;                   /* … as root, too */
 	struct settings_docker docker;
 	/* derived */
 	struct pins pin_set;

@@ -286,6 +286,11 @@ static int may_grant(const struct settings *s, const struct settings_grant *g,
 		               "the command '%.100s' is not in allowed_commands of this "
 		               "host",
 		               argv[0]);
+	if (g->binding.reload == RELOAD_EXEC && g->binding.run_uid == 0 &&
+	    !s->allowed_root)
+		return err_set(e, ERR_DENIED,
+		               "the command would run as root: the binding needs run_as, "
+		               "or this host allowed_root");
 	for (size_t i = 0; i < g->files.n; i++)
 		if (f[i].template != NULL)
 			return err_set(

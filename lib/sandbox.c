@@ -13,10 +13,6 @@
 #include "sandbox_impl.h"
 
 #define CAPS_BIT(cap) (UINT64_C(1) << (cap))
-#define CAPS_AGENT                                                           \
-	(CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_FOWNER) | CAPS_BIT(CAP_FSETID) | \
-	 CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_DAC_READ_SEARCH) |        \
-	 CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_KILL))
 
 static bool reported(const struct sandbox_report *r, const char *what)
 {
@@ -57,13 +53,19 @@ static bool user_is(uid_t uid, gid_t gid)
 	       getgroups(0, NULL) == 0 && setresuid(0, 0, 0) != 0;
 }
 
+/* The agent gives files to their owners and its hook process becomes other users: they
+ * stay root on purpose. */
+static bool stays_root(const struct sandbox_options *o)
+{
+	return o->profile == SANDBOX_AGENT || o->profile == SANDBOX_HOOK;
+}
+
 static void drop_user(const struct sandbox_options *o, struct sandbox_report *r)
 {
 	if (geteuid() != 0)
 		return;
 	if (!o->drop_user) {
-		/* The agent gives files to their owners, so it stays root on purpose. */
-		if (o->profile != SANDBOX_AGENT)
+		if (!stays_root(o))
 			missing(r, "user");
 		return;
 	}
@@ -102,7 +104,7 @@ static int drop_bounding(uint64_t keep)
 
 static void drop_privileges(const struct sandbox_options *o, struct sandbox_report *r)
 {
-	uint64_t keep = o->profile == SANDBOX_AGENT ? CAPS_AGENT : 0;
+	uint64_t keep = stays_root(o) ? o->caps : 0;
 
 	if (geteuid() == 0 && drop_bounding(keep) != 0)
 		missing(r, "capabilities");
@@ -121,7 +123,11 @@ static int enter_filters(const struct sandbox_options *o, struct sandbox_report 
                          struct err *e)
 {
 	bool net_denied = false;
-	int rc = SANDBOX_SANITIZED ? ERR_UNKNOWN : sandbox_landlock(o, &net_denied, e);
+	/* What configured programs need is anywhere. */
+	bool files = o->profile != SANDBOX_HOOK;
+	int rc = !files              ? ERR_OK
+	         : SANDBOX_SANITIZED ? ERR_UNKNOWN
+	                             : sandbox_landlock(o, &net_denied, e);
 
 	if (rc != ERR_OK && rc != ERR_UNKNOWN)
 		return rc;
@@ -131,7 +137,7 @@ static int enter_filters(const struct sandbox_options *o, struct sandbox_report 
 		return ERR_OK;
 	/* Without seccomp only a new Landlock keeps these roles from connecting. */
 	missing(r, "seccomp");
-	if (!net_denied && o->profile != SANDBOX_AGENT && o->profile != SANDBOX_ROTATE)
+	if (!net_denied && !stays_root(o) && o->profile != SANDBOX_ROTATE)
 		missing(r, "network");
 	return ERR_OK;
 }

@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "err.h"
@@ -17,7 +18,9 @@ enum sandbox_profile {
 	SANDBOX_CORE, /* files below the given directories, inherited sockets; no new
 	                 sockets, no exec */
 	SANDBOX_NET,  /* inherited listeners and sockets; no files, no connect, no exec */
-	SANDBOX_AGENT,  /* sockets; files below the given directories */
+	SANDBOX_AGENT,  /* sockets; files below the given directories; no exec */
+	SANDBOX_HOOK,   /* starts the programs that somebody has configured, anywhere;
+	                   nothing   that changes the system */
 	SANDBOX_WORKER, /* inherited descriptors only */
 	SANDBOX_ROTATE, /* starts other people's programs: files and programs below the
 	                   given paths, client sockets; nothing that changes the system */
@@ -32,6 +35,7 @@ struct sandbox_options {
 	bool drop_user; /* when running as root: to uid and gid below */
 	uid_t uid;
 	gid_t gid;
+	uint64_t caps; /* that stay if we have them, 1 << CAP_…; AGENT and HOOK only */
 };
 
 #define SANDBOX_MISSING_MAX 16

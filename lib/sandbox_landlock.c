@@ -106,20 +106,18 @@ static int allow_paths(int ruleset, const struct sandbox_options *o, long abi,
 	static const char *const devices[] = { "/dev/urandom", NULL };
 	static const char *const null_device[] = { "/dev/null", NULL };
 	bool starts = o->profile == SANDBOX_AGENT || o->profile == SANDBOX_ROTATE;
-	uint64_t exec = o->profile == SANDBOX_AGENT ? FS_EXECUTE : 0;
-	uint64_t writing = (fs_rights(abi) & ~(FS_NEVER | FS_EXECUTE)) | exec;
-	uint64_t reading = FS_READ | exec;
+	uint64_t writing = fs_rights(abi) & ~(FS_NEVER | FS_EXECUTE);
 	int rc;
 
 	if ((rc = allow_all(ruleset, o->rw_paths, writing, true, e)) != ERR_OK ||
-	    (rc = allow_all(ruleset, o->ro_paths, reading, false, e)) != ERR_OK ||
+	    (rc = allow_all(ruleset, o->ro_paths, FS_READ, false, e)) != ERR_OK ||
 	    (rc = allow_all(ruleset, o->exec_paths, FS_READ | FS_EXECUTE, false, e)) !=
 	            ERR_OK)
 		return rc;
 	if (starts && (rc = allow_all(ruleset, null_device, writing, false, e)) != ERR_OK)
 		return rc;
 	if (starts || o->profile == SANDBOX_CORE)
-		rc = allow_all(ruleset, devices, reading, false, e);
+		rc = allow_all(ruleset, devices, FS_READ, false, e);
 	return rc;
 }
 

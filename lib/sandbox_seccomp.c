@@ -2,6 +2,7 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -14,8 +15,8 @@
  * Allow-lists by name, so that one table serves every architecture: a name that an
  * architecture does not have is skipped.  Anything else gets EPERM.
  *
- * SANDBOX_ROTATE is the exception: what other people's programs need cannot be known, so
- * it has a list of what none of them may do.
+ * SANDBOX_ROTATE and SANDBOX_HOOK are the exceptions: what other people's programs need
+ * cannot be known, so they have a list of what none of them may do.
  */
 enum group {
 	G_BASE = 1 << 0,    /* memory, time, own signals, inherited descriptors */
@@ -23,7 +24,7 @@ enum group {
 	G_FILES = 1 << 2,   /* files and directories, as far as Landlock lets through */
 	G_SOCKETS = 1 << 3, /* use of inherited sockets */
 	G_SERVE = 1 << 4,   /* accepting */
-	G_AGENT = 1 << 5,   /* new sockets, owners, children */
+	G_AGENT = 1 << 5,   /* new sockets, owners, the end of a child */
 };
 
 static const unsigned groups_of[] = {
@@ -32,6 +33,7 @@ static const unsigned groups_of[] = {
 	[SANDBOX_AGENT] = G_BASE | G_LOOP | G_FILES | G_SOCKETS | G_SERVE | G_AGENT,
 	[SANDBOX_WORKER] = G_BASE,
 	[SANDBOX_ROTATE] = 0,
+	[SANDBOX_HOOK] = 0,
 };
 
 struct row {
@@ -64,14 +66,11 @@ static const struct row allowed[] = {
 	           "chmod fchmod fchmodat fchown fchown32 utimensat umask" },
 	{ G_SOCKETS, "getsockname getpeername getsockopt setsockopt sendmmsg recvmmsg" },
 	{ G_SERVE, "accept accept4 newfstatat fstatat64 statx" },
-	{ G_AGENT, "socket socketpair connect bind listen mmap mprotect ioctl prctl prlimit64 "
-	           "chown lchown fchownat symlink symlinkat chdir fchdir openat2 sync syncfs "
+	{ G_AGENT, "socket socketpair connect bind listen "
+	           "chown lchown fchownat symlink symlinkat chdir fchdir sync syncfs "
 	           "inotify_init1 inotify_add_watch inotify_rm_watch "
-	           "clone clone3 fork vfork execve execveat wait4 waitid kill tgkill "
-	           "pidfd_open pidfd_send_signal close_range setsid setpgid getpgid getpgrp "
-	           "setuid setgid setgroups setresuid setresgid getgroups getresuid getresgid "
-	           "arch_prctl set_tid_address membarrier getpriority setpriority "
-	           "getxattr fgetxattr lgetxattr pipe" },
+	           "wait4 waitid getpgid getpgrp getgroups getresuid getresgid "
+	           "membarrier getpriority getxattr fgetxattr lgetxattr pipe" },
 };
 /* clang-format on */
 
@@ -121,6 +120,19 @@ static int add_checked(scmp_filter_ctx ctx)
 	return rc;
 }
 
+/* Names are found by libraries that are loaded when they are needed, in threads; code is
+ * never written to. */
+static int add_agent(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
+
+	return add_if(ctx, "clone",
+	              SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) |
+	       add_if(ctx, "mmap", SCMP_A2_64(SCMP_CMP_MASKED_EQ, both, PROT_EXEC)) |
+	       add_if(ctx, "mmap2", SCMP_A2_64(SCMP_CMP_MASKED_EQ, both, PROT_EXEC)) |
+	       add_if(ctx, "ioctl", SCMP_A1_32(SCMP_CMP_EQ, SIOCGIFINDEX));
+}
+
 static int add_profile(scmp_filter_ctx ctx, enum sandbox_profile profile)
 {
 	const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
@@ -135,8 +147,10 @@ static int add_profile(scmp_filter_ctx ctx, enum sandbox_profile profile)
 		       add_if(ctx, "open",
 		              SCMP_A1_64(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
 	case SANDBOX_AGENT:
+		return add_agent(ctx);
 	case SANDBOX_WORKER:
 	case SANDBOX_ROTATE:
+	case SANDBOX_HOOK:
 		break;
 	}
 	return 0;
@@ -152,8 +166,6 @@ static int fill(scmp_filter_ctx ctx, enum sandbox_profile profile)
 			return -1;
 	if (add_profile(ctx, profile) != 0)
 		return -1;
-	if ((groups & G_AGENT) != 0)
-		return 0;
 	/* glibc asks for these first and falls back when it hears ENOSYS. */
 	if (add_names(ctx, SCMP_ACT_ERRNO(ENOSYS),
 	              "clone3 openat2 memfd_secret close_range") != 0 ||
@@ -208,7 +220,7 @@ static int fill_denied(scmp_filter_ctx ctx)
 
 int sandbox_seccomp(enum sandbox_profile profile)
 {
-	bool listed = profile != SANDBOX_ROTATE;
+	bool listed = profile != SANDBOX_ROTATE && profile != SANDBOX_HOOK;
 	scmp_filter_ctx ctx = seccomp_init(listed ? SCMP_ACT_ERRNO(EPERM)
 	                                          : SCMP_ACT_ALLOW);
 	int rc = -1;

@@ -3,7 +3,8 @@
 #define VAULT_IPC_H
 /*
  * ipc - frames between the roles of vaultd (net and core over one socketpair, core and
- * rotate over another, each role and the supervisor over a control socket).
+ * rotate over another, each role and the supervisor over a control socket), and between
+ * vault-agent and the process that runs its commands.
  *
  * A frame is a 16-byte header and a payload in the value encoding (lib/value.h):
  *
@@ -44,6 +45,10 @@ enum ipc_type {
 	/* role -> supervisor */
 	IPC_READY = 34,  /* object {sandbox: [names of what is not enforced]} */
 	IPC_FAILED = 37, /* string, why the role cannot start; then it exits */
+	/* vault-agent and its hook process, agent/hook/hook_impl.h */
+	IPC_HOOK_READY = 48,
+	IPC_HOOK_RUN = 49,
+	IPC_HOOK_DONE = 50,
 };
 
 /* Positions in the array of an IPC_REQUEST. */
