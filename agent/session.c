@@ -106,6 +106,7 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->plan = *o->plan;
 	s->n_holdings = s->plan->n_paths;
 	s->holdings = calloc(s->n_holdings + 1, sizeof(*s->holdings));
+	s->gates = session_gates(s, s->plan);
 	s->release = json_array();
 	s->strays = json_array();
 	s->token = keymem_alloc(LIMIT_TOKEN_TEXT + 1);
@@ -113,8 +114,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->api.url = first_url(o->settings->server, o->identity->server);
 	s->watch.url = first_url(o->settings->hosts_server, o->identity->hosts_server);
 	s->retry_at = 0;
-	if (s->holdings == NULL || s->release == NULL || s->strays == NULL ||
-	    s->token == NULL)
+	if (s->holdings == NULL || s->gates == NULL || s->release == NULL ||
+	    s->strays == NULL || s->token == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = open_loop(s, e);
@@ -142,6 +143,7 @@ void session_free(struct session *s)
 	json_decref(s->strays);
 	free(s->checkpoint);
 	free(s->holdings);
+	free(s->gates);
 	free(s);
 }
 

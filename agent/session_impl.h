@@ -26,7 +26,7 @@ enum phase {
 /* Why the vault says that files have to go. */
 enum ending { END_NONE, END_REVOKED, END_EXPIRED, END_REFUSED };
 
-enum ack_state { ACK_NONE, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
+enum ack_state { ACK_NONE, ACK_DELIVERED, ACK_APPLIED, ACK_REJECTED, ACK_WIPED };
 
 /* What the server said about one secret of the settings. */
 struct holding {
@@ -44,12 +44,18 @@ struct holding {
 	bool retry;   /* the last delivery failed for a reason that may pass */
 	bool in_call; /* part of the request that is under way */
 	bool stale;   /* the lease ended while the server could not be reached */
+	bool gated;   /* in place, and not judged by all of its bindings */
 	enum ack_state ack;
 	int64_t ack_version, ack_rev;
 	char ack_lease[FILES_LEASE_ID_MAX];
 	char ack_detail[SESSION_DETAIL];
 	bool ack_in_call;
 	char error[SESSION_ERROR]; /* the last, "" if none */
+};
+
+/* Of one binding. */
+struct gate {
+	unsigned open; /* the generation in place that waits for a verdict; 0: none */
 };
 
 /* One connection. */
@@ -96,7 +102,8 @@ struct session {
 	const struct plan *plan; /* *o.plan */
 	size_t n_holdings;       /* as the plan's paths */
 	struct holding *holdings;
-	json_t *release;   /* array of lease ids that nobody wants */
+	struct gate *gates; /* as the plan's bindings */
+	json_t *release;    /* array of lease ids that nobody wants */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */
 	bool prove;        /* something waits for that proof */
@@ -232,6 +239,10 @@ void session_grant(struct session *s, struct holding *h, const json_t *item);
 void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms);
 void session_ack(struct session *s, struct holding *h, enum ack_state state,
                  const char *detail);
+/** session_settled(s, h, id, version): is that version of the lease, or a newer one, in
+ * place or known to be bad?  Then it is not fetched. */
+bool session_settled(const struct session *s, const struct holding *h, const char *id,
+                     int64_t version);
 /** session_wipe(s, h, why): wipe the secret's files and say so. */
 void session_wipe(struct session *s, struct holding *h, const char *why);
 /** session_end(s, h, why, rev): the vault wants the secret's files gone since ${rev}. */
@@ -244,6 +255,23 @@ int64_t session_expire(struct session *s, int64_t now);
 void session_refetch_drifted(struct session *s);
 /** session_deliver(s, items): open, write, switch, queue the acks. */
 int session_deliver(struct session *s, const json_t *items, struct err *e) MUST_CHECK;
+
+/* Gates (session_gate.c). */
+/** session_gate_open(s, binding, generation): it is in place, and a verdict will follow:
+ * until then its secrets count as delivered.  Called from files_judge.placed, and at
+ * start for a generation that was not judged. */
+void session_gate_open(struct session *s, const char *binding, unsigned generation);
+/** session_verdict(s, binding, generation, v, why): the verdict, after files_rollback()
+ * if there was one. */
+void session_verdict(struct session *s, const char *binding, unsigned generation,
+                     enum apply_verdict v, const char *why);
+/** session_gated(s, path): does a verdict on some file of the secret stand out? */
+bool session_gated(const struct session *s, size_t path);
+/** session_say(s, h): acknowledge what is in place, as it was judged. */
+void session_say(struct session *s, struct holding *h);
+/** session_gates(s, plan): the gates of another plan; NULL if out of memory. */
+struct gate *session_gates(const struct session *s, const struct plan *plan) MUST_CHECK;
+
 /** session_replan(s, e): make a plan of what is wanted now, and go over to it.  On
  * failure the one before stays. */
 int session_replan(struct session *s, struct err *e) MUST_CHECK;

@@ -355,7 +355,8 @@ static bool ack_overdue(struct session *s, int64_t now)
 
 static json_t *ack_body(struct session *s)
 {
-	static const char *const states[] = { [ACK_APPLIED] = "applied",
+	static const char *const states[] = { [ACK_DELIVERED] = "delivered",
+		                              [ACK_APPLIED] = "applied",
 		                              [ACK_REJECTED] = "rejected",
 		                              [ACK_WIPED] = "wiped" };
 	json_t *acks = json_array(), *o;

@@ -22,12 +22,14 @@ static const struct files_held *held_by(const struct session *s, const struct ho
 	return files_held(s->o.files, session_index(s, h));
 }
 
-static bool in_place(const struct session *s, const struct holding *h)
+bool session_settled(const struct session *s, const struct holding *h, const char *id,
+                     int64_t version)
 {
 	const struct files_held *held = held_by(s, h);
 
-	return held->present && strcmp(held->lease_id, h->lease_id) == 0 &&
-	       held->version >= h->version;
+	return (held->present && strcmp(held->lease_id, id) == 0 &&
+	        held->version >= version) ||
+	       files_rejected(s->o.files, session_index(s, h), id, version) != NULL;
 }
 
 void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms)
@@ -48,7 +50,9 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state,
 {
 	h->ack = state;
 	h->ack_in_call = false;
-	h->ack_version = state == ACK_APPLIED ? held_by(s, h)->version : h->version;
+	h->ack_version = state == ACK_APPLIED || state == ACK_DELIVERED
+	                         ? held_by(s, h)->version
+	                         : h->version;
 	h->ack_rev = h->rev > h->end_rev ? h->rev : h->end_rev;
 	memcpy(h->ack_lease, h->lease_id, sizeof(h->ack_lease));
 	snprintf(h->ack_detail, sizeof(h->ack_detail), "%.120s",
@@ -74,9 +78,9 @@ void session_grant(struct session *s, struct holding *h, const json_t *item)
 	h->ending = END_NONE;
 	h->error[0] = '\0';
 	session_ttl(s, h, reply_int(item, "ttl_ms", 0));
-	h->want_fetch = !in_place(s, h);
+	h->want_fetch = !session_settled(s, h, h->lease_id, h->version);
 	if (!h->want_fetch)
-		session_ack(s, h, ACK_APPLIED, NULL);
+		session_say(s, h);
 }
 
 void session_wipe(struct session *s, struct holding *h, const char *why)
@@ -84,7 +88,7 @@ void session_wipe(struct session *s, struct holding *h, const char *why)
 	bool had = held_by(s, h)->version > 0;
 	struct err e = { 0 };
 
-	h->want_fetch = false;
+	h->want_fetch = h->gated = false;
 	h->stale = false;
 	if (files_wipe(s->o.files, session_index(s, h), &e) != ERR_OK) {
 		log_error("a secret could not be wiped",
@@ -308,7 +312,7 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	if (floor_deliver(s->o.floor, session_path(s, h), h->lease_id, h->rev, v->version,
 	                  &e) != ERR_OK)
 		log_error("what was delivered is not remembered", LOG_S("why", e.msg));
-	session_ack(s, h, ACK_APPLIED, NULL);
+	session_say(s, h);
 	s->deliveries++;
 	s->delivered_ms = session_now(s) - s->last_event_at;
 	log_info("delivered", LOG_S("path", session_path(s, h)),

@@ -43,38 +43,58 @@ static void move_holdings(struct session *s, const struct plan *plan, struct hol
 	}
 }
 
-int session_replan(struct session *s, struct err *e)
+/* What goes with a plan, before it takes the place of the other. */
+struct next {
+	struct plan *plan;
+	struct holding *holdings;
+	struct gate *gates;
+};
+
+static int prepare(const struct session *s, struct next *n, struct err *e)
 {
 	const struct plan_input in = { .settings = s->o.settings,
 		                       .uses = s->o.uses,
 		                       .engine = s->o.engine };
-	struct holding *holdings;
-	struct plan *plan;
-	int rc = plan_build(&in, &plan, e);
+	int rc = plan_build(&in, &n->plan, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	holdings = calloc(plan->n_paths + 1, sizeof(*holdings));
-	if (holdings == NULL) {
-		plan_free(plan);
+	n->holdings = calloc(n->plan->n_paths + 1, sizeof(*n->holdings));
+	n->gates = session_gates(s, n->plan);
+	if (n->holdings == NULL || n->gates == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	}
-	if ((rc = files_replan(s->o.files, plan, e)) != ERR_OK) {
-		free(holdings);
-		plan_free(plan);
+	return files_replan(s->o.files, n->plan, e);
+}
+
+/* The files have gone over to it already. */
+static void take_over(struct session *s, const struct next *n)
+{
+	move_holdings(s, n->plan, n->holdings);
+	free(s->holdings);
+	free(s->gates);
+	plan_free(*s->o.plan);
+	s->holdings = n->holdings;
+	s->n_holdings = n->plan->n_paths;
+	s->gates = n->gates;
+	s->plan = *s->o.plan = n->plan;
+}
+
+int session_replan(struct session *s, struct err *e)
+{
+	struct next next = { .plan = NULL };
+	int rc = prepare(s, &next, e);
+
+	if (rc != ERR_OK) {
+		free(next.holdings);
+		free(next.gates);
+		plan_free(next.plan);
 		return rc;
 	}
-	move_holdings(s, plan, holdings);
-	free(s->holdings);
-	s->holdings = holdings;
-	s->n_holdings = plan->n_paths;
-	plan_free(*s->o.plan);
-	*s->o.plan = plan;
-	s->plan = plan;
+	take_over(s, &next);
 	(void)uses_changed(s->o.uses);
 	session_forget(s);
-	log_debug("planned anew", LOG_N("secrets", (int64_t)plan->n_paths),
-	          LOG_N("files", (int64_t)plan->n_files));
+	log_debug("planned anew", LOG_N("secrets", (int64_t)s->plan->n_paths),
+	          LOG_N("files", (int64_t)s->plan->n_files));
 	return ERR_OK;
 }
 

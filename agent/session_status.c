@@ -32,8 +32,10 @@ const char *session_state(const struct session *s, size_t i)
 		return "revoked";
 	if (h->stale)
 		return "stale";
+	if (files_rejected(s->o.files, i, h->lease_id, h->version) != NULL)
+		return "rejected";
 	if (held->present && held->version >= h->version)
-		return "applied";
+		return session_gated(s, i) ? "delivered" : "applied";
 	if (h->lease_id[0] == '\0' && !held->present)
 		return "no lease";
 	return h->error[0] != '\0' ? "rejected" : "pending";

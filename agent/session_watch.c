@@ -15,9 +15,7 @@
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
 {
-	const struct files_held *held = files_held(s->o.files, session_index(s, h));
-
-	if (held->present && held->version >= version && strcmp(held->lease_id, id) == 0)
+	if (session_settled(s, h, id, version))
 		return;
 	/* On its way already. */
 	if (h->in_call && h->version >= version && strcmp(h->lease_id, id) == 0)

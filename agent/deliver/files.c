@@ -48,6 +48,8 @@ void files_drop_shape(struct files *f)
 {
 	for (size_t i = 0; i < f->n_slots; i++)
 		free(f->slots[i].deps);
+	for (size_t i = 0; i < f->n_bindings; i++)
+		free(f->bindings[i].rejected);
 	free(f->bindings);
 	free(f->slots);
 	free(f->held);
@@ -286,6 +288,8 @@ int64_t files_reap(struct files *f, int64_t now)
 		struct binding *b = &f->bindings[i];
 
 		for (size_t j = b->n_old; j > 0; j--) {
+			if (b->old[j - 1].number == files_kept(f, b))
+				continue;
 			if (b->old[j - 1].due <= now)
 				reap_one(f, b, j - 1);
 			else if (next < 0 || b->old[j - 1].due < next)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/apply/apply.h"
 #include "agent/plan.h"
 #include "agent/settings.h"
 #include "arena.h"
@@ -31,6 +32,22 @@ struct files_options {
 	const unsigned char *digest_key;    /* 32 bytes, borrowed */
 	struct uses *uses;                  /* borrowed; learns what templates name */
 	const struct render_engine *engine; /* may be NULL: no templates */
+};
+
+/* Who tells applications of generations and judges them (session_apply.c).  Without,
+ * what is in place is good. */
+struct files_judge {
+	/** next(ctx, binding, note): the notes for a generation that is about to be put
+	 * in place. */
+	void (*next)(void *ctx, const char *binding, struct apply_note *note);
+	/** placed(ctx, binding, generation): it is in place now. */
+	void (*placed)(void *ctx, const char *binding, unsigned generation);
+	/** keeps(ctx, binding): the generation that must not be removed; 0: none. */
+	unsigned (*keeps)(void *ctx, const char *binding);
+	/** wiped(ctx, binding): a file of it was wiped since its secret must not be here
+	 * any more. */
+	void (*wiped)(void *ctx, const char *binding);
+	void *ctx;
 };
 
 /* What is in place for a secret. */
@@ -71,6 +88,36 @@ void files_recover(struct files *f);
  * used any more.  What stays keeps its generations; bindings and files that go are wiped.
  * On failure nothing has changed. */
 int files_replan(struct files *f, const struct plan *plan, struct err *e) MUST_CHECK;
+
+/** files_set_judge(f, j): after files_recover(); ${j} is copied. */
+void files_set_judge(struct files *f, const struct files_judge *j);
+
+/** files_generation(f, binding): the number of the one in place; 0: none.  Of one
+ * binding, numbers are used once: they grow, and only files_rollback() goes back. */
+unsigned files_generation(const struct files *f, const char *binding);
+
+/** files_noted(f, binding): what was noted of the generation in place; all zero if there
+ * is none. */
+struct apply_note files_noted(const struct files *f, const char *binding);
+
+/** files_note(f, binding, generation, note, e): note something else: of the generation
+ * in place, or of an older one that is kept.  ERR_NOENT: it is not there. */
+int files_note(struct files *f, const char *binding, unsigned generation,
+               const struct apply_note *note, struct err *e) MUST_CHECK;
+
+/**
+ * files_rollback(f, binding, from, to, now, e): put generation ${to} back in the place of
+ * ${from}.  The versions that only ${from} had count as rejected.  ERR_NOENT: it is not
+ * there any more; ERR_CONFLICT: another than ${from} is in place.
+ */
+int files_rollback(struct files *f, const char *binding, unsigned from, unsigned to,
+                   int64_t now, struct err *e) MUST_CHECK;
+
+/** files_rejected(f, path, lease_id, version): why that version of the secret, or a newer
+ * one of the lease, was found bad with some binding; NULL if it was not.  It is known
+ * until another version is in place. */
+const char *files_rejected(const struct files *f, size_t path, const char *lease_id,
+                           int64_t version);
 
 /** files_held(f, path): what is in place for the ${path}-th secret of the plan. */
 const struct files_held *files_held(const struct files *f, size_t path);

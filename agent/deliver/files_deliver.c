@@ -69,24 +69,25 @@ static void add_slot(struct batch *w, size_t i)
 	put(w, s, r->p, r->n);
 }
 
-static void retire(struct files *f, struct batch *w, int64_t now)
+void files_retire(const struct files *f, struct binding *b,
+                  const struct generation_dir *d, unsigned number, int64_t now)
 {
-	struct binding *b = &f->bindings[w->binding];
-
-	if (b->current == 0)
-		return;
 	if (b->n_old == FILES_OLD_MAX) {
-		generation_remove(&w->d, b->old[0].number);
-		memmove(&b->old[0], &b->old[1], (FILES_OLD_MAX - 1) * sizeof(b->old[0]));
+		size_t i = b->old[0].number == files_kept(f, b) ? 1 : 0;
+
+		generation_remove(d, b->old[i].number);
+		memmove(&b->old[i], &b->old[i + 1],
+		        (FILES_OLD_MAX - 1 - i) * sizeof(b->old[0]));
 		b->n_old--;
 	}
-	b->old[b->n_old++] = (struct old){ b->current, now + f->o.settings->grace_ms };
+	b->old[b->n_old++] = (struct old){ number, now + f->o.settings->grace_ms };
 }
 
 /* What was put together is in place now. */
 static void keep(struct batch *w, unsigned number)
 {
 	struct files *f = w->f;
+	struct binding *b = &f->bindings[w->binding];
 
 	for (size_t i = 0; i < w->n_slots; i++) {
 		struct slot *s = &f->slots[w->first + i], *will = &w->slots[i];
@@ -97,28 +98,51 @@ static void keep(struct batch *w, unsigned number)
 		memcpy(s->digest, will->digest, sizeof(s->digest));
 		if (s->present && files_stat_slot(s, &w->d, number) != 0)
 			s->present = false;
+		if (s->present)
+			files_accept(b, s->deps, s->n_deps);
 	}
-	f->bindings[w->binding].current = number;
+}
+
+/* A number that was never used, and what is to be noted with it. */
+static void begin_next(const struct files *f, struct binding *b)
+{
+	b->last = (b->last > b->current ? b->last : b->current) + 1;
+	b->note = (struct apply_note){ .judged = true };
+	if (f->judge.next != NULL)
+		f->judge.next(f->judge.ctx, b->name, &b->note);
+}
+
+static int write_next(struct batch *w, unsigned number, struct err *e)
+{
+	char *meta;
+
+	for (size_t i = 0; i < w->n_slots; i++)
+		add_slot(w, i);
+	meta = files_meta(w->f, w->binding, w->slots, w->a);
+	if (meta == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return generation_write(&w->d, number, w->out, w->n, meta, e);
 }
 
 static int put_together(struct batch *w, int64_t now, struct err *e)
 {
-	struct files *f = w->f;
-	unsigned number = generation_current(&w->d);
-	char *meta;
+	struct binding *b = &w->f->bindings[w->binding], before;
 	int rc;
 
-	f->bindings[w->binding].current = number;
-	for (size_t i = 0; i < w->n_slots; i++)
-		add_slot(w, i);
-	meta = files_meta(f, w->binding, w->slots, w->a);
-	if (meta == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = generation_write(&w->d, number + 1, w->out, w->n, meta, e);
-	if (rc != ERR_OK)
+	b->current = generation_current(&w->d);
+	before = *b;
+	begin_next(w->f, b);
+	rc = write_next(w, b->last, e);
+	if (rc != ERR_OK) {
+		*b = before;
 		return rc;
-	retire(f, w, now);
-	keep(w, number + 1);
+	}
+	b->current = b->last;
+	keep(w, b->current);
+	if (w->f->judge.placed != NULL)
+		w->f->judge.placed(w->f->judge.ctx, b->name, b->current);
+	if (before.current != 0)
+		files_retire(w->f, b, &w->d, before.current, now);
 	return ERR_OK;
 }
 

@@ -13,22 +13,26 @@
 #define FILES_META_MAX    (1024u * 1024)
 #define FILES_CONTENT_MAX (1024u * 1024)
 
-struct binding {
-	const char *name; /* the plan's */
-	mode_t dir_mode;
-	unsigned current; /* generation in place, 0 for none */
-	size_t n_old;
-	struct old {
-		unsigned number;
-		int64_t due;
-	} old[FILES_OLD_MAX];
-};
-
 /* A secret that went into a file. */
 struct dep {
 	size_t path; /* of the plan */
 	int64_t version;
 	char lease_id[FILES_LEASE_ID_MAX];
+};
+
+struct binding {
+	const char *name; /* the plan's */
+	mode_t dir_mode;
+	unsigned current; /* generation in place, 0 for none */
+	unsigned last;    /* the highest number that was ever used */
+	size_t n_old;
+	struct old {
+		unsigned number;
+		int64_t due;
+	} old[FILES_OLD_MAX];
+	struct apply_note note; /* of the current */
+	size_t n_rejected;      /* what was found bad since, one item per path */
+	struct dep *rejected;
 };
 
 /* One file of the plan, and what was delivered. */
@@ -45,6 +49,7 @@ struct slot {
 /* Bindings, slots and held are as the plan's bindings, files and paths. */
 struct files {
 	struct files_options o;
+	struct files_judge judge;
 	char boot_id[FILES_BOOT_ID_MAX];
 	size_t n_bindings;
 	struct binding *bindings;
@@ -130,6 +135,32 @@ char *files_meta(const struct files *f, size_t binding, const struct slot *slots
 /** files_notes(d, number): the notes of a generation, the caller's; NULL if there are
  * none that count. */
 json_t *files_notes(const struct generation_dir *d, unsigned number);
+
+/** files_slot_is_good(f, s, note, d, number): is the file in place what the notes say,
+ * and what the plan wants?  Fills in ${s}. */
+bool files_slot_is_good(const struct files *f, struct slot *s, const json_t *note,
+                        const struct generation_dir *d, unsigned number);
+
+/** files_slot_notes(doc, s): a slot's part of a generation's notes. */
+const json_t *files_slot_notes(const json_t *doc, const struct slot *s);
+
+/** files_judged(doc): the part of who judges generations; zeros if there is none. */
+struct apply_note files_judged(const json_t *doc);
+
+/** files_set_judged(doc, note): change it. */
+int files_set_judged(json_t *doc, const struct apply_note *note) MUST_CHECK;
+
+/** files_kept(f, b): the generation that has to stay besides the current; 0: none. */
+unsigned files_kept(const struct files *f, const struct binding *b);
+
+/** files_retire(f, b, d, number, now): a generation was replaced: it goes after its
+ * grace. */
+void files_retire(const struct files *f, struct binding *b,
+                  const struct generation_dir *d, unsigned number, int64_t now);
+
+/** files_accept(b, deps, n): a new try of what was rejected, or another version of it, is
+ * in place. */
+void files_accept(struct binding *b, const struct dep *deps, size_t n);
 
 /** files_load(f, binding): judge what a former run left in a binding. */
 void files_load(struct files *f, size_t binding);

@@ -7,19 +7,20 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/reply.h"
 #include "files_impl.h"
 #include "log.h"
 
-/* [path, lease, version] of each secret in the file. */
-static json_t *deps_note(const struct files *f, const struct slot *s)
+/* [path, lease, version] of each secret. */
+static json_t *deps_note(const struct files *f, const struct dep *deps, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->n_deps; i++) {
-		const struct dep *d = &s->deps[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct dep *d = &deps[i];
 
 		if (json_array_append_new(
 			    list, json_pack("[s, s, I]", f->o.plan->paths[d->path].path,
@@ -56,7 +57,8 @@ static json_t *asked_note(const struct files *f, const struct slot *s)
 static json_t *slot_note(const struct files *f, const struct slot *s)
 {
 	json_t *o = json_pack("{s:s, s:o, s:o*}", "recipe", s->plan->recipe, "secrets",
-	                      deps_note(f, s), "asked", asked_note(f, s));
+	                      deps_note(f, s->deps, s->n_deps), "asked",
+	                      asked_note(f, s));
 
 	if (o != NULL && reply_set_hex(o, "digest", s->digest, sizeof(s->digest)) == 0)
 		return o;
@@ -77,9 +79,12 @@ static void note_expiry(const struct files *f, const struct slot *s, json_t *exp
 char *files_meta(const struct files *f, size_t binding, const struct slot *slots,
                  struct arena *a)
 {
+	const struct binding *b = &f->bindings[binding];
 	json_t *names = json_object(), *expires = json_object();
-	AUTO_JSON doc = json_pack("{s:s, s:o, s:o}", "boot", f->boot_id, "files", names,
-	                          "expires", expires);
+	AUTO_JSON doc = json_pack("{s:s, s:o, s:o, s:I, s:o}", "boot", f->boot_id,
+	                          "files", names, "expires", expires, "last",
+	                          (json_int_t)b->last, "rejected",
+	                          deps_note(f, b->rejected, b->n_rejected));
 	AUTO_TEXT text = NULL;
 
 	for (size_t i = 0; doc != NULL && i < f->o.plan->bindings[binding].n; i++) {
@@ -90,7 +95,9 @@ char *files_meta(const struct files *f, size_t binding, const struct slot *slots
 			return NULL;
 		note_expiry(f, &slots[i], expires);
 	}
-	text = doc != NULL ? reply_text(doc) : NULL;
+	if (doc == NULL || files_set_judged(doc, &b->note) != 0)
+		return NULL;
+	text = reply_text(doc);
 	return text != NULL ? arena_str(a, text) : NULL;
 }
 
@@ -137,9 +144,31 @@ static int take_deps(const struct files *f, struct slot *s, const json_t *list)
 	return rc;
 }
 
-/* Is the file in place what the notes say, and what the plan wants? */
-static bool slot_is_good(const struct files *f, struct slot *s, const json_t *note,
-                         const struct generation_dir *d, unsigned number)
+/* What is not wanted any more cannot come again. */
+static void take_rejected(const struct files *f, struct binding *b, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	free(b->rejected);
+	b->n_rejected = 0;
+	b->rejected = calloc(json_array_size(list) + 1, sizeof(*b->rejected));
+	if (b->rejected == NULL)
+		return;
+	json_array_foreach(list, i, item)
+	{
+		if (take_dep(f, item, &b->rejected[b->n_rejected]) == 0)
+			b->n_rejected++;
+	}
+}
+
+const json_t *files_slot_notes(const json_t *doc, const struct slot *s)
+{
+	return json_object_get(json_object_get(doc, "files"), s->plan->file->name);
+}
+
+bool files_slot_is_good(const struct files *f, struct slot *s, const json_t *note,
+                        const struct generation_dir *d, unsigned number)
 {
 	AUTO_ARENA a = arena_new(2 * FILES_CONTENT_MAX);
 	const char *recipe = reply_str(note, "recipe"), *p = NULL;
@@ -159,12 +188,10 @@ static bool slot_is_good(const struct files *f, struct slot *s, const json_t *no
 static void take_slot(struct files *f, struct slot *s, const json_t *doc,
                       const struct generation_dir *d, unsigned number)
 {
-	const json_t *files = json_object_get(doc, "files");
 	const json_t *expires = json_object_get(doc, "expires");
 	const char *boot = reply_str(doc, "boot");
 
-	s->present = slot_is_good(f, s, json_object_get(files, s->plan->file->name), d,
-	                          number);
+	s->present = files_slot_is_good(f, s, files_slot_notes(doc, s), d, number);
 	if (!s->present) {
 		s->n_deps = 0;
 		return;
@@ -175,10 +202,37 @@ static void take_slot(struct files *f, struct slot *s, const json_t *doc,
 			reply_int(expires, f->o.plan->paths[s->deps[i].path].path, 0);
 }
 
+/* The one before, if the current may still have to give way to it. */
+static void keep_base(struct binding *b, const struct generation_dir *d)
+{
+	AUTO_JSON doc = NULL;
+
+	if (b->note.judged || b->note.base == 0 || b->note.base == b->current)
+		return;
+	doc = files_notes(d, b->note.base);
+	if (doc != NULL)
+		b->old[b->n_old++] = (struct old){ .number = b->note.base };
+}
+
+static void load_notes(struct files *f, size_t binding, const struct generation_dir *d,
+                       const json_t *doc)
+{
+	struct binding *b = &f->bindings[binding];
+	int64_t last = reply_int(doc, "last", 0);
+
+	b->last = last > b->current && last <= UINT32_MAX ? (unsigned)last : b->current;
+	take_rejected(f, b, json_object_get(doc, "rejected"));
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++) {
+		take_slot(f, &f->slots[i], doc, d, b->current);
+		files_accept(b, f->slots[i].deps, f->slots[i].n_deps);
+	}
+}
+
 void files_load(struct files *f, size_t binding)
 {
 	struct binding *b = &f->bindings[binding];
 	struct generation_dir d;
+	AUTO_JSON doc = NULL;
 	struct err e = { 0 };
 
 	if (files_open(f, b, &d, &e) != ERR_OK) {
@@ -186,13 +240,13 @@ void files_load(struct files *f, size_t binding)
 		          LOG_S("why", e.msg));
 		return;
 	}
-	generation_recover(&d);
 	b->current = generation_current(&d);
-	if (b->current != 0) {
-		AUTO_JSON doc = files_notes(&d, b->current);
-
-		for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
-			take_slot(f, &f->slots[i], doc, &d, b->current);
-	}
+	doc = b->current != 0 ? files_notes(&d, b->current) : NULL;
+	b->note = files_judged(doc);
+	keep_base(b, &d);
+	generation_recover(&d, b->n_old > 0 ? b->old[0].number : 0);
+	b->current = generation_current(&d);
+	if (b->current != 0)
+		load_notes(f, binding, &d, doc);
 	close(d.fd);
 }

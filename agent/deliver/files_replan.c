@@ -8,17 +8,36 @@
 #include "files_impl.h"
 #include "log.h"
 
+static void move_binding(const struct files *old, struct binding *from,
+                         const struct files *f, struct binding *to)
+{
+	const char *name = to->name;
+	mode_t mode = to->dir_mode;
+	size_t left = 0;
+
+	*to = *from;
+	to->name = name;
+	to->dir_mode = mode;
+	from->rejected = NULL;
+	for (size_t i = 0; i < to->n_rejected; i++) {
+		struct dep *d = &to->rejected[i];
+		size_t path = plan_path(f->o.plan, old->o.plan->paths[d->path].path);
+
+		if (path == f->n_paths)
+			continue;
+		to->rejected[left] = *d;
+		to->rejected[left++].path = path;
+	}
+	to->n_rejected = left;
+}
+
 static void move_bindings(const struct files *old, struct files *f)
 {
 	for (size_t i = 0; i < old->n_bindings; i++) {
 		size_t at = plan_binding(f->o.plan, old->bindings[i].name);
 
-		if (at == f->n_bindings)
-			continue;
-		f->bindings[at].current = old->bindings[i].current;
-		f->bindings[at].n_old = old->bindings[i].n_old;
-		memcpy(f->bindings[at].old, old->bindings[i].old,
-		       sizeof(f->bindings[at].old));
+		if (at < f->n_bindings)
+			move_binding(old, &old->bindings[i], f, &f->bindings[at]);
 	}
 }
 

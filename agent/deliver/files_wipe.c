@@ -39,14 +39,42 @@ int files_wipe_slot(struct files *f, struct slot *s, struct err *e)
 	return ERR_OK;
 }
 
+static void say_wiped(const struct files *f, size_t binding)
+{
+	if (f->judge.wiped != NULL)
+		f->judge.wiped(f->judge.ctx, f->bindings[binding].name);
+}
+
+/* The files of a binding that are made of the secret; *had: there were any. */
+static int wipe_from(struct files *f, size_t binding, size_t path, bool *had,
+                     struct err *e)
+{
+	int rc = ERR_OK, one;
+
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++) {
+		struct slot *s = &f->slots[i];
+
+		if (!plan_uses(s->plan, path))
+			continue;
+		*had |= s->present;
+		if ((one = files_wipe_slot(f, s, e)) != ERR_OK)
+			rc = one;
+	}
+	return rc;
+}
+
 int files_wipe(struct files *f, size_t path, struct err *e)
 {
 	int rc = ERR_OK, one;
 
-	for (size_t i = 0; i < f->n_slots; i++)
-		if (plan_uses(f->slots[i].plan, path) &&
-		    (one = files_wipe_slot(f, &f->slots[i], e)) != ERR_OK)
+	for (size_t i = 0; i < f->n_bindings; i++) {
+		bool had = false;
+
+		if ((one = wipe_from(f, i, path, &had, e)) != ERR_OK)
 			rc = one;
+		if (had)
+			say_wiped(f, i);
+	}
 	f->held[path] = (struct files_held){ .gone = true };
 	files_settle(f);
 	return rc;
@@ -71,9 +99,14 @@ int files_wipe_all(struct files *f, struct err *e)
 {
 	int rc = ERR_OK, one;
 
-	for (size_t i = 0; i < f->n_bindings; i++)
+	for (size_t i = 0; i < f->n_bindings; i++) {
+		bool had = f->bindings[i].current != 0;
+
 		if ((one = files_wipe_binding(f, &f->bindings[i], e)) != ERR_OK)
 			rc = one;
+		if (had)
+			say_wiped(f, i);
+	}
 	for (size_t i = 0; i < f->n_slots; i++) {
 		f->slots[i].present = false;
 		f->slots[i].n_deps = 0;

@@ -233,6 +233,27 @@ int generation_write(const struct generation_dir *d, unsigned number,
 	return rc;
 }
 
+int generation_restore(const struct generation_dir *d, unsigned number,
+                       const char *const *names, size_t n, struct err *e)
+{
+	char gen[GENERATION_DIR_MAX];
+	struct stat st;
+	int rc = ERR_OK;
+
+	generation_dirname(number, gen);
+	if (fstatat(d->fd, gen, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_NOENT,
+		               "generation %u of '%s' is not there any more", number,
+		               d->label);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++)
+		rc = make_link(d, names[i], e);
+	if (rc == ERR_OK)
+		rc = switch_to(d, gen, e);
+	step(d);
+	generation_drop_links(d);
+	return rc;
+}
+
 int generation_open_file(const struct generation_dir *d, unsigned number,
                          const char *name)
 {

@@ -59,6 +59,11 @@ int generation_write(const struct generation_dir *d, unsigned number,
                      const struct generation_file *files, size_t n, const char *meta,
                      struct err *e) MUST_CHECK;
 
+/** generation_restore(d, number, names, n, e): switch back to a generation that is still
+ * there, whose ${names} are to be found again.  On failure what was in place still is. */
+int generation_restore(const struct generation_dir *d, unsigned number,
+                       const char *const *names, size_t n, struct err *e) MUST_CHECK;
+
 /** generation_open_file(d, number, name): open for reading, -1 if that is not a regular
  * file. */
 int generation_open_file(const struct generation_dir *d, unsigned number,
@@ -82,9 +87,9 @@ void generation_remove(const struct generation_dir *d, unsigned number);
  * from the directory.  0, or -1. */
 int generation_wipe_all(const struct generation_dir *d);
 
-/** generation_recover(d): remove what a crash left: other generations than the current, a
- * half-made switch. */
-void generation_recover(const struct generation_dir *d);
+/** generation_recover(d, base): remove what a crash left: other generations than the
+ * current and ${base}, a half-made switch. */
+void generation_recover(const struct generation_dir *d, unsigned base);
 
 /** generation_is_ours(fd): does the directory look like one of ours? */
 bool generation_is_ours(int fd);

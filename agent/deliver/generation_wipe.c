@@ -152,7 +152,9 @@ static int remove_if_old(int fd, const char *name, void *ctx)
 	const unsigned *keep = ctx;
 	unsigned number = generation_parse(name);
 
-	return number == 0 || number == *keep ? 0 : remove_generation(fd, name, false);
+	return number == 0 || number == keep[0] || number == keep[1]
+	               ? 0
+	               : remove_generation(fd, name, false);
 }
 
 int generation_wipe_all(const struct generation_dir *d)
@@ -167,14 +169,14 @@ int generation_wipe_all(const struct generation_dir *d)
 	return rc == 0 ? 0 : -1;
 }
 
-void generation_recover(const struct generation_dir *d)
+void generation_recover(const struct generation_dir *d, unsigned base)
 {
-	unsigned keep = generation_current(d);
+	unsigned keep[2] = { generation_current(d), base };
 
 	(void)unlinkat(d->fd, GENERATION_DATA_TMP, 0);
 	(void)unlinkat(d->fd, GENERATION_LINK_TMP, 0);
-	(void)each(d->fd, remove_if_old, &keep);
-	if (keep == 0)
+	(void)each(d->fd, remove_if_old, keep);
+	if (keep[0] == 0)
 		(void)unlinkat(d->fd, GENERATION_DATA, 0);
 	generation_drop_links(d);
 }

@@ -1,101 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From values to files: one generation per change, nothing kept, nothing half. */
-#include "rig.h"
-
-#include <errno.h>
-
-#include "agent/deliver/files.h"
-#include "agent/plan.h"
-
-static const char config[] = "grace: 10s\nrun_dir: /dev/shm/x\nfiles:\n"
-			     "- {path: secret/a, field: user, binding: one}\n"
-			     "- {path: secret/a, field: pw, binding: one}\n"
-			     "- {path: secret/b, field: key, binding: one}\n"
-			     "- {path: secret/b, field: key, binding: two, mode: 0440}\n";
-enum { A, B };
-
-static struct arena *a, *keep;
-static struct settings s;
-static struct plan *plan;
-static struct files *f;
-static int run_fd = -1;
-static const unsigned char digest_key[32] = { 1 };
-static struct files_value values[2];
-
-static struct plan *make_plan(const char *text)
-{
-	const struct plan_input in = { .settings = &s };
-	struct plan *p = NULL;
-
-	cr_assert_eq(settings_parse(keep, "t.yaml", text, strlen(text), &s, &e), ERR_OK,
-	             "%s", e.msg);
-	cr_assert_eq(plan_build(&in, &p, &e), ERR_OK, "%s", e.msg);
-	return p;
-}
-
-static void open_files(const char *text)
-{
-	struct files_options o = { .settings = &s,
-		                   .run_fd = run_fd,
-		                   .digest_key = digest_key };
-
-	files_free(f);
-	f = NULL;
-	plan_free(plan);
-	o.plan = plan = make_plan(text);
-	cr_assert_eq(files_new(&o, &f, &e), ERR_OK, "%s", e.msg);
-	files_recover(f);
-}
-
-static void setup(void)
-{
-	rig_open();
-	a = arena_new(16 << 20);
-	keep = arena_new(4 << 20);
-	run_fd = open(rig_dir, O_RDONLY | O_DIRECTORY);
-	open_files(config);
-}
-
-static void teardown(void)
-{
-	files_free(f);
-	plan_free(plan);
-	close(run_fd);
-	arena_free(a);
-	arena_free(keep);
-	rig_close();
-}
+#include "files_rig.h"
 
 TestSuite(files, .init = setup, .fini = teardown, .timeout = 30);
-
-static void give(int path, int64_t version, const char *key, const char *text)
-{
-	struct value *data = values[path].data != NULL ? (struct value *)values[path].data
-	                                               : value_object(a);
-
-	value_set_str(a, data, key, text);
-	values[path] = (struct files_value){ .data = data,
-		                             .lease_id = path == A ? "la" : "lb",
-		                             .version = version,
-		                             .expires = 5000 };
-}
-
-static void deliver(int64_t now)
-{
-	files_deliver(f, a, values, now);
-}
-
-static void deliver_both(void)
-{
-	memset(values, 0, sizeof(values));
-	give(A, 1, "user", "me");
-	give(A, 1, "pw", "one");
-	give(B, 1, "key", "k1");
-	deliver(100);
-	cr_assert_eq(values[A].rc, ERR_OK, "%s", values[A].e.msg);
-	cr_assert_eq(values[B].rc, ERR_OK, "%s", values[B].e.msg);
-	memset(values, 0, sizeof(values));
-}
 
 Test(files, delivers_all_of_a_binding_in_one_generation)
 {
@@ -316,15 +223,6 @@ Test(files, keeps_no_value_in_its_notes)
 	cr_assert_null(strstr(notes, "\"one\""));
 	cr_assert_null(strstr(notes, "k1"));
 	cr_assert_not_null(strstr(notes, "digest"));
-}
-
-static void replan(const char *text)
-{
-	struct plan *next = make_plan(text);
-
-	cr_assert_eq(files_replan(f, next, &e), ERR_OK, "%s", e.msg);
-	plan_free(plan);
-	plan = next;
 }
 
 Test(files, another_plan_keeps_what_stays_and_wipes_what_goes)

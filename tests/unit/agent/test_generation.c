@@ -162,7 +162,7 @@ Test(generation, survives_a_kill_at_every_step)
 
 		cr_assert_str_eq(rig_read("b/user"), want);
 		cr_assert_str_eq(rig_read("b/pw"), want, "torn at step %d", at);
-		generation_recover(&d);
+		generation_recover(&d, 0);
 		cr_assert_str_eq(rig_read("b/pw"), want);
 		cr_assert_eq(count_entries(), 4, "step %d leaves %d", at,
 		             count_entries());
@@ -182,7 +182,7 @@ Test(generation, survives_a_kill_in_the_first_generation)
 	do {
 		cr_assert_eq(generation_wipe_all(&d), 0);
 		whole = crash_while_writing(at++, 1, "a", "b");
-		generation_recover(&d);
+		generation_recover(&d, 0);
 		if (generation_current(&d) == 0)
 			cr_assert_eq(count_entries(), 0, "step %d leaves %d", at,
 			             count_entries());
