@@ -126,7 +126,8 @@ static int check_place(struct req *r)
 	const struct route *row = r->route;
 	bool on_hosts = r->listener == IPC_ON_HOSTS;
 
-	if (on_hosts != ((row->flags & R_HOSTS) != 0))
+	if (on_hosts ? (row->flags & (R_HOSTS | R_HOSTS_TOO)) == 0
+	             : (row->flags & R_HOSTS) != 0)
 		return req_fail(r, ERR_NOENT,
 		                "1 error occurred:\n\t* unsupported path\n\n");
 	if ((row->flags & R_LOOPBACK) && !(r->flags & IPC_F_LOOPBACK) &&

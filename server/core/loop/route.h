@@ -24,7 +24,7 @@
 #define R_SUDO        4u /* needs the sudo capability too */
 #define R_LOOPBACK \
 	8u /* only from loopback or the Unix socket unless configured otherwise */
-#define R_HOSTS     16u /* served on the hosts listener; everything else is not */
+#define R_HOSTS     16u /* served on the hosts listener alone */
 #define R_HOST_ONLY 32u /* the identity must be a host */
 #define R_OPEN_BODY 64u /* any body member is data: no unknown-field warning */
 #define R_SELF                                                                         \
@@ -45,6 +45,11 @@
 #define R_SHARES                                                                      \
 	65536u /* a quorum of shares is what counts: no token is needed either if the \
 	          configuration says so */
+
+#define R_HOSTS_TOO                                                                      \
+	131072u /* served on both listeners; what has neither flag is on the API's alone \
+	         */
+#define R_AGENT (R_HOST_SELF | R_HOSTS_TOO)
 
 struct field {
 	const char *name;
