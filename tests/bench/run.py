@@ -9,6 +9,7 @@
     schedules reads while 10,000 schedules come due in one window
     holders   a PostgreSQL password that 100 agents hold
     restart   how soon 100,000 secrets are served again
+    fleet     10,000 agents connected, or fleet:N of them
 
 Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
 speed changes from hour to hour.  BENCH_DIR says where the data go: a real disk, please.
@@ -26,6 +27,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "lib")]
 
 import api  # noqa: E402
+import crowd  # noqa: E402
 import expiry  # noqa: E402
 import load  # noqa: E402
 import procs  # noqa: E402
@@ -270,7 +272,45 @@ def bench_restart(table, tmp):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart")
+def add_change(table, what, changes):
+    mid = sorted(changes, key=lambda c: c.p99)[len(changes) // 2]
+    text = f"p50 {mid.p50:,.0f} ms, p99 {mid.p99:,.0f} ms, last {mid.last:,.0f} ms"
+    table.judge(what, text, "p99 <= 2,000 ms", mid.p99 <= 2000)
+    table.add("  CPU per agent in core, net; in the agents", f"{mid.core_us:.0f} us, {mid.net_us:.0f} us; "
+              f"{mid.agent_us:.0f} us")
+
+
+def add_restart(table, r, agents):
+    what = f"restart, until all {agents:,} agents are back"
+    table.judge(what, f"p50 {r.back['p50_ms'] / 1000:.1f} s, last {r.back['max_ms'] / 1000:.1f} s; "
+                f"down for {r.down_ms / 1000:.1f} s", "<= 60 s", r.back["max_ms"] <= 60_000)
+    errors = r.counts["refused"] + r.counts["distrusted"] + r.counts["disbelieved"]
+    table.judge("  errors; attempts that failed", f"{errors}; {r.counts['unavailable']} told to come again, "
+                f"{r.counts['unreachable']} cut or not accepted, {r.counts['timeouts']} timed out", "0 errors", errors == 0)
+    before, now = (sorted(x)[int(len(x) * 0.99)] for x in (r.quiet, r.reads))
+    table.judge(f"  reads at {crowd.READS}/s meanwhile", f"{percentiles(r.reads, 2)[0]}, max {r.reads[-1]:.0f} ms; "
+                f"p99 {now / before:.1f}x of {before:.2f} ms", "p99 <= 50 ms", now <= 50)
+
+
+def bench_fleet(table, tmp, agents):
+    server = new_server(tmp, "fleet", tls=True)
+    try:
+        put_paths(server)
+        c = crowd.Crowd(server, agents)
+        table.add(f"{agents:,} agents join, log in, lease, fetch, watch", f"{c.took:.1f} s, {agents / c.took:.0f}/s")
+        net, core = c.grown()
+        if net is not None:
+            table.judge(f"PSS for {agents:,} connections", f"net {net:.1f} MiB, core {core:.1f} MiB",
+                        "net + core <= 200 MiB", net + core <= 200)
+        add_change(table, f"a write that {agents:,} agents hold", c.writes())
+        add_change(table, "a rotation of the same", [c.rotation()])
+        add_restart(table, c.restart("secret/data/bench/0000"), agents)
+        c.stop()
+    finally:
+        server.stop()
+
+
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart", "fleet")
 
 
 def bench_main(table, tmp, sections):
@@ -297,7 +337,7 @@ def bench_main(table, tmp, sections):
 
 def bench(table, tmp, sections):
     table.add("durable 4 KiB write to this disk", percentiles(sync_ms(tmp), 2)[0])
-    if {"agent", "reads", "api"} & sections:
+    if {"agent", "reads", "api"} & set(sections):
         bench_main(table, tmp, sections)
     if "expiry" in sections:
         bench_expiry(table, tmp)
@@ -307,11 +347,14 @@ def bench(table, tmp, sections):
         bench_holders(table, tmp)
     if "restart" in sections:
         bench_restart(table, tmp)
+    if "fleet" in sections:
+        bench_fleet(table, tmp, sections["fleet"])
 
 
 def main():
-    sections = set(sys.argv[1:] or SECTIONS)
-    if sections - set(SECTIONS):
+    asked = [x.partition(":") for x in sys.argv[1:] or SECTIONS]
+    sections = {name: int(size or crowd.AGENTS) for name, _, size in asked}
+    if set(sections) - set(SECTIONS):
         sys.exit(__doc__)
     start = time.monotonic()
     base = pathlib.Path(os.environ.get("BENCH_DIR", "/var/tmp"))

@@ -8,6 +8,8 @@ import selectors
 import socket
 import time
 
+import vaultd
+
 CONNECTIONS = 16
 
 
@@ -15,7 +17,7 @@ class Reader:
     """One connection with at most one request under way."""
 
     def __init__(self, server, request):
-        self.sock = socket.create_connection(("127.0.0.1", server.port))
+        self.sock = vaultd.connect(server.port, server.tls)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request, self.due, self.data = request, 0, b""
 
@@ -25,7 +27,9 @@ class Reader:
 
     def answered(self):
         """Take what is there; is the reply complete?"""
-        self.data += self.sock.recv(65536)
+        piece = self.sock.recv(65536)
+        assert piece, "the connection was closed"
+        self.data += piece
         head, end, body = self.data.partition(b"\r\n\r\n")
         if not end:
             return False

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent - what one simulated agent says and takes, in the order of agent/session_jobs.c.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backoff.h"
+#include "fleet.h"
+#include "join.h"
+#include "merkle.h"
+#include "reply.h"
+#include "rng.h"
+#include "sealed.h"
+#include "text.h"
+#include "value.h"
+#include "vault/version.h"
+
+#define CALL_MS       20000
+#define WATCH_S       55
+#define WATCH_MS      65000
+#define COMPLAINTS    20u
+#define REQUEST_SPARE 512u
+
+struct step_row {
+	const char *method, *path;
+	const char *op; /* of the statement in the answer */
+	bool on_side, anonymous;
+	/** body(a): what is sent, NULL: nothing. */
+	json_t *(*body)(struct agent *a);
+	/** done(a, doc, said, e): take the answer; ${said} is the statement's data. */
+	int (*done)(struct agent *a, const json_t *doc, const struct value *said,
+	            struct err *e);
+};
+
+static const struct step_row steps[STEPS];
+
+void agent_complain(const struct agent *a, const char *what, const char *why)
+{
+	static unsigned said;
+
+	if (said++ < COMPLAINTS)
+		fprintf(stderr, "fleet: agent %u: %s: %s\n", a->number, what, why);
+}
+
+void agent_init(struct agent *a, struct fleet *f, unsigned number)
+{
+	struct err e;
+
+	a->f = f;
+	a->number = number;
+	a->checks = number % f->o.check_every == 0;
+	a->main.agent = a->side.agent = a;
+	identity_make_keys(&a->id);
+	if (pins_add(&a->id.pins, f->o.pin, &e) != ERR_OK) {
+		fprintf(stderr, "fleet: %s\n", e.msg);
+		exit(2);
+	}
+}
+
+static const unsigned char *pin_of(const struct agent *a)
+{
+	return a->id.pins.pin[0]; /* the only one until the join, and ours stays first */
+}
+
+/* ---- what comes: texts and numbers of statements ---- */
+
+static bool take_text(const struct value *o, const char *key, char *out, size_t cap)
+{
+	const struct value *v = value_get(o, key);
+
+	if (v == NULL || v->type != V_STRING || v->len >= cap)
+		return false;
+	memcpy(out, v->text, v->len);
+	out[v->len] = '\0';
+	return true;
+}
+
+static int unreadable(struct err *e, const char *what)
+{
+	return err_set(e, ERR_INVALID, "%s cannot be read", what);
+}
+
+/* The statement's data; only some agents look at its signature. */
+static int open_statement(struct agent *a, const char *op, const json_t *data,
+                          const struct value **out, struct err *e)
+{
+	const struct statement_expect want = { op, a->nonce, a->generation };
+	const char *text = reply_str(data, "statement");
+	size_t n = text != NULL ? strlen(text) : 0, cap = n / 4 * 3 + 3;
+	unsigned char *p = arena_alloc(a->f->scratch, cap);
+	struct value *body = NULL;
+	long len = p != NULL ? text_unbase64(text != NULL ? text : "", n, p, cap) : -1;
+	int rc;
+
+	if (len < (long)STATEMENT_SIG)
+		return unreadable(e, "a statement");
+	if (a->checks)
+		rc = statement_read(&a->id, a->f->scratch, p, (size_t)len, &want, &body,
+		                    e);
+	else
+		rc = value_decode(a->f->scratch, p + STATEMENT_SIG,
+		                  (size_t)len - STATEMENT_SIG, &body, e);
+	if (rc != ERR_OK)
+		return rc;
+	a->f->counts.checked += a->checks;
+	*out = value_get(body, "data");
+	return *out != NULL ? ERR_OK : unreadable(e, "a statement");
+}
+
+/* ---- the audit log ---- */
+
+static void see_checkpoint(struct agent *a, const char *text, bool prove)
+{
+	struct note_checkpoint cp;
+	struct err e = { 0 };
+
+	if (text == NULL)
+		return;
+	if (!a->checks) {
+		a->ask_proof = true;
+	} else if (note_checkpoint_verify(text, strlen(text), &a->audit_key, &cp, &e) !=
+	           ERR_OK) {
+		a->f->counts.disbelieved++;
+		agent_complain(a, "checkpoint", e.msg);
+	} else if (!a->has_head) {
+		a->head = cp;
+		a->has_head = true;
+	} else {
+		a->ask_proof = cp.size != a->head.size;
+	}
+	a->prove = a->ask_proof && prove;
+}
+
+static void see_value_checkpoint(struct agent *a, const struct value *said, bool prove)
+{
+	see_checkpoint(a, value_to_cstr(value_get(said, "checkpoint"), a->f->scratch),
+	               prove);
+}
+
+static int take_hashes(const struct value *list, struct merkle_proof *out)
+{
+	if (list == NULL || list->type != V_ARRAY || list->len > MERKLE_PROOF_MAX)
+		return -1;
+	for (const struct value *v = list->first; v != NULL; v = v->next) {
+		if (v->type == V_BYTES
+		            ? v->len != 32
+		            : text_unbase64(v->text, v->len, out->hash[out->n], 32) != 32)
+			return -1;
+		if (v->type == V_BYTES)
+			memcpy(out->hash[out->n], v->text, 32);
+		out->n++;
+	}
+	return 0;
+}
+
+static int proof_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
+                      struct err *e)
+{
+	const char *text = value_to_cstr(value_get(said, "checkpoint"), a->f->scratch);
+	struct merkle_proof proof = { 0 };
+	struct note_checkpoint cp;
+
+	a->ask_proof = a->prove = false;
+	if (!a->checks)
+		return ERR_OK;
+	if (text == NULL || take_hashes(value_get(said, "proof"), &proof) != 0)
+		return unreadable(e, "a proof");
+	if (note_checkpoint_verify(text, strlen(text), &a->audit_key, &cp, e) != ERR_OK)
+		return (int)e->code;
+	if (!merkle_check_consistency(a->head.size, cp.size, a->head.root, cp.root,
+	                              &proof))
+		return err_set(e, ERR_VERIFY, "the audit log was rewritten");
+	a->head = cp;
+	return ERR_OK;
+}
+
+/* ---- joining and logging in ---- */
+
+static void name_of(const struct agent *a, char out[24])
+{
+	snprintf(out, 24, "fleet-%05u", a->number);
+}
+
+static json_t *add_body(struct agent *a)
+{
+	char name[24];
+
+	name_of(a, name);
+	return json_pack("{s:s, s:s}", "name", name, "role", a->f->o.role);
+}
+
+static int add_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
+                    struct err *e)
+{
+	const char *token = reply_str(json_object_get(doc, "data"), "join_token");
+
+	if (token == NULL || strlen(token) >= sizeof(a->join_token))
+		return unreadable(e, "a join token");
+	memcpy(a->join_token, token, strlen(token) + 1);
+	a->added = true;
+	return ERR_OK;
+}
+
+static json_t *join_body(struct agent *a)
+{
+	char id[33];
+	json_t *o;
+
+	join_id(a->join_token, id);
+	join_mac(a->join_token, &a->id, pin_of(a), a->join_mac);
+	o = json_pack("{s:s, s:s}", "join_id", id, "agent_version", VAULT_VERSION);
+	if (reply_set_base64(o, "sign_key", a->id.sign_pk, 32) != 0 ||
+	    reply_set_base64(o, "box_key", a->id.box_pk, 32) != 0 ||
+	    reply_set_base64(o, "mac", a->join_mac, 32) != 0)
+		abort();
+	return o;
+}
+
+static int join_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
+                     struct err *e)
+{
+	int rc = join_accept(a->join_token, &a->id, a->join_mac,
+	                     json_object_get(doc, "data"), e);
+
+	if (rc == ERR_OK)
+		rc = note_key_parse(a->id.audit_key, strlen(a->id.audit_key),
+		                    &a->audit_key, e);
+	a->joined = rc == ERR_OK;
+	if (a->joined)
+		conn_close(&a->side);
+	return rc;
+}
+
+static json_t *challenge_body(struct agent *a)
+{
+	json_t *o = json_object();
+
+	if (reply_set_hex(o, "host_id", a->id.host_id, 16) != 0)
+		abort();
+	return o;
+}
+
+static int challenge_done(struct agent *a, const json_t *doc,
+                          const struct value *said UNUSED, struct err *e)
+{
+	if (reply_base64(json_object_get(doc, "data"), "nonce", a->challenge,
+	                 sizeof(a->challenge)) != 0)
+		return unreadable(e, "a challenge");
+	a->challenged = true;
+	return ERR_OK;
+}
+
+static json_t *login_body(struct agent *a)
+{
+	unsigned char sig[64];
+	json_t *o = json_pack("{s:I, s:s}", "generation", (json_int_t)a->id.generation,
+	                      "agent_version", VAULT_VERSION);
+
+	a->challenged = false;
+	memcpy(a->nonce, a->challenge, sizeof(a->nonce));
+	identity_sign_login(&a->id, a->challenge, pin_of(a), sig);
+	if (reply_set_hex(o, "host_id", a->id.host_id, 16) != 0 ||
+	    reply_set_base64(o, "nonce", a->challenge, sizeof(a->challenge)) != 0 ||
+	    reply_set_base64(o, "signature", sig, sizeof(sig)) != 0)
+		abort();
+	return o;
+}
+
+static int login_done(struct agent *a, const json_t *doc, const struct value *said,
+                      struct err *e)
+{
+	const char *token = reply_str(json_object_get(doc, "auth"), "client_token");
+
+	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT)
+		return unreadable(e, "an answer to a login");
+	memcpy(a->token, token, strlen(token) + 1);
+	a->id.generation++;
+	see_value_checkpoint(a, said, false);
+	return ERR_OK;
+}
+
+/* ---- leases and values ---- */
+
+static void hold(struct agent *a, const struct value *line)
+{
+	if (!take_text(line, "lease_id", a->lease, sizeof(a->lease)))
+		return;
+	a->lease_rev = value_int_or(line, "rev", 0);
+	if (value_int_or(line, "version", 0) > a->version)
+		a->want_fetch = true;
+}
+
+static int sync_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
+                     struct err *e UNUSED)
+{
+	const struct value *list = value_get(said, "leases");
+
+	a->lease[0] = '\0';
+	if (list != NULL && list->first != NULL)
+		hold(a, list->first);
+	a->want_lease = a->lease[0] == '\0';
+	a->rev = value_int_or(said, "rev", 0);
+	see_value_checkpoint(a, said, true);
+	a->in_sync = true;
+	a->attempt = 0;
+	a->back_ns = fleet_ns();
+	return ERR_OK;
+}
+
+static json_t *lease_body(struct agent *a)
+{
+	a->want_lease = false;
+	return json_pack("{s:[s]}", "paths", a->f->o.path);
+}
+
+static int lease_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
+                      struct err *e)
+{
+	const struct value *list = value_get(said, "leases");
+
+	if (list == NULL || list->first == NULL ||
+	    value_get(list->first, "error") != NULL)
+		return unreadable(e, "a lease");
+	hold(a, list->first);
+	see_value_checkpoint(a, said, true);
+	return ERR_OK;
+}
+
+static json_t *fetch_body(struct agent *a)
+{
+	a->want_fetch = false;
+	return json_pack("{s:[s]}", "leases", a->lease);
+}
+
+static int open_value(struct agent *a, const json_t *item, struct err *e)
+{
+	const struct sealed_expect want = {
+		.request = {"fetch", a->nonce, a->generation},
+		.lease_id = a->lease,
+		.path = a->f->o.path,
+		.min_version = a->version,
+	};
+	struct sealed_value v = { .version = 0 };
+	const char *text = reply_str(item, "sealed");
+	int rc = text != NULL ? sealed_open(&a->id, a->f->scratch, text, &want, &v, e)
+	                      : unreadable(e, "a value");
+
+	if (rc != ERR_OK)
+		return rc;
+	a->f->counts.checked++;
+	a->version = v.version;
+	return ERR_OK;
+}
+
+static int fetch_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
+                      struct err *e)
+{
+	const json_t *items = json_object_get(json_object_get(doc, "data"), "items");
+	const json_t *item = json_array_get(items, 0);
+	int64_t version = reply_int(item, "version", 0);
+
+	if (version < a->version || version == 0)
+		return err_set(e, ERR_INTEGRITY, "no value: %s",
+		               reply_str(item, "error") != NULL ? reply_str(item, "error")
+		                                                : "it is older");
+	a->want_ack = true;
+	if (a->checks)
+		return open_value(a, item, e);
+	a->version = version;
+	return ERR_OK;
+}
+
+static json_t *ack_body(struct agent *a)
+{
+	json_t *data = json_pack("{s:[{s:s, s:I, s:I, s:s}]}", "acks", "lease_id",
+	                         a->lease, "version", (json_int_t)a->version, "rev",
+	                         (json_int_t)a->lease_rev, "state", "applied");
+	json_t *said;
+
+	if (a->has_head)
+		json_object_set_new(data, "checkpoint_size",
+		                    json_integer((json_int_t)a->head.size));
+	said = statement_make(&a->id, "ack", data);
+	json_decref(data);
+	return json_pack("{s:o}", "statement", said);
+}
+
+static int ack_done(struct agent *a, const json_t *doc UNUSED,
+                    const struct value *said UNUSED, struct err *e UNUSED)
+{
+	a->want_ack = false;
+	a->acked = a->version;
+	a->acked_ns = fleet_ns();
+	return ERR_OK;
+}
+
+/* An answer without events is not signed. */
+static int watch_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
+                      struct err *e)
+{
+	const json_t *data = json_object_get(doc, "data");
+	const struct value *news = NULL, *list;
+	int rc;
+
+	if (reply_str(data, "statement") == NULL) {
+		see_checkpoint(a, reply_str(data, "checkpoint"), false);
+		return ERR_OK;
+	}
+	if ((rc = open_statement(a, "watch", data, &news, e)) != ERR_OK)
+		return rc;
+	list = value_get(news, "events");
+	for (const struct value *v = list != NULL ? list->first : NULL; v != NULL;
+	     v = v->next) {
+		if (value_is_str(value_get(v, "op"), "update"))
+			hold(a, v);
+		else
+			return err_set(e, ERR_INTEGRITY, "an event that nobody caused");
+	}
+	a->rev = value_int_or(news, "rev", a->rev);
+	see_value_checkpoint(a, news, false);
+	return ERR_OK;
+}
+
+static const struct step_row steps[STEPS] = {
+	[STEP_ADD] = {"POST",  "/v1/sys/hosts/add",         NULL,          true,  false, add_body,
+                      add_done										     },
+	[STEP_JOIN] = { "POST", "/v1/auth/host/join",        NULL,          true,  true,  join_body,
+                      join_done										    },
+	[STEP_CHALLENGE] = { "POST", "/v1/auth/host/challenge",   NULL,          false, true,
+                      challenge_body,								challenge_done},
+	[STEP_LOGIN] = { "POST", "/v1/auth/host/login",       "login",       false, true,  login_body,
+                      login_done										   },
+	[STEP_SYNC] = { "GET",  "/v1/sys/agent/sync",        "sync",        false, false, NULL,
+                      sync_done										    },
+	[STEP_PROVE] = { "GET",  "/v1/sys/agent/consistency", "consistency", false, false,
+                      NULL,									  proof_done    },
+	[STEP_FETCH] = { "POST", "/v1/sys/agent/fetch",       NULL,          false, false, fetch_body,
+                      fetch_done										   },
+	[STEP_ACK] = { "POST", "/v1/sys/agent/ack",         NULL,          false, false, ack_body,
+                      ack_done										     },
+	[STEP_LEASE] = { "POST", "/v1/sys/agent/leases",      "leases",      false, false,
+                      lease_body,								    lease_done    },
+	[STEP_PROOF] = { "GET",  "/v1/sys/agent/consistency", "consistency", false, false,
+                      NULL,									  proof_done    },
+	[STEP_WATCH] = { "GET",  "/v1/sys/agent/watch",       NULL,          false, false, NULL,
+                      watch_done										   },
+};
+
+/* ---- requests ---- */
+
+static enum step next_step(const struct agent *a)
+{
+	const struct {
+		bool due;
+		enum step step;
+	} order[] = {
+		{!a->added,                 STEP_ADD      },
+                { !a->joined,               STEP_JOIN     },
+		{ a->challenged,            STEP_LOGIN    },
+                { a->token[0] == '\0',      STEP_CHALLENGE},
+		{ !a->in_sync,              STEP_SYNC     },
+                { a->ask_proof && a->prove, STEP_PROVE    },
+		{ a->want_fetch,            STEP_FETCH    },
+                { a->want_ack,              STEP_ACK      },
+		{ a->want_lease,            STEP_LEASE    },
+                { a->ask_proof,             STEP_PROOF    },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		if (order[i].due)
+			return order[i].step;
+	return STEP_WATCH;
+}
+
+static void query_of(const struct agent *a, const char *nonce, char *out, size_t cap)
+{
+	switch (a->step) {
+	case STEP_SYNC:
+		snprintf(out, cap, "?nonce=%s", nonce);
+		break;
+	case STEP_PROVE:
+	case STEP_PROOF:
+		snprintf(out, cap, "?from=%llu&nonce=%s",
+		         (unsigned long long)a->head.size, nonce);
+		break;
+	case STEP_WATCH:
+		snprintf(out, cap, "?since=%lld&wait=%d&nonce=%s", (long long)a->rev,
+		         WATCH_S, nonce);
+		break;
+	default:
+		out[0] = '\0';
+	}
+}
+
+/* The request as vault-agent writes it; the caller's (malloc). */
+static char *write_request(const struct agent *a, const struct step_row *s,
+                           const char *query, const char *body, size_t *n)
+{
+	const char *token = a->step == STEP_ADD ? a->f->o.operator_token : a->token;
+	size_t len = strlen(body), cap = REQUEST_SPARE + strlen(token) + len;
+	char *out = malloc(cap);
+	int used;
+
+	if (out == NULL)
+		abort();
+	used = snprintf(out, cap,
+	                "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+	                "User-Agent: vault/" VAULT_VERSION "\r\n"
+	                "Accept: application/json\r\nX-Vault-Request: true\r\n"
+	                "%s%s%s",
+	                s->method, s->path, query,
+	                s->anonymous ? "" : "X-Vault-Token: ", s->anonymous ? "" : token,
+	                s->anonymous ? "" : "\r\n");
+	if (len > 0)
+		used += snprintf(out + used, cap - (size_t)used,
+		                 "Content-Type: application/json\r\n"
+		                 "Content-Length: %zu\r\n\r\n%s",
+		                 len, body);
+	else
+		used += snprintf(out + used, cap - (size_t)used, "\r\n");
+	*n = (size_t)used;
+	return out;
+}
+
+void agent_go(struct agent *a)
+{
+	const struct step_row *s;
+	char nonce[2 * STATEMENT_NONCE + 1], query[160], *request;
+	AUTO_TEXT text = NULL;
+	AUTO_JSON body = NULL;
+	size_t n;
+
+	a->offline = false;
+	a->step = next_step(a);
+	s = &steps[a->step];
+	rng_bytes(a->nonce, sizeof(a->nonce));
+	a->generation = a->id.generation;
+	body = s->body != NULL ? s->body(a) : NULL;
+	text_hex(a->nonce, sizeof(a->nonce), nonce);
+	if (body != NULL && (a->step == STEP_FETCH || a->step == STEP_LEASE))
+		json_object_set_new(body, "nonce", json_string(nonce));
+	query_of(a, nonce, query, sizeof(query));
+	text = body != NULL ? reply_text(body) : NULL;
+	request = write_request(a, s, query, text != NULL ? text : "", &n);
+	conn_send(s->on_side ? &a->side : &a->main,
+	          s->on_side ? &a->f->o.api : &a->f->o.hosts, request, n,
+	          a->step == STEP_WATCH ? WATCH_MS : CALL_MS);
+}
+
+bool agent_watches(const struct agent *a)
+{
+	return !a->offline && a->in_sync && a->step == STEP_WATCH;
+}
+
+/* As session_offline(). */
+static void go_offline(struct agent *a, int retry_after)
+{
+	uint32_t rnd;
+	int64_t delay;
+
+	rng_bytes(&rnd, sizeof(rnd));
+	delay = backoff_delay(a->attempt++, rnd);
+	if (delay < (int64_t)retry_after * 1000)
+		delay = (int64_t)retry_after * 1000;
+	if (a->step == STEP_FETCH)
+		a->want_fetch = true;
+	if (a->step == STEP_LEASE)
+		a->want_lease = true;
+	a->retry_at = a->f->now + delay;
+	a->offline = true;
+	a->in_sync = false;
+	a->challenged = false;
+	a->f->counts.offline++;
+}
+
+void agent_failed(struct agent *a, struct conn *c UNUSED, enum conn_end why)
+{
+	a->f->counts.ended[why]++;
+	go_offline(a, 0);
+}
+
+/* What else than 200 is: a token that is no good any more, a server that is not ready, or
+ * something that must not happen. */
+static void on_refusal(struct agent *a, const struct reply *r)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "%s: %d: %.*s", steps[a->step].path, r->status,
+	         (int)(r->len < 160 ? r->len : 160), r->body);
+	if (r->status != 429 && r->status < 500)
+		agent_complain(a, "refused", why);
+	if (r->status == 403 && a->step > STEP_LOGIN)
+		a->token[0] = '\0';
+	go_offline(a, r->retry_after);
+}
+
+static int take(struct agent *a, const struct reply *r, struct err *e)
+{
+	const struct step_row *s = &steps[a->step];
+	AUTO_JSON doc = r->len > 0 ? reply_parse(r->body, r->len, e) : json_object();
+	const struct value *said = NULL;
+	int rc;
+
+	if (doc == NULL)
+		return (int)e->code;
+	if (s->op != NULL && (rc = open_statement(a, s->op, json_object_get(doc, "data"),
+	                                          &said, e)) != ERR_OK)
+		return rc;
+	return s->done(a, doc, said, e);
+}
+
+void agent_reply(struct agent *a, struct conn *c UNUSED, const struct reply *r)
+{
+	struct err e = { 0 };
+
+	a->f->counts
+		.answered[r->status >= 100 && r->status < 600 ? r->status / 100 : 0]++;
+	if (r->status < 200 || r->status >= 300) {
+		on_refusal(a, r);
+	} else if (take(a, r, &e) != ERR_OK) {
+		a->f->counts.disbelieved++;
+		agent_complain(a, steps[a->step].path, e.msg);
+		go_offline(a, 0);
+	} else {
+		agent_go(a);
+	}
+	arena_reset(a->f->scratch);
+}
