@@ -113,7 +113,9 @@ static const char check_details[] =
 	"are members of config that lead to nobody, and to somebody who says nothing; where\n"
 	"config has a host they can be left out.  engine has creation_statements,\n"
 	"renew_statements and revocation_statements, and asks for the checks of accounts that a\n"
-	"secrets engine makes.  The exit status is 22 if a check failed.";
+	"secrets engine makes.  Where the target makes the values (strategy reissue, or dual_key\n"
+	"with create) current can be left out; public lists members of credentials that are no\n"
+	"secret.  The exit status is 22 if a check failed.";
 
 /* clang-format off */
 static const struct command rows[] = {

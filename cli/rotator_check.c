@@ -24,7 +24,8 @@ static bool lists(const json_t *list, const char *what)
 
 static const char *what_describe_lacks(const struct kit *k)
 {
-	static const char *const names[] = { "single", "dual_user", "dual_key" };
+	static const char *const names[] = { "single", "dual_user", "dual_key",
+		                             "reissue" };
 	const json_t *d = k->describe, *value = json_object_get(d, "value"),
 		     *min = json_object_get(value, "min"),
 		     *max = json_object_get(value, "max"),
@@ -40,9 +41,10 @@ static const char *what_describe_lacks(const struct kit *k)
 		return "it needs an 'admin', and the file has none";
 	if (!kit_has_op(k, "probe") || !kit_has_op(k, "test"))
 		return "'ops' lacks probe or test, which every rotator has";
-	if (!kit_has_op(k, "set") && !kit_has_op(k, "create"))
-		return "'ops' has neither set nor create";
-	if (k->strategy != KIT_SINGLE && !kit_has_op(k, "retire"))
+	if (!kit_has_op(k, kit_creates(k) ? "create" : "set"))
+		return "'ops' lacks set, or create, whichever the strategy needs";
+	if (k->strategy != KIT_SINGLE && k->strategy != KIT_REISSUE &&
+	    !kit_has_op(k, "retire"))
 		return "'ops' lacks retire, which a strategy with overlap needs";
 	if (value != NULL && (!json_is_integer(min) || !json_is_integer(max) ||
 	                      json_integer_value(min) > json_integer_value(max) ||
@@ -87,6 +89,8 @@ static bool check_describe(struct kit *k, struct err *e)
 static const char no_such_op[] = HEAD "\"no_such_op\"}";
 static const char wrong_types[] = HEAD
 	"\"set\",\"config\":[],\"current\":7,\"pending\":\"x\"}";
+static const char nothing_made[] = HEAD
+	"\"create\",\"config\":{},\"current\":null,\"pending\":null,\"previous\":null}";
 static const char nothing_given[] = HEAD
 	"\"set\",\"config\":{},\"current\":null,\"pending\":null,\"previous\":null}";
 
@@ -103,6 +107,7 @@ static int check_garbage(struct kit *k, struct err *e)
 		no_such_op,
 		wrong_types,
 		nothing_given,
+		nothing_made,
 	};
 	struct kit_answer a;
 	bool refused = true;
@@ -222,8 +227,17 @@ static int away(struct kit *k, const char *op, const json_t *config, int64_t dea
 	struct kit_call call = { .op = op, .config = config, .deadline_ms = deadline_ms };
 
 	kit_value(k, value);
-	call.current = kit_fields(k, acct, acct->value);
-	call.pending = kit_fields(k, next, value);
+	if (kit_creates(k)) {
+		json_t *wrong = kit_garbled(k, k->holding);
+
+		call.current = kit_made(k, k->holding);
+		if (strcmp(op, "create") != 0)
+			call.pending = kit_made(k, wrong);
+		json_decref(wrong);
+	} else {
+		call.current = kit_fields(k, acct, acct->value);
+		call.pending = kit_fields(k, next, value);
+	}
 	return kit_run(k, &call, a, e);
 }
 
@@ -235,6 +249,7 @@ static bool knows_nothing(const struct kit_answer *a)
 
 static int check_unreachable(struct kit *k, struct err *e)
 {
+	bool creates = kit_creates(k);
 	json_t *config = elsewhere(k, "unreachable", 1);
 	struct kit_answer a;
 	int rc;
@@ -248,10 +263,12 @@ static int check_unreachable(struct kit *k, struct err *e)
 		kit_that(k, "probe: unknown without the target", knows_nothing(&a), "%s",
 		         kit_saw(&a));
 		kit_answer_clear(&a);
-		rc = away(k, kit_has_op(k, "set") ? "set" : "create", config, 0, &a, e);
+		rc = away(k, creates ? "create" : "set", config, 0, &a, e);
 	}
 	if (rc == ERR_OK) {
-		kit_that(k, "set: retryable without the target",
+		kit_that(k,
+		         creates ? "create: retryable without the target"
+		                 : "set: retryable without the target",
 		         a.end == ROTATOR_NO_REPLY || strcmp(a.class, "retryable") == 0,
 		         "%s", kit_saw(&a));
 		kit_answer_clear(&a);
@@ -283,6 +300,13 @@ static int check_mute(struct kit *k, struct err *e)
 	return rc;
 }
 
+int rotator_away_checks(struct kit *k, struct err *e)
+{
+	int rc = check_unreachable(k, e);
+
+	return rc == ERR_OK ? check_mute(k, e) : rc;
+}
+
 /* --- whose account --- */
 
 static int check_foreign(struct kit *k, struct err *e)
@@ -294,10 +318,6 @@ static int check_foreign(struct kit *k, struct err *e)
 	struct kit_answer a;
 	int rc;
 
-	if (!kit_has_op(k, "set")) {
-		kit_skip(k, check, "there is no set");
-		return ERR_OK;
-	}
 	kit_value(k, value);
 	struct kit_call call = {
 		.op = "set",
@@ -314,23 +334,35 @@ static int check_foreign(struct kit *k, struct err *e)
 
 /* --- all --- */
 
+static int set_checks(struct kit *k, struct err *e)
+{
+	int rc;
+
+	if ((rc = check_truth(k, e)) != ERR_OK ||
+	    (rc = rotator_away_checks(k, e)) != ERR_OK ||
+	    (rc = check_foreign(k, e)) != ERR_OK)
+		return rc;
+	/* A rotator that tells wrong values from right ones badly is not let loose. */
+	if (k->failed > 0) {
+		kit_skip(k, "rotations", "after those failures nothing is changed");
+		return ERR_OK;
+	}
+	rc = rotator_rotate_checks(k, e);
+	return rc == ERR_OK ? rotator_engine_checks(k, e) : rc;
+}
+
 int rotator_checks(struct kit *k, struct err *e)
 {
+	bool creates;
 	int rc = ERR_OK;
 
 	*e = (struct err){ 0 };
 	if (!check_describe(k, e))
 		return (int)e->code;
-	if ((rc = check_garbage(k, e)) != ERR_OK || (rc = check_truth(k, e)) != ERR_OK ||
-	    (rc = check_unreachable(k, e)) != ERR_OK ||
-	    (rc = check_mute(k, e)) != ERR_OK || (rc = check_foreign(k, e)) != ERR_OK)
-		return rc;
-	/* A rotator that tells wrong values from right ones badly is not let loose. */
-	if (k->failed == 0 && (rc = rotator_rotate_checks(k, e)) == ERR_OK)
-		rc = rotator_engine_checks(k, e);
-	else if (k->failed > 0)
-		kit_skip(k, "rotations", "after those failures nothing is changed");
-	if (rc != ERR_OK)
+	creates = kit_creates(k);
+	if ((!creates && (rc = kit_accounts(k, e)) != ERR_OK) ||
+	    (rc = check_garbage(k, e)) != ERR_OK ||
+	    (rc = creates ? rotator_create_checks(k, e) : set_checks(k, e)) != ERR_OK)
 		return rc;
 	kit_that(k, "every reply keeps the contract", k->broken[0] == '\0', "%s",
 	         k->broken);

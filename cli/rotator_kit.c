@@ -14,7 +14,8 @@
 #define DEFAULT_DEADLINE_MS 20000
 #define MAX_DEADLINE_MS     600000
 #define VALUE_LEN           24
-#define SECRET_MIN          4 /* bytes: what is shorter would be found anywhere */
+#define SECRET_MIN          4  /* bytes: what is shorter would be found anywhere */
+#define LINE_MIN            20 /* the same for a line of a longer text */
 
 /* --- the file --- */
 
@@ -29,6 +30,10 @@ static int take_strategy(struct kit *k, struct err *e)
 {
 	const char *name = json_string_value(json_object_get(k->file, "strategy"));
 
+	/* Requests say it, too. */
+	if (name != NULL && json_object_get(k->config, "strategy") == NULL)
+		json_object_set(k->config, "strategy",
+		                json_object_get(k->file, "strategy"));
 	if (name == NULL)
 		name = config_or(k, "strategy",
 		                 json_object_get(k->config, "accounts") != NULL
@@ -40,6 +45,8 @@ static int take_strategy(struct kit *k, struct err *e)
 		k->strategy = KIT_DUAL_USER;
 	else if (strcmp(name, "dual_key") == 0)
 		k->strategy = KIT_DUAL_KEY;
+	else if (strcmp(name, "reissue") == 0)
+		k->strategy = KIT_REISSUE;
 	else
 		return err_set(e, ERR_INVALID, "strategy '%.40s' is unknown", name);
 	return ERR_OK;
@@ -67,7 +74,7 @@ static int take_account(struct kit *k, const char *key, struct kit_account *a,
 	return ERR_OK;
 }
 
-static int take_accounts(struct kit *k, struct err *e)
+int kit_accounts(struct kit *k, struct err *e)
 {
 	int rc = take_account(k, "current", &k->account[0], true, e);
 
@@ -108,9 +115,8 @@ int kit_open(struct kit *k, const char *program, json_t *file, unsigned rounds,
 	if (k->deadline_ms < 100 || k->deadline_ms > MAX_DEADLINE_MS)
 		return err_set(e, ERR_INVALID, "deadline_ms is not from 100 to %d",
 		               MAX_DEADLINE_MS);
-	if ((rc = take_strategy(k, e)) != ERR_OK || (rc = take_accounts(k, e)) != ERR_OK)
-		return rc;
-	return make_dir(k, e);
+	rc = take_strategy(k, e);
+	return rc == ERR_OK ? make_dir(k, e) : rc;
 }
 
 static int remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
@@ -126,6 +132,7 @@ void kit_close(struct kit *k)
 		(void)nftw(k->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	sodium_memzero(k->account, sizeof(k->account));
 	json_decref(k->describe);
+	json_decref(k->holding);
 	json_decref(k->secrets);
 	json_decref(k->rows);
 	json_decref(k->file);
@@ -182,6 +189,12 @@ json_t *kit_fields(struct kit *k, const struct kit_account *account, const char 
 	                 fields);
 }
 
+json_t *kit_made(struct kit *k, const json_t *fields)
+{
+	return json_pack("{s:I, s:o}", "version", (json_int_t)k->version, "fields",
+	                 json_deep_copy(fields));
+}
+
 struct kit_account *kit_next(struct kit *k)
 {
 	return &k->account[k->accounts == 2 ? 1 - k->current : 0];
@@ -198,7 +211,48 @@ bool kit_has_op(const struct kit *k, const char *op)
 	return false;
 }
 
-/* --- calls --- */
+bool kit_creates(const struct kit *k)
+{
+	return k->strategy == KIT_REISSUE ||
+	       (k->strategy == KIT_DUAL_KEY && kit_has_op(k, "create"));
+}
+
+/* --- what must not be told --- */
+
+/* Members of credentials that anybody may know; the file's "public" has more. */
+static bool is_public(const struct kit *k, const char *key)
+{
+	static const char *const names[] = {
+		"username",   "expiration", "certificate", "ca_certificate",
+		"ca_chain",   "public_key", "fingerprint", "serial_number",
+		"not_before", "not_after",  "key_id",
+	};
+	const json_t *v;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(key, names[i]) == 0)
+			return true;
+	json_array_foreach(json_object_get(k->file, "public"), i,
+	                   v) if (json_is_string(v) &&
+	                          strcmp(json_string_value(v), key) == 0) return true;
+	return strcmp(key, config_or(k, "username_field", "username")) == 0;
+}
+
+json_t *kit_garbled(struct kit *k, const json_t *fields)
+{
+	json_t *copy = json_deep_copy(fields), *v;
+	char value[KIT_VALUE_MAX + 1];
+	const char *key;
+
+	kit_value(k, value);
+	json_object_foreach(copy, key, v)
+	{
+		if (!is_public(k, key))
+			json_object_set_new(copy, key, json_string(value));
+	}
+	return copy;
+}
 
 static bool known_already(const struct kit *k, const char *secret)
 {
@@ -210,11 +264,30 @@ static bool known_already(const struct kit *k, const char *secret)
 	return false;
 }
 
-/* What must not be told: every text of a credential but its account's name. */
+static void note(struct kit *k, const char *s, size_t n)
+{
+	json_t *v = json_stringn(s, n);
+
+	if (v != NULL && !known_already(k, json_string_value(v)))
+		json_array_append(k->secrets, v);
+	json_decref(v);
+}
+
+/* Of a text of many lines one is too much: it may be told with another end of line. */
+static void note_lines(struct kit *k, const char *s)
+{
+	for (size_t n; *s != '\0'; s += n + (s[n] != '\0')) {
+		n = strcspn(s, "\r\n");
+		if (n >= LINE_MIN && strncmp(s, "-----", 5) != 0)
+			note(k, s, n);
+	}
+}
+
+/* Every text of a credential but what anybody may know. */
 static void note_secrets(struct kit *k, json_t *credential)
 {
 	json_t *fields = json_object_get(credential, "fields"), *v;
-	const char *user = config_or(k, "username_field", "username"), *key;
+	const char *key;
 
 	if (fields == NULL)
 		fields = credential;
@@ -222,12 +295,15 @@ static void note_secrets(struct kit *k, json_t *credential)
 	{
 		const char *s = json_string_value(v);
 
-		if (s != NULL && strcmp(key, user) != 0 && strcmp(key, "username") != 0 &&
-		    strcmp(key, "expiration") != 0 && strlen(s) >= SECRET_MIN &&
-		    !known_already(k, s))
-			json_array_append(k->secrets, v);
+		if (s == NULL || is_public(k, key) || strlen(s) < SECRET_MIN)
+			continue;
+		note(k, s, strlen(s));
+		if (strchr(s, '\n') != NULL)
+			note_lines(k, s);
 	}
 }
+
+/* --- calls --- */
 
 static void set_or_null(json_t *request, const char *key, json_t *v)
 {
@@ -370,6 +446,7 @@ static int run_text(struct kit *k, const char *op, struct rotator_call *call,
 		out->end = r.end;
 		out->took_us = r.took_us;
 		out->reply = json_incref(r.reply);
+		note_secrets(k, json_object_get(r.reply, "fields"));
 		look_for_leaks(k, op, "on standard error", r.err);
 		if (r.end == ROTATOR_CRASHED)
 			broken(k, op, "it crashed");

@@ -13,7 +13,7 @@
 
 #define KIT_VALUE_MAX 128
 
-enum kit_strategy { KIT_SINGLE, KIT_DUAL_USER, KIT_DUAL_KEY };
+enum kit_strategy { KIT_SINGLE, KIT_DUAL_USER, KIT_DUAL_KEY, KIT_REISSUE };
 
 /* An account of the target; the value is what the target accepts, as far as is known. */
 struct kit_account {
@@ -32,6 +32,10 @@ struct kit {
 	struct kit_account account[2];
 	size_t accounts;
 	size_t current; /* which of them is in use */
+	/* Of a target that makes its values: the fields of the one in use; NULL: none
+	 * yet. */
+	json_t *holding;
+	bool keeps; /* that one is the file's, and is not ended */
 	int64_t deadline_ms;
 	int64_t version;
 	unsigned rounds; /* of killing */
@@ -46,9 +50,11 @@ struct kit {
 };
 
 /** kit_open(k, program, file, rounds, e): ${file} is given away.  ERR_INVALID says what
- * the file lacks.  kit_close(k) takes any state. */
+ * the file lacks.  kit_close(k) takes any state.  kit_accounts(k, e): take the accounts,
+ * when it is known that the rotator sets values and does not make them. */
 int kit_open(struct kit *k, const char *program, json_t *file, unsigned rounds,
              struct err *e) MUST_CHECK;
+int kit_accounts(struct kit *k, struct err *e) MUST_CHECK;
 void kit_close(struct kit *k);
 
 /* One call, as it differs from what the contract's example is. */
@@ -90,12 +96,18 @@ void kit_answer_clear(struct kit_answer *a);
 
 /** kit_fields(k, account, value): a credential with a version, as requests have it. */
 json_t *kit_fields(struct kit *k, const struct kit_account *account, const char *value);
+/** kit_made(k, fields): the same of fields that the target has made; borrows them. */
+json_t *kit_made(struct kit *k, const json_t *fields);
+/** kit_garbled(k, fields): a copy whose secret members are no values at all; owned. */
+json_t *kit_garbled(struct kit *k, const json_t *fields);
 /** kit_value(k, out): a new value as the rotator says it may be. */
 void kit_value(struct kit *k, char out[KIT_VALUE_MAX + 1]);
 /** kit_attempt(k): from here on, another attempt. */
 void kit_attempt(struct kit *k);
 /** kit_has_op(k, op): does the rotator support it, by its own word? */
 bool kit_has_op(const struct kit *k, const char *op);
+/** kit_creates(k): does the target make the values, with this strategy? */
+bool kit_creates(const struct kit *k);
 /** kit_next(k): the account that the next rotation is for. */
 struct kit_account *kit_next(struct kit *k);
 
@@ -117,5 +129,10 @@ int rotator_checks(struct kit *k, struct err *e) MUST_CHECK;
  */
 int rotator_rotate_checks(struct kit *k, struct err *e) MUST_CHECK;
 int rotator_engine_checks(struct kit *k, struct err *e) MUST_CHECK;
+/** rotator_create_checks(k, e): all that follow on describe where the target makes the
+ * values.  rotator_away_checks(k, e): without a target, and with one that says nothing.
+ */
+int rotator_create_checks(struct kit *k, struct err *e) MUST_CHECK;
+int rotator_away_checks(struct kit *k, struct err *e) MUST_CHECK;
 
 #endif
