@@ -49,6 +49,7 @@ int machine_go(struct machine *m, enum attempt_state state, struct err *e)
 	m->t.tries = 0;
 	m->t.next_ms = 0;
 	m->t.uncertain = false;
+	m->t.stragglers = false;
 	m->t.op = "";
 	return save(m, "ok", e);
 }
@@ -305,9 +306,9 @@ static int in_reverting(struct machine *m, struct err *e)
 	bool nothing, taken;
 	int rc;
 
-	/* Once held for that, and resumed, it goes on without them. */
+	/* Once held for that, it goes on when they have, or is resumed without them. */
 	if (m->t.undo_published && !m->t.overdue && (m->t.waiting > 0 || m->t.marking)) {
-		m->t.overdue = true;
+		m->t.overdue = m->t.stragglers = true;
 		return machine_hold(
 			m, "not every holder has gone back to the old value in time", e);
 	}
@@ -481,6 +482,9 @@ int machine_propagated(struct machine *m, struct err *e)
 {
 	bool late = !MUTANT(MUTANT_RETIRES_EARLY) && (m->t.waiting > 0 || m->t.marking);
 
+	/* Held for those who had not gone back. */
+	if (m->t.state == ATTEMPT_HELD)
+		return machine_go(m, m->t.held_from, e);
 	if (m->t.state == ATTEMPT_REVERTING) {
 		if (!late)
 			m->t.next_ms = 0;

@@ -163,6 +163,8 @@ struct rotation_attempt {
 	bool publishing;     /* within the transaction that does */
 	bool overdue;        /* the deadline has passed with holders missing */
 	bool undo_published; /* reverting: the old value is the current version again */
+	bool stragglers;     /* held: holders have not gone back to it; when they have, it
+	                        goes on */
 	bool undone;         /* reverting: the target says that it did */
 	bool uncertain;      /* what the last call did is not known: probe first */
 	bool lost;           /* a call was under way when core ended */
@@ -211,6 +213,11 @@ int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attem
 static inline bool rotation_ended(const struct rotation_attempt *t)
 {
 	return t->state >= ATTEMPT_CONVERGED;
+}
+/** rotation_stage(t): where it is, or was when it was held. */
+static inline enum attempt_state rotation_stage(const struct rotation_attempt *t)
+{
+	return t->state == ATTEMPT_HELD ? t->held_from : t->state;
 }
 /** rotation_answerable(t): whoever waits for the rotation learns no more by waiting: it
  * has ended, is held, or all that is left is to retire the old value later. */

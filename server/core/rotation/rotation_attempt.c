@@ -122,6 +122,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("publishing", publishing)         \
 	X("overdue", overdue)               \
 	X("undo_published", undo_published) \
+	X("stragglers", stragglers)         \
 	X("undone", undone)                 \
 	X("uncertain", uncertain)           \
 	X("lost", lost)                     \

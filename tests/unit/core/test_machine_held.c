@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attempts that are held: what lets them go on, by itself or by an operator. */
+#include "machine_rig.h"
+
+TestSuite(machine_held, .init = setup, .fini = rig_stop, .timeout = 120);
+
+#define RESUME "sys/rotation/resume/secret/app/db"
+
+/* ---- holders that have not gone back ---- */
+
+static struct agent quick, slow;
+static char *quick_lease, *slow_lease;
+
+/* One of two hosts has taken the new value; the other has not, and neither goes back in
+ * time. */
+static void held_for_stragglers(void)
+{
+	make_role("web", "secret/app/*");
+	agent_start(&quick, "web-1", "web");
+	agent_start(&slow, "web-2", "web");
+	quick_lease = agent_lease(&quick, "secret/app/db");
+	slow_lease = agent_lease(&slow, "secret/app/db");
+	agent_apply(&quick, quick_lease);
+	agent_apply(&slow, slow_lease);
+	rule("dual_user", ",\"policy\":\"revert\",\"timeout\":\"30s\"");
+	start();
+	tgt_run();
+	agent_apply(&quick, quick_lease);
+	tgt_later(31000);
+	cr_assert_str_eq(state(), "reverting");
+	tgt_later(31000);
+	cr_assert_str_eq(state(), "held");
+	GOT("data.last.held_from", "reverting");
+}
+
+/* The new value's account is the idle one now: nobody is locked out while it is held. */
+static void both_work(void)
+{
+	works();
+	for (size_t i = 0; i < tgt.accounts; i++)
+		cr_assert_str_not_empty(tgt.account[i].value[0]);
+}
+
+Test(machine_held, it_goes_on_when_all_have_gone_back)
+{
+	held_for_stragglers();
+	both_work();
+	agent_apply(&quick, quick_lease);
+	tgt_later(5000);
+	cr_assert_str_eq(state(), "held", "one of them is missing yet");
+	both_work();
+	agent_apply(&slow, slow_lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+	cr_assert_str_eq(stored("password"), "first-value");
+	works();
+	nothing_else();
+}
+
+Test(machine_held, it_goes_on_after_a_crash_too)
+{
+	held_for_stragglers();
+	agent_apply(&quick, quick_lease);
+	tgt_crash(false);
+	cr_assert_str_eq(state(), "held");
+	agent_apply(&slow, slow_lease);
+	until_call("retire");
+	cr_assert_str_eq(state(), "reverting");
+	tgt_crash(true);
+	tgt_later(3000);
+	cr_assert_str_eq(state(), "reverted");
+	works();
+	nothing_else();
+}
+
+Test(machine_held, a_host_that_is_revoked_is_not_waited_for)
+{
+	held_for_stragglers();
+	agent_apply(&quick, quick_lease);
+	ASK(204, HTTP_POST, "sys/hosts/web-2/revoke", NULL);
+	tgt_later(2000);
+	cr_assert_str_eq(state(), "reverted");
+	works();
+	nothing_else();
+}
+
+Test(machine_held, an_operator_goes_on_without_them)
+{
+	held_for_stragglers();
+	TGT(200, HTTP_POST, RESUME, NULL);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+	works();
+	nothing_else();
+	agent_apply(&slow, slow_lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+}
+
+/* What it is held for is another thing then. */
+Test(machine_held, a_target_that_refuses_is_not_asked_again_by_itself)
+{
+	held_for_stragglers();
+	tgt_fault("retire", F_PERMANENT, 1);
+	agent_apply(&quick, quick_lease);
+	agent_apply(&slow, slow_lease);
+	tgt_run();
+	cr_assert_str_eq(state(), "held");
+	tgt.log[0] = '\0';
+	agent_apply(&slow, slow_lease);
+	tgt_later(60000);
+	cr_assert_str_eq(state(), "held");
+	cr_assert_str_empty(tgt.log);
+	TGT(200, HTTP_POST, RESUME, NULL);
+	tgt_run();
+	cr_assert_str_eq(state(), "reverted");
+	nothing_else();
+}
