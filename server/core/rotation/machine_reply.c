@@ -169,7 +169,7 @@ static int was_probed(struct machine *m, const struct step_result *r, struct err
 	if (m->t.giving_up && (r->current == STEP_PROBE_VALID ||
 	                       (m->t.forced && r->current == STEP_PROBE_UNKNOWN)))
 		return machine_end(m, ATTEMPT_FAILED, e);
-	if (r->current == STEP_PROBE_VALID || m->t.forced ||
+	if (r->current == STEP_PROBE_VALID || (m->t.forced && !m->t.giving_up) ||
 	    (r->previous == STEP_PROBE_VALID && machine_has_admin(m))) {
 		m->t.uncertain = false;
 		return machine_retry(m, m->t.error, e);

@@ -110,7 +110,7 @@ static int adopt(struct machine *m, struct err *e)
 			"target \"%.100s\" has no administrator who could set a value",
 			m->rule.target);
 	m->t.forced = true;
-	m->t.giving_up = false;
+	m->t.giving_up = m->t.refused = false;
 	m->t.values = 0;
 	if (!same && (rc = machine_generate(m, e)) != ERR_OK)
 		return rc;

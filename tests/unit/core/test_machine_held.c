@@ -4,6 +4,7 @@
 
 TestSuite(machine_held, .init = setup, .fini = rig_stop, .timeout = 120);
 
+#define ADOPT  "sys/rotation/adopt/secret/app/db"
 #define RESUME "sys/rotation/resume/secret/app/db"
 
 /* ---- holders that have not gone back ---- */
@@ -115,4 +116,103 @@ Test(machine_held, a_target_that_refuses_is_not_asked_again_by_itself)
 	tgt_run();
 	cr_assert_str_eq(state(), "reverted");
 	nothing_else();
+}
+
+/* ---- adopt: two values, and an administrator who was refused ---- */
+
+static size_t values_there(void)
+{
+	size_t n = 0;
+
+	for (int v = 0; v < 2; v++)
+		n += tgt.account[0].value[v][0] != '\0';
+	return n;
+}
+
+static void adopted(void)
+{
+	TGT(200, HTTP_POST, ADOPT, NULL);
+	tgt_later(700 * 1000); /* failed logins are forgotten */
+	cr_assert_str_eq(state(), "converged", "%s", rig_got("data.last.error"));
+	works();
+	nothing_else();
+	cr_assert_eq(values_there(), 1);
+}
+
+Test(machine_held, adopt_of_two_values_after_the_administrator_was_refused)
+{
+	rule("dual_key", "");
+	tgt_fault("set", F_AUTH, 1);
+	start();
+	tgt_run();
+	cr_assert_str_eq(state(), "held");
+	works();
+	adopted();
+}
+
+/* The target has the new value, and does not say so. */
+static void silently_set(void)
+{
+	rule("dual_key", "");
+	tgt_fault("set", F_SILENT, 1);
+	tgt_fault("probe", F_PERMANENT, 1);
+	start();
+	tgt_later(20000);
+	cr_assert_str_eq(state(), "held");
+	cr_assert_eq(values_there(), 2);
+}
+
+Test(machine_held, adopt_of_two_values_of_which_one_may_be_there)
+{
+	silently_set();
+	adopted();
+}
+
+/* It is refused when it is set again: whether it is there is asked before another one is
+ * made, after each adopt. */
+Test(machine_held, adopt_makes_no_third_value)
+{
+	silently_set();
+	tgt_fault("set", F_REJECTED, 2);
+	tgt_fault("probe", F_PERMANENT, 1);
+	TGT(200, HTTP_POST, ADOPT, NULL);
+	tgt_later(20000);
+	cr_assert_str_eq(state(), "held");
+	adopted();
+}
+
+Test(machine_held, adopt_of_a_value_that_the_target_makes)
+{
+	tgt.makes = true;
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"rotator\":\"fake\",\"config\":{\"host\":\"db\"},"
+	    "\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
+	rule("dual_key", "");
+	tgt_fault("create", F_SILENT, 1);
+	tgt_fault("create", F_AUTH, 1);
+	start();
+	tgt_later(20000);
+	cr_assert_str_eq(state(), "held");
+	adopted();
+	cr_assert_eq(tgt.created, 1);
+}
+
+/* Neither value works, and the target will not have another: people are told at once. */
+Test(machine_held, adopt_does_not_try_for_hours_what_the_target_refuses_for_good)
+{
+	rule("dual_key", "");
+	start();
+	until_call("set");
+	tgt_crash(false);
+	snprintf(tgt.account[0].value[0], 160, "changed by hand");
+	tgt_later(20000);
+	cr_assert_str_eq(state(), "held");
+	tgt_fault("set", F_PERMANENT, 1);
+	TGT(200, HTTP_POST, ADOPT, NULL);
+	tgt_later(700 * 1000);
+	cr_assert_str_eq(state(), "held");
+	TGT(200, HTTP_POST, ADOPT, NULL);
+	tgt_later(700 * 1000);
+	cr_assert_str_eq(state(), "converged");
+	works();
 }
