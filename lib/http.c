@@ -104,11 +104,26 @@ static int check_url(const struct http_options *o, struct err *e)
 	return rc;
 }
 
+/* Is there somebody who takes this body as it comes? */
+static bool is_streamed(const struct http_client *c)
+{
+	long status = 0;
+
+	if (c->data == NULL)
+		return false;
+	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status / 100 == 2;
+}
+
 static size_t receive(char *p, size_t size, size_t n, void *ctx)
 {
 	struct http_client *c = ctx;
 	size_t more = size * n;
 
+	if (is_streamed(c)) {
+		c->too_big = !c->data(c->data_ctx, p, more);
+		return c->too_big ? 0 : more;
+	}
 	if (more > LIMIT_FRAME - c->len) {
 		c->too_big = true;
 		return 0;
@@ -203,6 +218,10 @@ static CURLcode set_options(struct http_client *c, const struct http_options *o)
 		r = set_texts(h, o);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, ms);
+	if (r == CURLE_OK && o->one_shot)
+		r = curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+	if (r == CURLE_OK && o->one_shot)
+		r = curl_easy_setopt(h, CURLOPT_FORBID_REUSE, 1L);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
 	if (r == CURLE_OK)
@@ -255,6 +274,12 @@ static void wipe_request(struct http_client *c)
 void http_wrap(struct http_client *c, bool wanted)
 {
 	c->unwrapped = !wanted;
+}
+
+void http_stream(struct http_client *c, http_data_fn data, void *ctx)
+{
+	c->data = data;
+	c->data_ctx = ctx;
 }
 
 void http_free(struct http_client *c)

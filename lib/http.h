@@ -27,6 +27,8 @@ struct http_options {
 	const char *client_key;  /* or NULL */
 	const char *wrap_ttl;    /* asked of every reply (X-Vault-Wrap-TTL), or NULL */
 	long connect_timeout_ms; /* 0: 5 s */
+	bool one_shot; /* a connection for each request: none lies idle, none is found
+	                  dead */
 };
 
 struct http_reply {
@@ -42,6 +44,12 @@ struct http_client *http_new(const struct http_options *o, struct err *e) MUST_C
 /** http_wrap(c, wanted): are replies to be wrapped from now on, if the options say for
  * how long?  At first they are. */
 void http_wrap(struct http_client *c, bool wanted);
+/* Takes the body of a reply as it comes; false: no more of it (ERR_TOO_BIG).  It may make
+ * no calls of this module. */
+typedef bool (*http_data_fn)(void *ctx, const char *p, size_t n);
+/** http_stream(c, data, ctx): from the next request on, bodies of replies with a status
+ * 2xx go to ${data} instead of into the reply, whatever their length; NULL ends that. */
+void http_stream(struct http_client *c, http_data_fn data, void *ctx);
 /** http_free(c): a request that is under way ends without its callback; NULL
  * is allowed. */
 void http_free(struct http_client *c);
@@ -71,8 +79,8 @@ void http_multi_free(struct http_multi *m);
  * may start the client's next request, and may not free the client or the multi. */
 typedef void (*http_done_fn)(void *ctx, int rc, struct http_reply *reply,
                              const struct err *e);
-/** http_multi_start(m, c, …): begin; ${done} is called once, from http_multi_event() or
- * http_multi_tick().  Strings are copied. */
+/** http_multi_start(m, c, …): begin; ${timeout_ms} 0: without end; ${done} is called
+ * once, from http_multi_event() or http_multi_tick().  Strings are copied. */
 int http_multi_start(struct http_multi *m, struct http_client *c, const char *method,
                      const char *path, const char *token, const char *body,
                      long timeout_ms, http_done_fn done, void *ctx, struct err *e)

@@ -18,6 +18,8 @@ struct http_client {
 	char *body;         /* the reply that is being received */
 	size_t len, cap;
 	bool too_big;
+	http_data_fn data; /* takes what is received instead, or NULL */
+	void *data_ctx;
 	char detail[CURL_ERROR_SIZE];
 
 	/* set while a multi drives the client */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+import dockerd
 import vaultd
 
 
@@ -44,3 +45,16 @@ def make_agent(tmp_path):
     yield make
     for a in agents:
         a.clean()
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """A real Docker Engine, shared by all tests of the session."""
+    why = dockerd.unavailable()
+    if why:
+        pytest.skip(why)
+    e = dockerd.Dockerd()
+    try:
+        yield e.start()
+    finally:
+        e.close()

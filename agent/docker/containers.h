@@ -49,9 +49,10 @@ struct container {
 	size_t n_bindings;
 	const struct container_mount *mounts;
 	size_t n_mounts;
-	bool running;
-	enum container_health health; /* HEALTH_NONE: no check */
-	int64_t restarts;             /* by its restart policy */
+	bool running; /* not while it waits to be restarted */
+	enum container_health
+		health;     /* HEALTH_NONE: no check; HEALTH_STARTING: not running, too */
+	int64_t restarts;   /* by its restart policy */
 	int64_t started_ms; /* wall time by the Engine's clock, 0: never, or unknown yet
 	                     */
 };
@@ -62,6 +63,11 @@ struct containers_options {
 	const char *socket;  /* the Engine's */
 	const char *run_dir; /* of the agent */
 	bool labels;         /* are labels honoured? */
+	/* The Engine does not say where a volume of ours is: the name of the driver, NULL
+	 * if there is none, and which binding a volume is; NULL: one that we do not know.
+	 */
+	const char *driver;
+	const char *(*binding_of)(void *ctx, const char *volume);
 	struct http_multi *multi;
 	const struct clock *clock;
 	/** changed(ctx, c, what): ${c} is borrowed for the call (and stays in the table

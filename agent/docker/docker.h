@@ -11,7 +11,8 @@
  *
  * Whatever the Engine says is untrusted: sizes are bounded, types are looked at, nothing
  * is handed to a shell.  No value of a secret passes here.  One thread; callbacks come
- * from docker_due() and http_multi_event() and may make calls, but free nothing here.
+ * from docker_due() and from inside libcurl: they may make calls of this module, which
+ * only queue, but use no other http_multi_…() and free nothing.
  */
 #include <jansson.h>
 #include <stdbool.h>

@@ -58,7 +58,12 @@ bool volumes_event(struct volumes *v, int fd, unsigned events);
  * over, by the boot clock; when to come again, or -1.  Before each sleep of the loop. */
 int64_t volumes_due(struct volumes *v, int64_t now);
 
-/** volumes_wants(v, binding): is somebody waiting for it, or does a volume name it? */
+/** volumes_driver(v): by what name Docker knows the plugin: that of the socket's file
+ * without ".sock". */
+const char *volumes_driver(const struct volumes *v);
+/** volumes_binding(v, name): which binding the volume ${name} is, or NULL. */
+const char *volumes_binding(const struct volumes *v, const char *name);
+/** volumes_wants(v, binding): does a volume name it? */
 bool volumes_wants(const struct volumes *v, const char *binding);
 
 #endif

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker's volume plugin protocol, version 1: POST /VolumeDriver.VERB with a JSON object,
+ * answered by another; "Err" in it is what the user reads.
+ */
+#include "volumes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/deliver/generation.h"
+#include "agent/httpd.h"
+#include "arena.h"
+#include "clock.h"
+#include "file.h"
+#include "log.h"
+#include "text.h"
+
+#define CLIENTS     64u
+#define REQUEST_MAX (64u * 1024u)
+#define STATE_FILE  "volumes.json"
+#define STATE_MAX   (1024u * 1024u)
+#define NAME_MAX_   255u
+#define TYPE        "application/vnd.docker.plugins.v1.2+json"
+
+struct volume {
+	char *name;
+	char *binding;
+};
+
+/* A container that is being started, until its files are there. */
+struct waiter {
+	struct waiter *next;
+	struct httpd_client *client;
+	char *binding;
+	int64_t deadline;
+};
+
+struct volumes {
+	struct volumes_options o;
+	char *run_dir, *state_file, *driver;
+	struct httpd *httpd;
+	struct volume *list;
+	size_t n;
+	struct waiter *waiters;
+};
+
+/* --- what is remembered --------------------------------------------------------------
+ */
+
+static struct volume *find(const struct volumes *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->list[i].name, name) == 0)
+			return &v->list[i];
+	return NULL;
+}
+
+static int add(struct volumes *v, const char *name, const char *binding, struct err *e)
+{
+	struct volume *list, new = { strdup(name), strdup(binding) };
+
+	if (v->n >= VOLUMES_MAX) {
+		free(new.name);
+		free(new.binding);
+		return err_set(e, ERR_FULL, "there are %u volumes already", VOLUMES_MAX);
+	}
+	list = reallocarray(v->list, v->n + 1, sizeof(*list));
+	if (list != NULL)
+		v->list = list;
+	if (list == NULL || new.name == NULL || new.binding == NULL) {
+		free(new.name);
+		free(new.binding);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	v->list[v->n++] = new;
+	return ERR_OK;
+}
+
+static void take_out(struct volumes *v, struct volume *it)
+{
+	free(it->name);
+	free(it->binding);
+	*it = v->list[--v->n];
+}
+
+static bool name_ok(const char *s)
+{
+	return s != NULL && *s != '\0' && strlen(s) <= NAME_MAX_ &&
+	       text_printable(s, strlen(s));
+}
+
+static int save(const struct volumes *v, struct err *e)
+{
+	json_t *list = json_array(),
+	       *doc = json_pack("{s:i, s:O}", "version", 1, "volumes", list);
+	char *text = NULL;
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (json_array_append_new(list, json_pack("{s:s, s:s}", "name",
+		                                          v->list[i].name, "binding",
+		                                          v->list[i].binding)) != 0) {
+			json_decref(doc);
+			doc = NULL;
+		}
+	if (doc != NULL && (n = json_dumpb(doc, NULL, 0, JSON_INDENT(1))) > 0 &&
+	    (text = malloc(n)) != NULL)
+		(void)json_dumpb(doc, text, n, JSON_INDENT(1));
+	rc = text != NULL ? file_write_path(v->state_file, text, n, 0600, e)
+	                  : err_set(e, ERR_NOMEM, "out of memory");
+	free(text);
+	json_decref(doc);
+	json_decref(list);
+	return rc;
+}
+
+static int load_text(struct volumes *v, const char *text, size_t n, struct err *e)
+{
+	json_t *doc = json_loadb(text, n, 0, NULL);
+	const json_t *item;
+	size_t i;
+	int rc = json_is_object(doc)
+	                 ? ERR_OK
+	                 : err_set(e, ERR_INVALID, "'%s' cannot be read", v->state_file);
+
+	json_array_foreach(json_object_get(doc, "volumes"), i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *binding = json_string_value(json_object_get(item, "binding"));
+
+		if (rc == ERR_OK && name_ok(name) && binding != NULL &&
+		    generation_name_check(binding, "binding", NULL) == ERR_OK &&
+		    find(v, name) == NULL)
+			rc = add(v, name, binding, e);
+	}
+	json_decref(doc);
+	return rc;
+}
+
+/* A file that is damaged is not worth a host without secrets. */
+static int load(struct volumes *v, struct err *e)
+{
+	AUTO_ARENA a = arena_new(2 * STATE_MAX);
+	struct err why = { ERR_OK, "" };
+	char *text = NULL;
+	size_t n = 0;
+	int rc = a != NULL ? file_read(a, v->state_file, STATE_MAX, &text, &n, &why)
+	                   : err_set(&why, ERR_NOMEM, "out of memory");
+
+	if (rc == ERR_NOENT)
+		return ERR_OK;
+	if (rc == ERR_OK)
+		rc = load_text(v, text, n, &why);
+	if (rc == ERR_INVALID || rc == ERR_TOO_BIG) {
+		log_error(
+			"the names of volumes are lost: make them again with docker volume "
+			"create",
+			LOG_S("why", why.msg));
+		return ERR_OK;
+	}
+	return rc == ERR_OK ? ERR_OK : err_set(e, why.code, "%s", why.msg);
+}
+
+/* --- answers -------------------------------------------------------------------------
+ */
+
+/* Takes the document. */
+static void answer(struct httpd_client *c, json_t *doc)
+{
+	size_t n = doc != NULL ? json_dumpb(doc, NULL, 0, JSON_COMPACT) : 0;
+	char *text = n > 0 ? calloc(1, n + 1) : NULL;
+
+	if (text != NULL)
+		(void)json_dumpb(doc, text, n, JSON_COMPACT);
+	httpd_reply(c, text != NULL ? "200 OK" : "500 Internal Server Error", TYPE,
+	            text != NULL ? text : "{\"Err\":\"vault-agent is out of memory\"}");
+	free(text);
+	json_decref(doc);
+}
+
+static void fail(struct httpd_client *c, const char *why)
+{
+	answer(c, json_pack("{s:s}", "Err", why));
+}
+
+static json_t *place_of(const struct volumes *v, const struct volume *it)
+{
+	return json_sprintf("%s/%s", v->run_dir, it->binding);
+}
+
+static bool is_ready(const struct volumes *v, const char *binding)
+{
+	return v->o.ops.ready(v->o.ops.ctx, binding);
+}
+
+static json_t *about(const struct volumes *v, const struct volume *it)
+{
+	return json_pack("{s:s, s:o, s:{s:s, s:b}}", "Name", it->name, "Mountpoint",
+	                 place_of(v, it), "Status", "binding", it->binding, "ready",
+	                 is_ready(v, it->binding));
+}
+
+/* --- waiting -------------------------------------------------------------------------
+ */
+
+static int64_t now_ms(void)
+{
+	return clock_boot(clock_system());
+}
+
+static void free_waiter(struct waiter *w)
+{
+	free(w->binding);
+	free(w);
+}
+
+static void wait_for(struct volumes *v, struct httpd_client *c, const struct volume *it)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	if (w == NULL || (w->binding = strdup(it->binding)) == NULL) {
+		free(w);
+		fail(c, "vault-agent is out of memory");
+		return;
+	}
+	w->client = c;
+	w->deadline = now_ms() + v->o.wait_ms;
+	w->next = v->waiters;
+	v->waiters = w;
+}
+
+static void on_gone(void *ctx, struct httpd_client *c)
+{
+	struct volumes *v = ctx;
+
+	for (struct waiter **at = &v->waiters; *at != NULL; at = &(*at)->next)
+		if ((*at)->client == c) {
+			struct waiter *w = *at;
+
+			*at = w->next;
+			free_waiter(w);
+			return;
+		}
+}
+
+static void give_up(const struct volumes *v, struct waiter *w)
+{
+	const char *why = v->o.ops.why != NULL ? v->o.ops.why(v->o.ops.ctx, w->binding)
+	                                       : NULL;
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+	               "vault-agent has no files of the binding '%s' yet%s%s", w->binding,
+	               why != NULL && *why != '\0' ? ": " : "", why != NULL ? why : "");
+	log_warn("a container was not started", LOG_S("binding", w->binding),
+	         LOG_S("why", why));
+	fail(w->client, text);
+}
+
+int64_t volumes_due(struct volumes *v, int64_t now)
+{
+	struct waiter **at = &v->waiters;
+	int64_t next = -1;
+
+	while (*at != NULL) {
+		struct waiter *w = *at;
+		bool ready = is_ready(v, w->binding);
+
+		if (!ready && now < w->deadline) {
+			next = next < 0 || w->deadline < next ? w->deadline : next;
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		if (ready)
+			answer(w->client,
+			       json_pack("{s:o}", "Mountpoint",
+			                 json_sprintf("%s/%s", v->run_dir, w->binding)));
+		else
+			give_up(v, w);
+		free_waiter(w);
+	}
+	return next;
+}
+
+const char *volumes_driver(const struct volumes *v)
+{
+	return v->driver;
+}
+
+const char *volumes_binding(const struct volumes *v, const char *name)
+{
+	const struct volume *it = find(v, name);
+
+	return it != NULL ? it->binding : NULL;
+}
+
+bool volumes_wants(const struct volumes *v, const char *binding)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->list[i].binding, binding) == 0)
+			return true;
+	return false;
+}
+
+/* --- verbs ---------------------------------------------------------------------------
+ */
+
+/* Of the volume that the request names; NULL: there is none. */
+typedef void (*verb_fn)(struct volumes *v, struct httpd_client *c, const json_t *q,
+                        const char *name, struct volume *it);
+
+static void on_activate(struct volumes *v UNUSED, struct httpd_client *c,
+                        const json_t *q UNUSED, const char *name UNUSED,
+                        struct volume *it UNUSED)
+{
+	answer(c, json_pack("{s:[s]}", "Implements", "VolumeDriver"));
+}
+
+static void on_capabilities(struct volumes *v UNUSED, struct httpd_client *c,
+                            const json_t *q UNUSED, const char *name UNUSED,
+                            struct volume *it UNUSED)
+{
+	answer(c, json_pack("{s:{s:s}}", "Capabilities", "Scope", "local"));
+}
+
+static int binding_of(const json_t *q, const char *name, const char **out, struct err *e)
+{
+	const json_t *opts = json_object_get(q, "Opts"), *value;
+	const char *key;
+
+	*out = name;
+	json_object_foreach((json_t *)opts, key, value)
+	{
+		if (strcmp(key, "binding") != 0)
+			return err_set(e, ERR_INVALID, "the only option is binding=NAME");
+		if ((*out = json_string_value(value)) == NULL)
+			return err_set(e, ERR_INVALID, "a binding's name is a text");
+	}
+	return generation_name_check(*out, "binding", e);
+}
+
+static int create(struct volumes *v, const json_t *q, const char *name,
+                  const struct volume *it, struct err *e)
+{
+	const char *binding;
+	int rc = binding_of(q, name, &binding, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (it != NULL)
+		return strcmp(it->binding, binding) == 0
+		               ? ERR_OK
+		               : err_set(e, ERR_CONFLICT,
+		                         "the volume is of another binding");
+	if ((rc = add(v, name, binding, e)) != ERR_OK)
+		return rc;
+	if ((rc = save(v, e)) != ERR_OK)
+		take_out(v, &v->list[v->n - 1]);
+	else
+		v->o.ops.want(v->o.ops.ctx, binding);
+	return rc;
+}
+
+static void on_create(struct volumes *v, struct httpd_client *c, const json_t *q,
+                      const char *name, struct volume *it)
+{
+	struct err e = { ERR_OK, "" };
+
+	if (create(v, q, name, it, &e) != ERR_OK)
+		fail(c, e.msg);
+	else
+		answer(c, json_object());
+}
+
+static void on_remove(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
+                      const char *name UNUSED, struct volume *it)
+{
+	struct err e = { ERR_OK, "" };
+
+	if (it != NULL) {
+		take_out(v, it);
+		if (save(v, &e) != ERR_OK)
+			log_error("a volume that was removed will be back",
+			          LOG_S("why", e.msg));
+	}
+	answer(c, json_object());
+}
+
+static void on_mount(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
+                     const char *name UNUSED, struct volume *it)
+{
+	v->o.ops.want(v->o.ops.ctx, it->binding);
+	if (is_ready(v, it->binding))
+		answer(c, json_pack("{s:o}", "Mountpoint", place_of(v, it)));
+	else
+		wait_for(v, c, it);
+}
+
+static void on_unmount(struct volumes *v UNUSED, struct httpd_client *c,
+                       const json_t *q UNUSED, const char *name UNUSED,
+                       struct volume *it UNUSED)
+{
+	answer(c, json_object());
+}
+
+static void on_path(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
+                    const char *name UNUSED, struct volume *it)
+{
+	answer(c, json_pack("{s:o}", "Mountpoint", place_of(v, it)));
+}
+
+static void on_get(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
+                   const char *name UNUSED, struct volume *it)
+{
+	answer(c, json_pack("{s:o}", "Volume", about(v, it)));
+}
+
+static void on_list(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
+                    const char *name UNUSED, struct volume *it UNUSED)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->n; i++)
+		(void)json_array_append_new(list, about(v, &v->list[i]));
+	answer(c, json_pack("{s:o}", "Volumes", list));
+}
+
+static const struct verb {
+	const char *path;
+	verb_fn run;
+	bool named;  /* the request names a volume, */
+	bool exists; /* that has to be there */
+} verbs[] = {
+	{"/Plugin.Activate",            on_activate,     false, false},
+	{ "/VolumeDriver.Capabilities", on_capabilities, false, false},
+	{ "/VolumeDriver.List",         on_list,         false, false},
+	{ "/VolumeDriver.Create",       on_create,       true,  false},
+	{ "/VolumeDriver.Remove",       on_remove,       true,  false},
+	{ "/VolumeDriver.Unmount",      on_unmount,      true,  false},
+	{ "/VolumeDriver.Mount",        on_mount,        true,  true },
+	{ "/VolumeDriver.Path",         on_path,         true,  true },
+	{ "/VolumeDriver.Get",          on_get,          true,  true },
+};
+
+static const struct verb *verb_of(const struct httpd_request *q)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(q->path, verbs[i].path) == 0 && strcmp(q->method, "POST") == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static void on_request(void *ctx, struct httpd_client *c, const struct httpd_request *q)
+{
+	struct volumes *v = ctx;
+	const struct verb *verb = verb_of(q);
+	json_t *doc = verb != NULL && verb->named ? json_loadb(q->body, q->len, 0, NULL)
+	                                          : NULL;
+	const char *name = json_string_value(json_object_get(doc, "Name"));
+	struct volume *it = name_ok(name) ? find(v, name) : NULL;
+
+	if (verb == NULL)
+		httpd_reply(c, "404 Not Found", TYPE,
+		            "{\"Err\":\"there is no such call\"}");
+	else if (verb->named && !name_ok(name))
+		fail(c, "this is no name of a volume");
+	else if (verb->exists && it == NULL)
+		fail(c, "vault-agent knows no such volume");
+	else
+		verb->run(v, c, doc, name, it);
+	json_decref(doc);
+}
+
+/* --- the outside ---------------------------------------------------------------------
+ */
+
+static int make_directories(const char *path, struct err *e)
+{
+	char *copy = strdup(path);
+	int rc = ERR_OK;
+
+	if (copy == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (char *at = strchr(copy + 1, '/'); at != NULL && rc == ERR_OK;
+	     at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (mkdir(copy, 0755) != 0 && errno != EEXIST)
+			rc = err_sys(e, ERR_IO, errno, "making '%s'", copy);
+		*at = '/';
+	}
+	free(copy);
+	return rc;
+}
+
+static char *driver_of(const char *socket)
+{
+	const char *slash = strrchr(socket, '/'),
+		   *name = slash != NULL ? slash + 1 : socket;
+	const char *end = strrchr(name, '.');
+
+	return strndup(name, end != NULL ? (size_t)(end - name) : strlen(name));
+}
+
+static int prepare(struct volumes *v, const struct volumes_options *o, struct err *e)
+{
+	const struct httpd_options h = {
+		.path = o->socket,
+		.mode = 0600,
+		.clients = CLIENTS,
+		.request_max = REQUEST_MAX,
+		.serve = on_request,
+		.gone = on_gone,
+		.ctx = v,
+	};
+	int rc;
+
+	if ((v->run_dir = strdup(o->run_dir)) == NULL ||
+	    (v->driver = driver_of(o->socket)) == NULL ||
+	    asprintf(&v->state_file, "%s/" STATE_FILE, o->state_dir) < 0) {
+		v->state_file = NULL;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if ((rc = load(v, e)) != ERR_OK ||
+	    (rc = make_directories(o->socket, e)) != ERR_OK)
+		return rc;
+	return httpd_listen(&h, &v->httpd, e);
+}
+
+int volumes_listen(const struct volumes_options *o, struct volumes **out, struct err *e)
+{
+	struct volumes *v = calloc(1, sizeof(*v));
+	int rc;
+
+	if (v == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	v->o = *o;
+	if (v->o.wait_ms == 0)
+		v->o.wait_ms = VOLUMES_WAIT_MS;
+	if ((rc = prepare(v, o, e)) != ERR_OK) {
+		volumes_free(v);
+		return rc;
+	}
+	*out = v;
+	return ERR_OK;
+}
+
+void volumes_free(struct volumes *v)
+{
+	if (v == NULL)
+		return;
+	httpd_free(v->httpd);
+	while (v->waiters != NULL) {
+		struct waiter *w = v->waiters;
+
+		v->waiters = w->next;
+		free_waiter(w);
+	}
+	while (v->n > 0)
+		take_out(v, &v->list[v->n - 1]);
+	free(v->list);
+	free(v->run_dir);
+	free(v->state_file);
+	free(v->driver);
+	free(v);
+}
+
+int volumes_attach(struct volumes *v, int epoll_fd, struct err *e)
+{
+	return httpd_attach(v->httpd, epoll_fd, e);
+}
+
+bool volumes_event(struct volumes *v, int fd, unsigned events)
+{
+	return httpd_event(v->httpd, fd, events);
+}
