@@ -4,6 +4,7 @@
 #define RENEW_RETRY_MIN_MS 50
 #define RENEW_RETRY_MAX_MS 30000
 #define SPREAD_MAX_MS      60000
+#define LOST_MAX_MS        10000
 
 /* A share of n between 0 and all of it; 64 by 32 bits would overflow for a huge n. */
 static int64_t part_of(int64_t n, uint32_t rnd)
@@ -26,6 +27,11 @@ int64_t backoff_delay(unsigned attempt, uint32_t rnd)
 
 	bound = at_most(bound, BACKOFF_MAX_MS);
 	return BACKOFF_MIN_MS + part_of(bound - BACKOFF_MIN_MS, rnd);
+}
+
+int64_t backoff_lost(uint32_t rnd)
+{
+	return part_of(LOST_MAX_MS, rnd);
 }
 
 int64_t backoff_renew_at(int64_t issued, int64_t ttl, uint32_t rnd)

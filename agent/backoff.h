@@ -17,6 +17,10 @@
  * ${attempt} (from 0) up to 60 s. */
 int64_t backoff_delay(unsigned attempt, uint32_t rnd);
 
+/** backoff_lost(rnd): what is added once, when a server that we were connected to is
+ * gone: up to 10 s, or all hosts would come back at the same moment. */
+int64_t backoff_lost(uint32_t rnd);
+
 /** backoff_renew_at(issued, ttl, rnd): after 60 to 80 % of ${ttl}. */
 int64_t backoff_renew_at(int64_t issued, int64_t ttl, uint32_t rnd);
 

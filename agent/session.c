@@ -111,6 +111,7 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->strays = json_array();
 	s->token = keymem_alloc(LIMIT_TOKEN_TEXT + 1);
 	s->api.s = s->watch.s = s;
+	s->on = &s->api;
 	s->api.url = first_url(o->settings->server, o->identity->server);
 	s->watch.url = first_url(o->settings->hosts_server, o->identity->hosts_server);
 	s->retry_at = 0;
@@ -183,7 +184,7 @@ static void run_due(struct session *s)
 
 	next = earlier(next, session_expire(s, now));
 	if (s->phase == PHASE_OFFLINE) {
-		if (now >= s->retry_at && !s->api.busy)
+		if (now >= s->retry_at && s->job == NULL)
 			s->phase = s->token[0] != '\0' ? PHASE_SYNC : PHASE_CHALLENGE;
 		else
 			next = earlier(next, s->retry_at);

@@ -124,6 +124,17 @@ static bool is_later(long status)
 	return status == 429 || status >= 500;
 }
 
+/* The connection is gone, or the server is going: with it all other hosts come back. */
+static void lost(const struct link *l, int retry_after, const char *why)
+{
+	struct session *s = l->s;
+	bool watched = s->phase == PHASE_READY && l == &s->watch;
+
+	session_offline(s, retry_after, why);
+	if (watched)
+		s->retry_at += backoff_lost(session_random());
+}
+
 json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
                       const struct err *e, bool *ok)
 {
@@ -136,7 +147,7 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	if (rc != ERR_OK) {
 		bool at_once = rc == ERR_VERIFY && next_pin(l);
 
-		session_offline(s, 0, e->msg);
+		lost(l, 0, e->msg);
 		if (at_once)
 			s->retry_at = session_now(s);
 		return NULL;
@@ -153,7 +164,7 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	if (!*ok)
 		(void)reply_error(reply->status, doc, &why);
 	if (doc == NULL || is_later(reply->status)) {
-		session_offline(s, reply->retry_after, why.msg);
+		lost(l, reply->retry_after, why.msg);
 		json_decref(doc);
 		return NULL;
 	}
@@ -220,7 +231,7 @@ static int job_take(struct session *s, const struct session_job *job, const json
 		return ERR_OK;
 	if (job->op == NULL || job->each)
 		return job->done(s, doc, e);
-	said = session_said(&s->api, job->op, json_object_get(doc, "data"), e);
+	said = session_said(s->on, job->op, json_object_get(doc, "data"), e);
 	if (said == NULL)
 		return (int)e->code;
 	believed = json_pack("{s:o, s:O*}", "data", said, "auth",
@@ -235,14 +246,14 @@ static void job_done(void *ctx, int rc, struct http_reply *reply, const struct e
 	const struct session_job *job = s->job;
 	struct err why = { 0 };
 	bool ok = false;
-	AUTO_JSON doc = session_reply(&s->api, rc, reply, e, &ok);
+	AUTO_JSON doc = session_reply(s->on, rc, reply, e, &ok);
 
 	s->job = NULL;
 	if (doc != NULL && s->phase != PHASE_REVOKED) {
 		if (!ok) {
 			(void)reply_error(reply->status, doc, &why);
 			if (reply->status == 403 && !job->anonymous)
-				session_refused(&s->api, &why);
+				session_refused(s->on, &why);
 			else if (job->failed != NULL)
 				job->failed(s, reply->status, doc, &why);
 		} else if (job_take(s, job, doc, &why) != ERR_OK) {
@@ -258,8 +269,8 @@ static json_t *job_body(struct session *s, const struct session_job *job, char *
 	char nonce[2 * STATEMENT_NONCE + 1];
 	json_t *body;
 
-	session_ask(&s->api);
-	text_hex(s->api.nonce, sizeof(s->api.nonce), nonce);
+	session_ask(s->on);
+	text_hex(s->on->nonce, sizeof(s->on->nonce), nonce);
 	body = job->body != NULL ? job->body(s) : NULL;
 	if (body != NULL && job->op != NULL && reply_str(body, "nonce") == NULL)
 		json_object_set_new(body, "nonce", json_string(nonce));
@@ -273,9 +284,12 @@ static json_t *job_body(struct session *s, const struct session_job *job, char *
 	return body;
 }
 
+/* Between two long polls their connection does for everything: what an event leads to
+ * costs no handshake.  A second one is for what comes up meanwhile. */
 static bool start_job(struct session *s, const struct session_job *job)
 {
 	char path[256];
+	struct link *on = s->on = s->watch.busy ? &s->api : &s->watch;
 	json_t *body = job_body(s, job, path, sizeof(path));
 	AUTO_TEXT text = body != NULL ? reply_text(body) : NULL;
 	const struct session_call call = {
@@ -288,7 +302,7 @@ static bool start_job(struct session *s, const struct session_job *job)
 
 	json_decref(body);
 	s->job = job;
-	if (session_start(&s->api, &call, job_done) == 0)
+	if (session_start(on, &call, job_done) == 0)
 		return true;
 	s->job = NULL;
 	return false;
@@ -303,12 +317,12 @@ void session_pump(struct session *s)
 	if (s->phase == PHASE_REVOKED || s->stopping)
 		return;
 	session_carry_out(s);
-	for (size_t i = 0; i < n && !s->api.busy; i++)
+	for (size_t i = 0; i < n && s->job == NULL; i++)
 		if (jobs[i].due(s, now) && !start_job(s, &jobs[i]))
 			return;
 	if (s->phase == PHASE_READY && !s->watch.busy)
 		session_watch_start(s);
-	if (!s->api.busy)
+	if (s->job == NULL)
 		session_idle(s);
 }
 
@@ -353,7 +367,7 @@ static struct pins announced(const struct session *s, const json_t *list)
 	struct err e = { 0 };
 	size_t i;
 
-	(void)pins_add_raw(&next, s->api.pin);
+	(void)pins_add_raw(&next, s->on->pin);
 	json_array_foreach(list, i, item)
 	{
 		const char *text = json_string_value(item);
@@ -368,7 +382,7 @@ bool session_pins_differ(const struct session *s, const json_t *list)
 {
 	struct pins next = announced(s, list);
 
-	return json_array_size(list) > 0 && strncmp(s->api.url, "https:", 6) == 0 &&
+	return json_array_size(list) > 0 && strncmp(s->on->url, "https:", 6) == 0 &&
 	       !pins_equal(&next, &s->o.identity->pins);
 }
 

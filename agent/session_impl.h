@@ -82,7 +82,9 @@ struct session {
 	int epoll_fd, timer_fd;
 	struct http_multi *multi;
 	struct link api, watch;
-	const struct session_job *job; /* under way on api */
+	const struct session_job *job; /* under way */
+	struct link *on;   /* what the job goes over, or the last one went over */
+	int64_t proved_at; /* when a proof was asked for last */
 	enum phase phase;
 	bool stopping;
 	size_t pin;        /* index of the one that is tried, or worked last */

@@ -13,6 +13,7 @@
 #define FETCH_ITEMS     32u
 #define ACK_COALESCE_MS 100
 #define TOKEN_DEFAULT_S 3600
+#define PROOF_EVERY_MS  50000
 
 /* Login. */
 
@@ -50,13 +51,13 @@ static json_t *login_body(struct session *s)
 {
 	static const unsigned char zeros[32];
 	const struct identity *id = s->o.identity;
-	bool tls = strncmp(s->api.url, "https:", 6) == 0;
+	bool tls = strncmp(s->on->url, "https:", 6) == 0;
 	unsigned char sig[64];
 	json_t *o;
 
 	/* The challenge is what the answer has to cover. */
-	memcpy(s->api.nonce, s->nonce, sizeof(s->api.nonce));
-	identity_sign_login(id, s->nonce, tls ? s->api.pin : zeros, sig);
+	memcpy(s->on->nonce, s->nonce, sizeof(s->on->nonce));
+	identity_sign_login(id, s->nonce, tls ? s->on->pin : zeros, sig);
 	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation,
 	              "agent_version", VAULT_VERSION);
 	if (reply_set_hex(o, "host_id", id->host_id, 16) == 0 &&
@@ -468,13 +469,16 @@ static bool proof_urgent(struct session *s, int64_t now UNUSED)
 	       (s->o.witness->suspect || s->prove) && !s->o.witness->alarm;
 }
 
-static bool proof_due(struct session *s, int64_t now UNUSED)
+/* Each change makes a new head: with every heartbeat, rather than with every change. */
+static bool proof_due(struct session *s, int64_t now)
 {
-	return s->phase == PHASE_READY && s->checkpoint != NULL && !s->o.witness->alarm;
+	return s->phase == PHASE_READY && s->checkpoint != NULL && !s->o.witness->alarm &&
+	       (s->proved_at == 0 || now - s->proved_at >= PROOF_EVERY_MS);
 }
 
 static void forget_checkpoint(struct session *s)
 {
+	s->proved_at = session_now(s);
 	free(s->checkpoint);
 	s->checkpoint = NULL;
 	s->prove = false;

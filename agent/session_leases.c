@@ -35,7 +35,7 @@ bool session_settled(const struct session *s, const struct holding *h, const cha
 void session_ttl(struct session *s, struct holding *h, int64_t ttl_ms)
 {
 	/* Counted from when the request left: never later than the server's own end. */
-	h->issued = s->api.started;
+	h->issued = s->on->started;
 	h->ttl = ttl_ms > 0 ? ttl_ms : 0;
 	h->expires = h->ttl > 0 ? h->issued + h->ttl : 0;
 	h->renew_at = h->ttl > 0 ? backoff_renew_at(h->issued, h->ttl, session_random())
@@ -252,7 +252,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	const struct floor_lease low = floor_of(s->o.floor, session_path(s, h),
 	                                        h->lease_id);
 	const struct sealed_expect want = {
-		.request = {"fetch", s->api.nonce, s->api.generation},
+		.request = {"fetch", s->on->nonce, s->on->generation},
 		.lease_id = h->lease_id,
 		.path = session_path(s, h),
 		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&

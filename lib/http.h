@@ -71,7 +71,8 @@ void http_reply_clear(struct http_reply *r);
 /* The same, driven by the caller's own epoll loop (vault-agent's watch). */
 struct http_multi;
 /** http_multi_new(epoll_fd, e): curl's descriptors are added to ${epoll_fd}
- * with data.fd. */
+ * with data.fd.  One connection is kept open; another is closed when its request is
+ * done. */
 struct http_multi *http_multi_new(int epoll_fd, struct err *e) MUST_CHECK;
 /** http_multi_free(m): requests under way end without their callback; NULL is allowed. */
 void http_multi_free(struct http_multi *m);

@@ -54,7 +54,8 @@ struct http_multi *http_multi_new(int epoll_fd, struct err *e)
 	    curl_multi_setopt(m->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
 	    curl_multi_setopt(m->multi, CURLMOPT_SOCKETDATA, m) != CURLM_OK ||
 	    curl_multi_setopt(m->multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
-	    curl_multi_setopt(m->multi, CURLMOPT_TIMERDATA, m) != CURLM_OK) {
+	    curl_multi_setopt(m->multi, CURLMOPT_TIMERDATA, m) != CURLM_OK ||
+	    curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK) {
 		http_multi_free(m);
 		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;

@@ -72,6 +72,20 @@ def test_a_change_arrives_and_readers_never_see_a_mixture(web):
     assert not bad
 
 
+def test_one_connection(web):
+    """The watch's: what leads to files and acknowledgements goes over it as well."""
+    s, a = web
+    wait_for("the second connection's end", lambda: a.connections() == 1)
+    opened = set()
+    for i in range(5):
+        s.put("app/db", {"user": "u", "password": f"value {i}"})
+        opened.add(a.connections())
+        while a.content("db", "password") != f"value {i}":
+            opened.add(a.connections())
+        wait_for("the acknowledgement", lambda v=i + 2: host(s)["leases"][0]["applied"] == v)
+    assert opened == {1}, opened
+
+
 def test_previous_generation_is_kept_for_a_grace_and_then_goes(own_server, make_agent):
     s = own_server
     s.put("app/db", {"user": "u", "password": "one"})

@@ -442,6 +442,13 @@ class Agent:
         return wait_for(f"{binding}/{name} on {self.name}:\n{self.log()[-2000:]}",
                         lambda: self.content(binding, name) == want, seconds)
 
+    def connections(self):
+        """How many TCP connections it has."""
+        fds = pathlib.Path(f"/proc/{self.proc.pid}/fd")
+        mine = {os.readlink(f) for f in fds.iterdir() if f.is_symlink()}
+        rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(f"socket:[{row[9]}]" in mine for row in rows)
+
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 

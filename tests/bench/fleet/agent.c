@@ -17,11 +17,12 @@
 #include "value.h"
 #include "vault/version.h"
 
-#define CALL_MS       20000
-#define WATCH_S       55
-#define WATCH_MS      65000
-#define COMPLAINTS    20u
-#define REQUEST_SPARE 512u
+#define CALL_MS        20000
+#define PROOF_EVERY_MS 50000
+#define WATCH_S        55
+#define WATCH_MS       65000
+#define COMPLAINTS     20u
+#define REQUEST_SPARE  512u
 
 struct step_row {
 	const char *method, *path;
@@ -163,6 +164,7 @@ static int proof_done(struct agent *a, const json_t *doc UNUSED, const struct va
 	struct note_checkpoint cp;
 
 	a->ask_proof = a->prove = false;
+	a->proved_at = a->f->now;
 	if (!a->checks)
 		return ERR_OK;
 	if (text == NULL || take_hashes(value_get(said, "proof"), &proof) != 0)
@@ -456,16 +458,17 @@ static enum step next_step(const struct agent *a)
 		bool due;
 		enum step step;
 	} order[] = {
-		{!a->added,                 STEP_ADD      },
-                { !a->joined,               STEP_JOIN     },
-		{ a->challenged,            STEP_LOGIN    },
-                { a->token[0] == '\0',      STEP_CHALLENGE},
-		{ !a->in_sync,              STEP_SYNC     },
-                { a->ask_proof && a->prove, STEP_PROVE    },
-		{ a->want_fetch,            STEP_FETCH    },
-                { a->want_ack,              STEP_ACK      },
-		{ a->want_lease,            STEP_LEASE    },
-                { a->ask_proof,             STEP_PROOF    },
+		{!a->added,						   STEP_ADD      },
+		{ !a->joined,						 STEP_JOIN     },
+		{ a->challenged,					      STEP_LOGIN    },
+		{ a->token[0] == '\0',					STEP_CHALLENGE},
+		{ !a->in_sync,						STEP_SYNC     },
+		{ a->ask_proof && a->prove,                                   STEP_PROVE    },
+		{ a->want_fetch,					      STEP_FETCH    },
+		{ a->want_ack,						STEP_ACK      },
+		{ a->want_lease,					      STEP_LEASE    },
+		{ a->ask_proof && a->f->now - a->proved_at >= PROOF_EVERY_MS,
+                 STEP_PROOF								 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
@@ -564,6 +567,9 @@ static void go_offline(struct agent *a, int retry_after)
 	delay = backoff_delay(a->attempt++, rnd);
 	if (delay < (int64_t)retry_after * 1000)
 		delay = (int64_t)retry_after * 1000;
+	rng_bytes(&rnd, sizeof(rnd));
+	if (a->in_sync)
+		delay += backoff_lost(rnd);
 	if (a->step == STEP_FETCH)
 		a->want_fetch = true;
 	if (a->step == STEP_LEASE)

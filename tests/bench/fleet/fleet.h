@@ -113,6 +113,7 @@ struct agent {
 	struct note_key audit_key;
 	struct note_checkpoint head;
 	bool has_head, ask_proof, prove;
+	int64_t proved_at;
 };
 
 struct fleet_options {

@@ -22,6 +22,12 @@ Test(backoff, waits_longer_each_time_up_to_a_minute)
 	cr_assert_eq(backoff_delay(4000000000u, UINT32_MAX), 60000);
 }
 
+Test(backoff, spreads_all_hosts_that_lost_a_server)
+{
+	cr_assert_eq(backoff_lost(0), 0);
+	cr_assert_eq(backoff_lost(UINT32_MAX), 10000);
+}
+
 Test(backoff, spreads_evenly)
 {
 	int64_t mid = backoff_delay(6, UINT32_MAX / 2);
