@@ -170,6 +170,7 @@ static int open_session(struct agent *g, struct err *e)
 		.witness = &g->witness,
 		.floor = &g->floor,
 		.status = g->status,
+		.hook = g->hook,
 		.tmpfs = &g->tmpfs,
 		.sandbox = g->report,
 		.signal_fd = g->signal_fd,

@@ -132,6 +132,7 @@ void session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
+	session_apply_free(s->apply);
 	http_multi_free(s->multi);
 	http_free(s->api.http);
 	http_free(s->watch.http);
@@ -183,6 +184,7 @@ static void run_due(struct session *s)
 	int64_t now = session_now(s), next = files_reap(s->o.files, now);
 
 	next = earlier(next, session_expire(s, now));
+	next = earlier(next, session_apply_due(s, now));
 	if (s->phase == PHASE_OFFLINE) {
 		if (now >= s->retry_at && s->job == NULL)
 			s->phase = s->token[0] != '\0' ? PHASE_SYNC : PHASE_CHALLENGE;
@@ -213,15 +215,17 @@ static void dispatch(struct session *s, int fd, unsigned events)
 		on_timer(s);
 	else if (fd == s->o.signal_fd)
 		on_signal(s);
-	else if (s->o.status == NULL || !status_event(s->o.status, fd, events, s))
+	else if (!session_apply_event(s, fd) &&
+	         (s->o.status == NULL || !status_event(s->o.status, fd, events, s)))
 		http_multi_event(s->multi, fd, events);
 }
 
 int session_run(struct session *s, struct err *e)
 {
 	struct epoll_event ev[EVENTS];
+	int rc = session_apply_start(s, e);
 
-	while (!s->stopping) {
+	while (rc == ERR_OK && !s->stopping) {
 		int n;
 
 		run_due(s);
@@ -233,5 +237,5 @@ int session_run(struct session *s, struct err *e)
 			dispatch(s, ev[i].data.fd, ev[i].events);
 		http_multi_tick(s->multi);
 	}
-	return ERR_OK;
+	return rc;
 }

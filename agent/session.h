@@ -20,6 +20,7 @@
 #include "settings.h"
 #include "witness.h"
 
+struct hook;
 struct session;
 struct status_server;
 
@@ -35,7 +36,8 @@ struct session_options {
 	struct status_server *status; /* may be NULL */
 	const struct tmpfs_info *tmpfs;
 	const struct sandbox_report *sandbox;
-	int signal_fd; /* SIGTERM and SIGINT end the loop */
+	struct hook *hook; /* runs commands; may be NULL */
+	int signal_fd;     /* SIGTERM and SIGINT end the loop */
 };
 
 /** session_new(o, out, e): everything in ${o} is borrowed. */

@@ -8,6 +8,7 @@
 #include "reply.h"
 #include "report.h"
 #include "session.h"
+#include "session_apply.h"
 #include "statement.h"
 #include "vault/limits.h"
 
@@ -105,7 +106,8 @@ struct session {
 	size_t n_holdings;       /* as the plan's paths */
 	struct holding *holdings;
 	struct gate *gates; /* as the plan's bindings */
-	json_t *release;    /* array of lease ids that nobody wants */
+	struct session_apply *apply;
+	json_t *release;   /* array of lease ids that nobody wants */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */
 	bool prove;        /* something waits for that proof */

@@ -131,9 +131,10 @@ json_t *session_status(const struct session *s)
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(doc,
-	                           json_pack("{s:s, s:s, s:o, s:o}", "error", s->error,
-	                                     "alarm", session_alarm_text(s), "secrets",
-	                                     secrets, "files", files)) != 0) {
+	                           json_pack("{s:s, s:s, s:o, s:o, s:o}", "error",
+	                                     s->error, "alarm", session_alarm_text(s),
+	                                     "secrets", secrets, "files", files,
+	                                     "bindings", session_apply_status(s))) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

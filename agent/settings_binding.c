@@ -353,8 +353,8 @@ static const char *missing_binding(const struct settings *s,
 {
 	if (b->max_stale_ms != s->max_stale_ms)
 		return "bindings: max_stale";
-	if (b->reload != RELOAD_NONE || b->containers.n > 0)
-		return "bindings: reload and containers";
+	if ((b->reload != RELOAD_NONE && b->reload != RELOAD_EXEC) || b->containers.n > 0)
+		return "bindings: reload (but none and exec) and containers";
 	if (b->on_revoke != REVOKE_NONE)
 		return "bindings: on_revoke";
 	if (b->on_disconnect != DISCONNECT_KEEP)
