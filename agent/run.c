@@ -127,10 +127,8 @@ static void warn_missing(const char *event, const struct sandbox_report *r)
 }
 
 #define CAP(cap) (UINT64_C(1) << (cap))
-/* Files are given to their owners, and read and wiped when they are theirs. */
-#define CAPS_FILES                                                     \
-	(CAP(CAP_CHOWN) | CAP(CAP_FOWNER) | CAP(CAP_DAC_READ_SEARCH) | \
-	 CAP(CAP_DAC_OVERRIDE))
+/* Files are given to their owners, and taken back to be wiped. */
+#define CAPS_FILES (CAP(CAP_CHOWN) | CAP(CAP_FOWNER))
 
 /* From here on only our own directories can be written, and /etc read to find the server.
  */
@@ -147,7 +145,7 @@ static int close_doors(struct agent *g, struct err *e)
 		.rw_paths = rw,
 		.ro_paths = ro,
 		.require = g->s->require_sandbox,
-		.caps = CAPS_FILES,
+		.caps = CAPS_FILES | (g->s->dac_override ? CAP(CAP_DAC_OVERRIDE) : 0),
 	};
 	int rc = sandbox_enter(&o, g->report, e);
 

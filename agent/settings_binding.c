@@ -376,8 +376,6 @@ int settings_supported(const struct settings *s, struct err *e)
 		what = "template_dirs";
 	if (what == NULL && s->allowed_commands.n > 0)
 		what = "allowed_commands";
-	if (what == NULL && s->dac_override)
-		what = "dac_override";
 	if (what == NULL && s->identity_rotate_ms != SETTINGS_ROTATE_MS)
 		what = "identity_rotate";
 	if (what != NULL)

@@ -154,39 +154,47 @@ int files_open(const struct files *f, const struct binding *b, struct generation
 	return ERR_OK;
 }
 
+static bool is_as_planned(const struct slot *s, const struct stat *st)
+{
+	const struct settings_file *file = s->plan->file;
+
+	return (st->st_mode & 07777) == file->mode && st->st_uid == file->uid &&
+	       st->st_gid == file->gid;
+}
+
 int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned number,
                     const struct slot *s, const char **p, size_t *n)
 {
-	const struct settings_file *file = s->plan->file;
-	AUTO_CLOSE int fd = generation_open_file(d, number, file->name);
+	AUTO_CLOSE int fd = generation_open_file(d, number, s->plan->file->name);
 	struct stat st;
 	char *at;
 	ssize_t got = 0;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size < 0 ||
-	    st.st_size > FILES_CONTENT_MAX || (st.st_mode & 07777) != file->mode ||
-	    st.st_uid != file->uid || st.st_gid != file->gid)
-		return -1;
+	if (fd < 0)
+		return errno == EACCES ? ERR_DENIED : ERR_NOENT;
+	if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > FILES_CONTENT_MAX ||
+	    !is_as_planned(s, &st))
+		return ERR_INTEGRITY;
 	at = arena_alloc(a, (size_t)st.st_size + 1);
 	if (at == NULL)
-		return -1;
+		return ERR_NOMEM;
 	*n = 0;
 	while ((got = read(fd, at + *n, (size_t)st.st_size + 1 - *n)) > 0)
 		if ((*n += (size_t)got) > (size_t)st.st_size)
-			return -1;
+			return ERR_INTEGRITY;
 	*p = at;
-	return got == 0 ? 0 : -1;
+	return got == 0 ? ERR_OK : ERR_IO;
 }
 
 int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number)
 {
-	AUTO_CLOSE int fd = generation_open_file(d, number, s->plan->file->name);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
+	if (generation_stat_file(d, number, s->plan->file->name, &st) != 0 ||
+	    !is_as_planned(s, &st) || st.st_mtim.tv_sec != s->written.tv_sec ||
+	    st.st_mtim.tv_nsec != s->written.tv_nsec)
 		return -1;
 	s->inode = st.st_ino;
-	s->changed = st.st_ctim;
 	return 0;
 }
 
@@ -200,9 +208,7 @@ static bool slot_drifted(struct files *f, const struct slot *s)
 	if (files_open(f, b, &d, NULL) != ERR_OK)
 		return true;
 	drifted = generation_current(&d) != b->current ||
-	          files_stat_slot(&now, &d, b->current) != 0 || now.inode != s->inode ||
-	          now.changed.tv_sec != s->changed.tv_sec ||
-	          now.changed.tv_nsec != s->changed.tv_nsec;
+	          files_stat_slot(&now, &d, b->current) != 0 || now.inode != s->inode;
 	close(d.fd);
 	return drifted;
 }

@@ -13,6 +13,7 @@ struct batch {
 	size_t binding;
 	size_t first, n_slots;
 	struct generation_dir d;
+	struct timespec written;
 	size_t n;
 	struct generation_file *out;
 	struct slot *slots; /* the binding's slots as they will be; out[] has those that
@@ -27,22 +28,43 @@ static bool deps_are_good(const struct batch *w, const struct rendered *r)
 	return true;
 }
 
-static void put(struct batch *w, const struct slot *s, const char *p, size_t n)
+static void put(struct batch *w, struct slot *s, const char *p, size_t n)
 {
 	const struct settings_file *file = s->plan->file;
 
-	w->out[w->n++] = (struct generation_file){ file->name, file->uid, file->gid,
-		                                   file->mode, p,         n };
+	s->written = w->written;
+	w->out[w->n++] = (struct generation_file){
+		.name = file->name,
+		.uid = file->uid,
+		.gid = file->gid,
+		.mode = file->mode,
+		.p = p,
+		.n = n,
+		.written = w->written,
+	};
 }
 
-static int carry(struct batch *w, const struct slot *s)
+/* One that cannot be read, since it is somebody else's, is the same file once more. */
+static int carry_unread(struct batch *w, struct slot *s, unsigned from)
 {
+	if (files_stat_slot(s, &w->d, from) != 0)
+		return -1;
+	w->out[w->n++] = (struct generation_file){ .name = s->plan->file->name,
+		                                   .from = from };
+	return 0;
+}
+
+static int carry(struct batch *w, struct slot *s)
+{
+	unsigned from = w->f->bindings[w->binding].current;
 	unsigned char digest[FILES_DIGEST];
 	const char *p = NULL;
 	size_t n = 0;
+	int rc = files_read_slot(w->a, &w->d, from, s, &p, &n);
 
-	if (files_read_slot(w->a, &w->d, w->f->bindings[w->binding].current, s, &p, &n) !=
-	    0)
+	if (rc == ERR_DENIED)
+		return carry_unread(w, s, from);
+	if (rc != ERR_OK)
 		return -1;
 	files_digest(w->f, s, p, n, digest);
 	if (memcmp(digest, s->digest, sizeof(digest)) != 0)
@@ -96,6 +118,7 @@ static void keep(struct batch *w, unsigned number)
 		s->present = will->present &&
 		             (same || files_set_deps(s, will->deps, will->n_deps) == 0);
 		memcpy(s->digest, will->digest, sizeof(s->digest));
+		s->written = will->written;
 		if (s->present && files_stat_slot(s, &w->d, number) != 0)
 			s->present = false;
 		if (s->present)
@@ -151,6 +174,7 @@ static int deliver_binding(struct batch *w, int64_t now, struct err *e)
 	struct files *f = w->f;
 	int rc;
 
+	(void)clock_gettime(CLOCK_REALTIME, &w->written);
 	w->first = files_first(f, w->binding);
 	w->n_slots = f->o.plan->bindings[w->binding].n;
 	w->out = arena_alloc(w->a, (w->n_slots + 1) * sizeof(*w->out));

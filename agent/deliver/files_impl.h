@@ -42,7 +42,7 @@ struct slot {
 	size_t n_deps; /* of what is present */
 	struct dep *deps;
 	unsigned char digest[FILES_DIGEST];
-	struct timespec changed; /* the inode's ctime when it was written */
+	struct timespec written; /* its time of modification, which we have set */
 	ino_t inode;
 };
 
@@ -98,13 +98,16 @@ extern void (*files_step)(void *ctx);
 int files_open(const struct files *f, const struct binding *b, struct generation_dir *d,
                struct err *e) MUST_CHECK;
 
-/** files_read_slot(a, d, number, s, p, n): the content in place, in ${a}; 0, or -1. */
+/** files_read_slot(a, d, number, s, p, n): the content in place, in ${a}.  ERR_DENIED: it
+ * belongs to somebody else and cannot be read; another error: it is not there, or not as
+ * it should be. */
 int files_read_slot(struct arena *a, const struct generation_dir *d, unsigned number,
                     const struct slot *s, const char **p, size_t *n) MUST_CHECK;
 
-/** files_stat_slot(s, d, number): remember the inode, to notice who changes it; 0, or -1.
- */
-int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number);
+/** files_stat_slot(s, d, number): is the file there, of its owner and mode, and not
+ * written to since ${s}->written?  Then its inode is remembered; 0, or -1. */
+int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned number)
+	MUST_CHECK;
 
 /* A file's new content. */
 struct rendered {

@@ -74,7 +74,7 @@ static bool move_slot(const struct files *old, struct slot *from, struct files *
 	from->deps = NULL;
 	from->n_deps = 0;
 	memcpy(to->digest, from->digest, sizeof(to->digest));
-	to->changed = from->changed;
+	to->written = from->written;
 	to->inode = from->inode;
 	return true;
 }

@@ -108,6 +108,27 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
+static int set_time(int fd, const struct timespec *written)
+{
+	const struct timespec times[2] = { *written, *written };
+
+	return written->tv_sec == 0 ? 0 : futimens(fd, times);
+}
+
+static int link_file(const struct generation_dir *d, int gen,
+                     const struct generation_file *f, struct err *e)
+{
+	char from[GENERATION_DIR_MAX];
+	AUTO_CLOSE int dir = -1;
+
+	step(d);
+	generation_dirname(f->from, from);
+	dir = openat(d->fd, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || linkat(dir, f->name, gen, f->name, 0) != 0)
+		return failed(d, f->name, e);
+	return ERR_OK;
+}
+
 /* Nobody can read the file before it has its owner and its mode. */
 static int write_file(const struct generation_dir *d, int gen,
                       const struct generation_file *f, struct err *e)
@@ -117,7 +138,7 @@ static int write_file(const struct generation_dir *d, int gen,
 	step(d);
 	fd = openat(gen, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	            0);
-	if (fd < 0 || write_all(fd, f->p, f->n) != 0)
+	if (fd < 0 || write_all(fd, f->p, f->n) != 0 || set_time(fd, &f->written) != 0)
 		return failed(d, f->name, e);
 	step(d);
 	if (fchown(fd, f->uid, f->gid) != 0 || fchmod(fd, f->mode) != 0)
@@ -131,13 +152,21 @@ static int write_files(const struct generation_dir *d, int gen,
                        struct err *e)
 {
 	const struct generation_file notes = {
-		GENERATION_META, geteuid(), getegid(), 0600, meta, strlen(meta)
+		.name = GENERATION_META,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.mode = 0600,
+		.p = meta,
+		.n = strlen(meta),
 	};
 	int rc;
 
-	for (size_t i = 0; i < n; i++)
-		if ((rc = write_file(d, gen, &files[i], e)) != ERR_OK)
+	for (size_t i = 0; i < n; i++) {
+		rc = files[i].from != 0 ? link_file(d, gen, &files[i], e)
+		                        : write_file(d, gen, &files[i], e);
+		if (rc != ERR_OK)
 			return rc;
+	}
 	if ((rc = write_file(d, gen, &notes, e)) != ERR_OK)
 		return rc;
 	step(d);
@@ -270,8 +299,23 @@ int generation_open_file(const struct generation_dir *d, unsigned number,
 	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
 		close(fd);
 		fd = -1;
+		errno = EINVAL;
 	}
 	return fd;
+}
+
+int generation_stat_file(const struct generation_dir *d, unsigned number,
+                         const char *name, struct stat *st)
+{
+	char gen[GENERATION_DIR_MAX];
+	AUTO_CLOSE int dir = -1;
+
+	generation_dirname(number, gen);
+	dir = openat(d->fd, gen, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return dir >= 0 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	                       S_ISREG(st->st_mode)
+	               ? 0
+	               : -1;
 }
 
 int generation_write_meta(const struct generation_dir *d, unsigned number,

@@ -13,7 +13,9 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "err.h"
 
@@ -27,6 +29,8 @@ struct generation_file {
 	mode_t mode;
 	const void *p;
 	size_t n;
+	struct timespec written; /* its time of modification; 0: now */
+	unsigned from; /* not 0: not ${p}, but the same file as in that generation */
 };
 
 /* A binding's directory. */
@@ -64,10 +68,14 @@ int generation_write(const struct generation_dir *d, unsigned number,
 int generation_restore(const struct generation_dir *d, unsigned number,
                        const char *const *names, size_t n, struct err *e) MUST_CHECK;
 
-/** generation_open_file(d, number, name): open for reading, -1 if that is not a regular
- * file. */
+/** generation_open_file(d, number, name): open for reading, -1 (with errno) if that is
+ * not a regular file. */
 int generation_open_file(const struct generation_dir *d, unsigned number,
                          const char *name);
+
+/** generation_stat_file(d, number, name, st): 0, or -1 if that is not a regular file. */
+int generation_stat_file(const struct generation_dir *d, unsigned number,
+                         const char *name, struct stat *st) MUST_CHECK;
 
 /** generation_write_meta(d, number, meta, e): replace the notes of a generation that is
  * in place. */

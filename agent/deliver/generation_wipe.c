@@ -50,13 +50,18 @@ static void overwrite(int fd)
 	(void)!ftruncate(fd, 0);
 }
 
+/* Without CAP_DAC_OVERRIDE a file of another owner becomes ours first.  The directory is
+ * ours alone, so the name means the same file each time. */
 static int open_to_wipe(int dir, const char *name)
 {
 	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 	int fd = openat(dir, name, flags);
 
-	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0600, 0) == 0)
-		fd = openat(dir, name, flags);
+	if (fd < 0 && errno == EACCES) {
+		if (fchownat(dir, name, geteuid(), (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    fchmodat(dir, name, 0600, 0) == 0)
+			fd = openat(dir, name, flags);
+	}
 	return fd;
 }
 

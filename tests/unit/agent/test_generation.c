@@ -30,8 +30,14 @@ TestSuite(generation, .init = setup, .fini = teardown, .timeout = 60);
 
 static struct generation_file file(const char *name, const char *text)
 {
-	return (struct generation_file){ name, geteuid(), getegid(),
-		                         0400, text,      strlen(text) };
+	return (struct generation_file){
+		.name = name,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.mode = 0400,
+		.p = text,
+		.n = strlen(text),
+	};
 }
 
 static int write_two(unsigned number, const char *user, const char *pw)
@@ -100,7 +106,9 @@ static void look(void *ctx UNUSED)
 
 Test(generation, has_owner_and_mode_before_it_can_be_read)
 {
-	struct generation_file f = { "pw", 65534, 65534, 0440, "x", 1 };
+	struct generation_file f = {
+		.name = "pw", .uid = 65534, .gid = 65534, .mode = 0440, .p = "x", .n = 1
+	};
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root");

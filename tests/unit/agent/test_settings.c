@@ -279,7 +279,8 @@ Test(settings, reads_a_binding_of_the_server)
 	struct settings_grant g;
 	const struct settings_file *f;
 
-	cr_assert_eq(parse("allowed_commands: [/bin/reload]\n"), ERR_OK, "%s", e.msg);
+	cr_assert_eq(parse("allowed_commands: [/bin/reload]\nallowed_root: true\n"),
+	             ERR_OK, "%s", e.msg);
 	cr_assert_eq(grant("{\"files\":[{\"path\":\"secret/a\",\"name\":\"e\","
 	                   "\"format\":\"env\"},{\"name\":\"t\","
 	                   "\"template_text\":\"a\\n\\tb\"}],\"reload\":\"exec\","
@@ -305,6 +306,17 @@ Test(settings, the_server_may_run_only_what_the_host_allows)
 	             ERR_DENIED);
 	cr_assert_not_null(strstr(e.msg, "'/bin/reload2' is not in allowed_commands"),
 	                   "%s", e.msg);
+	if (geteuid() == 0) {
+		static const char as_root[] = "{\"files\":[],\"reload\":\"exec\","
+					      "\"command\":[\"/bin/reload\"]}";
+		static const char as_nobody[] =
+			"{\"files\":[],\"reload\":\"exec\",\"run_as\":\"nobody\","
+			"\"command\":[\"/bin/reload\"]}";
+
+		cr_assert_eq(grant(as_root, &g), ERR_DENIED);
+		cr_assert_not_null(strstr(e.msg, "would run as root"), "%s", e.msg);
+		cr_assert_eq(grant(as_nobody, &g), ERR_OK, "%s", e.msg);
+	}
 	cr_assert_eq(grant("{\"files\":[{\"name\":\"t\",\"template\":\"/etc/shadow\"}]}",
 	                   &g),
 	             ERR_DENIED);

@@ -3,8 +3,10 @@
 #include <criterion/parameterized.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -286,14 +288,13 @@ static int agent_works(void)
 {
 	static const char *const ro[] = { "/usr", "/lib",     "/lib64", "/bin",
 		                          "/etc", "/no/such", NULL };
-	static char name[] = "/bin/true";
 	const char *const rw[] = { dir, NULL };
 	const struct sandbox_options o = { .profile = SANDBOX_AGENT,
 		                           .rw_paths = rw,
-		                           .ro_paths = ro };
-	char *argv[] = { name, NULL };
-	int status = 1, fd;
-	pid_t pid;
+		                           .ro_paths = ro,
+		                           .caps = 1u << CAP_CHOWN | 1u << CAP_FOWNER };
+	pthread_t t;
+	int fd;
 
 	sandbox_early(&report);
 	if (sandbox_enter(&o, &report, &e) != ERR_OK)
@@ -310,20 +311,83 @@ static int agent_works(void)
 	fd = openat(AT_FDCWD, dir, O_WRONLY | O_TMPFILE, 0600);
 	if (fd < 0 || (geteuid() == 0 && fchown(fd, NOBODY, NOBODY) != 0))
 		return 4;
+	/* Others' files stay closed: neither is CAP_DAC_OVERRIDE there. */
+	if (geteuid() == 0 && openat(AT_FDCWD, dir, O_RDONLY) >= 0 &&
+	    fails_with(setresuid(NOBODY, NOBODY, NOBODY), EPERM))
+		return 5;
+	/* The resolver works in a thread; another process there is none. */
+	if (pthread_create(&t, NULL, nothing, NULL) != 0 || pthread_join(t, NULL) != 0)
+		return 6;
+	return fails_with(fork(), EPERM) ? 7 : 0;
+}
+
+Test(sandbox, agent_connects_gives_files_away_and_starts_nothing, .init = make_dir,
+     .fini = remove_dir)
+{
+	cr_assert_eq(in_child(agent_works), 0);
+}
+
+static int agent_code(void)
+{
+	const int rwx = PROT_READ | PROT_WRITE | PROT_EXEC;
+	void *p;
+
+	enter(SANDBOX_AGENT);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return 1;
+	if (fails_with(mprotect(p, 4096, PROT_READ | PROT_EXEC), EPERM))
+		return 2;
+	return mmap(NULL, 4096, rwx, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+	                       errno == EPERM
+	               ? 0
+	               : 3;
+}
+
+/* What it writes is never run, nor what anybody else has written. */
+Test(sandbox, agent_is_as_closed_as_the_rest, .init = make_dir, .fini = remove_dir)
+{
+	profile = SANDBOX_AGENT;
+	cr_assert_eq(in_child(agent_code), 0);
+	cr_assert_eq(in_child(no_exec), -SIGSYS);
+	cr_assert_eq(in_child(no_trace), -SIGSYS);
+	cr_assert_eq(in_child(no_foreign_signal), 0);
+	cr_assert_eq(in_child(abort_works), -SIGABRT);
+}
+
+static int hook_works(void)
+{
+	static char name[] = "/bin/true";
+	char *argv[] = { name, NULL };
+	int status = 1;
+	pid_t pid;
+
+	sandbox_early(&report);
+	if (sandbox_enter(&(struct sandbox_options){ .profile = SANDBOX_HOOK,
+	                                             .caps = 1u << CAP_KILL },
+	                  &report, &e) != ERR_OK)
+		return 99;
+	if (missing("seccomp"))
+		return SKIP;
+	if (missing("user") || missing("landlock"))
+		return 1;
 	pid = fork();
 	if (pid == 0) {
 		execve(name, argv, NULL);
 		_exit(126);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-		return 5;
-	return fails_with((int)ptrace(PTRACE_TRACEME, 0, NULL, NULL), EPERM) ? 6 : 0;
+		return 2;
+	if (kill(getppid(), 0) != 0)
+		return 3;
+	if (fails_with(unshare(CLONE_NEWUSER), EPERM))
+		return 4;
+	return fails_with((int)ptrace(PTRACE_TRACEME, 0, NULL, NULL), EPERM) ? 5 : 0;
 }
 
-Test(sandbox, agent_connects_gives_files_away_and_runs_hooks, .init = make_dir,
-     .fini = remove_dir)
+Test(sandbox, hook_starts_programs_and_changes_no_system)
 {
-	cr_assert_eq(in_child(agent_works), 0);
+	cr_assert_eq(in_child(hook_works), 0);
 }
 
 static int early(void)
