@@ -253,7 +253,7 @@ static int add_own(const struct building *b, struct err *e)
 	return ERR_OK;
 }
 
-static int add_grant(const struct building *b, const struct plan_grant *grant,
+static int add_grant(const struct building *b, const struct grant *grant,
                      const struct settings_grant *g, struct err *e)
 {
 	const struct plan_binding like = { .set = g->binding, .granted = true };
@@ -283,7 +283,7 @@ static int parse_grants(const struct building *b, struct settings_grant *out,
                         size_t *n_files, struct err *e)
 {
 	for (size_t i = 0; i < b->in->n_grants; i++) {
-		const struct plan_grant *g = &b->in->grants[i];
+		const struct grant *g = &b->in->grants[i];
 		char *name = arena_str(b->p->a, g->name);
 		struct err why = { 0 };
 		int rc = name == NULL ? no_memory(&why)

@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "deliver/render_template.h"
 #include "err.h"
+#include "grants.h"
 #include "settings.h"
 #include "uses.h"
 
@@ -54,15 +55,9 @@ struct plan {
 	} * refused;
 };
 
-/* A binding that the server defines. */
-struct plan_grant {
-	const char *name;
-	const char *spec; /* JSON, see settings_grant_parse() */
-};
-
 struct plan_input {
 	const struct settings *settings; /* outlives the plan */
-	const struct plan_grant *grants;
+	const struct grant *grants;
 	size_t n_grants;
 	struct uses *uses;                  /* what templates named; learns */
 	const struct render_engine *engine; /* NULL: no templates */

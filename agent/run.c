@@ -32,6 +32,8 @@ struct agent {
 	int run_fd;
 	struct tmpfs_info tmpfs;
 	struct uses *uses;
+	struct grants grants;
+	struct plan_input want;
 	struct plan *plan;
 	struct files *files;
 	struct status_server *status;
@@ -62,22 +64,29 @@ static const struct render_engine *const engine = NULL;
  * twice. */
 static int plan_again(struct agent *g, struct err *e)
 {
-	const struct plan_input in = { .settings = g->s,
-		                       .uses = g->uses,
-		                       .engine = engine };
 	struct plan *next;
 	int rc;
 
 	files_learn(g->files);
 	if (!uses_changed(g->uses))
 		return ERR_OK;
-	if ((rc = plan_build(&in, &next, e)) != ERR_OK ||
+	if ((rc = plan_build(&g->want, &next, e)) != ERR_OK ||
 	    (rc = files_replan(g->files, next, e)) != ERR_OK)
 		return rc;
 	plan_free(g->plan);
 	g->plan = next;
 	(void)uses_changed(g->uses);
 	return ERR_OK;
+}
+
+/* What cannot be read is granted again. */
+static void open_grants(struct agent *g)
+{
+	struct err e = { 0 };
+
+	if (g->s->docker.socket != NULL && g->s->docker.labels &&
+	    grants_open(&g->grants, g->s->state_dir, &e) != ERR_OK)
+		log_warn("which bindings were granted is not known", LOG_S("why", e.msg));
 }
 
 static int open_files(struct agent *g, struct err *e)
@@ -88,7 +97,6 @@ static int open_files(struct agent *g, struct err *e)
 		.allow_disk = g->s->allow_disk,
 		.size = g->s->tmpfs_size,
 	};
-	struct plan_input in = { .settings = g->s, .engine = engine };
 	struct files_options f = { .settings = g->s,
 		                   .digest_key = g->id->digest_key,
 		                   .engine = engine };
@@ -96,8 +104,14 @@ static int open_files(struct agent *g, struct err *e)
 
 	if ((g->uses = uses_new()) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	in.uses = f.uses = g->uses;
-	if ((rc = plan_build(&in, &g->plan, e)) != ERR_OK ||
+	f.uses = g->uses;
+	open_grants(g);
+	g->want = (struct plan_input){ .settings = g->s,
+		                       .grants = g->grants.at,
+		                       .n_grants = g->grants.n,
+		                       .uses = g->uses,
+		                       .engine = engine };
+	if ((rc = plan_build(&g->want, &g->plan, e)) != ERR_OK ||
 	    (rc = tmpfs_prepare(&o, &g->run_fd, &g->tmpfs, e)) != ERR_OK)
 		return rc;
 	f.plan = g->plan;
@@ -162,7 +176,8 @@ static int open_session(struct agent *g, struct err *e)
 		.settings = g->s,
 		.plan = &g->plan,
 		.uses = g->uses,
-		.engine = engine,
+		.want = &g->want,
+		.grants = &g->grants,
 		.identity = g->id,
 		.files = g->files,
 		.witness = &g->witness,
@@ -235,6 +250,7 @@ int run_agent(const struct settings *s, struct hook *hook, struct sandbox_report
 	files_free(g.files);
 	plan_free(g.plan);
 	uses_free(g.uses);
+	grants_close(&g.grants);
 	if (g.run_fd >= 0)
 		close(g.run_fd);
 	floor_close(&g.floor);

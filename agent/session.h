@@ -28,7 +28,8 @@ struct session_options {
 	const struct settings *settings;
 	struct plan **plan; /* the session replaces it */
 	struct uses *uses;
-	const struct render_engine *engine; /* NULL: no templates */
+	struct plan_input *want; /* what plans are made from */
+	struct grants *grants;   /* in ${want} */
 	struct identity *identity;
 	struct files *files;
 	struct witness *witness;

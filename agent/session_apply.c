@@ -300,7 +300,8 @@ json_t *session_apply_status(const struct session *s)
 
 	for (size_t i = 0; s->apply != NULL && i < s->plan->n_bindings; i++) {
 		const struct settings_binding *b = &s->plan->bindings[i].set;
-		json_t *o = json_pack("{s:s, s:s}", "name", b->name, "reload",
+		json_t *o = json_pack("{s:s, s:b, s:s}", "name", b->name, "granted",
+		                      s->plan->bindings[i].granted, "reload",
 		                      reload_names[b->reload]);
 		json_t *more = apply_status(s->apply->machine, b->name, session_now(s));
 

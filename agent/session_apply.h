@@ -30,8 +30,8 @@ bool session_apply_event(struct session *s, int fd);
 /** session_apply_due(s, now): do what is due; when to come again, or -1. */
 int64_t session_apply_due(struct session *s, int64_t now);
 
-/** session_apply_status(s): [{name, reload, state, generation, base, rejected, why,
- * containers}], the caller's; NULL if out of memory. */
+/** session_apply_status(s): [{name, granted, reload, state, generation, base, rejected,
+ * why, containers}], the caller's; NULL if out of memory. */
 json_t *session_apply_status(const struct session *s) MUST_CHECK;
 
 #endif

@@ -287,6 +287,12 @@ void session_replan_used(struct session *s);
 /** session_group_again(s, path): a secret was taken away: those that shared files with it
  * are delivered without. */
 void session_group_again(struct session *s, size_t path);
+/** session_grants(s, list, n, e): the bindings that the vault grants to containers of
+ * this host, all of them: a new plan is made if there is any change, and they are kept
+ * for the next start.  What cannot be used here is in the plan's refused.  On failure the
+ * ones before stay. */
+int session_grants(struct session *s, const struct grant *list, size_t n, struct err *e)
+	MUST_CHECK;
 /** session_forget(s): what was remembered of secrets that are not wanted any more. */
 void session_forget(struct session *s);
 /** session_path(s, h): the secret's path. */

@@ -52,10 +52,7 @@ struct next {
 
 static int prepare(const struct session *s, struct next *n, struct err *e)
 {
-	const struct plan_input in = { .settings = s->o.settings,
-		                       .uses = s->o.uses,
-		                       .engine = s->o.engine };
-	int rc = plan_build(&in, &n->plan, e);
+	int rc = plan_build(s->o.want, &n->plan, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -96,6 +93,44 @@ int session_replan(struct session *s, struct err *e)
 	session_apply_replan(s);
 	log_debug("planned anew", LOG_N("secrets", (int64_t)s->plan->n_paths),
 	          LOG_N("files", (int64_t)s->plan->n_files));
+	return ERR_OK;
+}
+
+static void use_grants(struct session *s, const struct grants *g)
+{
+	*s->o.grants = *g;
+	s->o.want->grants = g->at;
+	s->o.want->n_grants = g->n;
+}
+
+static void say_refused(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_refused; i++)
+		log_warn("a granted binding cannot be used here",
+		         LOG_S("binding", p->refused[i].name),
+		         LOG_S("why", p->refused[i].why));
+}
+
+int session_grants(struct session *s, const struct grant *list, size_t n, struct err *e)
+{
+	struct grants before = *s->o.grants, next;
+	int rc;
+
+	if (grants_same(&before, list, n))
+		return ERR_OK;
+	if ((rc = grants_copy(list, n, &next, e)) != ERR_OK)
+		return rc;
+	use_grants(s, &next);
+	if ((rc = session_replan(s, e)) != ERR_OK) {
+		use_grants(s, &before);
+		grants_close(&next);
+		return rc;
+	}
+	grants_close(&before);
+	say_refused(s->plan);
+	if (grants_save(s->o.grants, s->o.settings->state_dir, e) != ERR_OK)
+		log_error("which bindings were granted is not remembered",
+		          LOG_S("why", e->msg));
 	return ERR_OK;
 }
 

@@ -80,6 +80,18 @@ static json_t *file_status(const struct plan *p, const struct plan_file *f)
 	                 paths);
 }
 
+/* Granted bindings that cannot be used here. */
+static json_t *refused_status(const struct plan *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_refused; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "binding",
+		                                      p->refused[i].name, "error",
+		                                      p->refused[i].why));
+	return list;
+}
+
 static json_t *missing_status(const struct session *s)
 {
 	json_t *list = json_array();
@@ -130,11 +142,11 @@ json_t *session_status(const struct session *s)
 	                           "own_mount", s->o.tmpfs->own_mount, "swap_safe",
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
-	    json_object_update_new(doc,
-	                           json_pack("{s:s, s:s, s:o, s:o, s:o}", "error",
-	                                     s->error, "alarm", session_alarm_text(s),
-	                                     "secrets", secrets, "files", files,
-	                                     "bindings", session_apply_status(s))) != 0) {
+	    json_object_update_new(
+		    doc, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "error", s->error,
+	                           "alarm", session_alarm_text(s), "secrets", secrets,
+	                           "files", files, "bindings", session_apply_status(s),
+	                           "refused", refused_status(s->plan))) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -33,7 +33,7 @@ static int run_fd = -1;
 static const unsigned char digest_key[32] = { 1 };
 static struct files_value values[16];
 
-static struct plan_grant grants[4];
+static struct grant grants[4];
 static size_t n_grants;
 
 static int build(struct plan **out)
@@ -450,14 +450,14 @@ Test(templates, that_are_wrong_are_refused_with_the_place)
 Test(templates, grants_join_the_plan_and_leave_it)
 {
 	start();
-	grants[0] = (struct plan_grant){ "web",
-		                         "{\"files\":[{\"name\":\"t\",\"template_text\":"
-		                         "\"get secret/data/app/c v\"},{\"path\":"
-		                         "\"secret/app/c\",\"field\":\"v\"}]}" };
-	grants[1] = (struct plan_grant){ "two", "{\"files\":[]}" };
-	grants[2] = (struct plan_grant){ "../x", "{\"files\":[]}" };
-	grants[3] = (struct plan_grant){ "bad", "{\"files\":[{\"name\":\"t\","
-		                                "\"template_text\":\"syntax error\"}]}" };
+	grants[0] = (struct grant){ "web",
+		                    "{\"files\":[{\"name\":\"t\",\"template_text\":"
+		                    "\"get secret/data/app/c v\"},{\"path\":"
+		                    "\"secret/app/c\",\"field\":\"v\"}]}" };
+	grants[1] = (struct grant){ "two", "{\"files\":[]}" };
+	grants[2] = (struct grant){ "../x", "{\"files\":[]}" };
+	grants[3] = (struct grant){ "bad", "{\"files\":[{\"name\":\"t\","
+		                           "\"template_text\":\"syntax error\"}]}" };
 	n_grants = 4;
 	replan();
 	resolve();
