@@ -194,7 +194,7 @@ static void run_due(struct session *s)
 	session_pump(s);
 	if (s->phase == PHASE_READY && s->token_refresh_at != 0)
 		next = earlier(next, s->token_refresh_at);
-	if (!s->api.busy) {
+	if (s->job == NULL) {
 		next = earlier(next, session_report_next(s, now));
 		next = earlier(next, session_cosign_next(s));
 	}

@@ -74,7 +74,8 @@ def test_an_agent_co_signs_what_it_verified(web, tmp_path):
     s, a = web
     first = wait_for("a co-signature", lambda: witnesses(s).get("web1"))["size"]
     s.put("app/db", {"password": "two"})  # an event carries a newer head
-    wait_for("another", lambda: witnesses(s)["web1"]["size"] > first)
+    # Heads that nothing waits for are proven with a heartbeat.
+    wait_for("another", lambda: witnesses(s)["web1"]["size"] > first, 120)
     assert witnesses(s)["web1"]["size"] <= a.status()["checkpoint_size"]
     line = next(x for x in s.ctl("audit", "witnesses", fmt="table").stdout.splitlines() if x.startswith("web1 "))
     assert int(line.split()[1]) > first
@@ -97,7 +98,7 @@ def test_a_log_that_was_cut_is_held_against_the_agent_s_word(web, tmp_path):
     for _ in range(100):
         s.client().get("secret/data/none")
     s.put("app/db", {"password": "three"})
-    wait_for("a later co-signature", lambda: witnesses(s)["web1"]["size"] > 100)
+    wait_for("a later co-signature", lambda: witnesses(s)["web1"]["size"] > 100, 120)
     kept = tmp_path / "witnesses"
     s.ctl("audit", "witnesses", kept)
     a.lied_to = True
