@@ -124,6 +124,7 @@ static int discover(const struct building *b, const struct plan_file *f, struct 
 		.engine = b->in->engine,
 		.template = f->template,
 		.dirs = &b->in->settings->template_dirs,
+		.granted = b->p->bindings[f->binding].granted,
 		.find = find_nothing,
 	};
 	int rc;

@@ -126,8 +126,10 @@ static int add_agent(scmp_filter_ctx ctx)
 {
 	const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
 
+	/* openat2 is openat that stays below a directory: for templates' files. */
 	return add_if(ctx, "clone",
 	              SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) |
+	       add_names(ctx, SCMP_ACT_ALLOW, "openat2") |
 	       add_if(ctx, "mmap", SCMP_A2_64(SCMP_CMP_MASKED_EQ, both, PROT_EXEC)) |
 	       add_if(ctx, "mmap2", SCMP_A2_64(SCMP_CMP_MASKED_EQ, both, PROT_EXEC)) |
 	       add_if(ctx, "ioctl", SCMP_A1_32(SCMP_CMP_EQ, SIOCGIFINDEX));
@@ -167,8 +169,10 @@ static int fill(scmp_filter_ctx ctx, enum sandbox_profile profile)
 	if (add_profile(ctx, profile) != 0)
 		return -1;
 	/* glibc asks for these first and falls back when it hears ENOSYS. */
-	if (add_names(ctx, SCMP_ACT_ERRNO(ENOSYS),
-	              "clone3 openat2 memfd_secret close_range") != 0 ||
+	if (add_names(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3 memfd_secret close_range") !=
+	            0 ||
+	    (profile != SANDBOX_AGENT &&
+	     add_names(ctx, SCMP_ACT_ERRNO(ENOSYS), "openat2") != 0) ||
 	    add_names(ctx, SCMP_ACT_KILL_PROCESS,
 	              "execve execveat ptrace process_vm_readv "
 	              "process_vm_writev") != 0)

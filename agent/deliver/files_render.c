@@ -92,6 +92,7 @@ static int make_template(struct making *m, const struct plan_file *file,
 		.engine = m->f->o.engine,
 		.template = file->template,
 		.dirs = &m->f->o.settings->template_dirs,
+		.granted = m->f->o.plan->bindings[file->binding].granted,
 		.find = find_secret,
 		.ctx = m,
 	};

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render_template.h"
 
-#include <limits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "file.h"
 #include "path.h"
 #include "vault/limits.h"
 
@@ -127,15 +131,77 @@ static int on_secrets(void *ctx, const char *folder, const struct value **out,
 	return ERR_OK;
 }
 
-static bool is_below(const char *path, const char *dir)
+/* The part of ${path} below ${dir}, or NULL. */
+static const char *below(const char *path, const char *dir)
 {
-	char real[PATH_MAX];
-	size_t n;
+	size_t n = strlen(dir);
 
-	if (realpath(dir, real) == NULL)
-		return false;
-	n = strlen(real);
-	return strncmp(path, real, n) == 0 && path[n] == '/';
+	if (strncmp(path, dir, n) != 0 || path[n] != '/')
+		return NULL;
+	path += n + strspn(path + n, "/");
+	return *path != '\0' ? path : NULL;
+}
+
+/* Links may be followed, but the kernel sees to it that none leads out of ${dir}; nothing
+ * but a regular file is read.  -1 and errno. */
+static int open_below(const char *dir, const char *rest)
+{
+	const struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	AUTO_CLOSE int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int fd;
+
+	if (at < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, at, rest, &how, sizeof(how));
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/* As long as it was when it was opened. */
+static int read_all(int fd, struct arena *a, const char **p, size_t *n, struct err *e)
+{
+	struct stat st;
+	size_t size;
+	char *text;
+	ssize_t got = 1;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(e, ERR_IO, errno, "reading it");
+	if (st.st_size > (off_t)INCLUDE_MAX)
+		return err_set(e, ERR_TOO_BIG, "it has more than %u bytes", INCLUDE_MAX);
+	size = (size_t)st.st_size;
+	if ((text = arena_alloc(a, size + 1)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (*n = 0; *n < size && got > 0; *n += (size_t)(got > 0 ? got : 0))
+		got = read(fd, text + *n, size - *n);
+	if (got < 0)
+		return err_sys(e, ERR_IO, errno, "reading it");
+	*p = text;
+	return ERR_OK;
+}
+
+static int read_below(const char *path, const char *dir, const char *rest,
+                      struct arena *a, const char **p, size_t *n, struct err *e)
+{
+	AUTO_CLOSE int fd = open_below(dir, rest);
+	int rc;
+
+	if (fd < 0 && errno == EXDEV)
+		return err_set(e, ERR_DENIED, "file '%.150s' leads out of '%.100s'", path,
+		               dir);
+	if (fd < 0)
+		return err_sys(e, errno == ENOENT ? ERR_NOENT : ERR_DENIED, errno,
+		               "file '%.150s'", path);
+	rc = read_all(fd, a, p, n, e);
+	return rc == ERR_OK ? rc : err_wrap(e, "file '%.150s'", path);
 }
 
 static int on_file(void *ctx, const char *path, struct arena *a, const char **p,
@@ -143,26 +209,24 @@ static int on_file(void *ctx, const char *path, struct arena *a, const char **p,
 {
 	const struct running *r = ctx;
 	const char *const *dirs = r->run->dirs != NULL ? r->run->dirs->items : NULL;
-	char real[PATH_MAX], *text = NULL;
 
-	if (path[0] != '/' || realpath(path, real) == NULL)
-		return err_set(e, ERR_INVALID, "file: '%.150s' cannot be found", path);
 	for (size_t i = 0; dirs != NULL && i < r->run->dirs->n; i++) {
-		int rc;
+		const char *rest = below(path, dirs[i]);
 
-		if (!is_below(real, dirs[i]))
-			continue;
-		rc = file_read(a, real, INCLUDE_MAX, &text, n, e);
-		*p = text;
-		return rc;
+		if (rest != NULL)
+			return read_below(path, dirs[i], rest, a, p, n, e);
 	}
-	return err_set(e, ERR_DENIED, "file: '%.150s' is not below a template_dirs",
+	return err_set(e, ERR_DENIED, "file '%.150s' is not below one of template_dirs",
 	               path);
 }
 
-static const char *on_env(void *ctx UNUSED, const char *name)
+/* What is in the host's environment is nothing for those who write the vault's bindings.
+ */
+static const char *on_env(void *ctx, const char *name)
 {
-	return getenv(name);
+	const struct running *r = ctx;
+
+	return r->run->granted ? NULL : getenv(name);
 }
 
 int render_template(struct arena *a, struct render_run *run, struct err *e)

@@ -31,6 +31,7 @@ struct render_run {
 	const struct render_engine *engine;
 	const struct template *template;
 	const struct config_list *dirs; /* where the function file may read */
+	bool granted; /* of a binding of the vault: it sees no environment */
 	/** find(ctx, asked): the value of "/v1/secret/data/app/db", or of the folder
 	 * "/v1/secret/metadata/app/", whose data has "keys". */
 	struct render_secret (*find)(void *ctx, const char *asked);
