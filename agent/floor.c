@@ -60,7 +60,7 @@ static int take_lease(struct floor *f, struct arena *a, const struct value *v)
 {
 	const struct value *id = value_get(v, "lease_id");
 	const char *path = value_cstr_or(a, v, "path", NULL);
-	struct floor_lease l;
+	struct floor_lease l = { .gone = value_bool_or(v, "gone", false) };
 	struct floor_entry *entry;
 
 	if (path == NULL || id == NULL || id->type != V_STRING ||
@@ -153,9 +153,29 @@ int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64
 	snprintf(entry->lease.lease_id, sizeof(entry->lease.lease_id), "%s", lease_id);
 	entry->lease.rev = rev;
 	entry->lease.version = version;
+	entry->lease.gone = false;
 	f->changed = true;
 	floor_see(f, rev);
 	return ERR_OK;
+}
+
+const struct floor_lease *floor_find(const struct floor *f, const char *path)
+{
+	const struct floor_entry *entry = find(f, path);
+
+	return entry != NULL ? &entry->lease : NULL;
+}
+
+void floor_end(struct floor *f, const char *path)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct floor_lease *l = &f->at[i].lease;
+
+		if (l->gone || (path != NULL && strcmp(f->at[i].path, path) != 0))
+			continue;
+		l->gone = true;
+		f->changed = true;
+	}
 }
 
 void floor_see(struct floor *f, int64_t rev)
@@ -178,6 +198,8 @@ static struct value *as_value(struct arena *a, const struct floor *f)
 		value_set_str(a, one, "lease_id", l->lease_id);
 		value_set_int(a, one, "rev", l->rev);
 		value_set_int(a, one, "version", l->version);
+		if (l->gone)
+			value_set(one, "gone", value_bool(a, true));
 		value_add(list, one);
 	}
 	value_set_int(a, v, "rev", f->rev);

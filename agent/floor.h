@@ -22,6 +22,7 @@
 struct floor_lease {
 	char lease_id[FILES_LEASE_ID_MAX];
 	int64_t rev, version;
+	bool gone; /* the vault has taken it away since: nothing kept of it counts */
 };
 
 struct floor_entry;
@@ -49,6 +50,11 @@ struct floor_lease floor_of(const struct floor *f, const char *path,
 /** floor_deliver(f, path, lease_id, rev, version, e): that was delivered. */
 int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64_t rev,
                   int64_t version, struct err *e) MUST_CHECK;
+/** floor_find(f, path): what was delivered last of a secret, or NULL; until the next
+ * change of ${f}. */
+const struct floor_lease *floor_find(const struct floor *f, const char *path);
+/** floor_end(f, path): the vault has taken it away; NULL: everything. */
+void floor_end(struct floor *f, const char *path);
 /** floor_see(f, rev): a statement named this revision. */
 void floor_see(struct floor *f, int64_t rev);
 /** floor_save(f, e): to disk, if anything changed. */

@@ -81,6 +81,13 @@ static struct value *as_value(struct arena *a, const struct identity *id)
 		value_add(pins, value_bytes(a, id->pins.pin[i], 32));
 	value_set(v, "pins", pins);
 	value_set_int(a, v, "generation", (int64_t)id->generation);
+	value_set_bytes(a, v, "digest_key", id->digest_key, sizeof(id->digest_key));
+	value_set_int(a, v, "keys_since", id->keys_since);
+	if (id->has_next)
+		value_set_bytes(a, v, "next", &id->next, sizeof(id->next));
+	if (id->has_last)
+		value_set_bytes(a, v, "last_box_sk", id->last_box_sk,
+		                sizeof(id->last_box_sk));
 	return v;
 }
 
@@ -96,6 +103,38 @@ static int take_member(struct identity *id, const struct member *m, const struct
 		memcpy(at, v->text, v->len);
 	if (m->text)
 		at[v->len] = '\0';
+	return 0;
+}
+
+/* A member that need not be there: *has says if it is; 0, or -1 if it is malformed. */
+static int take_bytes(const struct value *v, const char *key, void *out, size_t n,
+                      bool *has)
+{
+	const struct value *m = value_get(v, key);
+
+	*has = m != NULL;
+	if (m == NULL)
+		return 0;
+	if (m->type != V_BYTES || m->len != n)
+		return -1;
+	memcpy(out, m->text, n);
+	return 0;
+}
+
+/* What identities of former versions do not have. */
+static int take_keys(struct identity *id, const struct value *v)
+{
+	bool has_digest;
+
+	id->keys_since = value_int_or(v, "keys_since", 0);
+	if (take_bytes(v, "next", &id->next, sizeof(id->next), &id->has_next) != 0 ||
+	    take_bytes(v, "last_box_sk", id->last_box_sk, sizeof(id->last_box_sk),
+	               &id->has_last) != 0 ||
+	    take_bytes(v, "digest_key", id->digest_key, sizeof(id->digest_key),
+	               &has_digest) != 0)
+		return -1;
+	if (!has_digest)
+		derive(id);
 	return 0;
 }
 
@@ -116,8 +155,7 @@ static int take_value(struct identity *id, const struct value *v)
 		if (pin->type != V_BYTES || pin->len != 32 ||
 		    !pins_add_raw(&id->pins, (const unsigned char *)pin->text))
 			return -1;
-	derive(id);
-	return 0;
+	return take_keys(id, v);
 }
 
 int identity_load(const char *dir, struct identity *id, struct err *e)

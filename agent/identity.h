@@ -8,6 +8,7 @@
  * key memory.  It is written again at every login (the generation counter), before the
  * new token is used.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@
 #define IDENTITY_FILE    "identity"
 #define IDENTITY_URL_MAX 256u
 
+/* Keys that are to take the place of the ones in use: docs/host-protocol.md, "New keys".
+ */
+struct identity_keys {
+	unsigned char sign_pk[32], sign_sk[64];
+	unsigned char box_pk[32], box_sk[32];
+};
+
 struct identity {
 	unsigned char host_id[16];
 	unsigned char vault_id[16];
@@ -27,8 +35,13 @@ struct identity {
 	unsigned char sign_sk[64];
 	unsigned char box_pk[32]; /* X25519: values are sealed to it */
 	unsigned char box_sk[32];
-	unsigned char
-		digest_key[32]; /* derived: keys the digests of what was delivered */
+	unsigned char digest_key[32]; /* keys the digests of what was delivered; of the
+	                                 first box key, and stays when that is replaced */
+	int64_t keys_since; /* when the keys were made, wall clock; 0: not known */
+	bool has_next;
+	struct identity_keys next;
+	bool has_last; /* until all that it sealed was sealed again */
+	unsigned char last_box_sk[32];
 	uint64_t generation;
 	char name[LIMIT_NAME + 1];
 	char audit_key[NOTE_KEY_TEXT_MAX]; /* signs checkpoints */

@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "agent/cache/cache.h"
 #include "arena.h"
 #include "backoff.h"
 #include "bytes.h"
+#include "clock.h"
 #include "floor.h"
 #include "http.h"
 #include "keymem.h"
@@ -373,6 +375,7 @@ static int join_with(const struct options *o, const struct settings *s,
 		return rc;
 	memset(id, 0, sizeof(*id));
 	identity_make_keys(id);
+	id->keys_since = clock_wall(clock_system());
 	snprintf(id->server, sizeof(id->server), "%s", t.server);
 	snprintf(id->hosts_server, sizeof(id->hosts_server), "%s", hosts_server);
 	id->pins = pins;
@@ -383,6 +386,7 @@ static int join_with(const struct options *o, const struct settings *s,
 		return rc;
 	witness_forget(s->state_dir);
 	floor_forget(s->state_dir);
+	cache_wipe(s->state_dir);
 	printf("joined as %s\n", id->name);
 	return ERR_OK;
 }

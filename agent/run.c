@@ -180,6 +180,7 @@ static int open_session(struct agent *g, struct err *e)
 		.grants = &g->grants,
 		.identity = g->id,
 		.files = g->files,
+		.run_fd = g->run_fd,
 		.witness = &g->witness,
 		.floor = &g->floor,
 		.status = g->status,

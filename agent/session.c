@@ -93,6 +93,18 @@ static const char *first_url(const char *configured, const char *joined)
 	return configured != NULL ? configured : joined;
 }
 
+/* It is on disk where something hangs on it: granted bindings may come later. */
+static void open_contact(struct session *s)
+{
+	bool wanted = s->o.settings->docker.socket != NULL;
+
+	for (size_t i = 0; i < s->plan->n_bindings; i++)
+		wanted = wanted ||
+		         s->plan->bindings[i].set.on_disconnect == DISCONNECT_WIPE;
+	contact_open(&s->contact, wanted ? s->o.run_fd : -1, files_boot_id(s->o.files),
+	             s->started_at);
+}
+
 int session_new(const struct session_options *o, struct session **out, struct err *e)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -115,6 +127,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->api.url = first_url(o->settings->server, o->identity->server);
 	s->watch.url = first_url(o->settings->hosts_server, o->identity->hosts_server);
 	s->retry_at = 0;
+	s->started_at = session_now(s);
+	open_contact(s);
 	if (s->holdings == NULL || s->gates == NULL || s->release == NULL ||
 	    s->strays == NULL || s->token == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
@@ -141,6 +155,7 @@ void session_free(struct session *s)
 	if (s->timer_fd >= 0)
 		close(s->timer_fd);
 	keymem_free(s->token, LIMIT_TOKEN_TEXT + 1);
+	session_cache_free(s);
 	json_decref(s->release);
 	json_decref(s->strays);
 	free(s->checkpoint);
@@ -185,6 +200,7 @@ static void run_due(struct session *s)
 
 	next = earlier(next, session_expire(s, now));
 	next = earlier(next, session_apply_due(s, now));
+	next = earlier(next, session_cache_boot(s, now));
 	if (s->phase == PHASE_OFFLINE) {
 		if (now >= s->retry_at && s->job == NULL)
 			s->phase = s->token[0] != '\0' ? PHASE_SYNC : PHASE_CHALLENGE;

@@ -32,6 +32,7 @@ struct session_options {
 	struct grants *grants;   /* in ${want} */
 	struct identity *identity;
 	struct files *files;
+	int run_fd; /* of the directory of the files */
 	struct witness *witness;
 	struct floor *floor;
 	struct status_server *status; /* may be NULL */

@@ -22,6 +22,8 @@ void session_offline(struct session *s, int retry_after, const char *why)
 		return;
 	if (retry_after > 0 && delay < (int64_t)retry_after * 1000)
 		delay = (int64_t)retry_after * 1000;
+	if (s->phase == PHASE_READY)
+		session_cache_index(s);
 	if (s->phase != PHASE_OFFLINE) {
 		s->attempt++;
 		s->retry_at = now + delay;
@@ -158,6 +160,8 @@ json_t *session_reply(struct link *l, int rc, const struct http_reply *reply,
 	                             : reply_parse(reply->body, reply->len, &why);
 	session_order(s, json_object_get(json_object_get(doc, "data"), "order"));
 	if (*ok && doc != NULL) {
+		contact_heard(&s->contact, session_now(s));
+		session_cache_heard(s);
 		s->token_works = s->token_works || l->token_epoch == s->token_epoch;
 		return doc;
 	}
@@ -336,6 +340,7 @@ void session_order(struct session *s, const json_t *order)
 		session_distrust(s, &e);
 		return;
 	}
+	session_cache_end(s, NULL);
 	if (files_wipe_all(s->o.files, &e) != ERR_OK)
 		log_error("wiping on the vault's order failed", LOG_S("why", e.msg));
 	else

@@ -3,6 +3,7 @@
 #define AGENT_SESSION_IMPL_H
 /* session_impl - what the files of the module share; nobody else includes it. */
 #include "clock.h"
+#include "contact.h"
 #include "http.h"
 #include "pace.h"
 #include "reply.h"
@@ -42,10 +43,12 @@ struct holding {
 	int64_t asked_at;   /* when it was revoked, or asked for since */
 	bool want_lease;
 	bool want_fetch;
-	bool retry;   /* the last delivery failed for a reason that may pass */
-	bool in_call; /* part of the request that is under way */
-	bool stale;   /* the lease ended while the server could not be reached */
-	bool gated;   /* in place, and not judged by all of its bindings */
+	bool retry;          /* the last delivery failed for a reason that may pass */
+	bool in_call;        /* part of the request that is under way */
+	bool stale;          /* the lease ended while the server could not be reached */
+	bool gated;          /* in place, and not judged by all of its bindings */
+	int64_t stale_since; /* boot clock */
+	bool refill;         /* the value is wanted for the cache alone */
 	enum ack_state ack;
 	int64_t ack_version, ack_rev;
 	char ack_lease[FILES_LEASE_ID_MAX];
@@ -118,6 +121,12 @@ struct session {
 	char alarm[SESSION_ERROR];    /* of the server, until it says otherwise */
 	char distrust[SESSION_ERROR]; /* what was not believed; until we start again */
 	int64_t disbelieved;          /* how often */
+	struct contact contact;
+	struct cache *cache; /* NULL: not wanted so far, or broken */
+	bool cache_broken;
+	bool booted; /* it is decided whether the cache is needed to start */
+	int64_t started_at;
+	int64_t indexed_at; /* when the cache's index was written */
 	struct report report;
 	struct pace cosign_pace;
 	uint64_t cosigned; /* size of the newest head that was co-signed in this run */
@@ -229,6 +238,32 @@ json_t *session_cosign_body(struct session *s);
 void session_cosign_failed(struct session *s, long status, const json_t *doc,
                            const struct err *e);
 int64_t session_cosign_next(const struct session *s);
+
+/* Without the vault (session_offline.c, session_cache.c). */
+/** session_lost(s, now): is the vault not heard any more? */
+bool session_lost(const struct session *s, int64_t now);
+/** session_expire_one(s, h, now): judge what nobody vouches for; when to come again, or
+ * -1. */
+int64_t session_expire_one(struct session *s, struct holding *h, int64_t now);
+/** session_wall(s, boot_ms): the wall clock at that moment of the boot clock. */
+int64_t session_wall(const struct session *s, int64_t boot_ms);
+/** session_cache_put(s, h, v): keep what is being delivered, if a binding wants that. */
+void session_cache_put(struct session *s, struct holding *h, const struct files_value *v);
+/** session_cache_lacks(s, h): should more be kept of the secret than is? */
+bool session_cache_lacks(struct session *s, const struct holding *h);
+/** session_cache_end(s, path): the vault has taken it away (NULL: everything): it is
+ * remembered before anything else, and never comes back from the cache. */
+void session_cache_end(struct session *s, const char *path);
+/** session_cache_sweep(s): remove what no binding wants kept. */
+void session_cache_sweep(struct session *s);
+/** session_cache_heard(s): there was a word of the vault; note that now and then. */
+void session_cache_heard(struct session *s);
+/** session_cache_index(s): note it now. */
+void session_cache_index(struct session *s);
+/** session_cache_boot(s, now): serve what is kept if the vault does not answer at the
+ * start; when to come again, or -1. */
+int64_t session_cache_boot(struct session *s, int64_t now);
+void session_cache_free(struct session *s);
 
 /** session_state(s, i): of the ${i}-th secret, a word. */
 const char *session_state(const struct session *s, size_t i);

@@ -64,6 +64,7 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state,
 void session_grant(struct session *s, struct holding *h, const json_t *item)
 {
 	const char *id = reply_str(item, "lease_id");
+	bool settled;
 
 	if (id == NULL || strlen(id) >= sizeof(h->lease_id))
 		return;
@@ -78,9 +79,13 @@ void session_grant(struct session *s, struct holding *h, const json_t *item)
 	h->ending = END_NONE;
 	h->error[0] = '\0';
 	session_ttl(s, h, reply_int(item, "ttl_ms", 0));
-	h->want_fetch = !session_settled(s, h, h->lease_id, h->version);
-	if (!h->want_fetch)
+	settled = session_settled(s, h, h->lease_id, h->version);
+	h->refill = settled && session_cache_lacks(s, h);
+	h->want_fetch = !settled || h->refill;
+	if (settled)
 		session_say(s, h);
+	else if (h->ack == ACK_WIPED) /* for lack of a word: it comes back */
+		h->ack = ACK_NONE;
 }
 
 void session_wipe(struct session *s, struct holding *h, const char *why)
@@ -137,6 +142,7 @@ static void end_one(struct session *s, struct holding *h)
 		return;
 	}
 	h->revoked = h->revoked || why == END_REVOKED;
+	session_cache_end(s, session_path(s, h));
 	session_wipe(s, h, texts[why]);
 	if (why == END_EXPIRED)
 		h->want_lease = true;
@@ -154,34 +160,6 @@ void session_carry_out(struct session *s)
 			end_one(s, &s->holdings[i]);
 }
 
-/* What has ended is asked for again, and goes when the vault says that there is no lease
- * for it any more.  That nobody answered, or nobody renewed, is no such word: it stays
- * for a while, marked stale. */
-static int64_t expire_one(struct session *s, struct holding *h, int64_t now)
-{
-	const struct files_held *held = held_by(s, h);
-	int64_t expires = h->expires != 0 ? h->expires : held->expires;
-	int64_t end = expires + s->o.settings->max_stale_ms;
-
-	if (expires == 0 || (held->version == 0 && h->lease_id[0] == '\0'))
-		return -1;
-	if (now < expires)
-		return expires;
-	if (now >= end) {
-		session_wipe(s, h, "stale for too long");
-		h->want_lease = true;
-		return -1;
-	}
-	if (!h->stale) {
-		log_warn("the lease ended and no other was given: kept for now",
-		         LOG_S("path", session_path(s, h)));
-		h->want_lease = true;
-		h->renew_at = 0;
-	}
-	h->stale = true;
-	return end;
-}
-
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < 0 || (b >= 0 && b < a) ? b : a;
@@ -194,7 +172,7 @@ int64_t session_expire(struct session *s, int64_t now)
 	for (size_t i = 0; i < s->n_holdings; i++) {
 		struct holding *h = &s->holdings[i];
 
-		next = earlier(next, expire_one(s, h, now));
+		next = earlier(next, session_expire_one(s, h, now));
 		if (s->phase != PHASE_READY || h->lease_id[0] == '\0' || h->renew_at == 0)
 			continue;
 		if (now >= backoff_renew_hopeless(h->issued, h->ttl)) {
@@ -274,6 +252,36 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	h->rev = value.rev;
 }
 
+static bool in_place(const struct session *s, const struct holding *h)
+{
+	const struct files_held *held = held_by(s, h);
+
+	return held->present && strcmp(held->lease_id, h->lease_id) == 0 &&
+	       held->version >= h->version;
+}
+
+static bool group_in_place(const struct session *s, size_t path)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->plan->paths[i].group == s->plan->paths[path].group &&
+		    !in_place(s, &s->holdings[i]))
+			return false;
+	return true;
+}
+
+/* What is in place already is not delivered again. */
+static void only_for_cache(struct session *s, struct holding *h, struct files_value *v)
+{
+	if (!h->refill)
+		return;
+	h->refill = false;
+	if (v->data == NULL || v->rc != ERR_OK || v->version != held_by(s, h)->version ||
+	    !group_in_place(s, session_index(s, h)))
+		return;
+	session_cache_put(s, h, v);
+	v->data = NULL;
+}
+
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
 	struct err e = { 0 };
@@ -312,6 +320,7 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	if (floor_deliver(s->o.floor, session_path(s, h), h->lease_id, h->rev, v->version,
 	                  &e) != ERR_OK)
 		log_error("what was delivered is not remembered", LOG_S("why", e.msg));
+	session_cache_put(s, h, v);
 	session_say(s, h);
 	s->deliveries++;
 	s->delivered_ms = session_now(s) - s->last_event_at;
@@ -330,6 +339,8 @@ int session_deliver(struct session *s, const json_t *items, struct err *e)
 	if (values == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	json_array_foreach(items, i, item) open_item(s, a, item, values);
+	for (i = 0; i < s->n_holdings; i++)
+		only_for_cache(s, &s->holdings[i], &values[i]);
 	files_deliver(s->o.files, a, values, session_now(s));
 	for (i = 0; i < s->n_holdings; i++) {
 		settle_item(s, &s->holdings[i], &values[i]);

@@ -19,12 +19,25 @@ static bool is_wanted(void *ctx, const char *path)
 	return plan_path(p, path) < p->n_paths;
 }
 
+/* What a template names can depend on what is not there yet. */
+static bool is_settled(const struct session *s)
+{
+	for (size_t i = 0; i < s->plan->n_files; i++) {
+		const struct plan_file *f = &s->plan->files[i];
+
+		for (size_t j = 0; f->template != NULL && j < f->n; j++)
+			if (!files_has(s->o.files, f->binding, f->paths[j]))
+				return false;
+	}
+	return !plan_unresolved(s->plan);
+}
+
 void session_forget(struct session *s)
 {
-	/* A name that is not resolved yet may be any of them. */
-	if (plan_unresolved(*s->o.plan))
+	if (!is_settled(s))
 		return;
 	floor_keep(s->o.floor, is_wanted, *s->o.plan);
+	session_cache_sweep(s);
 }
 
 /* What is known of a secret goes along; the leases of those that go are given up. */

@@ -46,20 +46,31 @@ static int64_t seconds_until(int64_t at, int64_t now)
 	return at == 0 ? 0 : (at - now) / 1000;
 }
 
+/* A moment of the boot clock, if there was one. */
+static void time_text(const struct session *s, bool was, int64_t at,
+                      char out[CLOCK_RFC3339_MAX])
+{
+	out[0] = '\0';
+	if (was)
+		clock_rfc3339(session_wall(s, at), out);
+}
+
 static json_t *secret_status(const struct session *s, size_t i)
 {
 	const struct holding *h = &s->holdings[i];
 	const struct files_held *held = files_held(s->o.files, i);
 	int64_t expires = h->expires != 0 ? h->expires : held->expires,
 		now = session_now(s);
+	char since[CLOCK_RFC3339_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "path",
+	time_text(s, h->stale, h->stale_since, since);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:I, s:I, s:s}", "path",
 	                 s->plan->paths[i].path, "state", session_state(s, i), "lease_id",
 	                 h->lease_id, "version", (json_int_t)h->version, "applied",
 	                 (json_int_t)(held->present ? held->version : 0), "stale",
-	                 h->stale, "expires_in", (json_int_t)seconds_until(expires, now),
-	                 "renew_in", (json_int_t)seconds_until(h->renew_at, now), "error",
-	                 h->error);
+	                 h->stale, "stale_since", since, "expires_in",
+	                 (json_int_t)seconds_until(expires, now), "renew_in",
+	                 (json_int_t)seconds_until(h->renew_at, now), "error", h->error);
 }
 
 static const char *const format_names[] = { [FORMAT_RAW] = "raw",
@@ -113,8 +124,10 @@ json_t *session_status(const struct session *s)
 {
 	const struct identity *id = s->o.identity;
 	json_t *secrets = json_array(), *files = json_array(), *doc;
-	char host_id[33];
+	char host_id[33], heard[CLOCK_RFC3339_MAX];
 
+	time_text(s, s->connected_at != 0 || s->contact.at < s->started_at, s->contact.at,
+	          heard);
 	text_hex(id->host_id, sizeof(id->host_id), host_id);
 	for (size_t i = 0; i < s->n_holdings; i++)
 		json_array_append_new(secrets, secret_status(s, i));
@@ -143,10 +156,11 @@ json_t *session_status(const struct session *s)
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(
-		    doc, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "error", s->error,
-	                           "alarm", session_alarm_text(s), "secrets", secrets,
-	                           "files", files, "bindings", session_apply_status(s),
-	                           "refused", refused_status(s->plan))) != 0) {
+		    doc, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "last_heard",
+	                           heard, "error", s->error, "alarm",
+	                           session_alarm_text(s), "secrets", secrets, "files",
+	                           files, "bindings", session_apply_status(s), "refused",
+	                           refused_status(s->plan))) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

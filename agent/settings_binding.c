@@ -348,20 +348,13 @@ static const char *missing_file(const struct settings *s)
 	return NULL;
 }
 
-static const char *missing_binding(const struct settings *s,
-                                   const struct settings_binding *b)
+static const char *missing_binding(const struct settings_binding *b)
 {
-	if (b->max_stale_ms != s->max_stale_ms)
-		return "bindings: max_stale";
 	if ((b->reload != RELOAD_NONE && b->reload != RELOAD_EXEC) || b->containers.n > 0)
 		return "bindings: reload (but none and exec) and containers";
 	if (b->on_revoke != REVOKE_NONE)
 		return "bindings: on_revoke";
-	if (b->on_disconnect != DISCONNECT_KEEP)
-		return "bindings: on_disconnect";
-	if (b->on_expiry != EXPIRY_KEEP_IF_UNREACHABLE)
-		return "bindings: on_expiry";
-	return b->cache != CACHE_NONE ? "bindings: cache" : NULL;
+	return NULL;
 }
 
 int settings_supported(const struct settings *s, struct err *e)
@@ -369,7 +362,7 @@ int settings_supported(const struct settings *s, struct err *e)
 	const char *what = missing_file(s);
 
 	for (size_t i = 0; what == NULL && i < s->bindings.n; i++)
-		what = missing_binding(s, &settings_bindings(s)[i]);
+		what = missing_binding(&settings_bindings(s)[i]);
 	if (what == NULL && s->docker.socket != NULL)
 		what = "docker";
 	if (what == NULL && s->template_dirs.n > 0)

@@ -85,6 +85,20 @@ static const char *or_dash(const char *s)
 	return s != NULL && *s != '\0' ? s : "-";
 }
 
+/* What is stale says since when, unless there is worse to say. */
+static void print_secret(const json_t *item, int width)
+{
+	const char *error = or_dash(reply_str(item, "error"));
+	const char *since = or_dash(reply_str(item, "stale_since"));
+	bool stale = strcmp(error, "-") == 0 && strcmp(since, "-") != 0;
+
+	printf("%-*s  %-9s %8lld %8lld  %s%s\n", width, or_dash(reply_str(item, "path")),
+	       or_dash(reply_str(item, "state")),
+	       (long long)reply_int(item, "version", 0),
+	       (long long)reply_int(item, "applied", 0), stale ? "since " : "",
+	       stale ? since : error);
+}
+
 static void print_secrets(const json_t *list)
 {
 	const json_t *item;
@@ -100,18 +114,13 @@ static void print_secrets(const json_t *list)
 	if (json_array_size(list) > 0)
 		printf("\n%-*s  %-9s %8s %8s  %s\n", width, "secret", "state", "version",
 		       "in place", "error");
-	json_array_foreach(list, i, item) printf("%-*s  %-9s %8lld %8lld  %s\n", width,
-	                                         or_dash(reply_str(item, "path")),
-	                                         or_dash(reply_str(item, "state")),
-	                                         (long long)reply_int(item, "version", 0),
-	                                         (long long)reply_int(item, "applied", 0),
-	                                         or_dash(reply_str(item, "error")));
+	json_array_foreach(list, i, item) print_secret(item, width);
 }
 
 static void print_table(const json_t *doc)
 {
-	static const char *const keys[] = { "host",    "host_id", "state", "server",
-		                            "run_dir", "error",   "alarm" };
+	static const char *const keys[] = { "host",    "host_id",    "state", "server",
+		                            "run_dir", "last_heard", "error", "alarm" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (reply_str(doc, keys[i]) != NULL && *reply_str(doc, keys[i]) != '\0')

@@ -200,6 +200,15 @@ int uses_name(struct uses *u, const char *asked, const char *path, struct err *e
 	return ERR_OK;
 }
 
+bool uses_at(const struct uses *u, size_t i, const char **asked, const char **path)
+{
+	if (u == NULL || i >= u->asked.n)
+		return false;
+	*asked = u->asked.at[i];
+	*path = u->paths.at[i];
+	return true;
+}
+
 bool uses_changed(struct uses *u)
 {
 	bool changed = u->changed;

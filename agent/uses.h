@@ -42,6 +42,9 @@ const char *uses_path(const struct uses *u, const char *asked);
 int uses_name(struct uses *u, const char *asked, const char *path, struct err *e)
 	MUST_CHECK;
 
+/** uses_at(u, i, asked, path): the ${i}-th of those; false after the last. */
+bool uses_at(const struct uses *u, size_t i, const char **asked, const char **path);
+
 /** uses_changed(u): is there anything new since the last call? */
 bool uses_changed(struct uses *u);
 

@@ -102,6 +102,11 @@ const struct dep *files_dep(const struct slot *s, size_t path)
 	return NULL;
 }
 
+const char *files_boot_id(const struct files *f)
+{
+	return f->boot_id;
+}
+
 const struct files_held *files_held(const struct files *f, size_t path)
 {
 	return &f->held[path];

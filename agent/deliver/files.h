@@ -119,6 +119,9 @@ int files_rollback(struct files *f, const char *binding, unsigned from, unsigned
 const char *files_rejected(const struct files *f, size_t path, const char *lease_id,
                            int64_t version);
 
+/** files_boot_id(f): which boot of the host this is; as long as ${f}. */
+const char *files_boot_id(const struct files *f);
+
 /** files_held(f, path): what is in place for the ${path}-th secret of the plan. */
 const struct files_held *files_held(const struct files *f, size_t path);
 
@@ -131,12 +134,24 @@ const struct files_held *files_held(const struct files *f, size_t path);
 void files_deliver(struct files *f, struct arena *a, struct files_value *values,
                    int64_t now);
 
+/** files_deliver_to(f, a, values, now, only): the same for the bindings whose ${only} is
+ * true, one for each of the plan. */
+void files_deliver_to(struct files *f, struct arena *a, struct files_value *values,
+                      int64_t now, const bool *only);
+
 /** files_set_expiry(f, path, expires): note a renewal beside the files. */
 void files_set_expiry(struct files *f, size_t path, int64_t expires);
 
 /** files_wipe(f, path, e): wipe every file made of the secret, in old generations too.
  * Until its next value the other secrets of such files do without them. */
 int files_wipe(struct files *f, size_t path, struct err *e) MUST_CHECK;
+
+/** files_has(f, binding, path): is a file of the ${binding}-th binding in place that is
+ * made of the secret? */
+bool files_has(const struct files *f, size_t binding, size_t path);
+
+/** files_wipe_in(f, binding, path, e): wipe those.  The secret is not in place then. */
+int files_wipe_in(struct files *f, size_t binding, size_t path, struct err *e) MUST_CHECK;
 
 /** files_wipe_all(f, e): wipe every binding. */
 int files_wipe_all(struct files *f, struct err *e) MUST_CHECK;

@@ -216,12 +216,18 @@ static void blame(const struct batch *w, struct files_value *values, int rc,
 void files_deliver(struct files *f, struct arena *a, struct files_value *values,
                    int64_t now)
 {
+	files_deliver_to(f, a, values, now, NULL);
+}
+
+void files_deliver_to(struct files *f, struct arena *a, struct files_value *values,
+                      int64_t now, const bool *only)
+{
 	const struct rendered *made;
 
 	for (size_t i = 0; i < f->n_paths; i++)
 		if (values[i].data != NULL)
 			f->held[i].gone = false;
-	if ((made = files_render(f, a, values)) == NULL)
+	if ((made = files_render(f, a, values, only)) == NULL)
 		return;
 	for (size_t i = 0; i < f->n_paths; i++)
 		if (files_is_new(&values[i]))

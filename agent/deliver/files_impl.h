@@ -118,11 +118,13 @@ struct rendered {
 	struct dep *deps;
 };
 
-/** files_render(f, a, values): make the files that have a new secret, f->n_slots items in
- * ${a}; what cannot be made, and what goes with it, has its error in ${values}.  NULL if
- * out of memory: every value has that error. */
+/** files_render(f, a, values, only): make the files that have a new secret, f->n_slots
+ * items in
+ * ${a}, of the bindings whose ${only} is true (NULL: all); what cannot be made, and what
+ * goes with it, has its error in ${values}.  NULL if out of memory: every value has that
+ * error. */
 struct rendered *files_render(struct files *f, struct arena *a,
-                              struct files_value *values);
+                              struct files_value *values, const bool *only);
 
 /** files_is_new(v): a value that is to be put in place. */
 static inline bool files_is_new(const struct files_value *v)

@@ -160,7 +160,7 @@ static void spread_all(const struct making *m)
 }
 
 struct rendered *files_render(struct files *f, struct arena *a,
-                              struct files_value *values)
+                              struct files_value *values, const bool *only)
 {
 	struct making m = { .f = f, .a = a, .values = values };
 	const struct err none = { ERR_NOMEM, "out of memory" };
@@ -171,6 +171,8 @@ struct rendered *files_render(struct files *f, struct arena *a,
 		struct err e = { 0 };
 		int rc;
 
+		if (only != NULL && !only[file->binding])
+			continue;
 		if (m.made == NULL)
 			blame(&m, file, ERR_NOMEM, &none);
 		else if (has_new(&m, file) && !files_idle(f, &f->slots[i]) &&

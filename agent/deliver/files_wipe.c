@@ -80,6 +80,26 @@ int files_wipe(struct files *f, size_t path, struct err *e)
 	return rc;
 }
 
+bool files_has(const struct files *f, size_t binding, size_t path)
+{
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
+		if (f->slots[i].present && plan_uses(f->slots[i].plan, path))
+			return true;
+	return false;
+}
+
+int files_wipe_in(struct files *f, size_t binding, size_t path, struct err *e)
+{
+	int rc = ERR_OK, one;
+
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++)
+		if (plan_uses(f->slots[i].plan, path) &&
+		    (one = files_wipe_slot(f, &f->slots[i], e)) != ERR_OK)
+			rc = one;
+	files_settle(f);
+	return rc;
+}
+
 int files_wipe_binding(const struct files *f, struct binding *b, struct err *e)
 {
 	struct generation_dir d;

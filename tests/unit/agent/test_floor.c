@@ -94,3 +94,22 @@ Test(floor, that_is_damaged_is_no_floor)
 	floor_forget(rig_dir);
 	cr_assert_eq(floor_open(&f, rig_dir, &e), ERR_OK);
 }
+
+Test(floor, remembers_what_was_taken_away)
+{
+	deliver(A, "aa11", 40, 7);
+	deliver(B, "bb22", 41, 8);
+	cr_assert_null(floor_find(&f, "secret/none"));
+	floor_end(&f, A);
+	floor_end(&f, "secret/none");
+	again();
+	cr_assert(floor_find(&f, A)->gone);
+	cr_assert_not(floor_find(&f, B)->gone);
+	cr_assert_eq(floor_of(&f, A, "aa11").version, 7, "the floor is as it was");
+	deliver(A, "aa11", 50, 9);
+	again();
+	cr_assert_not(floor_find(&f, A)->gone, "it was given again");
+	floor_end(&f, NULL);
+	again();
+	cr_assert(floor_find(&f, A)->gone && floor_find(&f, B)->gone);
+}
