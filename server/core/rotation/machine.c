@@ -171,6 +171,8 @@ int machine_retry(struct machine *m, const char *why, struct err *e)
 
 int machine_room(struct machine *m, bool *ok, struct err *e)
 {
+	if (m->t.alone)
+		return rotation_room_alone(m->c, m->rule.target_id, m->t.o.id, ok, e);
 	return rotation_room(m->c, m->has_target ? m->rule.target_id : NULL,
 	                     m->has_target ? m->target.at_once : 1, ok, e);
 }
@@ -395,9 +397,19 @@ static bool calls(const struct machine *m)
 	}
 }
 
+/* Nobody is asked for an answer any more that has not come. */
+static int wait_for_others(struct machine *m, struct err *e)
+{
+	m->t.op = "";
+	m->t.next_ms = rotation_turn_ms(m->c, ROOM_MS);
+	return rotation_attempt_save(m->c, m->a, &m->t, e);
+}
+
 int machine_advance(struct machine *m, struct err *e)
 {
 	int64_t wait;
+	bool ok = true;
+	int rc;
 
 	if (step_under_way(m->c, m->t.o.id)) {
 		m->t.next_ms = m->c->now_ms + ROOM_MS;
@@ -405,6 +417,10 @@ int machine_advance(struct machine *m, struct err *e)
 	}
 	if (calls(m) && !m->has_target)
 		return machine_hold(m, "the rotation target of this secret is gone", e);
+	if (calls(m) && (rc = rotation_may_ask(m->c, &m->t, &ok, e)) != ERR_OK)
+		return rc;
+	if (!ok)
+		return wait_for_others(m, e);
 	if (calls(m) && (wait = lockout_wait(m)) > 0) {
 		m->t.next_ms = m->c->now_ms + wait;
 		if (m->t.error[0] == '\0') /* else that says why */

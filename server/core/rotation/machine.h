@@ -74,6 +74,8 @@ int machine_room(struct machine *m, bool *ok, struct err *e) MUST_CHECK;
 int machine_ask(struct machine *m, const char *op, struct err *e) MUST_CHECK;
 /** machine_has_admin(m): has the target an administrator beside the account itself? */
 bool machine_has_admin(const struct machine *m);
+/** machine_is_admins(m): is it that administrator's own credential? */
+bool machine_is_admins(const struct machine *m);
 /** machine_creates(m): does the target make the value, not we? */
 bool machine_creates(const struct machine *m);
 

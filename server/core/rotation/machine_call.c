@@ -17,16 +17,16 @@ bool machine_creates(const struct machine *m)
 	       target_can(&m->target, "create");
 }
 
-/* The administrator's own credential. */
-static bool is_admins(const struct machine *m)
+bool machine_is_admins(const struct machine *m)
 {
-	return m->target.has_admin_secret &&
+	return m->has_target && m->target.has_admin_secret &&
 	       memcmp(m->target.admin_secret, m->t.o.parent, 32) == 0;
 }
 
 bool machine_has_admin(const struct machine *m)
 {
-	return m->target.admin != NULL || (m->target.has_admin_secret && !is_admins(m));
+	return m->target.admin != NULL ||
+	       (m->target.has_admin_secret && !machine_is_admins(m));
 }
 
 /* Of a value that we make: account and value; of one that the target makes: all of it. */
@@ -154,7 +154,7 @@ static int build(struct machine *m, const char *op, struct value **out, struct e
 	value_set_str(m->a, r, "attempt", id);
 	value_set_str(m->a, r, "secret", m->t.path);
 	value_set_int(m->a, r, "version", m->t.version);
-	value_set(r, "admin", is_admins(m) ? value_null(m->a) : admin);
+	value_set(r, "admin", machine_is_admins(m) ? value_null(m->a) : admin);
 	if ((rc = set_credentials(m, op, r, e)) != ERR_OK)
 		return rc;
 	*out = r;

@@ -386,6 +386,7 @@ static int claim(struct machine *m, const struct rotation_order *order, struct e
 	int rc;
 
 	fill(m, order);
+	m->t.alone = machine_is_admins(m);
 	memcpy(m->rule.attempt, m->t.o.id, sizeof(m->rule.attempt));
 	m->rule.has_attempt = true;
 	if ((rc = rotation_attempt_save(m->c, m->a, &m->t, e)) != ERR_OK ||

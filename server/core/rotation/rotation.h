@@ -170,7 +170,8 @@ struct rotation_attempt {
 	bool lost;           /* a call was under way when core ended */
 	bool refused;        /* the target said no to a value that it may have already */
 	bool inherits;       /* it took the place of one whose old value still works */
-	bool forced;         /* set it although the old value does not work */
+	bool alone;       /* it is of the target's administrator, as whom others log in */
+	bool forced;      /* set it although the old value does not work */
 	bool giving_up;   /* the target refuses for good: find out what it has, and end */
 	int64_t phase;    /* of STRATEGY_VERIFY_THEN_SIGN: 1 announce, 2 use, 3 forget */
 	int64_t tries;    /* in this state */

@@ -128,6 +128,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("lost", lost)                     \
 	X("refused", refused)               \
 	X("inherits", inherits)             \
+	X("alone", alone)                   \
 	X("forced", forced)                 \
 	X("giving_up", giving_up)
 #define TEXTS(X)              \

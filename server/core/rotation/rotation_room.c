@@ -22,6 +22,10 @@
 struct note {
 	unsigned char id[16];
 	unsigned char target[32]; /* zeros: none */
+	bool alone;               /* it changes how all others log in there */
+	bool waits;               /* it has not begun, and is noted for being alone */
+	bool calls;               /* the target is asked in its state … */
+	bool asked;               /* … and was, without an answer yet */
 };
 
 struct rotation_room {
@@ -49,6 +53,16 @@ void rotation_room_free(struct rotation_room *r)
 	free(r);
 }
 
+static bool waits(const struct rotation_attempt *t)
+{
+	return t->alone && t->state == ATTEMPT_CLAIMED;
+}
+
+static bool asked(const struct rotation_attempt *t)
+{
+	return t->op != NULL && t->op[0] != '\0';
+}
+
 /* A call that retires an old value is work; the time until it is made is none. */
 static bool works(const struct rotation_attempt *t)
 {
@@ -63,10 +77,19 @@ static bool works(const struct rotation_attempt *t)
 	case ATTEMPT_PROPAGATING:
 		return !t->overdue;
 	case ATTEMPT_RETIRING:
-		return t->op != NULL && t->op[0] != '\0';
+		return asked(t);
 	default:
 		return false;
 	}
+}
+
+/* Not while holders are waited for, which may be long. */
+static bool calls(const struct rotation_attempt *t)
+{
+	if (t->state == ATTEMPT_PROPAGATING)
+		return false;
+	return t->state != ATTEMPT_REVERTING || !t->undo_published || t->overdue ||
+	       (t->waiting == 0 && !t->marking);
 }
 
 static void remove_note(struct rotation_room *r, const unsigned char id[16])
@@ -89,7 +112,12 @@ static int add_note(struct rotation_room *r, const struct rotation_attempt *t)
 		r->at = more;
 		r->cap = 2 * r->cap + 16;
 	}
-	memset(&r->at[r->n], 0, sizeof(r->at[r->n]));
+	r->at[r->n] = (struct note){
+		.alone = t->alone,
+		.waits = waits(t),
+		.calls = !waits(t) && calls(t),
+		.asked = asked(t),
+	};
 	memcpy(r->at[r->n].id, t->o.id, 16);
 	if (t->o.tag_len == sizeof(r->at[0].target))
 		memcpy(r->at[r->n].target, t->o.tag, sizeof(r->at[0].target));
@@ -109,7 +137,7 @@ void rotation_room_note(struct core *c, const struct rotation_attempt *t)
 	if (!r->noted)
 		return;
 	remove_note(r, t->o.id);
-	if (works(t) && add_note(r, t) != 0)
+	if ((works(t) || waits(t)) && add_note(r, t) != 0)
 		r->noted = false;
 	core_undo(c, forget, r);
 }
@@ -135,7 +163,7 @@ static int load_one(void *ctx, struct store_object *o, struct err *e)
 	struct rotation_attempt t;
 	int rc = rotation_attempt_read(l->a, o, &t, e);
 
-	if (rc != ERR_OK || !works(&t))
+	if (rc != ERR_OK || !(works(&t) || waits(&t)))
 		return rc;
 	return add_note(l->room, &t) == 0 ? ERR_OK
 	                                  : err_set(e, ERR_NOMEM, "out of memory");
@@ -157,16 +185,68 @@ static int load(struct core *c, struct rotation_room *r, struct err *e)
 	return rc;
 }
 
+/* How it looks at one target. */
+struct look {
+	int64_t all;   /* that work, here and elsewhere */
+	int64_t here;  /* … */
+	bool calls;    /* one of those here may ask the target */
+	bool asked;    /* one has done so, and waits for the answer */
+	bool reserved; /* it is for one alone, now or next */
+	bool taken;    /* … now */
+};
+
+/* ${but}: an attempt that does not count; NULL: all do. */
+static int look(struct core *c, const unsigned char *target, const unsigned char *but,
+                struct look *out, struct err *e)
+{
+	struct rotation_room *r = rotation_room_of(c);
+	int rc = r->noted ? ERR_OK : load(c, r, e);
+
+	*out = (struct look){ 0 };
+	for (size_t i = 0; rc == ERR_OK && i < r->n; i++) {
+		const struct note *n = &r->at[i];
+
+		if (but != NULL && memcmp(n->id, but, sizeof(n->id)) == 0)
+			continue;
+		out->all += !n->waits;
+		if (target == NULL || memcmp(n->target, target, sizeof(n->target)) != 0)
+			continue;
+		out->here += !n->waits;
+		out->calls = out->calls || n->calls;
+		out->asked = out->asked || (n->asked && !n->waits);
+		out->reserved = out->reserved || (n->alone && (n->waits || n->calls));
+		out->taken = out->taken || (n->alone && n->calls);
+	}
+	return rc;
+}
+
 int rotation_room(struct core *c, const unsigned char *target, int64_t at_once, bool *ok,
                   struct err *e)
 {
-	struct rotation_room *r = rotation_room_of(c);
-	int64_t there = 0;
-	int rc = r->noted ? ERR_OK : load(c, r, e);
+	struct look at;
+	int rc = look(c, target, NULL, &at, e);
 
-	for (size_t i = 0; rc == ERR_OK && target != NULL && i < r->n; i++)
-		there += memcmp(r->at[i].target, target, sizeof(r->at[i].target)) == 0;
-	*ok = r->n < ROTATION_RUNNING && there < at_once;
+	*ok = at.all < ROTATION_RUNNING && at.here < at_once && !at.reserved;
+	return rc;
+}
+
+int rotation_room_alone(struct core *c, const unsigned char target[32],
+                        const unsigned char id[16], bool *ok, struct err *e)
+{
+	struct look at;
+	int rc = look(c, target, id, &at, e);
+
+	*ok = at.all < ROTATION_RUNNING && !at.calls;
+	return rc;
+}
+
+int rotation_may_ask(struct core *c, const struct rotation_attempt *t, bool *ok,
+                     struct err *e)
+{
+	struct look at;
+	int rc = look(c, t->o.tag, t->o.id, &at, e);
+
+	*ok = t->alone ? !at.asked : !at.taken;
 	return rc;
 }
 

@@ -16,6 +16,16 @@
  * with this id (NULL: none), of which ${at_once} may? */
 int rotation_room(struct core *c, const unsigned char *target, int64_t at_once, bool *ok,
                   struct err *e) MUST_CHECK;
+/** rotation_room_alone(c, target, id, ok, e): may the attempt ${id}, which changes how
+ * all others log in at the target, begin?  While it waits for that, none of those begins:
+ * else it could wait for ever. */
+int rotation_room_alone(struct core *c, const unsigned char target[32],
+                        const unsigned char id[16], bool *ok, struct err *e) MUST_CHECK;
+struct rotation_attempt;
+/** rotation_may_ask(c, t, ok, e): may ${t} ask its target now?  Not while another one
+ * changes how it would log in there, nor, for that one, while others are logged in. */
+int rotation_may_ask(struct core *c, const struct rotation_attempt *t, bool *ok,
+                     struct err *e) MUST_CHECK;
 /** rotation_turn_ms(c, least): wall time at which whoever found no room looks again, at
  * least ${least} from now: many that wait take turns. */
 int64_t rotation_turn_ms(struct core *c, int64_t least);

@@ -43,9 +43,10 @@ static struct {
 	size_t queued;
 	char log[4096]; /* "set probe test " */
 	int logins_failed;
-	bool makes;     /* it has create */
-	int created;    /* by create */
-	char asked[80]; /* name in the last call of a database engine */
+	int logins_refused; /* of the administrator */
+	bool makes;         /* it has create */
+	int created;        /* by create */
+	char asked[80];     /* name in the last call of a database engine */
 	char last_request[65536];
 } tgt;
 
@@ -312,8 +313,10 @@ static void tgt_one(uint64_t number, const struct value *frame)
 	if (f == F_HANG)
 		return;
 	if (f == F_NONE && strcmp(op, "probe") != 0 && strcmp(op, "describe") != 0 &&
-	    !tgt_admits(op, rq))
+	    !tgt_admits(op, rq)) {
 		f = F_AUTH;
+		tgt.logins_refused++;
+	}
 	if (f == F_NONE || f == F_SILENT)
 		tgt_do(op, rq, reply);
 	if (f == F_SILENT || f == F_LOST) {
