@@ -96,9 +96,9 @@ bool aggregates_due(struct core *c);
 /** log_is_long(c, asked): is it time for db_tidy()?  It takes about 1 ms when nobody asks
  * for anything, else longer, but seldom. */
 bool log_is_long(const struct core *c, bool asked);
-/** run_clock(c, e): if the wall clock was stepped, move what waits along with it, before
- * anything in the transaction takes its time from it; an error ends the batch. */
-int run_clock(struct core *c, struct err *e) MUST_CHECK;
+/** run_clock(c): if the wall clock was stepped, what waits follows, before anything new
+ * is set by the clock as it is now. */
+void run_clock(struct core *c);
 /** run_timers(c, e): inside the transaction; an error ends the batch. */
 int run_timers(struct core *c, struct err *e) MUST_CHECK;
 /** run_steps(c, e): tell the owners of calls how they ended; an error ends the batch. */

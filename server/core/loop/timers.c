@@ -43,23 +43,10 @@ static int run_apart(struct core *c, int (*fn)(struct core *c, void *arg, struct
 	return db_release(c->db, e);
 }
 
-static int follow_clock(struct core *c, void *arg, struct err *e)
+void run_clock(struct core *c)
 {
-	AUTO_ARENA a = arena_new(LIMIT_REQUEST_ARENA);
-
-	(void)arg;
-	return a != NULL ? rotation_watch_clock(c, a, e)
-	                 : err_set(e, ERR_NOMEM, "out of memory");
-}
-
-int run_clock(struct core *c, struct err *e)
-{
-	bool failed = false; /* the next batch tries again */
-
-	if (c->keys == NULL || !rotation_clock_moved(c))
-		return ERR_OK;
-	c->batch->writes = true;
-	return run_apart(c, follow_clock, NULL, &failed, e);
+	if (c->keys != NULL && rotation_clock_moved(c))
+		rotation_watch_clock(c);
 }
 
 static int timer_step(struct core *c, void *arg, struct err *e)

@@ -170,18 +170,19 @@ struct rotation_attempt {
 	bool lost;           /* a call was under way when core ended */
 	bool refused;        /* the target said no to a value that it may have already */
 	bool inherits;       /* it took the place of one whose old value still works */
-	bool alone;       /* it is of the target's administrator, as whom others log in */
-	bool forced;      /* set it although the old value does not work */
-	bool giving_up;   /* the target refuses for good: find out what it has, and end */
-	int64_t phase;    /* of STRATEGY_VERIFY_THEN_SIGN: 1 announce, 2 use, 3 forget */
-	int64_t tries;    /* in this state */
-	int64_t values;   /* how many were made: a target may refuse one */
-	int64_t next_ms;  /* not before; 0: at once */
-	int64_t hold_ms;  /* when retrying ends */
-	int64_t until_ms; /* end of the window in which it may begin; 0: none */
-	const char *op;   /* what was asked of the target last; "" */
-	const char *account; /* whose value it is; "" */
-	const char *error;   /* the newest, without values; "" */
+	bool alone;      /* it is of the target's administrator, as whom others log in */
+	bool forced;     /* set it although the old value does not work */
+	bool giving_up;  /* the target refuses for good: find out what it has, and end */
+	int64_t phase;   /* of STRATEGY_VERIFY_THEN_SIGN: 1 announce, 2 use, 3 forget */
+	int64_t tries;   /* in this state */
+	int64_t values;  /* how many were made: a target may refuse one */
+	int64_t next_ms; /* not before; 0: at once */
+	int64_t offset_ms, life; /* what its times are by: see rotation_clock_mark() */
+	int64_t hold_ms;         /* when retrying ends */
+	int64_t until_ms;        /* end of the window in which it may begin; 0: none */
+	const char *op;          /* what was asked of the target last; "" */
+	const char *account;     /* whose value it is; "" */
+	const char *error;       /* the newest, without values; "" */
 	const struct value
 		*frozen; /* report of the holders as it was at the end, or NULL */
 	const struct value *readers; /* the same for readers through the plain API */

@@ -19,6 +19,24 @@ static const struct alarm {
          "a secret is older than its rotation's max_age"                   },
 };
 
+/* After a step of the clock several may be true at once, of many rules: one line each. */
+static void tell(const struct rotation_rule *rule, unsigned new)
+{
+	const struct alarm *first = NULL;
+
+	for (size_t i = 0; first == NULL && i < ARRAY_LEN(alarms); i++)
+		if ((new &alarms[i].bit) != 0)
+			first = &alarms[i];
+	if (first == NULL)
+		return;
+	if ((new &ALARM_OVERDUE & ~first->bit) != 0)
+		log_warn(first->text, LOG_S("path", rule->path),
+		         LOG_N("missed", rule->missed), LOG_S("also", "max_age"));
+	else
+		log_warn(first->text, LOG_S("path", rule->path),
+		         LOG_N("missed", rule->missed));
+}
+
 int rotation_alarm(struct core *c, struct arena *a, struct rotation_rule *rule,
                    bool *told, struct err *e)
 {
@@ -27,15 +45,12 @@ int rotation_alarm(struct core *c, struct arena *a, struct rotation_rule *rule,
 
 	*told = new != 0;
 	rule->alarms = rule->raised;
+	tell(rule, new);
 	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(alarms); i++) {
-		const struct alarm *at = &alarms[i];
-
-		if ((new & at->bit) == 0)
+		if ((new &alarms[i].bit) == 0)
 			continue;
-		log_warn(at->text, LOG_S("path", rule->path),
-		         LOG_N("missed", rule->missed));
-		metrics_rotation_alarm(c, at->metric);
-		rc = rotation_event_alarm(c, a, rule, at->event, e);
+		metrics_rotation_alarm(c, alarms[i].metric);
+		rc = rotation_event_alarm(c, a, rule, alarms[i].event, e);
 	}
 	return rc;
 }

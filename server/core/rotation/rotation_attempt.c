@@ -7,6 +7,7 @@
 #include "readers.h"
 #include "rotation.h"
 #include "rotation_room.h"
+#include "rotation_state.h"
 #include "text.h"
 
 static const char *const state_names[ATTEMPT__MAX] = {
@@ -115,6 +116,8 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("next", next_ms)             \
 	X("hold", hold_ms)             \
 	X("until", until_ms)           \
+	X("offset", offset_ms)         \
+	X("life", life)                \
 	X("counting", counting)        \
 	X("aged", aged_ms)
 #define FLAGS(X)                            \
@@ -173,7 +176,9 @@ int rotation_attempt_load(struct core *c, struct arena *a, const unsigned char i
 	struct store_object o;
 	int rc = store_get(c, a, KIND_ATTEMPT, id, 16, &o, e);
 
-	return rc == ERR_OK ? rotation_attempt_read(a, &o, out, e) : rc;
+	if (rc == ERR_OK && (rc = rotation_attempt_read(a, &o, out, e)) == ERR_OK)
+		(void)rotation_clock_follow(c, out);
+	return rc;
 }
 
 /* When the timer has to look at it again; 0: something else wakes it, or nothing does. */
@@ -195,6 +200,7 @@ int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attem
 	struct value *b = value_object(a);
 	int rc;
 
+	rotation_clock_mark(c, t);
 	value_set_str(a, b, "state", rotation_state_name(t->state));
 	value_set_str(a, b, "held_from", rotation_state_name(t->held_from));
 	value_set_str(a, b, "strategy", rotation_strategy_name(t->strategy));

@@ -38,7 +38,7 @@ static void count_rule(struct core *c, const struct rotation_rule *rule,
 	s->due += rule->due_since != 0;
 	if (old && (since == 0 || rule->rotated_ms + rule->schedule.max_age_ms < since))
 		since = rule->rotated_ms + rule->schedule.max_age_ms;
-	if (since == 0)
+	if (since == 0 || rule->paused) /* somebody wants it so */
 		return;
 	s->overdue++;
 	if (c->now_ms - since > s->oldest_overdue_ms)

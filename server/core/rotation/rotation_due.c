@@ -49,6 +49,7 @@ void rotation_unsealed(struct core *c)
 
 	memset(c->rotation, 0, sizeof(*c->rotation));
 	c->rotation->room = room;
+	rng_bytes(&c->rotation->life, sizeof(c->rotation->life));
 	rotation_room_clear(room);
 }
 
@@ -109,6 +110,7 @@ static int recover_one(struct core *c, struct arena *a, const struct store_objec
 
 	if (rc != ERR_OK || step_under_way(c, t.o.id))
 		return rc;
+	(void)rotation_clock_follow(c, &t);
 	latest = c->now_ms + longest_wait(&t);
 	if (t.op[0] == '\0' && t.next_ms <= latest)
 		return ERR_OK;
@@ -166,6 +168,9 @@ static int advance(struct core *c, struct arena *a, const struct store_object *o
 
 	if (rc != ERR_OK)
 		return rc;
+	/* It is not due yet, perhaps. */
+	if (rotation_clock_follow(c, &t))
+		return rotation_attempt_save(c, a, &t, e);
 	if (t.state == ATTEMPT_PROPAGATING)
 		return still_waiting(c, a, &t, e);
 	rc = machine_open(&m, c, a, &t, e);
@@ -433,7 +438,7 @@ int64_t rotation_zones_due(const struct core *c)
 {
 	const struct rotation_state *s = c->rotation;
 
-	if (!s->replanned)
+	if (!s->replanned || s->following)
 		return c->now_ms;
 	if (!zones_used(c->zones))
 		return 0;
@@ -526,7 +531,10 @@ int rotation_due(struct core *c, struct arena *a, int limit, struct err *e)
 		c->rotation->rechecked = true;
 	}
 	rc = c->rotation->recovered ? ERR_OK : recover(c, a, e);
-	if (rc != ERR_OK || (rc = rotation_watch_clock(c, a, e)) != ERR_OK ||
+	if (rc != ERR_OK)
+		return rc;
+	rotation_watch_clock(c);
+	if ((rc = rotation_clock_slice(c, a, e)) != ERR_OK ||
 	    (rc = watch_zones(c, a, e)) != ERR_OK ||
 	    (rc = advance_due(c, a, limit, e)) != ERR_OK)
 		return rc;

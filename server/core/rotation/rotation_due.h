@@ -21,7 +21,13 @@ struct rotation_state {
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
 	int64_t look_ms;       /* boot clock: not to be asked for steps before */
 	int64_t before_ms;     /* offset_ms before the last step */
-	bool stepped;          /* the wall clock was moved: what is due is due by that */
+	int64_t first_ms;      /* offset_ms when it was first known */
+	int64_t life;          /* random: of this time between unseal and seal */
+	bool following;        /* times of attempts follow a step … */
+	int64_t followed_due;  /* … up to and with the one that is due then … */
+	unsigned char followed[STORE_ID_MAX]; /* … with this id */
+	size_t followed_len;
+	bool stepped;     /* the wall clock was moved: what is due is due by that */
 	int64_t zones_ms; /* when the files of time zones are looked at again, boot */
 	bool replanned;   /* since unseal, or since one of them has changed */
 	bool replanning;  /* up to and with the rule whose id is … */

@@ -40,9 +40,16 @@ int64_t rotation_not_before(const struct core *c);
 bool rotation_clock_stepped(const struct core *c);
 /** rotation_clock_moved(c): the same, by the times of the batch that runs. */
 bool rotation_clock_moved(const struct core *c);
-/** rotation_watch_clock(c, a, e): was the wall clock stepped?  What attempts wait for
- * follows it, once: before anything new is set by the clock as it is now. */
-int rotation_watch_clock(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
+/** rotation_watch_clock(c): was the wall clock stepped?  What attempts wait for, they
+ * wait for by elapsed time: their times follow the step.  Each follows when it is loaded,
+ * and the rest in slices of the timer. */
+void rotation_watch_clock(struct core *c);
+/** rotation_clock_mark(c, t): its times are by the clock as it is now.
+ * rotation_clock_follow(c, t): make it so; true if they were by another one. */
+void rotation_clock_mark(const struct core *c, struct rotation_attempt *t);
+bool rotation_clock_follow(const struct core *c, struct rotation_attempt *t);
+/** rotation_clock_slice(c, a, e): some of those that have yet to follow. */
+int rotation_clock_slice(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
 
 /** rotation_zones_due(c): wall time at which the files of time zones are looked at again,
  * or slots are computed again because of them; 0: none is in use. */

@@ -548,6 +548,23 @@ int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now
 	return run_query(c, a, &q, e);
 }
 
+int store_due_page(struct core *c, struct arena *a, enum store_kind kind,
+                   const struct store_object *after, int limit, store_fn fn, void *ctx,
+                   struct err *e)
+{
+	struct query q = { .stmt = STMT_OBJECT_DUE,
+		           .kind = (int)kind,
+		           .now = INT64_MAX,
+		           .limit = limit > 0 ? limit : -1,
+		           .fn = fn,
+		           .ctx = ctx,
+		           .due = after != NULL ? after->due : 0,
+		           .after = after != NULL ? after->id : nothing,
+		           .after_len = after != NULL ? after->id_len : 0 };
+
+	return run_query(c, a, &q, e);
+}
+
 static int64_t one_number(struct core *c, enum stmt_id id, enum store_kind kind,
                           int64_t on_error)
 {

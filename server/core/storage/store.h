@@ -127,6 +127,11 @@ int store_each(struct core *c, struct arena *a, enum store_kind kind, const void
  * too, and named in the log once. */
 int store_due(struct core *c, struct arena *a, enum store_kind kind, int64_t now,
               int limit, store_fn fn, void *ctx, struct err *e) MUST_CHECK;
+/** store_due_page(…): the same whenever they are due, from behind ${after} (NULL: from
+ * the start), of which time and id alone count. */
+int store_due_page(struct core *c, struct arena *a, enum store_kind kind,
+                   const struct store_object *after, int limit, store_fn fn, void *ctx,
+                   struct err *e) MUST_CHECK;
 /** store_next_due(c, kind): the earliest due time of a kind, or 0. */
 int64_t store_next_due(struct core *c, enum store_kind kind);
 
