@@ -124,7 +124,7 @@ static size_t receive(char *p, size_t size, size_t n, void *ctx)
 		c->too_big = !c->data(c->data_ctx, p, more);
 		return c->too_big ? 0 : more;
 	}
-	if (more > LIMIT_FRAME - c->len) {
+	if (more > c->max - c->len) {
 		c->too_big = true;
 		return 0;
 	}
@@ -243,6 +243,7 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 	c = calloc(1, sizeof(*c));
 	if (c != NULL) {
 		c->request.max = LIMIT_BODY_MAX;
+		c->max = o->reply_max != 0 ? o->reply_max : LIMIT_FRAME;
 		c->easy = curl_easy_init();
 		c->base = strdup(o->base_url);
 		c->wrap_ttl = o->wrap_ttl != NULL ? strdup(o->wrap_ttl) : NULL;

@@ -27,6 +27,7 @@ struct http_options {
 	const char *client_key;  /* or NULL */
 	const char *wrap_ttl;    /* asked of every reply (X-Vault-Wrap-TTL), or NULL */
 	long connect_timeout_ms; /* 0: 5 s */
+	size_t reply_max;        /* bytes of a body; 0: LIMIT_FRAME */
 	bool one_shot; /* a connection for each request: none lies idle, none is found
 	                  dead */
 };

@@ -16,7 +16,7 @@ struct http_client {
 	struct curl_slist *headers;
 	struct buf request; /* the body that is being sent */
 	char *body;         /* the reply that is being received */
-	size_t len, cap;
+	size_t len, cap, max;
 	bool too_big;
 	http_data_fn data; /* takes what is received instead, or NULL */
 	void *data_ctx;

@@ -172,7 +172,7 @@ static void on_item(void *ctx, const json_t *item)
 	struct container_row *row = id != NULL ? find(t, id) : NULL;
 
 	if (row != NULL && !row->dirty && !row->gone) {
-		container_row_list(row, item);
+		container_row_list(&t->rules, row, item);
 		row->gone = !container_row_concerns(&t->rules, row);
 		row->inspect_due = true;
 	} else if (row == NULL && container_row_new(&t->rules, item, &row) == ERR_OK &&
@@ -284,11 +284,13 @@ static void on_inspect(void *ctx, const struct docker_result *r)
 
 	row->inspecting = false;
 	row->table->n_inspecting--;
-	if (r->rc == ERR_OK && !row->dirty)
+	if (r->rc == ERR_OK && !row->dirty && !row->gone) {
 		container_row_inspect(row, r->doc);
-	else if (r->rc != ERR_NOENT && r->rc != ERR_OK)
+		row->gone = !container_row_concerns(&row->table->rules, row);
+	} else if (r->rc != ERR_NOENT && r->rc != ERR_OK) {
 		log_warn("inspecting a container failed", LOG_S("container", row->name),
 		         LOG_S("why", r->e->msg));
+	}
 }
 
 static void start_inspects(struct containers *t)

@@ -42,8 +42,10 @@ int container_row_new(const struct container_rules *r, const json_t *item,
                       struct container_row **out) MUST_CHECK;
 void container_row_free(struct container_row *row);
 
-/** container_row_list(row, item): what may have changed; marks the row. */
-void container_row_list(struct container_row *row, const json_t *item);
+/** container_row_list(r, row, item): what may have changed; marks the row.  The name is
+ * not certain while there are two: container_row_inspect() knows it. */
+void container_row_list(const struct container_rules *r, struct container_row *row,
+                        const json_t *item);
 /** container_row_inspect(row, doc): the same from what Docker knows of one. */
 void container_row_inspect(struct container_row *row, const json_t *doc);
 /** container_row_health(row, h): marks the row if it is another. */

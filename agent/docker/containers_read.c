@@ -21,21 +21,47 @@ static const char *text_of(const json_t *o, const char *key, size_t max)
 	return s != NULL && strlen(s) <= max && text_printable(s, strlen(s)) ? s : NULL;
 }
 
-/* "/web"; links give a container more names, with more slashes. */
-static const char *name_of(const json_t *item)
+/* "/web" as "web"; NULL: no name of ours to show.  Links give a container more names,
+ * with more slashes. */
+static const char *plain_name(const char *s)
+{
+	return s != NULL && s[0] == '/' && strchr(s + 1, '/') == NULL &&
+	                       strlen(s) <= NAME_MAX_BYTES && text_printable(s, strlen(s))
+	               ? s + 1
+	               : NULL;
+}
+
+static bool is_wanted(const struct container_rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_names; i++)
+		if (strcmp(r->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* While a container is renamed it has both names, and the Engine tells that it was
+ * renamed before it takes the old one away: a list does not say which is which.  ${now}
+ * is kept then, or one that is wanted taken; the inspection that follows each list
+ * decides. */
+static const char *name_of(const struct container_rules *r, const char *now,
+                           const json_t *item)
 {
 	const json_t *names = json_object_get(item, "Names"), *each;
+	const char *out = "";
 	size_t i;
 
 	json_array_foreach(names, i, each)
 	{
-		const char *s = json_string_value(each);
+		const char *s = plain_name(json_string_value(each));
 
-		if (s != NULL && s[0] == '/' && strchr(s + 1, '/') == NULL &&
-		    strlen(s) <= NAME_MAX_BYTES && text_printable(s, strlen(s)))
-			return s + 1;
+		if (s == NULL)
+			continue;
+		if (now != NULL && strcmp(s, now) == 0)
+			return s;
+		if (*out == '\0' || (now == NULL && is_wanted(r, s)))
+			out = s;
 	}
-	return "";
+	return out;
 }
 
 static char *copy_of(const char *s)
@@ -243,7 +269,7 @@ static int fill(struct container_row *row, const struct container_rules *r,
 	const json_t *labels = json_object_get(item, "Labels");
 	int rc;
 
-	row->name = copy_of(name_of(item));
+	row->name = copy_of(name_of(r, NULL, item));
 	row->image = copy_of(text_of(item, "Image", IMAGE_MAX_BYTES));
 	row->image_id = copy_of(text_of(item, "ImageID", IMAGE_MAX_BYTES));
 	row->service = copy_of(either(labels, "com.docker.swarm.service.name",
@@ -261,12 +287,7 @@ static int fill(struct container_row *row, const struct container_rules *r,
 bool container_row_concerns(const struct container_rules *r,
                             const struct container_row *row)
 {
-	if (row->c.n_bindings > 0 || row->c.n_mounts > 0)
-		return true;
-	for (size_t i = 0; i < r->n_names; i++)
-		if (strcmp(r->names[i], row->name) == 0)
-			return true;
-	return false;
+	return row->c.n_bindings > 0 || row->c.n_mounts > 0 || is_wanted(r, row->name);
 }
 
 static void warn(const struct container_row *row)
@@ -302,7 +323,7 @@ int container_row_new(const struct container_rules *r, const json_t *item,
 	}
 	warn(row);
 	row->changed = true;
-	container_row_list(row, item);
+	container_row_list(r, row, item);
 	*out = row;
 	return ERR_OK;
 }
@@ -363,13 +384,14 @@ static void rename_to(struct container_row *row, const char *name)
 	row->changed = true;
 }
 
-void container_row_list(struct container_row *row, const json_t *item)
+void container_row_list(const struct container_rules *r, struct container_row *row,
+                        const json_t *item)
 {
 	const char *state = json_string_value(json_object_get(item, "State"));
 	bool running = state != NULL &&
 	               (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0);
 
-	rename_to(row, name_of(item));
+	rename_to(row, name_of(r, row->name, item));
 	container_row_running(row, running);
 	if (running)
 		read_status(row, json_string_value(json_object_get(item, "Status")));
@@ -395,10 +417,13 @@ void container_row_inspect(struct container_row *row, const json_t *doc)
 	const json_t *state = json_object_get(doc, "State");
 	const json_t *health = json_object_get(state, "Health");
 	const json_t *restarts = json_object_get(doc, "RestartCount");
+	const char *name = plain_name(json_string_value(json_object_get(doc, "Name")));
 	enum container_health h = HEALTH_NONE;
 
 	if (!json_is_object(state))
 		return;
+	if (name != NULL)
+		rename_to(row, name);
 	(void)container_health_parse(json_string_value(json_object_get(health, "Status")),
 	                             &h);
 	container_row_health(row, h);

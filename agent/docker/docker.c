@@ -17,7 +17,6 @@
 #define CTL_TIMEOUT_MS 10000L
 #define ATTEMPT_MAX    3u    /* growing delays end at 8 s: it is on this machine */
 #define STEADY_MS      10000 /* so long it has to last before delays begin anew */
-#define REPLY_MAX      (1024u * 1024u)
 #define MESSAGE_MAX    220u
 
 /* {"type":["container"],
@@ -35,6 +34,7 @@ struct http_client *docker_client(const struct docker *d, struct err *e)
 		.base_url = "http://localhost",
 		.unix_socket = d->socket,
 		.one_shot = true,
+		.reply_max = DOCKER_REPLY_MAX,
 	};
 
 	return http_new(&o, e);
@@ -244,8 +244,6 @@ static int on_answer(struct docker *d, const struct http_reply *reply, struct er
 
 	if (reply->status != 200)
 		return docker_refused(reply, e);
-	if (reply->len > REPLY_MAX)
-		return err_set(e, ERR_TOO_BIG, "Docker's answer is too long");
 	doc = docker_parse(reply->body, reply->len);
 	if (!json_is_object(doc)) {
 		rc = err_set(e, ERR_INVALID, "what answers at '%s' is no Docker Engine",

@@ -314,8 +314,7 @@ static int judge(struct docker_call *c, const struct http_reply *reply, json_t *
 		return judge_list(c, e);
 	if (!c->wants_doc)
 		return ERR_OK;
-	*doc = reply->len <= 4 * DOCKER_ITEM_MAX ? docker_parse(reply->body, reply->len)
-	                                         : NULL;
+	*doc = docker_parse(reply->body, reply->len);
 	return json_is_object(*doc)
 	               ? ERR_OK
 	               : err_set(e, ERR_INVALID, "Docker's answer cannot be read");

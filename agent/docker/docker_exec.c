@@ -139,8 +139,7 @@ bool exec_step(struct docker_call *c, const struct http_reply *reply,
 		c->step = CALL_EXITED;
 		return false;
 	}
-	doc = reply->len <= DOCKER_ITEM_MAX ? docker_parse(reply->body, reply->len)
-	                                    : NULL;
+	doc = docker_parse(reply->body, reply->len);
 	over = c->step == CALL_CREATE ? created(c, doc, e) : exited(c, doc, r, e);
 	json_decref(doc);
 	return over;

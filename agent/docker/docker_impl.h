@@ -7,7 +7,8 @@
 #include "http.h"
 #include "stream.h"
 
-#define DOCKER_ACTIVE_MAX 16u /* calls under way at one time */
+#define DOCKER_ACTIVE_MAX 16u                  /* calls under way at one time */
+#define DOCKER_REPLY_MAX  (4u * 1024u * 1024u) /* an inspection can be long */
 #define DOCKER_ITEM_MAX   (1024u * 1024u)
 #define DOCKER_EVENT_MAX  (64u * 1024u)
 #define DOCKER_ERROR      200u

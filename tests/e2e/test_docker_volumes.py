@@ -37,6 +37,13 @@ class Plugin:
         view, self.view = self.view, None
         return view.close() if view else ""
 
+    def close(self):
+        """An Engine waits 15 s for a socket that nobody listens at, whenever it starts: none may stay."""
+        try:
+            self.stop()
+        finally:
+            self.socket.unlink(missing_ok=True)
+
     def deliver(self, binding, text):
         (self.run_dir / binding).mkdir(exist_ok=True)
         (self.run_dir / binding / "pw").write_text(text)
@@ -59,10 +66,10 @@ def make(engine, tmp_path):
         return made[-1]
 
     yield plugin
-    engine.remove(*engine.cli("ps", "-aq").split())
+    engine.remove(*engine.try_cli("ps", "-aq").stdout.split())
     for p in made:
-        engine.try_cli("volume", "rm", "-f", *engine.cli("volume", "ls", "-q", "-f", f"driver={p.driver}").split())
-        p.stop()
+        engine.try_cli("volume", "rm", "-f", *engine.try_cli("volume", "ls", "-q", "-f", f"driver={p.driver}").stdout.split())
+        p.close()
 
 
 def test_a_start_waits_for_the_first_generation(engine, make):
