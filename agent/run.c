@@ -19,6 +19,7 @@
 #include "plan.h"
 #include "session.h"
 #include "status.h"
+#include "template/template.h"
 #include "witness.h"
 
 /* Everything that has to be given back, in the order in which it is acquired. */
@@ -57,8 +58,8 @@ static int open_identity(struct agent *g, struct err *e)
 	return witness_open(&g->witness, g->s->state_dir, g->id->audit_key, e);
 }
 
-/* Templates are not to be had yet. */
-static const struct render_engine *const engine = NULL;
+static const struct render_engine templates = { template_parse, template_run };
+static const struct render_engine *const engine = &templates;
 
 /* What templates of a former run named is in the files' notes, so the plan is made
  * twice. */
