@@ -245,8 +245,9 @@ static void refuse_revoked(struct req *r, const struct host *h)
 int host_self(struct req *r, struct host *h, bool *stop)
 {
 	struct core *c = r->core;
+	struct arena *a = req_scratch(r);
 	bool newest;
-	int rc = host_load(c, r->a, r->id.host_id, h, &r->e);
+	int rc = host_load(c, a, r->id.host_id, h, &r->e);
 
 	*stop = false;
 	if (rc == ERR_NOENT)
@@ -264,5 +265,5 @@ int host_self(struct req *r, struct host *h, bool *stop)
 		return ERR_OK;
 	h->token_used = h->token_used || newest;
 	h->seen_ms = c->now_ms;
-	return host_save(c, r->a, h, &r->e);
+	return host_save(c, a, h, &r->e);
 }

@@ -101,7 +101,8 @@ struct value *host_pins(struct core *c, struct arena *a);
 
 /**
  * host_self(r, h, stop): the host whose agent asks; notes that it was seen and that the
- * reply to its login has arrived.  *stop: the host is revoked, the reply carries the
+ * reply to its login has arrived.  Its texts last until the request is answered or
+ * parked.  *stop: the host is revoked, the reply carries the
  * order to wipe, and the handler returns what this returned.
  */
 int host_self(struct req *r, struct host *h, bool *stop) MUST_CHECK;

@@ -25,7 +25,7 @@ int batch_open(struct core *c, struct err *e)
 
 	if (b == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	b->last = &b->first;
+	queue_open(b);
 	b->done_last = &b->done;
 	c->batch = b;
 	return ERR_OK;
@@ -37,12 +37,7 @@ void batch_close(struct core *c)
 
 	if (b == NULL)
 		return;
-	while (b->first != NULL) {
-		struct item *it = b->first;
-
-		b->first = it->next;
-		item_free(it);
-	}
+	queue_close(b);
 	free(b->undo.at);
 	free(b->after.at);
 	free(b->wakes.at);
@@ -324,7 +319,7 @@ int core_run_batch(struct core *c, struct err *e)
 
 	pwhash_wake(c);
 	waits_expire(c->waits, clock_boot(c->clock));
-	asked = c->batch->first != NULL || waits_ready(c->waits) || steps_due(c);
+	asked = c->batch->items > 0 || waits_ready(c->waits) || steps_due(c);
 	if (asked && (rc = run_batch(c, false, e)) != ERR_OK)
 		return rc;
 	tidy = log_is_long(c, asked);

@@ -43,8 +43,19 @@ struct wakes {
 	size_t n, cap;
 };
 
+/* What one process has asked, in its order. */
+struct lane {
+	uint64_t peer;
+	struct item *first, **last;
+};
+
+#define LANES 8u
+
+/* The queue: a lane for each process, and turns between them and what was woken.  When
+ * 10,000 hosts come back at once, a read at the other port waits for one of theirs. */
 struct batch {
-	struct item *first, **last; /* queue */
+	struct lane lane[LANES];
+	unsigned turn;
 	size_t items, bytes;
 	struct item *done, **done_last; /* of the batch that runs now */
 	struct hooks undo, after;
@@ -64,8 +75,12 @@ struct mark {
 
 /** item_free(it): the request with all it holds. */
 void item_free(struct item *it);
-/** next_item(c): a parked request that may go on, else the oldest of the queue; NULL:
- * none.  The caller owns it. */
+/** queue_open(b): no request waits. */
+void queue_open(struct batch *b);
+/** queue_close(b): forget those that do. */
+void queue_close(struct batch *b);
+/** next_item(c): whose turn it is: a parked request that may go on, or the oldest of a
+ * lane; NULL: none.  The caller owns it. */
 struct item *next_item(struct core *c);
 
 /* undo.c */

@@ -104,7 +104,7 @@ int dispatch_decode(struct req *r, const void *p, size_t n)
 /* A list is authorised and routed with a slash at its end, anything else without one:
  * what a rule says of a name holds for all that is served under it.  Only the root of a
  * mount at the top keeps its slash. */
-static int list_slash(struct req *r)
+int dispatch_slash(struct req *r)
 {
 	size_t n = r->path_len;
 	bool slash = n > 0 && r->path[n - 1] == '/';
@@ -150,8 +150,6 @@ int dispatch_admit(struct req *r)
 	bool by_itself;
 	int rc, found;
 
-	if (r->resumed == 0 && (rc = list_slash(r)) != ERR_OK)
-		return rc;
 	found = route_find(r);
 	if ((r->flags & IPC_F_HELP) &&
 	    (help_mount(r) || found == ERR_OK || found == ERR_METHOD)) {

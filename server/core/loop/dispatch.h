@@ -11,6 +11,8 @@
 /** dispatch_decode(r, p, n): fill the "in" part from the payload of an IPC_REQUEST
  * (borrowed: lives in r->a). */
 int dispatch_decode(struct req *r, const void *p, size_t n) MUST_CHECK;
+/** dispatch_slash(r): the path as it is authorised, once. */
+int dispatch_slash(struct req *r) MUST_CHECK;
 /** dispatch_admit(r): everything before the handler but authorisation: sealed, route,
  * listener, token. What it writes (num_uses) stays even if the request is refused later.
  */

@@ -34,9 +34,33 @@ static void drop_req(struct req *r)
 	item_free((struct item *)(void *)r);
 }
 
+void queue_open(struct batch *b)
+{
+	for (size_t i = 0; i < LANES; i++)
+		b->lane[i].last = &b->lane[i].first;
+}
+
+/* The one of this peer, else one that nobody uses; with too many peers, one is shared. */
+static struct lane *lane_of(struct batch *b, uint64_t peer)
+{
+	struct lane *unused = &b->lane[peer % LANES];
+
+	for (size_t i = 0; i < LANES; i++) {
+		struct lane *l = &b->lane[i];
+
+		if (l->first != NULL && l->peer == peer)
+			return l;
+		if (l->first == NULL && unused->first != NULL)
+			unused = l;
+	}
+	unused->peer = peer;
+	return unused;
+}
+
 int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload, size_t n)
 {
 	struct batch *b = c->batch;
+	struct lane *l;
 	struct arena *a;
 	struct item *it;
 
@@ -62,43 +86,65 @@ int core_submit(struct core *c, uint64_t peer, uint64_t id, const void *payload,
 	it->r.core = c;
 	it->r.a = a;
 	it->wait.req = &it->r;
-	*b->last = it;
-	b->last = &it->next;
+	l = lane_of(b, peer);
+	*l->last = it;
+	l->last = &it->next;
 	b->items++;
 	b->bytes += n;
 	return ERR_OK;
 }
 
-static struct item *queue_pop(struct batch *b)
+static struct item *lane_pop(struct batch *b, struct lane *l)
 {
-	struct item *it = b->first;
+	struct item *it = l->first;
 
 	if (it == NULL)
 		return NULL;
-	b->first = it->next;
-	if (b->first == NULL)
-		b->last = &b->first;
+	l->first = it->next;
+	if (l->first == NULL)
+		l->last = &l->first;
 	it->next = NULL;
 	b->items--;
 	b->bytes -= it->n;
 	return it;
 }
 
-struct item *next_item(struct core *c)
+static struct item *woken(struct core *c)
 {
 	struct req *r = waits_take(c->waits);
 
-	if (r != NULL) {
+	if (r != NULL)
 		r->resumed++;
-		return (struct item *)(void *)r;
-	}
-	return queue_pop(c->batch);
+	return (struct item *)(void *)r;
 }
 
-/* Remove from the queue what ${id} (or, with all set, the whole peer) has left there. */
-static void queue_drop(struct batch *b, uint64_t peer, uint64_t id, bool all)
+struct item *next_item(struct core *c)
 {
-	struct item **at = &b->first;
+	struct batch *b = c->batch;
+	struct item *it = NULL;
+
+	for (size_t i = 0; it == NULL && i <= LANES; i++) {
+		b->turn = (b->turn + 1) % (LANES + 1);
+		it = b->turn == LANES ? woken(c) : lane_pop(b, &b->lane[b->turn]);
+	}
+	return it;
+}
+
+void queue_close(struct batch *b)
+{
+	for (size_t i = 0; i < LANES; i++) {
+		struct item *it;
+
+		while ((it = lane_pop(b, &b->lane[i])) != NULL)
+			item_free(it);
+	}
+}
+
+/* Remove from a lane what ${id} (or, with all set, the whole peer) has left there. */
+static void lane_drop(struct batch *b, struct lane *l, uint64_t peer, uint64_t id,
+                      bool all)
+{
+	struct item **at = &l->first;
 
 	while (*at != NULL) {
 		struct item *it = *at;
@@ -112,7 +158,13 @@ static void queue_drop(struct batch *b, uint64_t peer, uint64_t id, bool all)
 			at = &it->next;
 		}
 	}
-	b->last = at;
+	l->last = at;
+}
+
+static void queue_drop(struct batch *b, uint64_t peer, uint64_t id, bool all)
+{
+	for (size_t i = 0; i < LANES; i++)
+		lane_drop(b, &b->lane[i], peer, id, all);
 }
 
 void core_cancel(struct core *c, uint64_t peer, uint64_t id)

@@ -121,6 +121,10 @@ int req_strings(struct req *r, const char *field, struct value **out, bool *pres
 int req_object(struct req *r, const char *field, const struct value **out, bool *present)
 	MUST_CHECK;
 
+/** req_scratch(r): memory that lasts until the request is answered or parked, for what
+ * would only swell a parked one; r->a if there is no other. */
+struct arena *req_scratch(struct req *r);
+
 /** req_fail(r, code, fmt, ...): set r->e; returns the code.  The text is what the client
  * sees in "errors". */
 int req_fail(struct req *r, enum errcode code, const char *fmt, ...) PRINTF(3, 4);

@@ -109,17 +109,28 @@ static int act_and_record(struct req *r, struct err *e)
 	return append_record(r, rc, e);
 }
 
-/* However often a request is run, it takes no more memory for being admitted. */
+struct arena *req_scratch(struct req *r)
+{
+	struct item *it = (struct item *)(void *)r;
+
+	if (it->run == NULL)
+		it->run = arena_new(LIMIT_REQUEST_ARENA);
+	return it->run != NULL ? it->run : r->a;
+}
+
+/* However often a request is run, it takes no more memory for being admitted; and those
+ * of hosts, most of which are parked, keep none of it. */
 static int admit(struct item *it)
 {
 	struct req *r = &it->r;
 	struct arena *own = r->a;
 	int rc;
 
-	if (r->resumed == 0)
+	if (r->resumed == 0 && (rc = dispatch_slash(r)) != ERR_OK)
+		return rc;
+	if (r->resumed == 0 && r->listener != IPC_ON_HOSTS)
 		return dispatch_admit(r);
-	it->run = arena_new(LIMIT_REQUEST_ARENA);
-	if (it->run == NULL)
+	if (req_scratch(r) == own)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	r->a = it->run;
 	rc = dispatch_admit(r);

@@ -130,7 +130,7 @@ int64_t core_wait_ms(struct core *c)
 {
 	int64_t wall = clock_wall(c->clock), wait = -1, at;
 
-	if (c->batch->first != NULL || waits_ready(c->waits) || pwhash_done(c) ||
+	if (c->batch->items > 0 || waits_ready(c->waits) || pwhash_done(c) ||
 	    log_is_long(c, false) || (c->keys != NULL && rotation_clock_stepped(c)))
 		return 0;
 	if ((at = waits_next_ms(c->waits)) >= 0)

@@ -32,6 +32,7 @@ static struct {
 	char root[64]; /* root token */
 	char key[96];  /* the one unseal key */
 	uint64_t next_id;
+	uint64_t peer;      /* of the next requests, less 1 */
 	const char *remote; /* where requests come from */
 	struct value *body; /* of the last reply, in rig.a */
 	int status, kind, replies, retry;
@@ -276,7 +277,7 @@ static void rig_submit(int method, const char *path, const char *token,
 	value_add(rq,
 	          rig.client != NULL ? value_copy(rig.a, rig.client) : value_null(rig.a));
 	p = value_pack(rig.a, rq, &n);
-	cr_assert_eq(core_submit(rig.core, 1, ++rig.next_id, p, n), ERR_OK);
+	cr_assert_eq(core_submit(rig.core, 1 + rig.peer, ++rig.next_id, p, n), ERR_OK);
 }
 
 /* One request in a batch of its own, run until it is answered; returns the status. */

@@ -3,6 +3,7 @@
 #include "token_rig.h"
 
 #include "server/core/storage/store.h"
+#include "vault/limits.h"
 
 TestSuite(turns, .init = rig_start, .fini = rig_stop, .timeout = 60);
 
@@ -56,6 +57,56 @@ Test(turns, a_reply_is_sent_before_what_is_due_is_done)
 	cr_assert_eq(flushed.replies, before + 1);
 	cr_assert_eq(flushed.tokens, tokens + 1, "its turn comes behind the reply");
 	cr_assert_eq(store_count(rig.core, KIND_TOKEN), tokens);
+}
+
+static struct {
+	size_t n;
+	uint64_t peer[3 * LIMIT_BATCH_REQUESTS];
+} answered;
+
+static void on_reply(void *ctx, uint64_t peer, uint64_t id, const struct value *v)
+{
+	(void)ctx;
+	(void)id;
+	(void)v;
+	answered.peer[answered.n++] = peer;
+}
+
+static size_t place_of(uint64_t peer)
+{
+	for (size_t i = 0; i < answered.n; i++)
+		if (answered.peer[i] == peer)
+			return i;
+	return SIZE_MAX;
+}
+
+Test(turns, a_process_that_asks_much_holds_up_no_other)
+{
+	rig.core->opt.reply = on_reply;
+	for (unsigned i = 0; i < 2 * LIMIT_BATCH_REQUESTS; i++)
+		submit_write();
+	rig.peer = 1;
+	submit_write();
+	run_batch();
+	cr_assert_leq(place_of(2), 1, "%zu were answered before", place_of(2));
+	while (answered.n < 2 * LIMIT_BATCH_REQUESTS + 1)
+		run_batch();
+}
+
+/* More processes than there are lanes: in turn or not, all are answered, and forgotten.
+ */
+Test(turns, any_number_of_processes)
+{
+	rig.core->opt.reply = on_reply;
+	for (rig.peer = 0; rig.peer < 40; rig.peer++)
+		for (int i = 0; i < 3; i++)
+			submit_write();
+	core_drop_peer(rig.core, 1 + 20);
+	core_cancel(rig.core, 1 + 39, rig.next_id);
+	while (core_queued(rig.core) > 0)
+		run_batch();
+	cr_assert_eq(answered.n, 3 * 39 - 1);
+	cr_assert_eq(place_of(1 + 20), SIZE_MAX);
 }
 
 Test(turns, what_is_due_has_its_turn_however_much_is_asked)
