@@ -24,8 +24,7 @@ static int64_t duration_ms(enum conn_timer t)
 		return (int64_t)LIMIT_SEND_BIG_SECONDS * 1000;
 	case TIMER_WATCH:
 		return NET_WATCH_AFTER_MS;
-	case TIMER_HELD:
-		return NET_RESUME_TICK_MS;
+	case TIMER_HELD: /* listener.c's */
 	case TIMER_NONE:
 	case TIMER__MAX:
 	default:
@@ -69,7 +68,9 @@ int timer_next(const struct net *n)
 
 		if (c == NULL)
 			continue;
-		left = c->since + duration_ms((enum conn_timer)t) - n->now;
+		left = c->since - n->now +
+		       (t == TIMER_HELD ? listener_tick_ms(n)
+		                        : duration_ms((enum conn_timer)t));
 		if (left < 0)
 			left = 0;
 		if (best < 0 || left < best)

@@ -26,14 +26,14 @@
 
 #define NET_LISTENERS_MAX    8u
 #define NET_POOL_BYTES       (16u * 1024) /* libmicrohttpd's memory per connection */
-#define NET_POOL_BYTES_HOSTS (8u * 1024)
+#define NET_POOL_BYTES_HOSTS (4u * 1024)  /* agents' heads have about 600 bytes */
 #define NET_BODIES_MAX                                                                   \
 	(256u * 1024 * 1024)                 /* request bodies held at once, all clients \
 	                                      */
 #define NET_CORE_OUT_MAX (64u * 1024 * 1024) /* frames that wait for core */
 #define NET_RESUME_MANY \
 	1000u /* more suspended than this: resume in ticks, not one by one */
-#define NET_RESUME_TICK_MS 5
+#define NET_RESUME_EACH 500u /* of them: a millisecond of a tick */
 #define NET_WATCH_AFTER_MS                                           \
 	1000 /* a request older than this is watched for disconnects \
 	      */
@@ -66,7 +66,7 @@ enum conn_timer {
 	TIMER_WATCH, /* waiting for core: from here on watch for the client going away */
 	TIMER_SEND,  /* the reply must have been taken */
 	TIMER_SEND_BIG,
-	TIMER_HELD, /* answered, resumed with the next tick */
+	TIMER_HELD, /* answered, resumed with the next tick: listener_tick_ms() */
 	TIMER__MAX
 };
 
@@ -224,6 +224,8 @@ void listener_quiesce(struct listener *l);
 /** listener_resume(c): the answer is in ${c}; let libmicrohttpd go on, now or with the
  * next tick. */
 void listener_resume(struct conn *c);
+/** listener_tick_ms(n): how long resumed connections wait for company. */
+int64_t listener_tick_ms(const struct net *n);
 /** listener_flush_held(n): resume what waited for its tick. */
 void listener_flush_held(struct net *n);
 
