@@ -13,6 +13,7 @@ AGENTS = 10_000
 IN_FLIGHT = 64
 CHECKED = 2000  # so many of them verify all that they are told: real ones have processors of their own
 CHANGES = 5
+FILL = 20_000  # secrets: more than caches hold
 READS = 200  # a second
 SLICE_S = 2
 

@@ -296,6 +296,7 @@ def bench_fleet(table, tmp, agents):
     server = new_server(tmp, "fleet", tls=True)
     try:
         put_paths(server)
+        restart.fill(server, crowd.FILL)  # core's caches: they are not for connections
         c = crowd.Crowd(server, agents)
         table.add(f"{agents:,} agents join, log in, lease, fetch, watch", f"{c.took:.1f} s, {agents / c.took:.0f}/s")
         net, core = c.grown()
