@@ -2,6 +2,7 @@
 """The database secrets engine against a real PostgreSQL: Vault's wire format, and what the database says to it."""
 import contextlib
 import http.client
+import os
 import pathlib
 import random
 import re
@@ -418,7 +419,7 @@ def test_passwords_are_in_no_file_and_no_record(server, db):
 
 # --- crashes ---
 
-KILLS = 12
+KILLS = 90 if os.environ.get("VAULT_TEST_SLOW") else 12
 
 
 def is_running(pid):
@@ -443,6 +444,7 @@ def interrupted(server, path, method="POST"):
     server.unseal()
 
 
+@pytest.mark.timeout(180 + 20 * KILLS)
 def test_no_crash_loses_a_password_or_leaves_an_account(own_server, postgres):
     c = own_server.client()
     assert c.post("sys/mounts/database", {"type": "database"}).status == 204

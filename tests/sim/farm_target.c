@@ -194,6 +194,11 @@ static void copy(char out[FARM_VALUE], const char *value)
 	memcpy(out, value, strlen(value) + 1);
 }
 
+static bool is_first(const struct farm_call *k)
+{
+	return value_bool_or(k->request, "first", false);
+}
+
 /* A second value beside the first, or in its place. */
 static void put(struct world *w, const struct farm_call *k, const char *which,
                 bool garbled)
@@ -304,6 +309,9 @@ static void do_it(struct world *w, struct farm_call *k, struct value *reply, boo
 			value_set_str(k->a, probe, which[i], probe_one(w, k, which[i]));
 		value_set(reply, "probe", probe);
 	} else if (strcmp(k->op, "set") == 0) {
+		if (is_first(k) &&
+		    farm_works(w, user_of(k, "pending"), value_of(k, "pending")))
+			fail(w, "a value that the target has is called new");
 		put(w, k, "pending", garbled);
 	} else if (strcmp(k->op, "create") == 0) {
 		create(w, k, reply);
@@ -425,6 +433,9 @@ static void do_one(struct world *w, struct farm_call *k, enum farm_fault f)
 	} else if (f == FARM_RETRYABLE) {
 		say_error(w, k, "retryable");
 	} else if (f == FARM_REJECTED) {
+		/* as rotators do: is it refused because it is there already? */
+		if (is_op(k, "set") && !is_first(k))
+			(void)login(w, user_of(k, "pending"), value_of(k, "pending"));
 		say_error(w, k, "rejected_value");
 	} else if (f == FARM_AUTH || !may_set(w, k)) {
 		say_error(w, k, "auth");

@@ -139,6 +139,16 @@ static struct value *overlay(struct machine *m)
 	return o;
 }
 
+/* No call before this one can have set this value: whoever refuses it does not have it.
+ * Of a target that takes two, 'adopt' sets the one again that may be there. */
+static bool is_first(const struct machine *m, const char *op)
+{
+	bool again = m->t.forced && m->t.strategy == STRATEGY_DUAL_KEY;
+
+	return strcmp(op, "set") == 0 && !m->t.uncertain && !m->t.lost && !again &&
+	       m->t.tries == 0;
+}
+
 static int build(struct machine *m, const char *op, struct value **out, struct err *e)
 {
 	struct value *admin, *r;
@@ -155,6 +165,8 @@ static int build(struct machine *m, const char *op, struct value **out, struct e
 	value_set_str(m->a, r, "secret", m->t.path);
 	value_set_int(m->a, r, "version", m->t.version);
 	value_set(r, "admin", machine_is_admins(m) ? value_null(m->a) : admin);
+	if (is_first(m, op))
+		value_set_bool(m->a, r, "first", true);
 	if ((rc = set_credentials(m, op, r, e)) != ERR_OK)
 		return rc;
 	*out = r;

@@ -106,8 +106,13 @@ static int was_created(struct machine *m, const struct step_result *r, struct er
  * would leave it there. */
 static int value_refused(struct machine *m, const struct step_result *r, struct err *e)
 {
-	if (m->t.strategy != STRATEGY_DUAL_KEY || m->t.refused ||
-	    (m->t.tries == 0 && !m->t.lost && !m->t.forced))
+	bool new = m->t.tries == 0 && !m->t.lost;
+	int rc;
+
+	/* The rotator has tried to log in with what it may have set before. */
+	if (!new && (rc = count_failure(m, e)) != ERR_OK)
+		return rc;
+	if (m->t.strategy != STRATEGY_DUAL_KEY || m->t.refused || (new && !m->t.forced))
 		return other_value(m, why(r), e);
 	m->t.refused = m->t.uncertain = true;
 	return again(m, r, e);

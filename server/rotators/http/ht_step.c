@@ -106,7 +106,7 @@ static int set_or_had(struct request *r, const struct ht_scope *s, const char *n
 	struct answer why = { 0 };
 	int rc = ht_run(s, ht_spec(r, name), name, false, &reply, a);
 
-	if ((rc != CLASS_AUTH && rc != CLASS_REJECTED) ||
+	if ((rc != CLASS_AUTH && rc != CLASS_REJECTED) || r->first ||
 	    ht_try(r, s->pending, &why) != VERDICT_VALID)
 		return rc;
 	return answer_noop(a, "the account has this value already");

@@ -135,7 +135,9 @@ static int set_or_had(struct request *r, const struct session *s,
 	struct answer why = { 0 };
 	int rc = drv->set(r, s->p, to->username, to->password, own, a);
 
-	if (rc != CLASS_REJECTED || drv->login(r, to, &proof.p, &why) != LOGIN_OK)
+	/* It costs a failed login to ask where the answer is known. */
+	if (rc != CLASS_REJECTED || r->first ||
+	    drv->login(r, to, &proof.p, &why) != LOGIN_OK)
 		return rc;
 	return answer_noop(a, "the account has this value already");
 }

@@ -206,7 +206,8 @@ static int parse_statements(struct request *r, struct answer *a)
 static int parse_head(struct request *r, struct answer *a)
 {
 	const json_t *v = json_object_get(r->doc, "v"),
-		     *config = json_object_get(r->doc, "config");
+		     *config = json_object_get(r->doc, "config"),
+		     *first = json_object_get(r->doc, "first");
 	int rc;
 
 	if (!json_is_integer(v) || json_integer_value(v) != 1)
@@ -224,6 +225,9 @@ static int parse_head(struct request *r, struct answer *a)
 		return bad(a, "'deadline_ms' is 0");
 	if (config != NULL && !json_is_object(config))
 		return bad(a, "'config' is no object");
+	if (first != NULL && !json_is_boolean(first))
+		return bad(a, "'first' is neither true nor false");
+	r->first = json_is_true(first);
 	r->config = config;
 	r->end_ms = clock_boot(clock_system()) + r->deadline_ms;
 	return 0;

@@ -57,6 +57,7 @@ struct request {
 	enum op op;
 	const char *attempt, *secret; /* "" if absent */
 	int64_t version;
+	bool first; /* set: no call before this one was for this value */
 	int64_t deadline_ms;
 	int64_t end_ms;       /* CLOCK_BOOTTIME: when it is over */
 	const json_t *config; /* an object */

@@ -43,10 +43,11 @@ static struct {
 	size_t queued;
 	char log[4096]; /* "set probe test " */
 	int logins_failed;
-	int logins_refused; /* of the administrator */
-	bool makes;         /* it has create */
-	int created;        /* by create */
-	char asked[80];     /* name in the last call of a database engine */
+	int logins_refused;   /* of the administrator */
+	bool makes;           /* it has create */
+	int created;          /* by create */
+	char asked[80];       /* name in the last call of a database engine */
+	int sets, sets_first; /* calls of set, and those that said "first" */
 	char last_request[65536];
 } tgt;
 
@@ -146,6 +147,17 @@ static void tgt_put(const struct value *cred, bool second)
 	if (second && !tgt_works(tgt_text(f, "username"), tgt_text(f, "password")))
 		memcpy(tgt.account[i].value[1], tgt.account[i].value[0], 160);
 	snprintf(tgt.account[i].value[0], 160, "%s", tgt_text(f, "password"));
+}
+
+/* Who has this value is not told that it is new. */
+static void tgt_set(const struct value *rq, bool second)
+{
+	const struct value *pending = value_get(rq, "pending"),
+			   *f = value_get(pending, "fields");
+
+	cr_assert(!value_bool_or(rq, "first", false) ||
+	          !tgt_works(tgt_text(f, "username"), tgt_text(f, "password")));
+	tgt_put(pending, second);
 }
 
 /* Of two accounts the idle one is scrambled, whatever it has. */
@@ -251,7 +263,7 @@ static void tgt_do(const char *op, const struct value *rq, struct value *reply)
 	else if (strcmp(op, "probe") == 0)
 		tgt_probe(rq, reply);
 	else if (strcmp(op, "set") == 0)
-		tgt_put(value_get(rq, "pending"), dual_key);
+		tgt_set(rq, dual_key);
 	else if (strcmp(op, "revert") == 0)
 		tgt_put(value_get(rq, "current"), false);
 	else if (strcmp(op, "retire") == 0)
@@ -307,6 +319,8 @@ static void tgt_one(uint64_t number, const struct value *frame)
 	snprintf(tgt.log + strlen(tgt.log), sizeof(tgt.log) - strlen(tgt.log), "%s ", op);
 	snprintf(tgt.asked, sizeof(tgt.asked), "%s",
 	         tgt_text(value_get(value_get(rq, "pending"), "fields"), "username"));
+	tgt.sets += strcmp(op, "set") == 0;
+	tgt.sets_first += value_bool_or(rq, "first", false);
 	value_set_bool(rig.a, reply, "started", true);
 	if (tgt.down && f == F_NONE && strcmp(op, "probe") != 0)
 		f = F_RETRYABLE;

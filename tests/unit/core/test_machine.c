@@ -525,6 +525,20 @@ Test(machine, a_value_that_is_there_already_may_be_refused)
 	nothing_else();
 }
 
+/* It need not log in then to learn whether it has set the value before. */
+Test(machine, a_rotator_is_told_which_values_are_new)
+{
+	rule("single", "");
+	tgt_fault("set", F_REJECTED, 1);
+	tgt_fault("set", F_LOST, 1);
+	start();
+	tgt_later(60000);
+	cr_assert_str_eq(state(), "converged");
+	cr_assert_eq(tgt.sets, 3);
+	cr_assert_eq(tgt.sets_first, 2, "not when one that was lost is made again");
+	works();
+}
+
 Test(machine, three_values_that_are_refused_end_it)
 {
 	rule("single", "");

@@ -71,6 +71,7 @@ ParameterizedTestParameters(request, refusals)
 		{ HEAD ",\"deadline_ms\":-1}",                                            "'deadline_ms'"        },
 		{ HEAD ",\"deadline_ms\":600001}",                                        "'deadline_ms'"        },
 		{ HEAD ",\"deadline_ms\":\"9\"}",                                         "'deadline_ms'"        },
+		{ HEAD ",\"first\":1}",						   "'first'"              },
 		{ HEAD ",\"config\":[]}",						 "'config'"             },
 		{ HEAD ",\"secret\":7}",						  "'secret'"             },
 		{ HEAD ",\"config\":{\"account\":\"\"}}",                                 "no name"              },
