@@ -307,7 +307,10 @@ ParameterizedTest(struct damage *c, backup, damaged_source_is_refused)
 	cr_assert_eq(rig.status, 500, "%s: %s", c->sql, rig_got(""));
 	cr_assert_eq(files_left(), 0);
 	cr_assert_null(rig.core->backup);
-	ASK(200, HTTP_GET, "secret/data/app/0", NULL);
+	/* The rest is served; which secret was damaged is up to chance. */
+	rig_ask(HTTP_GET, "secret/data/app/0", NULL);
+	if (rig.status != 200)
+		ASK(200, HTTP_GET, "secret/data/app/1", NULL);
 }
 
 Test(backup, a_full_disk_is_reported_and_leaves_nothing)
