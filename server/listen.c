@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define BACKLOG 4096 /* all hosts of a fleet, after a restart; the kernel may bound it \
-	              */
+#define BACKLOG                                                                \
+	4096 /* all hosts of a fleet, after a restart; the kernel may bound it \
+	      */
 #define FIRST_INHERITED 3
 
 static int add(struct listeners *ls, struct listener l, struct err *e)

@@ -138,6 +138,20 @@ def test_lease_fetch_ack_renew_release(c, server, host, name, path):
     assert "error" in host.fetch(lease["lease_id"])[0]
 
 
+def test_many_with_long_names_at_once(c, server, host):
+    """More than one run takes: of so large a request the first one's memory is not kept."""
+    paths = [f"secret/app/{'long' * 20}/{i:03d}" for i in range(200)]
+    for i, path in enumerate(paths):
+        assert c.post(path.replace("secret/", "secret/data/", 1), {"data": {"n": i}}).status == 200
+    leases = host.lease(*paths)
+    assert [x["path"] for x in leases] == paths
+    ids = [x["lease_id"] for x in leases]
+    assert [host.value(x)["data"]["n"] for x in host.fetch(*ids)] == list(range(200))
+    r = host.c.post("sys/agent/renew", {"leases": ids + ["0" * 400] * 20})
+    assert [x["lease_id"] for x in r.data["leases"]] == ids + ["0" * 400] * 20
+    assert [x.get("error") for x in r.data["leases"]] == [None] * 200 + ["no such lease"] * 20
+
+
 def test_role_limits_leases(server, host):
     server.put("other/x", {"a": 1})
     good, other, none = host.lease("secret/app/none", "secret/other/x", "secret/../x")

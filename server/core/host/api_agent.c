@@ -167,7 +167,8 @@ static int h_sync(struct req *r)
 /* ---- leases ---- */
 
 struct progress {
-	const struct value *next; /* item to go on with */
+	uint32_t done;            /* items */
+	const struct value *next; /* item to go on with, in this run */
 	struct value *out;        /* array of results */
 	struct value *note;       /* array of strings for the audit record */
 };
@@ -178,10 +179,13 @@ static struct progress *start(struct req *r, const char *field)
 	const struct value *list;
 	struct progress *p = r->park_state;
 
-	if (p != NULL)
-		return p;
+	/* Of a long list, what was read first is gone with the run that was parked. */
 	if ((list = take_list(r, field)) == NULL)
 		return NULL;
+	if (p != NULL) {
+		p->next = value_at(list, p->done);
+		return p;
+	}
 	p = arena_alloc(r->a, sizeof(*p));
 	if (p == NULL) {
 		req_fail(r, ERR_NOMEM, "out of memory");
@@ -192,6 +196,12 @@ static struct progress *start(struct req *r, const char *field)
 	p->note = value_array(r->a);
 	r->park_state = p;
 	return p;
+}
+
+static void step_on(struct progress *p)
+{
+	p->next = p->next->next;
+	p->done++;
 }
 
 /* The results of a list, signed, with the newest revision that they rest on. */
@@ -278,7 +288,7 @@ static int h_leases(struct req *r)
 	ask = (struct lease_ask){ &h, &role, &held };
 	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
 		return rc;
-	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, p->next = p->next->next)
+	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, step_on(p))
 		if ((rc = issue_one(r, a, &ask, p)) != ERR_OK)
 			return rc;
 	if (p->next != NULL)
@@ -308,8 +318,7 @@ static int h_renew(struct req *r)
 	if ((rc = host_asked(r, "renew", &asked)) != ERR_OK ||
 	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
-	for (int n = 0; p->next != NULL && n < ISSUE_SLICE;
-	     n++, p->next = p->next->next) {
+	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, step_on(p)) {
 		struct err why;
 
 		rc = agent_own_lease(r, a, p->next, &h, &l, &why);
@@ -454,8 +463,7 @@ static int h_fetch(struct req *r)
 	if ((rc = host_asked(r, "fetch", &f.asked)) != ERR_OK ||
 	    (rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
 		return rc;
-	for (int n = 0; p->next != NULL && n < FETCH_SLICE;
-	     n++, p->next = p->next->next) {
+	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, step_on(p)) {
 		AUTO_ARENA a = arena_new(SCRATCH);
 		struct err why;
 
