@@ -9,6 +9,7 @@
     schedules reads while 10,000 schedules come due in one window
     holders   a PostgreSQL password that 100 agents hold
     restart   how soon 100,000 secrets are served again
+    footprint what an agent with 100, and one with 1,000 secrets takes
     fleet     10,000 agents connected, or fleet:N of them
 
 Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
@@ -29,6 +30,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
 import api  # noqa: E402
 import crowd  # noqa: E402
 import expiry  # noqa: E402
+import footprint  # noqa: E402
 import load  # noqa: E402
 import procs  # noqa: E402
 import restart  # noqa: E402
@@ -292,6 +294,28 @@ def add_restart(table, r, agents):
                 f"p99 {now / before:.1f}x of {before:.2f} ms", "p99 <= 50 ms", now <= 50)
 
 
+PRIVATE_MIB = {100: 3, 1000: 6}
+
+
+def bench_footprint(table, tmp):
+    server = new_server(tmp, "footprint", tls=True)
+    try:
+        (first, last), idle = footprint.measure(server, tmp)
+    finally:
+        server.stop()
+    table.judge(f"agent, start to first file; to all {footprint.SIZES[0]}", f"{first:.0f} ms; {last:.0f} ms", "<= 150 ms", first <= 150)
+    for x in idle:
+        m, name = x.memory, f"agent with {x.secrets:,} secrets"
+        if m["private"] is None:
+            table.add(name, f"RSS {m['rss']:.1f} MiB", "", "private memory needs root")
+        else:
+            goal = PRIVATE_MIB[x.secrets]
+            table.judge(name, f"private {m['private']:.2f} MiB, PSS {m['pss']:.1f} MiB, RSS {m['rss']:.1f} MiB",
+                        f"private <= {goal} MiB", m["private"] <= goal)
+        table.judge(f"  wake-ups in {footprint.IDLE_S} s", f"{x.wakeups}, {x.cpu_us / 1000:.1f} ms CPU", "<= 2", x.wakeups <= 2)
+        table.judge("  connections", f"{x.connections}", "1", x.connections == 1)
+
+
 def bench_fleet(table, tmp, agents):
     server = new_server(tmp, "fleet", tls=True)
     try:
@@ -311,7 +335,7 @@ def bench_fleet(table, tmp, agents):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart", "fleet")
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart", "footprint", "fleet")
 
 
 def bench_main(table, tmp, sections):
@@ -348,6 +372,8 @@ def bench(table, tmp, sections):
         bench_holders(table, tmp)
     if "restart" in sections:
         bench_restart(table, tmp)
+    if "footprint" in sections:
+        bench_footprint(table, tmp)
     if "fleet" in sections:
         bench_fleet(table, tmp, sections["fleet"])
 
