@@ -258,28 +258,55 @@ static int store(struct req *r, struct writing *w)
 		return rc;
 	if (!w->t.has_admin_secret && (rc = forget_rotated(r)) != ERR_OK)
 		return rc;
-	memset(w->t.fails, 0, sizeof(w->t.fails));
+	memcpy(w->t.fails, now.fails, sizeof(w->t.fails));
+	if (w->ask.admitted)
+		memset(w->t.fails, 0, sizeof(w->t.fails));
 	return target_save(r->core, r->a, &w->t, &r->e);
+}
+
+/* May its administrator log in now? */
+static int may_log_in(struct req *r, struct writing *w)
+{
+	struct target stored;
+	int rc = find(r, &stored);
+
+	if (rc != ERR_OK && rc != ERR_NOENT)
+		return rc;
+	rc = target_left_alone(r, &stored);
+	return rc == ERR_OK ? target_settled(r, &stored, &w->ask.until_ms) : rc;
+}
+
+static int not_verified(struct req *r, const struct writing *w)
+{
+	struct target stored;
+	char *text = arena_printf(
+		r->a, CANNOT_CREATE "error verifying connection: %.180s", r->e.msg);
+	int rc;
+
+	if (text == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (!w->ask.refused)
+		return req_fail(r, ERR_INVALID, "%s", text);
+	rc = find(r, &stored);
+	return rc == ERR_OK || rc == ERR_NOENT ? target_refused(r, &stored, text) : rc;
 }
 
 static int h_write(struct req *r)
 {
 	struct writing *w = r->park_state;
-	char why[ERR_MSG_MAX];
 	bool done;
 	int rc;
 
 	if (w == NULL && (w = begin(r)) == NULL)
 		return (int)r->e.code;
+	if (w->verify && w->ask.what == ASK_NOTHING && (rc = may_log_in(r, w)) != ERR_OK)
+		return rc;
 	req_note_str(r, "plugin", w->t.rotator);
 	rc = target_examine(r, &w->ask, &w->t, w->verify, &done);
 	if (rc == REQ_PARKED)
 		return rc;
-	if (rc != ERR_OK) {
-		memcpy(why, r->e.msg, sizeof(why));
-		return req_fail(r, ERR_INVALID,
-		                CANNOT_CREATE "error verifying connection: %.180s", why);
-	}
+	if (rc != ERR_OK)
+		return not_verified(r, w);
 	if (!done)
 		return ERR_OK;
 	if ((rc = store(r, w)) != ERR_OK)

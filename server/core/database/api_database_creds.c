@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "db_lease.h"
+#include "target_ask.h"
 #include "text.h"
 #include "token_impl.h"
 
@@ -16,6 +17,8 @@ struct making {
 	const char *password;
 	int64_t ttl_ms;
 	int64_t until_ms; /* boot clock */
+	bool asked;       /* else for the administrator is waited */
+	int64_t wait_ms;  /* … so long, boot clock */
 };
 
 static int take_ttl(struct req *r, const struct db_role *role, int64_t *ttl_ms)
@@ -132,23 +135,26 @@ static int make(struct req *r, const struct db_role *role, const struct target *
 
 static int begin(struct req *r)
 {
-	struct making *w = arena_alloc(r->a, sizeof(*w));
+	struct making *w = r->park_state;
 	struct db_role role;
 	struct target t;
 	bool ok;
 	int rc;
 
-	if (w == NULL)
+	if (w == NULL && (w = arena_alloc(r->a, sizeof(*w))) == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
+	r->park_state = w;
 	rc = db_role_named(r, false, &role);
 	if (rc == ERR_NOENT)
 		return req_fail(r, ERR_INVALID, "unknown role: %.128s", r->param[0].text);
 	if (rc != ERR_OK)
 		return rc;
 	rc = db_config_for_role(r, role.db_name, role.name, &t, &ok);
-	if (rc != ERR_OK || !ok || (rc = make(r, &role, &t, w)) != ERR_OK)
+	if (rc != ERR_OK || !ok || (rc = target_left_alone(r, &t)) != ERR_OK ||
+	    (rc = target_settled(r, &t, &w->wait_ms)) != ERR_OK ||
+	    (rc = make(r, &role, &t, w)) != ERR_OK)
 		return rc;
-	r->park_state = w;
+	w->asked = true;
 	return req_park(r, WAIT_JOB, w->id, w->until_ms);
 }
 
@@ -178,7 +184,7 @@ int db_h_creds(struct req *r)
 	struct db_lease l;
 	int rc;
 
-	if (w == NULL)
+	if (w == NULL || !w->asked)
 		return begin(r);
 	rc = db_lease_load(r->core, r->a, w->id, &l, &r->e);
 	if (rc == ERR_NOENT)

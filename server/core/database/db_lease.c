@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "jobs.h"
 #include "rng.h"
+#include "rotation.h"
 
 #define ERROR_MAX    256
 #define HANDOVER_MS  10000 /* a request that waits takes what was made in this time */
@@ -219,6 +220,29 @@ static int revoke_failed(struct core *c, struct arena *a, struct db_lease *l,
 	return db_lease_record(c, a, l, "revoke", "error", e);
 }
 
+/* After failed logins of its administrator nobody asks, nor while its password is being
+ * changed; that is no try.  *ms: how long; 0: now. */
+static int how_long(struct core *c, struct arena *a, const struct target *t, int64_t *ms,
+                    struct err *e)
+{
+	struct rotation_of_admin admin;
+	int rc = rotation_of_admin(c, a, t, &admin, e);
+
+	*ms = target_wait_ms(c, t);
+	if (rc == ERR_OK && admin.now && *ms < 4 * AGAIN_MS)
+		*ms = 4 * AGAIN_MS;
+	return rc;
+}
+
+static int left_alone(struct core *c, struct arena *a, struct db_lease *l, int64_t wait,
+                      struct err *e)
+{
+	if (l->force && wait > 4 * AGAIN_MS)
+		return revoke_failed(c, a, l, l->error, e);
+	l->o.due = c->now_ms + wait;
+	return db_lease_save(c, a, l, e);
+}
+
 static int ask_revoke(struct core *c, struct arena *a, struct db_lease *l, struct err *e)
 {
 	struct target t;
@@ -228,6 +252,7 @@ static int ask_revoke(struct core *c, struct arena *a, struct db_lease *l, struc
 		                .username = l->username,
 		                .statements = l->revocation,
 		                .owner = STEP_FOR_DATABASE };
+	int64_t wait = 0;
 	int rc = target_load(c, a, l->target, &t, e);
 
 	memcpy(call.id, l->o.id, sizeof(call.id));
@@ -238,6 +263,8 @@ static int ask_revoke(struct core *c, struct arena *a, struct db_lease *l, struc
 		                                  "with name: \"%.128s\"",
 		                                  l->db_name),
 		                     e);
+	if (rc == ERR_OK && (rc = how_long(c, a, &t, &wait, e)) == ERR_OK && wait > 0)
+		return left_alone(c, a, l, wait, e);
 	if (rc == ERR_OK)
 		rc = db_call(c, a, &call, e);
 	if (rc == ERR_NOENT || rc == ERR_INVALID || rc == ERR_TOO_BIG)
@@ -353,6 +380,26 @@ static int was_revoked(struct core *c, struct arena *a, struct db_lease *l,
 	return db_lease_save(c, a, l, e);
 }
 
+/* Whoever was not let in is not locked out by being sent again and again. */
+static int count_login(struct core *c, struct arena *a, const struct db_lease *l,
+                       const struct step_result *r, struct err *e)
+{
+	struct rotation_of_admin admin;
+	struct target t;
+	int rc;
+
+	if (r->outcome != STEP_REPLY || r->status != STEP_ERROR || r->class != STEP_AUTH)
+		return ERR_OK;
+	rc = target_load(c, a, l->target, &t, e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	rc = rotation_of_admin(c, a, &t, &admin, e);
+	if (rc != ERR_OK || admin.lately)
+		return rc;
+	target_failed(c, &t);
+	return target_save(c, a, &t, e);
+}
+
 int db_lease_step_done(struct core *c, struct arena *a, const unsigned char id[STEP_ID],
                        const struct step_result *r, struct err *e)
 {
@@ -361,6 +408,8 @@ int db_lease_step_done(struct core *c, struct arena *a, const unsigned char id[S
 
 	if (rc != ERR_OK)
 		return rc == ERR_NOENT ? ERR_OK : rc;
+	if ((rc = count_login(c, a, &l, r, e)) != ERR_OK)
+		return rc;
 	/* Condemned while it was being made: that answer comes first. */
 	if (l.making)
 		return was_made(c, a, &l, r, e);

@@ -186,14 +186,38 @@ static int find(struct req *r, struct target *t, bool *found)
 	return rc;
 }
 
-/* Describe, then log in as its administrator; then *done. */
-static int examine(struct req *r, struct target *t, bool verify, bool *done)
+static struct target_asking *asking(const struct req *r)
 {
+	return r->park_state;
+}
+
+static bool was_refused(const struct req *r)
+{
+	return asking(r) != NULL && asking(r)->refused;
+}
+
+/* May its administrator log in now? */
+static int may_log_in(struct req *r, const struct target *stored)
+{
+	int rc = target_left_alone(r, stored);
+
+	return rc == ERR_OK ? target_settled(r, stored, &asking(r)->until_ms) : rc;
+}
+
+/* Describe, then log in as its administrator; then *done. */
+static int examine(struct req *r, const struct target *stored, struct target *t,
+                   bool verify, bool *done)
+{
+	int rc = ERR_OK;
+
+	*done = false;
 	if (r->park_state == NULL)
 		r->park_state = arena_alloc(r->a, sizeof(struct target_asking));
 	if (r->park_state == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	return target_examine(r, r->park_state, t, verify, done);
+	if (verify && asking(r)->what == ASK_NOTHING)
+		rc = may_log_in(r, stored);
+	return rc == ERR_OK ? target_examine(r, r->park_state, t, verify, done) : rc;
 }
 
 /* Whoever may write a target need not know its administrator: the credential is not
@@ -241,28 +265,15 @@ static int h_write(struct req *r)
 	    (rc = take_allowed(r, &t)) != ERR_OK ||
 	    (rc = req_bool(r, "verify", &verify, &present)) != ERR_OK)
 		return rc;
-	rc = examine(r, &t, verify, &done);
+	rc = examine(r, &before, &t, verify, &done);
+	if (rc == ERR_INVALID && was_refused(r))
+		return target_refused(r, &before, arena_str(r->a, r->e.msg));
 	if (rc != ERR_OK || !done)
 		return rc;
-	memset(t.fails, 0, sizeof(t.fails));
+	if (asking(r)->admitted)
+		memset(t.fails, 0, sizeof(t.fails));
 	req_note_str(r, "rotator", t.rotator);
 	return target_save(r->core, r->a, &t, &r->e);
-}
-
-static bool was_refused(const struct req *r)
-{
-	const struct target_asking *w = r->park_state;
-
-	return w != NULL && w->refused;
-}
-
-/* An answer all the same, so that it is remembered: whoever asks again and again locks
- * nobody out. */
-static int count_refused(struct req *r, struct target *t)
-{
-	reply_errors(r, 400, arena_str(r->a, r->e.msg), NULL);
-	target_failed(r->core, t);
-	return target_save(r->core, r->a, t, &r->e);
 }
 
 static int h_check(struct req *r)
@@ -276,14 +287,9 @@ static int h_check(struct req *r)
 	if (!found)
 		return req_fail(r, ERR_NOENT, "there is no rotation target \"%.100s\"",
 		                r->param[0].text);
-	if (r->park_state == NULL && target_wait_ms(r->core, &t) > 0)
-		return req_fail(r, ERR_RATE,
-		                "the target is left alone after failed logins: try again "
-		                "in %lld seconds",
-		                (long long)target_wait_ms(r->core, &t) / 1000 + 1);
-	rc = examine(r, &t, true, &done);
+	rc = examine(r, &t, &t, true, &done);
 	if (rc == ERR_INVALID && was_refused(r))
-		return count_refused(r, &t);
+		return target_refused(r, &t, arena_str(r->a, r->e.msg));
 	if (rc != ERR_OK || !done)
 		return rc;
 	value_set_bool(r->a, reply_data(r), "ok", true);

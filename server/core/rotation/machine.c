@@ -236,6 +236,8 @@ static int publish(struct machine *m, struct err *e)
 	}
 	if (rc != ERR_OK || (rc = save(m, "ok", e)) != ERR_OK)
 		return rc;
+	if (m->t.alone) /* whoever waits to log in with it */
+		core_wake(m->c, WAIT_ATTEMPT, m->t.o.id);
 	return m->t.waiting == 0 && !m->t.marking ? machine_propagated(m, e) : ERR_OK;
 }
 

@@ -301,6 +301,17 @@ bool rotation_has_grace(const struct rotation_attempt *t);
 int rotation_decide(struct core *c, struct arena *a, struct rotation_attempt *t,
                     enum rotation_verdict v, struct err *e) MUST_CHECK;
 
+/* The credential that a target's administrator logs in with. */
+struct rotation_of_admin {
+	unsigned char attempt[16]; /* its newest rotation */
+	bool now;    /* is it changed now?  Whoever logs in may be refused */
+	bool lately; /* … or was it since a call could have begun that ends now? */
+};
+/** rotation_of_admin(c, a, target, out, e): all false where it is in no secret. */
+struct target;
+int rotation_of_admin(struct core *c, struct arena *a, const struct target *target,
+                      struct rotation_of_admin *out, struct err *e) MUST_CHECK;
+
 /* Leases report. */
 /** rotation_publishing(c, a, secret_id, attempt, found, e): the attempt that publishes
  * right now. */

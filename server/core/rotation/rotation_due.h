@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_CORE_ROTATION_DUE_H
 #define SERVER_CORE_ROTATION_DUE_H
-/* rotation_due - what rotation_due.c and rotation_clock.c share; nobody else includes it.
+/* rotation_due - what the files of this room keep in memory; no other room includes it.
  */
 #include "rotation_room.h"
 #include "rotation_state.h"
 #include "store.h"
+#include "target.h"
+
+/* Failed logins at targets that are not stored. */
+#define TARGET_STRIKES 16
+struct target_strikes {
+	unsigned char id[32];
+	int64_t fails[TARGET_FAILS];
+};
 
 struct rotation_state {
 	struct rotation_room *room;
@@ -33,6 +41,8 @@ struct rotation_state {
 	bool replanning;  /* up to and with the rule whose id is … */
 	unsigned char replan_after[STORE_ID_MAX];
 	size_t replan_len;
+	struct target_strikes strikes[TARGET_STRIKES];
+	size_t next_strikes; /* the oldest of them */
 };
 
 #endif

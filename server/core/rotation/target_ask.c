@@ -5,6 +5,8 @@
 
 #include "arena.h"
 #include "rng.h"
+#include "rotation.h"
+#include "rotation_due.h"
 #include "text.h"
 
 #define DESCRIBE_MS 5000
@@ -46,6 +48,7 @@ static int heard(struct req *r, struct target_asking *w, struct step_result *res
 		                res->reason);
 	w->refused = res->status == STEP_ERROR && res->class == STEP_AUTH &&
 	             w->what == ASK_LOGIN;
+	w->admitted = res->status != STEP_ERROR && w->what == ASK_LOGIN;
 	if (res->status == STEP_ERROR)
 		return req_fail(r, ERR_INVALID, "the rotator says: %.200s", res->message);
 	return ERR_OK;
@@ -108,4 +111,84 @@ int target_examine(struct req *r, struct target_asking *w, struct target *t, boo
 	}
 	*done = true;
 	return ERR_OK;
+}
+
+/* ---- failed logins ---- */
+
+static struct target_strikes *strikes_of(struct core *c, const struct target *t)
+{
+	struct target_strikes *all = c->rotation->strikes;
+
+	for (size_t i = 0; i < TARGET_STRIKES; i++)
+		if (memcmp(all[i].id, t->o.id, sizeof(all[i].id)) == 0)
+			return &all[i];
+	return NULL;
+}
+
+int target_left_alone(struct req *r, const struct target *stored)
+{
+	struct target t = *stored;
+	const struct target_strikes *s = strikes_of(r->core, stored);
+	int64_t wait;
+
+	if (t.o.version == 0 && s != NULL)
+		memcpy(t.fails, s->fails, sizeof(t.fails));
+	wait = target_wait_ms(r->core, &t);
+	if (wait == 0)
+		return ERR_OK;
+	return req_fail(r, ERR_RATE,
+	                "the target is left alone after failed logins: try again in %lld "
+	                "seconds",
+	                (long long)wait / 1000 + 1);
+}
+
+/* The oldest makes room. */
+static void remember(struct core *c, struct target *t)
+{
+	struct rotation_state *state = c->rotation;
+	struct target_strikes *s = strikes_of(c, t);
+
+	if (s == NULL) {
+		s = &state->strikes[state->next_strikes];
+		state->next_strikes = (state->next_strikes + 1) % TARGET_STRIKES;
+		memset(s, 0, sizeof(*s));
+		memcpy(s->id, t->o.id, sizeof(s->id));
+	}
+	memcpy(t->fails, s->fails, sizeof(t->fails));
+	target_failed(c, t);
+	memcpy(s->fails, t->fails, sizeof(s->fails));
+}
+
+int target_settled(struct req *r, const struct target *stored, int64_t *until_ms)
+{
+	struct rotation_of_admin admin;
+	int rc = rotation_of_admin(r->core, r->a, stored, &admin, &r->e);
+
+	if (rc != ERR_OK || !admin.now)
+		return rc;
+	if (*until_ms == 0)
+		*until_ms = r->core->boot_ms + stored->timeout_ms;
+	if (r->core->boot_ms < *until_ms)
+		return req_park(r, WAIT_ATTEMPT, admin.attempt, *until_ms);
+	return req_fail(r, ERR_BUSY,
+	                "the password of the target's administrator is being changed: "
+	                "try again");
+}
+
+int target_refused(struct req *r, struct target *stored, const char *text)
+{
+	struct rotation_of_admin admin;
+	int rc = rotation_of_admin(r->core, r->a, stored, &admin, &r->e);
+
+	if (rc != ERR_OK)
+		return rc;
+	reply_errors(r, 400, text, NULL);
+	if (admin.lately)
+		return ERR_OK;
+	if (stored->o.version == 0) {
+		remember(r->core, stored);
+		return ERR_OK;
+	}
+	target_failed(r->core, stored);
+	return target_save(r->core, r->a, stored, &r->e);
 }

@@ -147,6 +147,46 @@ Test(database, config_proves_that_it_can_connect)
 	ASK(400, HTTP_POST, "database/reset/two", NULL);
 }
 
+/* Connections that are there, and such that are not. */
+Test(database, writing_a_connection_again_and_again_locks_no_administrator_out)
+{
+	static const char *const path[] = { CONFIG, "database/config/new" };
+	static const char *const bad =
+		"{\"plugin_name\":\"fake\",\"username\":\"root\",\"password\":\"bad\"}";
+
+	for (size_t i = 0; i < ARRAY_LEN(path); i++) {
+		for (int n = 0; n < 3; n++) {
+			TGT(400, HTTP_POST, path[i], bad);
+			cr_assert(strstr(rig_got("errors.0"),
+			                 "error verifying connection") != NULL);
+		}
+		tgt.log[0] = '\0';
+		ASK(429, HTTP_POST, path[i], bad);
+		cr_assert_str_eq(tgt.log, "");
+	}
+	ASK(404, HTTP_GET, path[1], NULL);
+	ASK(204, HTTP_POST, "database/reset/db", NULL);
+	TGT(204, HTTP_POST, CONFIG, "{\"username\":\"root\",\"password\":\"top\"}");
+}
+
+/* Making an account, and removing what may have been made, are logins too. */
+Test(database, asking_for_accounts_again_and_again_locks_no_administrator_out)
+{
+	tgt_make("root", "changed by somebody");
+	for (int i = 0; i < 4; i++)
+		(void)tgt_ask(HTTP_GET, CREDS, NULL);
+	tgt_later(400 * 1000);
+	ASK(429, HTTP_GET, CREDS, NULL);
+	cr_assert_leq(tgt.logins_refused, 3, "%d failed logins", tgt.logins_refused);
+	tgt_make("root", "top");
+	tgt_later(600 * 1000);
+	tgt.logins_refused = 0;
+	TGT(200, HTTP_GET, CREDS, NULL);
+	cr_assert_eq(tgt.logins_refused, 0);
+	ASK(200, HTTP_LIST, "sys/leases/lookup/database/creds/app", NULL);
+	GOT("data.keys.1", "-"); /* nothing is left of what was never made */
+}
+
 /* ---- accounts for a while ---- */
 
 Test(database, creds_live_as_long_as_their_lease)

@@ -415,6 +415,39 @@ Test(machine_edges, asking_again_and_again_locks_no_administrator_out)
 	TGT(400, HTTP_POST, TARGET "/check", NULL);
 }
 
+/* Whether the target is known already or not; what is written then is not stored. */
+static void write_badly(const char *path)
+{
+	static const char *const body =
+		"{\"rotator\":\"fake\",\"config\":{\"host\":\"db\"},\"admin\":"
+		"{\"username\":\"root\",\"password\":\"wrong\"}}";
+
+	tgt_fault("login", F_AUTH, 3);
+	for (int i = 0; i < 3; i++)
+		TGT(400, HTTP_POST, path, body);
+	tgt.log[0] = '\0';
+	ASK(429, HTTP_POST, path, body);
+	cr_assert_str_eq(tgt.log, "");
+}
+
+Test(machine_edges, writing_a_target_again_and_again_locks_no_administrator_out)
+{
+	write_badly(TARGET);
+	ASK(429, HTTP_POST, TARGET "/check", NULL);
+	ASK(200, HTTP_GET, TARGET, NULL);
+	cr_assert_str_neq(rig_got("data.left_alone"), "0");
+	/* What is not verified is no login, and forgets none. */
+	TGT(204, HTTP_POST, TARGET, "{\"verify\":false}");
+	ASK(429, HTTP_POST, TARGET "/check", NULL);
+	tgt_later(600 * 1000);
+	TGT(200, HTTP_POST, TARGET "/check", NULL);
+
+	write_badly("sys/rotation/targets/new");
+	ASK(404, HTTP_GET, "sys/rotation/targets/new", NULL);
+	/* Another one is another one. */
+	TGT(200, HTTP_POST, TARGET "/check", NULL);
+}
+
 /* Nobody can tell by how much: the boot clock may be another one. */
 Test(machine_edges, a_clock_set_back_while_it_was_off_makes_no_wait_longer)
 {
