@@ -287,8 +287,9 @@ static int old_data(struct machine *m, struct value **out, struct err *e)
 	if (rc == ERR_NOENT || !is_ours(now, new, old))
 		return err_set(
 			e, ERR_INVALID,
-			"the secret has a newer version than the one that is to be "
-			"taken back");
+			"the secret's newest version is neither the old value nor the "
+			"new one: write one of them again and 'vaultctl rotation "
+			"resume', or 'vaultctl rotation abort --forget'");
 	if (machine_phased(&m->t)) {
 		rc = rotation_rule_field(&m->rule, bare(m, old, m->rule.field), m->a,
 		                         &field, e);

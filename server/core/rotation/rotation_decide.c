@@ -20,6 +20,13 @@ static int end_old(struct machine *m, struct err *e)
 	return rotation_attempt_save(m->c, m->a, &m->t, e);
 }
 
+/* It was to be, and the secret had a value that was not to be overwritten. */
+static bool taking_back(const struct rotation_attempt *t)
+{
+	return t->state == ATTEMPT_HELD && t->held_from == ATTEMPT_PROPAGATING &&
+	       t->overdue && t->policy == POLICY_REVERT;
+}
+
 static int resume(struct machine *m, struct err *e)
 {
 	/* Holders are missing, and the policy is to wait: the operator decides otherwise.
@@ -35,6 +42,8 @@ static int resume(struct machine *m, struct err *e)
 		               rotation_state_name(m->t.state));
 	m->t.hold_ms = m->c->now_ms + MACHINE_PATIENCE_MS;
 	m->t.giving_up = false;
+	if (taking_back(&m->t))
+		return rotation_take_back(m, e);
 	if (m->t.state == ATTEMPT_HELD) {
 		bool uncertain = m->t.uncertain || m->t.held_from == ATTEMPT_SETTING;
 		int rc = machine_go(m, m->t.held_from, e);

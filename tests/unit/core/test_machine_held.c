@@ -102,6 +102,33 @@ Test(machine_held, an_operator_goes_on_without_them)
 	cr_assert(is("reverted"));
 }
 
+/* Somebody has written a third value: what it is held for says what to do. */
+Test(machine_held, a_newer_value_is_no_dead_end)
+{
+	make_role("web", "secret/app/*");
+	agent_start(&quick, "web-1", "web");
+	quick_lease = agent_lease(&quick, "secret/app/db");
+	rule("dual_user", ",\"policy\":\"revert\",\"timeout\":\"30s\"");
+	start();
+	tgt_run();
+	put_value("app_a", "of somebody else");
+	tgt_later(31000);
+	cr_assert(is("held"));
+	cr_assert(strstr(rig_got("data.last.error"), "rotation resume") != NULL, "%s",
+	          rig_got("data.last.error"));
+	cr_assert(strstr(rig_got("data.last.error"), "abort --forget'") != NULL, "%s",
+	          rig_got("data.last.error"));
+	put_value("app_a", "first-value");
+	TGT(200, HTTP_POST, RESUME, NULL);
+	tgt_run();
+	cr_assert(is("reverting"));
+	agent_apply(&quick, quick_lease);
+	tgt_run();
+	cr_assert(is("reverted"));
+	works();
+	nothing_else();
+}
+
 /* What it is held for is another thing then. */
 Test(machine_held, a_target_that_refuses_is_not_asked_again_by_itself)
 {
