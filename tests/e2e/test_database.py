@@ -391,6 +391,27 @@ def test_a_host_holds_static_creds(server, db, make_agent):
     assert db.works(new)
 
 
+def test_the_age_report_has_credentials_of_databases(server, db):
+    def ages(c):
+        r = c.get(f"sys/rotation/report/age?prefix={db.mount}/")
+        assert r.status == 200, r
+        return {s["path"]: s for s in r.data["secrets"]}
+
+    user = db.account()
+    assert db.post("static-roles/aged", {"db_name": "pg", "username": user, "rotation_period": "1h"}).status == 204
+    assert db.post("rotate-root/pg").status == 204
+    role, root = f"{db.mount}/static-creds/aged", f"{db.mount}/rotate-root/pg"
+    seen = ages(db.c)
+    assert seen[role]["rule"] and seen[role]["next"] and seen[role]["last_rotated"] and not seen[role]["overdue"]
+    assert seen[root]["strategy"] == "single" and seen[root]["age"] < 600
+    for rule, want in (("static-creds/aged", {role}), ("static-roles/aged", {role}), ("config/pg", {root}), ("creds/aged", set())):
+        name = f"age-{uuid.uuid4().hex[:6]}"
+        policy = f'path "{db.mount}/{rule}" {{ capabilities = ["read"] }} path "sys/rotation/report/age" {{ capabilities = ["read"] }}'
+        assert db.c.post(f"sys/policies/acl/{name}", {"policy": policy}).status == 204
+        token = db.c.post("auth/token/create", {"policies": [name]}).json["auth"]["client_token"]
+        assert set(ages(server.client(token))) == want, rule
+
+
 # --- secrecy ---
 
 def test_passwords_are_in_no_file_and_no_record(server, db):

@@ -3,13 +3,15 @@
  * api_rotation_report - how old every secret is.
  *
  * All rows of secrets are looked at, in slices; of those that the caller may read or list
- * the oldest are kept.  Values of KV version 1 have no rules, but an age.
+ * the oldest are kept.  Values of KV version 1 have no rules, but an age; of databases
+ * those that are rotated are there, too.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api_rotation.h"
 #include "arena.h"
+#include "database.h"
 #include "entry.h"
 #include "policy.h"
 
@@ -107,23 +109,55 @@ static int keep(struct req *r, struct report *p, struct aged *one)
 
 /* ---- one secret ---- */
 
+static bool may(struct req *r, const char *path, unsigned any_of)
+{
+	return path != NULL &&
+	       (policies_capabilities(r->core, r->id.policies, path, false) & any_of) !=
+	               0;
+}
+
+/* Of a database: a static role's credential, and an administrator's that was rotated. */
+static bool is_of_database(const char *rest, const char **name, bool *root)
+{
+	*root = strncmp(rest, DB_ROOT, strlen(DB_ROOT)) == 0;
+	*name = strchr(rest, '/');
+	*name = *name != NULL ? *name + 1 : "";
+	return *root || strncmp(rest, DB_STATIC, strlen(DB_STATIC)) == 0;
+}
+
+/* Whoever may read it, or the role or connection that it is of, may know how old it is.
+ */
+static bool may_see_of_database(struct req *r, struct arena *a, const struct mount *m,
+                                const char *rest)
+{
+	const char *name;
+	bool root;
+
+	if (!is_of_database(rest, &name, &root))
+		return false;
+	if (r->id.root)
+		return true;
+	if (root)
+		return may(r, arena_printf(a, "%sconfig/%s", m->path, name), CAP_READ);
+	return may(r, arena_printf(a, "%s%s", m->path, rest), CAP_READ) ||
+	       may(r, arena_printf(a, "%sstatic-roles/%s", m->path, name),
+	           CAP_READ | CAP_LIST);
+}
+
 /* Whoever may read it, or see its name, may know how old it is. */
 static bool may_see(struct req *r, struct arena *a, const struct mount *m,
                     const char *rest)
 {
-	const struct value *names = r->id.policies;
 	const char *data = arena_printf(a, "%s%s%s", m->path,
 	                                m->kv_version == 2 ? "data/" : "", rest);
 	const char *meta = arena_printf(a, "%smetadata/%s", m->path, rest);
 
+	if (strcmp(m->engine, "database") == 0)
+		return may_see_of_database(r, a, m, rest);
 	if (r->id.root)
 		return true;
-	if (data == NULL || meta == NULL)
-		return false;
-	if (policies_capabilities(r->core, names, data, false) & CAP_READ)
-		return true;
-	return m->kv_version == 2 && (policies_capabilities(r->core, names, meta, false) &
-	                              (CAP_READ | CAP_LIST)) != 0;
+	return may(r, data, CAP_READ) ||
+	       (m->kv_version == 2 && may(r, meta, CAP_READ | CAP_LIST));
 }
 
 static int64_t due_of(const struct rotation_rule *rule)
@@ -187,6 +221,11 @@ static bool read_age(struct req *r, const struct store_object *o, struct aged *o
 	return true;
 }
 
+static bool has_ages(const struct mount *m)
+{
+	return m->kv_version != 0 || strcmp(m->engine, "database") == 0;
+}
+
 static int look_at(struct req *r, struct arena *a, struct report *p,
                    const struct store_object *o)
 {
@@ -196,7 +235,7 @@ static int look_at(struct req *r, struct arena *a, struct report *p,
 	size_t n = strlen(p->prefix);
 	int rc;
 
-	if (m == NULL || m->kv_version == 0 || !read_age(r, o, &one))
+	if (m == NULL || !has_ages(m) || !read_age(r, o, &one))
 		return ERR_OK;
 	one.path = arena_printf(a, "%s%s", m->path, rest);
 	if (one.path == NULL)
