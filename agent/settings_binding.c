@@ -340,14 +340,6 @@ int settings_grant_parse(struct arena *a, const struct settings *s, const char *
 
 /* What is not built yet. */
 
-static const char *missing_file(const struct settings *s)
-{
-	for (size_t i = 0; i < s->files.n; i++)
-		if (settings_files(s)[i].format == FORMAT_TEMPLATE)
-			return "files: template and template_text";
-	return NULL;
-}
-
 static const char *missing_binding(const struct settings_binding *b)
 {
 	if ((b->reload != RELOAD_NONE && b->reload != RELOAD_EXEC) || b->containers.n > 0)
@@ -359,14 +351,12 @@ static const char *missing_binding(const struct settings_binding *b)
 
 int settings_supported(const struct settings *s, struct err *e)
 {
-	const char *what = missing_file(s);
+	const char *what = NULL;
 
 	for (size_t i = 0; what == NULL && i < s->bindings.n; i++)
 		what = missing_binding(&settings_bindings(s)[i]);
 	if (what == NULL && s->docker.socket != NULL)
 		what = "docker";
-	if (what == NULL && s->template_dirs.n > 0)
-		what = "template_dirs";
 	if (what == NULL && s->allowed_commands.n > 0)
 		what = "allowed_commands";
 	if (what == NULL && s->identity_rotate_ms != SETTINGS_ROTATE_MS)
