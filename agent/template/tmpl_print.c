@@ -171,6 +171,16 @@ static bool format_text(struct tmpl_buf *b, const struct tmpl_spec *spec,
 	}
 }
 
+/* What a list or map holds; nothing is "<nil>" by any verb. */
+static void format_item(struct tmpl_buf *b, const struct tmpl_spec *spec,
+                        const struct tv *v)
+{
+	if (v->kind == TV_NIL)
+		tmpl_puts(b, "<nil>");
+	else
+		tmpl_format(b, spec, v);
+}
+
 static void format_list(struct tmpl_buf *b, const struct tmpl_spec *spec,
                         const struct tv_list *list)
 {
@@ -178,7 +188,7 @@ static void format_list(struct tmpl_buf *b, const struct tmpl_spec *spec,
 	for (size_t i = 0; i < list->n && b->r->rc == ERR_OK; i++) {
 		if (i > 0)
 			tmpl_putc(b, ' ');
-		tmpl_format(b, spec, &list->items[i]);
+		format_item(b, spec, &list->items[i]);
 	}
 	tmpl_putc(b, ']');
 }
@@ -190,9 +200,9 @@ static void format_map(struct tmpl_buf *b, const struct tmpl_spec *spec,
 	for (size_t i = 0; i < map->n && b->r->rc == ERR_OK; i++) {
 		if (i > 0)
 			tmpl_putc(b, ' ');
-		tmpl_format(b, spec, &map->pairs[i].key);
+		format_item(b, spec, &map->pairs[i].key);
 		tmpl_putc(b, ':');
-		tmpl_format(b, spec, &map->pairs[i].val);
+		format_item(b, spec, &map->pairs[i].val);
 	}
 	tmpl_putc(b, ']');
 }
@@ -212,9 +222,13 @@ static void format_secret(struct tmpl_buf *b, const struct tmpl_spec *spec,
 	tmpl_puts(b, "<nil> <nil>}");
 }
 
-/* What Go writes for a verb that is none of the type's. */
+/* What Go writes for a verb that is none of the type's; flags hold for the value. */
 static void bad_verb(struct tmpl_buf *b, const struct tmpl_spec *spec, const struct tv *v)
 {
+	struct tmpl_spec value = *spec;
+
+	value.verb = 'v';
+	value.sharp = false;
 	tmpl_puts(b, "%!");
 	tmpl_put_rune(b, spec->verb);
 	tmpl_putc(b, '(');
@@ -223,7 +237,7 @@ static void bad_verb(struct tmpl_buf *b, const struct tmpl_spec *spec, const str
 	} else {
 		tmpl_puts(b, tv_type(v));
 		tmpl_putc(b, '=');
-		tmpl_format(b, &plain, v);
+		tmpl_format(b, &value, v);
 	}
 	tmpl_putc(b, ')');
 }
@@ -231,6 +245,17 @@ static void bad_verb(struct tmpl_buf *b, const struct tmpl_spec *spec, const str
 static void format_word(struct tmpl_buf *b, const struct tmpl_spec *spec, const char *s)
 {
 	tmpl_pad_put(b, spec, s, strlen(s));
+}
+
+static void format_type(struct tmpl_buf *b, const struct tmpl_spec *spec,
+                        const struct tv *v)
+{
+	struct tmpl_str name = cut(spec, tv_cstr(tv_type(v)).s);
+
+	if (v->kind == TV_NIL || v->kind == TV_NONE)
+		format_word(b, spec, "<nil>");
+	else
+		tmpl_pad_put(b, spec, name.p, name.n);
 }
 
 /* What has neither parts nor is text; false: the verb is none of the type's. */
@@ -263,7 +288,7 @@ void tmpl_format(struct tmpl_buf *b, const struct tmpl_spec *spec, const struct 
 	if (tmpl_enter(b->r) != ERR_OK)
 		return;
 	if (spec->verb == 'T')
-		format_word(b, &plain, v->kind == TV_NIL ? "<nil>" : tv_type(v));
+		format_type(b, spec, v);
 	else if (tv_is_text(v))
 		ok = format_text(b, spec, v->s);
 	else if (tv_is_list(v))

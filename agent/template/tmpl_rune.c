@@ -129,3 +129,25 @@ uint32_t tmpl_rune_title(uint32_t c)
 		return tmpl_rune_upper(c);
 	return mapped(to_title, ARRAY_LEN(to_title), c);
 }
+
+const char *tmpl_rune_long_title(uint32_t c)
+{
+	for (size_t i = 0; c >= 0x80 && i < ARRAY_LEN(long_titles); i++)
+		if (long_titles[i].c == c)
+			return long_titles[i].text;
+	return NULL;
+}
+
+bool tmpl_rune_lone(uint32_t c)
+{
+	return (c >= 0xE00 && c < 0xF00) || (c >= 0x3040 && c < 0x30A0) ||
+	       (c >= 0x3400 && c < 0xA000) || (c >= 0xF900 && c < 0xFB00) ||
+	       (c >= 0x20000 && c < 0x40000);
+}
+
+bool tmpl_rune_unseen(uint32_t c)
+{
+	return c == 0xAD || (c >= 0x200B && c <= 0x200F) ||
+	       (c >= 0x202A && c <= 0x202E) || (c >= 0x2060 && c <= 0x2064) ||
+	       c == 0xFEFF;
+}

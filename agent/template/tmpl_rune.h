@@ -29,4 +29,13 @@ uint32_t tmpl_rune_upper(uint32_t c); /* one for one */
 uint32_t tmpl_rune_lower(uint32_t c);
 uint32_t tmpl_rune_title(uint32_t c);
 
+/** tmpl_rune_long_title(c): what ${c} becomes at the begin of a word if that is more than
+ * one character; NULL if it is not. */
+const char *tmpl_rune_long_title(uint32_t c);
+
+/** tmpl_rune_lone(c): is it a word of its own (ideographs, Hiragana, Thai)? */
+bool tmpl_rune_lone(uint32_t c);
+/** tmpl_rune_unseen(c): does it shape its neighbours and break no word? */
+bool tmpl_rune_unseen(uint32_t c);
+
 #endif

@@ -124,7 +124,25 @@ static bool joins(uint32_t c)
 
 static bool of_word(uint32_t c)
 {
-	return c == '_' || tmpl_rune_letter(c) || tmpl_rune_digit(c) || tmpl_rune_mark(c);
+	return c == '_' || tmpl_rune_letter(c) || tmpl_rune_digit(c) ||
+	       tmpl_rune_mark(c) || tmpl_rune_unseen(c);
+}
+
+/* A letter that has another case; a word begins with the first of them. */
+static bool is_cased(uint32_t c)
+{
+	return tmpl_rune_title(c) != c || tmpl_rune_lower(c) != c ||
+	       tmpl_rune_upper(c) != c || tmpl_rune_long_title(c) != NULL;
+}
+
+static void put_title(struct tmpl_buf *b, uint32_t c)
+{
+	const char *text = tmpl_rune_long_title(c);
+
+	if (text != NULL)
+		tmpl_puts(b, text);
+	else
+		tmpl_put_rune(b, tmpl_rune_title(c));
 }
 
 int tmpl_fn_to_title(struct tmpl_run *r, const struct tv *args, size_t n UNUSED,
@@ -140,10 +158,14 @@ int tmpl_fn_to_title(struct tmpl_run *r, const struct tv *args, size_t n UNUSED,
 		bool stays = in_word && joins(c) && i + width < s.n &&
 		             tmpl_rune_letter(
 				     tmpl_rune(s.p + i + width, s.n - i - width, &next));
-		bool begins = !in_word && tmpl_rune_letter(c);
+		bool begins = !in_word && is_cased(c);
 
-		tmpl_put_rune(&b, begins ? tmpl_rune_title(c) : c);
-		in_word = stays || (in_word ? of_word(c) : begins);
+		if (begins)
+			put_title(&b, c);
+		else
+			tmpl_put_rune(&b, c);
+		in_word = begins || stays ||
+		          (in_word && of_word(c) && !tmpl_rune_lone(c));
 	}
 	return tmpl_buf_str(&b, out);
 }

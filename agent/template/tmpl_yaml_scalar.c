@@ -225,14 +225,15 @@ static void put_escape(struct yaml_writer *w, uint32_t c)
 
 static void put_double(struct yaml_writer *w, struct yaml_place at, struct tmpl_str s)
 {
-	bool spaces = false;
+	bool spaces = false, all = s.n >= 3 && memcmp(s.p, "\xEF\xBB\xBF", 3) == 0;
 	size_t width;
 
+	/* Behind a byte order mark that library escapes each and every character. */
 	for (size_t i = 0; i < s.n; i += width) {
 		uint32_t c = tmpl_rune(s.p + i, s.n - i, &width);
 		bool space = c == ' ';
 
-		if (!is_printable(c) || is_break(c) || c == '"' || c == '\\') {
+		if (all || !is_printable(c) || is_break(c) || c == '"' || c == '\\') {
 			put_escape(w, c);
 		} else if (space && !at.is_key && !spaces && w->column > WIDTH && i > 0 &&
 		           i + 1 < s.n) {
