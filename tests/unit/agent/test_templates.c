@@ -9,20 +9,37 @@
 #include "agent/deliver/files.h"
 #include "agent/deliver/files_impl.h"
 #include "agent/plan.h"
-#include "engine.h"
+#include "agent/template/template.h"
 
 #define SA "/v1/secret/data/app/a"
 #define SB "/v1/secret/data/app/b"
 
-static const char two[] = "grace: 10s\nfiles:\n"
-			  "- binding: one\n"
-			  "  name: t\n"
-			  "  template_text: |\n"
-			  "    get secret/data/app/a v\n"
-			  "    get secret/data/app/b v\n"
-			  "- {path: secret/app/a, field: v, binding: one, name: raw}\n"
-			  "- {path: secret/app/a, field: v, binding: two, name: raw}\n"
-			  "- {path: secret/app/c, field: v, binding: two, name: c}\n";
+/* The field "v" of a secret; of the secret that this names; of all in a folder. */
+#define GET(name) \
+	"{{ with secret `secret/data/app/" name "` }}{{ .Data.data.v }}{{ end }}"
+#define VIA(name)                                                                    \
+	"{{ with secret `secret/data/app/" name "` }}{{ with secret .Data.data.v }}" \
+	"{{ .Data.data.v }}{{ end }}{{ end }}"
+#define ALL(folder)                                        \
+	"{{ range secrets `secret/metadata/" folder "` }}" \
+	"{{ with secret (print `secret/data/" folder       \
+	"/` .) }}{{ .Data.data.v }};{{ end }}"             \
+	"{{ end }}"
+
+static const struct render_engine engine = { template_parse, template_run };
+
+static const char two[] =
+	"grace: 10s\nfiles:\n"
+	"- binding: one\n"
+	"  name: t\n"
+	"  template_text: |\n"
+	"    " GET(
+		"a") "\n"
+		     "    " GET(
+			     "b") "\n"
+				  "- {path: secret/app/a, field: v, binding: one, name: raw}\n"
+				  "- {path: secret/app/a, field: v, binding: two, name: raw}\n"
+				  "- {path: secret/app/c, field: v, binding: two, name: c}\n";
 
 static struct arena *a, *keep;
 static struct settings s;
@@ -235,13 +252,14 @@ Test(templates, one_of_two_secrets_rotates)
 Test(templates, an_error_leaves_all_files_of_its_secrets_as_they_are)
 {
 	start();
-	open_files("files:\n"
-	           "- {binding: one, name: t, template_text: \"get secret/data/app/a v\\n"
-	           "get secret/data/app/b v\"}\n"
-	           "- {binding: one, name: u, template_text: \"get secret/data/app/b v\\n"
-	           "get secret/data/app/d v\"}\n"
-	           "- {path: secret/app/d, field: none, binding: two, name: d}\n"
-	           "- {path: secret/app/c, field: v, binding: two, name: c}\n");
+	open_files(
+		"files:\n"
+		"- {binding: one, name: t, template_text: \"" GET("a") GET(
+			"b") "\"}\n"
+			     "- {binding: one, name: u, template_text: \"" GET("b") GET(
+				     "d") "\"}\n"
+					  "- {path: secret/app/d, field: none, binding: two, name: d}\n"
+					  "- {path: secret/app/c, field: v, binding: two, name: c}\n");
 	resolve();
 	clear();
 	give("secret/app/a", 2, "v", "a2");
@@ -261,7 +279,7 @@ Test(templates, an_error_leaves_all_files_of_its_secrets_as_they_are)
 Test(templates, secrets_that_a_value_names_join_and_leave_the_plan)
 {
 	open_files("files:\n- binding: one\n  name: t\n"
-	           "  template_text: via secret/data/app/a v\n");
+	           "  template_text: \"" VIA("a") "\"\n");
 	resolve();
 	cr_assert_eq(plan->n_paths, 1);
 	give("secret/app/a", 1, "v", "secret/data/app/x");
@@ -276,14 +294,14 @@ Test(templates, secrets_that_a_value_names_join_and_leave_the_plan)
 	give("secret/app/x", 7, "v", "of x");
 	deliver();
 	cr_assert_eq(RC("a"), ERR_OK, "%s", WHY("a"));
-	cr_assert_str_eq(rig_read("one/t"), "of x\n");
+	cr_assert_str_eq(rig_read("one/t"), "of x");
 	cr_assert_not(uses_changed(uses));
 	clear();
 	give("secret/app/a", 2, "v", "secret/data/app/y");
 	give("secret/app/x", 7, "v", "of x");
 	deliver();
 	cr_assert_eq(RC("a"), ERR_BUSY);
-	cr_assert_str_eq(rig_read("one/t"), "of x\n", "as long as y is not at hand");
+	cr_assert_str_eq(rig_read("one/t"), "of x", "as long as y is not at hand");
 	replan();
 	resolve();
 	cr_assert_eq(plan_path(plan, "secret/app/x"), plan->n_paths, "x is not used");
@@ -291,7 +309,7 @@ Test(templates, secrets_that_a_value_names_join_and_leave_the_plan)
 	give("secret/app/a", 2, "v", "secret/data/app/y");
 	give("secret/app/y", 1, "v", "of y");
 	deliver();
-	cr_assert_str_eq(rig_read("one/t"), "of y\n");
+	cr_assert_str_eq(rig_read("one/t"), "of y");
 	cr_assert(HELD("a")->present && HELD("y")->present);
 }
 
@@ -310,7 +328,7 @@ static void give_names(const char *path, int64_t version, const char *x, const c
 Test(templates, follow_a_listing)
 {
 	open_files("files:\n- binding: one\n  name: t\n"
-	           "  template_text: all secret/metadata/app\n");
+	           "  template_text: \"" ALL("app") "\"\n");
 	cr_assert_str_eq(plan->paths[0].path, "/v1/secret/metadata/app/");
 	resolve();
 	cr_assert_str_eq(plan->paths[0].path, "secret/app/");
@@ -324,13 +342,13 @@ Test(templates, follow_a_listing)
 	give("secret/app/x", 1, "v", "x1");
 	give("secret/app/y", 1, "v", "y1");
 	deliver();
-	cr_assert_str_eq(rig_read("one/t"), "x1\ny1\n");
+	cr_assert_str_eq(rig_read("one/t"), "x1;y1;");
 	clear();
 	give_names("secret/app/", 2, "y", NULL);
 	give("secret/app/x", 1, "v", "x1");
 	give("secret/app/y", 1, "v", "y1");
 	deliver();
-	cr_assert_str_eq(rig_read("one/t"), "y1\n", "made at once: all is at hand");
+	cr_assert_str_eq(rig_read("one/t"), "y1;", "made at once: all is at hand");
 	replan();
 	cr_assert_eq(plan->n_paths, 2);
 	cr_assert(HELD("y")->present);
@@ -340,7 +358,7 @@ Test(templates, follow_a_listing)
 Test(templates, after_a_restart_what_values_named_is_known)
 {
 	static const char text[] = "files:\n- binding: one\n  name: t\n"
-				   "  template_text: via secret/data/app/a v\n";
+				   "  template_text: \"" VIA("a") "\"\n";
 
 	open_files(text);
 	resolve();
@@ -361,7 +379,7 @@ Test(templates, after_a_restart_what_values_named_is_known)
 	cr_assert_not(rig_exists("one/..g000002"));
 	/* Another text is another file. */
 	open_files("files:\n- binding: one\n  name: t\n"
-	           "  template_text: get secret/data/app/a v\n");
+	           "  template_text: \"" GET("a") "\"\n");
 	resolve();
 	cr_assert_not(HELD("a")->present);
 }
@@ -388,9 +406,10 @@ Test(templates, a_secret_that_is_taken_away_takes_its_files_along)
 
 Test(templates, see_versions_and_secrets_without_versions)
 {
-	open_files("files:\n- binding: one\n  name: t\n  template_text: |\n"
-	           "    version secret/data/app/a\n"
-	           "    plain secret/data/app/b v\n");
+	open_files(
+		"files:\n- binding: one\n  name: t\n  template_text: |\n"
+		"    {{ with secret `secret/data/app/a` }}{{ .Data.metadata.version }}{{ end }}\n"
+		"    {{ with secret `secret/data/app/b` }}{{ .Data.v }}{{ end }}\n");
 	resolve();
 	give("secret/app/a", 12, "v", "a1");
 	give("secret/app/b", 1, "v", "b1");
@@ -434,7 +453,7 @@ Test(templates, read_files_of_their_directories_alone)
 
 		snprintf(text, sizeof(text),
 		         "template_dirs: [%.1000s/in]\nfiles:\n- {binding: one, name: t, "
-		         "template_text: 'file %.1000s/%s'}\n",
+		         "template_text: '{{ file `%.1000s/%s` }}'}\n",
 		         rig_dir, rig_dir, names[i]);
 		cr_assert_eq(settings_parse(keep, "t", text, strlen(text), &s, &e),
 		             ERR_OK, "%s", e.msg);
@@ -450,12 +469,12 @@ Test(templates, read_files_of_their_directories_alone)
 Test(templates, that_are_wrong_are_refused_with_the_place)
 {
 	static const char text[] = "files:\n- {binding: one, name: t, "
-				   "template_text: syntax error}\n";
+				   "template_text: '{{ if }}'}\n";
 	struct plan *next = NULL;
 
 	cr_assert_eq(settings_parse(keep, "t", text, strlen(text), &s, &e), ERR_OK);
 	cr_assert_eq(build(&next), ERR_INVALID);
-	cr_assert_not_null(strstr(e.msg, "line 1 column 1"), "%s", e.msg);
+	cr_assert_not_null(strstr(e.msg, "one/t:1:7: missing value"), "%s", e.msg);
 }
 
 /* The server's bindings. */
@@ -465,12 +484,12 @@ Test(templates, grants_join_the_plan_and_leave_it)
 	start();
 	grants[0] = (struct grant){ "web",
 		                    "{\"files\":[{\"name\":\"t\",\"template_text\":"
-		                    "\"get secret/data/app/c v\"},{\"path\":"
-		                    "\"secret/app/c\",\"field\":\"v\"}]}" };
+		                    "\"" GET("c") "\"},{\"path\":"
+		                                  "\"secret/app/c\",\"field\":\"v\"}]}" };
 	grants[1] = (struct grant){ "two", "{\"files\":[]}" };
 	grants[2] = (struct grant){ "../x", "{\"files\":[]}" };
 	grants[3] = (struct grant){ "bad", "{\"files\":[{\"name\":\"t\","
-		                           "\"template_text\":\"syntax error\"}]}" };
+		                           "\"template_text\":\"{{ if }}\"}]}" };
 	n_grants = 4;
 	replan();
 	resolve();
@@ -478,14 +497,14 @@ Test(templates, grants_join_the_plan_and_leave_it)
 	cr_assert_str_eq(plan->refused[0].name, "../x");
 	cr_assert_str_eq(plan->refused[1].name, "two");
 	cr_assert_not_null(strstr(plan->refused[1].why, "own settings"));
-	cr_assert_not_null(strstr(plan->refused[2].why, "line 1 column 1"));
+	cr_assert_not_null(strstr(plan->refused[2].why, "bad/t:1:7"));
 	cr_assert(plan->bindings[plan_binding(plan, "web")].granted);
 	cr_assert_not(plan->bindings[plan_binding(plan, "two")].granted);
 	cr_assert_not(HELD("c")->present, "two files more");
 	clear();
 	give("secret/app/c", 2, "v", "c2");
 	deliver();
-	cr_assert_str_eq(rig_read("web/t"), "c2\n");
+	cr_assert_str_eq(rig_read("web/t"), "c2");
 	cr_assert_str_eq(rig_read("two/c"), "c2");
 	n_grants = 0;
 	replan();
