@@ -96,6 +96,14 @@ static const char *binding_of(void *ctx UNUSED, const char *volume UNUSED)
 	return "app";
 }
 
+/* What becomes a directory of ours. */
+static void check_name(const char *s)
+{
+	if (*s == '\0' || strchr(s, '/') != NULL || strncmp(s, "..", 2) == 0 ||
+	    strcmp(s, ".") == 0)
+		abort();
+}
+
 static void check_row(const struct container *c)
 {
 	if (strlen(c->id) != 64 || c->name == NULL || c->image == NULL ||
@@ -103,9 +111,7 @@ static void check_row(const struct container *c)
 	    c->n_mounts > CONTAINERS_MOUNTS_MAX)
 		abort();
 	for (size_t i = 0; i < c->n_bindings; i++)
-		if (strchr(c->bindings[i], '/') != NULL || c->bindings[i][0] == '.' ||
-		    c->bindings[i][0] == '\0')
-			abort();
+		check_name(c->bindings[i]);
 	(void)container_uses(c, "app");
 }
 
@@ -143,8 +149,7 @@ static char directory[64], socket_path[128];
 
 static void on_want(void *ctx UNUSED, const char *binding)
 {
-	if (strchr(binding, '/') != NULL || binding[0] == '.' || binding[0] == '\0')
-		abort();
+	check_name(binding);
 }
 
 static bool is_ready(void *ctx UNUSED, const char *binding)
