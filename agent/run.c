@@ -2,6 +2,8 @@
 #include "run.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,11 +147,23 @@ static void warn_missing(const char *event, const struct sandbox_report *r)
 /* Files are given to their owners, and taken back to be wiped. */
 #define CAPS_FILES (CAP(CAP_CHOWN) | CAP(CAP_FOWNER))
 
+/* Of the socket of the volume plugin, which goes when we do: Docker waits for one that is
+ * dead.  NULL: there is none. */
+static const char *plugin_directory(const struct settings *s, char buf[PATH_MAX])
+{
+	if (s->docker.socket == NULL || !s->docker.volumes)
+		return NULL;
+	(void)snprintf(buf, PATH_MAX, "%s", s->docker.volumes_socket);
+	return dirname(buf);
+}
+
 /* From here on only our own directories can be written, and /etc read to find the server.
  */
 static int close_doors(struct agent *g, struct err *e)
 {
-	const char *const rw[] = { g->s->state_dir, g->s->run_dir, NULL };
+	char plugins[PATH_MAX];
+	const char *const rw[] = { g->s->state_dir, g->s->run_dir,
+		                   plugin_directory(g->s, plugins), NULL };
 	static const char *const ro[] = { "/etc",        "/proc/self",
 		                          "/proc/swaps", "/usr/lib",
 		                          "/lib",        "/usr/share/zoneinfo",

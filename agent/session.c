@@ -134,6 +134,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = open_loop(s, e);
+	if (rc == ERR_OK)
+		rc = session_docker_open(s, e);
 	if (rc != ERR_OK) {
 		session_free(s);
 		return rc;
@@ -147,6 +149,7 @@ void session_free(struct session *s)
 	if (s == NULL)
 		return;
 	session_apply_free(s->apply);
+	session_docker_free(s->docker);
 	http_multi_free(s->multi);
 	http_free(s->api.http);
 	http_free(s->watch.http);
@@ -199,7 +202,9 @@ static void run_due(struct session *s)
 	int64_t now = session_now(s), next = files_reap(s->o.files, now);
 
 	next = earlier(next, session_expire(s, now));
+	next = earlier(next, session_docker_due(s, now));
 	next = earlier(next, session_apply_due(s, now));
+	next = earlier(next, session_docker_flush(s, now));
 	next = earlier(next, session_cache_boot(s, now));
 	if (s->phase == PHASE_OFFLINE) {
 		if (now >= s->retry_at && s->job == NULL)
@@ -231,7 +236,7 @@ static void dispatch(struct session *s, int fd, unsigned events)
 		on_timer(s);
 	else if (fd == s->o.signal_fd)
 		on_signal(s);
-	else if (!session_apply_event(s, fd) &&
+	else if (!session_apply_event(s, fd) && !session_docker_event(s, fd, events) &&
 	         (s->o.status == NULL || !status_event(s->o.status, fd, events, s)))
 		http_multi_event(s->multi, fd, events);
 }

@@ -10,6 +10,7 @@
 #include "report.h"
 #include "session.h"
 #include "session_apply.h"
+#include "session_docker.h"
 #include "statement.h"
 #include "vault/limits.h"
 
@@ -110,7 +111,8 @@ struct session {
 	struct holding *holdings;
 	struct gate *gates; /* as the plan's bindings */
 	struct session_apply *apply;
-	json_t *release;   /* array of lease ids that nobody wants */
+	struct session_docker *docker; /* NULL: there is no Engine */
+	json_t *release;               /* array of lease ids that nobody wants */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */
 	bool prove;        /* something waits for that proof */

@@ -166,6 +166,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	session_prove(s, json_object_get(data, "checkpoint"));
 	session_forget(s);
 	session_remember(s);
+	session_bind_again(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';
@@ -548,6 +549,9 @@ static const struct session_job jobs[] = {
 	{ "ack", "POST", "/v1/sys/agent/ack",
 	  NULL, false, false,
 	  ack_ready, ack_body, ack_done, ack_failed },
+	{ "bind", "POST", "/v1/sys/agent/bind",
+	  "bind", false, false,
+	  session_bind_due, session_bind_body, session_bind_done, session_bind_failed },
 	{ "leases", "POST", "/v1/sys/agent/leases",
 	  "leases", false, false,
 	  leases_due, leases_body, leases_done, leases_failed },

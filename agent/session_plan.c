@@ -103,6 +103,7 @@ int session_replan(struct session *s, struct err *e)
 	take_over(s, &next);
 	(void)uses_changed(s->o.uses);
 	session_forget(s);
+	session_docker_replan(s);
 	session_apply_replan(s);
 	log_debug("planned anew", LOG_N("secrets", (int64_t)s->plan->n_paths),
 	          LOG_N("files", (int64_t)s->plan->n_files));

@@ -156,11 +156,12 @@ json_t *session_status(const struct session *s)
 	                           s->o.tmpfs->noswap, "key_memory", keymem_mode(),
 	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(
-		    doc, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "last_heard",
-	                           heard, "error", s->error, "alarm",
-	                           session_alarm_text(s), "secrets", secrets, "files",
-	                           files, "bindings", session_apply_status(s), "refused",
-	                           refused_status(s->plan))) != 0) {
+		    doc,
+		    json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o?}", "last_heard",
+	                      heard, "error", s->error, "alarm", session_alarm_text(s),
+	                      "secrets", secrets, "files", files, "bindings",
+	                      session_apply_status(s), "refused", refused_status(s->plan),
+	                      "docker", session_docker_status(s))) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -46,6 +46,8 @@ static void on_event(struct session *s, const json_t *event)
 	const char *id = reply_str(event, "lease_id"), *op = reply_str(event, "op");
 	int64_t version = reply_int(event, "version", 0);
 
+	if (op != NULL && strcmp(op, "bind") == 0)
+		session_bind_again(s);
 	if (h == NULL || id == NULL || op == NULL)
 		return;
 	log_debug("event", LOG_S("op", op), LOG_N("version", version));

@@ -355,8 +355,6 @@ int settings_supported(const struct settings *s, struct err *e)
 
 	for (size_t i = 0; what == NULL && i < s->bindings.n; i++)
 		what = missing_binding(&settings_bindings(s)[i]);
-	if (what == NULL && s->docker.socket != NULL)
-		what = "docker";
 	if (what == NULL && s->allowed_commands.n > 0)
 		what = "allowed_commands";
 	if (what == NULL && s->identity_rotate_ms != SETTINGS_ROTATE_MS)

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vault-agent with a real Docker Engine and a real vault: containers ask for bindings by label or volume, the vault
+grants or refuses, and files come and go with them."""
+import itertools
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from dockerd import Dockerd, find
+from vaultd import wait_for
+
+STAY = ("sleep", "1000")
+OTHER = "other-hosts"  # a role that no host here has
+numbers = itertools.count()
+DRIVER = f"vault-agent-{os.getpid()}"  # one name for all tests: Engines do not forget it
+PLUGIN = pathlib.Path(f"/run/docker/plugins/{DRIVER}.sock")
+
+
+class Place:
+    """A host with an agent that talks to Docker, and names that nobody else uses."""
+
+    def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=()):
+        self.server, self.engine, self.n = server, engine, f"{os.getpid()}x{next(numbers)}"
+        self.role, self.api = f"role{self.n}", server.client()
+        self.path = f"docker{self.n}"
+        for s in ("a", "b"):
+            server.put(f"{self.path}/{s}", {"password": f"{s}1"})
+        self.agent = make_agent(server, f"host{self.n}", list(files))
+        options = {"socket": str(engine.socket), "labels": labels}
+        if volumes:
+            options |= {"volumes": True, "volumes_socket": str(PLUGIN)}
+        self.agent.extra["docker"] = json.dumps(options)
+        assert self.api.post(f"sys/hosts/roles/{OTHER}", {"paths": ["secret/nothing/*"]}).status in (200, 204)
+        added = server.add_host(self.agent.name, [f"secret/{self.path}/*", "secret/own-file/*"], role=self.role)
+        self.agent.join(added["join_token"])
+        self.agent.start()
+        self.wait("to be connected", lambda s: s["connected"] and s["docker"]["connected"])
+
+    def name(self, n):
+        return f"{n}{self.n}"
+
+    def define(self, name, secret="a", roles=None, **more):
+        spec = {"roles": roles or [self.role], "files": [
+            {"path": f"secret/{self.path}/{secret}", "field": "password", "name": "pw"}], **more}
+        r = self.api.post(f"sys/bindings/{self.name(name)}", spec)
+        assert r.status in (200, 204), r
+        return self.name(name)
+
+    def wait(self, what, ok):
+        def fn():
+            s = self.agent.status()
+            return s if s is not None and ok(s) else None
+        try:
+            return wait_for(what, fn)
+        except AssertionError:
+            raise AssertionError(f"{what}: {json.dumps(self.agent.status(), indent=1)}\n{self.agent.log()[-3000:]}") from None
+
+    def run(self, name, binding, **kw):
+        return self.engine.run(self.name(name), *STAY, labels={"vault.bind": binding}, **kw)
+
+    def refusals(self, status=None):
+        return {(r["container"], r["name"]): r["error"] for r in (status or self.agent.status())["docker"]["refused"]}
+
+    def wait_refused(self, cid, binding, why):
+        s = self.wait("a refusal", lambda s: (cid, binding) in self.refusals(s))
+        assert why in self.refusals(s)[cid, binding], s["docker"]
+
+
+@pytest.fixture
+def place(server, make_agent, engine):
+    made = []
+
+    def make(*, on=engine, **kw):
+        made.append(Place(server, make_agent, on, **kw))
+        return made[-1]
+    yield make
+    for p in made:
+        names = [n for n in p.engine.try_cli("ps", "-a", "--format", "{{.Names}}").stdout.split() if n.endswith(p.n)]
+        if names:
+            p.engine.remove(*names)
+        volumes = p.engine.try_cli("volume", "ls", "-q", "-f", f"driver={DRIVER}").stdout.split()
+        if volumes:
+            p.engine.try_cli("volume", "rm", "-f", *volumes)
+        p.agent.stop()
+    PLUGIN.unlink(missing_ok=True)
+
+
+def test_a_label_is_granted_and_its_secret_follows(place, server):
+    p = place()
+    app = p.define("app")
+    cid = p.run("web", f"{app}", options=("-v", f"{p.agent.run_dir}:/run/secrets:ro"))
+    p.agent.wait_content(app, "pw", "a1")
+    s = p.agent.status()
+    assert [(b["name"], b["containers"]) for b in s["docker"]["granted"]] == [(app, [cid])]
+    assert s["docker"]["refused"] == []
+    server.put(f"{p.path}/a", {"password": "a2"})
+    p.agent.wait_content(app, "pw", "a2")
+    assert p.engine.cli("exec", p.name("web"), "cat", f"/run/secrets/{app}/pw") == "a2"
+
+
+def test_files_are_there_before_the_first_start(place):
+    p = place()
+    app = p.define("app")
+    cid = p.engine.create(p.name("web"), *STAY, labels={"vault.bind": app})
+    p.agent.wait_content(app, "pw", "a1")
+    assert not p.engine.inspect(p.name("web"))["State"]["Running"]
+    assert p.agent.status()["docker"]["granted"][0]["containers"] == [cid]
+
+
+def test_what_is_refused_is_shown_and_said_once(place):
+    p = place()
+    app = p.define("app")
+    other = p.define("other", roles=[OTHER])
+    image = p.define("image", images=["nothing/*"])
+    cid = p.run("web", f"{other},{app},{image},{p.name('none')}")
+    p.agent.wait_content(app, "pw", "a1")
+    p.wait_refused(cid, other, f'it is not for hosts of the role "{p.role}"')
+    p.wait_refused(cid, image, "it is not for the container's image")
+    p.wait_refused(cid, p.name("none"), "there is no such binding")
+    assert not (p.agent.run_dir / other).exists() and not (p.agent.run_dir / image).exists()
+    # Asked again, and refused again, for other reasons than a change of the refusal.
+    second = p.run("second", app)
+    p.wait("the second", lambda s: second in s["docker"]["granted"][0]["containers"])
+    lines = [line for line in p.agent.log().splitlines() if "a container does not get a binding" in line]
+    assert len(lines) == 3, lines
+    assert any(p.name("web") in line and other in line and "it is not for hosts" in line for line in lines)
+    # What changes is said, and what is granted after all comes.
+    p.define("other", secret="b")
+    p.agent.wait_content(other, "pw", "b1")
+    assert (cid, other) not in p.refusals()
+    p.engine.remove(p.name("web"))
+    p.wait("refusals to go with their container", lambda s: s["docker"]["refused"] == [])
+
+
+def test_changes_of_a_binding_arrive(place):
+    p = place()
+    app = p.define("app")
+    p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    p.define("app", secret="b")
+    p.agent.wait_content(app, "pw", "b1")
+    p.define("app", images=["nothing/*"])
+    p.wait("it to be taken back", lambda s: s["docker"]["granted"] == [])
+    wait_for("its files to go", lambda: p.agent.content(app, "pw") is None)
+    p.define("app")
+    p.agent.wait_content(app, "pw", "a1")
+    assert p.api.delete(f"sys/bindings/{app}").status == 204
+    wait_for("its files to go", lambda: p.agent.content(app, "pw") is None)
+    p.wait("no secrets", lambda s: s["secrets"] == [])
+
+
+def test_the_hosts_own_file_wins(place, server):
+    own = {"binding": "mine", "path": "secret/own-file/x", "field": "password"}
+    server.put("own-file/x", {"password": "own"})
+    p = place(files=[own])
+    p.agent.wait_content("mine", "password", "own")
+    app = p.define("app")
+    p.run("web", f"mine,{app}")
+    p.agent.wait_content(app, "pw", "a1")
+    s = p.agent.status()
+    assert [b["name"] for b in s["docker"]["granted"]] == [app] and s["docker"]["refused"] == []
+    assert p.agent.content("mine", "password") == "own"
+
+
+def test_labels_that_are_not_honoured(place):
+    p = place(labels=False)
+    app = p.define("app")
+    p.run("web", app)
+    named = p.run("mounts", app, options=("-v", f"{p.agent.run_dir}:/x"))
+    p.wait("a container that mounts", lambda s: [c["id"] for c in s["docker"]["containers"]] == [named])
+    assert p.agent.status()["docker"]["granted"] == [] and not (p.agent.run_dir / app).exists()
+
+
+def test_it_is_taken_up_again_after_a_restart_of_the_agent(place, server):
+    p = place()
+    app = p.define("app")
+    p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    inode = p.agent.file(app, "pw").stat().st_ino
+    p.agent.stop(signal.SIGKILL)
+    p.agent.start()
+    p.wait("to be granted again", lambda s: s["connected"] and s["docker"]["granted"]
+           and s["docker"]["granted"][0]["containers"])
+    assert p.agent.file(app, "pw").stat().st_ino == inode, "the files stayed"
+    # What was taken back while it was away goes.
+    p.agent.stop()
+    p.define("app", roles=[OTHER])
+    assert p.agent.content(app, "pw") == "a1"
+    p.agent.start()
+    wait_for("its files to go", lambda: p.agent.content(app, "pw") is None)
+    assert p.agent.status()["docker"]["granted"] == []
+
+
+def test_it_lives_through_a_restart_of_docker(place, engine, server):
+    own = Dockerd().start()
+    try:
+        p = place(on=own)
+        app = p.define("app")
+        cid = p.run("web", app)
+        p.agent.wait_content(app, "pw", "a1")
+        own.stop()
+        p.wait("Docker to be away", lambda s: not s["docker"]["connected"] and s["docker"]["error"])
+        server.put(f"{p.path}/a", {"password": "a2"})
+        p.agent.wait_content(app, "pw", "a2")
+        own.start()
+        s = p.wait("Docker to be back", lambda s: s["docker"]["connected"] and s["docker"]["containers"])
+        assert [b["containers"] for b in s["docker"]["granted"]] == [[cid]]
+        second = p.define("second", secret="b")
+        p.run("two", second)
+        p.agent.wait_content(second, "pw", "b1")
+        p.agent.stop()
+        p.engine.remove(p.name("web"), p.name("two"))
+    finally:
+        if own.process is None:
+            own.start()
+        own.close()
+
+
+def test_a_minute_after_its_last_container_a_binding_goes(place):
+    p = place()
+    app, stays = p.define("app"), p.define("stays", secret="b")
+    p.run("web", app)
+    p.run("other", stays)
+    p.agent.wait_content(app, "pw", "a1")
+    p.agent.wait_content(stays, "pw", "b1")
+    p.engine.remove(p.name("web"))
+    p.wait("it to be unused", lambda s: any("unused_for" in b for b in s["docker"]["granted"]))
+    # A container that is made anew, as compose does, finds its files.
+    p.run("again", app)
+    p.wait("it to be used", lambda s: not any("unused_for" in b for b in s["docker"]["granted"]))
+    assert p.agent.content(app, "pw") == "a1"
+    p.engine.remove(p.name("again"))
+    wait_for("its files to go", lambda: p.agent.content(app, "pw") is None, 120)
+    s = p.agent.status()
+    assert [b["name"] for b in s["docker"]["granted"]] == [stays] and len(s["secrets"]) == 1
+    assert p.agent.content(stays, "pw") == "b1"
+    assert "the last container of a binding is gone" in p.agent.log()
+    def held():
+        r = p.api.get(f"sys/hosts/where/secret/{p.path}/a")
+        assert r.status in (200, 404), r
+        return [h["host"] for h in r.data["hosts"]] if r.status == 200 else []
+    wait_for("its lease to be given up", lambda: p.agent.name not in held())
+
+
+def start(p, name, volume, *options):
+    return subprocess.Popen(
+        [find("docker", "/usr/bin"), "-H", f"unix://{p.engine.socket}", "run", "-d", "--name", p.name(name), "--network",
+         "none", "--volume-driver", DRIVER, "-v", f"{volume}:/run/secrets/app:ro", *options, "box:1", *STAY],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(p.agent.tmp)})
+
+
+def test_a_start_waits_for_the_files_of_its_volume(place):
+    p = place(volumes=True)
+    assert PLUGIN.stat().st_mode & 0o777 == 0o600
+    app = p.define("app")
+    run = start(p, "web", app)
+    assert run.wait(60) == 0, run.stderr.read()
+    assert p.engine.cli("exec", p.name("web"), "cat", "/run/secrets/app/pw") == "a1"
+    # One whose binding comes late: the start waits.
+    late = p.name("late")
+    run = start(p, "two", late)
+    p.wait("the refusal", lambda s: any(n == late for _, n in p.refusals(s)))
+    assert run.poll() is None
+    p.define("late", secret="b")
+    assert run.wait(60) == 0, run.stderr.read()
+    assert p.engine.cli("exec", p.name("two"), "cat", "/run/secrets/app/pw") == "b1"
+    p.agent.stop()
+    assert not PLUGIN.exists(), "Docker would wait for it"
+
+
+def test_a_start_that_waits_in_vain_is_told_why(place):
+    p = place(volumes=True)
+    run = start(p, "web", p.name("none"))
+    assert run.wait(90) != 0
+    assert "there is no such binding" in run.stderr.read()
+    assert not p.engine.inspect(p.name("web"))["State"]["Running"]
+
+
+def test_a_file_that_is_mounted_by_itself_is_warned_of(place):
+    p = place()
+    app = p.define("app")
+    p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    cid = p.run("pinned", app, options=("-v", f"{p.agent.run_dir}/{app}/pw:/pw:ro"))
+    s = p.wait("the warning", lambda s: any("warning" in c for c in s["docker"]["containers"]))
+    (one,) = [c for c in s["docker"]["containers"] if "warning" in c]
+    assert one["id"] == cid and "will never see another version" in one["warning"]
+    assert len(re.findall("a container mounts a file", p.agent.log())) == 1
