@@ -210,14 +210,11 @@ static CURLcode set_texts(CURL *h, const struct http_options *o)
 
 static CURLcode set_options(struct http_client *c, const struct http_options *o)
 {
-	long ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	CURL *h = c->easy;
 	CURLcode r = set_numbers(h);
 
 	if (r == CURLE_OK)
 		r = set_texts(h, o);
-	if (r == CURLE_OK)
-		r = curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, ms);
 	if (r == CURLE_OK && o->one_shot)
 		r = curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 	if (r == CURLE_OK && o->one_shot)
@@ -243,6 +240,8 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 	c = calloc(1, sizeof(*c));
 	if (c != NULL) {
 		c->request.max = LIMIT_BODY_MAX;
+		c->connect_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms
+		                                          : CONNECT_TIMEOUT_MS;
 		c->max = o->reply_max != 0 ? o->reply_max : LIMIT_FRAME;
 		c->easy = curl_easy_init();
 		c->base = strdup(o->base_url);
@@ -345,6 +344,18 @@ static CURLcode set_method(struct http_client *c, const struct http_request *q)
 	               : curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
+/* curl's timer for connecting goes off even when nothing was connected: one that sleeps
+ * through long polls would wake for it each time.  If the connection turns out to be
+ * gone, the time of the whole request bounds the next one. */
+static CURLcode set_times(struct http_client *c, long timeout_ms)
+{
+	CURLcode r = curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,
+	                              c->answered ? 0L : c->connect_ms);
+
+	return r != CURLE_OK ? r
+	                     : curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+}
+
 static CURLcode set_request(struct http_client *c, const struct http_request *q)
 {
 	size_t n = strlen(c->base) + strlen(q->path) + 1;
@@ -357,7 +368,7 @@ static CURLcode set_request(struct http_client *c, const struct http_request *q)
 	r = curl_easy_setopt(c->easy, CURLOPT_URL, url);
 	free(url);
 	if (r == CURLE_OK)
-		r = curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, q->timeout_ms);
+		r = set_times(c, q->timeout_ms);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
 	return r != CURLE_OK ? r : set_method(c, q);
@@ -437,6 +448,7 @@ int http_finish(struct http_client *c, CURLcode result, struct http_reply *reply
 	int rc = ERR_OK;
 
 	*reply = (struct http_reply){ 0 };
+	c->answered = result == CURLE_OK;
 	if (result != CURLE_OK)
 		rc = fail(c, result, e);
 	else if (c->body == NULL && (c->body = calloc(1, 1)) == NULL)

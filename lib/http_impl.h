@@ -18,6 +18,8 @@ struct http_client {
 	char *body;         /* the reply that is being received */
 	size_t len, cap, max;
 	bool too_big;
+	long connect_ms;
+	bool answered;     /* the last request was: its connection may still be there */
 	http_data_fn data; /* takes what is received instead, or NULL */
 	void *data_ctx;
 	char detail[CURL_ERROR_SIZE];
