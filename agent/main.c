@@ -19,25 +19,9 @@
 
 #define SETTINGS_ARENA (8u * 1024 * 1024)
 
-static int load_settings(struct arena *a, const struct options *o, struct settings *s,
-                         struct err *e)
-{
-	int rc = settings_load(a, o->config, s, e);
-
-	if (rc == ERR_OK && o->state_dir != NULL)
-		s->state_dir = o->state_dir;
-	return rc;
-}
-
-/* The socket can be named, or found through the configuration. */
-static int show_status(const struct options *o, const struct settings *s, struct err *e)
-{
-	return status_print(o->socket != NULL ? o->socket : s->status_socket, o->json, e);
-}
-
 /* What runs commands is forked before there is any key or value to inherit. */
-static int run(struct arena *a, struct settings *s, struct sandbox_report *report,
-               struct err *e)
+static int run(struct arena *a, struct settings *s, const struct settings_source *from,
+               struct sandbox_report *report, struct err *e)
 {
 	struct hook *hook = NULL;
 	int rc;
@@ -46,28 +30,38 @@ static int run(struct arena *a, struct settings *s, struct sandbox_report *repor
 		return rc;
 	if ((rc = keymem_init(true, e)) == ERR_OK &&
 	    (rc = settings_read_templates(a, s, e)) == ERR_OK)
-		rc = run_agent(s, hook, report, e);
+		rc = run_agent(s, from, hook, report, e);
 	hook_free(hook);
 	return rc;
+}
+
+static int check(struct arena *a, struct settings *s, struct err *e)
+{
+	int rc = settings_read_templates(a, s, e);
+
+	return rc == ERR_OK ? run_check(s, e) : rc;
 }
 
 static int with_settings(const struct options *o, struct sandbox_report *report,
                          struct err *e)
 {
 	AUTO_ARENA a = arena_new(SETTINGS_ARENA);
+	const struct settings_source from = { o->config, o->state_dir };
 	struct settings s;
 	int rc;
 
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = load_settings(a, o, &s, e)) != ERR_OK)
+	if ((rc = settings_read(a, &from, &s, e)) != ERR_OK)
 		return rc;
 	if (o->command == COMMAND_STATUS)
-		return show_status(o, &s, e);
+		return status_print(s.status_socket, o->json, e);
+	if (o->command == COMMAND_CHECK)
+		return check(a, &s, e);
 	log_init("vault-agent", s.log_json);
 	(void)log_set_level(s.log_level);
 	if (o->command == COMMAND_RUN)
-		return run(a, &s, report, e);
+		return run(a, &s, &from, report, e);
 	rc = keymem_init(true, e);
 	return rc == ERR_OK ? join_run(o, &s, e) : rc;
 }
@@ -81,9 +75,13 @@ static int dispatch(const struct options *o, struct sandbox_report *report, stru
 	case COMMAND_VERSION:
 		printf("vault-agent %s\n", VAULT_VERSION);
 		return ERR_OK;
+	case COMMAND_STATUS: /* the socket can be named, or found in the settings */
+		if (o->socket != NULL)
+			return status_print(o->socket, o->json, e);
+		break;
 	case COMMAND_RUN:
 	case COMMAND_JOIN:
-	case COMMAND_STATUS:
+	case COMMAND_CHECK:
 		break;
 	}
 	return with_settings(o, report, e);

@@ -90,7 +90,7 @@ static const struct option_row {
 	int (*set)(struct options *o, const char *value, struct err *e);
 	const char *help;
 } rows[] = {
-	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS), set_config,
+	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS) | ON(CHECK), set_config,
 	  "configuration (" SETTINGS_DEFAULT_FILE ")" },
 	{ "server", "URL", ON(JOIN), set_server,
 	  "where vaultd listens: https://HOST:8200" },
@@ -122,6 +122,7 @@ static const struct command_row {
 	{ "run", COMMAND_RUN, "deliver secrets as files (the default)" },
 	{ "join", COMMAND_JOIN, "make this host known to a vault, with a join token" },
 	{ "status", COMMAND_STATUS, "ask the running agent how it is" },
+	{ "check", COMMAND_CHECK, "read the configuration and its templates, and say what is wrong" },
 	{ "version", COMMAND_VERSION, "print the version" },
 	{ "help", COMMAND_HELP, "this text" },
 };

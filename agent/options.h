@@ -8,7 +8,14 @@
 #include "err.h"
 #include "pins.h"
 
-enum command { COMMAND_RUN, COMMAND_JOIN, COMMAND_STATUS, COMMAND_VERSION, COMMAND_HELP };
+enum command {
+	COMMAND_RUN,
+	COMMAND_JOIN,
+	COMMAND_STATUS,
+	COMMAND_CHECK,
+	COMMAND_VERSION,
+	COMMAND_HELP
+};
 
 struct options {
 	enum command command;

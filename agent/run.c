@@ -24,9 +24,12 @@
 #include "template/template.h"
 #include "witness.h"
 
+#define READABLE_ARENA (8u * 1024 * 1024)
+
 /* Everything that has to be given back, in the order in which it is acquired. */
 struct agent {
-	const struct settings *s;
+	struct settings *s;
+	const struct settings_source *from;
 	struct hook *hook; /* or NULL */
 	struct sandbox_report *report;
 	struct identity *id;
@@ -130,6 +133,7 @@ static int open_signals(struct agent *g, struct err *e)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
 	    (g->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
@@ -157,18 +161,52 @@ static const char *plugin_directory(const struct settings *s, char buf[PATH_MAX]
 	return dirname(buf);
 }
 
-/* From here on only our own directories can be written, and /etc read to find the server.
- */
+/* The directory of a file: editors replace files. */
+static const char *dir_of(struct arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return ".";
+	return slash == path ? "/" : arena_printf(a, "%.*s", (int)(slash - path), path);
+}
+
+/* What libraries need to find the server, and what SIGHUP and templates read.  NULL: out
+ * of memory. */
+static const char **readable(const struct agent *g, struct arena *a)
+{
+	static const char *const always[] = { "/etc",        "/proc/self",
+		                              "/proc/swaps", "/usr/lib",
+		                              "/lib",        "/usr/share/zoneinfo",
+		                              "/lib64",      "/run/systemd/resolve" };
+	const char *const *dirs = g->s->template_dirs.items;
+	const struct settings_file *f = settings_files(g->s);
+	size_t n = ARRAY_LEN(always);
+	const char **list = arena_alloc(
+		a, (n + g->s->template_dirs.n + g->s->files.n + 2) * sizeof(*list));
+
+	if (list == NULL)
+		return NULL;
+	memcpy(list, always, sizeof(always));
+	for (size_t i = 0; i < g->s->template_dirs.n; i++)
+		list[n++] = dirs[i];
+	for (size_t i = 0; i < g->s->files.n; i++)
+		if (f[i].template != NULL)
+			list[n++] = dir_of(a, f[i].template);
+	if (g->from->path != NULL)
+		list[n++] = dir_of(a, g->from->path);
+	list[n] = NULL;
+	return arena_failed(a) ? NULL : list;
+}
+
+/* From here on only our own directories can be written. */
 static int close_doors(struct agent *g, struct err *e)
 {
+	AUTO_ARENA a = arena_new(READABLE_ARENA);
 	char plugins[PATH_MAX];
 	const char *const rw[] = { g->s->state_dir, g->s->run_dir,
 		                   plugin_directory(g->s, plugins), NULL };
-	static const char *const ro[] = { "/etc",        "/proc/self",
-		                          "/proc/swaps", "/usr/lib",
-		                          "/lib",        "/usr/share/zoneinfo",
-		                          "/lib64",      "/run/systemd/resolve",
-		                          NULL };
+	const char **ro = a != NULL ? readable(g, a) : NULL;
 	const struct sandbox_options o = {
 		.profile = SANDBOX_AGENT,
 		.rw_paths = rw,
@@ -176,7 +214,8 @@ static int close_doors(struct agent *g, struct err *e)
 		.require = g->s->require_sandbox,
 		.caps = CAPS_FILES | (g->s->dac_override ? CAP(CAP_DAC_OVERRIDE) : 0),
 	};
-	int rc = sandbox_enter(&o, g->report, e);
+	int rc = ro == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+	                    : sandbox_enter(&o, g->report, e);
 
 	if (rc == ERR_OK)
 		warn_missing("not enforced here", g->report);
@@ -189,6 +228,8 @@ static int open_session(struct agent *g, struct err *e)
 {
 	const struct session_options o = {
 		.settings = g->s,
+		.live = g->s,
+		.source = g->from,
 		.plan = &g->plan,
 		.uses = g->uses,
 		.want = &g->want,
@@ -250,10 +291,26 @@ static int serve(struct agent *g, struct err *e)
 	return rc;
 }
 
-int run_agent(const struct settings *s, struct hook *hook, struct sandbox_report *report,
-              struct err *e)
+int run_check(const struct settings *s, struct err *e)
 {
-	struct agent g = { .s = s, .hook = hook, .report = report };
+	struct plan_input want = { .settings = s, .uses = uses_new(), .engine = engine };
+	struct plan *plan = NULL;
+	int rc = want.uses == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+	                           : plan_build(&want, &plan, e);
+
+	if (plan != NULL) {
+		printf("%zu files in %zu bindings, made of %zu secrets\n", plan->n_files,
+		       plan->n_bindings, plan->n_paths);
+		plan_free(plan);
+	}
+	uses_free(want.uses);
+	return rc;
+}
+
+int run_agent(struct settings *s, const struct settings_source *from, struct hook *hook,
+              struct sandbox_report *report, struct err *e)
+{
+	struct agent g = { .s = s, .from = from, .hook = hook, .report = report };
 	int rc;
 
 	g.run_fd = g.signal_fd = -1;

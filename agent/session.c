@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,7 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	s->o = *o;
+	s->started_with = *o->settings;
 	s->clock = clock_system();
 	s->epoll_fd = s->timer_fd = -1;
 	s->plan = *o->plan;
@@ -164,6 +166,7 @@ void session_free(struct session *s)
 	free(s->checkpoint);
 	free(s->holdings);
 	free(s->gates);
+	arena_free(s->settings_arena);
 	free(s);
 }
 
@@ -226,7 +229,11 @@ static void on_signal(struct session *s)
 {
 	struct signalfd_siginfo info;
 
-	if (read(s->o.signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	if (read(s->o.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		session_reload(s);
+	else
 		s->stopping = true;
 }
 

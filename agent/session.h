@@ -25,7 +25,9 @@ struct session;
 struct status_server;
 
 struct session_options {
-	const struct settings *settings;
+	const struct settings *settings; /* as they are now */
+	struct settings *live;           /* the same, to be read again from ${source} */
+	const struct settings_source *source;
 	struct plan **plan; /* the session replaces it */
 	struct uses *uses;
 	struct plan_input *want; /* what plans are made from */

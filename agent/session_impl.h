@@ -47,6 +47,7 @@ struct holding {
 	bool retry;          /* the last delivery failed for a reason that may pass */
 	bool in_call;        /* part of the request that is under way */
 	bool stale;          /* the lease ended while the server could not be reached */
+	bool waits;          /* for another secret of its files: see error */
 	bool gated;          /* in place, and not judged by all of its bindings */
 	int64_t stale_since; /* boot clock */
 	bool refill;         /* the value is wanted for the cache alone */
@@ -120,6 +121,9 @@ struct session {
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];
+	struct settings started_with; /* what was opened and forked is after these */
+	struct arena *settings_arena; /* of those in force; NULL: as at the start */
+	struct err settings_error;    /* why others were not taken over */
 	char alarm[SESSION_ERROR];    /* of the server, until it says otherwise */
 	char distrust[SESSION_ERROR]; /* what was not believed; until we start again */
 	int64_t disbelieved;          /* how often */
@@ -330,6 +334,8 @@ void session_group_again(struct session *s, size_t path);
  * ones before stay. */
 int session_grants(struct session *s, const struct grant *list, size_t n, struct err *e)
 	MUST_CHECK;
+/** session_reload(s): read the settings again; if they are no good nothing changes. */
+void session_reload(struct session *s);
 /** session_forget(s): what was remembered of secrets that are not wanted any more. */
 void session_forget(struct session *s);
 /** session_path(s, h): the secret's path. */

@@ -78,6 +78,7 @@ void session_grant(struct session *s, struct holding *h, const json_t *item)
 	h->revoked = false;
 	h->ending = END_NONE;
 	h->error[0] = '\0';
+	h->waits = false;
 	session_ttl(s, h, reply_int(item, "ttl_ms", 0));
 	settled = session_settled(s, h, h->lease_id, h->version);
 	h->refill = settled && session_cache_lacks(s, h);
@@ -288,12 +289,14 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 
 	if (v->rc == ERR_BUSY) {
 		/* What it waits for brings it along. */
+		h->waits = true;
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
 		log_debug("waits", LOG_S("path", session_path(s, h)),
 		          LOG_S("why", v->e.msg));
 		return;
 	}
 	if (v->rc != ERR_OK) {
+		h->waits = false;
 		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
 		log_warn("rejected", LOG_S("path", session_path(s, h)),
 		         LOG_N("version", h->version), LOG_S("why", v->e.msg));
@@ -310,9 +313,10 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	}
 	h->error[0] = '\0';
 	h->retry = false;
-	if (held_by(s, h)->version == 0) {
+	h->waits = held_by(s, h)->version == 0;
+	if (h->waits) {
 		snprintf(h->error, sizeof(h->error),
-		         "its files need another secret that was taken away");
+		         "its files need another secret, which is not there");
 		return;
 	}
 	if (h->version < v->version)

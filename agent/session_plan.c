@@ -89,6 +89,28 @@ static void take_over(struct session *s, const struct next *n)
 	s->plan = *s->o.plan = n->plan;
 }
 
+/* The lease that is still asked for brings its whole group. */
+static bool group_waits(const struct session *s, size_t path)
+{
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->plan->paths[i].group == s->plan->paths[path].group &&
+		    s->holdings[i].want_lease)
+			return true;
+	return false;
+}
+
+/* Files that are wanted otherwise now are made from values, which are not kept. */
+static void fetch_for_changed(struct session *s)
+{
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (h->lease_id[0] != '\0' && !h->in_call && !group_waits(s, i) &&
+		    !session_settled(s, h, h->lease_id, h->version))
+			h->want_fetch = true;
+	}
+}
+
 int session_replan(struct session *s, struct err *e)
 {
 	struct next next = { .plan = NULL };
@@ -101,6 +123,7 @@ int session_replan(struct session *s, struct err *e)
 		return rc;
 	}
 	take_over(s, &next);
+	fetch_for_changed(s);
 	(void)uses_changed(s->o.uses);
 	session_forget(s);
 	session_docker_replan(s);

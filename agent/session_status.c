@@ -38,6 +38,8 @@ const char *session_state(const struct session *s, size_t i)
 		return session_gated(s, i) ? "delivered" : "applied";
 	if (h->lease_id[0] == '\0' && !held->present)
 		return "no lease";
+	if (h->waits)
+		return "waiting";
 	return h->error[0] != '\0' ? "rejected" : "pending";
 }
 
@@ -78,17 +80,23 @@ static const char *const format_names[] = { [FORMAT_RAW] = "raw",
 	                                    [FORMAT_JSON] = "json",
 	                                    [FORMAT_TEMPLATE] = "template" };
 
-/* "path" of the only secret; all of them are in "paths". */
-static json_t *file_status(const struct plan *p, const struct plan_file *f)
+/* "path" of the only secret; all of them are in "paths", and in "missing" those that we
+ * have no lease for. */
+static json_t *file_status(const struct session *s, const struct plan_file *f)
 {
-	json_t *paths = json_array();
+	json_t *paths = json_array(), *missing = json_array();
 
-	for (size_t i = 0; i < f->n; i++)
-		json_array_append_new(paths, json_string(p->paths[f->paths[i]].path));
-	return json_pack("{s:s?, s:s?, s:s, s:s, s:s, s:o}", "path", f->file->path,
+	for (size_t i = 0; i < f->n; i++) {
+		const char *path = s->plan->paths[f->paths[i]].path;
+
+		json_array_append_new(paths, json_string(path));
+		if (s->holdings[f->paths[i]].lease_id[0] == '\0')
+			json_array_append_new(missing, json_string(path));
+	}
+	return json_pack("{s:s?, s:s?, s:s, s:s, s:s, s:o, s:o}", "path", f->file->path,
 	                 "field", f->file->field, "binding", f->file->binding, "name",
 	                 f->file->name, "format", format_names[f->file->format], "paths",
-	                 paths);
+	                 paths, "missing", missing);
 }
 
 /* Granted bindings that cannot be used here. */
@@ -132,7 +140,7 @@ json_t *session_status(const struct session *s)
 	for (size_t i = 0; i < s->n_holdings; i++)
 		json_array_append_new(secrets, secret_status(s, i));
 	for (size_t i = 0; i < s->plan->n_files; i++)
-		json_array_append_new(files, file_status(s->plan, &s->plan->files[i]));
+		json_array_append_new(files, file_status(s, &s->plan->files[i]));
 	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "version", VAULT_VERSION,
 	                "host", id->name, "host_id", host_id, "state", phase_name(s),
 	                "server", s->api.url, "hosts_server", s->watch.url, "connected",
@@ -157,8 +165,9 @@ json_t *session_status(const struct session *s)
 	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(
 		    doc,
-		    json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o?}", "last_heard",
-	                      heard, "error", s->error, "alarm", session_alarm_text(s),
+		    json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o?}",
+	                      "last_heard", heard, "error", s->error, "settings_error",
+	                      s->settings_error.msg, "alarm", session_alarm_text(s),
 	                      "secrets", secrets, "files", files, "bindings",
 	                      session_apply_status(s), "refused", refused_status(s->plan),
 	                      "docker", session_docker_status(s))) != 0) {

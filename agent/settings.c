@@ -154,7 +154,7 @@ static const struct config_key keys[] = {
 	KEY(allowed_root, CONFIG_BOOL, .flags = 0),
 	KEY(docker, CONFIG_OBJECT, .sub = &settings_docker_schema),
 };
-static const struct config_schema schema = {
+const struct config_schema settings_schema = {
 	.keys = keys,
 	.n = ARRAY_LEN(keys),
 	.size = sizeof(struct settings),
@@ -202,7 +202,7 @@ int settings_parse(struct arena *a, const char *name, const char *text, size_t n
 	int rc;
 
 	settings_defaults(s);
-	if ((rc = config_parse(a, name, text, n, &schema, s, e)) != ERR_OK)
+	if ((rc = config_parse(a, name, text, n, &settings_schema, s, e)) != ERR_OK)
 		return rc;
 	return derive(a, s, e);
 }
@@ -213,11 +213,22 @@ int settings_load(struct arena *a, const char *path, struct settings *s, struct 
 	int rc;
 
 	settings_defaults(s);
-	rc = path != NULL ? config_load(a, path, &schema, s, NULL, e)
-	                  : config_load(a, SETTINGS_DEFAULT_FILE, &schema, s, &found, e);
+	rc = path != NULL ? config_load(a, path, &settings_schema, s, NULL, e)
+	                  : config_load(a, SETTINGS_DEFAULT_FILE, &settings_schema, s,
+	                                &found, e);
 	if (rc != ERR_OK || (rc = derive(a, s, e)) != ERR_OK)
 		return rc;
 	if (settings_supported(s, e) == ERR_OK)
 		return ERR_OK;
 	return err_wrap(e, "%s", path != NULL ? path : SETTINGS_DEFAULT_FILE);
+}
+
+int settings_read(struct arena *a, const struct settings_source *from, struct settings *s,
+                  struct err *e)
+{
+	int rc = settings_load(a, from->path, s, e);
+
+	if (rc == ERR_OK && from->state_dir != NULL)
+		s->state_dir = from->state_dir;
+	return rc;
 }

@@ -143,6 +143,23 @@ void settings_defaults(struct settings *s);
 int settings_load(struct arena *a, const char *path, struct settings *s, struct err *e)
 	MUST_CHECK;
 
+/* Where the settings come from: the command line. */
+struct settings_source {
+	const char *path;      /* or NULL */
+	const char *state_dir; /* instead of the one in the file; or NULL */
+};
+
+/** settings_read(a, from, s, e): settings_load() and what the command line adds. */
+int settings_read(struct arena *a, const struct settings_source *from, struct settings *s,
+                  struct err *e) MUST_CHECK;
+
+/** settings_again(a, from, start, next, e): the same while the agent runs, with the texts
+ * of templates.  ERR_USAGE, too, if something is not what it was at the ${start} that
+ * cannot change. */
+int settings_again(struct arena *a, const struct settings_source *from,
+                   const struct settings *start, struct settings *next, struct err *e)
+	MUST_CHECK;
+
 /** settings_parse(a, name, text, n, s, e): the same from text, and whatever the version
  * can do. */
 int settings_parse(struct arena *a, const char *name, const char *text, size_t n,

@@ -7,6 +7,7 @@
 #define SETTINGS_STALE_MAX_MS (365LL * 24 * 3600 * 1000)
 #define SETTINGS_ROTATE_MS    (30LL * 24 * 3600 * 1000)
 
+extern const struct config_schema settings_schema; /* of struct settings */
 extern const struct config_schema settings_file_schema;
 extern const struct config_schema settings_binding_schema;
 extern const struct config_schema settings_docker_schema;
