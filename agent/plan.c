@@ -42,6 +42,11 @@ size_t plan_file(const struct plan *p, const char *binding, const char *name)
 	return p->n_files;
 }
 
+struct uses_key plan_key(const struct plan_file *f)
+{
+	return (struct uses_key){ f->file->binding, f->file->name, f->recipe };
+}
+
 bool plan_uses(const struct plan_file *f, size_t path)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -127,6 +132,7 @@ static int discover(const struct building *b, const struct plan_file *f, struct 
 		.granted = b->p->bindings[f->binding].granted,
 		.find = find_nothing,
 	};
+	const struct uses_key k = plan_key(f);
 	int rc;
 
 	if (a == NULL)
@@ -134,20 +140,19 @@ static int discover(const struct building *b, const struct plan_file *f, struct 
 	rc = render_template(a, &run, e);
 	if (rc != ERR_OK && rc != ERR_BUSY)
 		return rc;
-	return uses_set(b->in->uses, f->file->binding, f->file->name, run.asked,
-	                run.n_asked, e);
+	return uses_set(b->in->uses, &k, run.asked, run.n_asked, e);
 }
 
 static int add_asked(const struct building *b, struct plan_file *f, struct err *e)
 {
 	size_t n, *paths;
-	const char *const *asked = uses_of(b->in->uses, f->file->binding, f->file->name,
-	                                   &n);
+	const struct uses_key k = plan_key(f);
+	const char *const *asked = uses_of(b->in->uses, &k, &n);
 	int rc = asked == NULL ? discover(b, f, e) : ERR_OK;
 
 	if (rc != ERR_OK)
 		return rc;
-	asked = uses_of(b->in->uses, f->file->binding, f->file->name, &n);
+	asked = uses_of(b->in->uses, &k, &n);
 	f->paths = paths = arena_alloc(b->p->a, (n + 1) * sizeof(*paths));
 	if (paths == NULL)
 		return no_memory(e);

@@ -82,6 +82,9 @@ size_t plan_binding(const struct plan *p, const char *name);
 /** plan_file(p, binding, name): the index of a file, or p->n_files. */
 size_t plan_file(const struct plan *p, const char *binding, const char *name);
 
+/** plan_key(f): by which what its template named is known. */
+struct uses_key plan_key(const struct plan_file *f);
+
 /** plan_uses(f, path): is the file made of that secret? */
 bool plan_uses(const struct plan_file *f, size_t path);
 

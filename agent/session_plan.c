@@ -111,6 +111,14 @@ static void fetch_for_changed(struct session *s)
 	}
 }
 
+static bool is_used(void *ctx, const struct uses_key *k)
+{
+	const struct plan *p = ctx;
+	size_t i = plan_file(p, k->binding, k->file);
+
+	return i < p->n_files && strcmp(p->files[i].recipe, k->recipe) == 0;
+}
+
 int session_replan(struct session *s, struct err *e)
 {
 	struct next next = { .plan = NULL };
@@ -124,6 +132,7 @@ int session_replan(struct session *s, struct err *e)
 	}
 	take_over(s, &next);
 	fetch_for_changed(s);
+	uses_keep(s->o.uses, is_used, *s->o.plan);
 	(void)uses_changed(s->o.uses);
 	session_forget(s);
 	session_docker_replan(s);

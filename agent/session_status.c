@@ -93,10 +93,12 @@ static json_t *file_status(const struct session *s, const struct plan_file *f)
 		if (s->holdings[f->paths[i]].lease_id[0] == '\0')
 			json_array_append_new(missing, json_string(path));
 	}
-	return json_pack("{s:s?, s:s?, s:s, s:s, s:s, s:o, s:o}", "path", f->file->path,
-	                 "field", f->file->field, "binding", f->file->binding, "name",
-	                 f->file->name, "format", format_names[f->file->format], "paths",
-	                 paths, "missing", missing);
+	return json_pack("{s:s?, s:s?, s:s, s:s, s:s, s:o, s:o, s:b}", "path",
+	                 f->file->path, "field", f->file->field, "binding",
+	                 f->file->binding, "name", f->file->name, "format",
+	                 format_names[f->file->format], "paths", paths, "missing",
+	                 missing, "present",
+	                 files_there(s->o.files, (size_t)(f - s->plan->files)));
 }
 
 /* Granted bindings that cannot be used here. */

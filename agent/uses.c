@@ -11,7 +11,7 @@ struct texts {
 };
 
 struct file_uses {
-	char *binding, *file;
+	char *binding, *file, *recipe;
 	struct texts asked;
 	unsigned runs; /* since it found all that it named, each with another list */
 };
@@ -74,31 +74,37 @@ struct uses *uses_new(void)
 	return calloc(1, sizeof(struct uses));
 }
 
+static void drop(struct file_uses *f)
+{
+	free(f->binding);
+	free(f->file);
+	free(f->recipe);
+	texts_free(&f->asked);
+}
+
 void uses_free(struct uses *u)
 {
 	if (u == NULL)
 		return;
-	for (size_t i = 0; i < u->n; i++) {
-		free(u->files[i].binding);
-		free(u->files[i].file);
-		texts_free(&u->files[i].asked);
-	}
+	for (size_t i = 0; i < u->n; i++)
+		drop(&u->files[i]);
 	free(u->files);
 	texts_free(&u->asked);
 	texts_free(&u->paths);
 	free(u);
 }
 
-static struct file_uses *find(const struct uses *u, const char *binding, const char *file)
+static struct file_uses *find(const struct uses *u, const struct uses_key *k)
 {
 	for (size_t i = 0; i < u->n; i++)
-		if (strcmp(u->files[i].binding, binding) == 0 &&
-		    strcmp(u->files[i].file, file) == 0)
+		if (strcmp(u->files[i].binding, k->binding) == 0 &&
+		    strcmp(u->files[i].file, k->file) == 0 &&
+		    strcmp(u->files[i].recipe, k->recipe) == 0)
 			return &u->files[i];
 	return NULL;
 }
 
-static struct file_uses *add(struct uses *u, const char *binding, const char *file)
+static struct file_uses *add(struct uses *u, const struct uses_key *k)
 {
 	struct file_uses *f;
 
@@ -112,21 +118,21 @@ static struct file_uses *add(struct uses *u, const char *binding, const char *fi
 		u->cap = cap;
 	}
 	f = &u->files[u->n];
-	*f = (struct file_uses){ .binding = strdup(binding), .file = strdup(file) };
-	if (f->binding == NULL || f->file == NULL) {
-		free(f->binding);
-		free(f->file);
+	*f = (struct file_uses){ .binding = strdup(k->binding),
+		                 .file = strdup(k->file),
+		                 .recipe = strdup(k->recipe) };
+	if (f->binding == NULL || f->file == NULL || f->recipe == NULL) {
+		drop(f);
 		return NULL;
 	}
 	u->n++;
 	return f;
 }
 
-const char *const *uses_of(const struct uses *u, const char *binding, const char *file,
-                           size_t *n)
+const char *const *uses_of(const struct uses *u, const struct uses_key *k, size_t *n)
 {
 	static const char *const none[1];
-	const struct file_uses *f = find(u, binding, file);
+	const struct file_uses *f = find(u, k);
 
 	*n = f != NULL ? f->asked.n : 0;
 	if (f == NULL)
@@ -134,10 +140,10 @@ const char *const *uses_of(const struct uses *u, const char *binding, const char
 	return f->asked.at != NULL ? (const char *const *)f->asked.at : none;
 }
 
-int uses_set(struct uses *u, const char *binding, const char *file,
-             const char *const *asked, size_t n, struct err *e)
+int uses_set(struct uses *u, const struct uses_key *k, const char *const *asked, size_t n,
+             struct err *e)
 {
-	struct file_uses *f = find(u, binding, file);
+	struct file_uses *f = find(u, k);
 	struct texts next = { .n = 0 };
 
 	if (f != NULL && same_texts(&f->asked, asked, n))
@@ -146,13 +152,13 @@ int uses_set(struct uses *u, const char *binding, const char *file,
 		return err_set(e, ERR_INVALID,
 		               "file '%s/%s': the template names other secrets in each "
 		               "of %u runs",
-		               binding, file, USES_RUNS_MAX);
+		               k->binding, k->file, USES_RUNS_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (texts_add(&next, asked[i]) != 0) {
 			texts_free(&next);
 			return err_set(e, ERR_NOMEM, "out of memory");
 		}
-	if (f == NULL && (f = add(u, binding, file)) == NULL) {
+	if (f == NULL && (f = add(u, k)) == NULL) {
 		texts_free(&next);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -163,12 +169,29 @@ int uses_set(struct uses *u, const char *binding, const char *file,
 	return ERR_OK;
 }
 
-void uses_done(struct uses *u, const char *binding, const char *file)
+void uses_done(struct uses *u, const struct uses_key *k)
 {
-	struct file_uses *f = find(u, binding, file);
+	struct file_uses *f = find(u, k);
 
 	if (f != NULL)
 		f->runs = 0;
+}
+
+void uses_keep(struct uses *u, bool (*wanted)(void *ctx, const struct uses_key *k),
+               void *ctx)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < u->n; i++) {
+		struct file_uses *f = &u->files[i];
+		const struct uses_key k = { f->binding, f->file, f->recipe };
+
+		if (wanted(ctx, &k))
+			u->files[left++] = *f;
+		else
+			drop(f);
+	}
+	u->n = left;
 }
 
 const char *uses_path(const struct uses *u, const char *asked)

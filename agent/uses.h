@@ -22,18 +22,27 @@ struct uses;
 struct uses *uses_new(void) MUST_CHECK;
 void uses_free(struct uses *u);
 
-/** uses_of(u, binding, file, n): what the file's template named, ${n} texts; NULL if it
- * was never run. */
-const char *const *uses_of(const struct uses *u, const char *binding, const char *file,
-                           size_t *n);
+/* A file with a template.  Another text is another template. */
+struct uses_key {
+	const char *binding, *file;
+	const char *recipe;
+};
 
-/** uses_set(u, binding, file, asked, n, e): remember what a run named.  ERR_INVALID if it
- * was something else USES_RUNS_MAX times in a row. */
-int uses_set(struct uses *u, const char *binding, const char *file,
-             const char *const *asked, size_t n, struct err *e) MUST_CHECK;
+/** uses_of(u, k, n): what the file's template named, ${n} texts; NULL if it was never
+ * run. */
+const char *const *uses_of(const struct uses *u, const struct uses_key *k, size_t *n);
 
-/** uses_done(u, binding, file): the run found all that it named. */
-void uses_done(struct uses *u, const char *binding, const char *file);
+/** uses_set(u, k, asked, n, e): remember what a run named.  ERR_INVALID if it was
+ * something else USES_RUNS_MAX times in a row. */
+int uses_set(struct uses *u, const struct uses_key *k, const char *const *asked, size_t n,
+             struct err *e) MUST_CHECK;
+
+/** uses_done(u, k): the run found all that it named. */
+void uses_done(struct uses *u, const struct uses_key *k);
+
+/** uses_keep(u, wanted, ctx): forget templates that are not wanted any more. */
+void uses_keep(struct uses *u, bool (*wanted)(void *ctx, const struct uses_key *k),
+               void *ctx);
 
 /** uses_path(u, asked): the secret's path, or NULL if it is not known yet. */
 const char *uses_path(const struct uses *u, const char *asked);

@@ -218,6 +218,11 @@ static bool slot_drifted(struct files *f, const struct slot *s)
 	return drifted;
 }
 
+bool files_there(const struct files *f, size_t file)
+{
+	return f->slots[file].present;
+}
+
 bool files_drifted(struct files *f, size_t path)
 {
 	bool drifted = false;

@@ -160,6 +160,9 @@ int files_wipe_all(struct files *f, struct err *e) MUST_CHECK;
  */
 int64_t files_reap(struct files *f, int64_t now);
 
+/** files_there(f, file): is the ${file}-th file of the plan in place? */
+bool files_there(const struct files *f, size_t file);
+
 /** files_drifted(f, path): was a file of the secret changed or removed by someone else?
  */
 bool files_drifted(struct files *f, size_t path);

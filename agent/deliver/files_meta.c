@@ -35,12 +35,10 @@ static json_t *deps_note(const struct files *f, const struct dep *deps, size_t n
 /* What the template named, and which secrets that was. */
 static json_t *asked_note(const struct files *f, const struct slot *s)
 {
-	const struct settings_file *file = s->plan->file;
+	const struct uses_key k = plan_key(s->plan);
 	json_t *o;
 	size_t n;
-	const char *const *asked = f->o.uses == NULL ? NULL
-	                                             : uses_of(f->o.uses, file->binding,
-	                                                       file->name, &n);
+	const char *const *asked = f->o.uses == NULL ? NULL : uses_of(f->o.uses, &k, &n);
 
 	if (s->plan->template == NULL || asked == NULL)
 		return NULL;

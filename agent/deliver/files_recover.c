@@ -52,10 +52,11 @@ static void drop_strays(const struct files *f)
 	closedir(dir);
 }
 
-static int learn_asked(const struct files *f, const struct settings_file *file,
+static int learn_asked(const struct files *f, const struct plan_file *plan,
                        const json_t *asked, struct err *e)
 {
 	AUTO_ARENA a = arena_new(LEARN_ARENA);
+	const struct uses_key k = plan_key(plan);
 	const char **list =
 		a == NULL ? NULL
 			  : arena_alloc(a, (json_object_size(asked) + 1) * sizeof(*list));
@@ -72,7 +73,7 @@ static int learn_asked(const struct files *f, const struct settings_file *file,
 		    uses_name(f->o.uses, name, json_string_value(path), e) != ERR_OK)
 			return (int)e->code;
 	}
-	return uses_set(f->o.uses, file->binding, file->name, list, n, e);
+	return uses_set(f->o.uses, &k, list, n, e);
 }
 
 static void learn_slot(const struct files *f, const struct slot *s, const json_t *doc)
@@ -86,7 +87,7 @@ static void learn_slot(const struct files *f, const struct slot *s, const json_t
 	if (s->plan->template == NULL || recipe == NULL || !json_is_object(asked) ||
 	    strcmp(recipe, s->plan->recipe) != 0)
 		return;
-	if (learn_asked(f, file, asked, &e) != ERR_OK)
+	if (learn_asked(f, s->plan, asked, &e) != ERR_OK)
 		log_warn("what a template named before is not known",
 		         LOG_S("binding", file->binding), LOG_S("file", file->name),
 		         LOG_S("why", e.msg));

@@ -97,14 +97,15 @@ static int make_template(struct making *m, const struct plan_file *file,
 		.ctx = m,
 	};
 	const char *binding = file->file->binding, *name = file->file->name;
+	const struct uses_key k = plan_key(file);
 	int rc = render_template(m->a, &run, e);
 
 	if ((rc == ERR_OK || rc == ERR_BUSY) &&
-	    uses_set(m->f->o.uses, binding, name, run.asked, run.n_asked, e) != ERR_OK)
+	    uses_set(m->f->o.uses, &k, run.asked, run.n_asked, e) != ERR_OK)
 		return (int)e->code;
 	if (rc != ERR_OK)
 		return err_wrap(e, "file '%s/%s'", binding, name);
-	uses_done(m->f->o.uses, binding, name);
+	uses_done(m->f->o.uses, &k);
 	r->deps = arena_alloc(m->a, (run.n_asked + 1) * sizeof(*r->deps));
 	if (r->deps == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -159,6 +160,20 @@ static void spread_all(const struct making *m)
 	}
 }
 
+/* Without a secret that was taken away a file is not expected to be there; but a template
+ * may name others by now. */
+static int make_if_new(struct making *m, size_t slot, struct err *e)
+{
+	const struct plan_file *file = m->f->slots[slot].plan;
+	bool idle = files_idle(m->f, &m->f->slots[slot]);
+	int rc;
+
+	if (!has_new(m, file) || (idle && file->template == NULL))
+		return ERR_OK;
+	rc = make_one(m, file, &m->made[slot], e);
+	return idle && rc == ERR_BUSY ? ERR_OK : rc;
+}
+
 struct rendered *files_render(struct files *f, struct arena *a,
                               struct files_value *values, const bool *only)
 {
@@ -175,8 +190,7 @@ struct rendered *files_render(struct files *f, struct arena *a,
 			continue;
 		if (m.made == NULL)
 			blame(&m, file, ERR_NOMEM, &none);
-		else if (has_new(&m, file) && !files_idle(f, &f->slots[i]) &&
-		         (rc = make_one(&m, file, &m.made[i], &e)) != ERR_OK)
+		else if ((rc = make_if_new(&m, i, &e)) != ERR_OK)
 			blame(&m, file, rc, &e);
 	}
 	if (m.made != NULL)
