@@ -412,6 +412,16 @@ def test_the_age_report_has_credentials_of_databases(server, db):
         assert set(ages(server.client(token))) == want, rule
 
 
+def test_accounts_are_named_by_a_template(server, db):
+    template = '{{ printf "app-%s-%s" (.RoleName | truncate 8 | uppercase) (random 10) | replace "-" "_" }}'
+    assert db.post("config/pg", {"username_template": template}).status == 204
+    db.role()
+    cred = db.get("creds/app").data
+    assert cred["username"].startswith("app_APP_") and len(cred["username"]) == 18 and db.works(cred)
+    refused = db.post("config/pg", {"username_template": "{{ .RoleName | nosuch }}"})
+    assert refused.status == 400 and "username_template" in refused.json["errors"][0]
+
+
 # --- secrecy ---
 
 def test_passwords_are_in_no_file_and_no_record(server, db):

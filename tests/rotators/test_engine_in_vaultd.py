@@ -77,6 +77,24 @@ def test_static_roles(engine):
     assert db.can_login(user, two.data["password"]) and not db.can_login(user, one.data["password"])
 
 
+@pytest.mark.parametrize("engine", ["mysql"], indirect=True, scope="module")
+def test_what_failed_half_way_is_rolled_back(engine):
+    """MariaDB commits each statement by itself: the account is there when the second one fails."""
+    c, name, db = engine
+    db.sql("CREATE DATABASE undone")
+    db.sql("CREATE TABLE undone.names (name text)")
+    r = c.post("database/roles/half", {
+        "db_name": name, "creation_statements": [MY.split(";")[0], "GRANT NO_SUCH_PRIVILEGE ON *.* TO '{{name}}'@'%'"],
+        "rollback_statements": ["INSERT INTO undone.names SELECT user FROM mysql.user WHERE user = '{{name}}'", "DROP USER '{{name}}'@'%'"],
+        "revocation_statements": ["NEVER RUN"]})
+    assert r.status == 204, r
+    assert c.get("database/creds/half").status == 502
+    seen = wait_for("the rollback statements to run", lambda: db.sql("SELECT name FROM undone.names"))
+    assert len(seen) == 1 and "v-" in str(seen)
+    wait_for("the lease to go", lambda: c.list("sys/leases/lookup/database/creds/half").status == 404)
+    assert "v-" in str(seen) and not [u for u in str(db.sql("SELECT user FROM mysql.user")).split() if "half" in u]
+
+
 def test_the_administrators_own_password(engine):
     c, name, db = engine
     r = c.post(f"database/rotate-root/{name}")

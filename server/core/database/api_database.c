@@ -8,6 +8,7 @@
 #include "path.h"
 #include "route.h"
 #include "target_ask.h"
+#include "username_template.h"
 #include "vault/limits.h"
 
 #define CANNOT_CREATE "error creating database object: "
@@ -30,6 +31,7 @@ static const char *const own[] = { "name",
 	                           "verify_connection",
 	                           "root_rotation_statements",
 	                           "password_policy",
+	                           "username_template",
 	                           "username",
 	                           "password" };
 
@@ -46,9 +48,6 @@ static int take_connection(struct req *r, struct writing *w)
 {
 	struct value *config = value_copy(r->a, w->t.config), *out = value_object(r->a);
 
-	if (value_get(r->body, "username_template") != NULL)
-		return req_fail(r, ERR_INVALID,
-		                CANNOT_CREATE "username_template is not supported");
 	for (const struct value *v = config->first; v != NULL; v = v->next)
 		if (value_getn(r->body, v->key, v->key_len) == NULL)
 			value_setn(out, v->key, v->key_len, value_copy(r->a, v));
@@ -114,6 +113,18 @@ static int keep_str(struct req *r, struct value *extra, const struct target *t,
 	return rc;
 }
 
+static int check_template(struct req *r, const struct value *extra)
+{
+	const char *text = value_cstr_or(r->a, extra, "username_template", "");
+	char why[ERR_MSG_MAX];
+	int rc = text[0] != '\0' ? username_template_check(r->a, text, &r->e) : ERR_OK;
+
+	if (rc != ERR_INVALID)
+		return rc;
+	memcpy(why, r->e.msg, sizeof(why));
+	return req_fail(r, ERR_INVALID, CANNOT_CREATE "%.180s", why);
+}
+
 static int take_extra(struct req *r, struct writing *w)
 {
 	struct value *extra = value_object(r->a), *list = NULL;
@@ -125,6 +136,7 @@ static int take_extra(struct req *r, struct writing *w)
 	if ((rc = keep_str(r, extra, &w->t, "plugin_name")) != ERR_OK ||
 	    (rc = keep_str(r, extra, &w->t, "plugin_version")) != ERR_OK ||
 	    (rc = keep_str(r, extra, &w->t, "password_policy")) != ERR_OK ||
+	    (rc = keep_str(r, extra, &w->t, "username_template")) != ERR_OK ||
 	    (rc = db_list_take(r, "root_rotation_statements", &statements)) != ERR_OK ||
 	    (rc = req_strings(r, "allowed_roles", &list, &present)) != ERR_OK)
 		return rc;
@@ -135,7 +147,7 @@ static int take_extra(struct req *r, struct writing *w)
 	value_set(extra, "root_rotation",
 	          statements != NULL ? value_copy(r->a, statements) : value_array(r->a));
 	w->t.extra = extra;
-	return ERR_OK;
+	return check_template(r, extra);
 }
 
 static int take_plugin(struct req *r, struct writing *w)
@@ -322,6 +334,7 @@ static int h_write(struct req *r)
 static void set_details(struct req *r, const struct target *t, const char *username,
                         struct value *out)
 {
+	const char *naming = value_cstr_or(r->a, t->extra, "username_template", "");
 	struct value *details = value_object(r->a);
 
 	for (const struct value *v = t->config != NULL ? t->config->first : NULL;
@@ -330,6 +343,8 @@ static void set_details(struct req *r, const struct target *t, const char *usern
 		           value_copy(r->a, v));
 	if (username[0] != '\0')
 		value_set_str(r->a, details, "username", username);
+	if (naming[0] != '\0')
+		value_set_str(r->a, details, "username_template", naming);
 	value_set(out, "connection_details", details);
 }
 
@@ -407,6 +422,7 @@ static const struct field config_fields[] = {
 	{ "allowed_roles", "strings", "roles that may use it; \"*\": all" },
 	{ "root_rotation_statements", "strings", "how the administrator's password is changed" },
 	{ "password_policy", "string", "password policy of what is generated" },
+	{ "username_template", "string", "how accounts are named: .DisplayName, .RoleName, random …" },
 	{ "connection_url", "string", "where it is, with {{username}} and {{password}}" },
 	{ "username", "string", "the administrator" },
 	{ "password", "string", "of the administrator: never shown" },
@@ -416,7 +432,7 @@ static const struct field role_fields[] = {
 	{ "db_name", "string", "name of the connection" },
 	{ "creation_statements", "strings", "how an account is made" },
 	{ "revocation_statements", "strings", "how it is removed" },
-	{ "rollback_statements", "strings", "kept, not used" },
+	{ "rollback_statements", "strings", "how one is removed that was not made whole" },
 	{ "renew_statements", "strings", "how it lives on" },
 	{ "default_ttl", "duration", "lifetime of an account" },
 	{ "max_ttl", "duration", "with all renewals" },

@@ -62,6 +62,7 @@ static int new_row(struct req *r, const struct db_role *role, const struct targe
                    struct db_lease *l)
 {
 	char tail[ID_LEN + 1];
+	int rc;
 
 	text_base62_random(tail, ID_LEN);
 	*l = (struct db_lease){ .state = DB_LEASE_PENDING,
@@ -70,13 +71,15 @@ static int new_row(struct req *r, const struct db_role *role, const struct targe
 		                .db_name = role->db_name,
 		                .request_id = r->request_id,
 		                .revocation = role->revocation,
+		                .rollback = role->rollback,
 		                .error = "",
 		                .issued_ms = r->core->now_ms };
 	l->lease_id = arena_printf(r->a, "%screds/%s/%s", r->mount->path, role->name,
 	                           tail);
-	l->username = db_username(r, role->name, db_limits_of(t));
-	if (l->lease_id == NULL || l->username == NULL)
+	if (l->lease_id == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
+	if ((rc = db_username(r, role->name, t, &l->username)) != ERR_OK)
+		return rc;
 	l->o = (struct store_object){ .kind = KIND_DB_LEASE,
 		                      .id_len = DB_LEASE_ID,
 		                      .tag_len = MOUNT_ID };

@@ -20,7 +20,7 @@
  * (ms)}.
  *
  * A target's ${extra}: {plugin_name, plugin_version, allowed_roles, root_rotation,
- * password_policy}.
+ * password_policy, username_template}.
  */
 #include "mounts.h"
 #include "req.h"
@@ -95,8 +95,10 @@ int db_config_for_role(struct req *r, const char *db_name, const char *role_name
  * ${forbid}. */
 int db_password(struct core *c, struct arena *a, const char *policy, const char *forbid,
                 const char **out, struct err *e) MUST_CHECK;
-/** db_username(r, role, limits): "v-token-app-…-1700000000"; NULL: out of memory. */
-const char *db_username(struct req *r, const char *role, const struct db_limits *limits);
+/** db_username(r, role, t, out): "v-token-app-…-1700000000", or as the connection's
+ * username_template says.  ERR_INVALID if that makes none that the database takes. */
+int db_username(struct req *r, const char *role, const struct target *t, const char **out)
+	MUST_CHECK;
 
 /* --- db_secret.c: credentials in the mount's own space --- */
 

@@ -50,6 +50,9 @@ int db_lease_read(struct arena *a, const struct store_object *o, struct db_lease
 	out->revocation = value_get(b, "revocation");
 	if (out->revocation == NULL)
 		out->revocation = value_array(a);
+	out->rollback = value_get(b, "rollback");
+	if (out->rollback == NULL)
+		out->rollback = value_array(a);
 	out->issued_ms = value_int_or(b, "issued", 0);
 	out->renewed_ms = value_int_or(b, "renewed", 0);
 	out->expires_ms = value_int_or(b, "expires", 0);
@@ -59,6 +62,7 @@ int db_lease_read(struct arena *a, const struct store_object *o, struct db_lease
 	out->tries = value_int_or(b, "tries", 0);
 	out->making = value_bool_or(b, "making", false);
 	out->uncertain = value_bool_or(b, "uncertain", false);
+	out->half = value_bool_or(b, "half", false);
 	out->never = value_bool_or(b, "never", false);
 	out->force = value_bool_or(b, "force", false);
 	return ERR_OK;
@@ -85,6 +89,7 @@ static void set_numbers(struct arena *a, const struct db_lease *l, struct value 
 	value_set_int(a, b, "tries", l->tries);
 	value_set_bool(a, b, "making", l->making);
 	value_set_bool(a, b, "uncertain", l->uncertain);
+	value_set_bool(a, b, "half", l->half);
 	value_set_bool(a, b, "never", l->never);
 	value_set_bool(a, b, "force", l->force);
 }
@@ -101,6 +106,8 @@ int db_lease_save(struct core *c, struct arena *a, struct db_lease *l, struct er
 	value_set_str(a, b, "error", l->error);
 	value_set_bytes(a, b, "target", l->target, sizeof(l->target));
 	value_set(b, "revocation", value_copy(a, l->revocation));
+	if (l->rollback->len > 0)
+		value_set(b, "rollback", value_copy(a, l->rollback));
 	set_numbers(a, l, b);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -250,7 +257,9 @@ static int ask_revoke(struct core *c, struct arena *a, struct db_lease *l, struc
 		                .t = &t,
 		                .lease_id = l->lease_id,
 		                .username = l->username,
-		                .statements = l->revocation,
+		                .statements = l->half && l->rollback->len > 0
+		                                      ? l->rollback
+		                                      : l->revocation,
 		                .owner = STEP_FOR_DATABASE };
 	int64_t wait = 0;
 	int rc = target_load(c, a, l->target, &t, e);
@@ -293,6 +302,7 @@ static int one_due(struct core *c, struct arena *a, struct db_lease *l, struct e
 	if (l->never)
 		return drop(c, a, l, "ok", e);
 	l->uncertain = l->uncertain || l->making;
+	l->half = l->half || l->making;
 	l->making = false;
 	if (l->state == DB_LEASE_LIVE)
 		rc = db_lease_record(c, a, l, "expire", "ok", e);
@@ -358,6 +368,7 @@ static int was_made(struct core *c, struct arena *a, struct db_lease *l,
 	}
 	l->never = r->outcome == STEP_UNKNOWN && !r->started;
 	l->uncertain = r->outcome == STEP_UNKNOWN && r->started;
+	l->half = !done(r);
 	if (!done(r))
 		l->error = kept(a, why(r));
 	/* The row of what never began stays a moment, for who waits to read the error. */

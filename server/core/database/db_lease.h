@@ -45,6 +45,7 @@ struct db_lease {
 	const char *request_id;         /* of who asked */
 	unsigned char target[32];       /* id of the config */
 	const struct value *revocation; /* statements, never NULL */
+	const struct value *rollback;   /* the same for one that was not made whole */
 	enum db_lease_state state;
 	int64_t issued_ms, renewed_ms;   /* 0: never */
 	int64_t expires_ms, boot_due_ms; /* by either clock */
@@ -52,6 +53,7 @@ struct db_lease {
 	int64_t until_ms;  /* wall clock: then the call that made it has ended */
 	bool making;       /* it is under way */
 	bool uncertain;    /* it is not known whether it has ended */
+	bool half;         /* the account may be there in part */
 	bool never;        /* it never began: there is nothing to revoke */
 	bool force;        /* one try, then it is forgotten */
 	int64_t tries;     /* of revoking */

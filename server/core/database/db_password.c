@@ -6,6 +6,7 @@
 #include "database.h"
 #include "password_policy.h"
 #include "text.h"
+#include "username_template.h"
 
 #define LENGTH 20
 #define DRAWS  1000 /* texts that may be thrown away for the database's sake */
@@ -96,11 +97,12 @@ static void tame(char *name)
 			*name = '_';
 }
 
-const char *db_username(struct req *r, const char *role, const struct db_limits *limits)
+/* As Vault's templates of the same plugins make them. */
+static int usual_name(struct req *r, const char *role, const struct db_limits *limits,
+                      char **out)
 {
 	char random[21];
 	char *name;
-	size_t n;
 
 	text_base62_random(random, sizeof(random) - 1);
 	random[sizeof(random) - 1] = '\0';
@@ -108,13 +110,50 @@ const char *db_username(struct req *r, const char *role, const struct db_limits 
 	                    r->id.display_name, (int)limits->role, role, random,
 	                    (long long)(r->core->now_ms / 1000));
 	if (name == NULL)
-		return NULL;
-	n = strlen(name);
-	if (n > limits->all)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	if (strlen(name) > limits->all)
 		name[limits->all] = '\0';
-	tame(name);
 	for (char *p = name; limits->upper && *p != '\0'; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
-	return name;
+	*out = name;
+	return ERR_OK;
+}
+
+/* What is too long is not cut: another account could have what is left for its name. */
+static int name_by_template(struct req *r, const char *role, const char *text,
+                            const struct db_limits *limits, char **out)
+{
+	const struct username_vars vars = {
+		.display_name = r->id.display_name,
+		.role_name = role,
+		.now_ms = r->core->now_ms,
+	};
+	const char *made;
+	int rc = username_template_make(r->a, text, &vars, &made, &r->e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (strlen(made) > limits->all)
+		return req_fail(r, ERR_INVALID,
+		                "username_template: the name has %zu bytes, and the "
+		                "database takes %zu: use truncate",
+		                strlen(made), limits->all);
+	*out = arena_str(r->a, made);
+	return *out != NULL ? ERR_OK : req_fail(r, ERR_NOMEM, "out of memory");
+}
+
+int db_username(struct req *r, const char *role, const struct target *t, const char **out)
+{
+	const char *text = value_cstr_or(r->a, t->extra, "username_template", "");
+	const struct db_limits *limits = db_limits_of(t);
+	char *name = NULL;
+	int rc = text[0] != '\0' ? name_by_template(r, role, text, limits, &name)
+	                         : usual_name(r, role, limits, &name);
+
+	if (rc != ERR_OK || name == NULL)
+		return rc != ERR_OK ? rc : (int)ERR_NOMEM;
+	tame(name);
+	*out = name;
+	return ERR_OK;
 }

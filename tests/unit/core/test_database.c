@@ -477,3 +477,75 @@ Test(database, revoked_while_it_is_being_made)
 	cr_assert_eq(rows(), 0);
 	cr_assert_str_eq(tgt.log, "user_create user_revoke ");
 }
+
+/* ---- names, and what was made in part ---- */
+
+static const char *statement_of(const char *op)
+{
+	const struct value *rq;
+
+	until_call(op);
+	rq = value_get(tgt.queue[0].frame, "request");
+	return value_to_cstr(
+		value_at(value_get(value_get(rq, "config"), "statements"), 0), rig.a);
+}
+
+static void role_with_rollback(void)
+{
+	ASK(204, HTTP_POST, ROLE,
+	    "{\"db_name\":\"db\",\"creation_statements\":[\"CREATE\"],"
+	    "\"revocation_statements\":[\"DROP\"],\"rollback_statements\":[\"UNDO\"]}");
+}
+
+Test(database, what_was_not_made_whole_is_rolled_back)
+{
+	role_with_rollback();
+	tgt_fault("user_create", F_PERMANENT, 1);
+	rig_submit(HTTP_GET, CREDS, rig.root, NULL);
+	cr_assert_str_eq(statement_of("user_revoke"), "UNDO");
+	tgt_run();
+	cr_assert_eq(rows(), 0);
+	/* A crash says nothing of how far it came. */
+	rig_submit(HTTP_GET, CREDS, rig.root, NULL);
+	until_call("user_create");
+	tgt_crash(true);
+	cr_assert_eq(made(), 1);
+	rig_advance(LATER);
+	cr_assert_str_eq(statement_of("user_revoke"), "UNDO");
+	tgt_later(LATER);
+	cr_assert_eq(made(), 0);
+	cr_assert_eq(rows(), 0);
+}
+
+Test(database, what_was_made_is_revoked)
+{
+	role_with_rollback();
+	rig_submit(HTTP_POST, "sys/leases/revoke", rig.root, lease_body(got_creds()));
+	cr_assert_str_eq(statement_of("user_revoke"), "DROP");
+}
+
+Test(database, names_are_made_by_a_template)
+{
+	TGT(204, HTTP_POST, CONFIG,
+	    "{\"username_template\":\"x-{{ .RoleName | uppercase }}-{{ random 12 }}\"}");
+	ASK(200, HTTP_GET, CONFIG, NULL);
+	GOT("data.connection_details.username_template",
+	    "x-{{ .RoleName | uppercase }}-{{ random 12 }}");
+	TGT(200, HTTP_GET, CREDS, NULL);
+	cr_assert_eq(strncmp(rig_got("data.username"), "x-APP-", 6), 0);
+	cr_assert_eq(strlen(rig_got("data.username")), 6 + 12);
+	/* what goes into statements is tame, and whole */
+	TGT(204, HTTP_POST, CONFIG,
+	    "{\"username_template\":\"a'; DROP--{{ random 12 }}\"}");
+	TGT(200, HTTP_GET, CREDS, NULL);
+	cr_assert_eq(strncmp(rig_got("data.username"), "a___DROP-_", 10), 0, "%s",
+	             rig_got("data.username"));
+	TGT(204, HTTP_POST, CONFIG, "{\"username_template\":\"{{ random 64 }}\"}");
+	ASK(400, HTTP_GET, CREDS, NULL);
+	cr_assert_eq(rows(), 2);
+	ASK(400, HTTP_POST, CONFIG, "{\"username_template\":\"{{ .RoleName }}\"}");
+	cr_assert(strstr(rig_got("errors.0"), "need 'random'") != NULL);
+	TGT(204, HTTP_POST, CONFIG, "{\"username_template\":\"\"}");
+	TGT(200, HTTP_GET, CREDS, NULL);
+	cr_assert_eq(strncmp(rig_got("data.username"), "v-root-app-", 11), 0);
+}
