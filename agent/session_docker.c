@@ -134,6 +134,7 @@ int session_docker_open(struct session *s, struct err *e)
 	s->docker = d;
 	d->s = s;
 	d->names = json_array();
+	d->own = json_array();
 	if ((rc = open_volumes(d, e)) != ERR_OK || (rc = open_table(d, e)) != ERR_OK ||
 	    (rc = bind_open(d, e)) != ERR_OK)
 		return rc;
@@ -149,6 +150,7 @@ void session_docker_free(struct session_docker *d)
 	volumes_free(d->volumes);
 	bind_close(d);
 	json_decref(d->names);
+	json_decref(d->own);
 	free(d);
 }
 
@@ -171,6 +173,17 @@ static json_t *names_of(const struct plan *p)
 	return list;
 }
 
+/* Of the host's own bindings, the caller's. */
+static json_t *own_of(const struct plan *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_bindings; i++)
+		if (!p->bindings[i].granted)
+			json_array_append_new(list, json_string(p->bindings[i].set.name));
+	return list;
+}
+
 static int look_for(struct session_docker *d, const json_t *names, struct err *e)
 {
 	size_t n = json_array_size(names);
@@ -189,16 +202,20 @@ static int look_for(struct session_docker *d, const json_t *names, struct err *e
 void session_docker_replan(struct session *s)
 {
 	struct session_docker *d = s->docker;
-	json_t *names;
+	json_t *names, *own;
 	struct err e = { ERR_OK, "" };
 
 	if (d == NULL)
 		return;
 	names = names_of(s->plan);
+	own = own_of(s->plan);
+	d->ask = d->ask || !json_equal(own, d->own);
 	if (!json_equal(names, d->names) && look_for(d, names, &e) != ERR_OK)
 		log_error("containers are not looked for by name", LOG_S("why", e.msg));
 	json_decref(d->names);
+	json_decref(d->own);
 	d->names = names;
+	d->own = own;
 }
 
 /* --- the loop ------------------------------------------------------------------------

@@ -22,6 +22,7 @@ struct session_docker {
 	struct volumes *volumes; /* or NULL */
 	struct session_docker_listener l;
 	json_t *names; /* of containers that the plan names */
+	json_t *own;   /* names of bindings that the vault is not asked for */
 	bool known;    /* as the listener was told */
 	/* What the vault says. */
 	bool ask;       /* something changed since it was asked */

@@ -31,9 +31,19 @@ def unavailable():
         return "dockerd is not installed (./dev setup)"
     if not os.path.exists("/bin/busybox"):
         return "busybox-static is not installed (./dev setup)"
-    mounts = pathlib.Path("/proc/self/mounts").read_text()
-    if " cgroup2 " not in mounts and " cgroup " not in mounts:
+    try:
+        rows = [line.split() for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    except OSError:
+        return "no /proc is mounted"
+    if not any(row[4] == "/" for row in rows):
+        return "the root directory is not a mount, as in a chroot: containers cannot have one of their own"
+    groups = [row for row in rows if row[row.index("-") + 1] in ("cgroup", "cgroup2")]
+    if not groups:
         return "no cgroups are mounted"
+    if not any("rw" in row[5].split(",") for row in groups):
+        return "cgroups are mounted read-only"
+    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0:
+        return "namespaces cannot be made here"
     return None
 
 
