@@ -99,6 +99,7 @@ static void on_changed(void *ctx, const struct container *c, enum containers_cha
 {
 	struct session_docker *d = ctx;
 
+	d->changes++;
 	bind_changed(d, c, what);
 	if (d->l.changed != NULL)
 		d->l.changed(d->l.ctx, c, what);
@@ -207,6 +208,7 @@ void session_docker_replan(struct session *s)
 
 	if (d == NULL)
 		return;
+	d->changes++;
 	names = names_of(s->plan);
 	own = own_of(s->plan);
 	d->ask = d->ask || !json_equal(own, d->own);
@@ -266,6 +268,11 @@ void session_docker_listen(struct session *s, const struct session_docker_listen
 struct docker *session_docker_engine(const struct session *s)
 {
 	return s->docker != NULL ? containers_docker(s->docker->table) : NULL;
+}
+
+uint64_t session_docker_changes(const struct session *s)
+{
+	return s->docker != NULL ? s->docker->changes : 0;
 }
 
 struct containers *session_docker_table(const struct session *s)

@@ -65,6 +65,13 @@ struct containers *session_docker_table(const struct session *s);
 bool session_container_uses(const struct session *s, const struct container *c,
                             const char *binding);
 
+/** session_docker_changes(s): another number whenever something about containers that
+ * concern us, or about what they have, may have changed. */
+uint64_t session_docker_changes(const struct session *s);
+/** session_report_secrets(s): [{path, containers: [{id, name, version, state}]}], the
+ * caller's. */
+json_t *session_report_secrets(const struct session *s) MUST_CHECK;
+
 /* Asking the vault (session_grants.c): a row of the session's jobs. */
 bool session_bind_due(struct session *s, int64_t now);
 json_t *session_bind_body(struct session *s);

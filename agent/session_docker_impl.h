@@ -23,7 +23,8 @@ struct session_docker {
 	struct session_docker_listener l;
 	json_t *names; /* of containers that the plan names */
 	json_t *own;   /* names of bindings that the vault is not asked for */
-	bool known;    /* as the listener was told */
+	uint64_t changes;
+	bool known; /* as the listener was told */
 	/* What the vault says. */
 	bool ask;       /* something changed since it was asked */
 	int64_t ask_at; /* not before */

@@ -31,10 +31,12 @@ static void state_of(const struct session *s, unsigned char out[REPORT_STATE])
 {
 	crypto_generichash_state st;
 	char error[SESSION_ERROR];
+	uint64_t changes = session_docker_changes(s);
 
 	last_error(s, error);
 	crypto_generichash_init(&st, NULL, 0, REPORT_STATE);
 	hash_text(&st, error);
+	crypto_generichash_update(&st, (const unsigned char *)&changes, sizeof(changes));
 	for (size_t i = 0; i < s->n_holdings; i++) {
 		int64_t version = files_held(s->o.files, i)->version;
 
@@ -75,12 +77,13 @@ json_t *session_report_body(struct session *s)
 	last_error(s, error);
 	state_of(s, state);
 	report_say(&s->report, state, now);
-	return session_signed(s, "report",
-	                      json_pack("{s:s, s:I, s:I, s:I, s:s, s:I}", "agent_version",
-	                                VAULT_VERSION, "rev", (json_int_t)s->rev,
-	                                "lag_ms", (json_int_t)s->delivered_ms, "stale",
-	                                (json_int_t)stale, "last_error", error, "boot_ms",
-	                                (json_int_t)now));
+	return session_signed(
+		s, "report",
+		json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o}", "agent_version",
+	                  VAULT_VERSION, "rev", (json_int_t)s->rev, "lag_ms",
+	                  (json_int_t)s->delivered_ms, "stale", (json_int_t)stale,
+	                  "last_error", error, "boot_ms", (json_int_t)now, "secrets",
+	                  session_report_secrets(s)));
 }
 
 int session_report_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)

@@ -103,6 +103,21 @@ def test_a_label_is_granted_and_its_secret_follows(place, server):
     assert p.engine.cli("exec", p.name("web"), "cat", f"/run/secrets/{app}/pw") == "a2"
 
 
+def test_operators_see_which_container_has_which_version(place, server):
+    p = place()
+    app = p.define("app")
+    cid = p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+
+    def containers():
+        r = p.api.get(f"sys/hosts/where/secret/{p.path}/a")
+        rows = [h for h in r.data["hosts"] if h["host"] == p.agent.name] if r.status == 200 else []
+        return [(c["id"], c["name"], c["version"], c["state"]) for h in rows for c in h.get("containers") or []]
+    wait_for("a report", lambda: containers() == [(cid, p.name("web"), 1, "running")])
+    p.engine.cli("stop", "-t", "0", p.name("web"))
+    wait_for("another", lambda: containers() == [(cid, p.name("web"), 1, "stopped")])
+
+
 def test_files_are_there_before_the_first_start(place):
     p = place()
     app = p.define("app")
