@@ -104,7 +104,7 @@ static int fit(struct tmpl_run *r, char param, struct tv *v)
 /* A number on its own. */
 static int ideal(struct tmpl_run *r, const struct tmpl_number *number, struct tv *out)
 {
-	if (number->is_float && number->looks_float)
+	if (number->looks_float)
 		*out = tv_float(number->f);
 	else if (number->is_int)
 		*out = tv_int(number->i);

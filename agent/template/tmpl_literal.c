@@ -131,9 +131,8 @@ static struct tmpl_number *character(struct tmpl_parser *p, const struct tmpl_to
 	}
 	if (c < 0 || from != end)
 		return tmpl_parse_fail(p, t->at, "malformed character constant");
-	number->is_int = number->is_uint = number->is_float = true;
+	number->is_int = true;
 	number->i = c;
-	number->u = (uint64_t)c;
 	number->f = (double)c;
 	return number;
 }
@@ -159,35 +158,29 @@ static void whole(struct tmpl_number *number)
 		number->is_int = true;
 		number->i = (int64_t)number->f;
 	}
-	if (number->f >= 0 && number->f < 0x1p64 &&
-	    (double)(uint64_t)number->f == number->f) {
-		number->is_uint = true;
-		number->u = (uint64_t)number->f;
-	}
 }
 
 const struct tmpl_number *tmpl_number(struct tmpl_parser *p, const struct tmpl_token *t)
 {
 	struct tmpl_number *number = tmpl_parse_alloc(p, sizeof(*number));
+	uint64_t u;
 
 	if (number == NULL)
 		return NULL;
 	if (t->type == TOKEN_CHAR)
 		return character(p, t, number);
-	number->is_uint = tmpl_read_uint(t->s.p, t->s.n, 0, &number->u);
-	number->is_int = tmpl_read_int(t->s.p, t->s.n, 0, &number->i);
-	if (number->is_int && number->i == 0)
-		number->is_uint = true;
-	if (number->is_int || number->is_uint) {
-		number->is_float = true;
-		number->f = number->is_int ? (double)number->i : (double)number->u;
-	} else if (tmpl_read_float(t->s.p, t->s.n, &number->f)) {
-		if (!has_any(t->s, ".eEpP"))
-			return tmpl_parse_fail(p, t->at, "integer overflow");
-		number->is_float = true;
-		whole(number);
-	} else {
+	if (tmpl_read_int(t->s.p, t->s.n, 0, &number->i)) {
+		number->is_int = true;
+		number->f = (double)number->i;
+	} else if (tmpl_read_uint(t->s.p, t->s.n, 0, &u)) {
+		number->f =
+			(double)u; /* too large for an int, which shows when it is used */
+	} else if (!tmpl_read_float(t->s.p, t->s.n, &number->f)) {
 		return tmpl_parse_fail(p, t->at, "illegal number syntax");
+	} else if (!has_any(t->s, ".eEpP")) {
+		return tmpl_parse_fail(p, t->at, "integer overflow");
+	} else {
+		whole(number);
 	}
 	number->looks_float = !is_hex(t->s) && has_any(t->s, ".eEpP");
 	return number;

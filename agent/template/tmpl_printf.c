@@ -298,8 +298,6 @@ static void put_directive(struct format *f)
 		spec.width = -spec.width;
 		spec.minus = true;
 	}
-	if (spec.minus)
-		spec.zero = false;
 	if (f->at < f->s.n && f->s.p[f->at] == '.') {
 		f->at++;
 		spec.prec = number(f, "%!(BADPREC)");

@@ -31,11 +31,8 @@ struct tmpl_str {
 /* A number means what its place asks for; on its own, a float if it is written as one. */
 struct tmpl_number {
 	bool is_int;
-	bool is_uint;
-	bool is_float;
 	bool looks_float;
 	int64_t i;
-	uint64_t u;
 	double f;
 };
 
