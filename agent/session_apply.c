@@ -5,19 +5,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "agent/apply/apply.h"
 #include "agent/hook/hook.h"
 #include "log.h"
-#include "session_impl.h"
-
-struct session_apply {
-	struct session *s;
-	struct apply *machine;
-	int hook_fd; /* watched, or -1 */
-	/* Bindings of the plan that the machine was told of. */
-	size_t n_names;
-	char **names;
-};
+#include "session_apply_impl.h"
 
 static const struct settings_binding *set_of(const struct session *s, const char *name)
 {
@@ -37,7 +27,7 @@ static int on_start(void *ctx, const struct apply_call *call, struct err *e)
 	if (b == NULL)
 		return err_set(e, ERR_DENIED, "the binding has gone");
 	if (call->kind != APPLY_EXEC)
-		return err_set(e, ERR_UNREACHABLE, "there is no Docker Engine");
+		return apply_docker_start(p, call, b, e);
 	log_info("running the command", LOG_S("binding", call->binding),
 	         LOG_N("generation", call->generation), LOG_N("try", call->attempt + 1));
 	return hook_run(p->s->o.hook, call->token, b, call->generation, e);
@@ -196,10 +186,14 @@ void session_apply_replan(struct session *s)
 {
 	struct err e = { 0 };
 
-	if (s->apply == NULL || take_bindings(s->apply, &e) == ERR_OK)
+	if (s->apply == NULL)
 		return;
-	snprintf(s->error, sizeof(s->error), "planning: %.150s", e.msg);
-	log_error("applications may not be told of changes", LOG_S("why", e.msg));
+	if (take_bindings(s->apply, &e) != ERR_OK) {
+		snprintf(s->error, sizeof(s->error), "planning: %.150s", e.msg);
+		log_error("applications may not be told of changes", LOG_S("why", e.msg));
+	}
+	/* Bindings that are new are not known to be used by anybody. */
+	apply_docker_describe_all(s->apply);
 }
 
 /* --- the loop ------------------------------------------------------------------------
@@ -227,7 +221,10 @@ int session_apply_start(struct session *s, struct err *e)
 		.dice = on_dice,
 	};
 	struct session_apply *p = calloc(1, sizeof(*p));
-	struct apply_options o = { .ops = ops };
+	struct apply_options o = {
+		.ops = ops,
+		.docker = s->o.settings->docker.socket != NULL,
+	};
 	struct files_judge judge = {
 		.next = on_next,
 		.placed = on_placed,
@@ -247,6 +244,8 @@ int session_apply_start(struct session *s, struct err *e)
 	    (rc = take_bindings(p, e)) != ERR_OK)
 		return rc;
 	files_set_judge(s->o.files, &judge);
+	if ((rc = apply_docker_open(p, e)) != ERR_OK)
+		return rc;
 	return watch_hook(p, e);
 }
 
@@ -256,6 +255,7 @@ void session_apply_free(struct session_apply *p)
 
 	if (p == NULL)
 		return;
+	apply_docker_close(p);
 	files_set_judge(p->s->o.files, &nobody);
 	apply_free(p->machine);
 	forget_names(p);
