@@ -340,26 +340,9 @@ int settings_grant_parse(struct arena *a, const struct settings *s, const char *
 
 /* What is not built yet. */
 
-static const char *missing_binding(const struct settings_binding *b)
-{
-	if ((b->reload != RELOAD_NONE && b->reload != RELOAD_EXEC) || b->containers.n > 0)
-		return "bindings: reload (but none and exec) and containers";
-	if (b->on_revoke != REVOKE_NONE)
-		return "bindings: on_revoke";
-	return NULL;
-}
-
 int settings_supported(const struct settings *s, struct err *e)
 {
-	const char *what = NULL;
-
-	for (size_t i = 0; what == NULL && i < s->bindings.n; i++)
-		what = missing_binding(&settings_bindings(s)[i]);
-	if (what == NULL && s->allowed_commands.n > 0)
-		what = "allowed_commands";
-	if (what == NULL && s->identity_rotate_ms != SETTINGS_ROTATE_MS)
-		what = "identity_rotate";
-	if (what != NULL)
-		return err_set(e, ERR_USAGE, "%s: not supported yet", what);
-	return ERR_OK;
+	if (s->identity_rotate_ms == SETTINGS_ROTATE_MS)
+		return ERR_OK;
+	return err_set(e, ERR_USAGE, "identity_rotate: not supported yet");
 }

@@ -212,6 +212,16 @@ void apply_revoked(struct apply *a, const char *binding, int64_t now)
 	}
 }
 
+/* Whether it started before what it is thought to know can only be told while that is in
+ * place. */
+static void before_round(struct link *l)
+{
+	l->revoke = l->failed = false;
+	if (l->by_start && !l->c->run_known)
+		l->has = 0;
+	l->by_start = false;
+}
+
 /* What each link has known before ${generation} came is still what it knows. */
 static void fresh_round(struct binding *b, unsigned generation, int64_t now)
 {
@@ -224,7 +234,7 @@ static void fresh_round(struct binding *b, unsigned generation, int64_t now)
 		b->at = now + b->policy.debounce_ms;
 	b->phase = PHASE_DEBOUNCE;
 	for (size_t i = 0; i < b->n_links; i++)
-		b->links[i]->revoke = b->links[i]->failed = false;
+		before_round(b->links[i]);
 }
 
 void apply_generation(struct apply *a, const char *binding, unsigned generation,

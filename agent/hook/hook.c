@@ -16,7 +16,7 @@
 #define READY_MS 10000
 
 struct hook {
-	const struct settings *s;
+	struct settings s; /* as the process knows them; those of the agent may change */
 	pid_t pid;
 	struct frame_conn *conn;
 	bool gone;
@@ -97,7 +97,7 @@ static int start(struct hook *h, struct err *e)
 		return err_sys(e, ERR_IO, errno, "making a socket");
 	h->pid = fork();
 	if (h->pid == 0)
-		child(h->s, pair[1]);
+		child(&h->s, pair[1]);
 	close(pair[1]);
 	if (h->pid < 0)
 		rc = err_sys(e, ERR_IO, errno, "forking");
@@ -118,7 +118,7 @@ int hook_start(const struct settings *s, struct hook **out, struct err *e)
 		return ERR_OK;
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	h->s = s;
+	h->s = *s;
 	if (start(h, e) != ERR_OK) {
 		hook_free(h);
 		return err_wrap(e, "the process that runs commands");
@@ -197,7 +197,7 @@ int hook_run(struct hook *h, uint64_t token, const struct settings_binding *b,
 		return err_set(e, ERR_BUSY, "too many commands run at once");
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	return ask(h, token, hook_order_put(a, h->s, b, generation), e);
+	return ask(h, token, hook_order_put(a, &h->s, b, generation), e);
 }
 
 static bool forget(struct hook *h, uint64_t token)

@@ -57,9 +57,9 @@ bool hook_alive(const struct hook *h);
 const struct sandbox_report *hook_sandbox(const struct hook *h);
 
 /**
- * hook_run(h, token, b, generation, e): run the command of ${b}, of the settings or the
- * server's.  ERR_OK: hook_next() will bring its end.  ERR_DENIED, ERR_BUSY (too many at
- * once), ERR_UNREACHABLE (the process has gone).
+ * hook_run(h, token, b, generation, e): run the command of ${b}, which the settings had
+ * at hook_start(), or of the server's.  ERR_OK: hook_next() will bring its end.
+ * ERR_DENIED, ERR_BUSY (too many at once), ERR_UNREACHABLE (the process has gone).
  */
 int hook_run(struct hook *h, uint64_t token, const struct settings_binding *b,
              unsigned generation, struct err *e) MUST_CHECK;

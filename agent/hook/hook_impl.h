@@ -14,8 +14,9 @@
  * lacks], or {error: text} and ends.  An IPC_HOOK_RUN is answered by an IPC_HOOK_DONE of
  * its id:
  *
- *   RUN   {generation, index}: the index-th of the host's own bindings
- *         {generation, binding, argv: [text], uid, timeout_ms}: one of the server's
+ *   RUN   {generation, binding, timeout_ms, index}: the command of the index-th of the
+ *         bindings that the settings had when the process was forked
+ *         {generation, binding, timeout_ms, argv: [text], uid}: one of the server's
  *   DONE  {rc, status, output, detail}
  */
 #include "frame.h"

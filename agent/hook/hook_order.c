@@ -17,12 +17,25 @@ bool hook_wanted(const struct settings *s)
 	return any;
 }
 
-/* The host's own bindings by number, s->bindings.n: it is none. */
-static size_t index_of(const struct settings *s, const char *name)
+static bool same_command(const struct settings_binding *a,
+                         const struct settings_binding *b)
+{
+	const char *const *x = a->command.items, *const *y = b->command.items;
+	bool same = a->reload == b->reload && a->run_uid == b->run_uid &&
+	            a->run_gid == b->run_gid && a->command.n == b->command.n;
+
+	for (size_t i = 0; same && i < a->command.n; i++)
+		same = strcmp(x[i], y[i]) == 0;
+	return same;
+}
+
+/* The number of the command, s->bindings.n: it is not one of the host's own.  Names do
+ * not matter: the agent's settings may have changed since. */
+static size_t index_of(const struct settings *s, const struct settings_binding *b)
 {
 	size_t i = 0;
 
-	while (i < s->bindings.n && strcmp(settings_bindings(s)[i].name, name) != 0)
+	while (i < s->bindings.n && !same_command(&settings_bindings(s)[i], b))
 		i++;
 	return i;
 }
@@ -32,19 +45,19 @@ struct value *hook_order_put(struct arena *a, const struct settings *s,
 {
 	const char *const *command = b->command.items;
 	struct value *o = value_object(a), *argv = value_array(a);
-	size_t index = index_of(s, b->name);
+	size_t index = index_of(s, b);
 
 	value_set_int(a, o, "generation", generation);
+	value_set_str(a, o, "binding", b->name);
+	value_set_int(a, o, "timeout_ms", b->timeout_ms);
 	if (index < s->bindings.n) {
 		value_set_int(a, o, "index", (int64_t)index);
 		return o;
 	}
 	for (size_t i = 0; i < b->command.n; i++)
 		value_add(argv, value_str(a, command[i]));
-	value_set_str(a, o, "binding", b->name);
 	value_set(o, "argv", argv);
 	value_set_int(a, o, "uid", b->run_uid);
-	value_set_int(a, o, "timeout_ms", b->timeout_ms);
 	return o;
 }
 
@@ -70,8 +83,6 @@ static int take_own(struct arena *a, const struct settings *s, int64_t index,
 	    settings_bindings(s)[index].reload != RELOAD_EXEC)
 		return err_set(e, ERR_DENIED, "no binding of this host has that command");
 	b = &settings_bindings(s)[index];
-	o->binding = b->name;
-	o->timeout_ms = b->timeout_ms;
 	o->uid = b->run_uid;
 	o->gid = b->run_gid;
 	return copy_argv(a, b->command.items, b->command.n, o, e);
@@ -121,13 +132,8 @@ static int take_granted(struct arena *a, const struct settings *s, const struct 
 	int64_t uid = value_int_or(v, "uid", -1);
 	int rc;
 
-	o->binding = value_cstr_or(a, v, "binding", "");
-	o->timeout_ms = value_int_or(v, "timeout_ms", 0);
-	if (generation_name_check(o->binding, "binding", e) != ERR_OK || uid < 0 ||
-	    uid >= UINT32_MAX || o->timeout_ms < TIMEOUT_MIN_MS ||
-	    o->timeout_ms > TIMEOUT_MAX_MS)
-		return err_set(e, ERR_DENIED,
-		               "a command without a binding, user or time");
+	if (uid < 0 || uid >= UINT32_MAX)
+		return err_set(e, ERR_DENIED, "a command without a user");
 	o->uid = (uid_t)uid;
 	o->own_gid = true;
 	if ((rc = take_argv(a, value_get(v, "argv"), o, e)) != ERR_OK)
@@ -135,18 +141,32 @@ static int take_granted(struct arena *a, const struct settings *s, const struct 
 	return may_run(s, o, e);
 }
 
-int hook_order_take(struct arena *a, const struct settings *s, const struct value *v,
-                    struct hook_order *o, struct err *e)
+static int take_common(struct arena *a, const struct value *v, struct hook_order *o,
+                       struct err *e)
 {
 	int64_t generation = value_int_or(v, "generation", -1);
-	const struct value *index = value_get(v, "index");
-	int rc;
 
 	if (v == NULL || v->type != V_OBJECT || generation < 0 || generation > UINT32_MAX)
 		return err_set(e, ERR_INVALID, "what is asked for cannot be read");
 	o->generation = (unsigned)generation;
-	rc = index != NULL ? take_own(a, s, value_int_or(v, "index", -1), o, e)
-	                   : take_granted(a, s, v, o, e);
+	o->binding = value_cstr_or(a, v, "binding", "");
+	o->timeout_ms = value_int_or(v, "timeout_ms", 0);
+	if (generation_name_check(o->binding, "binding", e) != ERR_OK ||
+	    o->timeout_ms < TIMEOUT_MIN_MS || o->timeout_ms > TIMEOUT_MAX_MS)
+		return err_set(e, ERR_DENIED, "a command without a binding or a time");
+	return ERR_OK;
+}
+
+int hook_order_take(struct arena *a, const struct settings *s, const struct value *v,
+                    struct hook_order *o, struct err *e)
+{
+	int rc;
+
+	if ((rc = take_common(a, v, o, e)) != ERR_OK)
+		return rc;
+	rc = value_get(v, "index") != NULL
+	             ? take_own(a, s, value_int_or(v, "index", -1), o, e)
+	             : take_granted(a, s, v, o, e);
 	if (rc != ERR_OK)
 		return rc;
 	if (geteuid() != 0 && o->uid != geteuid())

@@ -129,6 +129,32 @@ Test(apply, canary_fails_and_the_others_never_hear_of_it)
 	cr_assert_eq(w.cont[0].reloads, 2);
 }
 
+/* What one has read when it started is known, though something else is in place by now.
+ */
+Test(apply, those_that_have_started_with_the_old_are_not_told_to_go_back)
+{
+	scene(RELOAD_SIGNAL, 3, true);
+	for (int i = 0; i < 3; i++) {
+		w_stop(i);
+		w_tell(i);
+		w_run(1000);
+		w_start(i);
+		w_tell(i);
+	}
+	w_settle();
+	w.log[0] = '\0';
+	w.cont[0].bad[0] = 2;
+	w_generation(0);
+	for (int i = 1; i < 3; i++) {
+		w.cont[i].ill = true;
+		w_tell(i);
+		w.cont[i].ill = false;
+		w_tell(i);
+	}
+	w_settle();
+	log_is("new a 2; signal a@web0 2; back a 1; signal a@web0 1; rejected a 2");
+}
+
 Test(apply, the_last_fails_and_all_are_told_again)
 {
 	scene(RELOAD_RESTART, 3, true);

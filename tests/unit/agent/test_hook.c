@@ -401,6 +401,30 @@ static int run_granted(const struct settings_binding *b)
 	return r.rc;
 }
 
+/* The agent reads its settings again; the process does not. */
+Test(hook, knows_a_command_in_whatever_order_the_settings_have_it_now)
+{
+	static const char text[] =
+		"run_dir: /dev/shm\n"
+		"files: [{path: a/b, field: f, binding: one}, {path: a/b, field: f, binding: two}]\n"
+		"bindings:\n"
+		" - {name: %s, reload: exec, command: [/bin/sh, -c, 'exit %d']}\n"
+		" - {name: %s, reload: exec, command: [/bin/sh, -c, 'exit %d']}\n";
+	const char *before = arena_printf(arena, text, "one", 1, "two", 2);
+	const char *after = arena_printf(arena, text, "two", 2, "one", 1);
+	struct settings_binding b;
+
+	cr_assert_eq(settings_parse(arena, "t", before, strlen(before), &s, &e), ERR_OK,
+	             "%s", e.msg);
+	cr_assert_eq(hook_start(&s, &hook, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(settings_parse(arena, "t", after, strlen(after), &s, &e), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		b = settings_bindings(&s)[i];
+		cr_assert_eq(run_granted(&b), ERR_IO);
+		cr_assert_str_eq(e.msg, i == 0 ? "exit status 2" : "exit status 1");
+	}
+}
+
 Test(hook, lets_the_server_run_what_is_allowed_and_nothing_else)
 {
 	char out[PATH_MAX];
