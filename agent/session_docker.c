@@ -134,6 +134,7 @@ int session_docker_open(struct session *s, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	s->docker = d;
 	d->s = s;
+	d->changes = 1;
 	d->names = json_array();
 	d->own = json_array();
 	if ((rc = open_volumes(d, e)) != ERR_OK || (rc = open_table(d, e)) != ERR_OK ||

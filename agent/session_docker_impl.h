@@ -24,7 +24,8 @@ struct session_docker {
 	json_t *names; /* of containers that the plan names */
 	json_t *own;   /* names of bindings that the vault is not asked for */
 	uint64_t changes;
-	bool known; /* as the listener was told */
+	uint64_t noted; /* changes when it was last seen what is in use */
+	bool known;     /* as the listener was told */
 	/* What the vault says. */
 	bool ask;       /* something changed since it was asked */
 	int64_t ask_at; /* not before */

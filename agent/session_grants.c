@@ -94,6 +94,7 @@ static void note_use(struct session_docker *d)
 {
 	int64_t now = session_now(d->s);
 
+	d->noted = d->changes;
 	for (size_t i = 0; i < d->n_bound; i++) {
 		struct bound *b = &d->bound[i];
 
@@ -450,7 +451,8 @@ static int64_t sweep(struct session_docker *d, int64_t now)
 
 	if (!containers_known(d->table))
 		return -1;
-	note_use(d);
+	if (d->noted != d->changes)
+		note_use(d);
 	for (size_t i = 0; i < d->n_bound; i++) {
 		int64_t at = d->bound[i].unused_since + SESSION_UNUSED_MS;
 

@@ -4,21 +4,20 @@ grants or refuses, and files come and go with them."""
 import itertools
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
 
 import pytest
 
-from dockerd import Dockerd, find
+from dockerd import Dockerd, find, plugin_socket
 from vaultd import wait_for
 
 STAY = ("sleep", "1000")
 OTHER = "other-hosts"  # a role that no host here has
 numbers = itertools.count()
-DRIVER = f"vault-agent-{os.getpid()}"  # one name for all tests: Engines do not forget it
-PLUGIN = pathlib.Path(f"/run/docker/plugins/{DRIVER}.sock")
+PLUGIN = plugin_socket("agent")
+DRIVER = PLUGIN.stem
 
 
 class Place:

@@ -2,29 +2,25 @@
 """The volume plugin with a real Engine: files are there before a container starts, or it does not start."""
 import json
 import os
-import pathlib
 import socket
 import subprocess
 
 import pytest
 
-from dockerd import find
+from dockerd import find, plugin_socket
 from dockerview import View
 from vaultd import wait_for
 
 STAY = ("sleep", "1000")
-# Engines look for plugins here alone. One name for all tests: an Engine does not forget a plugin, and waits 15 s for
-# one that does not answer whenever it lists volumes.
-PLUGINS = pathlib.Path("/run/docker/plugins")
-DRIVER = f"vault-test-{os.getpid()}"
+PLUGIN = plugin_socket("test")
 
 
 class Plugin:
     """A view of Docker that also serves volumes."""
 
     def __init__(self, engine, directory, wait_ms=20000):
-        self.engine, self.driver = engine, DRIVER
-        self.socket, self.run_dir = PLUGINS / f"{self.driver}.sock", directory / "run"
+        self.engine, self.driver = engine, PLUGIN.stem
+        self.socket, self.run_dir = PLUGIN, directory / "run"
         self.args = (engine.socket, self.run_dir, self.socket, directory, wait_ms)
         self.run_dir.mkdir(exist_ok=True)
         self.view = None
