@@ -106,6 +106,7 @@ struct session {
 	int64_t token_refresh_at;
 	int64_t rev;
 	int64_t connected_at, last_event_at;
+	int64_t kept_house_at;
 	int64_t pins_asked_at;   /* when a bell last made us ask for them */
 	const struct plan *plan; /* *o.plan */
 	size_t n_holdings;       /* as the plan's paths */

@@ -170,7 +170,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';
-	s->connected_at = s->last_event_at = session_now(s);
+	s->connected_at = s->kept_house_at = s->last_event_at = session_now(s);
 	log_info("connected", LOG_N("rev", s->rev), LOG_N("secrets", s->n_holdings));
 	return ERR_OK;
 }

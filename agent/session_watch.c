@@ -60,11 +60,12 @@ static void on_event(struct session *s, const json_t *event)
 	}
 }
 
-/* Nothing happened for a while: time for what needs no hurry. */
+/* Time for what needs no hurry. */
 static void housekeeping(struct session *s)
 {
 	int64_t now = session_now(s);
 
+	s->kept_house_at = now;
 	for (size_t i = 0; i < s->n_holdings; i++) {
 		struct holding *h = &s->holdings[i];
 
@@ -105,6 +106,9 @@ static void on_events(struct session *s, const json_t *said)
 	hear(s, said);
 	s->prove = s->prove || is_ending(s);
 	session_pins(s, json_object_get(said, "pins"));
+	/* Where something happens all the time nothing ever is quiet. */
+	if (session_now(s) - s->kept_house_at >= WATCH_S * 1000)
+		housekeeping(s);
 }
 
 /* Nothing happened, says the network process; what it says of keys the vault has to
