@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_rotate - make a rotation, watch it, and decide about one that is held. */
 #include "cmd_rotate.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -199,7 +200,7 @@ static void progress_states(const json_t *data)
 
 static void progress(const json_t *data)
 {
-	char account[80], why[100];
+	char account[80], why[100], when[CLOCK_RFC3339_MAX];
 
 	fprintf(stderr, "\r\033[K%s", rotate_text(data, "state"));
 	if (rotate_text(data, "account")[0] != '\0')
@@ -214,6 +215,10 @@ static void progress(const json_t *data)
 	if (rotate_text(data, "error")[0] != '\0')
 		fprintf(stderr, ", try %lld: %.80s", rotate_int(data, "tries"),
 		        out_scalar(json_object_get(data, "error"), why, sizeof(why)));
+	if (rotate_int(data, "left_alone_until_ms") > 0) {
+		clock_rfc3339(rotate_int(data, "left_alone_until_ms"), when);
+		fprintf(stderr, "; the target is left alone until %s", when);
+	}
 	fflush(stderr);
 }
 

@@ -100,9 +100,10 @@ static json_t *readable(json_t *attempt)
 	static const struct {
 		const char *from, *to;
 	} moments[] = {
-		{"started_ms",   "started"  },
-		{ "deadline_ms", "deadline" },
-		{ "next_ms",     "next_step"}
+		{"started_ms",           "started"                },
+		{ "deadline_ms",         "deadline"               },
+		{ "next_ms",             "next_step"              },
+		{ "left_alone_until_ms", "target_left_alone_until"}
 	};
 	json_t *out = json_object(), *v;
 	const char *key;

@@ -128,3 +128,46 @@ def test_a_service_refuses_the_value(server):
         rule = Rule(server, "http", user_config(service), {"token": service.token}, "app", length=SHORT)
         through_a_refusal(rule, server, lambda c: service.users[c["username"]] == c["password"],
                           lambda: service.offered, lambda: service.refused_logins)
+
+
+# ---- a budget of failed logins that is spent ----
+
+BUDGET = 3
+
+
+@pytest.mark.skipif(not Postgres.available, reason="PostgreSQL is not installed")
+def test_a_target_that_refuses_its_administrator_is_left_alone(server):
+    """Three logins fail; then nobody knocks, and everybody is told why and until when."""
+    with Postgres() as db:
+        db.sql("CREATE ROLE app LOGIN PASSWORD 'First-Value-0'; CREATE ROLE boss SUPERUSER LOGIN PASSWORD 'boss-1'")
+        rule = Rule(server, "postgres", {"host": db.host, "port": db.port, "database": "postgres", "sslmode": "disable"},
+                    {"username": "boss", "password": "boss-1"}, "app")
+        db.sql("ALTER ROLE boss PASSWORD 'boss-2'")
+        before, denied = rule.current(), lambda: db.log().count('password authentication failed')
+        r = rule.c.post(f"sys/rotation/rotate/{rule.path}", {"wait": False})
+        assert r.status == 200, r
+        for _ in range(2 * BUDGET):  # an operator who does not give up
+            wait_for("the target to be asked or left alone",
+                     lambda: rule.status()["left_alone_until_ms"] or rule.status()["state"] in ("held", "failed"))
+            if rule.status()["left_alone_until_ms"]:
+                break
+            verb = "resume" if rule.status()["state"] == "held" else "rotate"
+            assert rule.c.post(f"sys/rotation/{verb}/{rule.path}", {"wait": False}).status == 200
+        last = rule.status()
+        assert last["left_alone_until_ms"] == last["next_ms"] > last["started_ms"] and not last["ended"], last
+        assert denied() == BUDGET
+        shown = server.ctl("rotation", "status", rule.path, fmt="table").stdout
+        assert "target_left_alone_until" in shown and last["error"][:30] in shown, shown
+        assert rule.c.post(f"sys/rotation/targets/{rule.target}/check", {}).status == 429
+        assert denied() == BUDGET and rule.current() == before and db.can_login(**before)
+        # Whoever says anew who the administrator is has done something about it.
+        mended = {"rotator": "postgres", "admin": {"username": "boss", "password": "boss-2"},
+                  "config": {"host": db.host, "port": db.port, "database": "postgres", "sslmode": "disable"}}
+        r = rule.c.post(f"sys/rotation/targets/{rule.target}", mended)
+        assert r.status == 429 and "without verification" in r.errors[0], r
+        assert rule.status()["left_alone_until_ms"] == last["left_alone_until_ms"]
+        r = rule.c.post(f"sys/rotation/targets/{rule.target}", {**mended, "verify": False})
+        assert r.status == 204, r
+        wait_for("it to end", lambda: rule.status()["ended"], seconds=60)
+        assert rule.status()["state"] == "converged" and rule.status()["left_alone_until_ms"] == 0, rule.status()
+        assert db.can_login(**rule.current()) and not db.can_login(**before)

@@ -271,8 +271,12 @@ static int store(struct req *r, struct writing *w)
 	if (!w->t.has_admin_secret && (rc = forget_rotated(r)) != ERR_OK)
 		return rc;
 	memcpy(w->t.fails, now.fails, sizeof(w->t.fails));
-	if (w->ask.admitted)
+	if (w->ask.admitted) {
 		memset(w->t.fails, 0, sizeof(w->t.fails));
+		rc = rotation_spare_no_more(r->core, r->a, w->t.o.id, &r->e);
+		if (rc != ERR_OK)
+			return rc;
+	}
 	return target_save(r->core, r->a, &w->t, &r->e);
 }
 
@@ -405,7 +409,8 @@ static int h_reset(struct req *r)
 
 	if (rc == ERR_OK && t.fails[0] != 0) {
 		memset(t.fails, 0, sizeof(t.fails));
-		return target_save(r->core, r->a, &t, &r->e);
+		rc = rotation_spare_no_more(r->core, r->a, t.o.id, &r->e);
+		return rc == ERR_OK ? target_save(r->core, r->a, &t, &r->e) : rc;
 	}
 	if (rc != ERR_NOENT)
 		return rc;

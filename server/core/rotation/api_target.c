@@ -270,8 +270,13 @@ static int h_write(struct req *r)
 		return target_refused(r, &before, arena_str(r->a, r->e.msg));
 	if (rc != ERR_OK || !done)
 		return rc;
-	if (asking(r)->admitted)
+	/* Or it is said anew who it is, and not to be tried. */
+	if (asking(r)->admitted || (!verify && value_get(r->body, "admin") != NULL)) {
 		memset(t.fails, 0, sizeof(t.fails));
+		rc = rotation_spare_no_more(r->core, r->a, t.o.id, &r->e);
+		if (rc != ERR_OK)
+			return rc;
+	}
 	req_note_str(r, "rotator", t.rotator);
 	return target_save(r->core, r->a, &t, &r->e);
 }

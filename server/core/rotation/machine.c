@@ -49,6 +49,7 @@ int machine_go(struct machine *m, enum attempt_state state, struct err *e)
 	m->t.tries = 0;
 	m->t.next_ms = 0;
 	m->t.uncertain = false;
+	m->t.spared = false;
 	m->t.stragglers = false;
 	m->t.op = "";
 	return save(m, "ok", e);
@@ -425,10 +426,12 @@ int machine_advance(struct machine *m, struct err *e)
 		return wait_for_others(m, e);
 	if (calls(m) && (wait = lockout_wait(m)) > 0) {
 		m->t.next_ms = m->c->now_ms + wait;
+		m->t.spared = true;
 		if (m->t.error[0] == '\0') /* else that says why */
 			m->t.error = "the target is left alone after failed logins";
 		return save(m, "error", e);
 	}
+	m->t.spared = false;
 	return act(m, e);
 }
 

@@ -166,6 +166,7 @@ struct rotation_attempt {
 	bool stragglers;     /* held: holders have not gone back to it; when they have, it
 	                        goes on */
 	bool undone;         /* reverting: the target says that it did */
+	bool spared;         /* until next_ms: the target is left alone */
 	bool uncertain;      /* what the last call did is not known: probe first */
 	bool lost;           /* a call was under way when core ended */
 	bool refused;        /* the target said no to a value that it may have already */
@@ -337,6 +338,11 @@ int rotation_settled(struct core *c, struct arena *a, const unsigned char attemp
  * it, the deadline is now. */
 int rotation_rejected(struct core *c, struct arena *a, const unsigned char attempt[16],
                       int64_t version, bool rejects, struct err *e) MUST_CHECK;
+
+/** rotation_spare_no_more(c, a, target, e): what waits because of failed logins at the
+ * target with this id (32 bytes) goes on now. */
+int rotation_spare_no_more(struct core *c, struct arena *a, const unsigned char *target,
+                           struct err *e) MUST_CHECK;
 
 /* Reports; the holders may be many, so they come in slices. */
 struct rotation_report {

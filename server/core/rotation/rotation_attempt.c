@@ -127,6 +127,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("undo_published", undo_published) \
 	X("stragglers", stragglers)         \
 	X("undone", undone)                 \
+	X("spared", spared)                 \
 	X("uncertain", uncertain)           \
 	X("lost", lost)                     \
 	X("refused", refused)               \
@@ -349,6 +350,8 @@ void rotation_attempt_value(struct core *c, struct arena *a,
 	value_set_str(a, out, "held_from",
 	              t->state == ATTEMPT_HELD ? rotation_state_name(t->held_from) : "");
 	value_set_int(a, out, "next_ms", rotation_ended(t) ? 0 : t->next_ms);
+	value_set_int(a, out, "left_alone_until_ms",
+	              t->spared && !rotation_ended(t) ? t->next_ms : 0);
 	value_set_str(a, out, "strategy", rotation_strategy_name(t->strategy));
 	value_set_str(a, out, "account", t->account);
 	value_set_int(a, out, "tries", t->tries);

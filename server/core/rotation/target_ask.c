@@ -138,7 +138,7 @@ int target_left_alone(struct req *r, const struct target *stored)
 		return ERR_OK;
 	return req_fail(r, ERR_RATE,
 	                "the target is left alone after failed logins: try again in %lld "
-	                "seconds",
+	                "seconds, or write it without verification",
 	                (long long)wait / 1000 + 1);
 }
 

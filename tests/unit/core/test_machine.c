@@ -586,6 +586,8 @@ Test(machine, nobody_is_locked_out)
 	tgt_later(120000);
 	cr_assert_leq(tgt.logins_failed, 3, "%s", tgt.log);
 	cr_assert_str_eq(state(), "setting");
+	cr_assert_gt(strtoll(rig_got("data.last.left_alone_until_ms"), NULL, 10),
+	             rig.core->now_ms);
 	works();
 }
 
