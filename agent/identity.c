@@ -17,6 +17,7 @@
 #define MAGIC_LEN      (sizeof(MAGIC) - 1)
 #define FILE_MAX       (16u * 1024)
 #define LOGIN_CONTEXT  "vault/host-login/v1"
+#define REKEY_CONTEXT  "vault/host-rekey/v1"
 #define COSIGN_CONTEXT "vault/cosign/v1"
 
 struct identity *identity_new(void)
@@ -205,8 +206,9 @@ int identity_save(const char *dir, const struct identity *id, struct err *e)
 	return file_write_path(path, out, n, 0600, e);
 }
 
-void identity_sign_login(const struct identity *id, const unsigned char nonce[32],
-                         const unsigned char pin[32], unsigned char sig[64])
+void identity_sign_login(const struct identity *id, bool next,
+                         const unsigned char nonce[32], const unsigned char pin[32],
+                         unsigned char sig[64])
 {
 	unsigned char msg[sizeof(LOGIN_CONTEXT) + 16 + 16 + 32 + 8 + 32], *at = msg;
 
@@ -216,7 +218,46 @@ void identity_sign_login(const struct identity *id, const unsigned char nonce[32
 	at = bytes_put(at, nonce, 32);
 	at = bytes_put_u64be(at, id->generation);
 	at = bytes_put(at, pin, 32);
-	crypto_sign_detached(sig, NULL, msg, (unsigned long long)(at - msg), id->sign_sk);
+	crypto_sign_detached(sig, NULL, msg, (unsigned long long)(at - msg),
+	                     next ? id->next.sign_sk : id->sign_sk);
+}
+
+void identity_make_next(struct identity *id)
+{
+	crypto_sign_keypair(id->next.sign_pk, id->next.sign_sk);
+	crypto_box_keypair(id->next.box_pk, id->next.box_sk);
+	id->has_next = true;
+}
+
+void identity_prove_next(const struct identity *id, unsigned char proof[64])
+{
+	unsigned char msg[sizeof(REKEY_CONTEXT) + 16 + 8 + 32 + 32], *at = msg;
+
+	at = bytes_put(at, REKEY_CONTEXT, sizeof(REKEY_CONTEXT));
+	at = bytes_put(at, id->host_id, 16);
+	at = bytes_put_u64be(at, id->generation);
+	at = bytes_put(at, id->next.sign_pk, 32);
+	at = bytes_put(at, id->next.box_pk, 32);
+	crypto_sign_detached(proof, NULL, msg, (unsigned long long)(at - msg),
+	                     id->next.sign_sk);
+}
+
+void identity_drop_next(struct identity *id)
+{
+	sodium_memzero(&id->next, sizeof(id->next));
+	id->has_next = false;
+}
+
+void identity_promote(struct identity *id, int64_t now)
+{
+	memcpy(id->last_box_sk, id->box_sk, sizeof(id->last_box_sk));
+	id->has_last = true;
+	memcpy(id->sign_pk, id->next.sign_pk, sizeof(id->sign_pk));
+	memcpy(id->sign_sk, id->next.sign_sk, sizeof(id->sign_sk));
+	memcpy(id->box_pk, id->next.box_pk, sizeof(id->box_pk));
+	memcpy(id->box_sk, id->next.box_sk, sizeof(id->box_sk));
+	id->keys_since = now;
+	identity_drop_next(id);
 }
 
 int identity_cosign(const struct identity *id, const char *note, unsigned char sig[64],

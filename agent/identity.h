@@ -65,10 +65,22 @@ int identity_load(const char *dir, struct identity *id, struct err *e) MUST_CHEC
 /** identity_save(dir, id, e): whole or not at all, synced. */
 int identity_save(const char *dir, const struct identity *id, struct err *e) MUST_CHECK;
 
-/** identity_sign_login(id, nonce, pin, sig): the answer to the server's challenge, for
- * the connection whose key is ${pin} (zeros without TLS). */
-void identity_sign_login(const struct identity *id, const unsigned char nonce[32],
-                         const unsigned char pin[32], unsigned char sig[64]);
+/** identity_sign_login(id, next, nonce, pin, sig): the answer to the server's challenge,
+ * for the connection whose key is ${pin} (zeros without TLS), with the key in use or the
+ * ${next} one. */
+void identity_sign_login(const struct identity *id, bool next,
+                         const unsigned char nonce[32], const unsigned char pin[32],
+                         unsigned char sig[64]);
+
+/** identity_make_next(id): fresh keys that are to take the place of those in use. */
+void identity_make_next(struct identity *id);
+/** identity_prove_next(id, proof): that we hold them. */
+void identity_prove_next(const struct identity *id, unsigned char proof[64]);
+/** identity_drop_next(id): they are of no use. */
+void identity_drop_next(struct identity *id);
+/** identity_promote(id, now): they are the ones in use since ${now}, wall clock; the box
+ * key before is kept as the last. */
+void identity_promote(struct identity *id, int64_t now);
 
 /** identity_cosign(id, note, sig, e): sign the text of a checkpoint; ERR_INVALID if
  * ${note} is no signed note. */

@@ -19,6 +19,12 @@
 
 #define SETTINGS_ARENA (8u * 1024 * 1024)
 
+static int ask_agent(const struct options *o, const char *socket, struct err *e)
+{
+	return o->command == COMMAND_REKEY ? status_rekey(socket, e)
+	                                   : status_print(socket, o->json, e);
+}
+
 /* What runs commands is forked before there is any key or value to inherit. */
 static int run(struct arena *a, struct settings *s, const struct settings_source *from,
                struct sandbox_report *report, struct err *e)
@@ -54,8 +60,8 @@ static int with_settings(const struct options *o, struct sandbox_report *report,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if ((rc = settings_read(a, &from, &s, e)) != ERR_OK)
 		return rc;
-	if (o->command == COMMAND_STATUS)
-		return status_print(s.status_socket, o->json, e);
+	if (o->command == COMMAND_STATUS || o->command == COMMAND_REKEY)
+		return ask_agent(o, s.status_socket, e);
 	if (o->command == COMMAND_CHECK)
 		return check(a, &s, e);
 	log_init("vault-agent", s.log_json);
@@ -76,8 +82,9 @@ static int dispatch(const struct options *o, struct sandbox_report *report, stru
 		printf("vault-agent %s\n", VAULT_VERSION);
 		return ERR_OK;
 	case COMMAND_STATUS: /* the socket can be named, or found in the settings */
+	case COMMAND_REKEY:
 		if (o->socket != NULL)
-			return status_print(o->socket, o->json, e);
+			return ask_agent(o, o->socket, e);
 		break;
 	case COMMAND_RUN:
 	case COMMAND_JOIN:

@@ -90,7 +90,7 @@ static const struct option_row {
 	int (*set)(struct options *o, const char *value, struct err *e);
 	const char *help;
 } rows[] = {
-	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS) | ON(CHECK), set_config,
+	{ "config", "FILE", ON(RUN) | ON(JOIN) | ON(STATUS) | ON(CHECK) | ON(REKEY), set_config,
 	  "configuration (" SETTINGS_DEFAULT_FILE ")" },
 	{ "server", "URL", ON(JOIN), set_server,
 	  "where vaultd listens: https://HOST:8200" },
@@ -104,7 +104,7 @@ static const struct option_row {
 	  "where the identity is kept (/var/lib/vault-agent)" },
 	{ "force", NULL, ON(JOIN), set_force,
 	  "replace an identity that is there" },
-	{ "socket", "PATH", ON(STATUS), set_socket,
+	{ "socket", "PATH", ON(STATUS) | ON(REKEY), set_socket,
 	  "the agent's status socket" },
 	{ "format", "table|json", ON(STATUS), set_format,
 	  "how status is printed" },
@@ -123,6 +123,7 @@ static const struct command_row {
 	{ "join", COMMAND_JOIN, "make this host known to a vault, with a join token" },
 	{ "status", COMMAND_STATUS, "ask the running agent how it is" },
 	{ "check", COMMAND_CHECK, "read the configuration and its templates, and say what is wrong" },
+	{ "rekey", COMMAND_REKEY, "let the running agent replace the host's keys" },
 	{ "version", COMMAND_VERSION, "print the version" },
 	{ "help", COMMAND_HELP, "this text" },
 };

@@ -131,6 +131,7 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->retry_at = 0;
 	s->started_at = session_now(s);
 	open_contact(s);
+	session_rekey_start(s);
 	if (s->holdings == NULL || s->gates == NULL || s->release == NULL ||
 	    s->strays == NULL || s->token == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");

@@ -52,6 +52,13 @@ void session_free(struct session *s);
 /** session_run(s, e): until a signal.  The files stay. */
 int session_run(struct session *s, struct err *e) MUST_CHECK;
 
+/** session_rekey_want(s): the host is to have new keys; false: it was revoked. */
+bool session_rekey_want(struct session *s);
+
+/** session_metrics(s): the same in numbers, in Prometheus' text format; the caller frees
+ * it, NULL if out of memory. */
+char *session_metrics(const struct session *s) MUST_CHECK;
+
 /** session_status(s): what status reports; no values, no tokens.  The caller owns it. */
 json_t *session_status(const struct session *s);
 

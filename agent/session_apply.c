@@ -269,8 +269,10 @@ bool session_apply_event(struct session *s, int fd)
 
 	if (p == NULL || fd < 0 || fd != p->hook_fd)
 		return false;
-	while (hook_next(s->o.hook, &r) > 0)
+	while (hook_next(s->o.hook, &r) > 0) {
+		s->counts.hook_failures += r.rc != 0 ? 1 : 0;
 		apply_done(p->machine, r.token, r.rc, r.detail, session_now(s));
+	}
 	if (!hook_alive(s->o.hook)) {
 		(void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, p->hook_fd, NULL);
 		p->hook_fd = -1;

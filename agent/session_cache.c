@@ -137,6 +137,30 @@ void session_cache_sweep(struct session *s)
 		cache_sweep(s->cache, wanted_path, s, s->plan->n_paths);
 }
 
+bool session_cache_reseal(struct session *s)
+{
+	bool whole = true;
+
+	if (!any_cached(s) || cache_of(s) == NULL)
+		return true;
+	for (size_t i = 0; i <= s->n_holdings; i++) {
+		const char *path = i < s->n_holdings ? wanted_path(s, i) : NULL;
+		struct err e = { 0 };
+		int rc = path == NULL && i < s->n_holdings
+		                 ? ERR_OK
+		                 : cache_reseal(s->cache, path, &e);
+
+		if (rc == ERR_INTEGRITY && path != NULL) {
+			cache_drop(s->cache, path);
+		} else if (rc != ERR_OK && rc != ERR_INTEGRITY) {
+			log_error("the cache could not be sealed again",
+			          LOG_S("why", e.msg));
+			whole = false;
+		}
+	}
+	return whole;
+}
+
 /* ---- the boot without the vault ---- */
 
 struct boot {

@@ -70,6 +70,7 @@ void session_verdict(struct session *s, const char *binding, unsigned generation
 	s->gates[i].open = 0;
 	if (v == VERDICT_SUPERSEDED)
 		return;
+	s->counts.rejected += v == VERDICT_REJECTED ? 1 : 0;
 	if (v == VERDICT_REJECTED)
 		log_warn("rejected", LOG_S("binding", binding),
 		         LOG_N("generation", generation), LOG_S("why", why));

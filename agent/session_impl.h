@@ -82,6 +82,15 @@ struct link {
 
 struct session_job;
 
+#define SESSION_BUCKETS 9u
+
+/* What is counted since the start, for the metrics. */
+struct session_counts {
+	int64_t deliver[SESSION_BUCKETS + 1]; /* by how long they took; the rest */
+	int64_t deliver_ms;                   /* all of them together */
+	int64_t rejected, hook_failures, renew_failures;
+};
+
 struct session {
 	struct session_options o;
 	const struct clock *clock;
@@ -128,6 +137,13 @@ struct session {
 	char alarm[SESSION_ERROR];    /* of the server, until it says otherwise */
 	char distrust[SESSION_ERROR]; /* what was not believed; until we start again */
 	int64_t disbelieved;          /* how often */
+	unsigned hasty;    /* answers in a row that said nothing, and did not wait */
+	bool rekey_wanted; /* by an operator */
+	bool told_next;    /* the vault knows of the next keys */
+	bool with_next;    /* log in with them */
+	bool login_next;   /* the login under way does */
+	int64_t rekey_at;  /* not before */
+	struct session_counts counts;
 	struct contact contact;
 	struct cache *cache; /* NULL: not wanted so far, or broken */
 	bool cache_broken;
@@ -271,6 +287,28 @@ void session_cache_index(struct session *s);
  * start; when to come again, or -1. */
 int64_t session_cache_boot(struct session *s, int64_t now);
 void session_cache_free(struct session *s);
+
+/** session_cache_reseal(s): with the newest key; false: not all of it. */
+bool session_cache_reseal(struct session *s);
+
+/* New keys (session_rekey.c). */
+void session_rekey_start(struct session *s);
+bool session_rekey_due(struct session *s, int64_t now);
+json_t *session_rekey_body(struct session *s);
+int session_rekey_done(struct session *s, const json_t *doc, struct err *e);
+void session_rekey_failed(struct session *s, long status, const json_t *doc,
+                          const struct err *e);
+/** session_rekey_refused(s, doc): a login was refused: true if the other keys are to be
+ * tried. */
+bool session_rekey_refused(struct session *s, const json_t *doc);
+/** session_rekey_promote(s): a login was answered: if it was made with the next keys,
+ * they are the host's. */
+void session_rekey_promote(struct session *s);
+/** session_rekey_finish(s): what the last keys sealed is sealed again, and they go. */
+void session_rekey_finish(struct session *s);
+
+/** session_count_delivery(s, ms): a secret was put in place ${ms} after its event. */
+void session_count_delivery(struct session *s, int64_t ms);
 
 /** session_state(s, i): of the ${i}-th secret, a word. */
 const char *session_state(const struct session *s, size_t i);

@@ -57,7 +57,8 @@ static json_t *login_body(struct session *s)
 
 	/* The challenge is what the answer has to cover. */
 	memcpy(s->on->nonce, s->nonce, sizeof(s->on->nonce));
-	identity_sign_login(id, s->nonce, tls ? s->on->pin : zeros, sig);
+	s->login_next = s->with_next && id->has_next;
+	identity_sign_login(id, s->login_next, s->nonce, tls ? s->on->pin : zeros, sig);
 	o = json_pack("{s:I, s:s}", "generation", (json_int_t)id->generation,
 	              "agent_version", VAULT_VERSION);
 	if (reply_set_hex(o, "host_id", id->host_id, 16) == 0 &&
@@ -84,6 +85,7 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 		return err_set(e, ERR_INVALID,
 		               "the server's answer to the login cannot be read");
 	s->o.identity->generation = (uint64_t)generation;
+	session_rekey_promote(s);
 	if (identity_save(s->o.settings->state_dir, s->o.identity, e) != ERR_OK)
 		return err_wrap(e, "storing the identity");
 	memcpy(s->token, token, strlen(token) + 1);
@@ -98,10 +100,10 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 	return ERR_OK;
 }
 
-static void login_failed(struct session *s, long status, const json_t *doc UNUSED,
+static void login_failed(struct session *s, long status, const json_t *doc,
                          const struct err *e)
 {
-	if (status == 403)
+	if (status == 403 && !session_rekey_refused(s, doc))
 		snprintf(s->alarm, sizeof(s->alarm), "the login was refused: %.150s",
 		         e->msg);
 	session_offline(s, 0, e->msg);
@@ -445,6 +447,7 @@ static void renew_item(struct session *s, const json_t *item)
 			session_ttl(s, h, ttl);
 			continue;
 		}
+		s->counts.renew_failures++;
 		snprintf(h->error, sizeof(h->error), "renewal: %.150s",
 		         why != NULL ? why : "no answer");
 		h->want_lease = true;
@@ -564,6 +567,10 @@ static const struct session_job jobs[] = {
 	{ "proof", "GET", "/v1/sys/agent/consistency?from=",
 	  "consistency", false, false,
 	  proof_due, NULL, proof_done, proof_failed },
+	{ "rekey", "POST", "/v1/auth/host/rekey",
+	  NULL, false, false,
+	  session_rekey_due, session_rekey_body, session_rekey_done,
+	  session_rekey_failed },
 	{ "report", "POST", "/v1/sys/agent/report",
 	  NULL, false, false,
 	  session_report_due, session_report_body, session_report_done,

@@ -328,6 +328,7 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	session_say(s, h);
 	s->deliveries++;
 	s->delivered_ms = session_now(s) - s->last_event_at;
+	session_count_delivery(s, s->delivered_ms);
 	log_info("delivered", LOG_S("path", session_path(s, h)),
 	         LOG_N("version", v->version));
 }

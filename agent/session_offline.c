@@ -88,6 +88,7 @@ int64_t session_expire_one(struct session *s, struct holding *h, int64_t now)
 		        st.leased && now >= st.expires
 		                ? "stale for too long"
 		                : "the vault was not heard for too long");
+		s->wipes++;
 		wiped = true;
 	}
 	if (wiped && !is_anywhere(s, path)) {

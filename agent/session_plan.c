@@ -38,6 +38,7 @@ void session_forget(struct session *s)
 		return;
 	floor_keep(s->o.floor, is_wanted, *s->o.plan);
 	session_cache_sweep(s);
+	session_rekey_finish(s);
 }
 
 /* What is known of a secret goes along; the leases of those that go are given up. */

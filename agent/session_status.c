@@ -134,8 +134,9 @@ json_t *session_status(const struct session *s)
 {
 	const struct identity *id = s->o.identity;
 	json_t *secrets = json_array(), *files = json_array(), *doc;
-	char host_id[33], heard[CLOCK_RFC3339_MAX];
+	char host_id[33], heard[CLOCK_RFC3339_MAX], keys[CLOCK_RFC3339_MAX];
 
+	clock_rfc3339(id->keys_since, keys);
 	time_text(s, s->connected_at != 0 || s->contact.at < s->started_at, s->contact.at,
 	          heard);
 	text_hex(id->host_id, sizeof(id->host_id), host_id);
@@ -167,8 +168,9 @@ json_t *session_status(const struct session *s)
 	                           "not_enforced", missing_status(s))) != 0 ||
 	    json_object_update_new(
 		    doc,
-		    json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o?}",
-	                      "last_heard", heard, "error", s->error, "settings_error",
+		    json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o?}",
+	                      "last_heard", heard, "keys_since", keys, "rekeying",
+	                      id->has_next, "error", s->error, "settings_error",
 	                      s->settings_error.msg, "alarm", session_alarm_text(s),
 	                      "secrets", secrets, "files", files, "bindings",
 	                      session_apply_status(s), "refused", refused_status(s->plan),

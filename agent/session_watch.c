@@ -11,6 +11,7 @@
 #define WATCH_MARGIN_MS 10000
 #define REVOKED_ASK_MS  300000
 #define PINS_AGAIN_MS   30000
+#define HASTY_MAX       3
 
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
@@ -111,6 +112,18 @@ static void on_events(struct session *s, const json_t *said)
 		housekeeping(s);
 }
 
+/* Whoever has nothing to say waits first: an answer that comes at once, again and again,
+ * is of something else that answers everything. */
+static bool is_hasty(struct session *s, int64_t now)
+{
+	s->hasty = now - s->watch.started < WATCH_S * 1000 / 2 ? s->hasty + 1 : 0;
+	if (s->hasty < HASTY_MAX)
+		return false;
+	s->hasty = 0;
+	session_offline(s, 0, "the server answers without waiting");
+	return true;
+}
+
 /* Nothing happened, says the network process; what it says of keys the vault has to
  * confirm. */
 static void on_silence(struct session *s, const json_t *data)
@@ -119,6 +132,8 @@ static void on_silence(struct session *s, const json_t *data)
 
 	housekeeping(s);
 	hear(s, data);
+	if (is_hasty(s, now))
+		return;
 	if (!session_pins_differ(s, json_object_get(data, "pins")) ||
 	    s->phase != PHASE_READY ||
 	    (s->pins_asked_at != 0 && now - s->pins_asked_at < PINS_AGAIN_MS))

@@ -216,11 +216,7 @@ int settings_load(struct arena *a, const char *path, struct settings *s, struct 
 	rc = path != NULL ? config_load(a, path, &settings_schema, s, NULL, e)
 	                  : config_load(a, SETTINGS_DEFAULT_FILE, &settings_schema, s,
 	                                &found, e);
-	if (rc != ERR_OK || (rc = derive(a, s, e)) != ERR_OK)
-		return rc;
-	if (settings_supported(s, e) == ERR_OK)
-		return ERR_OK;
-	return err_wrap(e, "%s", path != NULL ? path : SETTINGS_DEFAULT_FILE);
+	return rc == ERR_OK ? derive(a, s, e) : rc;
 }
 
 int settings_read(struct arena *a, const struct settings_source *from, struct settings *s,

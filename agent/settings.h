@@ -138,8 +138,7 @@ struct settings_grant {
 void settings_defaults(struct settings *s);
 
 /** settings_load(a, path, s, e): ${path} NULL: SETTINGS_DEFAULT_FILE if there is one.
- * ERR_USAGE names file, line and key; a key whose feature this version does not have yet
- * is refused, too. */
+ * ERR_USAGE names file, line and key. */
 int settings_load(struct arena *a, const char *path, struct settings *s, struct err *e)
 	MUST_CHECK;
 
@@ -160,8 +159,7 @@ int settings_again(struct arena *a, const struct settings_source *from,
                    const struct settings *start, struct settings *next, struct err *e)
 	MUST_CHECK;
 
-/** settings_parse(a, name, text, n, s, e): the same from text, and whatever the version
- * can do. */
+/** settings_parse(a, name, text, n, s, e): the same from text. */
 int settings_parse(struct arena *a, const char *name, const char *text, size_t n,
                    struct settings *s, struct err *e) MUST_CHECK;
 

@@ -337,12 +337,3 @@ int settings_grant_parse(struct arena *a, const struct settings *s, const char *
 		return rc;
 	return may_grant(s, g, e);
 }
-
-/* What is not built yet. */
-
-int settings_supported(const struct settings *s, struct err *e)
-{
-	if (s->identity_rotate_ms == SETTINGS_ROTATE_MS)
-		return ERR_OK;
-	return err_set(e, ERR_USAGE, "identity_rotate: not supported yet");
-}

@@ -32,7 +32,4 @@ int settings_check_bindings(const struct settings *s, struct err *e) MUST_CHECK;
 int settings_check_binding(const struct settings *s, const struct settings_binding *b,
                            struct err *e) MUST_CHECK;
 
-/** settings_supported(s, e): is there a key for something that is not built yet? */
-int settings_supported(const struct settings *s, struct err *e) MUST_CHECK;
-
 #endif

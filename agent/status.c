@@ -1,84 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
+#include "httpd.h"
 #include "reply.h"
 #include "session.h"
 
 #define CLIENTS     8u
 #define REQUEST_MAX 1024u
-
-struct client {
-	int fd; /* -1: free */
-	size_t n;
-	char request[REQUEST_MAX];
-};
+#define JSON        "application/json"
 
 struct status_server {
-	int fd;
-	int epoll_fd;
-	size_t next; /* to be sacrificed when all are taken */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct client clients[CLIENTS];
+	struct httpd *httpd;
+	struct session *s; /* whose status it is; while an event is handled */
 };
 
-static int address_of(const char *path, struct sockaddr_un *to, struct err *e)
+static void show_status(struct session *s, struct httpd_client *c)
 {
-	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(to->sun_path))
-		return err_set(e, ERR_USAGE, "'%s' is too long for a socket", path);
-	memcpy(to->sun_path, path, strlen(path) + 1);
-	return ERR_OK;
+	AUTO_JSON doc = session_status(s);
+	AUTO_TEXT text = doc != NULL ? reply_text(doc) : NULL;
+
+	httpd_reply(c, text != NULL ? "200 OK" : "503 Service Unavailable", JSON,
+	            text != NULL ? text : "{}");
 }
 
-static bool is_alive(const struct sockaddr_un *to)
+static void show_metrics(struct session *s, struct httpd_client *c)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO_FREE char *text = session_metrics(s);
 
-	return fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
+	httpd_reply(c, text != NULL ? "200 OK" : "503 Service Unavailable",
+	            "text/plain; version=0.0.4", text != NULL ? text : "");
 }
 
-static int bind_socket(int fd, const char *path, struct err *e)
+static void want_rekey(struct session *s, struct httpd_client *c)
 {
-	struct sockaddr_un to;
-	int rc = address_of(path, &to, e);
+	if (session_rekey_want(s))
+		httpd_reply(c, "202 Accepted", JSON, "{}\n");
+	else
+		httpd_reply(c, "409 Conflict", JSON,
+		            "{\"errors\":[\"the host was revoked\"]}\n");
+}
 
-	if (rc != ERR_OK)
-		return rc;
-	if (is_alive(&to))
-		return err_set(e, ERR_BUSY, "another vault-agent answers at '%s'", path);
-	(void)unlink(path);
-	if (bind(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 ||
-	    chmod(path, 0660) != 0 || listen(fd, (int)CLIENTS) != 0)
-		return err_sys(e, ERR_IO, errno, "listening at '%s'", path);
-	return ERR_OK;
+static const struct route {
+	const char *method, *path;
+	void (*serve)(struct session *s, struct httpd_client *c);
+} routes[] = {
+	{"GET",   "/status",    show_status },
+	{ "GET",  "/v1/status", show_status },
+	{ "GET",  "/metrics",   show_metrics},
+	{ "POST", "/rekey",     want_rekey  },
+};
+
+static void serve(void *ctx, struct httpd_client *c, const struct httpd_request *q)
+{
+	struct status_server *st = ctx;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+		if (strcmp(q->method, routes[i].method) == 0 &&
+		    strcmp(q->path, routes[i].path) == 0) {
+			routes[i].serve(st->s, c);
+			return;
+		}
+	httpd_reply(c, "404 Not Found", JSON,
+	            "{\"errors\":[\"there is GET /status, GET /metrics, "
+	            "POST /rekey\"]}\n");
 }
 
 int status_listen(const char *path, struct status_server **out, struct err *e)
 {
 	struct status_server *st = calloc(1, sizeof(*st));
+	const struct httpd_options o = {
+		.path = path,
+		.mode = 0660,
+		.clients = CLIENTS,
+		.request_max = REQUEST_MAX,
+		.serve = serve,
+		.ctx = st,
+	};
 	int rc;
 
 	if (st == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	st->epoll_fd = -1;
-	for (size_t i = 0; i < CLIENTS; i++)
-		st->clients[i].fd = -1;
-	st->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	rc = st->fd < 0 ? err_sys(e, ERR_IO, errno, "making a socket")
-	                : bind_socket(st->fd, path, e);
-	if (rc != ERR_OK) {
-		status_free(st);
+	if ((rc = httpd_listen(&o, &st->httpd, e)) != ERR_OK) {
+		free(st);
 		return rc;
 	}
-	memcpy(st->path, path, strlen(path) + 1);
 	*out = st;
 	return ERR_OK;
 }
@@ -87,120 +95,17 @@ void status_free(struct status_server *st)
 {
 	if (st == NULL)
 		return;
-	for (size_t i = 0; i < CLIENTS; i++)
-		if (st->clients[i].fd >= 0)
-			close(st->clients[i].fd);
-	if (st->fd >= 0)
-		close(st->fd);
-	if (st->path[0] != '\0')
-		(void)unlink(st->path);
+	httpd_free(st->httpd);
 	free(st);
-}
-
-static int add_to_loop(const struct status_server *st, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
-
-	return epoll_ctl(st->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
 int status_attach(struct status_server *st, int epoll_fd, struct err *e)
 {
-	st->epoll_fd = epoll_fd;
-	if (add_to_loop(st, st->fd) != 0)
-		return err_sys(e, ERR_IO, errno, "watching the status socket");
-	return ERR_OK;
+	return httpd_attach(st->httpd, epoll_fd, e);
 }
 
-static void drop(struct client *c)
+bool status_event(struct status_server *st, int fd, unsigned events, struct session *s)
 {
-	close(c->fd);
-	c->fd = -1;
-	c->n = 0;
-}
-
-/* When all places are taken the oldest goes: no timers are needed. */
-static void accept_client(struct status_server *st)
-{
-	int fd = accept4(st->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = NULL;
-
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < CLIENTS && c == NULL; i++)
-		if (st->clients[i].fd < 0)
-			c = &st->clients[i];
-	if (c == NULL) {
-		c = &st->clients[st->next++ % CLIENTS];
-		drop(c);
-	}
-	c->fd = fd;
-	c->n = 0;
-	if (add_to_loop(st, fd) != 0)
-		drop(c);
-}
-
-static void send_text(int fd, const char *status, const char *body)
-{
-	int size = (int)strlen(body) + 1024;
-	char head[160];
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	snprintf(
-		head, sizeof(head),
-		"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-		"Connection: close\r\n\r\n",
-		status, strlen(body));
-	if (send(fd, head, strlen(head), MSG_NOSIGNAL | MSG_MORE) > 0)
-		(void)!send(fd, body, strlen(body), MSG_NOSIGNAL);
-}
-
-static void answer(const struct client *c, const struct session *s)
-{
-	AUTO_JSON doc = NULL;
-	AUTO_TEXT text = NULL;
-
-	if (strncmp(c->request, "GET /status ", 12) != 0 &&
-	    strncmp(c->request, "GET /v1/status ", 15) != 0) {
-		send_text(c->fd, "404 Not Found",
-		          "{\"errors\":[\"there is only GET /status\"]}\n");
-		return;
-	}
-	doc = session_status(s);
-	text = doc != NULL ? reply_text(doc) : NULL;
-	send_text(c->fd, text != NULL ? "200 OK" : "503 Service Unavailable",
-	          text != NULL ? text : "{}");
-}
-
-static void read_client(struct client *c, const struct session *s)
-{
-	ssize_t n = recv(c->fd, c->request + c->n, sizeof(c->request) - 1 - c->n, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0) {
-		c->n += (size_t)n;
-		c->request[c->n] = '\0';
-		if (strstr(c->request, "\r\n\r\n") == NULL &&
-		    c->n < sizeof(c->request) - 1)
-			return;
-		answer(c, s);
-	}
-	drop(c);
-}
-
-bool status_event(struct status_server *st, int fd, unsigned events,
-                  const struct session *s)
-{
-	if (fd == st->fd) {
-		accept_client(st);
-		return true;
-	}
-	for (size_t i = 0; i < CLIENTS; i++)
-		if (st->clients[i].fd == fd && fd >= 0) {
-			if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-				read_client(&st->clients[i], s);
-			return true;
-		}
-	return false;
+	st->s = s;
+	return httpd_event(st->httpd, fd, events);
 }

@@ -6,12 +6,15 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "reply.h"
 #include "status.h"
 
 #define REPLY_MAX (8u * 1024 * 1024)
 #define TIMEOUT_S 5
+#define REKEY_S   60
+#define POLL_MS   200
 
 /* The descriptor, or -1. */
 static int connect_to(const char *path, struct err *e)
@@ -39,17 +42,22 @@ static int connect_to(const char *path, struct err *e)
 static json_t *body_of(const char *text, struct err *e)
 {
 	const char *body = text == NULL ? NULL : strstr(text, "\r\n\r\n");
+	json_t *doc = body == NULL ? NULL : reply_parse(body + 4, strlen(body + 4), e);
 
-	if (body == NULL || strncmp(text, "HTTP/1.1 200 ", 13) != 0) {
+	if (doc == NULL) {
 		err_set(e, ERR_UNREACHABLE, "the agent's answer cannot be read");
 		return NULL;
 	}
-	return reply_parse(body + 4, strlen(body + 4), e);
+	if (strncmp(text, "HTTP/1.1 20", 11) == 0)
+		return doc;
+	(void)reply_error(strtol(text + 9, NULL, 10), doc, e);
+	json_decref(doc);
+	return NULL;
 }
 
-static json_t *ask(const char *path, struct err *e)
+static json_t *ask(const char *path, const char *what, struct err *e)
 {
-	static const char request[] = "GET /status HTTP/1.1\r\nHost: agent\r\n\r\n";
+	char request[128];
 	AUTO_CLOSE int fd = connect_to(path, e);
 	AUTO_FREE char *text = NULL;
 	size_t n = 0, cap = 0;
@@ -57,7 +65,9 @@ static json_t *ask(const char *path, struct err *e)
 
 	if (fd < 0)
 		return NULL;
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
+	snprintf(request, sizeof(request),
+	         "%s HTTP/1.1\r\nHost: agent\r\nContent-Length: 0\r\n\r\n", what);
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
 		err_sys(e, ERR_UNREACHABLE, errno, "asking the agent");
 		return NULL;
 	}
@@ -133,7 +143,7 @@ static void print_table(const json_t *doc)
 
 int status_print(const char *path, bool json, struct err *e)
 {
-	AUTO_JSON doc = ask(path, e);
+	AUTO_JSON doc = ask(path, "GET /status", e);
 
 	if (doc == NULL)
 		return e->code;
@@ -145,4 +155,30 @@ int status_print(const char *path, bool json, struct err *e)
 		putchar('\n');
 	return fflush(stdout) == 0 ? ERR_OK
 	                           : err_sys(e, ERR_IO, errno, "writing the status");
+}
+
+int status_rekey(const char *path, struct err *e)
+{
+	const struct timespec pause = { 0, POLL_MS * 1000000L };
+	AUTO_JSON before = ask(path, "GET /status", e);
+	AUTO_JSON asked = before != NULL ? ask(path, "POST /rekey", e) : NULL;
+	const char *since = reply_str(before, "keys_since"), *now;
+
+	if (asked == NULL)
+		return (int)e->code;
+	for (int i = 0; i < REKEY_S * 1000 / POLL_MS; i++) {
+		AUTO_JSON doc = ask(path, "GET /status", e);
+
+		if (doc == NULL)
+			return (int)e->code;
+		now = reply_str(doc, "keys_since");
+		if (now != NULL && since != NULL && strcmp(now, since) != 0) {
+			printf("new keys since %s\n", now);
+			return ERR_OK;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return err_set(e, ERR_TIMEOUT,
+	               "the host has no new keys yet; the agent goes on: see "
+	               "vault-agent status");
 }

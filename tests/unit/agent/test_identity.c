@@ -121,14 +121,14 @@ Test(identity, signs_a_login_over_everything_that_it_names)
 	memset(msg + 84, 0, 8);
 	msg[91] = 41;
 	memcpy(msg + 92, pin, 32);
-	identity_sign_login(id, nonce, pin, sig);
+	identity_sign_login(id, false, nonce, pin, sig);
 	cr_assert_eq(crypto_sign_verify_detached(sig, msg, sizeof(msg), id->sign_pk), 0);
 	pin[0] = 3;
-	identity_sign_login(id, nonce, pin, other);
+	identity_sign_login(id, false, nonce, pin, other);
 	cr_assert_neq(memcmp(sig, other, sizeof(sig)), 0);
 	id->generation++;
 	pin[0] = 2;
-	identity_sign_login(id, nonce, pin, other);
+	identity_sign_login(id, false, nonce, pin, other);
 	cr_assert_neq(memcmp(sig, other, sizeof(sig)), 0);
 }
 
@@ -168,4 +168,52 @@ Test(identity, co_signs_the_text_of_a_note)
 	                                         sizeof(want) - 1, id->sign_pk),
 	             0);
 	cr_assert_eq(identity_cosign(id, "no note\n", sig, &e), ERR_INVALID);
+}
+
+static int login_ok(const struct identity *who, const unsigned char pk[32], bool next)
+{
+	static const unsigned char nonce[32] = { 1 }, pin[32] = { 2 };
+	unsigned char sig[64], msg[20 + 16 + 16 + 32 + 8 + 32] = "vault/host-login/v1";
+
+	memcpy(msg + 20, who->vault_id, 16);
+	memcpy(msg + 36, who->host_id, 16);
+	memcpy(msg + 52, nonce, 32);
+	msg[91] = (unsigned char)who->generation;
+	memcpy(msg + 92, pin, 32);
+	identity_sign_login(who, next, nonce, pin, sig);
+	return crypto_sign_verify_detached(sig, msg, sizeof(msg), pk);
+}
+
+Test(identity, keeps_keys_that_are_to_come_apart)
+{
+	unsigned char want[20 + 16 + 8 + 64] = "vault/host-rekey/v1", proof[64],
+					 digest[32];
+
+	memcpy(digest, id->digest_key, 32);
+	identity_make_next(id);
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert(again->has_next && !again->has_last);
+	cr_assert_eq(memcmp(&again->next, &id->next, sizeof(id->next)), 0);
+	cr_assert_eq(login_ok(again, id->sign_pk, false), 0);
+	cr_assert_eq(login_ok(again, id->next.sign_pk, true), 0);
+	identity_prove_next(again, proof);
+	memcpy(want + 20, id->host_id, 16);
+	want[43] = (unsigned char)id->generation;
+	memcpy(want + 44, id->next.sign_pk, 32);
+	memcpy(want + 76, id->next.box_pk, 32);
+	cr_assert_eq(crypto_sign_verify_detached(proof, want, sizeof(want),
+	                                         id->next.sign_pk),
+	             0);
+	identity_promote(again, 777);
+	cr_assert_eq(identity_save(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert(!again->has_next && again->has_last && again->keys_since == 777);
+	cr_assert_eq(memcmp(again->sign_sk, id->next.sign_sk, 64), 0);
+	cr_assert_eq(memcmp(again->box_sk, id->next.box_sk, 32), 0);
+	cr_assert_eq(memcmp(again->last_box_sk, id->box_sk, 32), 0);
+	cr_assert_eq(memcmp(again->digest_key, digest, 32), 0,
+	             "files in place are still known");
+	identity_drop_next(id);
+	cr_assert(sodium_is_zero((const unsigned char *)&id->next, sizeof(id->next)));
 }

@@ -327,20 +327,6 @@ Test(settings, the_server_may_run_only_what_the_host_allows)
 	cr_assert_not_null(strstr(e.msg, "needs docker.socket"), "%s", e.msg);
 }
 
-Test(settings, refuses_at_load_what_is_not_built_yet)
-{
-	static const char text[] = "identity_rotate: 40d\n";
-	char path[] = "/tmp/settings-XXXXXX";
-	int fd = mkstemp(path);
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-	cr_expect_eq(settings_load(a, path, &s, &e), ERR_USAGE);
-	cr_expect_not_null(strstr(e.msg, "not supported yet"), "%s", e.msg);
-	(void)unlink(path);
-}
-
 Test(settings, refuses_pins_that_are_none)
 {
 	cr_assert_eq(parse("pins: [sha256//AAAA]\n"), ERR_USAGE);
