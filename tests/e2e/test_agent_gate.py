@@ -44,6 +44,22 @@ class World:
     def name(self, n):
         return f"{self.tag}-{n}"
 
+    def define(self, **binding):
+        """A binding of the vault instead of the host's own."""
+        self.a.files = []
+        spec = {"roles": ["web"], "files": [{"path": PATH, "field": "password", "name": "password", "mode": "0444"}],
+                "debounce": "0s", "min_interval": "0s", "settle": "1s", "health": "15s", **binding}
+        assert self.s.client().post("sys/hosts/roles/web", {"paths": ["secret/app/*"]}).status in (200, 204)
+        r = self.s.client().post("sys/bindings/app", spec)
+        assert r.status in (200, 204), r
+
+    def begin_granted(self, n, retries=1, check=CHECK, **extra):
+        self.a.extra = {"docker": json.dumps({"socket": str(self.engine.socket)}), **extra}
+        self.a.join(self.s.add_host("web1", ["secret/app/*"])["join_token"])
+        self.a.start()
+        self.a.run_dir.chmod(0o711)
+        self.run(n, retries=retries, check=check, options=("--label", "vault.bind=app"))
+
     def run(self, n, main=MAIN, check=CHECK, retries=1, options=()):
         name = self.name(n)
         self.containers.append(name)
@@ -320,3 +336,42 @@ def test_the_engine_is_away_when_the_value_comes(world):
     wait_for("dockerd", w.engine.answers, 60)
     assert rotate.communicate(timeout=120) and rotate.returncode == 0
     assert w.told()[-1][3] == w.value()
+
+
+def test_a_binding_of_the_vault_has_its_gate_too(world):
+    w = world
+    w.define(reload="signal")
+    w.begin_granted("web", retries=3)
+    wait_for(f"it to be applied:\n{w.a.log()}", lambda: w.state() == ("applied", 1))
+    wait_for("it to have loaded it", lambda: w.told() and w.told()[-1][3] == "one")
+    w.rotate()
+    good = w.value()
+    assert w.told()[-1][1:2] + w.told()[-1][3:] == ["hup", good]
+    w.hold()
+    rotate = w.begin_rotate()
+    value = wait_for("the new value", lambda: w.value() != good and w.value())
+    w.say("bad", value)
+    w.release()
+    out, _ = rotate.communicate(timeout=90)
+    assert rotate.returncode == 21 and f"container '{w.name('web')}'" in out, out
+    assert w.in_place() == good == w.wait_told(1)[-1][3]
+
+
+def test_a_binding_of_the_vault_runs_what_the_host_allows(world):
+    w = world
+    script = w.probe / "reload"
+    script.write_text('#!/bin/sh\necho "$1 $VAULT_BINDING $(id -u) $(cat "$VAULT_DIR/password")" >> ' + f"{w.probe}/ran\n")
+    script.chmod(0o755)
+    w.define(reload="exec", command=[str(script), "now"], run_as="nobody")
+    w.begin_granted("web", check=None, allowed_commands=json.dumps([str(script)]))
+    wait_for(f"it to be applied:\n{w.a.log()}", lambda: w.state() == ("applied", 1))
+    w.rotate()
+    assert w.lines("ran")[-1] == ["now", "app", "65534", w.value()]
+    n = len(w.lines("ran"))
+    # Another program, or the same one as root, is not for the vault to run.
+    for command, run_as, why in ((["/bin/sh", "-c", "true"], "nobody", "allowed_commands"),
+                                 ([str(script), "now"], "root", "root")):
+        w.define(reload="exec", command=command, run_as=run_as)
+        wait_for(f"a refusal:\n{w.a.log()}", lambda why=why: why in json.dumps(w.a.status().get("refused", [])) or
+                 "a granted binding cannot be used here" in w.a.log() and why in w.a.log())
+    assert len(w.lines("ran")) == n
