@@ -81,11 +81,32 @@ static bool has_wishes(const struct session *s, const struct container *c)
 	return json_array_size(list) > 0;
 }
 
+static bool is_refused_to(const json_t *refused, const char *id, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(refused, i, item)
+	{
+		const char *is = reply_str(item, "name");
+		const char *of = reply_str(item, "container");
+
+		if (is != NULL && of != NULL && strcasecmp(is, name) == 0 &&
+		    strcmp(of, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* By somebody who has it, or may get it. */
 static bool is_asked_for(const struct session_docker *d, const char *name)
 {
-	for (size_t i = 0; i < containers_count(d->table); i++)
-		if (asks_for(containers_at(d->table, i), name))
+	for (size_t i = 0; i < containers_count(d->table); i++) {
+		const struct container *c = containers_at(d->table, i);
+
+		if (asks_for(c, name) && !is_refused_to(d->refused, c->id, name))
 			return true;
+	}
 	return false;
 }
 
@@ -206,8 +227,7 @@ int session_bind_done(struct session *s, const json_t *doc, struct err *e)
 		               "what the vault grants containers cannot be read");
 	session_prove(s, json_object_get(data, "checkpoint"));
 	d->error[0] = '\0';
-	if (!d->ask) /* else it is asked again, about more */
-		d->answer = json_incref(data);
+	d->answer = json_incref(data);
 	return ERR_OK;
 }
 
@@ -235,18 +255,20 @@ static struct bound *bound_of(const struct session_docker *d, const char *name)
 	return NULL;
 }
 
-static bool is_refused(const json_t *refused, const char *name)
+/* From a container that had it, or may have had it in an earlier life.  That others do
+ * not get it is no reason to take it from one that is being made anew. */
+static bool is_taken_back(const json_t *refused, const struct bound *b)
 {
 	const json_t *item;
 	size_t i;
 
 	json_array_foreach(refused, i, item)
 	{
-		const char *is = reply_str(item, "name");
 		const char *id = reply_str(item, "container");
 
 		/* Without a container: it did not fit in the answer. */
-		if (is != NULL && id != NULL && *id != '\0' && strcasecmp(is, name) == 0)
+		if (id != NULL && *id != '\0' && is_refused_to(refused, id, b->name) &&
+		    (b->containers == NULL || has_text(b->containers, id)))
 			return true;
 	}
 	return false;
@@ -395,7 +417,7 @@ static int take_grants(struct session_docker *d, const json_t *answer, struct er
 	                  LOG_S("binding", reply_str(item, "name")));
 	for (i = 0; i < d->n_bound; i++)
 		if (!in_list(l, d->bound[i].name) &&
-		    !is_refused(refused, d->bound[i].name))
+		    !is_taken_back(refused, &d->bound[i]))
 			put_kept(d, l, &d->bound[i]);
 	say_changes(d, l);
 	rc = use(d, l, e);

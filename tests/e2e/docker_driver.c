@@ -258,6 +258,7 @@ int main(int argc, char **argv)
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event in = { .events = EPOLLIN, .data.fd = 0 };
 	struct err e = { ERR_OK, "" };
+	int status = 1;
 	struct containers_options o = { .labels = true,
 		                        .clock = clock_system(),
 		                        .changed = on_changed,
@@ -272,16 +273,17 @@ int main(int argc, char **argv)
 		o.driver = volumes_driver(volumes);
 		o.binding_of = binding_of;
 	}
-	if (e.code != ERR_OK || o.multi == NULL || argc < 3 ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, 0, &in) != 0 ||
-	    containers_new(&o, &table, &e) != ERR_OK) {
+	if (e.code == ERR_OK && o.multi != NULL && argc >= 3 &&
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, 0, &in) == 0 &&
+	    containers_new(&o, &table, &e) == ERR_OK) {
+		loop(epoll_fd, o.multi);
+		status = 0;
+	} else {
 		fprintf(stderr, "docker-driver: %s\n", e.msg);
-		return 1;
 	}
-	loop(epoll_fd, o.multi);
 	volumes_free(volumes);
 	containers_free(table);
 	http_multi_free(o.multi);
 	close(epoll_fd);
-	return 0;
+	return status;
 }

@@ -26,7 +26,7 @@ class Place:
     def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=()):
         self.server, self.engine, self.n = server, engine, f"{os.getpid()}x{next(numbers)}"
         self.role, self.api = f"role{self.n}", server.client()
-        self.path = f"docker{self.n}"
+        self.path, self.volumes = f"docker{self.n}", volumes
         for s in ("a", "b"):
             server.put(f"{self.path}/{s}", {"password": f"{s}1"})
         self.agent = make_agent(server, f"host{self.n}", list(files))
@@ -82,8 +82,8 @@ def place(server, make_agent, engine):
         names = [n for n in p.engine.try_cli("ps", "-a", "--format", "{{.Names}}").stdout.split() if n.endswith(p.n)]
         if names:
             p.engine.remove(*names)
-        volumes = p.engine.try_cli("volume", "ls", "-q", "-f", f"driver={DRIVER}").stdout.split()
-        if volumes:
+        if p.volumes:  # the Engine asks the plugin
+            volumes = p.engine.try_cli("volume", "ls", "-q", "-f", f"driver={DRIVER}").stdout.split()
             p.engine.try_cli("volume", "rm", "-f", *volumes)
         p.agent.stop()
     PLUGIN.unlink(missing_ok=True)
@@ -261,6 +261,27 @@ def test_a_minute_after_its_last_container_a_binding_goes(place):
     wait_for("its lease to be given up", lambda: p.agent.name not in held())
 
 
+def test_who_is_refused_keeps_nothing_and_takes_nothing(place):
+    p = place()
+    app = p.define("app", images=["box:*"])
+    p.engine.cli("tag", "box:1", f"other{p.n}:1")
+    p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    cid = p.engine.cli("run", "-d", "--name", p.name("alien"), "--network", "none", "--label", f"vault.bind={app}",
+                       f"other{p.n}:1", *STAY).strip()
+    p.wait_refused(cid, app, "it is not for the container's image")
+    assert p.agent.content(app, "pw") == "a1"
+    p.engine.remove(p.name("web"))
+    p.wait("it to be unused", lambda s: any("unused_for" in b for b in s["docker"]["granted"]))
+    second = p.define("second", secret="b")
+    p.run("two", second)  # makes it ask again
+    p.agent.wait_content(second, "pw", "b1")
+    assert p.agent.content(app, "pw") == "a1", "its container may be made anew"
+    p.run("web", app)
+    p.wait("it to be used", lambda s: not any("unused_for" in b for b in s["docker"]["granted"]))
+    assert p.agent.content(app, "pw") == "a1"
+
+
 def start(p, name, volume, *options):
     return subprocess.Popen(
         [find("docker", "/usr/bin"), "-H", f"unix://{p.engine.socket}", "run", "-d", "--name", p.name(name), "--network",
@@ -286,6 +307,8 @@ def test_a_start_waits_for_the_files_of_its_volume(place):
     assert p.engine.cli("exec", p.name("two"), "cat", "/run/secrets/app/pw") == "b1"
     p.agent.stop()
     assert not PLUGIN.exists(), "Docker would wait for it"
+    p.agent.start()
+    p.wait("to be there again", lambda s: PLUGIN.exists())
 
 
 def test_a_start_that_waits_in_vain_is_told_why(place):
