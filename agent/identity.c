@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "bytes.h"
 #include "file.h"
+#include "identity_seal.h"
 #include "keymem.h"
 #include "value.h"
 
@@ -180,6 +181,11 @@ int identity_load(const char *dir, struct identity *id, struct err *e)
 	if ((rc = file_check_private(path, e)) != ERR_OK ||
 	    (rc = file_read(a, path, FILE_MAX, &text, &n, e)) != ERR_OK)
 		return rc;
+	if ((rc = identity_credential(id, e)) != ERR_OK)
+		return rc;
+	if (identity_is_sealed(text, n) &&
+	    (rc = identity_unseal(id, a, text, n, &text, &n, e)) != ERR_OK)
+		return rc;
 	if (n < MAGIC_LEN || memcmp(text, MAGIC, MAGIC_LEN) != 0 ||
 	    value_decode(a, text + MAGIC_LEN, n - MAGIC_LEN, &v, e) != ERR_OK ||
 	    take_value(id, v) != 0)
@@ -203,6 +209,8 @@ int identity_save(const char *dir, const struct identity *id, struct err *e)
 	if (out == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	n = MAGIC_LEN + value_encode(v, bytes_put(out, MAGIC, MAGIC_LEN));
+	if (id->has_seal && identity_seal(id, a, out, n, &out, &n, e) != ERR_OK)
+		return (int)e->code;
 	return file_write_path(path, out, n, 0600, e);
 }
 

@@ -40,6 +40,8 @@ struct identity {
 	int64_t keys_since; /* when the keys were made, wall clock; 0: not known */
 	bool has_next;
 	struct identity_keys next;
+	bool has_seal; /* at rest it is sealed: identity_seal.h */
+	unsigned char seal_key[32];
 	bool has_last; /* until all that it sealed was sealed again */
 	unsigned char last_box_sk[32];
 	uint64_t generation;
@@ -58,7 +60,8 @@ void identity_free(struct identity *id);
 /** identity_make_keys(id): fresh key pairs. */
 void identity_make_keys(struct identity *id);
 
-/** identity_load(dir, id, e): ERR_NOENT before the host has joined; ERR_DENIED if others
+/** identity_load(dir, id, e): with the credential of the unit, if it has one.  ERR_NOENT
+ * before the host has joined; ERR_DENIED if others
  * could read the file; ERR_INTEGRITY if it is damaged. */
 int identity_load(const char *dir, struct identity *id, struct err *e) MUST_CHECK;
 

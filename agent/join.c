@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "floor.h"
 #include "http.h"
+#include "identity_seal.h"
 #include "keymem.h"
 #include "reply.h"
 #include "rng.h"
@@ -374,6 +375,8 @@ static int join_with(const struct options *o, const struct settings *s,
 	    (rc = read_token(o->token_file, token, e)) != ERR_OK)
 		return rc;
 	memset(id, 0, sizeof(*id));
+	if ((rc = identity_credential(id, e)) != ERR_OK)
+		return rc;
 	identity_make_keys(id);
 	id->keys_since = clock_wall(clock_system());
 	snprintf(id->server, sizeof(id->server), "%s", t.server);

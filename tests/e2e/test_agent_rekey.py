@@ -231,6 +231,37 @@ def test_a_copy_from_before_is_found(scene, make_agent):
     assert clone.content("db", "password") is None
 
 
+# ---- kept apart from the disk ----
+
+def test_the_identity_is_sealed_by_a_credential(scene, tmp_path, monkeypatch):
+    """In the clear first; sealed when the unit has a credential, whatever happens to the keys."""
+    scene.run()
+    scene.agent.stop()
+    plain = scene.identity()
+    creds = tmp_path / "creds"
+    creds.mkdir()
+    (creds / "vault-agent.key").write_bytes(os.urandom(32))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(creds))
+    scene.agent.start()
+    wait_for("a connection", lambda: (s := scene.agent.status()) and s["connected"])
+    file = scene.agent.state_dir / "identity"
+    assert scene.ask().returncode == 0
+    raw = file.read_bytes()
+    assert raw.startswith(b"vault-agent identity sealed 1\n") and plain["box_sk"] not in raw and b"web1" not in raw
+    scene.boot_without_the_vault("one")
+    scene.agent.stop()
+    for content in (None, os.urandom(32), b"short"):
+        if content is None:
+            monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+        else:
+            monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(creds))
+            (creds / "vault-agent.key").write_bytes(content)
+        p = subprocess.run([vaultd.BIN / "vault-agent", "run", "--config", scene.agent.config], text=True,
+                           capture_output=True, timeout=30, check=False)
+        assert p.returncode != 0 and "vault-agent.key" in p.stderr and file.read_bytes() == raw, p.stderr
+    assert scene.agent.content("db", "password") == "one", "nothing is touched"
+
+
 # ---- a fleet is not wiped by accident ----
 
 @pytest.mark.parametrize("reply", [

@@ -2,7 +2,9 @@
 #include "rig.h"
 
 #include "agent/identity.h"
+#include "agent/identity_seal.h"
 #include "agent/join.h"
+#include "file.h"
 #include "text.h"
 
 static struct identity *id, *again;
@@ -216,4 +218,42 @@ Test(identity, keeps_keys_that_are_to_come_apart)
 	             "files in place are still known");
 	identity_drop_next(id);
 	cr_assert(sodium_is_zero((const unsigned char *)&id->next, sizeof(id->next)));
+}
+
+Test(identity, sealed_by_a_credential_says_nothing_without_it)
+{
+	char path[PATH_MAX];
+	const char *raw;
+	int fd;
+
+	setenv("CREDENTIALS_DIRECTORY", rig_dir, 1);
+	cr_assert_eq(identity_credential(id, &e), ERR_OK, "there need not be one");
+	cr_assert_not(id->has_seal);
+	cr_assert_eq(file_write_path(rig_path(IDENTITY_CREDENTIAL, path), "short", 5,
+	                             0600, &e),
+	             ERR_OK);
+	cr_assert_eq(identity_credential(id, &e), ERR_INVALID);
+	cr_assert_eq(file_write_path(path, "0123456789abcdef0123456789abcdef", 32, 0600,
+	                             &e),
+	             ERR_OK);
+	cr_assert_eq(identity_credential(id, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not(rig_holds("web-1"), "nothing in the clear");
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(memcmp(id->sign_sk, again->sign_sk, sizeof(id->sign_sk)), 0);
+	cr_assert_not_null((raw = rig_read(IDENTITY_FILE)));
+	fd = open(rig_path(IDENTITY_FILE, path), O_WRONLY);
+	for (off_t i = 0; i < (off_t)strlen("vault-agent identity sealed 1\n") + 100;
+	     i++) {
+		char c = (char)(raw[i] ^ 1);
+
+		cr_assert_eq(pwrite(fd, &c, 1, i), 1);
+		cr_assert_eq(identity_load(rig_dir, again, &e), ERR_INTEGRITY, "byte %ld",
+		             (long)i);
+		cr_assert_eq(pwrite(fd, &raw[i], 1, i), 1);
+	}
+	close(fd);
+	again->has_seal = false;
+	unsetenv("CREDENTIALS_DIRECTORY");
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_DENIED);
 }
