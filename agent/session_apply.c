@@ -313,3 +313,17 @@ json_t *session_apply_status(const struct session *s)
 	}
 	return list;
 }
+
+json_t *session_commands_status(const struct session *s)
+{
+	json_t *missing;
+
+	if (s->o.hook == NULL)
+		return json_null();
+	missing = json_array();
+	for (size_t i = 0; i < hook_sandbox(s->o.hook)->n; i++)
+		(void)json_array_append_new(
+			missing, json_string(hook_sandbox(s->o.hook)->missing[i]));
+	return json_pack("{s:b, s:o}", "alive", hook_alive(s->o.hook), "not_enforced",
+	                 missing);
+}

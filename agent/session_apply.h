@@ -33,5 +33,8 @@ int64_t session_apply_due(struct session *s, int64_t now);
 /** session_apply_status(s): [{name, granted, reload, state, generation, base, rejected,
  * why, containers}], the caller's; NULL if out of memory. */
 json_t *session_apply_status(const struct session *s) MUST_CHECK;
+/** session_commands_status(s): {alive, not_enforced: [names]} of the process that runs
+ * commands, the caller's; JSON null: there is none. */
+json_t *session_commands_status(const struct session *s) MUST_CHECK;
 
 #endif

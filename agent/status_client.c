@@ -127,6 +127,45 @@ static void print_secrets(const json_t *list)
 	json_array_foreach(list, i, item) print_secret(item, width);
 }
 
+static void print_binding(const json_t *item, int width)
+{
+	const json_t *list = json_object_get(item, "containers"), *c;
+	size_t i;
+
+	printf("%-*s  %-10s %-8s %8lld  %s\n", width, or_dash(reply_str(item, "name")),
+	       or_dash(reply_str(item, "state")), or_dash(reply_str(item, "reload")),
+	       (long long)reply_int(item, "generation", 0),
+	       or_dash(reply_str(item, "why")));
+	json_array_foreach(list, i, c)
+	{
+		const char *name = reply_str(c, "name");
+
+		printf("  %s: %s, generation %lld, for %lld s\n",
+		       name != NULL && *name != '\0' ? name : "command",
+		       or_dash(reply_str(c, "state")),
+		       (long long)reply_int(c, "generation", 0),
+		       (long long)reply_int(c, "for_ms", 0) / 1000);
+	}
+}
+
+static void print_bindings(const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+	int width = 7;
+
+	json_array_foreach(list, i, item)
+	{
+		int n = (int)strlen(or_dash(reply_str(item, "name")));
+
+		width = n > width ? n : width;
+	}
+	if (json_array_size(list) > 0)
+		printf("\n%-*s  %-10s %-8s %8s  %s\n", width, "binding", "state",
+		       "reload", "in place", "rejected");
+	json_array_foreach(list, i, item) print_binding(item, width);
+}
+
 static void print_table(const json_t *doc)
 {
 	static const char *const keys[] = { "host",    "host_id",    "state", "server",
@@ -139,6 +178,7 @@ static void print_table(const json_t *doc)
 	printf("%-16s %lld\n", "checkpoint_size",
 	       (long long)reply_int(doc, "checkpoint_size", 0));
 	print_secrets(json_object_get(doc, "secrets"));
+	print_bindings(json_object_get(doc, "bindings"));
 }
 
 int status_print(const char *path, bool json, struct err *e)

@@ -127,7 +127,10 @@ def test_a_rotation_ends_when_the_command_has_succeeded(web, app):
     assert state(s) == ("applied", 2)
     b = binding(a)
     assert b["state"] == "rest" and b["generation"] == 2 and b["rejected"] == 0
-    assert b["containers"][0]["state"] == "applied"
+    assert b["containers"][0]["state"] == "applied" and a.status()["commands"]["alive"]
+    table = subprocess.run([str(vaultd.BIN / "vault-agent"), "status", "--config", str(a.config)], text=True,
+                           capture_output=True, timeout=30).stdout
+    assert "app      rest       exec            2  -\n  command: applied, generation 2" in table, table
     assert value not in a.log(), "a value is in nobody's log"
 
 
@@ -246,6 +249,7 @@ def test_the_agent_survives_the_process_that_runs_commands(web, app):
     p = s.ctl("rotate", PATH, check=False, fmt="")
     assert p.returncode == 21 and "the process that runs commands has gone" in p.stdout, p
     assert a.proc.poll() is None and a.content("app", "password") == "one"
+    assert a.status()["commands"]["alive"] is False
     # Started again it can, and a new version is judged.
     a.stop()
     a.start()
