@@ -262,7 +262,7 @@ static json_t *login_body(struct agent *a)
 
 	a->challenged = false;
 	memcpy(a->nonce, a->challenge, sizeof(a->nonce));
-	identity_sign_login(&a->id, a->challenge, pin_of(a), sig);
+	identity_sign_login(&a->id, false, a->challenge, pin_of(a), sig);
 	if (reply_set_hex(o, "host_id", a->id.host_id, 16) != 0 ||
 	    reply_set_base64(o, "nonce", a->challenge, sizeof(a->challenge)) != 0 ||
 	    reply_set_base64(o, "signature", sig, sizeof(sig)) != 0)
