@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""18, 20, 23: who is no host gets nowhere, hosts cannot act for each other, and a join claims nothing but its keys.
+
+Hosts have keys of their own instead of client certificates: docs/host-protocol.md."""
+import base64
+import os
+
+import pytest
+
+import hostwire
+import vaultd
+from seclib import audit_size, records
+
+
+def alarms(c, name):
+    return [a["kind"] for a in c.get("sys/hosts/" + name).data["alarms"]]
+
+
+@pytest.fixture(scope="module")
+def pair(server):
+    server.put("h/one", {"password": "for A"})
+    return [hostwire.joined(server, n, ["secret/h/*"]) for n in ("h18a", "h18b")]
+
+
+# ---- 18 ----
+
+@pytest.mark.parametrize("token", [None, "", "nonsense", "vlt_s_" + "A" * 40, "h18a"])
+def test_18_no_token_of_a_host(server, pair, token):
+    c = server.hosts_client(token)
+    for path in ("sys/agent/watch?since=0&wait=0", "sys/agent/sync", "sys/agent/consistency?from=0"):
+        r = c.get(path)
+        assert r.status in (401, 403, 404), (path, r)
+        assert "statement" not in str(r.json)
+
+
+def test_18_a_user_is_no_host(server, pair):
+    """Not even root: what a host is told is sealed to it and says its name."""
+    c = server.client()
+    assert c.get("sys/agent/sync").status == 403
+    assert server.hosts_client(server.root).get("sys/agent/watch?since=0&wait=0").status == 403
+    for path in ("leases", "fetch", "renew", "ack", "release", "report", "cosign", "bind"):
+        assert c.post("sys/agent/" + path, {"statement": "", "paths": ["secret/h/one"], "nonce": "00" * 32}).status == 403
+
+
+def test_18_a_rogue_key(server, c, pair):
+    """It knows the host's id and generation, and signs with a key of its own."""
+    real, _ = pair
+    rogue = hostwire.Host(server)
+    rogue.host_id, rogue.vault_id, rogue.order_pk, rogue.generation = real.host_id, real.vault_id, real.order_pk, real.generation
+    before, since = c.get("sys/hosts/h18a").data, audit_size(c)
+    for _ in range(3):
+        r = rogue.login()
+        assert r.status == 403 and r.errors == ["login refused"]
+    nobody = hostwire.Host(server)
+    nobody.host_id, nobody.vault_id, nobody.order_pk = os.urandom(16), real.vault_id, real.order_pk
+    r = nobody.c.post("auth/host/login", nobody.login_body(os.urandom(32)))
+    assert r.status == 403 and r.errors == ["login refused"], "the same words"
+    after = c.get("sys/hosts/h18a").data
+    assert after["generation"] == before["generation"] and after["alarms"] == []
+    assert real.c.get("sys/agent/sync").status == 200, "its token lives"
+    seen = [(x["path"], x["status"]) for x in records(c, since)]
+    assert ("auth/host/login", 200) not in seen, "refusals may be one record for many"
+
+
+def test_18_a_signature_is_of_one_challenge(server, pair):
+    real, _ = pair
+    body = real.login_body(real.challenge())
+    other = real.login_body(real.challenge())
+    assert real.c.post("auth/host/login", {**body, "signature": other["signature"]}).status == 403
+    assert real.c.post("auth/host/login", {**body, "nonce": base64.b64encode(os.urandom(32)).decode()}).status == 403
+    assert real.login().status == 200
+
+
+# ---- 20 ----
+
+def test_20_a_lease_is_of_its_host(server, c, pair):
+    a, b = pair
+    assert a.login().status == 200 and b.login().status == 200
+    (lease,) = a.lease("secret/h/one")
+    assert a.fetch(lease["lease_id"])[0]["sealed"]
+    assert a.ack(lease["lease_id"], lease["version"]).status == 204
+    for reply in (b.c.post("sys/agent/fetch", {"leases": [lease["lease_id"]]}),
+                  b.c.post("sys/agent/renew", {"leases": [lease["lease_id"]]})):
+        items = reply.data.get("items") or reply.data["leases"]
+        assert all("sealed" not in i and "ttl_ms" not in i and i["error"] for i in items), items
+    b.c.post("sys/agent/release", {"leases": [lease["lease_id"]]})
+    b.ack(lease["lease_id"], lease["version"] + 7, "wiped")
+    info = next(iter(c.list("sys/vault-leases?host=h18a").data["key_info"].values()))
+    assert info["applied"] == lease["version"] and info["state"] == "applied"
+
+
+def test_20_a_stolen_token_opens_nothing(server, pair):
+    """What A's token fetches is sealed to A; what B signs is not A's word."""
+    a, b = pair
+    (lease,) = a.lease("secret/h/one")
+    thief = server.client(a.token)
+    r = thief.post("sys/agent/fetch", {"leases": [lease["lease_id"]], "nonce": "11" * 32})
+    sealed = base64.b64decode(r.data["items"][0]["sealed"])
+    assert b"for A" not in sealed
+    assert hostwire.open_sealed(sealed, b.box_pk, b.box_sk) is None
+    assert hostwire.open_sealed(sealed, a.box_pk, a.box_sk) is not None
+    for op, data in (("ack", {"acks": []}), ("release", {"leases": [lease["lease_id"]]}), ("report", {"boot_ms": 1}),
+                     ("cosign", {}), ("rekey", {})):
+        said = base64.b64encode(b.says(op, data)).decode()
+        path = "auth/host/rekey" if op == "rekey" else "sys/agent/" + op
+        assert thief.post(path, {"statement": said}).status == 400, op
+    assert a.fetch(lease["lease_id"])[0]["sealed"], "A keeps its lease"
+
+
+# ---- 23 ----
+
+def test_23_a_join_claims_nothing_but_its_keys(server, c):
+    """Name, role and rights come from the token; other members of the request are ignored or refused."""
+    added = server.add_host("h23", ["secret/h23/*"])
+    h = hostwire.Host(server)
+    body = {**h.join_body(added["join_token"]), "name": "admin", "host_id": "00" * 16, "role": "root", "roles": ["root"],
+            "policies": ["root"], "generation": 99, "paths": ["*"], "ca": True, "sans": ["DNS:vault"], "order_key": "AAAA"}
+    r = h.c.client.post("auth/host/join", body)
+    if r.status == 400:
+        r = h.c.client.post("auth/host/join", h.join_body(added["join_token"]))
+    assert r.status == 200
+    d = hostwire.joined_answer(added["join_token"], base64.b64decode(body["mac"]), r.data)
+    assert d["name"] == "h23" and d["host_id"] != "00" * 16 and d["generation"] == 0
+    shown = c.get("sys/hosts/h23").data
+    assert shown["role"] == "web" or shown.get("roles") == ["web"], shown
+    assert c.get("sys/hosts/admin").status == 404
+
+
+@pytest.mark.parametrize("bad", ["mac", "sign_key", "box_key", "short", "zero", "swapped"])
+def test_23_a_join_that_proves_nothing(server, c, bad):
+    name = "h23" + bad.replace("_", "")
+    added = server.add_host(name, ["secret/h23/*"])
+    h, other = hostwire.Host(server), hostwire.Host(server)
+    body = h.join_body(added["join_token"])
+    body = {"mac": {**body, "mac": base64.b64encode(bytes(32)).decode()},
+            "sign_key": {**body, "sign_key": base64.b64encode(other.sign_pk).decode()},
+            "box_key": {**body, "box_key": base64.b64encode(other.box_pk).decode()},
+            "short": {**body, "sign_key": base64.b64encode(bytes(16)).decode()},
+            "zero": {**body, "box_key": base64.b64encode(bytes(32)).decode()},
+            "swapped": {**body, "sign_key": body["box_key"], "box_key": body["sign_key"]}}[bad]
+    r = h.c.client.post("auth/host/join", body)
+    assert r.status in (400, 403), r
+    assert c.get("sys/hosts/" + name).data["state"] == "pending"
+    assert h.join(added["join_token"]).status == 200, "the token is as good as before"
