@@ -63,8 +63,9 @@ static void put_deliveries(FILE *f, const struct session *s)
 
 static void put_secrets(FILE *f, const struct session *s)
 {
-	static const char *const states[] = { "applied",  "pending", "rejected",
-		                              "no lease", "stale",   "revoked" };
+	static const char *const states[] = { "applied", "delivered", "pending",
+		                              "waiting", "rejected",  "no lease",
+		                              "stale",   "revoked" };
 
 	head(f, "secrets", "gauge", "Secrets by their state.");
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
@@ -91,15 +92,26 @@ static int64_t age_ms(const struct session *s, const char *binding)
 	return at > 0 ? at : 0;
 }
 
-/* Names of bindings are letters, digits and the like: generation_name_check(). */
+/* ${metric}{binding="${name}"} and a blank; names are printable, no more. */
+static void put_binding(FILE *f, const char *metric, const char *name)
+{
+	fprintf(f, "vault_agent_%s{binding=\"", metric);
+	for (; *name != '\0'; name++) {
+		if (*name == '"' || *name == '\\')
+			fputc('\\', f);
+		fputc(*name, f);
+	}
+	fprintf(f, "\"} ");
+}
+
 static void put_bindings(FILE *f, const struct session *s)
 {
 	head(f, "binding_version", "gauge", "Generation in place, 0 for none.");
 	for (size_t i = 0; i < s->plan->n_bindings; i++) {
 		const char *name = s->plan->bindings[i].set.name;
 
-		fprintf(f, "vault_agent_binding_version{binding=\"%s\"} %u\n", name,
-		        files_generation(s->o.files, name));
+		put_binding(f, "binding_version", name);
+		fprintf(f, "%u\n", files_generation(s->o.files, name));
 	}
 	head(f, "binding_age_seconds", "gauge", "Since when it is in place.");
 	for (size_t i = 0; i < s->plan->n_bindings; i++) {
@@ -108,7 +120,7 @@ static void put_bindings(FILE *f, const struct session *s)
 
 		if (age < 0)
 			continue;
-		fprintf(f, "vault_agent_binding_age_seconds{binding=\"%s\"} ", name);
+		put_binding(f, "binding_age_seconds", name);
 		put_seconds(f, age);
 		fputc('\n', f);
 	}
@@ -131,10 +143,12 @@ static int64_t rss_bytes(void)
 static void put_all(FILE *f, const struct session *s)
 {
 	int64_t now = session_now(s);
-	size_t behind = 0;
+	size_t behind = 0, unplaced = 0;
 
-	for (size_t i = 0; i < s->n_holdings; i++)
+	for (size_t i = 0; i < s->n_holdings; i++) {
 		behind += strcmp(session_state(s, i), "pending") == 0 ? 1 : 0;
+		unplaced += s->holdings[i].retry ? 1 : 0;
+	}
 	head(f, "info", "gauge", "The agent's version.");
 	fprintf(f, "vault_agent_info{version=\"%s\"} 1\n", VAULT_VERSION);
 	one(f, "connected", "gauge", "1 while the vault can be heard.",
@@ -146,7 +160,12 @@ static void put_all(FILE *f, const struct session *s)
 	    (int64_t)behind);
 	one(f, "alarm", "gauge", "1 while there is an alarm.",
 	    session_alarm_text(s)[0] != '\0' ? 1 : 0);
+	one(f, "settings_error", "gauge", "1 while new settings were not taken over.",
+	    s->settings_error.msg[0] != '\0' ? 1 : 0);
 	put_secrets(f, s);
+	one(f, "secrets_unplaced", "gauge",
+	    "Secrets that had no room, or met another error that may pass.",
+	    (int64_t)unplaced);
 	put_bindings(f, s);
 	put_deliveries(f, s);
 	one(f, "deliveries_total", "counter", "Secrets put in place.", s->deliveries);

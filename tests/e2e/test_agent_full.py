@@ -90,6 +90,13 @@ def whole(a, n):
     assert sorted(p.name for p in (a.run_dir / "app").iterdir() if p.name.startswith("..")) == ["..data", current]
 
 
+def metric(a, name):
+    p = subprocess.run(["curl", "-sS", "--unix-socket", a.socket, "http://agent/metrics"], text=True,
+                       capture_output=True, timeout=30, check=True)
+    (value,) = [line.rsplit(" ", 1)[1] for line in p.stdout.splitlines() if line.startswith(f"vault_agent_{name} ")]
+    return int(value)
+
+
 def tick(s):
     s.put("app/tick", {"n": next(serial)})
     time.sleep(1)
@@ -107,6 +114,7 @@ def test_a_full_file_system_keeps_the_old_and_goes_on(place):
     wait_for("the rejection", lambda: secret(a, "secret/app/db")["state"] == "rejected")
     row = secret(a, "secret/app/db")
     assert "No space left on device" in row["error"] and (row["version"], row["applied"]) == (2, 1)
+    assert metric(a, "secrets_unplaced") == 1
     assert a.log().count("No space left on device") == 1, "one line for the change of state"
     whole(a, 1)
     wait_for("the vault to hear", lambda: states(s)["secret/app/db"] == ("rejected", 1))
@@ -123,7 +131,7 @@ def test_a_full_file_system_keeps_the_old_and_goes_on(place):
     # However much else happens.
     wait_for("the new one", lambda: a.content("app", "password") == "p2" or tick(s), HEARTBEAT)
     wait_for("the vault to hear", lambda: states(s)["secret/app/db"] == ("applied", 2))
-    assert secret(a, "secret/app/db")["error"] == ""
+    assert secret(a, "secret/app/db")["error"] == "" and metric(a, "secrets_unplaced") == 0
     wait_for("the old one to go", lambda: len([p for p in (a.run_dir / "app").iterdir()
                                                if p.name.startswith("..g")]) == 1)
     whole(a, 2)
