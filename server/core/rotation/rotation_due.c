@@ -20,7 +20,6 @@
 #define STARTS_AT_ONCE 1   /* scheduled rotations in one run of the timer */
 #define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
 #define FULL_MS        200 /* between two looks for room */
-#define MINUTE_MS      60000
 #define LOOK_MS        1000
 #define FAILED_MS      60000 /* what cannot be dealt with is tried so often */
 
@@ -302,6 +301,8 @@ static int run_slot(struct core *c, struct arena *a, struct rotation_rule *rule,
 		return rc;
 	if (run != ERR_OK)
 		rule->problem = arena_str(a, why.msg);
+	else if (rule->target[0] != '\0' && (rc = rotation_pace_begun(c, a, e)) != ERR_OK)
+		return rc;
 	rule->last_slot = slot;
 	(void)rotation_rule_plan(rule, c->now_ms, false, &ignored);
 	if (run != ERR_OK &&
@@ -326,26 +327,6 @@ static int remind(struct core *c, struct arena *a, struct rotation_rule *rule,
 	    (rc = record_due(c, a, rule, "ok", "", e)) != ERR_OK)
 		return rc;
 	return rotation_rule_save(c, a, rule, e);
-}
-
-/* Targets are spared a herd: so many begin in a minute. */
-static bool may_start(struct core *c, const struct rotation_rule *rule, int64_t *later)
-{
-	struct rotation_state *s = c->rotation;
-
-	*later = 0;
-	if (rule->target[0] == '\0')
-		return true;
-	if (c->now_ms - s->minute_ms >= MINUTE_MS || c->now_ms < s->minute_ms) {
-		s->minute_ms = c->now_ms;
-		s->starts = 0;
-	}
-	if (s->starts < ROTATION_STARTS) {
-		s->starts++;
-		return true;
-	}
-	*later = s->minute_ms + MINUTE_MS;
-	return false;
 }
 
 static int target_room(struct core *c, struct arena *a, const struct rotation_rule *rule,
@@ -381,11 +362,12 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 {
 	struct rotation_rule rule;
 	int64_t end, later = 0;
-	bool ok, run, told;
+	bool ok, run, told, waited;
 	int rc = rotation_rule_read(c, a, o, &rule, e);
 
 	if (rc != ERR_OK)
 		return rc;
+	waited = o->due > rule.next_ms;
 	if (rule.unchecked && (rule.next_ms == 0 || rule.o.due < rule.next_ms))
 		return check_first(c, a, &rule, e);
 	run = rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end);
@@ -404,8 +386,11 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 		return ERR_OK;
 	if ((rc = target_room(c, a, &rule, &ok, e)) != ERR_OK)
 		return rc;
-	return ok && may_start(c, &rule, &later) ? run_slot(c, a, &rule, end, e)
-	                                         : put_off(c, a, &rule, later, e);
+	if (ok && rule.target[0] != '\0' &&
+	    (rc = rotation_pace(c, a, waited, &later, e)) != ERR_OK)
+		return rc;
+	return ok && later == 0 ? run_slot(c, a, &rule, end, e)
+	                        : put_off(c, a, &rule, later, e);
 }
 
 static int start_due(struct core *c, struct arena *a, struct err *e)

@@ -24,8 +24,7 @@ struct rotation_state {
 	bool rechecked;        /* no rule is still to be marked after a restore */
 	bool recovered;        /* what a crash has interrupted was found since unseal */
 	int64_t not_before_ms; /* no schedule begins earlier */
-	int64_t minute_ms;     /* beginning of the minute in which … */
-	int starts;            /* … so many have begun */
+	int64_t turn_ms;       /* the next turn to begin that nobody has taken yet */
 	int64_t offset_ms;     /* of the wall clock from the boot clock */
 	int64_t look_ms;       /* boot clock: not to be asked for steps before */
 	int64_t before_ms;     /* offset_ms before the last step */
@@ -44,5 +43,13 @@ struct rotation_state {
 	struct target_strikes strikes[TARGET_STRIKES];
 	size_t next_strikes; /* the oldest of them */
 };
+
+/** rotation_pace(c, a, waited, later, e): may a scheduled rotation with a target begin
+ * now (*later is 0), or not before a time of the wall clock?  Those that have been told
+ * so once have ${waited}, and go before others. */
+int rotation_pace(struct core *c, struct arena *a, bool waited, int64_t *later,
+                  struct err *e) MUST_CHECK;
+/** rotation_pace_begun(c, a, e): one has begun. */
+int rotation_pace_begun(struct core *c, struct arena *a, struct err *e) MUST_CHECK;
 
 #endif

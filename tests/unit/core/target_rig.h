@@ -27,7 +27,7 @@ static struct {
 		char name[80];
 		char value[2][160]; /* dual_key accepts two */
 		char maker[2][33];  /* the attempt that had it made */
-	} account[24];
+	} account[64];
 	size_t accounts;
 	bool down; /* probes say "unknown", everything else is retryable */
 	struct {
