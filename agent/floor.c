@@ -60,7 +60,8 @@ static int take_lease(struct floor *f, struct arena *a, const struct value *v)
 {
 	const struct value *id = value_get(v, "lease_id");
 	const char *path = value_cstr_or(a, v, "path", NULL);
-	struct floor_lease l = { .gone = value_bool_or(v, "gone", false) };
+	struct floor_lease l = { .gone = value_bool_or(v, "gone", false),
+		                 .good = value_int_or(v, "good", 0) };
 	struct floor_entry *entry;
 
 	if (path == NULL || id == NULL || id->type != V_STRING ||
@@ -154,6 +155,7 @@ int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64
 	entry->lease.rev = rev;
 	entry->lease.version = version;
 	entry->lease.gone = false;
+	entry->lease.good = 0;
 	f->changed = true;
 	floor_see(f, rev);
 	return ERR_OK;
@@ -164,6 +166,16 @@ const struct floor_lease *floor_find(const struct floor *f, const char *path)
 	const struct floor_entry *entry = find(f, path);
 
 	return entry != NULL ? &entry->lease : NULL;
+}
+
+void floor_back(struct floor *f, const char *path, int64_t version)
+{
+	struct floor_entry *entry = find(f, path);
+
+	if (entry == NULL || entry->lease.good == version)
+		return;
+	entry->lease.good = version;
+	f->changed = true;
 }
 
 void floor_end(struct floor *f, const char *path)
@@ -200,6 +212,8 @@ static struct value *as_value(struct arena *a, const struct floor *f)
 		value_set_int(a, one, "version", l->version);
 		if (l->gone)
 			value_set(one, "gone", value_bool(a, true));
+		if (l->good != 0)
+			value_set_int(a, one, "good", l->good);
 		value_add(list, one);
 	}
 	value_set_int(a, v, "rev", f->rev);

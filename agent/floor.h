@@ -22,7 +22,9 @@
 struct floor_lease {
 	char lease_id[FILES_LEASE_ID_MAX];
 	int64_t rev, version;
-	bool gone; /* the vault has taken it away since: nothing kept of it counts */
+	bool gone;    /* the vault has taken it away since: nothing kept of it counts */
+	int64_t good; /* the version that is in place again, as a newer one was found bad;
+	               * 0: it was not */
 };
 
 struct floor_entry;
@@ -53,6 +55,9 @@ int floor_deliver(struct floor *f, const char *path, const char *lease_id, int64
 /** floor_find(f, path): what was delivered last of a secret, or NULL; until the next
  * change of ${f}. */
 const struct floor_lease *floor_find(const struct floor *f, const char *path);
+/** floor_back(f, path, version): the newest was found bad, ${version} is in place again.
+ */
+void floor_back(struct floor *f, const char *path, int64_t version);
 /** floor_end(f, path): the vault has taken it away; NULL: everything. */
 void floor_end(struct floor *f, const char *path);
 /** floor_see(f, rev): a statement named this revision. */

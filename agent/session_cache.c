@@ -97,15 +97,34 @@ void session_cache_put(struct session *s, struct holding *h, const struct files_
 
 	if (!wants_cache(s, session_index(s, h)) || cache_of(s) == NULL)
 		return;
+	if (session_gated(s, session_index(s, h)))
+		cache_keep_good(s->cache, session_path(s, h));
 	if (cache_put(s->cache, session_path(s, h), &r, &e) != ERR_OK)
 		log_error("a secret could not be kept in the cache",
 		          LOG_S("path", session_path(s, h)), LOG_S("why", e.msg));
 }
 
+void session_cache_verdict(struct session *s, const struct holding *h, bool good)
+{
+	const char *path = session_path(s, h);
+
+	if (!wants_cache(s, session_index(s, h)) || cache_of(s) == NULL)
+		return;
+	cache_verdict(s->cache, path, good);
+	if (good)
+		return;
+	floor_back(s->o.floor, path,
+	           files_held(s->o.files, session_index(s, h))->version);
+	session_remember(s);
+}
+
 bool session_cache_lacks(struct session *s, const struct holding *h)
 {
-	return wants_cache(s, session_index(s, h)) && cache_of(s) != NULL &&
-	       cache_version(s->cache, session_path(s, h)) < h->version;
+	const struct files_held *held = files_held(s->o.files, session_index(s, h));
+
+	return held->present && wants_cache(s, session_index(s, h)) &&
+	       cache_of(s) != NULL &&
+	       cache_version(s->cache, session_path(s, h)) < held->version;
 }
 
 void session_cache_end(struct session *s, const char *path)

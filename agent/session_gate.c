@@ -33,6 +33,8 @@ void session_say(struct session *s, struct holding *h)
 	const char *why = files_rejected(s->o.files, path, h->lease_id, h->version);
 
 	h->gated = why == NULL && session_gated(s, path);
+	if (!h->gated)
+		session_cache_verdict(s, h, why == NULL);
 	if (why == NULL) {
 		session_ack(s, h, h->gated ? ACK_DELIVERED : ACK_APPLIED, NULL);
 		return;

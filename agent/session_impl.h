@@ -272,6 +272,9 @@ int64_t session_expire_one(struct session *s, struct holding *h, int64_t now);
 int64_t session_wall(const struct session *s, int64_t boot_ms);
 /** session_cache_put(s, h, v): keep what is being delivered, if a binding wants that. */
 void session_cache_put(struct session *s, struct holding *h, const struct files_value *v);
+/** session_cache_verdict(s, h, good): the newest was found good by all that use it, or
+ * the one before is in place again. */
+void session_cache_verdict(struct session *s, const struct holding *h, bool good);
 /** session_cache_lacks(s, h): should more be kept of the secret than is? */
 bool session_cache_lacks(struct session *s, const struct holding *h);
 /** session_cache_end(s, path): the vault has taken it away (NULL: everything): it is

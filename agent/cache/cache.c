@@ -27,6 +27,8 @@
 #define BODY_MAX     (4u * 1024 * 1024)
 #define ROOM         (4 * (size_t)BODY_MAX)
 #define INDEX        "index"
+#define GOOD         ".good"
+#define GOOD_NAME    (2 * NAME_LEN + sizeof(GOOD))
 #define NAME_LEN     16u
 #define KEY_CONTEXT  "vault/agent-cache/v1"
 #define NAME_CONTEXT "vault/agent-cache-name/v1"
@@ -278,6 +280,8 @@ static int judge(const struct cache_record *r, const struct floor_lease *low,
 		return err_set(e, ERR_INTEGRITY, "the vault has taken it away");
 	if (strcmp(low->lease_id, r->lease_id) != 0)
 		return err_set(e, ERR_INTEGRITY, "the cache is of a lease before");
+	if (low->good != 0 && r->version == low->good)
+		return ERR_OK;
 	if (r->version < low->version || r->rev < low->rev)
 		return err_set(e, ERR_INTEGRITY,
 		               "the cache has version %lld, this host had version %lld",
@@ -337,11 +341,42 @@ int cache_get_index(const struct cache *c, struct arena *a, struct cache_index *
 	return ERR_OK;
 }
 
-void cache_drop(struct cache *c, const char *path)
+static void good_name(const struct cache *c, const char *path, char out[GOOD_NAME])
 {
 	char name[2 * NAME_LEN + 1];
 
 	name_of(c, path, name);
+	snprintf(out, GOOD_NAME, "%s" GOOD, name);
+}
+
+void cache_keep_good(struct cache *c, const char *path)
+{
+	char name[2 * NAME_LEN + 1], good[GOOD_NAME];
+
+	name_of(c, path, name);
+	good_name(c, path, good);
+	if (faccessat(c->fd, good, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		(void)renameat(c->fd, name, c->fd, good);
+}
+
+void cache_verdict(struct cache *c, const char *path, bool is_good)
+{
+	char name[2 * NAME_LEN + 1], good[GOOD_NAME];
+
+	name_of(c, path, name);
+	good_name(c, path, good);
+	if ((is_good ? unlinkat(c->fd, good, 0) : renameat(c->fd, good, c->fd, name)) ==
+	    0)
+		(void)fsync(c->fd);
+}
+
+void cache_drop(struct cache *c, const char *path)
+{
+	char name[2 * NAME_LEN + 1], good[GOOD_NAME];
+
+	name_of(c, path, name);
+	good_name(c, path, good);
+	(void)unlinkat(c->fd, good, 0);
 	if (unlinkat(c->fd, name, 0) == 0)
 		(void)fsync(c->fd);
 }
@@ -367,7 +402,7 @@ static bool is_one_of(const struct cache *c, const char *name,
 		if (path == NULL)
 			continue;
 		file_name(c, path, want);
-		if (strcmp(want, name) == 0)
+		if (strncmp(want, name, 2 * NAME_LEN) == 0)
 			return true;
 	}
 	return false;

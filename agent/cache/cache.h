@@ -57,6 +57,13 @@ void cache_close(struct cache *c);
 int cache_put(struct cache *c, const char *path, const struct cache_record *r,
               struct err *e) MUST_CHECK;
 
+/** cache_keep_good(c, path): what is kept is good, as far as is known: it outlives the
+ * next cache_put() until cache_verdict(). */
+void cache_keep_good(struct cache *c, const char *path);
+/** cache_verdict(c, path, good): the newest was found ${good}; otherwise what was kept as
+ * good takes its place. */
+void cache_verdict(struct cache *c, const char *path, bool good);
+
 /** cache_version(c, path): the version that seems to be kept, not verified; 0: none. */
 int64_t cache_version(const struct cache *c, const char *path);
 

@@ -322,3 +322,29 @@ def test_an_ended_lease_wipes_where_the_binding_wants_that(own_server, make_agen
     s.unseal()
     h.agent.wait_content("db", "password", "one", 90)
     h.agent.wait_content("other", "password", "one")
+
+
+def test_a_value_that_was_found_bad_is_not_the_one_that_is_kept(own_server, make_agent, tmp_path):
+    """The last known good one is: the host went back to it."""
+    script = tmp_path / "check"
+    script.write_text('#!/bin/sh\n[ "$(cat "$VAULT_DIR/password")" != bad ]\n')
+    script.chmod(0o755)
+    own_server.put("app/db", {"password": "one"})
+    h = Host(own_server, make_agent,
+             rows="[{name: db, cache: encrypted, reload: exec, settle: 0s, min_interval: 0s, "
+                  f'command: ["{script}"]}}]').run()
+    own_server.put("app/db", {"password": "bad"})
+    wait_for("the rejection", lambda: (x := h.agent.status()) and x["secrets"][0]["error"])
+    h.agent.wait_content("db", "password", "one")
+    assert h.agent.status()
+    own_server.stop()
+    h.boot()
+    h.agent.wait_content("db", "password", "one")
+    own_server.start()
+    own_server.unseal()
+    own_server.put("app/db", {"password": "three"})
+    h.agent.wait_content("db", "password", "three", 90)
+    h.known("three")
+    own_server.stop()
+    h.boot()
+    h.agent.wait_content("db", "password", "three")

@@ -146,6 +146,34 @@ Test(cache, refuses_what_the_floor_does_not_allow)
 	cr_assert_eq(check(&as_kept), ERR_OK);
 }
 
+Test(cache, goes_back_to_what_was_good)
+{
+	struct floor_lease low = { .lease_id = "L1", .rev = 11, .version = 4 };
+	struct cache_record r;
+
+	cr_assert_eq(put(PATH, 3, 10, "one"), ERR_OK);
+	cache_keep_good(c, PATH);
+	cr_assert_eq(put(PATH, 4, 11, "two"), ERR_OK);
+	cr_assert_eq(get(PATH, &low, &r), ERR_OK, "not judged yet: %s", e.msg);
+	cache_keep_good(c, PATH);
+	cr_assert_eq(put(PATH, 5, 12, "three"), ERR_OK);
+	cache_verdict(c, PATH, false);
+	cr_assert_eq(get(PATH, &low, &r), ERR_INTEGRITY, "the floor does not know it");
+	low.good = 3;
+	cr_assert_eq(get(PATH, &low, &r), ERR_OK, "%s", e.msg);
+	cr_assert(value_is_str(value_get(r.data, "password"), "one"));
+	cache_verdict(c, PATH, false);
+	cr_assert_eq(get(PATH, &low, &r), ERR_OK, "once is enough");
+	cache_keep_good(c, PATH);
+	cr_assert_eq(put(PATH, 6, 13, "four"), ERR_OK);
+	cache_verdict(c, PATH, true);
+	cache_verdict(c, PATH, false);
+	cr_assert_eq(cache_version(c, PATH), 6);
+	cache_keep_good(c, PATH);
+	cache_drop(c, PATH);
+	cr_assert_null(the_file());
+}
+
 Test(cache, refuses_every_changed_bit_and_every_cut)
 {
 	unsigned char raw[4096];

@@ -113,3 +113,15 @@ Test(floor, remembers_what_was_taken_away)
 	again();
 	cr_assert(floor_find(&f, A)->gone && floor_find(&f, B)->gone);
 }
+
+Test(floor, remembers_what_was_good)
+{
+	deliver(A, "aa11", 40, 7);
+	floor_back(&f, A, 6);
+	floor_back(&f, "secret/none", 1);
+	again();
+	cr_assert(floor_find(&f, A)->good == 6 && floor_find(&f, A)->version == 7);
+	deliver(A, "aa11", 41, 8);
+	again();
+	cr_assert_eq(floor_find(&f, A)->good, 0);
+}
