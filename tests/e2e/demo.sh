@@ -186,6 +186,11 @@ CLIENT
 	echo "not one login failed, and the first password is dead"
 fi
 
+step "A container's secret rotates under a health gate"
+mkdir "$tmp/docker"
+TMPDIR=$tmp/docker VAULTD_BIN_DIR=$bin /usr/bin/python3 tests/e2e/demo_docker.py "$tmp/docker" "https://127.0.0.1:$hosts" ||
+	die "the containers' secret did not rotate as it should"
+
 step "kill -9 of the core under load: nothing that was acknowledged is lost"
 cat >"$tmp/load.py" <<'PY'
 import http.client, json, ssl, sys, threading, time

@@ -27,7 +27,7 @@ def unavailable():
     """Why no Docker Engine can run here, or None."""
     if os.getuid() != 0:
         return "a Docker Engine needs root"
-    if find("dockerd") is None or find("containerd") is None:
+    if None in (find("dockerd"), find("containerd"), find("docker", "/usr/bin")):
         return "dockerd is not installed (./dev setup)"
     if not os.path.exists("/bin/busybox"):
         return "busybox-static is not installed (./dev setup)"

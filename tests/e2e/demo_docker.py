@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step of demo.sh that needs a Docker Engine: two containers ask for a secret by a label, and it changes under a
+health gate, once for the better and once not. The Engine is this script's own, and ends with it.
+
+    demo_docker.py DIRECTORY HOSTS_URL      VAULT_ADDR, VAULT_PIN and VAULT_TOKEN say where the vault is
+
+The status is 0 if all of it was observed, or if there can be no Engine here: then it says so."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import dockerd  # noqa: E402
+from databases import find  # noqa: E402
+from vaultd import BIN, DEADLINE, wait_for  # noqa: E402
+
+PATH, BINDING, IMAGE = "secret/app/shop", "shop", "shop:1"
+SHOPS = ("shop-1", "shop-2")
+CONVERGED, LATE = 0, 21  # how vaultctl rotate ends
+
+# It cannot work with a short password, and goes on with what it has loaded last.
+SHOP = """#!/bin/sh
+load() {
+	password=$(cat /run/secrets/password)
+	if [ ${#password} -ge 20 ]; then state=open; else state=closed; fi
+	echo "$state $password" >/tmp/loaded
+	echo "$1: ${#password} characters, $state"
+}
+trap 'load reloaded' HUP
+trap 'exit 0' TERM
+until [ -s /run/secrets/password ]; do sleep 0.1; done
+load started
+while :; do sleep 0.1; done
+"""
+# Well is who works with the very value that is in place.
+HEALTH = """#!/bin/sh
+[ "$(cat /tmp/loaded)" = "open $(cat /run/secrets/password)" ]
+"""
+DOCKERFILE = f"""FROM {dockerd.IMAGE}
+COPY shop health /bin/
+HEALTHCHECK --interval=500ms --timeout=5s --retries=3 CMD ["/bin/health"]
+CMD ["/bin/shop"]
+"""
+
+
+def say(*lines):
+    print(*lines, sep="\n", flush=True)
+
+
+def demand(truth, what):
+    if not truth:
+        sys.exit(f"demo: {what}")
+
+
+def ctl(*args, stdin="", status=0, show=False):
+    """What vaultctl says; it has to end with this status."""
+    if show:
+        say(f"$ vaultctl {' '.join(args)}")
+    p = subprocess.run([BIN / "vaultctl", *args], input=stdin, capture_output=True, text=True, check=False, timeout=120)
+    if show:
+        say((p.stdout + p.stderr).rstrip())
+    demand(p.returncode == status, f"vaultctl {' '.join(args)} ended with {p.returncode}: {p.stderr}")
+    return p.stdout
+
+
+def ctl_json(*args):
+    return json.loads(ctl(*args, "-format=json"))["data"]
+
+
+class Host:
+    """A host of its own, whose agent talks to the Engine."""
+
+    def __init__(self, engine, work, hosts_url):
+        self.engine, self.work, self.hosts_url = engine, work, hosts_url
+        self.run_dir = pathlib.Path(tempfile.mkdtemp(prefix="vaultd-demo-shop.", dir="/dev/shm"))
+        self.run_dir.chmod(0o711)
+        self.config, self.log_file = work / "agent.yaml", work / "agent.log"
+        self.process = None
+
+    def start(self):
+        vault = os.environ["VAULT_ADDR"]
+        self.config.write_text(
+            f"server: {vault}\nhosts_server: {self.hosts_url}\nstate_dir: {self.work}/state\nrun_dir: {self.run_dir}\n"
+            f"status_socket: {self.work}/agent.sock\ndocker: {{socket: {self.engine.socket}}}\nfiles: []\n")
+        token = ctl_json("host", "add", "docker1", "--role", "web")["join_token"]
+        say(subprocess.run([BIN / "vault-agent", "join", "--config", self.config, "--server", vault, "--hosts-server",
+                            self.hosts_url, "--pin", os.environ["VAULT_PIN"]], input=token + "\n", text=True,
+                           stdout=subprocess.PIPE, check=True, timeout=60).stdout.rstrip())
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen([BIN / "vault-agent", "run", "--config", self.config], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+
+    def close(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+        shutil.rmtree(self.run_dir)
+
+
+def build(engine, work):
+    context = work / "image"
+    context.mkdir()
+    for name, text in (("shop", SHOP), ("health", HEALTH), ("Dockerfile", DOCKERFILE)):
+        (context / name).write_text(text)
+        (context / name).chmod(0o755)
+    engine.cli("build", "-q", "-t", IMAGE, context)
+
+
+def where():
+    """By container: version and state."""
+    return {c["name"]: (c["version"], c["state"]) for h in ctl_json("where", PATH)["hosts"] for c in h.get("containers") or []}
+
+
+def wait_where(version):
+    """Agents report about once a minute, and a few times more where something happens."""
+    want = {name: (version, "applied") for name in SHOPS}
+    wait_for(f"the vault to hear that both containers have version {version}", lambda: where() == want, 4 * DEADLINE)
+    ctl("where", PATH, show=True)
+
+
+def seen(engine):
+    """What both containers have in their file."""
+    return {engine.cli("exec", name, "cat", "/run/secrets/password") for name in SHOPS}
+
+
+def health(engine, name):
+    return engine.inspect(name)["State"]["Health"]["Status"]
+
+
+def told(engine):
+    """What they have said by now, in the order of time."""
+    lines = [(when, name, text) for name in SHOPS for when, text in (
+        line.split(" ", 1) for line in engine.cli("logs", "--timestamps", name).splitlines())]
+    return [f"{name} {text}" for _, name, text in sorted(lines)]
+
+
+def begin(engine, host):
+    ctl("kv", "put", PATH, "-", stdin=json.dumps({"password": "first-value-of-the-shop"}))
+    spec = {"roles": ["web"], "images": ["shop:*"], "reload": "signal", "health": "20s", "debounce": "0s",
+            "min_interval": "0s", "files": [{"path": PATH, "field": "password", "name": "password"}]}
+    ctl("binding", "write", BINDING, "-", stdin=json.dumps(spec))
+    ctl("binding", "read", BINDING, show=True)
+    host.start()
+    for name in SHOPS:
+        options = ("--label", f"vault.bind={BINDING}", "-v", f"{host.run_dir}/{BINDING}:/run/secrets:ro", "--tmpfs", "/tmp")
+        say(f"$ docker run -d --name {name} {options[0]} {options[1]} -v …/{BINDING}:/run/secrets:ro {IMAGE}")
+        engine.cli("run", "-d", "--name", name, "--network", "none", *options, IMAGE)
+    for name in SHOPS:
+        wait_for(f"{name} to be healthy: {told(engine)}", lambda name=name: health(engine, name) == "healthy")
+
+
+def rotate(length, status):
+    ctl("rotation", "set", PATH, "--field", "password", "--length", str(length), "--timeout", "40s")
+    ctl("rotate", PATH, show=True, status=status)
+
+
+def all_healthy(engine):
+    return {health(engine, name) for name in SHOPS} == {"healthy"}
+
+
+def rotate_well(engine):
+    """The value that both have then."""
+    said = len(told(engine))
+    rotate(40, CONVERGED)
+    value = ctl("kv", "get", "-field", "password", PATH).strip()
+    demand(seen(engine) == {value}, "a container has another value than the vault")
+    lines = told(engine)[said:]
+    say(*lines)
+    demand(sorted(lines) == [f"{name} reloaded: 40 characters, open" for name in SHOPS], "not each was told once")
+    demand(all_healthy(engine), "a container is not healthy")
+    say("both have the new value, and neither was restarted")
+    return value
+
+
+def rotate_badly(engine, before):
+    said = len(told(engine))
+    say("now its rule makes passwords of 12 characters, and the shop needs 20")
+    rotate(12, LATE)
+    demand([h["state"] for h in ctl_json("where", PATH)["hosts"]] == ["rejected"], "the vault did not hear that it was rejected")
+    demand(seen(engine) == {before}, "a container does not have the value before")
+    wait_for("both to be healthy again", lambda: len(told(engine)) >= said + 2 and all_healthy(engine))
+    lines = told(engine)[said:]
+    say(*lines)
+    canary = lines[0].split()[0]
+    demand(lines == [f"{canary} reloaded: 12 characters, closed", f"{canary} reloaded: 40 characters, open"],
+           "it was not one container alone that was told of it, and of the value before")
+    say(f"{canary} could not live with it and has the value before again; the other one never heard of it")
+
+
+def main(directory, hosts_url):
+    why = dockerd.unavailable()
+    if why:
+        say(f"skipped: no Docker Engine ({why})")
+        return
+    work = pathlib.Path(directory)
+    with contextlib.ExitStack() as stack:
+        engine = dockerd.Dockerd()
+        stack.callback(engine.close)
+        engine.start()
+        build(engine, work)
+        host = Host(engine, work, hosts_url)
+        stack.callback(host.close)
+        try:
+            begin(engine, host)
+            value = rotate_well(engine)
+            wait_where(2)
+            rotate_badly(engine, value)
+            rotate_well(engine)
+        except BaseException:
+            if host.log_file.exists():
+                say("--- vault-agent", *host.log_file.read_text(errors="replace").splitlines()[-20:])
+            raise
+
+
+if __name__ == "__main__":
+    # Whoever ends the demo ends this, too: in order.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    main(*sys.argv[1:])
