@@ -160,6 +160,7 @@ static int read_all(const struct cache *c, struct arena *a, const char *path,
 {
 	char name[2 * NAME_LEN + 1];
 	struct stat st;
+	unsigned char *p;
 	ssize_t got = 0;
 
 	name_of(c, path, name);
@@ -168,20 +169,21 @@ static int read_all(const struct cache *c, struct arena *a, const char *path,
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ERR_NOENT, "nothing is kept");
 	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_sys(e, ERR_IO, errno, "reading the cache");
+		return err_set(e, ERR_IO, "the cache cannot be opened");
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)(HEAD_LEN + TAG_LEN) ||
 	    st.st_size > (off_t)(HEAD_LEN + BODY_MAX + TAG_LEN))
 		return err_set(e, ERR_INTEGRITY, "the cache is damaged (%lld bytes)",
 		               (long long)st.st_size);
-	if ((*out = arena_alloc(a, (size_t)st.st_size)) == NULL)
+	if ((p = arena_alloc(a, (size_t)st.st_size)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	for (*n = 0; *n < (size_t)st.st_size; *n += (size_t)got)
-		if ((got = read(fd, *out + *n, (size_t)st.st_size - *n)) <= 0)
+		if ((got = read(fd, p + *n, (size_t)st.st_size - *n)) <= 0)
 			return err_set(e, ERR_INTEGRITY, "the cache cannot be read");
-	if (memcmp(*out, MAGIC, MAGIC_LEN) != 0)
+	if (memcmp(p, MAGIC, MAGIC_LEN) != 0)
 		return err_set(e, ERR_INTEGRITY,
 		               "the cache is damaged, or of another "
 		               "version of the agent");
+	*out = p;
 	return ERR_OK;
 }
 
@@ -218,8 +220,8 @@ static int unseal(const struct cache *c, struct arena *a, const char *path, stru
 	size_t n = 0, aad_len;
 	int rc = read_all(c, a, path, &p, &n, e);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (rc != ERR_OK || p == NULL)
+		return rc != ERR_OK ? rc : ERR_IO;
 	b->name = path != NULL ? path : INDEX;
 	b->version = version_in(p);
 	aad = bound_to(c, a, b, &aad_len);
@@ -444,12 +446,14 @@ void cache_wipe(const char *state_dir)
 int cache_reseal(struct cache *c, const char *path, struct err *e)
 {
 	AUTO_ARENA a = arena_new(ROOM);
+	struct box b = { NULL, 0 };
 	struct value *body = NULL;
-	struct box b;
-	int rc = a == NULL ? err_set(e, ERR_NOMEM, "out of memory")
-	                   : unseal(c, a, path, &b, &body, e);
+	int rc;
 
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	rc = unseal(c, a, path, &b, &body, e);
 	if (rc == ERR_NOENT)
 		return ERR_OK;
-	return rc == ERR_OK ? seal(c, a, &b, body, e) : rc;
+	return rc == ERR_OK && body != NULL ? seal(c, a, &b, body, e) : rc;
 }

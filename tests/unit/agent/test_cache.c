@@ -68,18 +68,18 @@ static const char *the_file(void)
 	char dir_path[PATH_MAX];
 	DIR *dir = opendir(rig_path(CACHE_DIR, dir_path));
 	const struct dirent *entry;
-	bool found = false;
+	int found = 0;
 
 	cr_assert_not_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "index") != 0) {
-			cr_assert_not(found, "more than one");
-			found = true;
-			snprintf(path, sizeof(path), "%.2000s/%.255s", dir_path,
-			         entry->d_name);
-		}
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "index") == 0)
+			continue;
+		found++;
+		snprintf(path, sizeof(path), "%.2000s/%.255s", dir_path, entry->d_name);
+	}
 	closedir(dir);
-	return found ? path : NULL;
+	cr_assert_leq(found, 1);
+	return found > 0 ? path : NULL;
 }
 
 static size_t slurp(const char *path, unsigned char out[4096])
