@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from dockerd import Dockerd, find, plugin_socket
+from liar import Liar, Reply
 from vaultd import wait_for
 
 STAY = ("sleep", "1000")
@@ -23,13 +24,15 @@ DRIVER = PLUGIN.stem
 class Place:
     """A host with an agent that talks to Docker, and names that nobody else uses."""
 
-    def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=()):
+    def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=(), lies=False):
         self.server, self.engine, self.n = server, engine, f"{os.getpid()}x{next(numbers)}"
         self.role, self.api = f"role{self.n}", server.client()
         self.path, self.volumes = f"docker{self.n}", volumes
         for s in ("a", "b"):
             server.put(f"{self.path}/{s}", {"password": f"{s}1"})
-        self.agent = make_agent(server, f"host{self.n}", list(files))
+        self.net = Liar(server) if lies else None
+        self.agent = make_agent(self.net or server, f"host{self.n}", list(files))
+        self.agent.lied_to = lies
         options = {"socket": str(engine.socket), "labels": labels}
         if volumes:
             options |= {"volumes": True, "volumes_socket": str(PLUGIN)}
@@ -86,6 +89,8 @@ def place(server, make_agent, engine):
             volumes = p.engine.try_cli("volume", "ls", "-q", "-f", f"driver={DRIVER}").stdout.split()
             p.engine.try_cli("volume", "rm", "-f", *volumes)
         p.agent.stop()
+        if p.net:
+            p.net.stop()
     PLUGIN.unlink(missing_ok=True)
 
 
@@ -280,6 +285,47 @@ def test_who_is_refused_keeps_nothing_and_takes_nothing(place):
     p.run("web", app)
     p.wait("it to be used", lambda s: not any("unused_for" in b for b in s["docker"]["granted"]))
     assert p.agent.content(app, "pw") == "a1"
+
+
+def test_a_made_up_answer_takes_nothing_away(place):
+    p = place(lies=True)
+    app = p.define("app")
+    cid = p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    refused = [{"container": cid, "name": app, "error": "made up"}]
+    p.net.lie = lambda path, _, reply: path == "sys/agent/bind" and Reply(
+        200, {"data": {"rev": 1, "grants": [], "refused": refused, "checkpoint": ""}}) or None
+    p.run("second", app)  # makes it ask
+    s = p.wait("disbelief", lambda s: "not signed by the vault" in s["alarm"])
+    assert p.agent.content(app, "pw") == "a1" and s["wipes"] == 0
+    assert [b["name"] for b in s["docker"]["granted"]] == [app] and s["docker"]["refused"] == []
+    p.net.honest()
+    second = p.define("second", secret="b")
+    p.run("two", second)
+    p.agent.wait_content(second, "pw", "b1", 60)
+
+
+def test_what_is_taken_back_goes_when_the_audit_log_was_proven(place):
+    p = place(lies=True)
+    app = p.define("app")
+    p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    asked = []
+
+    def answer(path, _):
+        if path != "sys/agent/consistency":
+            return None
+        asked.append(path)
+        return Reply(500, {"errors": ["not now"]})
+    p.net.answer = answer
+    before = len(p.net.replies("sys/agent/bind"))
+    p.define("app", roles=[OTHER])
+    wait_for("the answer", lambda: len(p.net.replies("sys/agent/bind")) > before)
+    wait_for("the question", lambda: asked)
+    assert p.agent.content(app, "pw") == "a1", "a vault that was set back can sign, too"
+    assert [b["name"] for b in p.agent.status()["docker"]["granted"]] == [app]
+    p.net.honest()
+    wait_for("its files to go", lambda: p.agent.content(app, "pw") is None, 120)
 
 
 def start(p, name, volume, *options):
