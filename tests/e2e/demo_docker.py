@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -61,9 +62,9 @@ def demand(truth, what):
 def ctl(*args, stdin="", status=0, show=False):
     """What vaultctl says; it has to end with this status."""
     if show:
-        say(f"$ vaultctl {' '.join(args)}")
+        say(f"$ vaultctl {shlex.join(args)}")
     p = subprocess.run([BIN / "vaultctl", *args], input=stdin, capture_output=True, text=True, check=False, timeout=120)
-    if show:
+    if show and p.stdout + p.stderr:
         say((p.stdout + p.stderr).rstrip())
     demand(p.returncode == status, f"vaultctl {' '.join(args)} ended with {p.returncode}: {p.stderr}")
     return p.stdout
@@ -95,6 +96,13 @@ class Host:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen([BIN / "vault-agent", "run", "--config", self.config], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
+
+    def knows(self, names):
+        """Does it know these containers, and is nobody to be told of anything?"""
+        p = subprocess.run([BIN / "vault-agent", "status", "--config", self.config, "--format", "json"], text=True,
+                           capture_output=True, check=False, timeout=30)
+        bindings = json.loads(p.stdout)["bindings"] if p.returncode == 0 else []
+        return [({c["name"] for c in b["containers"]}, b["state"]) for b in bindings] == [(set(names), "rest")]
 
     def close(self):
         if self.process is not None:
@@ -142,10 +150,9 @@ def told(engine):
 
 def begin(engine, host):
     ctl("kv", "put", PATH, "-", stdin=json.dumps({"password": "first-value-of-the-shop"}))
-    spec = {"roles": ["web"], "images": ["shop:*"], "reload": "signal", "health": "20s", "debounce": "0s",
-            "min_interval": "0s", "files": [{"path": PATH, "field": "password", "name": "password"}]}
-    ctl("binding", "write", BINDING, "-", stdin=json.dumps(spec))
-    ctl("binding", "read", BINDING, show=True)
+    files = json.dumps([{"path": PATH, "field": "password", "name": "password"}])
+    ctl("binding", "write", BINDING, "roles=web", "images=shop:*", "reload=signal", "health=20s", "min_interval=0s",
+        f"files={files}", show=True)
     host.start()
     for name in SHOPS:
         options = ("--label", f"vault.bind={BINDING}", "-v", f"{host.run_dir}/{BINDING}:/run/secrets:ro", "--tmpfs", "/tmp")
@@ -153,6 +160,7 @@ def begin(engine, host):
         engine.cli("run", "-d", "--name", name, "--network", "none", *options, IMAGE)
     for name in SHOPS:
         wait_for(f"{name} to be healthy: {told(engine)}", lambda name=name: health(engine, name) == "healthy")
+    wait_for("the agent to know both", lambda: host.knows(SHOPS))
 
 
 def rotate(length, status):
