@@ -188,8 +188,11 @@ fi
 
 step "A container's secret rotates under a health gate"
 mkdir "$tmp/docker"
-TMPDIR=$tmp/docker VAULTD_BIN_DIR=$bin /usr/bin/python3 tests/e2e/demo_docker.py "$tmp/docker" "https://127.0.0.1:$hosts" ||
-	die "the containers' secret did not rotate as it should"
+TMPDIR=$tmp/docker VAULTD_BIN_DIR=$bin /usr/bin/python3 tests/e2e/demo_docker.py "$tmp/docker" "https://127.0.0.1:$hosts" &
+containers=$!
+pids+=("$containers") # who ends the demo waits until its Engine has ended
+wait "$containers" || die "the containers' secret did not rotate as it should"
+unset 'pids[-1]'
 
 step "kill -9 of the core under load: nothing that was acknowledged is lost"
 cat >"$tmp/load.py" <<'PY'

@@ -24,6 +24,7 @@ from vaultd import BIN, DEADLINE, wait_for  # noqa: E402
 PATH, BINDING, IMAGE = "secret/app/shop", "shop", "shop:1"
 SHOPS = ("shop-1", "shop-2")
 CONVERGED, LATE = 0, 21  # how vaultctl rotate ends
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # It cannot work with a short password, and goes on with what it has loaded last.
 SHOP = """#!/bin/sh
@@ -201,6 +202,13 @@ def rotate_badly(engine, before):
     say(f"{canary} could not live with it and has the value before again; the other one never heard of it")
 
 
+def end(number, _):
+    """In order, and undisturbed."""
+    for each in ENDS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(directory, hosts_url):
     why = dockerd.unavailable()
     if why:
@@ -227,7 +235,6 @@ def main(directory, hosts_url):
 
 
 if __name__ == "__main__":
-    # Whoever ends the demo ends this, too: in order.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for each in ENDS:
+        signal.signal(each, end)
     main(*sys.argv[1:])
