@@ -107,7 +107,8 @@ static void on_wiped(void *ctx, const char *binding)
 {
 	const struct session_apply *p = ctx;
 
-	apply_revoked(p->machine, binding, session_now(p->s));
+	apply_revoked(p->machine, binding, files_generation(p->s->o.files, binding),
+	              session_now(p->s));
 }
 
 /* --- the plan ------------------------------------------------------------------------

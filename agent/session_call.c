@@ -321,6 +321,7 @@ void session_pump(struct session *s)
 	if (s->phase == PHASE_REVOKED || s->stopping)
 		return;
 	session_carry_out(s);
+	session_gates_gone(s);
 	for (size_t i = 0; i < n && s->job == NULL; i++)
 		if (jobs[i].due(s, now) && !start_job(s, &jobs[i]))
 			return;

@@ -82,6 +82,21 @@ void session_verdict(struct session *s, const char *binding, unsigned generation
 	judge(s, i);
 }
 
+/* A binding that was wiped, or is wanted no more, leaves no verdict; its secrets may be
+ * in others. */
+void session_gates_gone(struct session *s)
+{
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (!h->gated || session_gated(s, i))
+			continue;
+		h->gated = false;
+		if (session_settled(s, h, h->lease_id, h->version))
+			session_say(s, h);
+	}
+}
+
 struct gate *session_gates(const struct session *s, const struct plan *plan)
 {
 	struct gate *gates = calloc(plan->n_bindings + 1, sizeof(*gates));

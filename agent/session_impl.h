@@ -356,6 +356,9 @@ void session_verdict(struct session *s, const char *binding, unsigned generation
 bool session_gated(const struct session *s, size_t path);
 /** session_say(s, h): acknowledge what is in place, as it was judged. */
 void session_say(struct session *s, struct holding *h);
+/** session_gates_gone(s): secrets whose last open gate went without a verdict are said to
+ * be as they are in the bindings that are left. */
+void session_gates_gone(struct session *s);
 /** session_gates(s, plan): the gates of another plan; NULL if out of memory. */
 struct gate *session_gates(const struct session *s, const struct plan *plan) MUST_CHECK;
 

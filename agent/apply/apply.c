@@ -199,17 +199,28 @@ void apply_forget(struct apply *a, const char *binding, int64_t now)
 		b->links[i]->stray = true;
 }
 
-void apply_revoked(struct apply *a, const char *binding, int64_t now)
+static void revoke_link(struct link *l, int64_t now)
+{
+	int how = l->b->policy.on_revoke;
+
+	l->revoke = how != REVOKE_NONE;
+	/* That it stops is no fault of what is in place. */
+	if (apply_ends(l) && l->state == LINK_WATCH)
+		apply_move(l, LINK_IDLE, now);
+	if (l->state != LINK_BACKOFF)
+		l->at = now;
+}
+
+void apply_revoked(struct apply *a, const char *binding, unsigned left, int64_t now)
 {
 	struct binding *b = known_binding(a, binding);
 
 	if (b == NULL)
 		return;
-	clear(a, b, now);
-	for (size_t i = 0; i < b->n_links; i++) {
-		b->links[i]->revoke = b->policy.on_revoke != REVOKE_NONE;
-		b->links[i]->at = now;
-	}
+	if (left == 0 || left != b->current)
+		clear(a, b, now);
+	for (size_t i = 0; i < b->n_links; i++)
+		revoke_link(b->links[i], now);
 }
 
 /* Whether it started before what it is thought to know can only be told while that is in

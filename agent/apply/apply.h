@@ -153,8 +153,11 @@ void apply_restore(struct apply *a, const char *binding, unsigned generation,
  * Numbers only grow. */
 void apply_generation(struct apply *a, const char *binding, unsigned generation,
                       int64_t now);
-/** apply_revoked(a, binding, now): its files were wiped: on_revoke. */
-void apply_revoked(struct apply *a, const char *binding, int64_t now);
+/** apply_revoked(a, binding, left, now): files of it were wiped: on_revoke.  ${left}: the
+ * generation that is in place with what is left, 0: nothing is.  A round that is open
+ * goes on with what is left: whoever waits for its verdict waits for other secrets, too.
+ */
+void apply_revoked(struct apply *a, const char *binding, unsigned left, int64_t now);
 
 /** apply_next(a, binding, out): the notes for a generation that is about to be put in
  * place, so that a crash right after that forgets nothing. */

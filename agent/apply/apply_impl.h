@@ -131,6 +131,9 @@ void apply_link_due(struct apply *a, struct link *l, int64_t now);
  * too early (apply_reassess()): the Engine was away, or the generation is newer. */
 void apply_started(struct link *l, int64_t now);
 void apply_reassess(struct link *l, int64_t now);
+/** apply_ends(l): is the container about to be stopped?  It has what is in place when it
+ * starts again. */
+bool apply_ends(const struct link *l);
 /** apply_is_older(l): does the container certainly run since before the generation in
  * place? */
 bool apply_is_older(const struct link *l);

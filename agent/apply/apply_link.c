@@ -86,7 +86,7 @@ static int start(struct apply *a, struct link *l, enum apply_kind kind, uint64_t
 		.binding = l->b->name,
 		.container = l->c != NULL ? l->c->id : NULL,
 		.generation = l->b->current,
-		.attempt = l->tries,
+		.attempt = l->revoking ? 0 : l->tries,
 		.revoked = l->revoking,
 		.timeout_ms = timeout_of(l->b, kind),
 	};
@@ -176,6 +176,11 @@ bool apply_try(struct apply *a, struct link *l, int64_t now)
 	return true;
 }
 
+bool apply_ends(const struct link *l)
+{
+	return l->revoke && l->b->policy.on_revoke == REVOKE_STOP;
+}
+
 /* The link's own word, or what the command on the host did for it. */
 static void told(struct link *l, unsigned generation, int64_t now)
 {
@@ -184,7 +189,7 @@ static void told(struct link *l, unsigned generation, int64_t now)
 	l->has = generation;
 	l->by_start = l->dirty = false;
 	/* One that does not survive it does not run already: a look will tell. */
-	if (l->c != NULL && !l->stray && generation == b->current &&
+	if (l->c != NULL && !l->stray && !apply_ends(l) && generation == b->current &&
 	    (b->phase == PHASE_RUN || b->phase == PHASE_UNDO)) {
 		apply_watch(l, now);
 		return;
@@ -281,6 +286,10 @@ static void tell_ended(struct link *l, int rc, const char *detail, int64_t now)
 static void revoke_ended(struct link *l, int rc, int64_t now)
 {
 	l->revoking = false;
+	if (rc == ERR_OK && apply_ends(l) && l->c != NULL)
+		l->c->running = false;
+	else if (rc != ERR_UNREACHABLE && apply_ends(l))
+		l->dirty = l->dirty || l->has != l->b->current; /* it goes on */
 	if (rc == ERR_UNREACHABLE && l->revoke)
 		l->at = now + APPLY_RETRY_MS;
 	else
@@ -506,7 +515,6 @@ static void revoke_due(struct apply *a, struct link *l, int64_t now)
 		return;
 	}
 	l->revoking = true;
-	l->tries = 0;
 	rc = start(a, l, kind, &l->call, &e);
 	if (rc == ERR_OK)
 		l->c->call = l->call;

@@ -7,7 +7,7 @@
 
 static bool runs(const struct link *l)
 {
-	return l->c == NULL || (l->c->running && !l->stray);
+	return l->c == NULL || (l->c->running && !l->stray && !apply_ends(l));
 }
 
 bool apply_needs(const struct link *l)

@@ -268,3 +268,49 @@ def test_a_revoked_lease_ends_what_is_open(web, app):
     os.close(app.open_gate())
     rotate.communicate(timeout=60)
     assert a.content("app", "password") is None, "nothing is put back"
+
+
+def keep_more(web_files, a):
+    """More files than the fixture's, taken over while the agent runs."""
+    a.files = web_files
+    a.write_config()
+    a.proc.send_signal(signal.SIGHUP)
+
+
+def test_a_secret_that_is_revoked_keeps_nobody_from_hearing_of_another(web, app):
+    """Both are in one binding, and the round that is open is for the one that stays."""
+    s, a = web()
+    s.put("app/other", {"key": "k"})
+    keep_more([*FILES, {"path": "secret/app/other", "field": "key", "binding": "app", "mode": "0444"}], a)
+    a.wait_content("app", "key", "k")
+    app.wait_told(2)
+    wait_for("the round with both", lambda: binding(a)["state"] == "rest")
+    app.close_gate()
+    rotate = begin(s)
+    app.wait_told(3)
+    wait_for("the files to be acknowledged", lambda: state(s) == ("delivered", 2))
+    assert s.client().delete("secret/metadata/app/other").status == 204
+    wait_for("the other file to go", lambda: a.content("app", "key") is None)
+    gate = app.open_gate()
+    out, _ = rotate.communicate(timeout=60)
+    os.close(gate)
+    assert rotate.returncode == 0, out
+    assert state(s) == ("applied", 2) and binding(a)["state"] == "rest"
+
+
+def test_a_binding_that_goes_keeps_nobody_from_hearing_of_others(web, app):
+    """The secret is in two; the one with the open round is taken out of the settings."""
+    s, a = web()
+    keep_more([*FILES, {**FILES[0], "binding": "quiet"}], a)
+    a.wait_content("quiet", "password", "one")
+    app.close_gate()
+    rotate = begin(s)
+    app.wait_told(2)
+    wait_for("the files to be acknowledged", lambda: state(s) == ("delivered", 2))
+    a.extra = {}
+    keep_more([{**FILES[0], "binding": "quiet"}], a)
+    wait_for("the binding to go", lambda: not (a.run_dir / "app").exists())
+    out, _ = rotate.communicate(timeout=60)
+    os.close(app.open_gate())
+    assert rotate.returncode == 0, out
+    assert state(s) == ("applied", 2)

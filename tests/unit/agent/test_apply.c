@@ -514,7 +514,7 @@ Test(apply, revocation)
 	scene(RELOAD_SIGNAL, 2, true);
 	w_generation(0);
 	w_run(205);
-	apply_revoked(w.a, "a", w.now);
+	apply_revoked(w.a, "a", 0, w.now);
 	superseded(2);
 	w_settle();
 	cr_assert_not(w.cont[0].running);
@@ -522,12 +522,54 @@ Test(apply, revocation)
 	cr_assert_eq(apply_keeps(w.a, "a"), 0u);
 }
 
+/* One of its secrets is revoked, another one has just changed: somebody waits to hear
+ * that its new value is in use. */
+Test(apply, revocation_of_one_secret_leaves_the_round_open)
+{
+	w.binding[0].s.on_revoke = REVOKE_SIGNAL;
+	scene(RELOAD_SIGNAL, 2, true);
+	w_generation(0);
+	w_run(205);
+	apply_revoked(w.a, "a", w.binding[0].placed, w.now);
+	cr_assert_eq(w.binding[0].verdicts[2], 0);
+	cr_assert_neq(apply_keeps(w.a, "a"), 0u);
+	w_settle();
+	applied(2);
+	cr_assert_gt(w.cont[0].reloads, 1);
+}
+
+Test(apply, revocation_of_one_secret_while_the_new_one_is_bad)
+{
+	w.cont[0].bad[0] = 2;
+	scene(RELOAD_SIGNAL, 2, true);
+	w_generation(0);
+	w_run(205);
+	apply_revoked(w.a, "a", w.binding[0].placed, w.now);
+	w_settle();
+	cr_assert_eq(w_verdict_of(0, 2), VERDICT_REJECTED, "%s", w.log);
+	cr_assert_eq(w.binding[0].rollbacks, 1);
+}
+
+Test(apply, revocation_of_one_secret_stops_all_and_ends_the_round)
+{
+	w.binding[0].s.on_revoke = REVOKE_STOP;
+	scene(RELOAD_SIGNAL, 2, true);
+	w_generation(0);
+	w_run(205);
+	apply_revoked(w.a, "a", w.binding[0].placed, w.now);
+	w_settle();
+	applied(2);
+	cr_assert_not(w.cont[0].running);
+	cr_assert_not(w.cont[1].running);
+	cr_assert_eq(w.binding[0].rollbacks, 0);
+}
+
 Test(apply, revocation_waits_for_the_engine)
 {
 	w.binding[0].s.on_revoke = REVOKE_SIGNAL;
 	scene(RELOAD_SIGNAL, 1, true);
 	w_engine(false);
-	apply_revoked(w.a, "a", w.now);
+	apply_revoked(w.a, "a", 0, w.now);
 	w_settle();
 	cr_assert_eq(w.cont[0].reloads, 0);
 	w_engine(true);

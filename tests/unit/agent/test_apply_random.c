@@ -78,11 +78,12 @@ static void live_again(void)
 static void bind_event(int b)
 {
 	struct w_binding *p = &w.binding[b];
+	unsigned left = w_rand(2) == 0 ? p->placed : 0;
 
 	switch (w_rand(12)) {
 	case 0:
-		apply_revoked(w.a, p->name, w.now);
-		p->placed = forgotten[b] ? p->placed : 0;
+		apply_revoked(w.a, p->name, left, w.now);
+		p->placed = forgotten[b] ? p->placed : left;
 		break;
 	case 1:
 		apply_forget(w.a, p->name, w.now);
