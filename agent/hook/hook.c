@@ -200,10 +200,10 @@ int hook_run(struct hook *h, uint64_t token, const struct settings_binding *b,
 	return ask(h, token, hook_order_put(a, &h->s, b, generation), e);
 }
 
-static bool forget(struct hook *h, uint64_t token)
+static bool forget(struct hook *h, uint64_t call)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->tokens[i] == token) {
+		if (h->tokens[i] == call) {
 			h->tokens[i] = h->tokens[--h->n];
 			return true;
 		}
