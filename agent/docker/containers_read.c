@@ -210,12 +210,30 @@ static const char *volume_of(const struct container_rules *r, const json_t *moun
 	return r->binding_of(r->ctx, name);
 }
 
+/* A directory that no binding of ours can have is none of ours: the vault would refuse to
+ * hear of it, and of all others in the same request. */
+static bool could_be_ours(const char *rest)
+{
+	char name[GENERATION_NAME_MAX + 1];
+	size_t n = strcspn(rest, "/");
+
+	if (n == 0) /* all of run_dir */
+		return true;
+	if (n > GENERATION_NAME_MAX)
+		return false;
+	memcpy(name, rest, n);
+	name[n] = '\0';
+	return generation_name_check(name, "binding", NULL) == ERR_OK;
+}
+
 /* What a mount has of ours, below run_dir; or NULL. */
 static const char *mounted(const struct container_rules *r, const json_t *mount)
 {
 	const char *source = text_of(mount, "Source", PATH_MAX_BYTES);
 	const char *rest = source != NULL ? below(r->run_dir, source) : NULL;
 
+	if (rest != NULL && !could_be_ours(rest))
+		return NULL;
 	return rest != NULL ? rest : volume_of(r, mount);
 }
 

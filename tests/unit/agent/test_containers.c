@@ -174,6 +174,30 @@ Test(containers, mounts_are_recognised)
 	cr_assert_str_eq(c->mounts[2].binding, "app");
 }
 
+/* "docker create -v" takes any path: it is made when the container starts. */
+Test(containers, mounts_that_could_be_no_binding_are_none)
+{
+	char item[3000], name[601];
+	const struct container *c;
+
+	memset(name, 'x', 600);
+	name[600] = '\0';
+	snprintf(item, sizeof(item),
+	         "[" ITEM(ID_A, "\"/web\"",
+	                  ",\"Labels\":{\"vault.bind\":\"app\"},\"Mounts\":["
+	                  "{\"Source\":\"/run/vault-agent/%s\"},"
+	                  "{\"Source\":\"/run/vault-agent/..g000001/pw\"},"
+	                  "{\"Source\":\"/run/vault-agent\"}]") "]",
+	         name);
+	(void)fake_reply("GET /v1.41/containers/json", 200, item);
+	(void)inspected(ID_A, DOC("/web"));
+	fake_until(listed == 1);
+	c = containers_by_name(table, "web");
+	cr_assert_not_null(c);
+	cr_assert_eq(c->n_mounts, 1);
+	cr_assert_str_eq(c->mounts[0].binding, "");
+}
+
 Test(containers, what_happens_is_followed)
 {
 	(void)fake_reply("GET /v1.41/containers/json", 200,
