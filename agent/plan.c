@@ -9,8 +9,9 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define PLAN_ARENA     (64u * 1024 * 1024)
-#define DISCOVER_ARENA (16u * 1024 * 1024)
+#define PLAN_ARENA   (64u * 1024 * 1024)
+#define GRANT_ARENA  (8u * 1024 * 1024) /* of each */
+#define GRANTS_ARENA (64u * 1024 * 1024)
 
 size_t plan_path(const struct plan *p, const char *path)
 {
@@ -66,6 +67,7 @@ bool plan_unresolved(const struct plan *p)
 struct building {
 	const struct plan_input *in;
 	struct plan *p;
+	struct arena *a; /* of the plan, or of the grant */
 };
 
 static int no_memory(struct err *e)
@@ -74,8 +76,10 @@ static int no_memory(struct err *e)
 }
 
 /* The path's index, after adding it if it is new. */
-static int add_path(struct plan *p, const char *path, size_t *index, struct err *e)
+static int add_path(const struct building *b, const char *path, size_t *index,
+                    struct err *e)
 {
+	struct plan *p = b->p;
 	char *copy;
 
 	*index = plan_path(p, path);
@@ -83,7 +87,7 @@ static int add_path(struct plan *p, const char *path, size_t *index, struct err 
 		return ERR_OK;
 	if (p->n_paths == LIMIT_AGENT_ITEMS)
 		return err_set(e, ERR_USAGE, "more than %u secrets", LIMIT_AGENT_ITEMS);
-	if ((copy = arena_str(p->a, path)) == NULL)
+	if ((copy = arena_str(b->a, path)) == NULL)
 		return no_memory(e);
 	p->paths[p->n_paths] = (struct plan_path){ copy, p->n_paths };
 	p->n_paths++;
@@ -124,7 +128,7 @@ static struct render_secret find_nothing(void *ctx UNUSED, const char *asked UNU
 /* A run without values names what can be known before there are any. */
 static int discover(const struct building *b, const struct plan_file *f, struct err *e)
 {
-	AUTO_ARENA a = arena_new(DISCOVER_ARENA);
+	AUTO_ARENA a = arena_new(RENDER_ARENA);
 	struct render_run run = {
 		.engine = b->in->engine,
 		.template = f->template,
@@ -153,13 +157,13 @@ static int add_asked(const struct building *b, struct plan_file *f, struct err *
 	if (rc != ERR_OK)
 		return rc;
 	asked = uses_of(b->in->uses, &k, &n);
-	f->paths = paths = arena_alloc(b->p->a, (n + 1) * sizeof(*paths));
+	f->paths = paths = arena_alloc(b->a, (n + 1) * sizeof(*paths));
 	if (paths == NULL)
 		return no_memory(e);
 	for (size_t i = 0; i < n; i++) {
 		const char *known = uses_path(b->in->uses, asked[i]);
 
-		rc = add_path(b->p, known != NULL ? known : asked[i], &paths[f->n], e);
+		rc = add_path(b, known != NULL ? known : asked[i], &paths[f->n], e);
 		if (rc != ERR_OK)
 			return rc;
 		/* Written in two ways, it is still one secret. */
@@ -173,7 +177,7 @@ static int add_template(const struct building *b, struct plan_file *f, struct er
 	const struct settings_file *file = f->file;
 	const char *name = file->template != NULL
 	                           ? file->template
-	                           : arena_printf(b->p->a, "%s/%s", file->binding,
+	                           : arena_printf(b->a, "%s/%s", file->binding,
 	                                          file->name);
 	struct template *t = NULL;
 	int rc;
@@ -182,7 +186,7 @@ static int add_template(const struct building *b, struct plan_file *f, struct er
 		return err_set(e, ERR_USAGE, "templates are not supported yet");
 	if (name == NULL)
 		return no_memory(e);
-	rc = b->in->engine->parse(b->p->a, name, file->template_text,
+	rc = b->in->engine->parse(b->a, name, file->template_text,
 	                          strlen(file->template_text), &t, e);
 	f->template = t;
 	return rc == ERR_OK ? add_asked(b, f, e) : rc;
@@ -193,11 +197,11 @@ static int add_file(const struct building *b, const struct settings_file *f,
 {
 	struct plan *p = b->p;
 	struct plan_file *out = &p->files[p->n_files];
-	size_t *paths = arena_alloc(p->a, sizeof(*paths));
+	size_t *paths = arena_alloc(b->a, sizeof(*paths));
 	int rc;
 
 	*out = (struct plan_file){ .file = f,
-		                   .recipe = recipe_of(p->a, f),
+		                   .recipe = recipe_of(b->a, f),
 		                   .binding = p->n_bindings - 1,
 		                   .paths = paths };
 	if (paths == NULL || out->recipe == NULL)
@@ -205,7 +209,7 @@ static int add_file(const struct building *b, const struct settings_file *f,
 	if (f->format == FORMAT_TEMPLATE) {
 		rc = add_template(b, out, e);
 	} else {
-		rc = add_path(p, f->path, paths, e);
+		rc = add_path(b, f->path, paths, e);
 		out->n = 1;
 	}
 	if (rc != ERR_OK)
@@ -270,40 +274,53 @@ static int add_grant(const struct building *b, const struct grant *grant,
 	return add_binding(b, &like, g->files.items, g->files.n, e);
 }
 
-/* A grant that is no good here is left out, and said. */
-static int refuse(struct plan *p, const char *name, const struct err *why, struct err *e)
+/* A grant that is no good here is left out, and said.  One that needs more memory than it
+ * may have takes none from the others. */
+static int refuse(struct plan *p, size_t grant, const char *name, const struct err *why,
+                  struct err *e)
 {
 	struct plan_refusal *r = &p->refused[p->n_refused];
+	const char *text = why->code == ERR_NOMEM ? "it needs too much memory" : why->msg;
 
-	if (why->code == ERR_NOMEM)
-		return no_memory(e);
-	*r = (struct plan_refusal){ arena_str(p->a, name), arena_str(p->a, why->msg) };
+	arena_free(p->arenas[grant]);
+	p->arenas[grant] = NULL;
+	*r = (struct plan_refusal){ arena_str(p->a, name), arena_str(p->a, text) };
 	if (r->name == NULL || r->why == NULL)
 		return no_memory(e);
 	p->n_refused++;
 	return ERR_OK;
 }
 
+static int parse_grant(const struct building *b, size_t i, size_t room,
+                       struct settings_grant *out, struct err *e)
+{
+	const struct grant *g = &b->in->grants[i];
+	struct arena *a = arena_new(room < GRANT_ARENA ? room : GRANT_ARENA);
+	char *name = a != NULL ? arena_str(a, g->name) : NULL;
+	int rc = name == NULL ? no_memory(e) : generation_name_check(name, "its name", e);
+
+	b->p->arenas[i] = a;
+	return rc != ERR_OK ? rc
+	                    : settings_grant_parse(a, b->in->settings, name, g->spec,
+	                                           strlen(g->spec), out, e);
+}
+
 /* The grants are parsed first: how many files there are decides on the room. */
 static int parse_grants(const struct building *b, struct settings_grant *out,
                         size_t *n_files, struct err *e)
 {
-	for (size_t i = 0; i < b->in->n_grants; i++) {
-		const struct grant *g = &b->in->grants[i];
-		char *name = arena_str(b->p->a, g->name);
-		struct err why = { 0 };
-		int rc = name == NULL ? no_memory(&why)
-		                      : generation_name_check(name, "its name", &why);
+	size_t room = GRANTS_ARENA;
 
-		if (rc == ERR_OK)
-			rc = settings_grant_parse(b->p->a, b->in->settings, name, g->spec,
-			                          strlen(g->spec), &out[i], &why);
-		if (rc == ERR_OK) {
+	for (size_t i = 0; i < b->in->n_grants; i++) {
+		struct err why = { 0 };
+
+		if (parse_grant(b, i, room, &out[i], &why) == ERR_OK) {
 			*n_files += out[i].files.n;
+			room -= arena_used(b->p->arenas[i]);
 			continue;
 		}
 		out[i].binding.name = NULL;
-		if (refuse(b->p, g->name, &why, e) != ERR_OK)
+		if (refuse(b->p, i, b->in->grants[i].name, &why, e) != ERR_OK)
 			return (int)e->code;
 	}
 	return ERR_OK;
@@ -312,12 +329,21 @@ static int parse_grants(const struct building *b, struct settings_grant *out,
 static int add_grants(const struct building *b, const struct settings_grant *grants,
                       struct err *e)
 {
-	for (size_t i = 0; i < b->in->n_grants; i++) {
-		struct err why = { 0 };
+	size_t used = 0;
 
-		if (grants[i].binding.name != NULL &&
-		    add_grant(b, &b->in->grants[i], &grants[i], &why) != ERR_OK &&
-		    refuse(b->p, b->in->grants[i].name, &why, e) != ERR_OK)
+	for (size_t i = 0; i < b->in->n_grants; i++) {
+		const struct grant *grant = &b->in->grants[i];
+		const struct building of = { b->in, b->p, b->p->arenas[i] };
+		struct err why = { 0 };
+		int rc;
+
+		if (grants[i].binding.name == NULL)
+			continue;
+		rc = used > GRANTS_ARENA ? no_memory(&why)
+		                         : add_grant(&of, grant, &grants[i], &why);
+		if (rc == ERR_OK)
+			used += arena_used(of.a);
+		else if (refuse(b->p, i, grant->name, &why, e) != ERR_OK)
 			return (int)e->code;
 	}
 	return ERR_OK;
@@ -347,9 +373,11 @@ static int build(const struct building *b, struct err *e)
 	                                            (n_grants + 1) * sizeof(*grants));
 	int rc;
 
+	p->arenas = calloc(n_grants + 1, sizeof(struct arena *));
+	p->n_arenas = n_grants;
 	p->refused = arena_alloc(p->a, (n_grants + 1) * sizeof(*p->refused));
 	p->paths = arena_alloc(p->a, (LIMIT_AGENT_ITEMS + 1) * sizeof(*p->paths));
-	if (grants == NULL || p->refused == NULL || p->paths == NULL)
+	if (grants == NULL || p->arenas == NULL || p->refused == NULL || p->paths == NULL)
 		return no_memory(e);
 	if ((rc = parse_grants(b, grants, &n_files, e)) != ERR_OK)
 		return rc;
@@ -366,10 +394,10 @@ static int build(const struct building *b, struct err *e)
 int plan_build(const struct plan_input *in, struct plan **out, struct err *e)
 {
 	struct plan *p = calloc(1, sizeof(*p));
-	const struct building b = { in, p };
+	struct building b = { in, p, NULL };
 	int rc;
 
-	if (p == NULL || (p->a = arena_new(PLAN_ARENA)) == NULL) {
+	if (p == NULL || (b.a = p->a = arena_new(PLAN_ARENA)) == NULL) {
 		free(p);
 		return no_memory(e);
 	}
@@ -385,6 +413,9 @@ void plan_free(struct plan *p)
 {
 	if (p == NULL)
 		return;
+	for (size_t i = 0; p->arenas != NULL && i < p->n_arenas; i++)
+		arena_free(p->arenas[i]);
+	free(p->arenas);
 	arena_free(p->a);
 	free(p);
 }

@@ -45,6 +45,8 @@ struct plan_binding {
 
 struct plan {
 	struct arena *a;
+	struct arena **arenas; /* of each grant, so that none is at the others' expense */
+	size_t n_arenas;
 	size_t n_bindings, n_files, n_paths;
 	struct plan_binding *bindings;
 	struct plan_file *files;

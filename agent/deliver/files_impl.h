@@ -12,6 +12,9 @@
 #define FILES_DIGEST      32u
 #define FILES_META_MAX    (1024u * 1024)
 #define FILES_CONTENT_MAX (1024u * 1024)
+#define FILES_GRANTED_MAX                                            \
+	(4u * 1024 * 1024) /* of all files of a binding of the vault \
+	                    */
 
 /* A secret that went into a file. */
 struct dep {

@@ -11,7 +11,24 @@ struct making {
 	struct arena *a;
 	struct files_value *values;
 	struct rendered *made;
+	size_t binding, bytes; /* what was made for it */
 };
+
+/* All share the memory of a delivery: who writes a binding of the vault may not use it up
+ * for the others. */
+static int check_room(struct making *m, const struct plan_file *file, size_t more,
+                      struct err *e)
+{
+	if (m->binding != file->binding)
+		m->bytes = 0;
+	m->binding = file->binding;
+	m->bytes += more;
+	if (m->f->o.plan->bindings[file->binding].granted && m->bytes > FILES_GRANTED_MAX)
+		return err_set(e, ERR_TOO_BIG,
+		               "the files of binding '%s' would have more than %u bytes",
+		               file->file->binding, FILES_GRANTED_MAX);
+	return ERR_OK;
+}
 
 static bool has_new(const struct making *m, const struct plan_file *file)
 {
@@ -98,7 +115,9 @@ static int make_template(struct making *m, const struct plan_file *file,
 	};
 	const char *binding = file->file->binding, *name = file->file->name;
 	const struct uses_key k = plan_key(file);
-	int rc = render_template(m->a, &run, e);
+	AUTO_ARENA scratch = arena_new(RENDER_ARENA);
+	int rc = scratch == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+	                         : render_template(scratch, &run, e);
 
 	if ((rc == ERR_OK || rc == ERR_BUSY) &&
 	    uses_set(m->f->o.uses, &k, run.asked, run.n_asked, e) != ERR_OK)
@@ -107,7 +126,9 @@ static int make_template(struct making *m, const struct plan_file *file,
 		return err_wrap(e, "file '%s/%s'", binding, name);
 	uses_done(m->f->o.uses, &k);
 	r->deps = arena_alloc(m->a, (run.n_asked + 1) * sizeof(*r->deps));
-	if (r->deps == NULL)
+	r->p = arena_dup(m->a, run.text, run.len);
+	r->n = run.len;
+	if (r->deps == NULL || r->p == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < run.n_asked; i++) {
 		const struct files_value *v = find_value(m, run.asked[i]);
@@ -115,17 +136,19 @@ static int make_template(struct making *m, const struct plan_file *file,
 		if (add_dep(m, r, (size_t)(v - m->values), e) != ERR_OK)
 			return (int)e->code;
 	}
-	r->p = run.text;
-	r->n = run.len;
 	return ERR_OK;
 }
 
 static int make_one(struct making *m, const struct plan_file *file, struct rendered *r,
                     struct err *e)
 {
-	int rc = file->template != NULL ? make_template(m, file, r, e)
-	                                : make_fields(m, file, r, e);
+	int rc = check_room(m, file, 0, e);
 
+	if (rc == ERR_OK)
+		rc = file->template != NULL ? make_template(m, file, r, e)
+		                            : make_fields(m, file, r, e);
+	if (rc == ERR_OK)
+		rc = check_room(m, file, r->n, e);
 	if (rc == ERR_OK && r->n > FILES_CONTENT_MAX)
 		rc = err_set(e, ERR_INVALID, "file '%s/%s' would be larger than %u bytes",
 		             file->file->binding, file->file->name, FILES_CONTENT_MAX);

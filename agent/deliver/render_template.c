@@ -241,6 +241,8 @@ int render_template(struct arena *a, struct render_run *run, struct err *e)
 	};
 	int rc = run->engine->run(run->template, &ops, a, &run->text, &run->len, e);
 
+	if (rc == ERR_NOMEM)
+		rc = err_set(e, ERR_TOO_BIG, "the template needs too much memory");
 	/* Whether all was there is judged here, whatever the engine makes of it. */
 	if ((rc == ERR_OK || rc == ERR_BUSY) && run->missing != NULL)
 		return err_set(e, ERR_BUSY, "waits for '%.150s'", run->missing + 4);

@@ -44,8 +44,12 @@ struct render_run {
 	const char *missing; /* the first that was not at hand, or NULL */
 };
 
-/** render_template(a, run, e): ERR_BUSY: run->missing is not at hand.  What it named is
- * in run->asked whatever it returns. */
+#define RENDER_ARENA (32u * 1024 * 1024)
+
+/** render_template(a, run, e): ERR_BUSY: run->missing is not at hand.  ERR_TOO_BIG, too,
+ * when it needs more than ${a} has: an arena of RENDER_ARENA bytes for this run alone, so
+ * that a template uses up nothing that others need.  What it named is in run->asked
+ * whatever it returns. */
 int render_template(struct arena *a, struct render_run *run, struct err *e) MUST_CHECK;
 
 #endif

@@ -513,6 +513,74 @@ Test(templates, grants_join_the_plan_and_leave_it)
 	cr_assert(HELD("c")->present);
 }
 
+/* Nobody who writes a binding of the vault can use up what the others need. */
+
+#define BIG    "{{ with secret `secret/data/app/d` }}{{ printf `%1000000d` 1 }}{{ end }}"
+#define GREEDY "{{ range loop 40000 }}{{ $x := printf `%1000d` . }}{{ end }}" GET("c")
+
+Test(templates, a_grant_that_needs_too_much_memory_is_refused_alone)
+{
+	start();
+	grants[0] =
+		(struct grant){ "greedy",
+		                "{\"files\":[{\"name\":\"t\",\"template_text\":\"" GREEDY
+		                "\"}]}" };
+	grants[1] = (struct grant){ "web", "{\"files\":[{\"path\":\"secret/app/c\","
+		                           "\"field\":\"v\"}]}" };
+	n_grants = 2;
+	replan();
+	cr_assert_eq(plan->n_refused, 1);
+	cr_assert_str_eq(plan->refused[0].name, "greedy");
+	cr_assert_not_null(strstr(plan->refused[0].why, "too much memory"));
+	cr_assert(plan->bindings[plan_binding(plan, "web")].granted);
+}
+
+/* It shows only when there are values. */
+Test(templates, one_that_needs_too_much_memory_takes_none_from_others)
+{
+	start();
+	grants[0] = (struct grant){
+		"greedy",
+		"{\"files\":[{\"name\":\"t\",\"template_text\":\"{{ with secret "
+		"`secret/data/app/d` }}" GREEDY "{{ end }}\"}]}"
+	};
+	n_grants = 1;
+	replan();
+	resolve();
+	clear();
+	give("secret/app/c", 2, "v", "c2");
+	give("secret/app/d", 1, "v", "d1");
+	deliver();
+	resolve();
+	clear();
+	give("secret/app/c", 2, "v", "c2");
+	give("secret/app/d", 1, "v", "d1");
+	deliver();
+	cr_assert_eq(values[plan_path(plan, "secret/app/d")].rc, ERR_TOO_BIG);
+	cr_assert_lt(arena_used(a), (size_t)4 << 20);
+	cr_assert_not(rig_exists("greedy/t"));
+}
+
+Test(templates, a_grant_has_no_more_files_than_others_have_room_for)
+{
+	start();
+	grants[0] = (struct grant){ "greedy",
+		                    "{\"files\":[{\"name\":\"1\",\"template_text\":\"" BIG
+		                    "\"},"
+		                    "{\"name\":\"2\",\"template_text\":\"" BIG "\"},"
+		                    "{\"name\":\"3\",\"template_text\":\"" BIG "\"},"
+		                    "{\"name\":\"4\",\"template_text\":\"" BIG "\"},"
+		                    "{\"name\":\"5\",\"template_text\":\"" BIG "\"}]}" };
+	n_grants = 1;
+	replan();
+	resolve();
+	clear();
+	give("secret/app/d", 1, "v", "d1");
+	deliver();
+	cr_assert_eq(values[plan_path(plan, "secret/app/d")].rc, ERR_TOO_BIG);
+	cr_assert_not(rig_exists("greedy/1"));
+}
+
 /* kill -9 at each step of a delivery: what readers see is of one moment, and the next
  * agent finds its way. */
 
