@@ -28,7 +28,7 @@ def unavailable():
     if os.getuid() != 0:
         return "a Docker Engine needs root"
     if None in (find("dockerd"), find("containerd"), find("docker", "/usr/bin")):
-        return "dockerd is not installed (./dev setup)"
+        return "Docker is not installed (./dev setup)"
     if not os.path.exists("/bin/busybox"):
         return "busybox-static is not installed (./dev setup)"
     try:
