@@ -46,10 +46,25 @@ unsigned generation_parse(const char *name)
 	return strcmp(again, name) == 0 ? (unsigned)n : 0;
 }
 
+/* Whoever made the directory before us could put other files in the place of ours. */
+static int check_owner(int fd, const char *label, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(e, ERR_IO, errno, "opening directory '%s'", label);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_DENIED,
+		               "directory '%s' belongs to user %u, not to the agent's: "
+		               "remove it",
+		               label, (unsigned)st.st_uid);
+	return ERR_OK;
+}
+
 int generation_open(int run_fd, const char *label, mode_t mode, struct generation_dir *d,
                     struct err *e)
 {
-	int fd;
+	int fd, rc;
 
 	if (mkdirat(run_fd, label, 0700) != 0 && errno != EEXIST)
 		return err_sys(e, errno == ENOSPC ? ERR_FULL : ERR_IO, errno,
@@ -57,10 +72,11 @@ int generation_open(int run_fd, const char *label, mode_t mode, struct generatio
 	fd = openat(run_fd, label, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, ERR_IO, errno, "opening directory '%s'", label);
-	if (fchmod(fd, mode) != 0) {
-		int rc = err_sys(e, ERR_IO, errno, "changing the mode of directory '%s'",
-		                 label);
-
+	rc = check_owner(fd, label, e);
+	if (rc == ERR_OK && fchmod(fd, mode) != 0)
+		rc = err_sys(e, ERR_IO, errno, "changing the mode of directory '%s'",
+		             label);
+	if (rc != ERR_OK) {
 		close(fd);
 		return rc;
 	}

@@ -90,6 +90,26 @@ static int make_directories(const char *dir, struct err *e)
 	return ERR_OK;
 }
 
+/* In a directory for everybody others cannot replace what is ours if it is sticky. */
+static int check_owner(const char *dir, int fd, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(e, ERR_IO, errno, "opening directory '%s'", dir);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(e, ERR_DENIED,
+		               "'%s' belongs to user %u, who could put other files in "
+		               "the place of the vault's",
+		               dir, (unsigned)st.st_uid);
+	if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
+		return err_set(e, ERR_DENIED,
+		               "everybody may write to '%s', and put other files in the "
+		               "place of the vault's",
+		               dir);
+	return ERR_OK;
+}
+
 static int open_dir(const char *dir, int *fd, struct err *e)
 {
 	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -150,6 +170,8 @@ int tmpfs_prepare(const struct tmpfs_options *o, int *fd, struct tmpfs_info *inf
 	    (rc = open_dir(o->dir, &dir, e)) != ERR_OK)
 		return rc;
 	if (must_mount(o, dir) && (rc = mount_over(o, &dir, e)) != ERR_OK)
+		return rc;
+	if ((rc = check_owner(o->dir, dir, e)) != ERR_OK)
 		return rc;
 	info->memory = tmpfs_is_memory(dir);
 	info->own_mount = is_mount_point(dir);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "agent/deliver/generation.h"
+#include "agent/deliver/tmpfs.h"
 
 static struct generation_dir d;
 static int run_fd = -1;
@@ -317,4 +318,42 @@ Test(generation, does_not_follow_links)
 
 	cr_assert_eq(symlink("/tmp", rig_path("c", path)), 0);
 	cr_assert_neq(generation_open(run_fd, "c", 0711, &other, &e), ERR_OK);
+}
+
+/* One who made it before us could lead the application to other files. */
+Test(generation, takes_no_directory_of_somebody_else)
+{
+	struct generation_dir other;
+	char path[PATH_MAX];
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	cr_assert_eq(mkdir(rig_path("d", path), 0777), 0);
+	cr_assert_eq(chown(path, 65534, 65534), 0);
+	cr_assert_eq(generation_open(run_fd, "d", 0711, &other, &e), ERR_DENIED);
+	cr_assert_not_null(strstr(e.msg, "user 65534"));
+}
+
+Test(generation, is_in_no_directory_of_somebody_else)
+{
+	char path[PATH_MAX];
+	const struct tmpfs_options o = { .dir = rig_path("e", path),
+		                         .size = "1m",
+		                         .mode = TMPFS_EXISTING };
+	struct tmpfs_info info;
+	int fd = -1;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	cr_assert_eq(mkdir(path, 0711), 0);
+	cr_assert_eq(tmpfs_prepare(&o, &fd, &info, &e), ERR_OK, "%s", e.msg);
+	close(fd);
+	cr_assert_eq(chown(path, 65534, 0), 0);
+	cr_assert_eq(tmpfs_prepare(&o, &fd, &info, &e), ERR_DENIED);
+	cr_assert_eq(chown(path, 0, 0), 0);
+	cr_assert_eq(chmod(path, 0777), 0);
+	cr_assert_eq(tmpfs_prepare(&o, &fd, &info, &e), ERR_DENIED);
+	cr_assert_eq(chmod(path, 01777), 0);
+	cr_assert_eq(tmpfs_prepare(&o, &fd, &info, &e), ERR_OK, "%s", e.msg);
+	close(fd);
 }
