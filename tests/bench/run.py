@@ -7,6 +7,7 @@
     api       every kind of request, over plain HTTP and TLS
     expiry    reads while 100,000 tokens expire
     schedules reads while 10,000 schedules come due in one window
+    herd      reads while 10,000 schedules of Redis accounts are due at one moment
     holders   a PostgreSQL password that 100 agents hold
     restart   how soon 100,000 secrets are served again
     footprint what an agent with 100, and one with 1,000 secrets takes
@@ -31,6 +32,7 @@ import api  # noqa: E402
 import crowd  # noqa: E402
 import expiry  # noqa: E402
 import footprint  # noqa: E402
+import herd  # noqa: E402
 import load  # noqa: E402
 import procs  # noqa: E402
 import restart  # noqa: E402
@@ -213,6 +215,25 @@ def bench_schedules(table, tmp):
               f"{result.unlike} did not converge")
 
 
+def bench_herd(table, tmp):
+    if not herd.available:
+        table.add("a herd of Redis accounts", "no Redis here")
+        return
+    server = new_server(tmp, "herd")
+    try:
+        put_paths(server)
+        result = herd.measure(server)
+    finally:
+        server.stop()
+    table.add(f"reads at {schedules.RATE}/s before the herd is due", percentiles(result.before, 2)[0])
+    of = schedules.p99(result.during) / schedules.p99(result.before)
+    table.judge(f"the same while {schedules.SCHEDULES:,} Redis accounts are, for {herd.SECONDS} s",
+                f"{percentiles(result.during, 2)[0]}, max {result.during[-1]:.1f} ms; p99 {of:.1f}x", "p99 <= 2x", of <= 2)
+    table.judge("of them begun in a minute, whichever it is", f"{result.most_a_minute} of {result.begun}; "
+                f"{result.unlike} did not converge", "<= 20", result.most_a_minute <= 20)
+    table.judge("of them at work at a time", f"{result.most_at_once}", "<= 8", result.most_at_once <= 8)
+
+
 def bench_holders(table, tmp):
     if not schedules.Postgres.available:
         table.add("a PostgreSQL password", "no PostgreSQL here")
@@ -335,7 +356,7 @@ def bench_fleet(table, tmp, agents):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "holders", "restart", "footprint", "fleet")
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "herd", "holders", "restart", "footprint", "fleet")
 
 
 def bench_main(table, tmp, sections):
@@ -368,6 +389,8 @@ def bench(table, tmp, sections):
         bench_expiry(table, tmp)
     if "schedules" in sections:
         bench_schedules(table, tmp)
+    if "herd" in sections:
+        bench_herd(table, tmp)
     if "holders" in sections:
         bench_holders(table, tmp)
     if "restart" in sections:

@@ -31,14 +31,14 @@ class Result:
     unlike: int  # that did not end well
 
 
-def _post(conn, server, path, body):
+def post(conn, server, path, body):
     conn.request("POST", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": server.root})
     r = conn.getresponse()
     data = r.read()
     assert r.status in (200, 204), (path, r.status, data)
 
 
-def _connection(server):
+def connection(server):
     if not server.tls:
         return http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -46,22 +46,22 @@ def _connection(server):
     return http.client.HTTPSConnection("127.0.0.1", server.port, timeout=30, context=context)
 
 
-def _minute_after(seconds):
+def minute_after(seconds):
     at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
     return (at + datetime.timedelta(minutes=1)).replace(second=0, microsecond=0)
 
 
 def _fill(server):
-    conn = _connection(server)
+    conn = connection(server)
     for i in range(SCHEDULES):
-        _post(conn, server, f"secret/data/due/{i:05}", {"data": {"password": "the first"}})
+        post(conn, server, f"secret/data/due/{i:05}", {"data": {"password": "the first"}})
 
 
 def _schedule(server, slot):
-    conn = _connection(server)
+    conn = connection(server)
     rule = {"cron": f"{slot.minute} {slot.hour} * * *", "window": f"{WINDOW_S}s", "jitter": "auto"}
     for i in range(SCHEDULES):
-        _post(conn, server, f"sys/rotation/config/secret/due/{i:05}", rule)
+        post(conn, server, f"sys/rotation/config/secret/due/{i:05}", rule)
 
 
 def _planned(server):
@@ -74,8 +74,8 @@ def _planned(server):
 def measure(server):
     _fill(server)
     start = time.monotonic()
-    _schedule(server, _minute_after(3600))  # to learn how long that takes
-    slot = _minute_after(2 * (time.monotonic() - start) + BEFORE_S)
+    _schedule(server, minute_after(3600))  # to learn how long that takes
+    slot = minute_after(2 * (time.monotonic() - start) + BEFORE_S)
     _schedule(server, slot)
     planned = _planned(server)
     assert len(planned) == SCHEDULES, len(planned)

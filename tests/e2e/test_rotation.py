@@ -2,6 +2,7 @@
 """Real databases, a real agent, and a client that logs in with what its agent delivers while the
 credential is rotated: without one failed login where old and new value overlap, and with a gap of
 known length where they cannot."""
+import collections
 import contextlib
 import json
 import os
@@ -300,7 +301,7 @@ def test_kills_at_any_moment_lose_no_value(own_server, make_agent, strategy):
     """Whatever is killed whenever: the rotation ends by itself, what is served works, and what was
     served before does not, but where an attempt failed and nothing has changed."""
     seed = random.randrange(1 << 30)
-    dice = random.Random(seed)
+    dice, ends = random.Random(seed), collections.Counter()
     with Postgres() as db:
         setting = pg_setting(own_server, make_agent, db, strategy, grace=0)
         for i in range(KILLS):
@@ -308,7 +309,8 @@ def test_kills_at_any_moment_lose_no_value(own_server, make_agent, strategy):
             old = setting.current()
             setting.client.post(f"sys/rotation/rotate/{setting.path}", {"wait": False})
             time.sleep(dice.uniform(0, 0.15))
-            kill_something(own_server, db, dice.choice(["rotator", "target", "vaultd"]))
+            victim = dice.choice(["rotator", "target", "vaultd"])
+            kill_something(own_server, db, victim)
             setting.client = own_server.client()
             wait_for(f"rotation {i} of seed {seed} to end: {setting.status()}", lambda: setting.status()["ended"], seconds=90)
             status, new = setting.status(), setting.current()
@@ -318,6 +320,8 @@ def test_kills_at_any_moment_lose_no_value(own_server, make_agent, strategy):
                 assert not db.can_login(old["username"], old["password"]), (seed, i, status)
             else:
                 assert new == old, (seed, i, status)
+            ends[victim, status["state"]] += 1
+    print(f"{strategy}, seed {seed}:", *(f"{n} x {victim}: {state};" for (victim, state), n in sorted(ends.items())))
 
 
 def test_a_target_that_does_not_answer_holds_nobody_up(server, make_agent):

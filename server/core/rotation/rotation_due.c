@@ -17,11 +17,11 @@
 #include "rotation_room.h"
 #include "rotation_state.h"
 
-#define STARTS_AT_ONCE 1   /* scheduled rotations in one run of the timer */
-#define ADVANCE_MS     3   /* of a batch; then the rest has its turn in the next one */
-#define FULL_MS        200 /* between two looks for room */
-#define LOOK_MS        1000
-#define FAILED_MS      60000 /* what cannot be dealt with is tried so often */
+#define LOOKS_AT_ONCE 16  /* schedules in one run of the timer, until one begins */
+#define ADVANCE_MS    3   /* of a batch; then the rest has its turn in the next one */
+#define FULL_MS       200 /* between two looks for room */
+#define LOOK_MS       1000
+#define FAILED_MS     60000 /* what cannot be dealt with is tried so often */
 
 int rotation_open(struct core *c, struct err *e)
 {
@@ -348,17 +348,24 @@ static int target_room(struct core *c, struct arena *a, const struct rotation_ru
 	                     rc == ERR_OK ? t.at_once : 1, ok, e);
 }
 
-/* The rule waits with its slot: looked at again when it can be its turn. */
+/* The rule waits with its slot: looked at again when it can be its turn, or when it has
+ * none any more. */
 static int put_off(struct core *c, struct arena *a, struct rotation_rule *rule,
-                   int64_t later, struct err *e)
+                   int64_t later, int64_t end, struct err *e)
 {
 	rule->o.due = later != 0 ? later : rotation_turn_ms(c, FULL_MS);
+	if (end > c->now_ms && end < rule->o.due)
+		rule->o.due = end;
 	return rotation_rule_save(c, a, rule, e);
 }
 
-/* *full: nothing else can begin now. */
+struct looking {
+	bool full; /* nothing else can begin now */
+	bool done; /* something has begun, which is enough for a batch */
+};
+
 static int look_at(struct core *c, struct arena *a, const struct store_object *o,
-                   bool *full, struct err *e)
+                   struct looking *l, struct err *e)
 {
 	struct rotation_rule rule;
 	int64_t end, later = 0;
@@ -368,6 +375,7 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 	if (rc != ERR_OK)
 		return rc;
 	waited = o->due > rule.next_ms;
+	l->done = true;
 	if (rule.unchecked && (rule.next_ms == 0 || rule.o.due < rule.next_ms))
 		return check_first(c, a, &rule, e);
 	run = rotation_rule_plan(&rule, c->now_ms, c->rotation->stepped, &end);
@@ -375,28 +383,31 @@ static int look_at(struct core *c, struct arena *a, const struct store_object *o
 		return rc;
 	if ((!run || told) && (rc = rotation_rule_save(c, a, &rule, e)) != ERR_OK)
 		return rc;
+	l->done = run;
 	if (!run)
 		return ERR_OK;
 	if (rule.strategy == STRATEGY_MANUAL)
 		return remind(c, a, &rule, e);
 	if ((rc = rotation_room(c, NULL, 1, &ok, e)) != ERR_OK)
 		return rc;
-	*full = !ok;
+	l->full = !ok;
 	if (!ok)
 		return ERR_OK;
-	if ((rc = target_room(c, a, &rule, &ok, e)) != ERR_OK)
-		return rc;
-	if (ok && rule.target[0] != '\0' &&
+	/* Its turn first: who has had it does not lose it while its target is busy. */
+	if (rule.target[0] != '\0' &&
 	    (rc = rotation_pace(c, a, waited, &later, e)) != ERR_OK)
 		return rc;
-	return ok && later == 0 ? run_slot(c, a, &rule, end, e)
-	                        : put_off(c, a, &rule, later, e);
+	if (later == 0 && (rc = target_room(c, a, &rule, &ok, e)) != ERR_OK)
+		return rc;
+	l->done = ok && later == 0;
+	return l->done ? run_slot(c, a, &rule, end, e)
+	               : put_off(c, a, &rule, later, end, e);
 }
 
 static int start_due(struct core *c, struct arena *a, struct err *e)
 {
-	struct due d = { .cap = STARTS_AT_ONCE };
-	bool full = false;
+	struct due d = { .cap = LOOKS_AT_ONCE };
+	struct looking l = { .full = false };
 	int rc;
 
 	if (c->now_ms < c->rotation->not_before_ms)
@@ -404,12 +415,15 @@ static int start_due(struct core *c, struct arena *a, struct err *e)
 	d.at = arena_alloc(a, d.cap * sizeof(*d.at));
 	if (d.at == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	rc = store_due(c, a, KIND_ROTATION, c->now_ms, STARTS_AT_ONCE, collect, &d, e);
-	for (size_t i = 0; rc == ERR_OK && !full && i < d.n; i++)
-		rc = failed(c, &d.at[i], look_at(c, a, &d.at[i], &full, e));
+	rc = store_due(c, a, KIND_ROTATION, c->now_ms, LOOKS_AT_ONCE, collect, &d, e);
+	for (size_t i = 0; rc == ERR_OK && !l.full && !l.done && i < d.n; i++) {
+		rc = failed(c, &d.at[i], look_at(c, a, &d.at[i], &l, e));
+		if (clock_boot(c->clock) - c->boot_ms >= ADVANCE_MS)
+			break;
+	}
 	if (d.n == 0)
 		c->rotation->stepped = false;
-	if (full)
+	if (l.full)
 		c->rotation->not_before_ms = c->now_ms + FULL_MS;
 	return rc;
 }

@@ -13,7 +13,7 @@
 
 #define MINUTE_MS 60000
 #define TURN_MS   (MINUTE_MS / ROTATION_STARTS)
-#define TURNS_MS  (10ll * 60 * 1000)
+#define TURNS_MS  (60ll * 60 * 1000) /* more than that begin again with the first */
 
 struct begun {
 	struct store_object o;

@@ -11,7 +11,7 @@ TestSuite(machine_pace, .init = setup, .fini = rig_stop, .timeout = 300);
 #define STEP_MS   250
 
 /* In the minute that comes, with an account and a target of its own. */
-static void is_due(int i)
+static void is_due(int i, const char *window)
 {
 	TGT(204, HTTP_POST, arena_printf(rig.a, "sys/rotation/targets/t%d", i),
 	    "{\"rotator\":\"fake\",\"config\":{\"host\":\"db\"},"
@@ -26,14 +26,14 @@ static void is_due(int i)
 	    arena_printf(rig.a,
 	                 "{\"target\":\"t%d\",\"strategy\":\"single\",\"grace\":0,"
 	                 "\"accounts\":[\"many_%d\"],\"cron\":\"1 0 1 1 *\","
-	                 "\"window\":\"1h\",\"jitter\":\"none\"}",
-	                 i, i));
+	                 "\"window\":\"%s\",\"jitter\":\"none\"}",
+	                 i, i, window));
 }
 
-static void many_are_due(void)
+static void many_are_due(const char *window)
 {
 	for (int i = 0; i < MANY; i++)
-		is_due(i);
+		is_due(i, window);
 	rig_advance(MINUTE_MS);
 }
 
@@ -130,7 +130,7 @@ Test(machine_pace, twenty_begin_in_any_minute)
 {
 	int64_t once;
 
-	many_are_due();
+	many_are_due("1h");
 	go_on(MINUTE_MS / 2);
 	cr_assert_eq(begun().n, ROTATION_STARTS);
 	once = stored_most();
@@ -143,7 +143,7 @@ Test(machine_pace, twenty_begin_in_any_minute)
 
 Test(machine_pace, eight_work_at_a_time)
 {
-	many_are_due();
+	many_are_due("1h");
 	for (int i = 0; i < 400; i++) {
 		rig_run();
 		rig_advance(5);
@@ -155,7 +155,7 @@ Test(machine_pace, eight_work_at_a_time)
 /* A server that starts again and again is no herd. */
 Test(machine_pace, a_restart_begins_no_minute)
 {
-	many_are_due();
+	many_are_due("1h");
 	go_on(MINUTE_MS / 4);
 	cr_assert_eq(begun().n, ROTATION_STARTS);
 	for (int i = 0; i < 3; i++) {
@@ -171,7 +171,7 @@ Test(machine_pace, a_restart_begins_no_minute)
 /* The machine was started anew: its other clock, too. */
 Test(machine_pace, a_reboot_begins_no_minute)
 {
-	many_are_due();
+	many_are_due("1h");
 	go_on(MINUTE_MS / 4);
 	cr_assert_eq(begun().n, ROTATION_STARTS);
 	rig.boot = 1000;
@@ -186,7 +186,7 @@ Test(machine_pace, a_reboot_begins_no_minute)
 /* Neither is a step of the clock, and it holds up none for long. */
 Test(machine_pace, a_step_of_the_clock_begins_no_minute)
 {
-	many_are_due();
+	many_are_due("1h");
 	go_on(MINUTE_MS / 4);
 	cr_assert_eq(begun().n, ROTATION_STARTS);
 	rig.wall += 10 * MINUTE_MS; /* in the window still */
@@ -210,7 +210,7 @@ static int of_last(void)
 /* Who comes later does not go before those that wait, and does not wait for ever. */
 Test(machine_pace, turns_are_kept)
 {
-	many_are_due();
+	many_are_due("1h");
 	go_on(MINUTE_MS / 2);
 	ASK(200, HTTP_POST, "secret/data/last",
 	    "{\"data\":{\"username\":\"app_a\",\"password\":\"first-value\"}}");
@@ -223,5 +223,29 @@ Test(machine_pace, turns_are_kept)
 	go_on(MINUTE_MS);
 	cr_assert_geq(of_last(), 1);
 	cr_assert_eq(changed(), MANY, "%d", changed());
+	paced();
+}
+
+static int soon(void *ctx, struct store_object *o, struct err *e)
+{
+	(void)e;
+	*(int *)ctx += o->due < rig.wall + 60 * MINUTE_MS;
+	return ERR_OK;
+}
+
+/* Whose window is over while it waits is not kept for a turn that it cannot take. */
+Test(machine_pace, nobody_waits_beyond_the_window)
+{
+	struct err e;
+	int n = 0;
+
+	many_are_due("90s");
+	go_on(3 * MINUTE_MS / 2 + 2000);
+	cr_assert_eq(store_due(rig.core, rig.a, KIND_ROTATION, INT64_MAX, 0, soon, &n,
+	                       &e),
+	             ERR_OK);
+	cr_assert_eq(n, 0, "%d wait", n);
+	cr_assert_gt(begun().n, ROTATION_STARTS);
+	cr_assert_lt(begun().n, MANY);
 	paced();
 }
