@@ -353,6 +353,8 @@ static bool is_healthy(const struct link *l, const struct apply_look *s)
 static void judge(struct link *l, const struct apply_look *s, int64_t now)
 {
 	bool first = l->run == 0;
+	/* A check that began before it was told says nothing about what it does with it. */
+	bool told = s->checked_at >= l->watch_since;
 
 	if (first) {
 		l->run = s->run;
@@ -362,7 +364,7 @@ static void judge(struct link *l, const struct apply_look *s, int64_t now)
 		apply_fail(l, "stopped after the reload", now);
 	else if (s->run != l->run)
 		apply_fail(l, "restarted by itself after the reload", now);
-	else if (s->checks && s->unhealthy && !l->was_ill)
+	else if (s->checks && s->unhealthy && told && !l->was_ill)
 		apply_fail(l, "unhealthy after the reload", now);
 	else if (s->checks ? is_healthy(l, s)
 	                   : now >= l->watch_since + l->b->policy.settle_ms)

@@ -53,14 +53,16 @@ class World:
         r = self.s.client().post("sys/bindings/app", spec)
         assert r.status in (200, 204), r
 
-    def begin_granted(self, n, retries=1, check=CHECK, **extra):
+    def begin_granted(self, n, retries=3, check=CHECK, **extra):
         self.a.extra = {"docker": json.dumps({"socket": str(self.engine.socket)}), **extra}
         self.a.join(self.s.add_host("web1", ["secret/app/*"])["join_token"])
         self.a.start()
         self.a.run_dir.chmod(0o711)
         self.run(n, retries=retries, check=check, options=("--label", "vault.bind=app"))
 
-    def run(self, n, main=MAIN, check=CHECK, retries=1, options=()):
+    # The check fails from when the files are in place until the value is loaded: a container says after how many
+    # failures in a row it is ill.
+    def run(self, n, main=MAIN, check=CHECK, retries=3, options=()):
         name = self.name(n)
         self.containers.append(name)
         health = ("--health-cmd", check, "--health-interval", "0.3s", "--health-retries", retries,
@@ -75,7 +77,7 @@ class World:
         self.a.extra = {"bindings": json.dumps([row]), "docker": json.dumps({"socket": str(self.engine.socket)})}
         self.a.write_config()
 
-    def begin(self, *names, retries=1, check=CHECK, **binding):
+    def begin(self, *names, retries=3, check=CHECK, **binding):
         """The agent runs, the first value is in place, the containers run and have it."""
         self.configure(*names, **binding)
         self.a.join(self.s.add_host("web1", ["secret/app/*"])["join_token"])
@@ -181,7 +183,7 @@ def test_applied_is_said_after_the_gate_alone(world):
 
 def test_unhealthy_goes_back(world):
     w = world
-    w.begin("web", reload="signal", retries=3)
+    w.begin("web", reload="signal")
     n = len(w.told())
     w.hold()
     rotate = w.begin_rotate()
@@ -271,7 +273,7 @@ def test_the_canary_comes_first_and_alone(world):
 def test_a_sick_canary_keeps_the_others_as_they_were(world):
     w = world
     names = ("a", "b", "c")
-    w.begin(*names, reload="signal", retries=3)
+    w.begin(*names, reload="signal")
     n = len(w.told())
     w.hold()
     rotate = w.begin_rotate()

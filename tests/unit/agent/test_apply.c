@@ -180,6 +180,24 @@ Test(apply, all_at_once_without_canary)
 	applied(2);
 }
 
+Test(apply, a_check_that_began_before_it_was_told_says_nothing)
+{
+	struct w_cont *c = &w.cont[0];
+
+	scene(RELOAD_SIGNAL, 1, true);
+	w_generation(0);
+	while (strstr(w.log, "signal a@web0 2") == NULL)
+		w_run(10);
+	c->check_at = w.now + 5000;
+	w_run(1000);
+	c->ill = true;
+	c->healthy = false;
+	cr_assert_lt(c->checked_at, c->told_at);
+	w_tell(0);
+	w_settle();
+	log_is("new a 2; signal a@web0 2; applied a 2");
+}
+
 Test(apply, on_unhealthy_keep)
 {
 	w.binding[0].s.on_unhealthy = UNHEALTHY_KEEP;
