@@ -7,7 +7,7 @@
  *
  * A container asks by its label vault.bind, or by mounting a volume of ours; what the
  * host's own file defines needs no asking.  What was granted is kept in the plan until
- * the vault takes it back, or until its last container has been gone for a minute.
+ * the vault takes it back, or until its last container has been gone for docker.unused.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -15,8 +15,6 @@
 
 #include "agent/docker/containers.h"
 #include "err.h"
-
-#define SESSION_UNUSED_MS 60000 /* after its last container a granted binding stays */
 
 struct docker;
 struct session;

@@ -5,7 +5,7 @@
  *
  * The vault hears of all containers that ask for any, and answers for all.  A binding
  * that it refuses goes at once, with its files, once the audit log was proven to go on;
- * one that nobody asks for any more goes after a minute.
+ * one that nobody asks for any more goes after docker.unused.
  */
 #include <stdio.h>
 #include <string.h>
@@ -439,9 +439,14 @@ static void take_answer(struct session_docker *d)
 /* --- what nobody uses ----------------------------------------------------------------
  */
 
-static bool is_over(const struct bound *b, int64_t now)
+static int64_t over_at(const struct session_docker *d, const struct bound *b)
 {
-	return b->unused_since != 0 && now - b->unused_since >= SESSION_UNUSED_MS;
+	return b->unused_since + d->s->o.settings->docker.unused_ms;
+}
+
+static bool is_over(const struct session_docker *d, const struct bound *b, int64_t now)
+{
+	return b->unused_since != 0 && now >= over_at(d, b);
 }
 
 static void drop_unused(struct session_docker *d, int64_t now)
@@ -452,7 +457,7 @@ static void drop_unused(struct session_docker *d, int64_t now)
 	if (l == NULL)
 		return;
 	for (size_t i = 0; i < d->n_bound; i++)
-		if (!is_over(&d->bound[i], now))
+		if (!is_over(d, &d->bound[i], now))
 			put_kept(d, l, &d->bound[i]);
 		else
 			log_info("the last container of a binding is gone",
@@ -460,7 +465,7 @@ static void drop_unused(struct session_docker *d, int64_t now)
 	if (use(d, l, &e) != ERR_OK) {
 		log_error("a binding that nobody uses stays", LOG_S("why", e.msg));
 		for (size_t i = 0; i < d->n_bound; i++)
-			if (is_over(&d->bound[i], now))
+			if (is_over(d, &d->bound[i], now))
 				d->bound[i].unused_since = now;
 	}
 	clear(l);
@@ -476,9 +481,9 @@ static int64_t sweep(struct session_docker *d, int64_t now)
 	if (d->noted != d->changes)
 		note_use(d);
 	for (size_t i = 0; i < d->n_bound; i++) {
-		int64_t at = d->bound[i].unused_since + SESSION_UNUSED_MS;
+		int64_t at = over_at(d, &d->bound[i]);
 
-		if (is_over(&d->bound[i], now)) {
+		if (is_over(d, &d->bound[i], now)) {
 			drop_unused(d, now);
 			return now;
 		}

@@ -13,7 +13,6 @@
 #define FETCH_ITEMS     32u
 #define ACK_COALESCE_MS 100
 #define TOKEN_DEFAULT_S 3600
-#define PROOF_EVERY_MS  50000
 
 /* Login. */
 
@@ -473,11 +472,17 @@ static bool proof_urgent(struct session *s, int64_t now UNUSED)
 	       (s->o.witness->suspect || s->prove) && !s->o.witness->alarm;
 }
 
+/* Before the next heartbeat brings one. */
+static int64_t proof_every_ms(const struct session *s)
+{
+	return s->o.settings->heartbeat_ms - s->o.settings->heartbeat_ms / 11;
+}
+
 /* Each change makes a new head: with every heartbeat, rather than with every change. */
 static bool proof_due(struct session *s, int64_t now)
 {
 	return s->phase == PHASE_READY && s->checkpoint != NULL && !s->o.witness->alarm &&
-	       (s->proved_at == 0 || now - s->proved_at >= PROOF_EVERY_MS);
+	       (s->proved_at == 0 || now - s->proved_at >= proof_every_ms(s));
 }
 
 static void forget_checkpoint(struct session *s)

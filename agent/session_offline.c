@@ -5,12 +5,17 @@
 #include "offline.h"
 #include "session_impl.h"
 
+#define SILENCE_MARGIN_MS 20000
+
 /* A watch that hangs is noticed by then; a suspended host is not. */
-#define SILENCE_MS 130000
+static int64_t silence_ms(const struct session *s)
+{
+	return 2 * s->o.settings->heartbeat_ms + SILENCE_MARGIN_MS;
+}
 
 bool session_lost(const struct session *s, int64_t now)
 {
-	return s->phase != PHASE_READY || now - s->contact.at > SILENCE_MS;
+	return s->phase != PHASE_READY || now - s->contact.at > silence_ms(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -7,7 +7,6 @@
 #include "session_impl.h"
 #include "text.h"
 
-#define WATCH_S         55
 #define WATCH_MARGIN_MS 10000
 #define REVOKED_ASK_MS  300000
 #define PINS_AGAIN_MS   30000
@@ -108,7 +107,7 @@ static void on_events(struct session *s, const json_t *said)
 	s->prove = s->prove || is_ending(s);
 	session_pins(s, json_object_get(said, "pins"));
 	/* Where something happens all the time nothing ever is quiet. */
-	if (session_now(s) - s->kept_house_at >= WATCH_S * 1000)
+	if (session_now(s) - s->kept_house_at >= s->o.settings->heartbeat_ms)
 		housekeeping(s);
 }
 
@@ -116,7 +115,8 @@ static void on_events(struct session *s, const json_t *said)
  * is of something else that answers everything. */
 static bool is_hasty(struct session *s, int64_t now)
 {
-	s->hasty = now - s->watch.started < WATCH_S * 1000 / 2 ? s->hasty + 1 : 0;
+	s->hasty = now - s->watch.started < s->o.settings->heartbeat_ms / 2 ? s->hasty + 1
+	                                                                    : 0;
 	if (s->hasty < HASTY_MAX)
 		return false;
 	s->hasty = 0;
@@ -180,16 +180,17 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 
 void session_watch_start(struct session *s)
 {
+	const int64_t wait_ms = s->o.settings->heartbeat_ms;
 	char path[192], nonce[2 * STATEMENT_NONCE + 1];
 	const struct session_call call = {
 		.method = "GET",
 		.path = path,
-		.timeout_ms = WATCH_S * 1000 + WATCH_MARGIN_MS,
+		.timeout_ms = wait_ms + WATCH_MARGIN_MS,
 	};
 
 	session_ask(&s->watch);
 	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
-	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%d&nonce=%s",
-	         (long long)s->rev, WATCH_S, nonce);
+	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%lld&nonce=%s",
+	         (long long)s->rev, (long long)wait_ms / 1000, nonce);
 	(void)session_start(&s->watch, &call, watch_done);
 }

@@ -8,11 +8,17 @@
 
 #include "deliver/tmpfs.h"
 #include "settings_impl.h"
+#include "vault/limits.h"
 
-#define GRACE_MS       30000
-#define MAX_STALE_MS   (24 * 3600 * 1000)
-#define GRACE_MAX_MS   (3600 * 1000)
-#define VOLUMES_SOCKET "/run/docker/plugins/vault.sock"
+#define GRACE_MS     30000
+#define MAX_STALE_MS (24 * 3600 * 1000)
+#define GRACE_MAX_MS (3600 * 1000)
+#define HEARTBEAT_MS 55000
+/* Each is a request of every host: only a vault on this machine, as in tests, may be
+ * asked more often than this. */
+#define HEARTBEAT_FLEET_MS 30000
+#define UNUSED_MS          60000
+#define VOLUMES_SOCKET     "/run/docker/plugins/vault.sock"
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -108,12 +114,32 @@ static int check_size(const char *s, struct err *e)
 	return ERR_OK;
 }
 
+static bool is_local(const char *url)
+{
+	const char *host = url != NULL ? strstr(url, "://") : NULL;
+
+	return host != NULL && is_loopback(host + 3, host_length(host + 3));
+}
+
+static int check_heartbeat(const struct settings *s, struct err *e)
+{
+	if (s->heartbeat_ms >= HEARTBEAT_FLEET_MS || is_local(s->hosts_server))
+		return ERR_OK;
+	return err_set(
+		e, ERR_USAGE,
+		"heartbeat: at least %ds, unless hosts_server is a loopback address",
+		HEARTBEAT_FLEET_MS / 1000);
+}
+
 static int finish_all(void *object, struct err *e)
 {
 	const struct settings *s = object;
-	int rc = settings_check_files(settings_files(s), s->files.n, e);
+	int rc;
 
-	return rc != ERR_OK ? rc : settings_check_bindings(s, e);
+	if ((rc = check_heartbeat(s, e)) != ERR_OK ||
+	    (rc = settings_check_files(settings_files(s), s->files.n, e)) != ERR_OK)
+		return rc;
+	return settings_check_bindings(s, e);
 }
 
 static const char *const tmpfs_choices[] = { [TMPFS_AUTO] = "auto",
@@ -121,10 +147,10 @@ static const char *const tmpfs_choices[] = { [TMPFS_AUTO] = "auto",
 	                                     [TMPFS_EXISTING] = "existing",
 	                                     NULL };
 
-#define KEY(name, type, ...)                                              \
-	{                                                                 \
-#name, type, offsetof(struct settings, name), __VA_ARGS__ \
-	}
+/* clang-format off */
+#define KEY(name, type, ...) { #name, type, offsetof(struct settings, name), __VA_ARGS__ }
+#define TIME(name, ...) \
+	{ #name, CONFIG_DURATION, offsetof(struct settings, name##_ms), __VA_ARGS__ }
 static const struct config_key keys[] = {
 	KEY(server, CONFIG_STRING, .check = settings_check_url),
 	KEY(hosts_server, CONFIG_STRING, .check = settings_check_url),
@@ -140,13 +166,10 @@ static const struct config_key keys[] = {
 	KEY(metrics, CONFIG_BOOL, .flags = 0),
 	KEY(log_json, CONFIG_BOOL, .flags = 0),
 	KEY(log_level, CONFIG_STRING, .check = check_level),
-	{"grace",                  CONFIG_DURATION,          offsetof(struct settings, grace_ms),
-	                                                  .max = GRACE_MAX_MS            },
-	{		 "max_stale",         CONFIG_DURATION, offsetof(struct settings,            max_stale_ms),
-	                                                  .max = SETTINGS_STALE_MAX_MS},
-	{ "identity_rotate", CONFIG_DURATION,
-	                                                  offsetof(struct settings,            identity_rotate_ms),							    .min = 3600 * 1000,
-	                                                  .max = SETTINGS_STALE_MAX_MS },
+	TIME(grace, .max = GRACE_MAX_MS),
+	TIME(max_stale, .max = SETTINGS_STALE_MAX_MS),
+	TIME(heartbeat, .min = 1000, .max = LIMIT_WATCH_SECONDS * 1000),
+	TIME(identity_rotate, .min = 3600 * 1000, .max = SETTINGS_STALE_MAX_MS),
 	KEY(files, CONFIG_OBJECTS, .sub = &settings_file_schema),
 	KEY(bindings, CONFIG_OBJECTS, .sub = &settings_binding_schema),
 	KEY(template_dirs, CONFIG_STRINGS, .check = settings_check_absolute),
@@ -154,6 +177,7 @@ static const struct config_key keys[] = {
 	KEY(allowed_root, CONFIG_BOOL, .flags = 0),
 	KEY(docker, CONFIG_OBJECT, .sub = &settings_docker_schema),
 };
+/* clang-format on */
 const struct config_schema settings_schema = {
 	.keys = keys,
 	.n = ARRAY_LEN(keys),
@@ -171,8 +195,11 @@ void settings_defaults(struct settings *s)
 		.log_level = "info",
 		.grace_ms = GRACE_MS,
 		.max_stale_ms = MAX_STALE_MS,
+		.heartbeat_ms = HEARTBEAT_MS,
 		.identity_rotate_ms = SETTINGS_ROTATE_MS,
-		.docker = {.labels = true, .volumes_socket = VOLUMES_SOCKET},
+		.docker = {.labels = true,
+                           .volumes_socket = VOLUMES_SOCKET,
+                           .unused_ms = UNUSED_MS},
 	};
 }
 

@@ -98,6 +98,8 @@ struct settings_docker {
 	bool labels;
 	bool volumes;
 	const char *volumes_socket; /* where dockerd finds the plugin */
+	int64_t unused_ms; /* a granted binding stays this long after its last container
+	                    */
 };
 
 struct settings {
@@ -117,6 +119,7 @@ struct settings {
 	const char *log_level;
 	int64_t grace_ms;     /* how long a replaced generation stays */
 	int64_t max_stale_ms; /* how long expired files stay while the server is away */
+	int64_t heartbeat_ms; /* how long a call for changes waits for one */
 	int64_t identity_rotate_ms;  /* keys of the host older than this are replaced */
 	struct config_list files;    /* of struct settings_file */
 	struct config_list bindings; /* of struct settings_binding, each with files */

@@ -179,15 +179,18 @@ static int finish_docker(void *object, struct err *e)
 	return ERR_OK;
 }
 
+/* clang-format off */
+#define DOCKER(name, type, ...) \
+	{ #name, type, offsetof(struct settings_docker, name), __VA_ARGS__ }
 static const struct config_key docker_keys[] = {
-	{"socket",          CONFIG_STRING, offsetof(struct settings_docker, socket),
-         .check = settings_check_socket								},
-	{ "labels",         CONFIG_BOOL,   offsetof(struct settings_docker, labels),         .flags = 0},
-	{ "volumes",        CONFIG_BOOL,   offsetof(struct settings_docker, volumes),        .flags = 0},
-	{ "volumes_socket", CONFIG_STRING,
-         offsetof(struct settings_docker,                                   volumes_socket),
-         .check = settings_check_socket								},
+	DOCKER(socket, CONFIG_STRING, .check = settings_check_socket),
+	DOCKER(labels, CONFIG_BOOL, .flags = 0),
+	DOCKER(volumes, CONFIG_BOOL, .flags = 0),
+	DOCKER(volumes_socket, CONFIG_STRING, .check = settings_check_socket),
+	{ "unused", CONFIG_DURATION, offsetof(struct settings_docker, unused_ms),
+	  .min = SECOND_MS, .max = HOUR_MS },
 };
+/* clang-format on */
 const struct config_schema settings_docker_schema = {
 	.keys = docker_keys,
 	.n = ARRAY_LEN(docker_keys),

@@ -20,7 +20,7 @@ LIST = """{{ range secrets "secret/metadata/many" -}}
 {{ . }}={{ with secret (printf "secret/data/many/%s" .) }}{{ .Data.data.v }}{{ end }}
 {{ end -}}
 """
-HEARTBEAT = 120  # what the agent asks for again it asks with a heartbeat
+HEARTBEAT = "5s"  # what is not there is asked for again with each
 
 
 def two(user="u", password="p1", version=1, key="k1"):
@@ -104,7 +104,7 @@ def test_a_file_of_two_secrets_follows_both(place):
 def test_a_secret_that_is_not_there_keeps_the_file_waiting(place):
     s = place.server
     s.client().delete("secret/metadata/app/key")
-    a = place.agent([text(TWO), {"path": "secret/app/db", "binding": "other", "field": "password"}])
+    a = place.agent([text(TWO), {"path": "secret/app/db", "binding": "other", "field": "password"}], heartbeat=HEARTBEAT)
     a.wait_content("other", "password", "p1")
     wait_for("what it waits for", lambda: secret(a, "/v1/secret/data/app/key")["error"] != "")
     assert a.content("app", "t") is None
@@ -115,7 +115,7 @@ def test_a_secret_that_is_not_there_keeps_the_file_waiting(place):
     s.put("app/db", {"user": "u", "password": "p2"})
     a.wait_content("other", "password", "p2")
     s.put("app/key", {"key": "k1"})
-    a.wait_content("app", "t", two(password="p2", version=2), HEARTBEAT)
+    a.wait_content("app", "t", two(password="p2", version=2))
     assert secret(a, "secret/app/db")["state"] == "applied"
     row = a.status()["files"][0]
     assert (row["present"], row["missing"]) == (True, [])
@@ -123,7 +123,7 @@ def test_a_secret_that_is_not_there_keeps_the_file_waiting(place):
 
 def test_a_secret_that_is_taken_away_takes_the_file_along(place):
     s = place.server
-    a = place.agent([text(TWO), {"path": "secret/app/db", "binding": "app", "field": "password"}])
+    a = place.agent([text(TWO), {"path": "secret/app/db", "binding": "app", "field": "password"}], heartbeat=HEARTBEAT)
     a.wait_content("app", "t", two())
     s.client().delete("secret/metadata/app/key")
     wait_for("the file to go", lambda: a.content("app", "t") is None)
@@ -132,7 +132,7 @@ def test_a_secret_that_is_taken_away_takes_the_file_along(place):
     a.wait_content("app", "password", "p2")
     assert a.content("app", "t") is None
     s.put("app/key", {"key": "k9"})
-    a.wait_content("app", "t", two(password="p2", version=2, key="k9"), HEARTBEAT)
+    a.wait_content("app", "t", two(password="p2", version=2, key="k9"))
 
 
 def test_a_listing_is_followed(place):
@@ -146,7 +146,7 @@ def test_a_listing_is_followed(place):
     s.put("many/c", {"v": "4"})
     a.wait_content("app", "t", "a=1\nb=3\nc=4\n")
     s.client().delete("secret/metadata/many/a")
-    a.wait_content("app", "t", "b=3\nc=4\n", HEARTBEAT)
+    a.wait_content("app", "t", "b=3\nc=4\n")
     leased = {row["path"] for row in s.client().list("sys/vault-leases").data["key_info"].values()
               if row["state"] not in ("wiped", "revoked")}
     assert leased == {"secret/many/", "secret/many/b", "secret/many/c"}

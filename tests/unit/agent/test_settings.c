@@ -39,6 +39,8 @@ Test(settings, has_working_defaults)
 	cr_assert_str_eq(s.status_socket, "/run/vault-agent.sock");
 	cr_assert_eq(s.grace_ms, 30000);
 	cr_assert_eq(s.max_stale_ms, 24 * 3600 * 1000);
+	cr_assert_eq(s.heartbeat_ms, 55 * 1000);
+	cr_assert_eq(s.docker.unused_ms, 60 * 1000);
 	cr_assert_eq(s.tmpfs, TMPFS_AUTO);
 	cr_assert_not(s.allow_disk);
 }
@@ -77,6 +79,7 @@ struct bad_case {
 };
 #define AT(line, key) "agent.yaml:" #line ": " key ": "
 #define HTTPS         "plain http:// is for loopback addresses alone: use https://"
+#define HEARTBEAT     "heartbeat: at least 30s, unless hosts_server is a loopback address"
 #define URL           "must read https://HOST:PORT and nothing more"
 /* clang-format off */
 static const struct bad_case bad_cases[] = {
@@ -166,6 +169,18 @@ static const struct bad_case bad_cases[] = {
 	  "agent.yaml:4: bindings[0].timeout: " },
 	{ FILES(", quote: none"),
 	  AT(2, "files[0]") "quote goes with format: env" },
+	{ "heartbeat: 1s\n",
+	  HEARTBEAT },
+	{ "heartbeat: 29s\nhosts_server: https://v:8201\n",
+	  HEARTBEAT },
+	{ "heartbeat: 29s\nhosts_server: https://127.0.0.1.evil.net\n",
+	  HEARTBEAT },
+	{ "heartbeat: 61s\n",
+	  "agent.yaml:1: heartbeat: " },
+	{ "hosts_server: https://localhost\nheartbeat: 999ms\n",
+	  "agent.yaml:2: heartbeat: " },
+	{ "docker: {socket: /x, unused: 0s}\n",
+	  "agent.yaml:1: docker.unused: " },
 	{ "docker: {labels: true}\n",
 	  AT(1, "docker") "socket is missing" },
 	{ "template_dirs: [etc]\n",
@@ -253,6 +268,16 @@ Test(settings, reads_what_holds_for_a_binding)
 	cr_assert(b.on_disconnect == DISCONNECT_WIPE && b.wipe_after_ms == 3600 * 1000);
 	cr_assert_eq(b.cache, CACHE_ENCRYPTED);
 	cr_assert_eq(b.max_stale_ms, 2 * 3600 * 1000, "as for all");
+}
+
+Test(settings, a_vault_on_this_machine_may_be_asked_often)
+{
+	cr_assert_eq(parse("hosts_server: https://[::1]:8201\nheartbeat: 1s\n"), ERR_OK,
+	             "%s", e.msg);
+	cr_assert_eq(s.heartbeat_ms, 1000);
+	cr_assert_eq(parse("hosts_server: https://v:8201\nheartbeat: 30s\n"), ERR_OK,
+	             "%s", e.msg);
+	cr_assert_eq(s.heartbeat_ms, 30000);
 }
 
 Test(settings, a_binding_without_a_row_has_defaults)
