@@ -70,31 +70,9 @@ json_t *reply_parse(const char *text, size_t len, struct err *e)
 	return doc;
 }
 
-static enum errcode code_of(long status)
-{
-	switch (status) {
-	case 400:
-		return ERR_INVALID;
-	case 401:
-	case 403:
-		return ERR_DENIED;
-	case 404:
-		return ERR_NOENT;
-	case 405:
-		return ERR_METHOD;
-	case 413:
-		return ERR_TOO_BIG;
-	case 429:
-		return ERR_RATE;
-	case 503:
-		return ERR_BUSY;
-	default:
-		return ERR_UNREACHABLE;
-	}
-}
-
 int reply_error(long status, const json_t *doc, struct err *e)
 {
+	enum errcode code = err_of_status(status, ERR_UNREACHABLE);
 	const char *text =
 		json_string_value(json_array_get(json_object_get(doc, "errors"), 0));
 	size_t n = text == NULL ? 0 : strcspn(text, "\r\n");
@@ -102,9 +80,8 @@ int reply_error(long status, const json_t *doc, struct err *e)
 	if (n > ERROR_TEXT)
 		n = ERROR_TEXT;
 	if (n == 0 || !text_printable(text, n))
-		return err_set(e, code_of(status), "the server answered %ld", status);
-	return err_set(e, code_of(status), "the server answered %ld: %.*s", status,
-	               (int)n, text);
+		return err_set(e, code, "the server answered %ld", status);
+	return err_set(e, code, "the server answered %ld: %.*s", status, (int)n, text);
 }
 
 const char *reply_str(const json_t *o, const char *key)

@@ -12,6 +12,7 @@
 
 #include "http.h"
 #include "numbers.h"
+#include "text.h"
 #include "vault/limits.h"
 
 #define DEFAULT_ADDRESS    "https://127.0.0.1:8200"
@@ -172,24 +173,9 @@ static void join_errors(const json_t *doc, char *out, size_t cap)
 
 static enum errcode code_of(long status, const char *text)
 {
-	switch (status) {
-	case 400:
-		return ERR_INVALID;
-	case 403:
-		return ERR_DENIED;
-	case 404:
-		return ERR_NOENT;
-	case 405:
-		return ERR_METHOD;
-	case 413:
-		return ERR_TOO_BIG;
-	case 429:
-		return ERR_RATE;
-	case 503:
-		return strstr(text, "sealed") != NULL ? ERR_SEALED : ERR_BUSY;
-	default:
-		return ERR_INTERNAL;
-	}
+	if (status == 503 && strstr(text, "sealed") != NULL)
+		return ERR_SEALED;
+	return err_of_status(status, ERR_INTERNAL);
 }
 
 static int judge(const struct http_reply *r, const json_t *doc, struct err *e)
@@ -257,24 +243,14 @@ int cli_ask(struct cli *c, const char *method, const char *path, json_t *body,
 
 int cli_path(const char *prefix, const char *path, char *out, size_t cap, struct err *e)
 {
-	static const char keep[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				   "0123456789-._~/";
-	size_t n = (size_t)snprintf(out, cap, "%s", prefix);
+	size_t n = strlen(prefix);
 
 	while (*path == '/')
 		path++;
-	for (; *path != '\0'; path++) {
-		if (n + 4 > cap)
-			return err_set(e, ERR_INVALID, "path is too long");
-		if (strchr(keep, *path) != NULL)
-			out[n++] = *path;
-		else
-			n += (size_t)snprintf(out + n, cap - n, "%%%02X",
-			                      (unsigned char)*path);
-	}
-	if (n + 1 > cap)
+	if (n + text_percent(path, strlen(path), "/", NULL) >= cap)
 		return err_set(e, ERR_INVALID, "path is too long");
-	out[n] = '\0';
+	(void)snprintf(out, cap, "%s", prefix);
+	(void)text_percent(path, strlen(path), "/", out + n);
 	return ERR_OK;
 }
 

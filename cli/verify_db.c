@@ -16,6 +16,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "text.h"
 #include "verify.h"
 
 #define BACKUP_HEADER 4096
@@ -207,21 +208,15 @@ static int fail(struct vdb *v, struct err *e)
 static int file_uri(const char *path, bool immutable, char *out, size_t cap,
                     struct err *e)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	size_t n = (size_t)snprintf(out, cap, "file:");
+	static const char before[] = "file:";
+	const char *after = immutable ? "?immutable=1" : "";
+	size_t n = text_percent(path, strlen(path), "/", NULL);
 
-	for (; *path != '\0' && n + 20 < cap; path++) {
-		if (strchr("?#%", *path) == NULL) {
-			out[n++] = *path;
-			continue;
-		}
-		out[n++] = '%';
-		out[n++] = digits[(unsigned char)*path >> 4];
-		out[n++] = digits[*path & 15];
-	}
-	if (*path != '\0')
+	if (strlen(before) + n + strlen(after) >= cap)
 		return err_set(e, ERR_INVALID, "a path that is too long");
-	snprintf(out + n, cap - n, "%s", immutable ? "?immutable=1" : "");
+	(void)snprintf(out, cap, "%s", before);
+	(void)text_percent(path, strlen(path), "/", out + strlen(before));
+	memcpy(out + strlen(before) + n, after, strlen(after) + 1);
 	return ERR_OK;
 }
 

@@ -82,3 +82,28 @@ int err_sys(struct err *e, enum errcode code, int errnum, const char *fmt, ...)
 	append(e->msg, strerror_r(errnum, buf, sizeof(buf)));
 	return (int)code;
 }
+
+enum errcode err_of_status(long status, enum errcode other)
+{
+	switch (status) {
+	case 400:
+		return ERR_INVALID;
+	case 401:
+	case 403:
+		return ERR_DENIED;
+	case 404:
+		return ERR_NOENT;
+	case 405:
+		return ERR_METHOD;
+	case 409:
+		return ERR_CONFLICT;
+	case 413:
+		return ERR_TOO_BIG;
+	case 429:
+		return ERR_RATE;
+	case 503:
+		return ERR_BUSY;
+	default:
+		return other;
+	}
+}

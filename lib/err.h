@@ -28,6 +28,10 @@ int err_set(struct err *e, enum errcode code, const char *fmt, ...) PRINTF(3, 4)
  * its code. */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
+/** err_of_status(status, other): what an HTTP status of a refusal means; ${other} for
+ * those that say nothing more. */
+enum errcode err_of_status(long status, enum errcode other);
+
 /** err_sys(e, code, errnum, fmt, ...): like err_set(), with ": strerror(errnum)"
  * appended. */
 int err_sys(struct err *e, enum errcode code, int errnum, const char *fmt, ...)

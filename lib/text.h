@@ -2,8 +2,9 @@
 #ifndef TEXT_H
 #define TEXT_H
 /*
- * text - hex, base64, base62, base32 and UTF-8.  Encoders, decoders and the checksum do
- * no table look-ups and no branches that depend on the data.
+ * text - hex, base64, base62, base32, percent-encoding and UTF-8.  Encoders, decoders and
+ * the checksum do no table look-ups and no branches that depend on the data, but for
+ * text_percent().
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,12 @@ size_t text_decimal(const void *p, size_t n, char *out);
 size_t text_base32(const void *p, size_t n, char *out);
 /** text_unbase32(s, n, out, cap): any case, no padding, no stray bits; bytes or -1. */
 long text_unbase32(const char *s, size_t n, void *out, size_t cap);
+
+/** text_percent(p, n, keep, out): percent-encoded (RFC 3986 section 2.1): as they are
+ * stay letters, digits, "-._~" and the bytes of ${keep}; the others become %XX.  And a
+ * NUL.
+ * ${out} NULL: nothing is written.  Returns the length, at most 3n. */
+size_t text_percent(const void *p, size_t n, const char *keep, char *out);
 
 #define TEXT_BASE62_MAX 64u /* bytes of a number that text_base62() takes */
 /** text_base62(p, n, out, width): the big-endian number ${p} as exactly ${width} digits

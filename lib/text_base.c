@@ -46,6 +46,12 @@ static char to_hex(uint32_t v)
 	              (within(v, 10, 15) & (v - 10 + 'a')));
 }
 
+static char upper_hex(uint32_t v)
+{
+	return (char)((within(v, 0, 9) & (v + '0')) |
+	              (within(v, 10, 15) & (v - 10 + 'A')));
+}
+
 static char to_base32(uint32_t v)
 {
 	return (char)((within(v, 0, 25) & (v + 'a')) |
@@ -217,4 +223,38 @@ bool text_base62_ok(const char *s, size_t n)
 		ok &= within(c, '0', '9') | within(c, 'A', 'Z') | within(c, 'a', 'z');
 	}
 	return ok != 0;
+}
+
+/* All-ones if it stands for itself in every part of a URI. */
+static uint32_t unreserved(uint32_t c)
+{
+	return within(c, 'A', 'Z') | within(c, 'a', 'z') | within(c, '0', '9') |
+	       equal(c, '-') | equal(c, '.') | equal(c, '_') | equal(c, '~');
+}
+
+static bool stays(unsigned char c, const char *keep)
+{
+	return unreserved(c) != 0 || (c != '\0' && strchr(keep, c) != NULL);
+}
+
+size_t text_percent(const void *p, size_t n, const char *keep, char *out)
+{
+	const unsigned char *in = p;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool plain = stays(in[i], keep);
+
+		if (out != NULL && plain) {
+			out[at] = (char)in[i];
+		} else if (out != NULL) {
+			out[at] = '%';
+			out[at + 1] = upper_hex(in[i] >> 4);
+			out[at + 2] = upper_hex(in[i] & 15u);
+		}
+		at += plain ? 1 : 3;
+	}
+	if (out != NULL)
+		out[at] = '\0';
+	return at;
 }

@@ -65,43 +65,11 @@ bool docker_id_ok(const char *s)
 
 char *docker_escape(const char *s)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = malloc(3 * strlen(s) + 1), *to = out;
+	char *out = malloc(text_percent(s, strlen(s), "", NULL) + 1);
 
-	if (out == NULL)
-		return NULL;
-	for (; *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c < 0x80 && (isalnum(c) || strchr("-_.~", c) != NULL)) {
-			*to++ = (char)c;
-			continue;
-		}
-		*to++ = '%';
-		*to++ = digits[c >> 4];
-		*to++ = digits[c & 15];
-	}
-	*to = '\0';
+	if (out != NULL)
+		(void)text_percent(s, strlen(s), "", out);
 	return out;
-}
-
-static enum errcode code_of(long status)
-{
-	switch (status) {
-	case 400:
-		return ERR_INVALID;
-	case 401:
-	case 403:
-		return ERR_DENIED;
-	case 404:
-		return ERR_NOENT;
-	case 409:
-		return ERR_CONFLICT;
-	case 503:
-		return ERR_BUSY;
-	default:
-		return ERR_IO;
-	}
 }
 
 int docker_refused(const struct http_reply *reply, struct err *e)
@@ -109,7 +77,7 @@ int docker_refused(const struct http_reply *reply, struct err *e)
 	json_t *doc = docker_parse(reply->body, reply->len);
 	const char *text = json_string_value(json_object_get(doc, "message"));
 	size_t n = text == NULL ? 0 : strcspn(text, "\r\n");
-	enum errcode code = code_of(reply->status);
+	enum errcode code = err_of_status(reply->status, ERR_IO);
 
 	if (n > MESSAGE_MAX)
 		n = MESSAGE_MAX;

@@ -8,7 +8,7 @@
  * hook_order.c    what is asked, and whether it is allowed
  * hook_process.c  the process: its loop
  * hook_run.c      one command: its time, its output, its end
- * hook_spawn.c    from fork() to execve()
+ * hook_spawn.c    how it is started
  *
  * Frames (lib/frame.h).  The process says IPC_HOOK_READY once: [names of what its sandbox
  * lacks], or {error: text} and ends.  An IPC_HOOK_RUN is answered by an IPC_HOOK_DONE of
@@ -19,6 +19,7 @@
  *         {generation, binding, timeout_ms, argv: [text], uid}: one of the server's
  *   DONE  {rc, status, output, detail}
  */
+#include "child.h"
 #include "frame.h"
 #include "hook.h"
 
@@ -58,14 +59,8 @@ _Noreturn void hook_serve(const struct settings *s, int fd);
 struct hook_child {
 	pid_t pid;
 	int out;    /* what it says */
-	int failed; /* why it could not be executed, if it could not */
+	int failed; /* a struct child_failure if it could not be executed */
 };
-/* What is read from failed. */
-struct hook_failure {
-	int step; /* enum hook_step */
-	int error;
-};
-enum hook_step { HOOK_STEP_USER = 1, HOOK_STEP_PREPARE, HOOK_STEP_EXEC };
 
 /** hook_spawn(o, out, e): ${out}'s descriptors are the caller's and do not block. */
 int hook_spawn(const struct hook_order *o, struct hook_child *out, struct err *e)

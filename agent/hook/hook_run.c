@@ -157,16 +157,16 @@ static void describe(struct hook_result *res, int rc, const char *fmt, ...)
 		         (long long)res->output);
 }
 
-static void describe_failure(struct hook_result *res, const struct hook_failure *f)
+static void describe_failure(struct hook_result *res, const struct child_failure *f)
 {
 	const char *why = strerrordesc_np(f->error);
 
 	why = why != NULL ? why : "unknown error";
-	if (f->step == HOOK_STEP_EXEC && (f->error == ENOENT || f->error == ENOTDIR))
+	if (f->step == CHILD_STEP_EXEC && (f->error == ENOENT || f->error == ENOTDIR))
 		describe(res, ERR_NOENT, "there is no such program");
-	else if (f->step == HOOK_STEP_EXEC)
+	else if (f->step == CHILD_STEP_EXEC)
 		describe(res, ERR_DENIED, "it cannot be executed: %s", why);
-	else if (f->step == HOOK_STEP_USER)
+	else if (f->step == CHILD_STEP_USER)
 		describe(res, ERR_DENIED, "it cannot run as its user: %s", why);
 	else
 		describe(res, ERR_IO, "it could not be started: %s", why);
@@ -174,7 +174,7 @@ static void describe_failure(struct hook_result *res, const struct hook_failure 
 
 static void describe_end(const struct run *run, struct hook_result *res)
 {
-	struct hook_failure f;
+	struct child_failure f;
 
 	if (run->child.failed >= 0 &&
 	    read(run->child.failed, &f, sizeof(f)) == (ssize_t)sizeof(f)) {

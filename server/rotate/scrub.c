@@ -69,30 +69,28 @@ static void add_base64(struct scrub *s, struct arena *a, const char *p, size_t n
 	}
 }
 
-static bool url_plain(unsigned char c)
+static void to_lower(char *hex)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
+	if (*hex >= 'A' && *hex <= 'F')
+		*hex = (char)(*hex - 'A' + 'a');
 }
 
-static void add_url(struct scrub *s, struct arena *a, const char *p, size_t n,
-                    const char *digits)
+static void add_url(struct scrub *s, struct arena *a, const char *p, size_t n)
 {
-	char *out = arena_alloc(a, 3 * n);
-	size_t at = 0;
+	size_t len = text_percent(p, n, "", NULL);
+	char *upper = arena_alloc(a, len + 1), *lower = arena_alloc(a, len + 1);
 
-	for (size_t i = 0; out != NULL && i < n; i++) {
-		unsigned char c = (unsigned char)p[i];
-
-		if (c != 0 && url_plain(c)) {
-			out[at++] = p[i];
-			continue;
+	if (upper == NULL || lower == NULL)
+		return;
+	(void)text_percent(p, n, "", upper);
+	memcpy(lower, upper, len + 1);
+	for (size_t i = 0; i + 2 < len; i++)
+		if (upper[i] == '%') {
+			to_lower(lower + i + 1);
+			to_lower(lower + i + 2);
 		}
-		out[at++] = '%';
-		out[at++] = digits[c >> 4];
-		out[at++] = digits[c & 15];
-	}
-	add_form(s, a, out, at);
+	add_form(s, a, upper, len);
+	add_form(s, a, lower, len);
 }
 
 static void add_json(struct scrub *s, struct arena *a, const char *p, size_t n)
@@ -124,8 +122,7 @@ void scrub_add(struct scrub *s, struct arena *a, const char *p, size_t n)
 		return;
 	add_form(s, a, p, n);
 	add_json(s, a, p, n);
-	add_url(s, a, p, n, "0123456789ABCDEF");
-	add_url(s, a, p, n, "0123456789abcdef");
+	add_url(s, a, p, n);
 	add_hex(s, a, p, n);
 	add_base64(s, a, p, n);
 	/* What is said comes in lines. */

@@ -77,17 +77,11 @@ static bool look_up(const struct ht_scope *s, const char *name, const char **val
 
 static bool put_url(struct buf *b, const char *s)
 {
-	static const char digits[] = "0123456789ABCDEF";
+	size_t n = text_percent(s, strlen(s), "", NULL);
 
-	for (; *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
-		const char code[3] = { '%', digits[c >> 4], digits[c & 15] };
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		             (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
-
-		if (!(plain ? buf_add(b, s, 1) : buf_add(b, code, sizeof(code))))
-			return false;
-	}
+	if (!buf_reserve(b, n + 1))
+		return false;
+	b->len += text_percent(s, strlen(s), "", (char *)buf_tail(b));
 	return true;
 }
 

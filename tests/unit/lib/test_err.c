@@ -97,3 +97,19 @@ Test(err, every_class_has_a_name_of_its_own_and_a_plausible_status)
 	}
 	cr_assert_eq(errclasses[ERR_OK].exit_status, 0);
 }
+
+Test(err, a_refusal_s_status_is_the_one_of_its_class)
+{
+	static const enum errcode plain[] = { ERR_INVALID, ERR_DENIED,  ERR_NOENT,
+		                              ERR_METHOD,  ERR_TOO_BIG, ERR_RATE,
+		                              ERR_BUSY };
+
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		cr_expect_eq(err_of_status(errclasses[plain[i]].http_status, ERR_IO),
+		             plain[i], "%s", errclasses[plain[i]].wire);
+	cr_expect_eq(err_of_status(401, ERR_IO), ERR_DENIED);
+	cr_expect_eq(err_of_status(409, ERR_IO), ERR_CONFLICT);
+	cr_expect_eq(err_of_status(500, ERR_IO), ERR_IO);
+	cr_expect_eq(err_of_status(418, ERR_UNREACHABLE), ERR_UNREACHABLE);
+	cr_expect_eq(err_of_status(0, ERR_INTERNAL), ERR_INTERNAL);
+}

@@ -330,3 +330,37 @@ Test(text, ieq_folds_ascii_alone)
 	cr_assert_not(text_ieq("[", "{"));
 	cr_assert_not(text_ieq("\xc3\x89", "\xc3\xa9"));
 }
+
+Test(text, percent_keeps_what_is_unreserved)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+	char out[3 * 256 + 1], want[8];
+	size_t n = 0;
+
+	cr_expect_eq(text_percent(plain, strlen(plain), "", out), strlen(plain));
+	cr_expect_str_eq(out, plain);
+	cr_expect_eq(text_percent("", 0, "", out), 0);
+	cr_expect_str_eq(out, "");
+	for (int c = 0; c < 256; c++) {
+		const char in = (char)c;
+		bool stays = c != 0 && strchr(plain, c) != NULL;
+
+		snprintf(want, sizeof(want), stays ? "%c" : "%%%02X", c);
+		cr_expect_eq(text_percent(&in, 1, "", out), strlen(want), "%d", c);
+		cr_expect_str_eq(out, want);
+		n += strlen(want);
+	}
+	cr_expect_eq(n, 66 + 3 * (256 - 66));
+}
+
+Test(text, percent_keeps_more_if_asked_and_measures)
+{
+	static const char in[] = "a/b c?\0%\xc3\xa9";
+	char out[64];
+
+	cr_expect_eq(text_percent(in, sizeof(in) - 1, "/", NULL), 22);
+	cr_expect_eq(text_percent(in, sizeof(in) - 1, "/", out), 22);
+	cr_expect_str_eq(out, "a/b%20c%3F%00%25%C3%A9");
+	cr_expect_eq(text_percent(in, sizeof(in) - 1, "", NULL), 24);
+}
