@@ -29,6 +29,7 @@ static const struct route_table *const tables[] = {
 	&routes_database,
 	&routes_webhook,
 	&routes_rotation_report,
+	&routes_leak,
 	&routes_audit,
 	&routes_backup,
 	&routes_userpass,

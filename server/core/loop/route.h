@@ -117,6 +117,7 @@ extern const struct route_table routes_database;      /* api_database.c */
 extern const struct route_table routes_stuck_lease;   /* api_stuck_lease.c: sys/leases */
 extern const struct route_table routes_webhook;       /* api_webhook.c */
 extern const struct route_table routes_rotation_report; /* api_rotation_report.c */
+extern const struct route_table routes_leak;            /* api_leak.c: sys/leaks */
 
 /** route_find(r): set r->mount, r->route and r->param from r->path and r->method; names
  * in r->path are in lower case from then on.  ERR_NOENT or ERR_METHOD. */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is random enough for a leak pack, and what only looks so. */
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "rng.h"
+#include "server/core/leak/leak_bits.h"
+
+TestSuite(leak_bits, .timeout = 60);
+
+/* How many of 1,000 random texts have enough; none may have more than the truth. */
+static unsigned enough(size_t n, unsigned alphabet, double truth)
+{
+	static const char base62[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	unsigned good = 0, bits;
+	char text[100];
+
+	for (int round = 0; round < 1000; round++) {
+		for (size_t i = 0; i < n; i++)
+			text[i] = base62[randombytes_uniform(alphabet)];
+		bits = leak_bits(text, n);
+		cr_assert_leq(bits, truth + 1, "%.*s", (int)n, text);
+		good += bits >= LEAK_BITS_MIN;
+	}
+	return good;
+}
+
+Test(leak_bits, random_texts)
+{
+	cr_assert_gt(enough(32, 62, 190.6), 960u);
+	cr_assert_gt(enough(44, 62, 262.0), 980u);
+	cr_assert_gt(enough(40, 16, 160.0), 990u);
+	cr_assert_gt(enough(64, 16, 256.0), 990u);
+	cr_assert_eq(enough(21, 62, 125.1), 0u, "125 bits are too few");
+	cr_assert_eq(enough(31, 16, 124.0), 0u, "124 bits are too few");
+}
+
+Test(leak_bits, what_people_write)
+{
+	static const char *const texts[] = {
+		"correct-horse-battery-staple-production-password-2024",
+		"The quick brown fox jumps over the lazy dog and runs",
+		"P4ssw0rd!P4ssw0rd!P4ssw0rd!P4ssw0rd!",
+		"My-Super-Secret-Password-For-The-Db-Of-2026!!",
+		"Tr0ub4dor&3-Tr0ub4dor&4-Tr0ub4dor&5",
+		"abcdefghijklmnopqrstuvwxyz0123456789",
+		"qwertyuiopasdfghjklzxcvbnm1234567890",
+		"12345678901234567890123456789012345678901234567890",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+		"postgres://app:password@db.internal.example.com:5432/production",
+		"production-eu-west-1.rds.amazonaws.com:5432",
+		"https://hooks.example.com/services/a/b/c/d/e/f/g/h",
+		"2024-01-01T00:00:00Z 10.0.0.1 10.0.0.2 10.0.0.3 8080",
+		"/var/lib/docker/overlay2/merged/usr/share/zoneinfo",
+		"6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+		"",
+		"x",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		cr_expect_lt(leak_bits(texts[i], strlen(texts[i])), LEAK_BITS_MIN,
+		             "%s: %u", texts[i], leak_bits(texts[i], strlen(texts[i])));
+}
+
+Test(leak_bits, no_uuid_has_enough)
+{
+	char text[37];
+
+	for (int round = 0; round < 500; round++) {
+		rng_uuid4(text);
+		cr_assert_lt(leak_bits(text, 36), LEAK_BITS_MIN, "%s", text);
+	}
+}
+
+Test(leak_bits, any_bytes)
+{
+	static unsigned char p[10000];
+
+	for (int round = 0; round < 50; round++) {
+		randombytes_buf(p, sizeof(p));
+		(void)leak_bits(p, randombytes_uniform(sizeof(p)));
+	}
+	memset(p, 0xff, sizeof(p));
+	cr_assert_eq(leak_bits(p, sizeof(p)) >= LEAK_BITS_MIN, 0);
+}
