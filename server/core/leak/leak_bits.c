@@ -209,7 +209,8 @@ unsigned leak_bits(const void *value, size_t len)
 	struct weighed w;
 
 	weigh(p, n, &w);
-	if (w.good == 0 || w.letters * 2 > n || (w.words >= PHRASE && w.letters * 3 > n))
+	if (is_uuid(p, n) || w.good == 0 || w.letters * 2 > n ||
+	    (w.words >= PHRASE && w.letters * 3 > n))
 		return 0;
 	return (unsigned)((double)w.good * bits_each(p, n, &w) + (double)w.letters);
 }
