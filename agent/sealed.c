@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sealed.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "text.h"
-
-/* The opened box: its length, or -1. */
-static long unseal(const struct identity *id, struct arena *a, const char *text,
-                   unsigned char **plain)
-{
-	size_t cap = strlen(text) / 4 * 3 + 3;
-	unsigned char *box = arena_alloc(a, cap);
-	long n = box == NULL ? -1 : text_unbase64(text, strlen(text), box, cap);
-
-	if (n < (long)(crypto_box_SEALBYTES + STATEMENT_SIG))
-		return -1;
-	*plain = arena_alloc(a, (size_t)n);
-	if (*plain == NULL || crypto_box_seal_open(*plain, box, (unsigned long long)n,
-	                                           id->box_pk, id->box_sk) != 0)
-		return -1;
-	return n - (long)crypto_box_SEALBYTES;
-}
 
 static int fits(const struct value *said, const struct sealed_expect *want,
                 struct sealed_value *out, struct err *e)
@@ -44,15 +26,17 @@ static int fits(const struct value *said, const struct sealed_expect *want,
 int sealed_open(const struct identity *id, struct arena *a, const char *text,
                 const struct sealed_expect *want, struct sealed_value *out, struct err *e)
 {
-	unsigned char *plain = NULL;
+	size_t cap = strlen(text) / 4 * 3 + 3;
+	unsigned char *box = arena_alloc(a, cap);
 	struct value *body = NULL;
-	long n = unseal(id, a, text, &plain);
-	int rc;
+	long n = box == NULL ? -1 : text_unbase64(text, strlen(text), box, cap);
+	int rc = ERR_VERIFY;
 
-	if (arena_failed(a))
+	if (box == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (n < 0)
+	if (n >= 0)
+		rc = statement_read(id, a, box, (size_t)n, &want->request, &body, e);
+	if (rc == ERR_VERIFY)
 		return err_set(e, ERR_VERIFY, "a value is not sealed to this host");
-	rc = statement_read(id, a, plain, (size_t)n, &want->request, &body, e);
 	return rc == ERR_OK ? fits(value_get(body, "data"), want, out, e) : rc;
 }

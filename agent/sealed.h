@@ -4,8 +4,8 @@
 /*
  * sealed - opening what the vault sealed for this host.
  *
- *   crypto_box_seal(host's box key, statement)
- *   the statement's data = {lease_id, path, version, rev, data}
+ * It is a statement of the session, and its data = {lease_id, path, version, rev, data,
+ * metadata}.
  *
  * Nothing in the clear leaves the arena.
  */
@@ -34,7 +34,7 @@ struct sealed_value {
 
 /**
  * sealed_open(id, a, text, want, out, e): decrypt ${text} (base64), verify, compare.
- * out->data is in ${a}.  ERR_VERIFY: not sealed to us or not signed by our vault;
+ * out->data is in ${a}.  ERR_VERIFY: not sealed by our vault in this session;
  * ERR_INTEGRITY: genuine, but not what was asked for, or older than what we had.
  */
 int sealed_open(const struct identity *id, struct arena *a, const char *text,

@@ -124,6 +124,9 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	s->release = json_array();
 	s->strays = json_array();
 	s->token = keymem_alloc(LIMIT_TOKEN_TEXT + 1);
+	s->key = keymem_alloc(HOSTBOX_KEY);
+	s->api.key = keymem_alloc(HOSTBOX_KEY);
+	s->watch.key = keymem_alloc(HOSTBOX_KEY);
 	s->api.s = s->watch.s = s;
 	s->on = &s->api;
 	s->api.url = first_url(o->settings->server, o->identity->server);
@@ -133,7 +136,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 	open_contact(s);
 	session_rekey_start(s);
 	if (s->holdings == NULL || s->gates == NULL || s->release == NULL ||
-	    s->strays == NULL || s->token == NULL)
+	    s->strays == NULL || s->token == NULL || s->key == NULL ||
+	    s->api.key == NULL || s->watch.key == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	else
 		rc = open_loop(s, e);
@@ -161,6 +165,9 @@ void session_free(struct session *s)
 	if (s->timer_fd >= 0)
 		close(s->timer_fd);
 	keymem_free(s->token, LIMIT_TOKEN_TEXT + 1);
+	keymem_free(s->key, HOSTBOX_KEY);
+	keymem_free(s->api.key, HOSTBOX_KEY);
+	keymem_free(s->watch.key, HOSTBOX_KEY);
 	session_cache_free(s);
 	json_decref(s->release);
 	json_decref(s->strays);

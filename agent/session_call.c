@@ -190,14 +190,22 @@ void session_ask(struct link *l)
 	rng_bytes(l->nonce, sizeof(l->nonce));
 	l->generation = s->o.identity->generation;
 	l->rev = s->o.floor->rev;
+	memcpy(l->key, s->key, HOSTBOX_KEY);
+}
+
+/* The one that is asked before there is a session. */
+static bool is_login(const char *op)
+{
+	return strcmp(op, "login") == 0;
 }
 
 json_t *session_said(struct link *l, const char *op, const json_t *data, struct err *e)
 {
 	struct session *s = l->s;
-	const struct statement_expect want = { op, l->nonce, l->generation };
-	json_t *said = statement_open(s->o.identity, reply_str(data, "statement"), &want,
-	                              e);
+	const struct statement_expect want = session_expects(l, op);
+	const char *text = reply_str(data, "statement");
+	json_t *said = is_login(op) ? statement_open_signed(s->o.identity, text, &want, e)
+	                            : statement_open(s->o.identity, text, &want, e);
 	int64_t rev = reply_int(said, "rev", INT64_MAX);
 
 	if (said != NULL && rev < l->rev) {

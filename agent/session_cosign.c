@@ -59,7 +59,7 @@ json_t *session_cosign_body(struct session *s)
 	value_set_str(a, data, "checkpoint", note);
 	value_set_bytes(a, data, "signature", signature, sizeof(signature));
 	return json_pack("{s:o}", "statement",
-	                 statement_say(s->o.identity, "cosign", a, data));
+	                 statement_say(s->o.identity, s->key, "cosign", a, data));
 }
 
 void session_cosign_failed(struct session *s UNUSED, long status UNUSED,

@@ -78,6 +78,7 @@ struct link {
 	unsigned char nonce[STATEMENT_NONCE];
 	uint64_t generation;
 	int64_t rev;
+	unsigned char *key; /* of the session; key memory, HOSTBOX_KEY */
 };
 
 struct session_job;
@@ -109,7 +110,8 @@ struct session {
 	int64_t retry_at;
 	int64_t timer_at; /* what timer_fd is set to */
 	unsigned char nonce[32];
-	char *token; /* key memory, LIMIT_TOKEN_TEXT + 1 */
+	char *token;        /* key memory, LIMIT_TOKEN_TEXT + 1 */
+	unsigned char *key; /* of the session that it is for; key memory, HOSTBOX_KEY */
 	unsigned token_epoch;
 	bool token_works;
 	int64_t token_refresh_at;
@@ -176,8 +178,14 @@ void session_alarm(struct session *s, const json_t *data);
 /** session_distrust(s, why): something came that the vault did not say, or said long ago:
  * an alarm for good, since a network process that lies once cannot take it back. */
 void session_distrust(struct session *s, const struct err *why);
-/** session_ask(l): a fresh nonce for the next request on ${l}. */
+/** session_ask(l): a fresh nonce for the next request on ${l}, in this session. */
 void session_ask(struct link *l);
+/** session_expects(l, op): what the answer to the request on ${l} has to be. */
+static inline struct statement_expect session_expects(const struct link *l,
+                                                      const char *op)
+{
+	return (struct statement_expect){ op, l->nonce, l->generation, l->key };
+}
 /** session_said(l, op, data, e): what the vault says in a reply, the caller's; NULL and
  * an alarm if it is not the vault, not now, or a vault of an earlier time. */
 json_t *session_said(struct link *l, const char *op, const json_t *data, struct err *e)
@@ -221,9 +229,9 @@ struct session_job {
 	void (*failed)(struct session *s, long status, const json_t *doc,
 	               const struct err *e);
 };
-/** session_signed(s, op, data): the body of what only the host can say; takes over
+/** session_says(s, op, data): the body of what only the host can say; takes over
  * ${data}. */
-json_t *session_signed(const struct session *s, const char *op, json_t *data);
+json_t *session_says(const struct session *s, const char *op, json_t *data);
 /** session_jobs(n): the table. */
 const struct session_job *session_jobs(size_t *n);
 /** session_start(l, call, done): start a request on a link that is not busy; else -1 and

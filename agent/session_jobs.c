@@ -77,10 +77,13 @@ static int login_done(struct session *s, const json_t *doc, struct err *e)
 	const char *token = reply_str(auth, "client_token");
 	int64_t generation = reply_int(data, "generation", -1);
 	int64_t ttl = 1000 * reply_int(auth, "lease_duration", TOKEN_DEFAULT_S);
+	unsigned char session[STATEMENT_SESSION];
 
 	/* Each login uses up one: another number would lock this host out for good. */
 	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT ||
-	    generation != (int64_t)s->o.identity->generation + 1)
+	    generation != (int64_t)s->o.identity->generation + 1 ||
+	    reply_base64(data, "session", session, sizeof(session)) != 0 ||
+	    statement_session(s->o.identity, s->login_next, session, s->key) != 0)
 		return err_set(e, ERR_INVALID,
 		               "the server's answer to the login cannot be read");
 	s->o.identity->generation = (uint64_t)generation;
@@ -270,9 +273,9 @@ static bool release_due(struct session *s, int64_t now UNUSED)
 	return s->phase == PHASE_READY && json_array_size(s->release) > 0;
 }
 
-json_t *session_signed(const struct session *s, const char *op, json_t *data)
+json_t *session_says(const struct session *s, const char *op, json_t *data)
 {
-	json_t *said = statement_make(s->o.identity, op, data);
+	json_t *said = statement_make(s->o.identity, s->key, op, data);
 
 	json_decref(data);
 	return json_pack("{s:o}", "statement", said);
@@ -284,7 +287,7 @@ static json_t *release_body(struct session *s)
 
 	json_decref(s->release);
 	s->release = json_array();
-	return session_signed(s, "release", o);
+	return session_says(s, "release", o);
 }
 
 /* Values. */
@@ -382,7 +385,7 @@ static json_t *ack_body(struct session *s)
 	if (s->o.witness->have)
 		json_object_set_new(o, "checkpoint_size",
 		                    json_integer((json_int_t)s->o.witness->last.size));
-	return session_signed(s, "ack", o);
+	return session_says(s, "ack", o);
 }
 
 static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)

@@ -231,7 +231,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	const struct floor_lease low = floor_of(s->o.floor, session_path(s, h),
 	                                        h->lease_id);
 	const struct sealed_expect want = {
-		.request = {"fetch", s->on->nonce, s->on->generation},
+		.request = session_expects(s->on, "fetch"),
 		.lease_id = h->lease_id,
 		.path = session_path(s, h),
 		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&

@@ -84,7 +84,7 @@ json_t *session_rekey_body(struct session *s)
 	value_set_bytes(a, data, "sign_key", id->next.sign_pk, sizeof(id->next.sign_pk));
 	value_set_bytes(a, data, "box_key", id->next.box_pk, sizeof(id->next.box_pk));
 	value_set_bytes(a, data, "proof", proof, sizeof(proof));
-	return json_pack("{s:o}", "statement", statement_say(id, "rekey", a, data));
+	return json_pack("{s:o}", "statement", statement_sign(id, "rekey", a, data));
 }
 
 int session_rekey_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)

@@ -77,7 +77,7 @@ json_t *session_report_body(struct session *s)
 	last_error(s, error);
 	state_of(s, state);
 	report_say(&s->report, state, now);
-	return session_signed(
+	return session_says(
 		s, "report",
 		json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o}", "agent_version",
 	                  VAULT_VERSION, "rev", (json_int_t)s->rev, "lag_ms",

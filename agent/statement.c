@@ -54,14 +54,37 @@ static int answers(const struct identity *id, const struct value *body,
 	return ERR_OK;
 }
 
+static int not_the_vault(struct err *e)
+{
+	return err_set(e, ERR_VERIFY, "a reply is not signed by the vault");
+}
+
 int statement_read(const struct identity *id, struct arena *a, const unsigned char *p,
                    size_t n, const struct statement_expect *want, struct value **body,
                    struct err *e)
 {
+	unsigned char *plain;
+	int rc;
+
+	if (n < HOSTBOX_OVERHEAD)
+		return not_the_vault(e);
+	if ((plain = arena_alloc(a, n)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (hostbox_open(want->key, HOSTBOX_VAULT, want->op, p, n, plain) != 0)
+		return not_the_vault(e);
+	rc = value_decode(a, plain, n - HOSTBOX_OVERHEAD, body, e);
+	return rc == ERR_OK ? answers(id, *body, want, e) : rc;
+}
+
+int statement_read_signed(const struct identity *id, struct arena *a,
+                          const unsigned char *p, size_t n,
+                          const struct statement_expect *want, struct value **body,
+                          struct err *e)
+{
 	int rc;
 
 	if (!signed_by_vault(id, p, n))
-		return err_set(e, ERR_VERIFY, "a reply is not signed by the vault");
+		return not_the_vault(e);
 	rc = value_decode(a, p + STATEMENT_SIG, n - STATEMENT_SIG, body, e);
 	return rc == ERR_OK ? answers(id, *body, want, e) : rc;
 }
@@ -119,7 +142,11 @@ static json_t *as_json(const struct value *v)
 	return o;
 }
 
-json_t *statement_open(const struct identity *id, const char *text,
+typedef int (*read_fn)(const struct identity *id, struct arena *a, const unsigned char *p,
+                       size_t n, const struct statement_expect *want, struct value **body,
+                       struct err *e);
+
+static json_t *open_as(read_fn read, const struct identity *id, const char *text,
                        const struct statement_expect *want, struct err *e)
 {
 	size_t len = text != NULL ? strlen(text) : 0, cap = len / 4 * 3 + 3;
@@ -135,10 +162,10 @@ json_t *statement_open(const struct identity *id, const char *text,
 	}
 	n = text != NULL ? text_unbase64(text, len, p, cap) : -1;
 	if (n < 0) {
-		err_set(e, ERR_VERIFY, "a reply is not signed by the vault");
+		(void)not_the_vault(e);
 		return NULL;
 	}
-	if (statement_read(id, a, p, (size_t)n, want, &body, e) != ERR_OK)
+	if (read(id, a, p, (size_t)n, want, &body, e) != ERR_OK)
 		return NULL;
 	data = value_get(body, "data");
 	said = data != NULL && data->type == V_OBJECT ? as_json(data) : NULL;
@@ -150,6 +177,30 @@ json_t *statement_open(const struct identity *id, const char *text,
 		return NULL;
 	}
 	return said;
+}
+
+json_t *statement_open(const struct identity *id, const char *text,
+                       const struct statement_expect *want, struct err *e)
+{
+	return open_as(statement_read, id, text, want, e);
+}
+
+json_t *statement_open_signed(const struct identity *id, const char *text,
+                              const struct statement_expect *want, struct err *e)
+{
+	return open_as(statement_read_signed, id, text, want, e);
+}
+
+int statement_session(const struct identity *id, bool next,
+                      const unsigned char box[STATEMENT_SESSION],
+                      unsigned char key[HOSTBOX_KEY])
+{
+	_Static_assert(STATEMENT_SESSION == HOSTBOX_KEY + crypto_box_SEALBYTES,
+	               "a sealed key");
+
+	return crypto_box_seal_open(key, box, STATEMENT_SESSION,
+	                            next ? id->next.box_pk : id->box_pk,
+	                            next ? id->next.box_sk : id->box_sk);
 }
 
 static struct value *as_value(struct arena *a, const json_t *j)
@@ -181,14 +232,13 @@ static struct value *as_value(struct arena *a, const json_t *j)
 	return json_is_object(j) ? v : NULL;
 }
 
-json_t *statement_say(const struct identity *id, const char *op, struct arena *a,
-                      struct value *data)
+/* ${before} bytes of room, then the packed body; NULL: out of memory. */
+static unsigned char *pack(const struct identity *id, const char *op, struct arena *a,
+                           struct value *data, size_t before, size_t *n)
 {
-	static const char context[] = STATEMENT_OURS;
 	struct value *body = value_object(a);
-	unsigned char *msg, *out;
-	char host_id[33], *text;
-	size_t n;
+	unsigned char *out;
+	char host_id[33];
 
 	text_hex(id->host_id, sizeof(id->host_id), host_id);
 	value_set_str(a, body, "op", op);
@@ -197,22 +247,53 @@ json_t *statement_say(const struct identity *id, const char *op, struct arena *a
 	value_set(body, "data", data);
 	if (a == NULL || arena_failed(a) || value_get(body, "data") == NULL)
 		return NULL;
-	n = value_size(body);
-	msg = arena_alloc(a, sizeof(context) + n);
-	out = arena_alloc(a, STATEMENT_SIG + n);
-	text = arena_alloc(a, TEXT_BASE64_LEN(STATEMENT_SIG + n) + 1);
-	if (msg == NULL || out == NULL || text == NULL)
+	*n = value_size(body);
+	if ((out = arena_alloc(a, before + *n)) != NULL)
+		value_encode(body, out + before);
+	return out;
+}
+
+static json_t *base64_of(struct arena *a, const unsigned char *p, size_t n)
+{
+	char *text = arena_alloc(a, TEXT_BASE64_LEN(n) + 1);
+
+	if (text == NULL)
 		return NULL;
-	value_encode(body, bytes_put(msg, context, sizeof(context)));
-	crypto_sign_detached(out, NULL, msg, sizeof(context) + n, id->sign_sk);
-	memcpy(out + STATEMENT_SIG, msg + sizeof(context), n);
-	text_base64(out, STATEMENT_SIG + n, text);
+	text_base64(p, n, text);
 	return json_string(text);
 }
 
-json_t *statement_make(const struct identity *id, const char *op, const json_t *data)
+json_t *statement_say(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
+                      const char *op, struct arena *a, struct value *data)
+{
+	size_t n = 0;
+	unsigned char *body = pack(id, op, a, data, 0, &n), *box;
+
+	if (body == NULL || (box = arena_alloc(a, n + HOSTBOX_OVERHEAD)) == NULL)
+		return NULL;
+	hostbox_seal(key, HOSTBOX_HOST, op, body, n, box);
+	return base64_of(a, box, n + HOSTBOX_OVERHEAD);
+}
+
+json_t *statement_sign(const struct identity *id, const char *op, struct arena *a,
+                       struct value *data)
+{
+	static const char context[] = STATEMENT_OURS;
+	size_t n = 0;
+	unsigned char *msg = pack(id, op, a, data, sizeof(context), &n), *out;
+
+	if (msg == NULL || (out = arena_alloc(a, STATEMENT_SIG + n)) == NULL)
+		return NULL;
+	memcpy(msg, context, sizeof(context));
+	crypto_sign_detached(out, NULL, msg, sizeof(context) + n, id->sign_sk);
+	memcpy(out + STATEMENT_SIG, msg + sizeof(context), n);
+	return base64_of(a, out, STATEMENT_SIG + n);
+}
+
+json_t *statement_make(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
+                       const char *op, const json_t *data)
 {
 	AUTO_ARENA a = arena_new(ROOM);
 
-	return statement_say(id, op, a, as_value(a, data));
+	return statement_say(id, key, op, a, as_value(a, data));
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host replaces its keys: two are good until the new one logs in, then one is."""
+import concurrent.futures
 import itertools
 
 import pytest
@@ -36,23 +37,38 @@ def test_the_whole_way(c, host, name):
     before = show(c, name)
     assert before["rekey_pending"] is True and before["keys_since"] == before["joined"]
     (item,) = host.fetch(lease["lease_id"])
-    assert host.value(item)["data"] == {"password": "first"}, "still sealed to the old key"
+    assert host.value(item)["data"] == {"password": "first"}
     assert host.login().status == 200, "the old one is good"
     assert host.ack(lease["lease_id"], 1).status == 204
     host.keys = new
-    assert host.ack(lease["lease_id"], 1).status == 400, "not before it has logged in"
+    assert host.rekey(hostwire.make_keys()).status == 400, "not before it has logged in"
+    session = host.token, host.key
     assert host.login().status == 200
     after = show(c, name)
     assert after["rekey_pending"] is False and after["generation"] == before["generation"] + 2 and after["alarms"] == []
     (item,) = host.fetch(lease["lease_id"])
     assert host.value(item)["data"] == {"password": "first"}, "sealed to the new key"
     assert host.ack(lease["lease_id"], 1).status == 204
+    (host.c.token, host.key), session = session, (host.token, host.key)
+    assert host.ack(lease["lease_id"], 1).status == 403, "sessions from before are over"
+    host.c.token, host.key = session
+    assert host.ack(lease["lease_id"], 1).status == 204
     host.keys = old
-    assert host.ack(lease["lease_id"], 1).status == 400
     r = host.login()
     assert r.status == 403 and r.errors == [CLONE] and alarms(c, name) == [CLONE], "who still has the old key is another"
     host.keys = new
     assert host.login().status == 200, "the host goes on"
+
+
+def test_a_watch_that_waits_in_a_session_from_before_is_told(c, host, name):
+    rev = host.c.get("sys/agent/sync").data["rev"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waits = pool.submit(host.watcher().get, f"sys/agent/watch?since={rev}&wait=50")
+        new = hostwire.make_keys()
+        assert host.rekey(new).status == 204
+        host.keys = new
+        assert host.login().status == 200
+        assert waits.result(30).status == 403
 
 
 def test_again_and_again(c, host, name):

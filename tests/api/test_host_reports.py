@@ -54,14 +54,16 @@ def test_a_report_is_shown(c, host, name):
     assert (d["lag_ms"], d["stale"], d["last_error"], d["agent_version"]) == (0, 0, "", "9.9")
 
 
-def test_an_old_report_says_nothing_new(c, host, name):
+def test_an_old_report_says_nothing_new(c, server, host, name):
     host.report(2000, lag_ms=5)
     old = base64.b64encode(host.says("report", {"boot_ms": 1000, "lag_ms": 99})).decode()
     for _ in range(2):
         assert host.c.client.post("sys/agent/report", {"statement": old}).status == 204
     assert summary(c, name)["lag_ms"] == 5
+    before = host.token
     assert host.login().status == 200
-    assert host.c.client.post("sys/agent/report", {"statement": old}).status == 204, "of the login before"
+    assert server.client(before).post("sys/agent/report", {"statement": old}).status == 204, "of the login before"
+    assert host.c.client.post("sys/agent/report", {"statement": old}).status == 400, "of another session"
     assert summary(c, name)["lag_ms"] == 5
     assert host.report(10, lag_ms=6).status == 204 and summary(c, name)["lag_ms"] == 6, "a host that was started again"
     assert host.login().status == 200

@@ -31,6 +31,32 @@ def open_sealed(sealed, box_pk, box_sk):
     return out.raw[:len(sealed) - 48]
 
 
+def _as(who, op):
+    """The associated data of a box: who speaks, and of what."""
+    return b"vault/host-session/v1\0" + bytes([who]) + op.encode() + b"\0"
+
+
+VAULT, HOST = 1, 2
+
+
+def open_box(box, key, op, who=VAULT):
+    """What was said under the key of a session; None if it was not."""
+    out, n = ctypes.create_string_buffer(len(box)), ctypes.c_ulonglong()
+    ad = _as(who, op)
+    if len(box) < 40 or _na.crypto_aead_xchacha20poly1305_ietf_decrypt(
+            out, ctypes.byref(n), None, box[24:], ctypes.c_ulonglong(len(box) - 24), ad, ctypes.c_ulonglong(len(ad)), box[:24],
+            key) != 0:
+        return None
+    return out.raw[:n.value]
+
+
+def make_box(plain, key, op, who=HOST):
+    out, nonce, ad = ctypes.create_string_buffer(len(plain) + 16), os.urandom(24), _as(who, op)
+    _na.crypto_aead_xchacha20poly1305_ietf_encrypt(out, None, plain, ctypes.c_ulonglong(len(plain)), ad,
+                                                   ctypes.c_ulonglong(len(ad)), None, nonce, key)
+    return nonce + out.raw
+
+
 def verify(signature, message, pk):
     return _na.crypto_sign_verify_detached(signature, message, ctypes.c_ulonglong(len(message)), pk) == 0
 
@@ -87,7 +113,7 @@ def joined_answer(token, join_mac, data):
 
 
 class Believing:
-    """A client that takes from a reply what the vault has signed in it, for this request."""
+    """A client that takes from a reply what the vault says in it, for this request."""
 
     def __init__(self, host, client):
         self.host, self.client = host, client
@@ -145,7 +171,7 @@ class Host:
         self.server = server
         self.c = Believing(self, server.client(token=None))
         self.keys = make_keys()
-        self.token, self.generation = None, 0
+        self.token, self.generation, self.key = None, 0, bytes(32)
 
     sign_pk = property(lambda self: self.keys[0])
     _sign_sk = property(lambda self: self.keys[1])
@@ -178,8 +204,13 @@ class Host:
         return r
 
     def said(self, statement, op, nonce):
-        assert verify(statement[:64], b"vault/host-statement/v1\0" + statement[64:], self.order_pk)
-        body = decode(statement[64:])
+        if op == "login":
+            assert verify(statement[:64], b"vault/host-statement/v1\0" + statement[64:], self.order_pk)
+            body = decode(statement[64:])
+        else:
+            plain = open_box(statement, self.key, op)
+            assert plain is not None
+            body = decode(plain)
         assert (body["op"], body["host_id"], body["nonce"]) == (op, self.host_id.hex(), nonce)
         assert body["generation"] >= self.generation
         return {**body["data"], "generation": body["generation"]}
@@ -187,7 +218,9 @@ class Host:
     def says(self, op, data):
         """What only the host can say."""
         body = encode({"op": op, "host_id": self.host_id.hex(), "generation": self.generation, "data": data})
-        return self.sign(b"vault/agent-statement/v1\0" + body) + body
+        if op == "rekey":
+            return self.sign(b"vault/agent-statement/v1\0" + body) + body
+        return make_box(body, self.key, op)
 
     def watcher(self):
         return Believing(self, self.server.hosts_client(self.token))
@@ -207,6 +240,8 @@ class Host:
         r = self.c.post("auth/host/login", self.login_body(self.challenge(), generation))
         if r.status == 200 and keep:
             self.generation = r.data["generation"]
+            self.key = open_sealed(r.data["session"], self.box_pk, self.box_sk)
+            assert len(self.key) == 32
             self.token = self.c.token = r.json["auth"]["client_token"]
         return r
 
@@ -244,9 +279,7 @@ class Host:
 
     def value(self, item):
         """What is sealed in an item of the last fetch, checked."""
-        plain = open_sealed(base64.b64decode(item["sealed"]), self.box_pk, self.box_sk)
-        assert plain is not None
-        return self.said(plain, "fetch", self.c.nonce)
+        return self.said(base64.b64decode(item["sealed"]), "fetch", self.c.nonce)
 
     def ack(self, lease, version, state="applied", **more):
         return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "rev": 1 << 40, "state": state,

@@ -97,14 +97,61 @@ def test_20_a_stolen_token_opens_nothing(server, pair):
     r = thief.post("sys/agent/fetch", {"leases": [lease["lease_id"]], "nonce": "11" * 32})
     sealed = base64.b64decode(r.data["items"][0]["sealed"])
     assert b"for A" not in sealed
-    assert hostwire.open_sealed(sealed, b.box_pk, b.box_sk) is None
-    assert hostwire.open_sealed(sealed, a.box_pk, a.box_sk) is not None
+    assert hostwire.open_box(sealed, b.key, "fetch") is None
+    assert b"for A" in hostwire.open_box(sealed, a.key, "fetch")
     for op, data in (("ack", {"acks": []}), ("release", {"leases": [lease["lease_id"]]}), ("report", {"boot_ms": 1}),
                      ("cosign", {}), ("rekey", {})):
         said = base64.b64encode(b.says(op, data)).decode()
         path = "auth/host/rekey" if op == "rekey" else "sys/agent/" + op
         assert thief.post(path, {"statement": said}).status == 400, op
     assert a.fetch(lease["lease_id"])[0]["sealed"], "A keeps its lease"
+
+
+def test_20_what_passes_through_the_network_process_is_of_no_other_use(server, c, pair):
+    """Words of the vault, or of the host in another session or on another matter, are not the host's acknowledgement."""
+    a, b = pair
+    a.login()
+    (lease,) = a.lease("secret/h/one")
+    ack = {"acks": [{"lease_id": lease["lease_id"], "version": lease["version"], "rev": 1 << 40, "state": "wiped"}]}
+    net = server.client(a.token)
+    theirs = base64.b64decode(net.get(f"sys/agent/sync?nonce={'22' * 32}").data["statement"])
+    body = hostwire.open_box(theirs, a.key, "sync")
+    before = a.says("ack", ack)
+    a.login()
+    good = a.says("ack", ack)
+    net = server.client(a.token)
+    for why, said in {"the vault's": theirs, "the vault's, on that": hostwire.make_box(body, a.key, "ack", hostwire.VAULT),
+                      "sent back": hostwire.make_box(hostwire.open_box(good, a.key, "ack", hostwire.HOST), a.key, "ack",
+                                                     hostwire.VAULT),
+                      "of the session before": before, "another matter": a.says("release", ack), "of another host": b.says("ack", ack),
+                      "no key": hostwire.make_box(hostwire.open_box(good, a.key, "ack", hostwire.HOST), bytes(32), "ack"),
+                      "the token for a key": hostwire.make_box(hostwire.open_box(good, a.key, "ack", hostwire.HOST),
+                                                               a.token.encode()[:32], "ack"),
+                      "cut": good[:-1], "longer": good + b"\0", "empty": b"", "nonce alone": good[:24], "tag alone": good[:40],
+                      "signed": a.sign(b"vault/agent-statement/v1\0" + good) + good}.items():
+        assert net.post("sys/agent/ack", {"statement": base64.b64encode(said).decode()}).status == 400, why
+    info = next(iter(c.list("sys/vault-leases?host=h18a").data["key_info"].values()))
+    assert info["state"] != "wiped"
+    assert net.post("sys/agent/ack", {"statement": base64.b64encode(good).decode()}).status == 204
+
+
+def test_20_a_session_key_is_in_no_answer(server, pair):
+    """What a login brings is sealed: whoever carries the answers has the token alone, and another login another key."""
+    a, _ = pair
+    keys = set()
+    for _ in range(2):
+        r = a.c.client.post("auth/host/login", a.login_body(a.challenge()))
+        assert r.status == 200
+        statement = base64.b64decode(r.data["statement"])
+        said = hostwire.decode(statement[64:])
+        key = hostwire.open_sealed(said["data"]["session"], a.box_pk, a.box_sk)
+        assert key is not None and key not in statement and base64.b64encode(key).decode() not in str(r.json)
+        assert key.hex() not in str(r.json)
+        a.generation = said["generation"]
+        a.token = a.c.token = r.json["auth"]["client_token"]
+        a.key = key
+        keys.add(key)
+    assert len(keys) == 2
 
 
 # ---- 23 ----

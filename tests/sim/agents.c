@@ -176,13 +176,21 @@ static void send_fetch(struct world *w, int actor, struct agent *ag)
 	world_submit(w, actor, HTTP_POST, "sys/agent/fetch", ag->token, body);
 }
 
-/* What the host says itself, signed. */
+/* Who speaks (1 the vault, 2 the host), and of what. */
+static size_t box_as(unsigned char out[64], int who, const char *op)
+{
+	memcpy(out, "vault/host-session/v1", 22);
+	out[22] = (unsigned char)who;
+	memcpy(out + 23, op, strlen(op) + 1);
+	return 23 + strlen(op) + 1;
+}
+
+/* What the host says itself, in its session. */
 static struct value *says(struct arena *a, const struct agent *ag, const char *op,
                           struct value *data)
 {
-	static const char label[] = "vault/agent-statement/v1";
 	struct value *body = value_object(a), *out = value_object(a);
-	unsigned char *packed, *msg, *said;
+	unsigned char *packed, *said, as[64];
 	size_t n;
 
 	set_host_id(a, body, ag);
@@ -190,13 +198,11 @@ static struct value *says(struct arena *a, const struct agent *ag, const char *o
 	value_set_int(a, body, "generation", ag->generation);
 	value_set(body, "data", data);
 	packed = value_pack(a, body, &n);
-	msg = arena_alloc(a, sizeof(label) + n);
-	said = arena_alloc(a, 64 + n);
-	memcpy(msg, label, sizeof(label));
-	memcpy(msg + sizeof(label), packed, n);
-	memcpy(said + 64, packed, n);
-	crypto_sign_detached(said, NULL, msg, sizeof(label) + n, ag->sign_sk);
-	set_b64(a, out, "statement", said, 64 + n);
+	said = arena_alloc(a, n + 40);
+	randombytes_buf(said, 24);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+		said + 24, NULL, packed, n, as, box_as(as, 2, op), NULL, said, ag->key);
+	set_b64(a, out, "statement", said, n + 40);
 	return out;
 }
 
@@ -310,14 +316,12 @@ static void take_leases(struct world *w, struct agent *ag, const struct value *d
 	}
 }
 
-/* What the vault says to this host; NULL if it is not the vault that says it. */
-static struct value *heard(struct arena *a, const struct agent *ag, const char *op,
-                           const unsigned char *p, size_t n)
+/* The bytes that the vault has signed; NULL if it has not. */
+static unsigned char *heard_signed(struct arena *a, const struct agent *ag,
+                                   const unsigned char *p, size_t n)
 {
 	static const char label[] = "vault/host-statement/v1";
 	unsigned char *msg;
-	struct value *body, *data;
-	char id[33];
 
 	if (n < 64)
 		return NULL;
@@ -325,9 +329,38 @@ static struct value *heard(struct arena *a, const struct agent *ag, const char *
 	msg = arena_alloc(a, sizeof(label) + n);
 	memcpy(msg, label, sizeof(label));
 	memcpy(msg + sizeof(label), p + 64, n);
+	return crypto_sign_verify_detached(p, msg, sizeof(label) + n, ag->order_pk) == 0
+	               ? msg + sizeof(label)
+	               : NULL;
+}
+
+/* The bytes that it has put in a box of the session; NULL if it has not. */
+static unsigned char *heard_boxed(struct arena *a, const struct agent *ag, const char *op,
+                                  const unsigned char *p, size_t n)
+{
+	unsigned char *plain = arena_alloc(a, n), as[64];
+
+	return n >= 40 && crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL,
+	                                                             p + 24, n - 24, as,
+	                                                             box_as(as, 1, op), p,
+	                                                             ag->key) == 0
+	               ? plain
+	               : NULL;
+}
+
+/* What the vault says to this host; NULL if it is not the vault that says it. */
+static struct value *heard(struct arena *a, const struct agent *ag, const char *op,
+                           const unsigned char *p, size_t n)
+{
+	bool login = strcmp(op, "login") == 0;
+	unsigned char *plain = login ? heard_signed(a, ag, p, n)
+	                             : heard_boxed(a, ag, op, p, n);
+	struct value *body, *data;
+	char id[33];
+
 	text_hex(ag->host_id, 16, id);
-	if (crypto_sign_verify_detached(p, msg, sizeof(label) + n, ag->order_pk) != 0 ||
-	    value_decode(a, msg + sizeof(label), n, &body, NULL) != ERR_OK ||
+	if (plain == NULL ||
+	    value_decode(a, plain, n - (login ? 64 : 40), &body, NULL) != ERR_OK ||
 	    !value_is_str(value_get(body, "op"), op) ||
 	    !value_is_str(value_get(body, "host_id"), id))
 		return NULL;
@@ -336,13 +369,13 @@ static struct value *heard(struct arena *a, const struct agent *ag, const char *
 	return data;
 }
 
-/* Signed by the vault, sealed to this host, and the value that the model knows. */
+/* Sealed by the vault to this host, and the value that the model knows. */
 static void check_sealed(struct world *w, struct agent *ag, int i,
                          const struct value *item)
 {
 	const struct value *sealed = value_get(item, "sealed");
 	struct arena *a = arena_new(1024 * 1024);
-	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4), *open;
+	unsigned char *box = arena_alloc(a, sealed != NULL ? sealed->len + 4 : 4);
 	const struct m_path *p = &w->m.path[leased[i]];
 	struct value *body;
 	int64_t version;
@@ -352,20 +385,9 @@ static void check_sealed(struct world *w, struct agent *ag, int i,
 	    : sealed->type == V_BYTES
 	            ? (memcpy(box, sealed->text, sealed->len), (long)sealed->len)
 	            : text_unbase64(sealed->text, sealed->len, box, sealed->len);
-	if (n < (long)crypto_box_SEALBYTES + 64) {
-		fail(w, "fetch: no sealed value");
-		arena_free(a);
-		return;
-	}
-	open = arena_alloc(a, (size_t)n);
-	if (crypto_box_seal_open(open, box, (size_t)n, ag->box_pk, ag->box_sk) != 0) {
-		fail(w, "fetch: the value is not sealed to the host");
-		arena_free(a);
-		return;
-	}
-	body = heard(a, ag, "fetch", open, (size_t)n - crypto_box_SEALBYTES);
+	body = n >= 0 ? heard(a, ag, "fetch", box, (size_t)n) : NULL;
 	if (body == NULL)
-		fail(w, "fetch: the value is not signed by the vault");
+		fail(w, "fetch: the value is not sealed to the host by the vault");
 	else if ((version = value_int_or(body, "version", -1)) < 0 ||
 	         (w->farm == NULL && (version != p->current || !p->exists)))
 		fail(w, "fetch of %s: version %lld instead of %d", sim_paths[leased[i]],
@@ -428,8 +450,16 @@ static const struct value *said(struct world *w, struct arena *a, const struct a
 	out = st == NULL ? NULL
 	                 : heard(a, ag, op, (const unsigned char *)st->text, st->len);
 	if (out == NULL)
-		fail(w, "%s: an answer to %s is not signed by the vault", ag->name, op);
+		fail(w, "%s: an answer to %s is not of the vault", ag->name, op);
 	return out;
+}
+
+static void take_session(struct world *w, struct agent *ag, const struct value *v)
+{
+	if (v == NULL || v->type != V_BYTES || v->len != 32 + crypto_box_SEALBYTES ||
+	    crypto_box_seal_open(ag->key, (const unsigned char *)v->text, v->len,
+	                         ag->box_pk, ag->box_sk) != 0)
+		fail(w, "%s: a login brings no key of the session", ag->name);
 }
 
 static void accepted(struct world *w, struct arena *a, struct agent *ag,
@@ -453,6 +483,7 @@ static void accepted(struct world *w, struct arena *a, struct agent *ag,
 		keep(ag->token, sizeof(ag->token),
 		     value_get(value_get(body, "auth"), "client_token"));
 		ag->generation = value_int_or(data, "generation", -1);
+		take_session(w, ag, value_get(data, "session"));
 		ag->state = AG_LEASES;
 		break;
 	case AG_LEASES:

@@ -135,7 +135,8 @@ struct agent {
 	unsigned char sign_pk[32], sign_sk[64], box_pk[32], box_sk[32];
 	unsigned char host_id[16], vault_id[16], order_pk[32], nonce[32];
 	char join_token[64], token[64], name[16], lease[2][64];
-	const char *path[2]; /* that it leases */
+	unsigned char key[32]; /* of the session */
+	const char *path[2];   /* that it leases */
 	int64_t generation, rev;
 	int version[2], applied[2]; /* of the two leased paths */
 	int maybe[2];               /* applied, if the answer to that was lost */

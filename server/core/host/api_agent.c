@@ -3,7 +3,8 @@
  * api_agent - what a host's own agent asks: its leases, their values, news of both.
  *
  * The host is known by its token; which of its leases may be had is asked of its role
- * each time.  Values leave sealed to the host's key.  The watch is in api_agent_watch.c.
+ * each time.  Values leave sealed under the key of its session.  The watch is in
+ * api_agent_watch.c.
  */
 #include "api_agent.h"
 
@@ -19,7 +20,7 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define FETCH_SLICE 16 /* values sealed in one run: each costs two curve operations */
+#define FETCH_SLICE 16 /* values sealed in one run: they may be large */
 #define ISSUE_SLICE 64
 #define SCRATCH     ((size_t)24 * 1024 * 1024)
 
@@ -373,12 +374,10 @@ static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
                     const struct lease *l, struct value *said, struct value **out,
                     struct err *e)
 {
-	unsigned char *plain, *sealed;
-	size_t n, len;
+	size_t len;
+	unsigned char *sealed = host_statement(r->core, a, &f->h, &f->asked, said, &len);
 
-	plain = host_statement(r->core, a, &f->h, &f->asked, said, &n);
-	if (plain == NULL ||
-	    (sealed = auth_host_seal(a, f->h.box_pk, plain, n, &len)) == NULL)
+	if (sealed == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	*out = value_object(r->a);
 	value_set(*out, "lease_id",

@@ -2,8 +2,9 @@
 /*
  * api_agent_ack - what a host says of itself: what it has put in place, what it gives up.
  *
- * Rotations end, and old values go, because of these words.  So the host signs them: the
- * network process, which sees its token, cannot say them in its place.
+ * Rotations end, and old values go, because of these words.  So the host says them under
+ * the key of its session: the network process, which sees its token, cannot say them in
+ * its place.
  */
 #include <string.h>
 
@@ -14,8 +15,8 @@
 #include "vault/limits.h"
 
 const struct field agent_heard_fields[] = {
-	{"statement", "string", "what the host says, signed by its key, base64"},
-	{ NULL,       NULL,     NULL					   },
+	{"statement", "string", "what the host says, base64"},
+	{ NULL,       NULL,     NULL                        },
 };
 
 static int take_one(struct req *r, const struct value *v, int64_t *version,

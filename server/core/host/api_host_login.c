@@ -373,7 +373,7 @@ int host_challenge(struct req *r)
 
 	if (rc != ERR_OK)
 		return rc;
-	auth_host_nonce(keyring_key(r->core->keys, KEY_HOST_NONCE), host_id,
+	auth_host_nonce(keyring_key(r->core->keys, KEY_HOST_LOGIN), host_id,
 	                r->core->now_ms, nonce);
 	set_copy(r, reply_data(r), "nonce", nonce, sizeof(nonce));
 	return ERR_OK;
@@ -426,7 +426,7 @@ static int login_proven(struct req *r, struct login_request *q, const struct hos
 
 	q->key = KEY_NONE;
 	if (rc != ERR_OK ||
-	    !auth_host_nonce_ok(keyring_key(r->core->keys, KEY_HOST_NONCE), h->o.id,
+	    !auth_host_nonce_ok(keyring_key(r->core->keys, KEY_HOST_LOGIN), h->o.id,
 	                        r->core->now_ms, q->signs.nonce))
 		return rc;
 	if (signed_by(q, &pins, h->sign_pk))
@@ -439,8 +439,9 @@ static int login_proven(struct req *r, struct login_request *q, const struct hos
 	return ERR_OK;
 }
 
-/* From its first login with the new keys on, a host has no others. */
-static void take_new_keys(struct req *r, struct host *h)
+/* From its first login with the new keys on, a host has no others, and no session that
+ * was begun with them: a watch that waits in one is told so. */
+static int take_new_keys(struct req *r, struct host *h)
 {
 	memcpy(h->last_pk, h->sign_pk, sizeof(h->last_pk));
 	memcpy(h->sign_pk, h->next_sign_pk, sizeof(h->sign_pk));
@@ -450,6 +451,8 @@ static void take_new_keys(struct req *r, struct host *h)
 	h->rekeying = false;
 	h->keyed_ms = r->core->now_ms;
 	req_note_str(r, "keys", "new");
+	core_wake(r->core, WAIT_HOST, h->o.id);
+	return token_revoke_host(r->core, r->a, h->o.id, &r->e);
 }
 
 static int make_token(struct req *r, struct host *h, struct token_made *made)
@@ -468,19 +471,37 @@ static int make_token(struct req *r, struct host *h, struct token_made *made)
 	return rc;
 }
 
+/* The key of the session, for the host alone. */
+static int set_session(struct req *r, const struct host *h, struct value *data)
+{
+	unsigned char key[HOSTBOX_KEY], *sealed;
+	size_t n = 0;
+
+	host_session_key(r->core, h, h->token, key);
+	sealed = auth_host_seal(r->a, h->box_pk, key, sizeof(key), &n);
+	sodium_memzero(key, sizeof(key));
+	if (sealed == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	value_set_bytes(r->a, data, "session", sealed, n);
+	return ERR_OK;
+}
+
 static int reply_login(struct req *r, const struct login_request *q, const struct host *h,
                        const struct token_made *made)
 {
 	struct core *c = r->core;
 	struct host_asked asked = { .op = "login", .nonce_len = HOST_NONCE };
 	struct value *data = value_object(r->a);
+	int rc;
 
 	memcpy(asked.nonce, q->signs.nonce, HOST_NONCE);
 	value_set(reply_envelope(r), "auth", token_auth_block(r->a, c, made));
 	value_set_int(r->a, data, "server_time_ms", c->now_ms);
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(c, r->a));
+	if ((rc = set_session(r, h, data)) != ERR_OK)
+		return rc;
 	req_note_int(r, "generation", h->generation);
-	return host_say(r, h, &asked, data);
+	return host_say_signed(r, h, &asked, data);
 }
 
 static int log_in(struct req *r, const struct login_request *q, struct host *h)
@@ -490,8 +511,8 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 
 	if (made == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if (q->key == KEY_NEXT)
-		take_new_keys(r, h);
+	if (q->key == KEY_NEXT && (rc = take_new_keys(r, h)) != ERR_OK)
+		return rc;
 	memcpy(h->nonce, q->signs.nonce, sizeof(h->nonce));
 	h->token_used = false;
 	h->agent_version = q->agent_version;

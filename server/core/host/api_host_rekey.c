@@ -32,7 +32,7 @@ int host_rekey(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = host_heard_in(r, &h, "rekey", &data, &generation)) != ERR_OK)
+	if ((rc = host_heard_signed(r, &h, "rekey", &data, &generation)) != ERR_OK)
 		return rc;
 	sign_pk = bytes_of(data, "sign_key", 32);
 	box_pk = bytes_of(data, "box_key", 32);

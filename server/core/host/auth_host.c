@@ -17,6 +17,9 @@ static const char heard_context[] = "vault/agent-statement/v1";
 static const char cosign_context[] = "vault/cosign/v1";
 static const char rekey_context[] = "vault/host-rekey/v1";
 static const char statement_context[] = "vault/host-statement/v1";
+/* As personalisation: apart from all else that the same key hashes. */
+static const unsigned char session_context[crypto_generichash_blake2b_PERSONALBYTES] =
+	"vault/host-sess";
 
 #define NONCE_TIME   8u
 #define NONCE_RANDOM 8u
@@ -152,6 +155,19 @@ size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_
 	at = put(at, host_id, HOST_ID);
 	at = put_u64(at, generation);
 	return (size_t)(at - out);
+}
+
+void auth_host_session_key(const unsigned char key[32], const struct host_session *s,
+                           unsigned char out[HOSTBOX_KEY])
+{
+	unsigned char msg[HOST_ID + 3 * 32], *at = msg;
+
+	at = put(at, s->host_id, sizeof(s->host_id));
+	at = put(at, s->token_id, sizeof(s->token_id));
+	at = put(at, s->sign_pk, sizeof(s->sign_pk));
+	(void)put(at, s->box_pk, sizeof(s->box_pk));
+	(void)crypto_generichash_blake2b_salt_personal(out, HOSTBOX_KEY, msg, sizeof(msg),
+	                                               key, 32, NULL, session_context);
 }
 
 unsigned char *auth_host_statement(struct arena *a, host_sign_fn sign, const void *ctx,

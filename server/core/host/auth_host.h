@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hostbox.h"
 #include "util.h"
 
 #define HOST_ID       16u
@@ -64,6 +65,18 @@ bool auth_host_login_ok(const struct host_login *l, const unsigned char pin[32],
 size_t auth_host_order_message(const char *op, const unsigned char host_id[HOST_ID],
                                uint64_t generation,
                                unsigned char out[HOST_ORDER_MESSAGE]);
+
+/* What one login is known by. */
+struct host_session {
+	unsigned char host_id[HOST_ID];
+	unsigned char token_id[32]; /* keyed hash of the token that it brought */
+	unsigned char sign_pk[32], box_pk[32];
+};
+/** auth_host_session_key(key, s, out): what the vault and the host share of that login;
+ * derived, so that nobody has to keep it, and another one as soon as token or keys are.
+ */
+void auth_host_session_key(const unsigned char key[32], const struct host_session *s,
+                           unsigned char out[HOSTBOX_KEY]);
 
 /* Signs for the vault; the seam that keeps keys out of here. */
 typedef void (*host_sign_fn)(const void *ctx, const void *msg, size_t n,

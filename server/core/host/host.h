@@ -76,25 +76,36 @@ struct host_asked {
 	const char *op;
 	unsigned char nonce[HOST_NONCE]; /* the agent's choice */
 	size_t nonce_len;                /* 0: it sent none, and will believe nothing */
+	unsigned char token_id[32];      /* whose session it is */
 };
 /** host_asked(r, op, out): the nonce of a request. ERR_INVALID: not 64 hex digits. */
 int host_asked(struct req *r, const char *op, struct host_asked *out) MUST_CHECK;
-/** host_statement(c, a, h, q, data, len): ${data} signed by the vault for this host and
- * this request, in ${a}; NULL if the arena refuses. */
+/** host_session_key(c, h, token_id, out): the key of the login that brought the token. */
+void host_session_key(const struct core *c, const struct host *h,
+                      const unsigned char token_id[32], unsigned char out[HOSTBOX_KEY]);
+/** host_statement(c, a, h, q, data, len): ${data} said by the vault to this host in
+ * answer to this request, under the session's key, in ${a}; NULL if the arena refuses. */
 unsigned char *host_statement(struct core *c, struct arena *a, const struct host *h,
                               const struct host_asked *q, const struct value *data,
                               size_t *len) MUST_CHECK;
 /** host_say(r, h, q, data): make that the reply. */
 int host_say(struct req *r, const struct host *h, const struct host_asked *q,
              const struct value *data) MUST_CHECK;
+/** host_say_signed(r, h, q, data): the same, signed for whoever has no session yet. */
+int host_say_signed(struct req *r, const struct host *h, const struct host_asked *q,
+                    const struct value *data) MUST_CHECK;
 
-/** host_heard(r, h, op, data): what the host has signed in the request's "statement";
- * *data is an object in r->a.  ERR_INVALID unless it is this host's word for ${op}. */
+/** host_heard(r, h, op, data): what the host says in the request's "statement", under the
+ * key of its session; *data is an object in r->a.  ERR_INVALID unless it is this host's
+ * word for ${op}. */
 int host_heard(struct req *r, const struct host *h, const char *op,
                const struct value **data) MUST_CHECK;
 /** host_heard_in(r, h, op, data, generation): and in which generation it said so. */
 int host_heard_in(struct req *r, const struct host *h, const char *op,
                   const struct value **data, int64_t *generation) MUST_CHECK;
+/** host_heard_signed(r, h, op, data, generation): the same, signed by the host's key. */
+int host_heard_signed(struct req *r, const struct host *h, const char *op,
+                      const struct value **data, int64_t *generation) MUST_CHECK;
 
 /** host_pins(c, a): what agents may pin: the server's key and the announced next one. */
 struct value *host_pins(struct core *c, struct arena *a);

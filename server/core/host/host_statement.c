@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * host_statement - what the vault says to a host, so that the network process between
- * them can neither make it up, change it, nor say it again later.
+ * host_statement - what the vault says to a host and a host to the vault, so that the
+ * network process between them can neither make it up, change it, nor say it again later.
  *
- *   Ed25519 signature by the order key || body
  *   body = value encoding of {op, host_id, generation, nonce, data}
+ *
+ * Within a session it is in a box that only the two of them can make and open
+ * (lib/hostbox.h).  What has to be believed beyond one is signed: the answer to a login,
+ * by the order key, and new keys, by the host's: Ed25519 signature || body.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "arena.h"
@@ -26,6 +30,7 @@ int host_asked(struct req *r, const char *op, struct host_asked *out)
 	int rc;
 
 	*out = (struct host_asked){ .op = op };
+	memcpy(out->token_id, r->id.token_id, sizeof(out->token_id));
 	if ((rc = req_str(r, "nonce", &text, &present)) != ERR_OK || !present)
 		return rc;
 	if (text_unhex(text, strlen(text), out->nonce, HOST_NONCE) != (long)HOST_NONCE)
@@ -35,14 +40,26 @@ int host_asked(struct req *r, const char *op, struct host_asked *out)
 	return ERR_OK;
 }
 
-unsigned char *host_statement(struct core *c, struct arena *a, const struct host *h,
-                              const struct host_asked *q, const struct value *data,
-                              size_t *len)
+void host_session_key(const struct core *c, const struct host *h,
+                      const unsigned char token_id[32], unsigned char out[HOSTBOX_KEY])
+{
+	struct host_session s;
+
+	memcpy(s.host_id, h->o.id, sizeof(s.host_id));
+	memcpy(s.token_id, token_id, sizeof(s.token_id));
+	memcpy(s.sign_pk, h->sign_pk, sizeof(s.sign_pk));
+	memcpy(s.box_pk, h->box_pk, sizeof(s.box_pk));
+	auth_host_session_key(keyring_key(c->keys, KEY_HOST_LOGIN), &s, out);
+}
+
+/* ---- the vault's ---- */
+
+static unsigned char *pack(struct arena *a, const struct host *h,
+                           const struct host_asked *q, const struct value *data,
+                           size_t *n)
 {
 	char host_id[2 * HOST_ID + 1];
 	struct value *body = value_object(a);
-	unsigned char *packed;
-	size_t n;
 
 	text_hex(h->o.id, HOST_ID, host_id);
 	value_set_str(a, body, "op", q->op);
@@ -50,9 +67,32 @@ unsigned char *host_statement(struct core *c, struct arena *a, const struct host
 	value_set_int(a, body, "generation", h->generation);
 	value_set_bytes(a, body, "nonce", q->nonce, q->nonce_len);
 	value_set(body, "data", value_copy(a, data));
-	if (arena_failed(a) || (packed = value_pack(a, body, &n)) == NULL)
+	return arena_failed(a) ? NULL : value_pack(a, body, n);
+}
+
+unsigned char *host_statement(struct core *c, struct arena *a, const struct host *h,
+                              const struct host_asked *q, const struct value *data,
+                              size_t *len)
+{
+	unsigned char key[HOSTBOX_KEY], *packed, *box;
+	size_t n;
+
+	if ((packed = pack(a, h, q, data, &n)) == NULL ||
+	    (box = arena_alloc(a, n + HOSTBOX_OVERHEAD)) == NULL)
 		return NULL;
-	return auth_host_statement(a, sign, c->keys, packed, n, len);
+	host_session_key(c, h, q->token_id, key);
+	hostbox_seal(key, HOSTBOX_VAULT, q->op, packed, n, box);
+	sodium_memzero(key, sizeof(key));
+	*len = n + HOSTBOX_OVERHEAD;
+	return box;
+}
+
+static int reply_said(struct req *r, const unsigned char *said, size_t n)
+{
+	if (said == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	value_set_bytes(r->a, reply_data(r), "statement", said, n);
+	return ERR_OK;
 }
 
 int host_say(struct req *r, const struct host *h, const struct host_asked *q,
@@ -61,11 +101,21 @@ int host_say(struct req *r, const struct host *h, const struct host_asked *q,
 	size_t n = 0;
 	unsigned char *said = host_statement(r->core, r->a, h, q, data, &n);
 
-	if (said == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	value_set_bytes(r->a, reply_data(r), "statement", said, n);
-	return ERR_OK;
+	return reply_said(r, said, n);
 }
+
+int host_say_signed(struct req *r, const struct host *h, const struct host_asked *q,
+                    const struct value *data)
+{
+	size_t len = 0, n;
+	unsigned char *packed = pack(r->a, h, q, data, &n), *said = NULL;
+
+	if (packed != NULL)
+		said = auth_host_statement(r->a, sign, r->core->keys, packed, n, &len);
+	return reply_said(r, said, len);
+}
+
+/* ---- the host's ---- */
 
 /* The newest login's generation, or the one before: its reply may have been lost. */
 static bool is_from(const struct host *h, const char *op, const struct value *body)
@@ -79,6 +129,33 @@ static bool is_from(const struct host *h, const char *op, const struct value *bo
 	       (generation == h->generation || generation == h->generation - 1);
 }
 
+/* The bytes of the field, in r->a; *n is -1 if they are no base64. */
+static int take_statement(struct req *r, unsigned char **out, long *n)
+{
+	const char *text = "";
+	bool present;
+	size_t cap;
+	int rc = req_str(r, "statement", &text, &present);
+
+	if (rc != ERR_OK)
+		return rc;
+	cap = strlen(text) / 4 * 3 + 3;
+	if ((*out = arena_alloc(r->a, cap)) == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	*n = text_unbase64(text, strlen(text), *out, cap);
+	return ERR_OK;
+}
+
+/* What it says, once it is known to be the host's: NULL ${p}: it is not. */
+static int take_body(struct req *r, const struct host *h, const char *op,
+                     const unsigned char *p, size_t n, struct value **body)
+{
+	if (p == NULL || value_decode(r->a, p, n, body, &r->e) != ERR_OK ||
+	    !is_from(h, op, *body))
+		return req_fail(r, ERR_INVALID, "statement: this host has not said that");
+	return ERR_OK;
+}
+
 int host_heard(struct req *r, const struct host *h, const char *op,
                const struct value **data)
 {
@@ -90,27 +167,45 @@ int host_heard(struct req *r, const struct host *h, const char *op,
 int host_heard_in(struct req *r, const struct host *h, const char *op,
                   const struct value **data, int64_t *generation)
 {
-	const char *text = "";
+	unsigned char key[HOSTBOX_KEY], *box = NULL, *plain = NULL;
 	struct value *body = NULL;
-	unsigned char *p;
-	bool present;
-	size_t cap;
-	long n;
-	int rc;
+	long n = -1;
+	int rc = take_statement(r, &box, &n);
 
-	if ((rc = req_str(r, "statement", &text, &present)) != ERR_OK)
+	if (rc != ERR_OK)
 		return rc;
-	cap = strlen(text) / 4 * 3 + 3;
-	if ((p = arena_alloc(r->a, cap)) == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	n = text_unbase64(text, strlen(text), p, cap);
-	if (n < (long)HOST_SIGNATURE ||
-	    !auth_host_heard(r->a, h->sign_pk, p, (size_t)n) ||
-	    value_decode(r->a, p + HOST_SIGNATURE, (size_t)n - HOST_SIGNATURE, &body,
-	                 &r->e) != ERR_OK ||
-	    !is_from(h, op, body))
-		return req_fail(r, ERR_INVALID,
-		                "statement: this host has not signed that");
+	if (n >= (long)HOSTBOX_OVERHEAD &&
+	    (plain = arena_alloc(r->a, (size_t)n)) != NULL) {
+		host_session_key(r->core, h, r->id.token_id, key);
+		if (hostbox_open(key, HOSTBOX_HOST, op, box, (size_t)n, plain) != 0)
+			plain = NULL;
+		sodium_memzero(key, sizeof(key));
+	}
+	rc = take_body(r, h, op, plain, (size_t)n - HOSTBOX_OVERHEAD, &body);
+	if (rc != ERR_OK)
+		return rc;
+	*data = value_get(body, "data");
+	*generation = value_int_or(body, "generation", -1);
+	return ERR_OK;
+}
+
+int host_heard_signed(struct req *r, const struct host *h, const char *op,
+                      const struct value **data, int64_t *generation)
+{
+	struct value *body = NULL;
+	unsigned char *p = NULL;
+	bool good;
+	long n = -1;
+	int rc = take_statement(r, &p, &n);
+
+	if (rc != ERR_OK)
+		return rc;
+	good = n >= (long)HOST_SIGNATURE &&
+	       auth_host_heard(r->a, h->sign_pk, p, (size_t)n);
+	rc = take_body(r, h, op, good ? p + HOST_SIGNATURE : NULL,
+	               (size_t)n - HOST_SIGNATURE, &body);
+	if (rc != ERR_OK)
+		return rc;
 	*data = value_get(body, "data");
 	*generation = value_int_or(body, "generation", -1);
 	return ERR_OK;

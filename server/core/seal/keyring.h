@@ -63,7 +63,7 @@ enum key_id {
 	KEY_AUDIT,        /* seals audit envelopes */
 	KEY_AUDIT_HMAC,   /* keyed digests of correlated strings in audit records */
 	KEY_STATE_MAC,
-	KEY_HOST_NONCE,  /* MAC of login challenges */
+	KEY_HOST_LOGIN, /* MAC of login challenges; derives the keys of hosts' sessions */
 	KEY_FINGERPRINT, /* leak packs */
 	KEY__MAX
 };
@@ -78,7 +78,7 @@ const unsigned char *keyring_kek(const struct keyring *k, uint32_t *term);
 void keyring_checkpoint_sign(const struct keyring *k, const void *msg, size_t n,
                              unsigned char sig[64]);
 const unsigned char *keyring_checkpoint_public(const struct keyring *k);
-/** keyring_order_sign(k, msg, n, sig) / _public(k): Ed25519, signs fetch replies and
+/** keyring_order_sign(k, msg, n, sig) / _public(k): Ed25519, signs answers to logins and
  * orders to hosts: the "vault key" that agents pin. */
 void keyring_order_sign(const struct keyring *k, const void *msg, size_t n,
                         unsigned char sig[64]);

@@ -83,11 +83,23 @@ static int unreadable(struct err *e, const char *what)
 	return err_set(e, ERR_INVALID, "%s cannot be read", what);
 }
 
-/* The statement's data; only some agents look at its signature. */
+/* The answer to a login is signed; only some agents look at that. */
+static int read_login(struct agent *a, const unsigned char *p, size_t n,
+                      const struct statement_expect *want, struct value **body,
+                      struct err *e)
+{
+	if (a->checks)
+		return statement_read_signed(&a->id, a->f->scratch, p, n, want, body, e);
+	return n < STATEMENT_SIG ? unreadable(e, "an answer to a login")
+	                         : value_decode(a->f->scratch, p + STATEMENT_SIG,
+	                                        n - STATEMENT_SIG, body, e);
+}
+
+/* The statement's data. */
 static int open_statement(struct agent *a, const char *op, const json_t *data,
                           const struct value **out, struct err *e)
 {
-	const struct statement_expect want = { op, a->nonce, a->generation };
+	const struct statement_expect want = { op, a->nonce, a->generation, a->key };
 	const char *text = reply_str(data, "statement");
 	size_t n = text != NULL ? strlen(text) : 0, cap = n / 4 * 3 + 3;
 	unsigned char *p = arena_alloc(a->f->scratch, cap);
@@ -95,17 +107,16 @@ static int open_statement(struct agent *a, const char *op, const json_t *data,
 	long len = p != NULL ? text_unbase64(text != NULL ? text : "", n, p, cap) : -1;
 	int rc;
 
-	if (len < (long)STATEMENT_SIG)
+	if (len < 0)
 		return unreadable(e, "a statement");
-	if (a->checks)
+	if (a->step == STEP_LOGIN)
+		rc = read_login(a, p, (size_t)len, &want, &body, e);
+	else
 		rc = statement_read(&a->id, a->f->scratch, p, (size_t)len, &want, &body,
 		                    e);
-	else
-		rc = value_decode(a->f->scratch, p + STATEMENT_SIG,
-		                  (size_t)len - STATEMENT_SIG, &body, e);
 	if (rc != ERR_OK)
 		return rc;
-	a->f->counts.checked += a->checks;
+	a->f->counts.checked++;
 	*out = value_get(body, "data");
 	return *out != NULL ? ERR_OK : unreadable(e, "a statement");
 }
@@ -274,8 +285,12 @@ static int login_done(struct agent *a, const json_t *doc, const struct value *sa
                       struct err *e)
 {
 	const char *token = reply_str(json_object_get(doc, "auth"), "client_token");
+	const struct value *session = value_get(said, "session");
 
-	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT)
+	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || session == NULL ||
+	    session->type != V_BYTES || session->len != STATEMENT_SESSION ||
+	    statement_session(&a->id, false, (const unsigned char *)session->text,
+	                      a->key) != 0)
 		return unreadable(e, "an answer to a login");
 	memcpy(a->token, token, strlen(token) + 1);
 	a->id.generation++;
@@ -339,7 +354,7 @@ static json_t *fetch_body(struct agent *a)
 static int open_value(struct agent *a, const json_t *item, struct err *e)
 {
 	const struct sealed_expect want = {
-		.request = {"fetch", a->nonce, a->generation},
+		.request = {"fetch", a->nonce, a->generation, a->key},
 		.lease_id = a->lease,
 		.path = a->f->o.path,
 		.min_version = a->version,
@@ -368,10 +383,7 @@ static int fetch_done(struct agent *a, const json_t *doc, const struct value *sa
 		               reply_str(item, "error") != NULL ? reply_str(item, "error")
 		                                                : "it is older");
 	a->want_ack = true;
-	if (a->checks)
-		return open_value(a, item, e);
-	a->version = version;
-	return ERR_OK;
+	return open_value(a, item, e);
 }
 
 static json_t *ack_body(struct agent *a)
@@ -384,7 +396,7 @@ static json_t *ack_body(struct agent *a)
 	if (a->has_head)
 		json_object_set_new(data, "checkpoint_size",
 		                    json_integer((json_int_t)a->head.size));
-	said = statement_make(&a->id, "ack", data);
+	said = statement_make(&a->id, a->key, "ack", data);
 	json_decref(data);
 	return json_pack("{s:o}", "statement", said);
 }

@@ -8,7 +8,7 @@
  * in the order in which vault-agent does, with the agent's own code for joins, logins,
  * statements, sealed values and backoff.  There are no files and no renewals: a run is
  * short.  What costs the server nothing can be left out for most of them: only every
- * n-th agent verifies what it is told (they share the machine with the server).
+ * n-th agent verifies signatures (they share the machine with the server).
  */
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
@@ -86,12 +86,13 @@ enum step {
 struct agent {
 	struct fleet *f;
 	unsigned number;
-	bool checks; /* verifies all that it is told */
+	bool checks; /* verifies signatures, too */
 	struct identity id;
 	char join_token[TOKEN_TEXT_LEN + 1];
 	unsigned char join_mac[32];
 	bool added, joined, in_sync, offline;
 	char token[LIMIT_TOKEN_TEXT + 1];
+	unsigned char key[HOSTBOX_KEY]; /* of its session */
 	unsigned char challenge[32];
 	bool challenged;
 	unsigned attempt;

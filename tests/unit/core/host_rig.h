@@ -21,6 +21,7 @@ struct agent {
 	unsigned char mac[32]; /* its proof when it joined */
 	int64_t generation;
 	char token[80];
+	unsigned char key[32]; /* of the session */
 };
 
 static const unsigned char no_pin[32];
@@ -72,8 +73,58 @@ static void put_u64(struct bytes *b, uint64_t v)
 	}
 }
 
+/* The associated data of a box: who speaks (1 the vault, 2 the host), and of what. */
+static size_t box_as(unsigned char out[64], int who, const char *op)
+{
+	memcpy(out, "vault/host-session/v1", 22);
+	out[22] = (unsigned char)who;
+	memcpy(out + 23, op, strlen(op) + 1);
+	return 23 + strlen(op) + 1;
+}
+
+/* What the vault has put in a box for ${op}; NULL: it has not. */
+static struct value *box_open(const unsigned char key[32], const char *op, const void *p,
+                              size_t n)
+{
+	const unsigned char *box = p;
+	unsigned char *plain = arena_alloc(rig.a, n), as[64];
+	unsigned long long len;
+	struct value *body;
+	struct err e;
+
+	if (n < 40 || crypto_aead_xchacha20poly1305_ietf_decrypt(
+			      plain, &len, NULL, box + 24, n - 24, as, box_as(as, 1, op),
+			      box, key) != 0)
+		return NULL;
+	cr_assert_eq(value_decode(rig.a, plain, len, &body, &e), ERR_OK);
+	return body;
+}
+
+#define SESSIONS 256
+static unsigned char sessions[SESSIONS][32]; /* of all agents, the newest last */
+static int n_sessions;
+
+static struct value *open_said(const struct value *said)
+{
+	static const char *const ops[] = { "watch", "leases", "renew",
+		                           "sync",  "bind",   "consistency" };
+	struct value *body = NULL;
+	struct err e;
+
+	if (said->len > 64 &&
+	    value_decode(rig.a, said->text + 64, said->len - 64, &body, &e) == ERR_OK)
+		return body; /* it is signed: check_login() */
+	for (int i = n_sessions - 1; i >= 0; i--)
+		for (size_t k = 0; k < ARRAY_LEN(ops); k++)
+			if ((body = box_open(sessions[i], ops[k], said->text,
+			                     said->len)) != NULL)
+				return body;
+	return NULL;
+}
+
 static void agent_keys(struct agent *ag)
 {
+	rig.open_said = open_said;
 	crypto_sign_keypair(ag->sign_pk, ag->sign_sk);
 	crypto_box_keypair(ag->box_pk, ag->box_sk);
 }
@@ -156,6 +207,18 @@ static int agent_answer(struct agent *ag, int64_t generation)
 	                               (long long)generation, b64(sig, 64)));
 }
 
+/* The token of the last reply, and the key of the session that it is for. */
+static void agent_take_login(struct agent *ag)
+{
+	const unsigned char *box = got_bytes("session", 32 + crypto_box_SEALBYTES);
+
+	snprintf(ag->token, sizeof(ag->token), "%s", rig_got("auth.client_token"));
+	cr_assert_eq(crypto_box_seal_open(ag->key, box, 32 + crypto_box_SEALBYTES,
+	                                  ag->box_pk, ag->box_sk),
+	             0);
+	memcpy(sessions[n_sessions++ % SESSIONS], ag->key, 32);
+}
+
 static int agent_login(struct agent *ag)
 {
 	int status;
@@ -163,7 +226,7 @@ static int agent_login(struct agent *ag)
 	agent_challenge(ag);
 	if ((status = agent_answer(ag, ag->generation)) != 200)
 		return status;
-	snprintf(ag->token, sizeof(ag->token), "%s", rig_got("auth.client_token"));
+	agent_take_login(ag);
 	ag->generation = strtoll(rig_got("data.generation"), NULL, 10);
 	return status;
 }
@@ -179,25 +242,34 @@ UNUSED static void agent_start(struct agent *ag, const char *name, const char *r
 	cr_assert_eq(status, 200, "%s", rig_got(""));
 }
 
-/* Was the last reply said by the vault, to this host, in answer to ${op} and ${nonce}? */
-UNUSED static void check_said(const struct agent *ag, const char *op,
-                              const unsigned char *nonce, size_t nonce_len)
+/* What is signed by the vault in the last reply. */
+static struct value *signed_said(const struct agent *ag)
 {
-	const unsigned char *p;
-	unsigned char *msg;
-	const struct value *in_nonce;
+	const unsigned char *p = (const unsigned char *)rig.said->text;
+	size_t n = rig.said->len - 64;
+	unsigned char *msg = arena_alloc(rig.a, 24 + n);
 	struct value *in;
 	struct err e;
-	size_t n;
 
-	cr_assert_not_null(rig.said, "%s", rig_got(""));
-	p = (const unsigned char *)rig.said->text;
-	n = rig.said->len - 64;
-	msg = arena_alloc(rig.a, 24 + n);
 	memcpy(msg, "vault/host-statement/v1", 24);
 	memcpy(msg + 24, p + 64, n);
 	cr_assert_eq(crypto_sign_verify_detached(p, msg, 24 + n, ag->order_pk), 0);
 	cr_assert_eq(value_decode(rig.a, p + 64, n, &in, &e), ERR_OK);
+	return in;
+}
+
+/* Was the last reply said by the vault, to this host, in answer to ${op} and ${nonce}? */
+UNUSED static void check_said(const struct agent *ag, const char *op,
+                              const unsigned char *nonce, size_t nonce_len)
+{
+	const struct value *in_nonce;
+	struct value *in;
+
+	cr_assert_not_null(rig.said, "%s", rig_got(""));
+	in = strcmp(op, "login") == 0
+	             ? signed_said(ag)
+	             : box_open(ag->key, op, rig.said->text, rig.said->len);
+	cr_assert_not_null(in, "%s", rig_got(""));
 	cr_assert(value_is_str(value_get(in, "op"), op));
 	cr_assert(value_is_str(value_get(in, "host_id"), hex(ag->host_id, 16)));
 	cr_assert_eq(value_int_or(in, "generation", -1), ag->generation);
@@ -207,11 +279,11 @@ UNUSED static void check_said(const struct agent *ag, const char *op,
 	cr_assert_eq(memcmp(in_nonce->text, nonce, nonce_len), 0);
 }
 
-/* What the host says itself, signed. */
+/* What the host says itself, in its session. */
 static char *agent_says(const struct agent *ag, const char *op, const char *fields)
 {
 	struct value *body = value_object(rig.a);
-	unsigned char *packed, *out, *msg;
+	unsigned char *packed, *out, as[64];
 	size_t n;
 
 	value_set_str(rig.a, body, "op", op);
@@ -219,13 +291,11 @@ static char *agent_says(const struct agent *ag, const char *op, const char *fiel
 	value_set_int(rig.a, body, "generation", ag->generation);
 	value_set(body, "data", rig_json(fields));
 	packed = value_pack(rig.a, body, &n);
-	msg = arena_alloc(rig.a, 25 + n);
-	out = arena_alloc(rig.a, 64 + n);
-	memcpy(msg, "vault/agent-statement/v1", 25);
-	memcpy(msg + 25, packed, n);
-	memcpy(out + 64, packed, n);
-	crypto_sign_detached(out, NULL, msg, 25 + n, ag->sign_sk);
-	return arena_printf(rig.a, "{\"statement\":\"%s\"}", b64(out, 64 + n));
+	out = arena_alloc(rig.a, n + 40);
+	randombytes_buf(out, 24);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out + 24, NULL, packed, n, as,
+	                                           box_as(as, 2, op), NULL, out, ag->key);
+	return arena_printf(rig.a, "{\"statement\":\"%s\"}", b64(out, n + 40));
 }
 
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
@@ -255,10 +325,6 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 {
 	struct value *item, *body, *text;
 	const struct value *sealed;
-	unsigned char *plain;
-	struct bytes head = { .n = 0 };
-	struct err e;
-	size_t n;
 	int status = agent_post(ag, "fetch",
 	                        arena_printf(rig.a, "{\"leases\":[\"%s\"]}", lease));
 
@@ -267,22 +333,8 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 	if (value_get(item, "error") != NULL)
 		return arena_str(rig.a, rig_got("data.items.0.error"));
 	sealed = value_get(item, "sealed");
-	n = sealed->len - crypto_box_SEALBYTES;
-	plain = arena_alloc(rig.a, n + 64);
-	cr_assert_eq(crypto_box_seal_open(plain, (const unsigned char *)sealed->text,
-	                                  sealed->len, ag->box_pk, ag->box_sk),
-	             0);
-	put(&head, "vault/host-statement/v1", 24);
-	{
-		unsigned char *msg = arena_alloc(rig.a, head.n + n);
-
-		memcpy(msg, head.at, head.n);
-		memcpy(msg + head.n, plain + 64, n - 64);
-		cr_assert_eq(crypto_sign_verify_detached(plain, msg, head.n + n - 64,
-		                                         ag->order_pk),
-		             0);
-	}
-	cr_assert_eq(value_decode(rig.a, plain + 64, n - 64, &body, &e), ERR_OK);
+	body = box_open(ag->key, "fetch", sealed->text, sealed->len);
+	cr_assert_not_null(body);
 	cr_assert(value_is_str(value_get(body, "op"), "fetch"));
 	cr_assert(value_is_str(value_get(body, "host_id"), hex(ag->host_id, 16)));
 	cr_assert_eq(value_int_or(body, "generation", -1), ag->generation);

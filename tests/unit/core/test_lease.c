@@ -539,8 +539,14 @@ Test(lease, only_the_host_itself_acknowledges_and_releases)
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/release", release);
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/release",
 	       agent_says(&ag, "ack", release));
-	agent_keys(&other);
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&ag, "report", ack));
+	other.key[0] ^= 1;
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	other = ag; /* another session of it */
+	cr_assert_eq(agent_login(&other), 200);
+	ag.generation = other.generation;
+	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	ASK_AS(400, other.token, HTTP_POST, "sys/agent/ack", agent_says(&ag, "ack", ack));
 	other = ag;
 	other.host_id[0] ^= 1;
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
