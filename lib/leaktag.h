@@ -15,6 +15,7 @@
  *
  * Nothing here takes constant time: what is scanned is known to whoever scans.
  */
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -46,11 +47,10 @@ static inline uint8_t leak_select(const struct leak_key *k, const unsigned char 
 /** leak_tag(k, p): LEAK_TAG_BITS bits of the LEAK_GRAM bytes at ${p}. */
 static inline uint32_t leak_tag(const struct leak_key *k, const unsigned char *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = 0; i < LEAK_GRAM; i++)
-		v |= (uint64_t)p[i] << 8 * i;
-	return (uint32_t)(v * k->mix >> (64 - LEAK_TAG_BITS));
+	memcpy(&v, p, sizeof(v));
+	return (uint32_t)(le64toh(v) * k->mix >> (64 - LEAK_TAG_BITS));
 }
 
 /** leak_anchor(k, p): where the anchor of the value at ${p} (LEAK_MIN bytes or more) is,
