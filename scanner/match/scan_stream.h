@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_SCAN_STREAM_H
+#define SCANNER_SCAN_STREAM_H
+/*
+ * scan_stream - bytes in, findings out.
+ *
+ * An engine is what all scans share: rules, compiled.  A stream is one worker's: a buffer
+ * that slides over one blob after the other.  Anchors of all rules are looked for at once;
+ * around each the rule's regular expression is run, and what it finds is judged.
+ */
+#include "err.h"
+#include "finding.h"
+#include "rules/rules.h"
+
+struct known;
+struct scan_engine;
+struct scan_stream;
+
+struct scan_options {
+	bool filtered;             /* tell what was dropped, too */
+	bool reveal;               /* fill in finding.secret */
+	const struct known *known; /* values of the vault; NULL: none */
+	unsigned char key[32];     /* of the fingerprints of this scan */
+};
+
+/** scan_engine_new(rules, out, e): compile; ${rules} is borrowed for the engine's life.
+ * ERR_INVALID names the rule whose expression does not compile. */
+int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, struct err *e)
+	MUST_CHECK;
+void scan_engine_free(struct scan_engine *g);
+
+typedef void (*scan_sink)(void *ctx, const struct finding *f);
+/** scan_stream_new(g, options, sink, ctx): NULL: out of memory.  ${options} are copied. */
+struct scan_stream *scan_stream_new(const struct scan_engine *g,
+                                    const struct scan_options *options, scan_sink sink,
+                                    void *ctx);
+void scan_stream_free(struct scan_stream *s);
+
+/** scan_stream_begin(s, b), scan_stream_feed(s, p, n), scan_stream_end(s): one blob;
+ * ${b} is borrowed until the end.  ERR_OK or ERR_NOMEM. */
+int scan_stream_begin(struct scan_stream *s, const struct blob *b) MUST_CHECK;
+int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n) MUST_CHECK;
+int scan_stream_end(struct scan_stream *s) MUST_CHECK;
+
+#endif

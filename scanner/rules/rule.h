@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_RULE_H
+#define SCANNER_RULE_H
+/* rule - one kind of secret, as docs/scanning-rules.md describes it. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
+enum severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL };
+
+enum charset {
+	CHARSET_NONE,
+	CHARSET_ALNUM,
+	CHARSET_HEX,
+	CHARSET_BASE58,
+	CHARSET_BASE64,
+	CHARSET_BASE64URL,
+	CHARSET_BASE64ANY,
+	CHARSET_TOKEN,
+};
+
+/** charset_has(c, byte). */
+bool charset_has(enum charset c, unsigned char byte);
+
+struct texts {
+	char **at;
+	size_t n;
+};
+
+struct rule {
+	char *id, *title, *family, *regex;
+	struct texts anchors;  /* lower case; empty: only whole files of a name (files) */
+	struct texts keywords; /* lower case */
+	struct texts files;    /* globs */
+	char *validator;       /* "crc32-base62:4"; "" if none */
+	enum charset charset;
+	enum confidence confidence;
+	enum severity severity;
+	double entropy;      /* bits per character at least; 0: not asked */
+	unsigned window;     /* bytes before and after the anchor; 0: lines */
+	unsigned lines_span; /* lines that a match may cover, 1 or more */
+	unsigned within;     /* of a keyword, in bytes on the line; 0: not asked */
+	unsigned lines;      /* of a keyword, in lines before and after */
+	bool verified;
+	bool allow;
+	bool collect_pem;
+	bool by_keyword; /* no literal of its own: its keywords are its anchors */
+	struct texts positive, negative;
+	char *example_path; /* NULL: none */
+	unsigned line;      /* in its file */
+	unsigned index;     /* in its set */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_RULES_H
+#define SCANNER_RULES_H
+/* rules - sets of rules, from what is built in and from files of users. */
+#include "err.h"
+#include "rules/rule.h"
+
+#define RULES_MAX      4096u
+#define RULES_FILE_MAX (4u * 1024 * 1024)
+#define RULE_TEXT_MAX  4096u /* of a regular expression */
+
+struct rule_set {
+	struct rule *at;
+	size_t n;
+};
+
+/** rules_builtin(out, e): those that are embedded in the program. */
+int rules_builtin(struct rule_set *out, struct err *e) MUST_CHECK;
+/** rules_add(set, name, text, n, e): those of one file; a rule with an id that is there
+ * replaces it.  ERR_INVALID names file, line and key; the set is as before then. */
+int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
+              struct err *e) MUST_CHECK;
+/** rules_free(set). */
+void rules_free(struct rule_set *set);
+/** rules_find(set, id): NULL if there is none. */
+const struct rule *rules_find(const struct rule_set *set, const char *id);
+
+/** rule_anchors(regex, out): literals of three bytes or more, in lower case, one of which
+ * is in every match; 0 of them if there are none.  -1: out of memory. */
+int rule_anchors(const char *regex, struct texts *out);
+
+/** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
+int texts_add(struct texts *t, const char *s, size_t n);
+void texts_free(struct texts *t);
+
+#endif
