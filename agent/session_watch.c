@@ -22,11 +22,12 @@ static void event_update(struct session *s, struct holding *h, const char *id,
 		return;
 	if (strlen(id) >= sizeof(h->lease_id))
 		return;
+	/* Versions are of one lease. */
+	if (h->version < version || strcmp(h->lease_id, id) != 0)
+		h->version = version;
 	memcpy(h->lease_id, id, strlen(id) + 1);
 	h->revoked = false;
 	h->ending = END_NONE;
-	if (h->version < version)
-		h->version = version;
 	h->want_fetch = true;
 }
 

@@ -134,7 +134,7 @@ def test_upgrade_with_data(own_server):
     assert own_server.client().get("up/data/a/b/k59").data["data"] == {"i": 59, "in": "a/b/"}
 
 
-def test_leases_and_rotation_are_of_version_2(c, kv):
+def test_rotation_is_of_version_2(c, kv):
     c.post(f"{kv}/app", {"password": "x"})
     r = c.post(f"sys/rotation/rotate/{kv}/app", {})
     assert r.status == 400 and "is not below a KV mount" in r.errors[0]

@@ -9,9 +9,10 @@ import pytest
 from vaultd import wait_for
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "template"
-# Those that show neither times nor the agent's environment, and read what hosts are given: no KV version 1.
-NAMES = ["all-keys", "base64", "env-file", "json-all", "json-config", "listing", "listing-read",
-         "nginx-conf", "parse-json", "parse-yaml", "pem", "print", "split-join", "yaml-all"]
+# Those that show neither times nor the agent's environment.
+NAMES = ["all-keys", "base64", "comparisons", "env-file", "json-all", "json-config", "kv1", "listing", "listing-read",
+         "maps", "math", "nginx-conf", "parse-json", "parse-yaml", "pem", "pipelines", "print", "printf", "recursion",
+         "split-join", "templates", "variables", "yaml-all"]
 
 
 def template(name):
@@ -29,11 +30,15 @@ def fill(s):
     for path, members in data["kv2"].items():
         body = re.sub(r'"#(-?[\d.]+)"', r"\1", json.dumps({"data": members}))
         assert s.client().request("POST", f"secret/data/{path}", raw=body.encode()).status == 200, path
+    assert s.client().post("sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}}).status == 204
+    for path, members in data["kv1"].items():
+        body = re.sub(r'"#(-?[\d.]+)"', r"\1", json.dumps(members))
+        assert s.client().request("POST", f"kv1/{path}", raw=body.encode()).status == 204, path
 
 
-def start(s, make_agent, files):
+def start(s, make_agent, files, kv1=False):
     a = make_agent(s, "web1", files)
-    a.join(s.add_host("web1", ["secret/*"])["join_token"])
+    a.join(s.add_host("web1", ["secret/*", "kv1/*"] if kv1 else ["secret/*"])["join_token"])
     a.start()
     return a
 
@@ -41,7 +46,7 @@ def start(s, make_agent, files):
 def test_templates_become_what_consul_template_makes_of_them(own_server, make_agent):
     fill(own_server)
     a = start(own_server, make_agent,
-              [{"binding": "t", "name": name, "template_text": template(name)} for name in NAMES])
+              [{"binding": "t", "name": name, "template_text": template(name)} for name in NAMES], kv1=True)
     for name in NAMES:
         a.wait_content("t", name, wanted(name))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real vaultd, vault-agent and vaultctl for the tests: started on free loopback ports, stopped by pid."""
 import base64
+import collections
 import contextlib
 import http.client
 import json
@@ -29,13 +30,29 @@ def check_log(text):
     assert not SANITIZER_REPORT.search(text), text[-8000:]
 
 
+claims = collections.deque(maxlen=128)  # of ports that were given out last: somebody listens there soon
+
+
+def claimed(port):
+    """Is it ours alone among the tests that run on this machine?"""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0vault-tests-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    claims.append(claim)
+    return True
+
+
 def free_port():
     """Below the range that connections take theirs from, so that it stays free until it is listened on."""
     while True:
         port = random.SystemRandom().randrange(10240, 32768)
         with contextlib.closing(socket.socket()) as s, contextlib.suppress(OSError):
             s.bind(("127.0.0.1", port))
-            return port
+            if claimed(port):
+                return port
 
 
 def wait_for(what, fn, seconds=DEADLINE):

@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "kv.h"
 #include "kv_folder.h"
+#include "kv_leased.h"
 #include "rng.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -392,17 +393,16 @@ static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
 static int take_value(struct core *c, struct arena *a, struct lease *l,
                       struct value **data, struct value **metadata, struct err *e)
 {
-	struct kv_secret s = { .current = 0 };
-	int rc = kv_open_id(c, a, l->o.tag, &s, e);
+	struct kv_leased s;
+	int rc = kv_leased_open(c, a, l->o.tag, &s, e);
 
-	if (rc == ERR_OK)
-		rc = kv_read(c, a, &s, 0, data, e);
 	if (rc != ERR_OK)
-		return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
-	*metadata = kv_metadata(a, &s);
-	l->version = s.current;
-	if (l->target < s.current)
-		l->target = s.current;
+		return rc;
+	*data = s.data;
+	*metadata = s.metadata;
+	l->version = s.version;
+	if (l->target < s.version)
+		l->target = s.version;
 	return ERR_OK;
 }
 

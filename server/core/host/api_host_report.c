@@ -12,8 +12,7 @@
 #include "api_agent.h"
 #include "arena.h"
 #include "host_report.h"
-#include "kv.h"
-#include "kv_impl.h"
+#include "kv_leased.h"
 #include "rng.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -226,8 +225,6 @@ struct where {
 
 static int start(struct req *r, struct where **out)
 {
-	const struct mount *m;
-	const char *rest;
 	struct where *w = r->park_state;
 	int rc;
 
@@ -236,9 +233,9 @@ static int start(struct req *r, struct where **out)
 		return ERR_OK;
 	if ((w = arena_alloc(r->a, sizeof(*w))) == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
-	if ((rc = kv_split(r->core, r->param[0].text, &m, &rest, &r->e)) != ERR_OK)
+	rc = kv_leased_id(r->core, r->param[0].text, w->secret, &r->e);
+	if (rc != ERR_OK)
 		return rc;
-	kv_secret_id(r->core, m, rest, w->secret);
 	w->hosts = value_array(r->a);
 	r->park_state = *out = w;
 	return ERR_OK;

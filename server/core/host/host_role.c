@@ -4,8 +4,8 @@
 
 #include "arena.h"
 #include "host.h"
-#include "kv.h"
 #include "kv_folder.h"
+#include "kv_leased.h"
 #include "path.h"
 #include "vault/limits.h"
 
@@ -92,7 +92,7 @@ int host_role_check(struct core *c, const char *pattern, size_t n, struct err *e
 	if (kv_is_folder(path) && kv_folder_find(c, path, id, &not ) == ERR_OK)
 		return ERR_OK;
 	m = mounts_match(c, path, &rest);
-	if (!kv_holds_secrets(m, rest))
+	if (!kv_leased_on(m, rest))
 		return err_set(e, ERR_INVALID, "\"%.150s\" is not below a KV mount",
 		               path);
 	if (!prefix && (rest[0] == '\0' || path[len - 1] == '/'))

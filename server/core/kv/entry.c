@@ -5,10 +5,11 @@
 
 #include "arena.h"
 #include "duration.h"
+#include "lease.h"
 #include "vault/limits.h"
 
-static void entry_id(struct core *c, const unsigned char space[KV_SPACE],
-                     const char *path, unsigned char out[32])
+void entry_id(struct core *c, const unsigned char space[KV_SPACE], const char *path,
+              unsigned char out[32])
 {
 	store_blind(c, out, "entry", space, KV_SPACE, path, strlen(path));
 }
@@ -92,6 +93,15 @@ static int put_row(struct core *c, struct arena *a, struct entry *en, struct err
 	return kv_dir_enter(c, a, en->space, en->path, e);
 }
 
+/* Nobody else has what is in a cubbyhole. */
+static int tell(struct core *c, struct arena *a, const struct entry *en, const char *op,
+                struct err *e)
+{
+	if (mounts_by_id(c, en->space) == NULL)
+		return ERR_OK;
+	return lease_secret_changed(c, a, en->o.id, en->writes, op, e);
+}
+
 /* A number of seconds or a duration; what is neither says nothing. */
 static int64_t ttl_of(const struct value *data)
 {
@@ -131,7 +141,9 @@ int entry_write(struct core *c, struct arena *a, const unsigned char space[KV_SP
 	en.ttl_ms = ttl_of(data);
 	if ((rc = payload_put(c, en.o.id, en.writes, en.updated_ms, p, n, e)) != ERR_OK)
 		return rc;
-	return put_row(c, a, &en, e);
+	if ((rc = put_row(c, a, &en, e)) != ERR_OK)
+		return rc;
+	return tell(c, a, &en, "update", e);
 }
 
 int entry_erase(struct core *c, const struct entry *en, struct err *e)
@@ -145,5 +157,7 @@ int entry_delete(struct core *c, struct arena *a, struct entry *en, struct err *
 {
 	int rc = entry_erase(c, en, e);
 
-	return rc == ERR_OK ? kv_dir_leave(c, a, en->space, en->path, e) : rc;
+	if (rc != ERR_OK || (rc = kv_dir_leave(c, a, en->space, en->path, e)) != ERR_OK)
+		return rc;
+	return tell(c, a, en, "revoke", e);
 }

@@ -27,6 +27,9 @@ struct entry {
 	int64_t ttl_ms; /* what its member "ttl" or "lease" says; 0: nothing */
 };
 
+/** entry_id(c, space, path, out): that an entry at ${path} has. */
+void entry_id(struct core *c, const unsigned char space[KV_SPACE], const char *path,
+              unsigned char out[32]);
 /** entry_open(c, a, space, path, out, e): ERR_NOENT if there is none. */
 int entry_open(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                const char *path, struct entry *out, struct err *e) MUST_CHECK;
@@ -36,10 +39,12 @@ int entry_read(struct arena *a, const struct store_object *o, struct entry *out,
 /** entry_value(c, a, en, out, n, e): the encoded value. */
 int entry_value(struct core *c, struct arena *a, const struct entry *en,
                 unsigned char **out, size_t *n, struct err *e) MUST_CHECK;
-/** entry_write(c, a, space, path, data, e): make or replace it; ERR_TOO_BIG. */
+/** entry_write(c, a, space, path, data, e): make or replace it, and tell holders of
+ * leases; ERR_TOO_BIG. */
 int entry_write(struct core *c, struct arena *a, const unsigned char space[KV_SPACE],
                 const char *path, const struct value *data, struct err *e) MUST_CHECK;
-/** entry_delete(c, a, en, e): with its folders, if they are empty now. */
+/** entry_delete(c, a, en, e): with its folders, if they are empty now; holders of leases
+ * are told. */
 int entry_delete(struct core *c, struct arena *a, struct entry *en, struct err *e)
 	MUST_CHECK;
 /** entry_erase(c, en, e): value and row, but not its folders: for who removes all. */

@@ -89,7 +89,9 @@ static int destroy_entry(struct core *c, struct arena *a, struct store_object *o
 	int rc = entry_read(a, o, &en, e);
 
 	*rows -= 2;
-	return rc == ERR_OK ? entry_erase(c, &en, e) : rc;
+	if (rc != ERR_OK || (rc = entry_erase(c, &en, e)) != ERR_OK)
+		return rc;
+	return lease_secret_changed(c, a, o->id, en.writes, "revoke", e);
 }
 
 static int destroy_items(struct core *c, struct arena *a, const unsigned char dir[32],

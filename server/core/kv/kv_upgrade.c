@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "jobs.h"
 #include "kv_walk.h"
+#include "lease.h"
 #include "mount_impl.h"
 
 #define JOB       "kv-upgrade"
@@ -98,7 +99,9 @@ static int convert(struct core *c, struct arena *a, const struct mount *m,
 	if ((rc = payload_put(c, s.o.id, v.number, v.created_ms, p, n, e)) != ERR_OK ||
 	    (rc = store_put(c, &s.o, e)) != ERR_OK)
 		return rc;
-	return entry_erase(c, en, e);
+	if ((rc = entry_erase(c, en, e)) != ERR_OK)
+		return rc;
+	return lease_secret_moved(c, a, en->o.id, s.o.id, v.number, e);
 }
 
 /* *all: every one that was found; else f->last is the last one converted. */

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "arena.h"
-#include "kv.h"
 #include "kv_folder.h"
-#include "kv_impl.h"
+#include "kv_leased.h"
 #include "lease_impl.h"
 #include "rng.h"
 #include "route.h"
@@ -27,18 +26,14 @@ struct listing {
 
 static int take_path(struct req *r, struct listing *l)
 {
-	const char *path = NULL, *rest;
-	const struct mount *m;
+	const char *path = NULL;
 	int rc = req_str(r, "path", &path, &l->by_secret);
 
 	if (rc != ERR_OK || !l->by_secret)
 		return rc;
 	if (kv_is_folder(path))
 		return kv_folder_find(r->core, path, l->index, &r->e);
-	if ((rc = kv_split(r->core, path, &m, &rest, &r->e)) != ERR_OK)
-		return rc;
-	kv_secret_id(r->core, m, rest, l->index);
-	return ERR_OK;
+	return kv_leased_id(r->core, path, l->index, &r->e);
 }
 
 static int take_host(struct req *r, struct listing *l)

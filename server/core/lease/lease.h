@@ -12,6 +12,11 @@
 int lease_secret_changed(struct core *c, struct arena *a,
                          const unsigned char secret_id[32], int64_t version,
                          const char *op, struct err *e) MUST_CHECK;
+/** lease_secret_moved(c, a, from, to, version, e): a secret is ${version} of another one
+ * now: holders get leases on that one, and keep what they have until then. */
+int lease_secret_moved(struct core *c, struct arena *a, const unsigned char from[32],
+                       const unsigned char to[32], int64_t version, struct err *e)
+	MUST_CHECK;
 /** lease_names_changed(c, a, folder_id, e): a name came into a folder or left it: the
  * same for leases on its names, whose version is the revision of that. */
 int lease_names_changed(struct core *c, struct arena *a,

@@ -4,8 +4,8 @@
 
 #include "arena.h"
 #include "audit.h"
-#include "kv.h"
 #include "kv_folder.h"
+#include "kv_leased.h"
 #include "lease_impl.h"
 #include "rng.h"
 #include "vault/limits.h"
@@ -62,22 +62,14 @@ struct subject {
 static int find_secret(struct core *c, struct arena *a, const char *path,
                        struct subject *out, struct err *e)
 {
-	struct kv_secret s = { .current = 0 };
-	const struct mount *m;
-	const char *rest;
-	struct value *data;
-	int rc;
+	struct kv_leased s;
+	int rc = kv_leased_find(c, a, path, &s, e);
 
-	if ((rc = kv_split(c, path, &m, &rest, e)) != ERR_OK)
-		return rc;
-	rc = kv_open(c, a, m, rest, &s, e);
-	if (rc == ERR_OK)
-		rc = kv_read(c, a, &s, 0, &data, e);
 	if (rc != ERR_OK)
-		return rc == ERR_NOENT ? err_set(e, rc, "no such secret") : rc;
-	memcpy(out->id, s.o.id, sizeof(out->id));
-	out->path = kv_full_path(a, &s);
-	out->version = s.current;
+		return rc;
+	memcpy(out->id, s.id, sizeof(out->id));
+	out->path = s.path;
+	out->version = s.version;
 	return ERR_OK;
 }
 

@@ -21,7 +21,9 @@ struct change {
 	int64_t version;
 	int64_t seq; /* revision when it was made */
 	bool gone;
+	bool moved;   /* it is another secret now, ${to} */
 	bool counted; /* by an attempt that publishes it */
+	unsigned char to[32];
 	unsigned char attempt[16];
 };
 
@@ -38,6 +40,36 @@ static void apply(struct lease *l, const struct change *ch, int64_t rev)
 		l->end = END_NONE;
 		l->state = LEASE_ISSUED;
 	}
+}
+
+/* Versions begin anew where another secret took the place of one that was deleted.  The
+ * holder takes no older version of the same lease. */
+static bool begins_anew(const struct lease *l, const struct change *ch)
+{
+	return ch->moved ||
+	       (l->end == END_DELETED && !ch->gone && ch->version < l->target);
+}
+
+/* Another lease in its place. */
+static int replace(struct core *c, struct arena *a, struct lease *l,
+                   const struct change *ch, int64_t rev, struct err *e)
+{
+	struct lease old = *l;
+
+	rng_bytes(l->o.id, LEASE_ID);
+	l->o.version = 0;
+	if (ch->moved)
+		memcpy(l->o.tag, ch->to, sizeof(ch->to));
+	l->detail = "";
+	l->state = LEASE_ISSUED;
+	l->end = END_NONE;
+	l->target = ch->version;
+	l->version = l->applied = l->said = 0;
+	l->born = l->seq = ch->seq;
+	l->rev = rev;
+	l->wants = l->settled_ms = l->since_ms = 0;
+	l->waits = l->stored.rejects = false;
+	return lease_drop(c, a, &old, e);
 }
 
 /* Leases that are younger than the publication got the new version from the start. */
@@ -58,11 +90,16 @@ static int mark(struct core *c, struct arena *a, struct lease *l, const struct c
                 int64_t rev, struct rotation_marked *m, struct err *e)
 {
 	bool newer = l->seq < ch->seq;
+	int rc;
 
-	if (!lease_alive(l) && l->end != END_DELETED)
+	if (!lease_alive(l) && (l->end != END_DELETED || ch->moved))
 		return ERR_OK;
-	if (newer)
+	if (newer && begins_anew(l, ch)) {
+		if ((rc = replace(c, a, l, ch, rev, e)) != ERR_OK)
+			return rc;
+	} else if (newer) {
 		apply(l, ch, rev);
+	}
 	count(l, ch, m);
 	if (newer)
 		core_wake(c, WAIT_HOST, l->o.parent);
@@ -93,7 +130,7 @@ static void set_copy(struct arena *a, struct value *b, const char *key, const vo
 }
 
 static struct value *job_body(struct arena *a, const struct change *ch,
-                              const struct lease *last)
+                              const unsigned char last[LEASE_ID])
 {
 	struct value *b = value_object(a);
 
@@ -105,7 +142,9 @@ static struct value *job_body(struct arena *a, const struct change *ch,
 	value_set_bool(a, b, "gone", ch->gone);
 	value_set_bool(a, b, "counted", ch->counted);
 	set_copy(a, b, "attempt", ch->attempt, sizeof(ch->attempt));
-	set_copy(a, b, "after", last->o.id, LEASE_ID);
+	if (ch->moved)
+		set_copy(a, b, "to", ch->to, sizeof(ch->to));
+	set_copy(a, b, "after", last, LEASE_ID);
 	return b;
 }
 
@@ -123,40 +162,55 @@ int lease_job_start(struct core *c, struct value *body, int64_t due, struct err 
 
 #define BY_REVISION (-1) /* the change itself is the version */
 
-static int changed(struct core *c, struct arena *a, const unsigned char secret_id[32],
-                   int64_t version, bool gone, struct err *e)
+static int changed(struct core *c, struct arena *a, struct change *ch, struct err *e)
 {
-	struct change ch = { .version = version, .gone = gone };
 	struct leases ls = { .a = a };
+	unsigned char last[LEASE_ID];
 	int rc;
 
-	memcpy(ch.secret, secret_id, sizeof(ch.secret));
-	rc = store_by_tag_page(c, a, KIND_LEASE, secret_id, 32, NULL, 0, SLICE,
+	rc = store_by_tag_page(c, a, KIND_LEASE, ch->secret, 32, NULL, 0, SLICE,
 	                       lease_collect, &ls, e);
 	if (rc != ERR_OK || ls.n == 0)
 		return rc;
-	if ((rc = lease_rev(c, a, true, &ch.seq, e)) != ERR_OK)
+	memcpy(last, ls.at[ls.n - 1].o.id, LEASE_ID);
+	if ((rc = lease_rev(c, a, true, &ch->seq, e)) != ERR_OK)
 		return rc;
-	if (version == BY_REVISION)
-		ch.version = ch.seq;
-	if ((rc = rotation_publishing(c, a, secret_id, ch.attempt, &ch.counted, e)) !=
+	if (ch->version == BY_REVISION)
+		ch->version = ch->seq;
+	if ((rc = rotation_publishing(c, a, ch->secret, ch->attempt, &ch->counted, e)) !=
 	            ERR_OK ||
-	    (rc = mark_all(c, a, &ls, &ch, ch.seq, e)) != ERR_OK || ls.n < SLICE)
+	    (rc = mark_all(c, a, &ls, ch, ch->seq, e)) != ERR_OK || ls.n < SLICE)
 		return rc;
-	return lease_job_start(c, job_body(a, &ch, &ls.at[ls.n - 1]), c->now_ms, e);
+	return lease_job_start(c, job_body(a, ch, last), c->now_ms, e);
 }
 
 int lease_secret_changed(struct core *c, struct arena *a,
                          const unsigned char secret_id[32], int64_t version,
                          const char *op, struct err *e)
 {
-	return changed(c, a, secret_id, version, strcmp(op, "revoke") == 0, e);
+	struct change ch = { .version = version, .gone = strcmp(op, "revoke") == 0 };
+
+	memcpy(ch.secret, secret_id, sizeof(ch.secret));
+	return changed(c, a, &ch, e);
+}
+
+int lease_secret_moved(struct core *c, struct arena *a, const unsigned char from[32],
+                       const unsigned char to[32], int64_t version, struct err *e)
+{
+	struct change ch = { .version = version, .moved = true };
+
+	memcpy(ch.secret, from, sizeof(ch.secret));
+	memcpy(ch.to, to, sizeof(ch.to));
+	return changed(c, a, &ch, e);
 }
 
 int lease_names_changed(struct core *c, struct arena *a,
                         const unsigned char folder_id[32], struct err *e)
 {
-	return changed(c, a, folder_id, BY_REVISION, false, e);
+	struct change ch = { .version = BY_REVISION };
+
+	memcpy(ch.secret, folder_id, sizeof(ch.secret));
+	return changed(c, a, &ch, e);
 }
 
 static int read_bytes(const struct value *b, const char *key, unsigned char *out,
@@ -180,7 +234,7 @@ static int secret_slice(struct core *c, struct arena *a, struct store_object *jo
 		.counted = value_bool_or(job->body, "counted", false),
 	};
 	struct leases ls = { .a = a };
-	unsigned char after[LEASE_ID];
+	unsigned char after[LEASE_ID], last[LEASE_ID];
 	int64_t rev;
 	int rc;
 
@@ -188,14 +242,17 @@ static int secret_slice(struct core *c, struct arena *a, struct store_object *jo
 	    read_bytes(job->body, "attempt", ch.attempt, sizeof(ch.attempt)) != 0 ||
 	    read_bytes(job->body, "after", after, sizeof(after)) != 0)
 		return err_set(e, ERR_INTEGRITY, "a job's record is malformed");
+	ch.moved = read_bytes(job->body, "to", ch.to, sizeof(ch.to)) == 0;
 	rc = store_by_tag_page(c, a, KIND_LEASE, ch.secret, sizeof(ch.secret), after,
 	                       sizeof(after), SLICE, lease_collect, &ls, e);
+	if (rc == ERR_OK && ls.n > 0)
+		memcpy(last, ls.at[ls.n - 1].o.id, LEASE_ID);
 	if (rc != ERR_OK || (rc = lease_rev(c, a, true, &rev, e)) != ERR_OK ||
 	    (rc = mark_all(c, a, &ls, &ch, rev, e)) != ERR_OK)
 		return rc;
 	*done = ls.n < SLICE;
 	if (!*done)
-		job->body = job_body(a, &ch, &ls.at[ls.n - 1]);
+		job->body = job_body(a, &ch, last);
 	return ERR_OK;
 }
 

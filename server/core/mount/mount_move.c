@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "db_lease.h"
+#include "entry.h"
 #include "jobs.h"
 #include "kv_folder.h"
 #include "kv_impl.h"
@@ -88,6 +89,8 @@ static const char *new_path(struct core *c, struct arena *a, const struct move *
 		kv_dir_id(c, m.id, path + n, strlen(path + n), id);
 	else
 		kv_secret_id(c, &m, path + n, id);
+	if (memcmp(id, secret_id, sizeof(id)) != 0)
+		entry_id(c, m.id, path + n, id);
 	return memcmp(id, secret_id, sizeof(id)) == 0
 	               ? arena_printf(a, "%s%s", v->now, path + n)
 	               : NULL;
