@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verdict/judge.h"
+
+#include <string.h>
+
+#include "text.h"
+#include "util.h"
+#include "verdict/ascii.h"
+#include "verdict/context.h"
+#include "verdict/keyname.h"
+#include "verdict/placeholder.h"
+#include "verdict/random.h"
+#include "verdict/structure.h"
+
+enum drop judge_common(const char *s, size_t n)
+{
+	if (placeholder_sample(s, n))
+		return DROP_PLACEHOLDER;
+	if (placeholder_reference(s, n))
+		return DROP_PLACEHOLDER;
+	if (placeholder_redacted(s, n))
+		return DROP_PLACEHOLDER;
+	if (placeholder_words(s, n) || placeholder_pattern(s, n))
+		return DROP_PLACEHOLDER;
+	return DROP_NONE;
+}
+
+static size_t count_of(const char *s, size_t n, const char *of)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += s[i] != '\0' && strchr(of, s[i]) != NULL;
+	return found;
+}
+
+/* Letters, digits and '_', the first no digit, maybe more of them after '.', '::' or
+ * '->'. */
+static bool identifier(const char *s, size_t n)
+{
+	bool start = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (ascii_alpha(s[i]) || s[i] == '_' || (!start && ascii_digit(s[i])))
+			start = false;
+		else if (s[i] == '.' || s[i] == ':' ||
+		         (s[i] == '-' && i + 1 < n && s[i + 1] == '>') ||
+		         (s[i] == '>' && i > 0 && s[i - 1] == '-'))
+			start = true;
+		else
+			return false;
+	}
+	return n > 0 && !start;
+}
+
+static bool uuid(const char *s, size_t n)
+{
+	if (n != 36)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? s[i] != '-'
+		         : memchr("0123456789abcdefABCDEF", s[i], 22) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool path_like(const char *s, size_t n)
+{
+	static const char *const ends[] = { ".pem",  ".key", ".json", ".yaml",    ".yml",
+		                            ".txt",  ".crt", ".js",   ".html",    ".php",
+		                            ".py",   ".xml", ".conf", ".env",     ".ts",
+		                            ".jsx",  ".tsx", ".css",  ".svg",     ".png",
+		                            ".p12",  ".jks", ".pub",  ".rb",      ".go",
+		                            ".java", ".h",   ".md",   ".service", ".pfx",
+		                            ".cer",  ".gpg", ".asc",  ".keystore" };
+	struct shape shape;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (n > strlen(ends[i]) &&
+		    ascii_equal(s + n - strlen(ends[i]), strlen(ends[i]), ends[i]))
+			return true;
+	if (ascii_starts(s, n, "./") || ascii_starts(s, n, "../") ||
+	    ascii_starts(s, n, "~/") || ascii_find(s, n < 24 ? n : 24, "://") != NULL ||
+	    (n > 3 && s[1] == ':' && s[2] == '\\'))
+		return true;
+	shape_of(s, n, &shape);
+	return (s[0] == '/' || count_of(s, n, "/") > 0) && shape.words > 0.3 &&
+	       count_of(s, n, "+=!@#$%^&*") == 0;
+}
+
+/* A call or an index: name( or name[, also where the regular expression cut it off. */
+static bool call(const struct place *p, const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == '.' || s[i] == ':' ||
+	                 s[i] == '>' || s[i] == '-' || s[i] == '$' || s[i] == '\\'))
+		i++;
+	if (i == n && p->at + n < p->text_n && s == p->text + p->at)
+		return p->text[p->at + n] == '(' || p->text[p->at + n] == '[' ||
+		       p->text[p->at + n] == '{';
+	return i > 0 && i < n && (s[i] == '(' || s[i] == '[' || s[i] == '{') &&
+	       ascii_alpha(s[0]);
+}
+
+/* A regular expression or glob. */
+static bool pattern(const char *s, size_t n)
+{
+	static const char *const marks[] = { "\\d", "\\w", "\\s", ".*",   ".+",
+		                             "[^",  "a-z", "(?",  "[0-9", "\\b",
+		                             "\\S", "+)",  "*)" };
+
+	if (s[0] == '^' && s[n - 1] == '$')
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (memmem(s, n, marks[i], strlen(marks[i])) != NULL)
+			return true;
+	return false;
+}
+
+/* Numbers, dates, addresses, versions: digits and what parts them. */
+static bool number(const char *s, size_t n)
+{
+	size_t digits = 0, letters = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		digits += ascii_digit(s[i]);
+		letters += ascii_alpha(s[i]);
+		if (!ascii_alnum(s[i]) && memchr(".:-/,_+ xT", s[i], 10) == NULL)
+			return false;
+	}
+	return (digits > 0 && letters == 0) ||
+	       (n > 2 && s[0] == '0' && ascii_lower(s[1]) == 'x' && n <= 18);
+}
+
+static bool address(const char *s, size_t n)
+{
+	const char *at = memchr(s, '@', n);
+
+	/* A mail address: name@host.tld. */
+	if (at == NULL || at == s || memchr(at, '.', (size_t)(s + n - at)) == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_alnum(s[i]) && memchr("@._-+", s[i], 5) == NULL)
+			return false;
+	return memchr(at + 1, '@', (size_t)(s + n - at - 1)) == NULL &&
+	       ascii_alpha(s[n - 1]);
+}
+
+bool judge_code(const struct place *p, const char *s, size_t n)
+{
+	struct shape shape;
+
+	if (n == 0 || uuid(s, n) || number(s, n) || address(s, n) || path_like(s, n) ||
+	    pattern(s, n) || call(p, s, n))
+		return true;
+	shape_of(s, n, &shape);
+	if (memchr("<>{}[]()", s[0], 8) != NULL && shape.words > 0)
+		return true;
+	/* Words parted by dots, dashes, colons, underscores or slashes. */
+	if (shape_wordy(&shape) && shape.digit <= 2 + n / 12 &&
+	    count_of(s, n, "-_.:/ ") == shape.sign + shape.space && shape.sign > 0)
+		return true;
+	return !context_quoted(p) && identifier(s, n) && shape_wordy(&shape) &&
+	       (count_of(s, n, "._:>") > 0 || (shape.lower > 0 && shape.upper > 0));
+}
+
+/* Letters and digits mixed, or a sign that is in no word. */
+static bool mixed(const struct shape *shape, const char *s)
+{
+	size_t strong = count_of(s, shape->n, "!@#$%^&*+=?~|\\,;");
+
+	if (shape_classes(shape) >= 3 && (shape->digit > 0 || strong > 0))
+		return true;
+	if (shape->digit > 0 && shape->lower + shape->upper >= 2)
+		return shape->n >= 8 || shape->words < 0.3 || strong > 0;
+	return strong > 0 && shape->n >= 8 && shape->lower + shape->upper > 2;
+}
+
+static enum drop too_short(size_t n, size_t least)
+{
+	return n < least ? DROP_ENTROPY : DROP_NONE;
+}
+
+enum drop judge_password(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_common(s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE || (drop = too_short(n, 4)) != DROP_NONE)
+		return drop;
+	if (pattern(s, n) || call(p, s, n) || ascii_starts(s, n, "/run/") ||
+	    ascii_starts(s, n, "-"))
+		return DROP_PLACEHOLDER;
+	shape_of(s, n, &shape);
+	if (shape.space > 0)
+		return judge_phrase(p, s, n);
+	if (shape.n < 6 && shape_classes(&shape) < 2)
+		return DROP_ENTROPY;
+	if (shape.digit + shape.sign == 0 && shape_wordy(&shape) &&
+	    (context_prose(p) || context_local(p)))
+		return DROP_PLACEHOLDER;
+	return DROP_NONE;
+}
+
+/* Code assigns what is not quoted to variables: foo = bar; only lines of configuration
+ * files hold bare values. */
+static bool bare_code(const struct place *p, const struct shape *shape, const char *s)
+{
+	const char *end = p->text + p->at + p->n;
+	char next = p->at + p->n < p->to ? *end : '\n';
+
+	if (context_quoted(p) || context_config(p))
+		return false;
+	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
+		return !(shape_random(shape) && shape->digit > 1);
+	return memchr("&*!-+=~@^%?:|", s[0], 13) != NULL && shape->digit < 2;
+}
+
+enum drop judge_strict(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_common(s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE || (drop = too_short(n, 6)) != DROP_NONE)
+		return drop;
+	shape_of(s, n, &shape);
+	if (shape.space > 0)
+		return judge_phrase(p, s, n);
+	if (shape.high > n / 4)
+		return DROP_ENTROPY;
+	if (judge_code(p, s, n) || bare_code(p, &shape, s))
+		return DROP_PLACEHOLDER;
+	if (context_hash(p))
+		return DROP_CONTEXT;
+	if (shape.digit + shape.sign == 0)
+		return n >= 8 && !shape_wordy(&shape) ? DROP_NONE : DROP_ENTROPY;
+	return mixed(&shape, s) ? DROP_NONE : DROP_ENTROPY;
+}
+
+enum drop judge_strong(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_strict(p, s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE)
+		return drop;
+	shape_of(s, n, &shape);
+	return shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0
+	               ? DROP_NONE
+	               : DROP_ENTROPY;
+}
+
+enum drop judge_opaque(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_common(s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE)
+		return drop;
+	if (judge_code(p, s, n))
+		return DROP_PLACEHOLDER;
+	shape_of(s, n, &shape);
+	return shape_random(&shape) && shape.high == 0 ? DROP_NONE : DROP_ENTROPY;
+}
+
+/* The environment's style: DB_PASSWORD=word at the start of a line. */
+static bool env_line(const struct place *p)
+{
+	const char *s = p->text + p->from;
+	size_t upper = 0;
+
+	if (!context_config(p))
+		return false;
+	if (ascii_starts(s, p->at - p->from, "export ") ||
+	    ascii_starts(s, p->at - p->from, "env "))
+		s = memchr(s, ' ', p->at - p->from) + 1;
+	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
+	     s++)
+		upper += ascii_upper(*s);
+	return upper >= 4 && *s == '=';
+}
+
+static enum drop assigned_password(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_strict(p, s, n);
+	struct shape shape;
+
+	if (drop != DROP_ENTROPY || n < 7)
+		return drop;
+	shape_of(s, n, &shape);
+	/* A word is a password where nothing else can be. */
+	if (shape.space == 0 && shape.high == 0 && shape.sign == 0 && env_line(p) &&
+	    !context_prose(p) && (shape.lower == 0 || shape.upper <= 1))
+		return DROP_NONE;
+	return DROP_ENTROPY;
+}
+
+static enum drop assigned_token(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_common(s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE || (drop = too_short(n, 8)) != DROP_NONE)
+		return drop;
+	shape_of(s, n, &shape);
+	if (judge_code(p, s, n) || bare_code(p, &shape, s))
+		return DROP_PLACEHOLDER;
+	if (context_hash(p))
+		return DROP_CONTEXT;
+	if (shape.space > 0 || shape.high > 0)
+		return DROP_ENTROPY;
+	if (shape_random(&shape))
+		return DROP_NONE;
+	/* What a person made up, with signs and digits. */
+	if (shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0 &&
+	    n <= 64 && count_of(s, n, "!@#$%^&*+=?~") > 0)
+		return DROP_NONE;
+	return shape.digit >= 2 && shape.n >= 10 && shape.words < 0.4 && shape.sign == 0
+	               ? DROP_NONE
+	               : DROP_ENTROPY;
+}
+
+enum drop judge_assign(const struct place *p, const char *s, size_t n)
+{
+	char name[KEYNAME_MAX];
+	struct shape shape;
+	enum drop drop;
+
+	keyname_before(p->text + p->from, p->at - p->from, name);
+	if (name[0] == '\0')
+		keyname_before(p->text, p->at, name);
+	switch (keyname_class(name)) {
+	case KEYNAME_PASSWORD:
+		return assigned_password(p, s, n);
+	case KEYNAME_TOKEN:
+		return assigned_token(p, s, n);
+	case KEYNAME_KEY:
+		drop = judge_opaque(p, s, n);
+		shape_of(s, n, &shape);
+		if (drop != DROP_NONE)
+			return drop;
+		if (strchr(name, '_') == NULL && (n < 24 || !context_config(p)))
+			return DROP_NAME;
+		if (context_hash(p) || bare_code(p, &shape, s))
+			return DROP_CONTEXT;
+		return n >= 16 && shape.digit > 0 ? DROP_NONE : DROP_ENTROPY;
+	default:
+		return DROP_NAME;
+	}
+}
+
+enum drop judge_url(const struct place *p, const char *s, size_t n)
+{
+	char plain[160];
+	size_t len = 0;
+	const char *user = p->text + p->at - 1;
+	size_t user_n = 0;
+
+	for (size_t i = 0; i < n && len < sizeof(plain); i++) {
+		if (s[i] == '%' && i + 2 < n &&
+		    text_unhex(s + i + 1, 2, plain + len, 1) == 1) {
+			len++;
+			i += 2;
+		} else {
+			plain[len++] = s[i];
+		}
+	}
+	/* The same word twice is a default. */
+	while (user_n < n && user - user_n > p->text && user[-1 - (long)user_n] != '/')
+		user_n++;
+	if (user_n == n && s == p->text + p->at && strncmp(user - n, s, n) == 0)
+		return DROP_PLACEHOLDER;
+	if (memchr(plain, '\n', len) != NULL || (len == n && number(plain, len) && n < 6))
+		return DROP_STRUCTURE;
+	/* user:pass@ inside of a regular expression or a template. */
+	if (len > 0 &&
+	    (plain[0] == '{' || plain[0] == '(' || plain[0] == '[' || plain[0] == '$'))
+		return DROP_PLACEHOLDER;
+	return judge_password(p, plain, len);
+}
+
+enum drop judge_phrase(const struct place *p, const char *s, size_t n)
+{
+	static const char *const talk[] = {
+		"your",       "the",   "must",       "enter",  "please", "password",
+		"passphrase", "new",   "for",        "is",     "are",    "and",
+		"with",       "this",  "that",       "should", "will",   "not",
+		"can",        "least", "use",        "used",   "from",   "of",
+		"to",         "a",     "an",         "or",     "in",     "be",
+		"if",         "none",  "secret",     "token",  "key",    "user",
+		"has",        "was",   "at",         "on",     "as",     "by",
+		"it",         "no",    "characters", "=",      "==",     "!=",
+		"&&",         "||",    "+",          "?",      "->",     "else",
+	};
+	enum drop drop = judge_common(s, n);
+	size_t words = 0, letters = 0, digits = 0, signs = 0;
+
+	if (drop != DROP_NONE)
+		return drop;
+	for (size_t i = 0, end; i < n; i = end + 1) {
+		for (end = i; end < n && s[end] != ' ' && s[end] != '\t'; end++) {
+			letters += ascii_alpha(s[end]);
+			digits += ascii_digit(s[end]);
+			signs += memchr("!@#$%^&*+?", s[end], 10) != NULL;
+		}
+		words += end > i;
+		for (size_t k = 0; k < ARRAY_LEN(talk); k++)
+			if (ascii_equal(s + i, end - i, talk[k]))
+				return DROP_PLACEHOLDER;
+	}
+	if (words < 2 || words > 8 || letters < 4 || context_prose(p))
+		return DROP_ENTROPY;
+	if (digits > 0 && digits + letters >= 8 && s[n - 1] != '.' && s[n - 1] != ':')
+		return DROP_NONE;
+	return words >= 4 && words <= 7 && signs == 0 && context_config(p) && env_line(p)
+	               ? DROP_NONE
+	               : DROP_ENTROPY;
+}
+
+/* Names in a Secret manifest whose values are none. */
+static bool k8s_other(const char *key, size_t n)
+{
+	static const char *const words[] = { "apiversion",
+		                             "kind",
+		                             "name",
+		                             "namespace",
+		                             "type",
+		                             "ca.crt",
+		                             "tls.crt",
+		                             "username",
+		                             "user",
+		                             "host",
+		                             "hostname",
+		                             "port",
+		                             "database",
+		                             "dbname",
+		                             "url",
+		                             "endpoint",
+		                             "region",
+		                             "immutable",
+		                             "email",
+		                             "app",
+		                             "uid",
+		                             "resourceversion",
+		                             "creationtimestamp",
+		                             "component",
+		                             "generation",
+		                             "server",
+		                             "account" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (ascii_equal(key, n, words[i]))
+			return true;
+	return false;
+}
+
+enum drop judge_k8s(const struct place *p, const char *s, size_t n)
+{
+	const char *key = p->text + p->from, *end;
+	char plain[512];
+	long len;
+
+	while (ascii_space(*key) || *key == '-' || *key == '"' || *key == '\'')
+		key++;
+	for (end = key;
+	     end < p->text + p->at && *end != ':' && *end != '"' && *end != '\''; end++)
+		;
+	if (k8s_other(key, (size_t)(end - key)))
+		return DROP_NAME;
+	if (ascii_find(p->text, p->at, "data") == NULL)
+		return DROP_CONTEXT;
+	len = n % 4 == 0 ? structure_unbase64(s, n, (uint8_t *)plain, sizeof(plain)) : -1;
+	if (len < 4 || !text_lines(plain, (size_t)len))
+		return ascii_find(p->text, p->at, "stringdata") != NULL
+		               ? judge_strict(p, s, n)
+		               : DROP_STRUCTURE;
+	if (memmem(plain, (size_t)len, "-----BEGIN CERT", 15) != NULL)
+		return DROP_STRUCTURE;
+	return judge_password(p, plain, (size_t)len);
+}

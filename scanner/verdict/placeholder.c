@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verdict/placeholder.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "sha256.h"
+#include "util.h"
+#include "verdict/ascii.h"
+
+/* The longest run of one character of ${of}. */
+static size_t longest_run(const char *s, size_t n, const char *of)
+{
+	size_t best = 0, run = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		run = i > 0 && s[i] == s[i - 1] ? run + 1 : 1;
+		if (run > best && memchr(of, s[i], strlen(of)) != NULL)
+			best = run;
+	}
+	return best;
+}
+
+bool placeholder_redacted(const char *s, size_t n)
+{
+	static const char *const words[] = { "redacted", "hidden",  "filtered",
+		                             "masked",   "omitted", "scrubbed",
+		                             "removed",  "snipped", "sanitized" };
+
+	if (longest_run(s, n, "*xX.#\xa2") >= 4 || longest_run(s, n, "0-_?") >= 8 ||
+	    (n >= 3 && longest_run(s, n, "*xX.#0-_?") == n) ||
+	    ascii_find(s, n, "***") != NULL)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (n < 4 * strlen(words[i]) && ascii_find(s, n, words[i]) != NULL)
+			return true;
+	return ascii_find(s, n, "...") != NULL ||
+	       ascii_find(s, n, "\xe2\x80\xa6") != NULL;
+}
+
+/* Does ${s} hold ${open}, and ${close} after it? */
+static bool brackets(const char *s, size_t n, const char *open, const char *close)
+{
+	const char *at = ascii_find(s, n, open);
+
+	return at != NULL && ascii_find(at, n - (size_t)(at - s), close) != NULL;
+}
+
+/* $NAME, or text with $NAME in it after something that is no letter. */
+static bool variable(const char *s, size_t n)
+{
+	if (n >= 2 && s[0] == '$' && (ascii_alpha(s[1]) || s[1] == '_')) {
+		size_t i = 1;
+
+		while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == ':' ||
+		                 s[i] == '.' || s[i] == '-' || s[i] == '>'))
+			i++;
+		return i == n || s[i] == '/' || s[i] == '"' || s[i] == '\\' ||
+		       s[i] == '@' || s[i] == '$' || s[i] == '[';
+	}
+	return false;
+}
+
+/* %NAME%, @NAME@, __NAME__, #NAME#: letters between two of the same. */
+static bool fenced(const char *s, size_t n)
+{
+	size_t from = 0;
+
+	while (from < n && from < 2 && s[from] == s[0])
+		from++;
+	if (n < 2 * from + 2 || memchr("%@_#~|!", s[0], 7) == NULL || s[n - 1] != s[0])
+		return false;
+	for (size_t i = from; i < n - from; i++)
+		if (!ascii_alnum(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-' &&
+		    s[i] != ' ' && s[i] != '#')
+			return false;
+	return true;
+}
+
+/* printf conversions and positional parameters: nothing but them and punctuation. */
+static bool format(const char *s, size_t n)
+{
+	if (n >= 2 && s[0] == '%' &&
+	    (memchr("sdvqr@({", s[1], 8) != NULL || ascii_find(s, n, ")s") != NULL))
+		return n <= 4 || s[1] == '(' || s[1] == '{';
+	return n >= 2 && s[0] == '{' && s[n - 1] == '}';
+}
+
+bool placeholder_reference(const char *s, size_t n)
+{
+	static const char *const starts[] = {
+		"op://",
+		"vault:",
+		"vault(",
+		"ref+",
+		"arn:aws",
+		"projects/",
+		"/run/secrets/",
+		"enc[",
+		"enc(",
+		"$ansible_vault",
+		"!vault",
+		"secretkeyref",
+		"process.env",
+		"os.environ",
+		"os.getenv",
+		"system.getenv",
+		"getenv",
+		"env[",
+		"env(",
+		"env.",
+		"env:",
+		"env!",
+		"secrets.",
+		"var.",
+		"local.",
+		"data.",
+		"module.",
+		"ssm:",
+		"awssm",
+		"aws-sm",
+		"gcpsm",
+		"sm://",
+		"keyring:",
+		"keychain:",
+		"file:",
+		"file(",
+		"secret:",
+		"secrets/",
+		"secret/",
+		"@microsoft.keyvault",
+		"resolve:",
+		"!ref",
+		"!sub",
+		"!getatt",
+		"!env",
+		"!secret",
+		"!reference",
+		"lookup(",
+		"import.meta",
+		"deno.env",
+		"config.",
+		"settings.",
+		"self.",
+		"this.",
+		"args.",
+		"opts.",
+		"options.",
+		"params.",
+		"request.",
+		"req.",
+		"ctx.",
+		"context.",
+		"props.",
+		"state.",
+		"event.",
+		"app.config",
+		"configuration[",
+		"builder.",
+		"azurekeyvault",
+		"keyvault",
+		"aws-secrets",
+		"gopass:",
+		"pass:show",
+		"bws:",
+		"doppler:",
+		"infisical:",
+		"conjur:",
+		"akeyless:",
+		"kms:",
+		"ageenc[",
+		"encrypted:",
+		"{cipher}",
+		"sops:",
+		"pkcs11:",
+		"tpm2:",
+		"credentials(",
+		"credentialsid",
+		"std::env",
+		"viper.",
+		"os.env",
+		"rails.application",
+		"figaro.",
+		"env.fetch",
+		"env::",
+		"nconf.",
+	};
+
+	if (n == 0 || variable(s, n) || fenced(s, n) || format(s, n))
+		return true;
+	if (s[0] == '<' && memchr(s, '>', n) != NULL)
+		return true;
+	if (brackets(s, n, "${", "}") || brackets(s, n, "$(", ")") ||
+	    brackets(s, n, "{{", "}}") || brackets(s, n, "<%", "%>") ||
+	    brackets(s, n, "#{", "}") || brackets(s, n, "[[", "]]") ||
+	    brackets(s, n, "%(", ")") || brackets(s, n, "${{", "}}"))
+		return true;
+	/* Cut short by what may not be in a value. */
+	if (ascii_starts(s, n, "${") || ascii_starts(s, n, "$(") ||
+	    ascii_starts(s, n, "{{") || ascii_starts(s, n, "<%") ||
+	    ascii_starts(s, n, "$env:") || ascii_starts(s, n, "#{"))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		if (ascii_starts(s, n, starts[i]))
+			return true;
+	return ascii_find(s, n, "secretsmanager") != NULL ||
+	       ascii_find(s, n, "getenv(") != NULL ||
+	       ascii_find(s, n, "process.env") != NULL ||
+	       ascii_find(s, n, "os.environ") != NULL;
+}
+
+/* Longest first where one begins another. */
+static const char *const example_words[] = {
+	"placeholder", "passphrase", "credential",  "yourpassword", "changethis",
+	"changeme",    "changeit",   "username",    "password",     "passwort",
+	"passwd",      "replace",    "example",     "default",      "dummy",
+	"sample",      "insert",     "supersecret", "secret",       "testing",
+	"hunter2",     "string",     "foobar",      "letmein",      "qwerty",
+	"access",      "private",    "client",      "enter",        "value",
+	"admin",       "token",      "login",       "guest",        "hello",
+	"world",       "empty",      "blank",       "undefined",    "invalid",
+	"nothing",     "required",   "optional",    "fake",         "mock",
+	"test",        "demo",       "temp",        "user",         "root",
+	"here",        "your",       "change",      "with",         "this",
+	"that",        "from",       "text",        "name",         "none",
+	"null",        "true",       "false",       "todo",         "fixme",
+	"auth",        "code",       "some",        "valid",        "actual",
+	"real",        "must",       "long",        "random",       "strong",
+	"secure",      "postgres",   "mysql",       "mariadb",      "mongo",
+	"redis",       "rabbitmq",   "oracle",      "sqlserver",    "elastic",
+	"grafana",     "minio",      "docker",      "vagrant",      "ubuntu",
+	"pass",        "pwd",        "key",         "api",          "the",
+	"put",         "set",        "foo",         "bar",          "baz",
+	"abc",         "xyz",        "asdf",        "bogus",        "goes",
+	"wrong",       "correct",    "not",         "for",          "and",
+	"use",         "app",        "aws",         "please",       "provide",
+	"specify",     "obtain",     "generated",   "generate",     "existing",
+	"unique",      "phrase",     "my",          "me",           "in",
+	"is",          "to",         "an",          "of",           "a",
+	"bearer",      "basic",      "new",         "old",          "no",
+	"an",          "production", "staging",     "devel",        "service",
+	"account",     "server",     "localhost",   "toor",         "joe",
+	"bob",         "alice",      "jane",        "doe",          "john",
+	"github",      "gitlab",     "google",      "azure",        "slack",
+	"stripe",      "openai",     "database",    "db",           "id",
+	"on",          "by",         "first",       "second",       "another",
+	"other",       "very",       "super",       "top",          "such",
+	"only",        "do",         "dont",        "never",        "commit",
+	"rotate",      "it",         "field",       "input",        "encrypted",
+	"hash",        "base64",     "encoded",     "signing",      "jwt",
+	"sha256",      "bcrypt",     "fixture",     "stub",         "expected",
+};
+
+/* How many letters at the start of ${s} are one of the words, if no letter follows that
+ * would make it part of a longer lower-case word of three letters or less. */
+static size_t word_at(const char *s, size_t n, bool fresh)
+{
+	for (size_t i = 0; i < ARRAY_LEN(example_words); i++) {
+		size_t len = strlen(example_words[i]);
+
+		if (!ascii_starts(s, n, example_words[i]))
+			continue;
+		/* Short words only where they stand alone. */
+		if (len <= 3 &&
+		    (!fresh || (len < n && ascii_alpha(s[len]) &&
+		                !(ascii_upper(s[len]) && !ascii_upper(s[len - 1])))))
+			continue;
+		return len;
+	}
+	return 0;
+}
+
+bool placeholder_words(const char *s, size_t n)
+{
+	size_t letters = 0, covered = 0, digits = 0, signs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		letters += ascii_alpha(s[i]);
+		digits += ascii_digit(s[i]);
+		signs += !ascii_alnum(s[i]) && memchr("-_. ", s[i], 4) == NULL;
+	}
+	for (size_t i = 0; i < n;) {
+		bool fresh = i == 0 || !ascii_alpha(s[i - 1]) ||
+		             (ascii_upper(s[i]) && !ascii_upper(s[i - 1]));
+		size_t len = ascii_alpha(s[i]) ? word_at(s + i, n - i, fresh) : 0;
+
+		for (size_t k = 0; k < len; k++)
+			covered += ascii_alpha(s[i + k]);
+		i += len == 0 ? 1 : len;
+	}
+	if (letters == 0)
+		return digits > 0 && n <= 6;
+	/* What a person made of words, digits and signs may well be a password. */
+	if (digits + signs >= 5 && covered < letters)
+		return false;
+	return covered * 10 >= letters * (n >= 24 ? 5u : 6u);
+}
+
+bool placeholder_pattern(const char *s, size_t n)
+{
+	static const char *const rows[] = { "qwertyuiop", "asdfghjkl", "zxcvbnm" };
+	size_t run = 1, counted = 0, period;
+
+	for (size_t i = 1; i <= n; i++) {
+		bool more = i < n && (s[i] == s[i - 1] + 1 || s[i] == s[i - 1] ||
+		                      (s[i - 1] == '9' &&
+		                       (s[i] == 'a' || s[i] == 'A' || s[i] == '0')) ||
+		                      (s[i - 1] == '0' && s[i] == '9'));
+
+		if (more) {
+			run++;
+			continue;
+		}
+		counted += run >= 4 ? run : 0;
+		run = 1;
+	}
+	if (counted * 2 >= n && counted >= 4)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (n <= 12 && ascii_starts(s, n, rows[i]))
+			return true;
+	for (period = 1; period <= 16 && period * 2 <= n; period++)
+		if (memcmp(s, s + period, n - period) == 0)
+			return n >= 6;
+	return false;
+}
+
+/* The first eight bytes of the SHA-256 of each sample. */
+static const uint64_t samples[] = {
+#include "verdict/samples.inc"
+};
+
+bool placeholder_sample(const char *s, size_t n)
+{
+	uint8_t sum[SHA256_BYTES];
+	uint64_t first = 0;
+
+	if (n >= 12 &&
+	    (ascii_find(s, n, "example") != NULL || ascii_find(s, n, "EXAMPLE") != NULL))
+		return true;
+	sha256_of(sum, s, n);
+	for (size_t i = 0; i < 8; i++)
+		first = first << 8 | sum[i];
+	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
+		if (samples[i] == first)
+			return true;
+	return false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLACEHOLDER_H
+#define PLACEHOLDER_H
+/*
+ * placeholder - values that stand where a secret will be, or say where it is.
+ *
+ * Pure; thread safe.  Values are borrowed and need not end in a NUL.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/** placeholder_redacted(s, n): masked: a run of stars, x or dots, or a word that says so.
+ */
+bool placeholder_redacted(const char *s, size_t n);
+
+/** placeholder_reference(s, n): a variable, template, path of a secret store or a call
+ * that yields the secret. */
+bool placeholder_reference(const char *s, size_t n);
+
+/** placeholder_words(s, n): made of the words that examples are made of ("changeme",
+ * "your-api-key-here", "secret"), which cover most of its letters. */
+bool placeholder_words(const char *s, size_t n);
+
+/** placeholder_pattern(s, n): counts up, or repeats itself. */
+bool placeholder_pattern(const char *s, size_t n);
+
+/** placeholder_sample(s, n): a documented sample, compared by its hash, or one that its
+ * vendor marked with EXAMPLE. */
+bool placeholder_sample(const char *s, size_t n);
+#endif

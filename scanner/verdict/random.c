@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verdict/random.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PAIR_OTHER 62
+#define PAIR_UNIT  16.0 /* of bigram_table, per bit */
+
+static int pair_code(uint8_t c)
+{
+	if (c >= 'a' && c <= 'z')
+		return c - 'a';
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return PAIR_OTHER;
+}
+
+static void count(struct shape *out, uint8_t c)
+{
+	if (c >= 'a' && c <= 'z')
+		out->lower++;
+	else if (c >= 'A' && c <= 'Z')
+		out->upper++;
+	else if (c >= '0' && c <= '9')
+		out->digit++;
+	else if (c == ' ' || c == '\t')
+		out->space++;
+	else if (c >= 0x80)
+		out->high++;
+	else
+		out->sign++;
+	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+		out->hex++;
+}
+
+void shape_of(const char *s, size_t n, struct shape *out)
+{
+	unsigned seen[256] = { 0 };
+	long pairs = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->n = n;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = (uint8_t)s[i];
+
+		count(out, c);
+		seen[c]++;
+		if (i > 0)
+			pairs += bigram_table[pair_code((uint8_t)s[i - 1])][pair_code(c)];
+	}
+	for (size_t c = 0; c < 256; c++) {
+		double p = n == 0 ? 0 : (double)seen[c] / (double)n;
+
+		if (seen[c] == 0)
+			continue;
+		out->distinct++;
+		out->entropy -= p * log2(p);
+	}
+	if (n > 1)
+		out->words = (double)pairs / PAIR_UNIT / (double)(n - 1);
+}
+
+unsigned shape_classes(const struct shape *s)
+{
+	return (s->lower > 0 ? 1u : 0u) + (s->upper > 0 ? 1u : 0u) +
+	       (s->digit > 0 ? 1u : 0u) + (s->sign + s->high > 0 ? 1u : 0u);
+}
+
+bool shape_hex(const struct shape *s)
+{
+	return s->hex == s->n && s->digit > 0 && (s->lower == 0 || s->upper == 0);
+}
+
+/* The least entropy of random text of such a length and such classes: about the first
+ * percentile. */
+static double entropy_floor(const struct shape *s)
+{
+	double longest = log2((double)s->n) - 0.55, most;
+
+	if (shape_hex(s))
+		most = 3.0;
+	else if (s->upper > 0 && s->lower > 0)
+		most = s->n >= 32 ? 4.2 : 3.8;
+	else if (s->digit > 0)
+		most = 3.5;
+	else
+		most = 3.4;
+	return longest < most ? longest : most;
+}
+
+bool shape_wordy(const struct shape *s)
+{
+	/* Short texts vary more. */
+	return s->words > (s->n < 12 ? 0.55 : 0.35);
+}
+
+bool shape_random(const struct shape *s)
+{
+	if (s->n < 8 || s->space > 0 || s->entropy < entropy_floor(s))
+		return false;
+	if (s->digit == s->n)
+		return false;
+	if (s->digit == 0)
+		return s->n >= 12 && !shape_wordy(s);
+	if (shape_hex(s))
+		return s->n >= 16;
+	/* Digits and both cases, well mixed: a few words in it prove nothing. */
+	return s->words < (shape_classes(s) >= 3 && s->digit >= 2 ? 0.8 : 0.45);
+}
