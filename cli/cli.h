@@ -48,6 +48,7 @@ struct cli {
 	int args;
 	const char *flag[CLI_FLAGS_MAX]; /* by position in the command's flags; NULL: not
 	                                    given */
+	int exit_status;                 /* instead of the error's own; 0: that one */
 };
 
 struct command {
@@ -87,6 +88,7 @@ extern const struct command_set commands_login;    /* login, logout */
 extern const struct command_set commands_user;     /* user …, approle …, cert … */
 extern const struct command_set commands_operator; /* rekey, rotate-key … */
 extern const struct command_set commands_raw;      /* read, write, …, wrap, unwrap */
+extern const struct command_set commands_scan;
 extern const struct command_set commands_help;
 
 /** cli_commands(n): all sets, for help and completion. */

@@ -76,5 +76,5 @@ int main(int argc, char **argv)
 	}
 	if (rc != ERR_OK && e.msg[0] != '\0')
 		fprintf(stderr, "vaultctl: %s\n", e.msg);
-	return errclasses[rc].exit_status;
+	return c.exit_status != 0 ? c.exit_status : errclasses[rc].exit_status;
 }

@@ -19,6 +19,10 @@ vault_dependency(crypt libcrypt 4.4)
 vault_dependency(seccomp libseccomp 2.5)
 vault_dependency(yaml yaml-0.1 0.2.5)
 vault_dependency(cyaml libcyaml 1.3)
+vault_dependency(isal libisal 2.30)
+vault_dependency(zstd libzstd 1.5)
+vault_dependency(lzma liblzma 5.4)
+vault_dependency(archive libarchive 3.6)
 
 # Client libraries of one rotator each: where one is missing, so is that rotator.
 function(vault_optional_dependency name module minimum)

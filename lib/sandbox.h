@@ -22,6 +22,7 @@ enum sandbox_profile {
 	SANDBOX_HOOK,   /* starts the programs that somebody has configured, anywhere;
 	                   nothing   that changes the system */
 	SANDBOX_WORKER, /* inherited descriptors only */
+	SANDBOX_SCAN,   /* descriptors that it is given only, read at any position */
 	SANDBOX_ROTATE, /* starts other people's programs: files and programs below the
 	                   given paths, client sockets; nothing that changes the system */
 };

@@ -25,6 +25,7 @@ enum group {
 	G_SOCKETS = 1 << 3, /* use of inherited sockets */
 	G_SERVE = 1 << 4,   /* accepting */
 	G_AGENT = 1 << 5,   /* new sockets, owners, the end of a child */
+	G_AT = 1 << 6,      /* reading a file that is shared with others */
 };
 
 static const unsigned groups_of[] = {
@@ -32,6 +33,7 @@ static const unsigned groups_of[] = {
 	[SANDBOX_NET] = G_BASE | G_LOOP | G_SOCKETS | G_SERVE,
 	[SANDBOX_AGENT] = G_BASE | G_LOOP | G_FILES | G_SOCKETS | G_SERVE | G_AGENT,
 	[SANDBOX_WORKER] = G_BASE,
+	[SANDBOX_SCAN] = G_BASE | G_AT,
 	[SANDBOX_ROTATE] = 0,
 	[SANDBOX_HOOK] = 0,
 };
@@ -71,6 +73,7 @@ static const struct row allowed[] = {
 	           "inotify_init1 inotify_add_watch inotify_rm_watch "
 	           "wait4 waitid getpgid getpgrp getgroups getresuid getresgid "
 	           "membarrier getpriority getxattr fgetxattr lgetxattr pipe" },
+	{ G_AT, "pread64" },
 };
 /* clang-format on */
 
@@ -151,6 +154,7 @@ static int add_profile(scmp_filter_ctx ctx, enum sandbox_profile profile)
 	case SANDBOX_AGENT:
 		return add_agent(ctx);
 	case SANDBOX_WORKER:
+	case SANDBOX_SCAN:
 	case SANDBOX_ROTATE:
 	case SANDBOX_HOOK:
 		break;

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_scan - the leak scanner's commands. */
+#include "cmd_scan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "out.h"
+
+#define EXCLUDES_MAX 64
+
+typedef int (*source_fn)(struct scan_run *r, const char *what, struct err *e);
+
+static int number(const char *text, unsigned max, unsigned *out, struct err *e)
+{
+	char *end;
+	unsigned long v;
+
+	if (text == NULL)
+		return ERR_OK;
+	v = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || v == 0 || v > max)
+		return err_set(e, ERR_USAGE, "'%.20s' is not a number from 1 to %u", text,
+		               max);
+	*out = (unsigned)v;
+	return ERR_OK;
+}
+
+static int set_format(struct scan_run *r, struct err *e)
+{
+	static const char *const names[] = { "table", "json", "jsonl" };
+	const char *v = cli_flag(r->c, "format");
+
+	r->format = r->c->format == CLI_JSON ? SCAN_JSON : SCAN_TABLE;
+	if (v == NULL)
+		return ERR_OK;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(v, names[i]) == 0) {
+			r->format = (enum scan_format)i;
+			return ERR_OK;
+		}
+	return err_set(e, ERR_USAGE, "--format: '%.40s' is none of table, json, jsonl",
+	               v);
+}
+
+/* Globs, parted by commas; they point into ${copy}. */
+static size_t split(char *copy, const char **out, size_t max)
+{
+	size_t n = 0;
+	char *rest = NULL;
+
+	for (char *p = copy != NULL ? strtok_r(copy, ",", &rest) : NULL;
+	     p != NULL && n < max; p = strtok_r(NULL, ",", &rest))
+		out[n++] = p;
+	return n;
+}
+
+/* Findings outrank a source that failed, and that outranks what was left out. */
+static int status_of(const struct scan_totals *t, bool failed)
+{
+	if (t->findings > 0)
+		return SCAN_FOUND;
+	if (failed)
+		return SCAN_BAD_SOURCE;
+	return t->skipped > 0 ? SCAN_INCOMPLETE : SCAN_CLEAN;
+}
+
+/* All sources, also after one that failed. */
+static bool read_sources(struct scan_run *r, source_fn source)
+{
+	struct err e = { 0 };
+	bool failed = false;
+	int i = 0;
+
+	do {
+		if (source(r, r->c->args > 0 ? r->c->arg[i] : NULL, &e) != ERR_OK) {
+			say("%s", e.msg);
+			failed = true;
+		}
+	} while (++i < r->c->args);
+	return failed;
+}
+
+static int run_with(struct scan_run *r, const struct scan_config *o, source_fn source,
+                    struct err *e)
+{
+	struct scan_totals totals = { 0 };
+	bool failed;
+
+	r->scan = scan_new(o, scan_out_listener(), r, e);
+	if (r->scan == NULL)
+		return (int)e->code;
+	failed = read_sources(r, source);
+	if (scan_finish(r->scan, &totals, e) != ERR_OK) {
+		say("%s", e->msg);
+		failed = true;
+	}
+	scan_out_end(r, &totals, failed);
+	r->c->exit_status = status_of(&totals, failed);
+	return ERR_OK;
+}
+
+static int run(struct cli *c, source_fn source, struct err *e)
+{
+	AUTO_FREE char *globs = NULL;
+	const char *exclude[EXCLUDES_MAX];
+	struct scan_run r = { .c = c, .rows = json_array(), .skipped = json_array() };
+	struct scan_config o = { .exclude = exclude,
+		                 .show_filtered = cli_flag(c, "show-filtered") != NULL,
+		                 .require_sandbox = cli_flag(c, "require-sandbox") !=
+		                                    NULL,
+		                 .docker_socket = cli_flag(c, "docker-socket") };
+	int rc;
+
+	/* Workers are forked: they are not to inherit it. */
+	cli_wipe(c->token);
+	c->token = NULL;
+	c->exit_status = SCAN_WRONG_USAGE;
+	if (cli_flag(c, "exclude") != NULL)
+		globs = strdup(cli_flag(c, "exclude"));
+	o.excludes = split(globs, exclude, EXCLUDES_MAX);
+	if ((rc = set_format(&r, e)) == ERR_OK &&
+	    (rc = number(cli_flag(c, "workers"), 64, &o.workers, e)) == ERR_OK) {
+		c->exit_status = SCAN_BAD_SOURCE;
+		rc = run_with(&r, &o, source, e);
+	}
+	scan_free(r.scan);
+	json_decref(r.rows);
+	json_decref(r.skipped);
+	return rc;
+}
+
+static int one_path(struct scan_run *r, const char *what, struct err *e)
+{
+	if (strcmp(what, "-") == 0)
+		return scan_fd(r->scan, STDIN_FILENO, "-", CHANNEL_STDIN, e);
+	return scan_path(r->scan, what, e);
+}
+
+static int fs(struct cli *c, struct err *e)
+{
+	return run(c, one_path, e);
+}
+
+static int one_image(struct scan_run *r, const char *what, struct err *e)
+{
+	return scan_image_file(r->scan, what, e);
+}
+
+static int image(struct cli *c, struct err *e)
+{
+	return run(c, one_image, e);
+}
+
+/* clang-format off */
+#define COMMON_FLAGS \
+	{ "format",          FLAG_STRING, "NAME",    "table, json or jsonl" }, \
+	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
+	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
+	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }
+
+static const struct flag fs_flags[] = {
+	COMMON_FLAGS,
+	{ "exclude",         FLAG_STRING, "GLOB,…",  "paths and names to leave out" },
+	{ 0 },
+};
+
+static const struct flag image_flags[] = {
+	COMMON_FLAGS,
+	{ "docker-socket",   FLAG_STRING, "PATH",    "of the Docker Engine, /var/run/docker.sock if not given" },
+	{ 0 },
+};
+
+#define STATUSES \
+	"Exit status: 0 nothing found, 1 secrets found, 2 wrong usage, 3 a source could not be\n" \
+	"read, 4 parts of it were not scanned (which ones is in the output)."
+
+static const struct command rows[] = {
+	{ "scan", "fs", fs, 1, -1, fs_flags, "PATH… | -", "find secrets in files, trees and standard input",
+	  "Links below a path are not followed. Archives are opened.\n" STATUSES },
+	{ "scan", "image", image, 1, -1, image_flags, "FILE…", "find secrets in container images",
+	  "docker save's archives, OCI layouts (archives and directories); - is standard input.\n" STATUSES },
+};
+/* clang-format on */
+
+const struct command_set commands_scan = { rows, ARRAY_LEN(rows) };

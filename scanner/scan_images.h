@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_SCAN_IMAGES_H
+#define SCANNER_SCAN_IMAGES_H
+/*
+ * scan_images - what the main process knows of one image archive while workers read it:
+ * its images, their layers, what each layer does to paths, and the findings, which wait
+ * until it is known which of them later layers hide.
+ */
+#include "scan_impl.h"
+
+struct archive;
+
+/** archive_new(s, name): for the jobs' tag; NULL if out of memory. */
+struct archive *archive_new(struct scan *s, const char *name) MUST_CHECK;
+/** archive_free(a): without telling its findings. */
+void archive_free(struct archive *a);
+/** archive_add_job(a, j): ${j} belongs to it. */
+void archive_add_job(struct archive *a, struct job *j);
+/** archive_record(a, j, r): true: it was one for the archive. */
+bool archive_record(struct archive *a, struct job *j, const struct record *r);
+/** archive_job_done(a): after the last one it tells its findings, and is gone. */
+void archive_job_done(struct archive *a);
+
+#endif

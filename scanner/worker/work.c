@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "scanner/archive/stream.h"
+#include "scanner/match/scan_stream.h"
+
+#define REPORT_EVERY (32u << 20) /* bytes between two records for the progress bar */
+
+void work_beat(struct work *w)
+{
+	/* Alone in writing it: no need for a locked addition. */
+	uint64_t n = atomic_load_explicit(&w->status->beats, memory_order_relaxed);
+
+	atomic_store_explicit(&w->status->beats, n + 1, memory_order_relaxed);
+}
+
+void work_at(struct work *w, const char *path)
+{
+	size_t n = strnlen(path, STATUS_PATH_MAX - 1);
+
+	memcpy(w->status->path, path, n);
+	w->status->path[n] = '\0';
+	work_beat(w);
+}
+
+void work_send(struct work *w, struct record *r)
+{
+	r->job = w->job->id;
+	if (!w->gone && wire_send_record(w->sock, r) != 0)
+		w->gone = true;
+}
+
+static void report_bytes(struct work *w)
+{
+	struct record r = {
+		.type = RECORD_BYTES, .number = {w->bytes, w->blobs}
+	};
+
+	w->bytes = w->blobs = 0;
+	work_send(w, &r);
+}
+
+void work_skip(struct work *w, const char *path, const char *why)
+{
+	struct record r = {
+		.type = RECORD_SKIPPED, .text = {path, w->layer, why}
+	};
+
+	work_send(w, &r);
+}
+
+bool work_entry(struct work *w, const char *path)
+{
+	work_beat(w);
+	if (w->budget.over)
+		return false;
+	if (++w->budget.entries <= w->limits->entries)
+		return true;
+	w->budget.over = true;
+	work_skip(w, path, "too many members: the rest was not scanned");
+	return false;
+}
+
+bool work_output(struct work *w, const char *path, size_t n)
+{
+	work_beat(w);
+	if (w->budget.over)
+		return false;
+	w->budget.output += n;
+	if (w->budget.output <= w->limits->output)
+		return true;
+	w->budget.over = true;
+	work_skip(w, path, "too many bytes when unpacked: the rest was not scanned");
+	return false;
+}
+
+void work_begin(struct work *w, enum scan_channel channel, const char *path)
+{
+	struct blob b = { .channel = channel,
+		          .path = path,
+		          .source = w->source,
+		          .layer = w->layer,
+		          .binary_ok = true };
+
+	work_at(w, path);
+	w->blobs++;
+	w->failed = scan_stream_begin(w->match, &b) != 0;
+}
+
+void work_feed(struct work *w, const void *p, size_t n)
+{
+	work_beat(w);
+	w->bytes += n;
+	if (n > 0 && !w->failed && scan_stream_feed(w->match, p, n) != 0)
+		w->failed = true;
+	if (w->bytes >= REPORT_EVERY)
+		report_bytes(w);
+}
+
+void work_end(struct work *w)
+{
+	if (scan_stream_end(w->match) != 0 || w->failed)
+		work_skip(w, w->status->path, "it could not be searched to its end");
+}
+
+void work_text(struct work *w, enum scan_channel channel, const char *path, const void *p,
+               size_t n)
+{
+	work_begin(w, channel, path);
+	work_feed(w, p, n);
+	work_end(w);
+}
+
+void work_stream(struct work *w, enum scan_channel channel, const char *path,
+                 struct stream *s, bool bounded)
+{
+	uint64_t left = bounded ? w->limits->file : UINT64_MAX;
+	const uint8_t *p;
+	size_t n;
+	int more;
+
+	work_begin(w, channel, path);
+	while ((more = stream_next(s, &p, &n)) > 0 && n <= left) {
+		work_feed(w, p, n);
+		left -= n;
+	}
+	if (more > 0)
+		work_feed(w, p, (size_t)left);
+	work_end(w);
+	if (more < 0)
+		work_skip(w, path, s->why);
+	else if (more > 0)
+		work_skip(w, path, "larger than what is scanned of one member");
+}
