@@ -190,6 +190,8 @@ void session_ask(struct link *l)
 	rng_bytes(l->nonce, sizeof(l->nonce));
 	l->generation = s->o.identity->generation;
 	l->rev = s->o.floor->rev;
+	l->from = s->o.witness->last.size;
+	l->heard = s->heard;
 	memcpy(l->key, s->key, HOSTBOX_KEY);
 }
 
@@ -292,7 +294,7 @@ static json_t *job_body(struct session *s, const struct session_job *job, char *
 		snprintf(path, cap, "%s?nonce=%s", job->path, nonce);
 	else /* it ends in '=': with the size that we have verified */
 		snprintf(path, cap, "%s%llu&nonce=%s", job->path,
-		         (unsigned long long)s->o.witness->last.size, nonce);
+		         (unsigned long long)s->on->from, nonce);
 	return body;
 }
 
@@ -432,6 +434,7 @@ void session_checkpoint(struct session *s, const json_t *note)
 	case WITNESS_ASK:
 		free(s->checkpoint);
 		s->checkpoint = strdup(text);
+		s->heard++;
 		break;
 	case WITNESS_ALARM:
 	case WITNESS_BAD:

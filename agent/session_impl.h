@@ -78,6 +78,8 @@ struct link {
 	unsigned char nonce[STATEMENT_NONCE];
 	uint64_t generation;
 	int64_t rev;
+	uint64_t from;      /* size of the audit log that a proof in it begins at */
+	unsigned heard;     /* of the session, when it was sent */
 	unsigned char *key; /* of the session; key memory, HOSTBOX_KEY */
 };
 
@@ -128,6 +130,7 @@ struct session {
 	json_t *release;               /* array of lease ids that nobody wants */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */
+	unsigned heard;    /* how often there was one */
 	bool prove;        /* something waits for that proof */
 	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
@@ -201,6 +204,12 @@ void session_checkpoint(struct session *s, const json_t *note);
 /** session_prove(s, note): the same, and what came with it waits until the audit log was
  * proven to continue the one that we know: a vault that was set back can sign, too. */
 void session_prove(struct session *s, const json_t *note);
+/** session_proof(l, data, e): take the {checkpoint, proof} of a statement that answers
+ * the request on ${l}.  It says nothing about a checkpoint that was heard after the
+ * request was sent: what waits for that one's proof goes on waiting.  If another proof
+ * came in meanwhile, the checkpoint is news like any other.  An error if it cannot be
+ * read; a log that contradicts the known one raises the witness's alarm. */
+int session_proof(const struct link *l, const json_t *data, struct err *e) MUST_CHECK;
 /** session_unproven(s): is there something that waits for a proof? */
 static inline bool session_unproven(const struct session *s)
 {

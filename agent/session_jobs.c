@@ -481,10 +481,12 @@ static int64_t proof_every_ms(const struct session *s)
 	return s->o.settings->heartbeat_ms - s->o.settings->heartbeat_ms / 11;
 }
 
-/* Each change makes a new head: with every heartbeat, rather than with every change. */
+/* Each change makes a new head: with every heartbeat, rather than with every change.  A
+ * long poll that is under way may bring it; between two of them is the time to ask. */
 static bool proof_due(struct session *s, int64_t now)
 {
-	return s->phase == PHASE_READY && s->checkpoint != NULL && !s->o.witness->alarm &&
+	return s->phase == PHASE_READY && !s->watch.busy && s->checkpoint != NULL &&
+	       !s->o.witness->alarm &&
 	       (s->proved_at == 0 || now - s->proved_at >= proof_every_ms(s));
 }
 
@@ -496,30 +498,52 @@ static void forget_checkpoint(struct session *s)
 	s->prove = false;
 }
 
-static int proof_done(struct session *s, const json_t *doc, struct err *e)
+static int read_proof(const json_t *hashes, struct merkle_proof *out, struct err *e)
 {
-	const json_t *data = json_object_get(doc, "data");
-	const json_t *hashes = json_object_get(data, "proof"), *item;
-	const char *text = reply_str(data, "checkpoint");
-	struct merkle_proof proof = { 0 };
+	const json_t *item;
 	size_t i;
 
-	forget_checkpoint(s);
 	json_array_foreach(hashes, i, item)
 	{
 		const char *hash = json_string_value(item);
 
 		if (i >= MERKLE_PROOF_MAX || hash == NULL ||
-		    text_unbase64(hash, strlen(hash), proof.hash[i], 32) != 32)
+		    text_unbase64(hash, strlen(hash), out->hash[i], 32) != 32)
 			return err_set(e, ERR_INVALID,
 			               "a consistency proof cannot be read");
-		proof.n = i + 1;
+		out->n = i + 1;
 	}
+	return ERR_OK;
+}
+
+int session_proof(const struct link *l, const json_t *data, struct err *e)
+{
+	struct session *s = l->s;
+	struct witness *w = s->o.witness;
+	const char *text = reply_str(data, "checkpoint");
+	struct merkle_proof proof = { 0 };
+	bool overtaken = l->heard != s->heard, suspect = overtaken && w->suspect;
+	int rc = read_proof(json_object_get(data, "proof"), &proof, e);
+
+	if (rc != ERR_OK)
+		return rc;
 	if (text == NULL)
 		return err_set(e, ERR_INVALID, "a consistency proof has no checkpoint");
-	if (witness_advance(s->o.witness, text, &proof, e) != ERR_OK)
+	if (w->alarm || l->from != w->last.size) {
+		session_checkpoint(s, json_object_get(data, "checkpoint"));
+		return ERR_OK;
+	}
+	if (witness_advance(w, text, &proof, e) != ERR_OK)
 		log_error("the audit log's checkpoint was refused", LOG_S("why", e->msg));
+	w->suspect = w->suspect || suspect;
+	if (!overtaken)
+		forget_checkpoint(s);
 	return ERR_OK;
+}
+
+static int proof_done(struct session *s, const json_t *doc, struct err *e)
+{
+	return session_proof(s->on, json_object_get(doc, "data"), e);
 }
 
 /* A refusal is nobody's word: an alarm that lasts needs the vault's own. */

@@ -143,6 +143,26 @@ static void on_silence(struct session *s, const json_t *data)
 	s->phase = PHASE_SYNC;
 }
 
+/* Nothing happened, says the vault itself, and how its log goes on from the one that we
+ * know. */
+static void on_heartbeat(struct session *s, const json_t *said)
+{
+	int64_t now = session_now(s);
+	struct err e = { 0 };
+
+	s->rev = reply_int(said, "rev", s->rev);
+	session_alarm(s, said);
+	session_pins(s, json_object_get(said, "pins"));
+	if (json_object_get(said, "proof") == NULL) {
+		session_checkpoint(s, json_object_get(said, "checkpoint"));
+	} else if (session_proof(&s->watch, said, &e) != ERR_OK) {
+		session_offline(s, 0, e.msg);
+		return;
+	}
+	housekeeping(s);
+	(void)is_hasty(s, now);
+}
+
 static void on_watch(struct session *s, const json_t *data)
 {
 	AUTO_JSON said = NULL;
@@ -154,10 +174,12 @@ static void on_watch(struct session *s, const json_t *data)
 		return;
 	}
 	said = session_said(&s->watch, "watch", data, &e);
-	if (said != NULL)
+	if (said == NULL)
+		session_offline(s, 0, e.msg);
+	else if (json_array_size(json_object_get(said, "events")) > 0)
 		on_events(s, said);
 	else
-		session_offline(s, 0, e.msg);
+		on_heartbeat(s, said);
 }
 
 static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
@@ -191,7 +213,9 @@ void session_watch_start(struct session *s)
 
 	session_ask(&s->watch);
 	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
-	snprintf(path, sizeof(path), "/v1/sys/agent/watch?since=%lld&wait=%lld&nonce=%s",
-	         (long long)s->rev, (long long)wait_ms / 1000, nonce);
+	snprintf(path, sizeof(path),
+	         "/v1/sys/agent/watch?since=%lld&wait=%lld&from=%llu&nonce=%s",
+	         (long long)s->rev, (long long)wait_ms / 1000,
+	         (unsigned long long)s->watch.from, nonce);
 	(void)session_start(&s->watch, &call, watch_done);
 }

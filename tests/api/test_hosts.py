@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import hostwire
+import merkle
 import vaultd
 
 serial = itertools.count()
@@ -33,6 +34,15 @@ def show(c, name):
     r = c.get("sys/hosts/" + name)
     assert r.status == 200, r
     return r.data
+
+
+def all_leaves(c):
+    out, at = [], 0
+    while at is not None:
+        d = c.get(f"sys/audit-log/export?from={at}").data
+        out += [merkle.leaf(e) for e in d["entries"]]
+        at = d["next"]
+    return out
 
 
 def test_roles(c):
@@ -239,6 +249,25 @@ def test_pins(c, server):
 def test_consistency(host):
     r = host.c.get("sys/agent/consistency?from=1")
     assert r.status == 200 and r.data["checkpoint"] and isinstance(r.data["proof"], list)
+
+
+def test_a_heartbeat_proves_that_the_log_goes_on(c, server, host):
+    """Checked with the tree of the log itself, exported."""
+    size, _ = merkle.checkpoint(host.c.get("sys/agent/consistency?from=1").data["checkpoint"])
+    w = host.watcher()
+    rev = w.get("sys/agent/watch?since=0&wait=0").data["rev"]
+    r = w.get(f"sys/agent/watch?since={rev}&wait=1&from={size}")
+    assert (r.data["events"], r.data["rev"]) == ([], rev) and "generation" in r.data, "signed"
+    now, root = merkle.checkpoint(r.data["checkpoint"])
+    assert now > size, "the watch itself was recorded"
+    leaves = all_leaves(c)
+    assert root == merkle.root(leaves[:now])
+    assert r.data["proof"] == merkle.consistency(leaves[:now], size)
+    quiet = w.get(f"sys/agent/watch?since={rev}&wait=0&from=0").data
+    assert "generation" not in quiet and "proof" not in quiet, "nothing to prove: no signature"
+    assert w.get(f"sys/agent/watch?since={rev}&wait=0&from={now + 1000}").data["proof"] == [], "the vault's word that it has less"
+    for bad in ("-1", "x"):
+        assert w.get(f"sys/agent/watch?since={rev}&wait=0&from={bad}").status == 400
 
 
 # ---- rotation ----

@@ -252,6 +252,78 @@ def test_an_old_checkpoint_and_a_refused_proof_raise_no_lasting_alarm(scene):
     assert scene.agent.status()["alarm"] == ""
 
 
+@pytest.fixture
+def quiet(scene):
+    """Nothing happens any more: each watch is answered by a heartbeat."""
+    scene.agent.extra.update(heartbeat="2s")
+    scene.run()
+    scene.put("two")
+    scene.applied("two")
+    scene.before = len(scene.net.replies("sys/agent/watch"))
+    return scene
+
+
+def heartbeats(scene):
+    """As statements: nobody but the agent can read them."""
+    return [r for r in scene.net.replies("sys/agent/watch")[scene.before:] if "statement" in r.data]
+
+
+def seen(scene):
+    return scene.agent.status()["checkpoint_size"]
+
+
+def newest(scene):
+    """The signed head of the audit log, and its size."""
+    d = scene.server.client().get("sys/audit-log/checkpoint").data
+    return d["checkpoint"], d["size"]
+
+
+def test_a_heartbeat_is_all_that_the_witness_needs(quiet):
+    _, size = newest(quiet)
+    asked = len(quiet.net.replies("sys/agent/consistency"))
+    wait_for("two heartbeats", lambda: len(heartbeats(quiet)) >= 2)
+    wait_for("a head of now", lambda: seen(quiet) >= size)
+    assert len(quiet.net.replies("sys/agent/consistency")) == asked and quiet.agent.status()["disbelieved"] == 0
+
+
+@pytest.mark.parametrize("how", ["bit", "played", "another", "unsigned", "stripped"])
+def test_a_forged_heartbeat_moves_nothing(quiet, how):
+    """One that was changed, an old one, another answer, a head of another's making, none: only a true one counts,
+    and where it was taken away the agent asks."""
+    wait_for("a heartbeat", lambda: heartbeats(quiet))
+    note, size = newest(quiet)
+    wait_for("its head", lambda: seen(quiet) >= size)
+    real, told = heartbeats(quiet)[0], []
+    line = note.split("\n")
+    bell = {"statement": None, "rev": 1, "events": [], "server_time_ms": 1, "proof": ["A" * 44]}
+    forged = {"bit": lambda reply: with_data(reply, statement=flipped(reply.data["statement"])),
+              "played": lambda reply: real,
+              "another": lambda reply: quiet.net.replies("sys/agent/sync")[-1],
+              "unsigned": lambda reply: with_data(reply, **bell, checkpoint="\n".join([line[0], str(size + 5000), *line[2:]])),
+              "stripped": lambda reply: with_data(reply, **bell, checkpoint=newest(quiet)[0])}[how]
+
+    def lie(path, _, reply):
+        if path != "sys/agent/watch" or "statement" not in reply.data:
+            return None
+        told.append(how)
+        return forged(reply)
+
+    at, asked = seen(quiet), len(quiet.net.replies("sys/agent/consistency"))
+    quiet.net.lie = lie
+    wait_for("the lie", lambda: told)
+    if how == "unsigned":
+        wait_for("the refusal", lambda: "checkpoint was refused" in quiet.agent.log())
+    elif how == "stripped":
+        wait_for("the agent's own question", lambda: len(quiet.net.replies("sys/agent/consistency")) > asked)
+    else:
+        quiet.disbelieved("played again" if how == "played" else "not signed by the vault")
+    assert seen(quiet) < size + 5000 and (how != "unsigned" or seen(quiet) == at)
+    quiet.net.honest()
+    wait_for("a true one", lambda: seen(quiet) > at, 90)
+    assert not (quiet.agent.state_dir / "checkpoint.conflict").exists()
+    quiet.recovers()
+
+
 def test_time_that_passes_wipes_nothing_without_the_vault(scene):
     """A host whose renewals are swallowed keeps its files past the end of the lease, marked stale."""
     assert scene.server.client().post("sys/hosts/roles/web", {"paths": ["secret/app/*"], "ttl": "4s"}).status == 204

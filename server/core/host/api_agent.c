@@ -486,11 +486,9 @@ static int h_fetch(struct req *r)
 
 /* ---- consistency ---- */
 
-/* An agent that has seen more than there is gets an answer too: that the log is shorter
- * is for the vault to say, and a refusal could come from anybody. */
 static int h_consistency(struct req *r)
 {
-	struct value *data = value_object(r->a), *proof = value_array(r->a);
+	struct value *data = value_object(r->a);
 	struct host_asked asked;
 	struct host h;
 	int64_t from = 0;
@@ -501,11 +499,8 @@ static int h_consistency(struct req *r)
 		return rc;
 	if ((rc = host_asked(r, "consistency", &asked)) != ERR_OK ||
 	    (rc = req_int(r, "from", &from, &present)) != ERR_OK ||
-	    (from <= audit_size(r->core) &&
-	     (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK))
+	    (rc = agent_proof(r, from, data)) != ERR_OK)
 		return rc;
-	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
-	value_set(data, "proof", proof);
 	return host_say(r, &h, &asked, data);
 }
 

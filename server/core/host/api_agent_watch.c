@@ -7,6 +7,7 @@
 #include "api_agent.h"
 #include "arena.h"
 #include "audit.h"
+#include "audit_search.h"
 #include "auth_token.h"
 #include "binding.h"
 #include "text.h"
@@ -43,16 +44,38 @@ void agent_status(struct req *r, const struct host *h, struct value *data)
 		value_set_str(r->a, data, "alarm", ALARM_CLONE);
 }
 
+static int64_t head_size(struct req *r)
+{
+	const char *key;
+
+	return audit_head(r->core, r->a, &key);
+}
+
+int agent_proof(struct req *r, int64_t from, struct value *data)
+{
+	struct value *proof = value_array(r->a);
+	int rc;
+
+	if (from <= head_size(r) &&
+	    (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK)
+		return rc;
+	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
+	value_set(data, "proof", proof);
+	return ERR_OK;
+}
+
 const struct field agent_watch_fields[] = {
-	{"since",  "int",    "revision that the agent has seen"      },
-	{ "wait",  "int",    "seconds to wait for a change"          },
+	{"since",  "int",    "revision that the agent has seen"                 },
+	{ "wait",  "int",    "seconds to wait for a change"                     },
+	{ "from",  "int",    "size of the audit log that the agent has verified"},
 	{ "nonce", "string",
-         "64 hex digits that the agent chose: the answer covers them"},
-	{ NULL,    NULL,     NULL				    },
+         "64 hex digits that the agent chose: the answer covers them"           },
+	{ NULL,    NULL,     NULL					       },
 };
 
 struct watch {
 	int64_t since, wait_s;
+	int64_t from;   /* size of the log that the agent has verified; 0: not said */
 	int64_t alarms; /* alarms that the host had when the watch began */
 	struct host_asked asked;
 };
@@ -63,14 +86,18 @@ static int take_watch(struct req *r, const struct host *h, struct watch *w)
 	int rc;
 
 	w->since = 0;
+	w->from = 0;
 	w->wait_s = WAIT_DEFAULT_S;
 	w->alarms = value_int_or(h->alarms->last, "time", 0);
 	if ((rc = host_asked(r, "watch", &w->asked)) != ERR_OK ||
 	    (rc = req_int(r, "since", &w->since, &present)) != ERR_OK ||
-	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK)
+	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK ||
+	    (rc = req_int(r, "from", &w->from, &present)) != ERR_OK)
 		return rc;
-	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0)
-		return req_fail(r, ERR_INVALID, "wait: 0 to %u seconds",
+	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0 ||
+	    w->from < 0)
+		return req_fail(r, ERR_INVALID,
+		                "wait: 0 to %u seconds; since, from: not negative",
 		                LIMIT_WATCH_SECONDS);
 	return ERR_OK;
 }
@@ -129,20 +156,28 @@ static int record_start(struct req *r)
 	return audit_append(r->core, &rec, &r->e);
 }
 
-/* A reply with events is a statement: the agent acts on it, and may have to wipe.  One
- * without is a bell that did not ring; 10,000 hosts get one each minute, and what it says
- * of pins the agent asks for again before it believes it. */
+/* A reply with events is a statement: the agent acts on it, and may have to wipe.  So is
+ * one without to an agent that says how much of the audit log it has verified: it brings
+ * the proof for the rest, and a heartbeat is one request.  Where there is nothing to
+ * prove either, it is a bell that did not ring: what it says of pins the agent asks for
+ * again before it believes it. */
 static int reply_watch(struct req *r, const struct host *h, const struct watch *w,
                        struct value *events, int64_t rev)
 {
-	struct value *data = events->len > 0 ? value_object(r->a) : reply_data(r);
+	bool proves = events->len == 0 && w->from > 0 && w->from != head_size(r);
+	bool is_said = events->len > 0 || proves;
+	struct value *data = is_said ? value_object(r->a) : reply_data(r);
+	int rc;
 
 	value_set_int(r->a, data, "rev", rev);
 	value_set(data, "events", events);
-	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	req_note_int(r, "events", events->len);
 	agent_status(r, h, data);
-	return events->len > 0 ? host_say(r, h, &w->asked, data) : ERR_OK;
+	if (!proves)
+		value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
+	else if ((rc = agent_proof(r, w->from, data)) != ERR_OK)
+		return rc;
+	return is_said ? host_say(r, h, &w->asked, data) : ERR_OK;
 }
 
 /* The last word to a revoked host; its tokens have served their purpose. */

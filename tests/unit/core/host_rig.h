@@ -368,8 +368,10 @@ UNUSED static int64_t agent_apply(struct agent *ag, const char *lease)
 	return version;
 }
 
-/* Start a watch on the hosts listener; look at rig.replies for its answer. */
-UNUSED static void agent_watch_start(struct agent *ag, int64_t since, int wait_s)
+/* Start a watch on the hosts listener, with ${more} parameters; look at rig.replies for
+ * its answer. */
+UNUSED static void agent_watch_with(const struct agent *ag, int64_t since, int wait_s,
+                                    const char *more)
 {
 	struct value *rq = value_array(rig.a);
 	unsigned char *p;
@@ -379,8 +381,9 @@ UNUSED static void agent_watch_start(struct agent *ag, int64_t since, int wait_s
 	value_add(rq, value_str(rig.a, "sys/agent/watch"));
 	value_add(rq, value_str(rig.a, ag->token));
 	value_add(rq, value_str(rig.a, "10.0.0.1"));
-	value_add(rq, rig_json(arena_printf(rig.a, "{\"since\":\"%lld\",\"wait\":\"%d\"}",
-	                                    (long long)since, wait_s)));
+	value_add(rq,
+	          rig_json(arena_printf(rig.a, "{\"since\":\"%lld\",\"wait\":\"%d\"%s}",
+	                                (long long)since, wait_s, more)));
 	value_add(rq, value_null(rig.a));
 	value_add(rq, value_int(rig.a, 0));
 	value_add(rq, value_int(rig.a, IPC_ON_HOSTS));
@@ -389,6 +392,11 @@ UNUSED static void agent_watch_start(struct agent *ag, int64_t since, int wait_s
 	p = value_pack(rig.a, rq, &n);
 	cr_assert_eq(core_submit(rig.core, 2, ++rig.next_id, p, n), ERR_OK);
 	rig_run();
+}
+
+UNUSED static void agent_watch_start(const struct agent *ag, int64_t since, int wait_s)
+{
+	agent_watch_with(ag, since, wait_s, "");
 }
 
 /* Run batches until ${n} more replies have come since ${before}. */

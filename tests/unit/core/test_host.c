@@ -2,6 +2,7 @@
 /* Joining and logging in, as an agent, its clone and a thief would. */
 #include "host_rig.h"
 
+#include "server/core/audit/audit_search.h"
 #include "server/core/host/host.h"
 
 static void setup(void)
@@ -569,4 +570,63 @@ Test(host, that_the_log_is_shorter_is_for_the_vault_to_say)
 	GOT("data.proof", "[]");
 	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
 	ASK_AS(400, ag.token, HTTP_GET, "sys/agent/consistency", "{\"from\":\"-1\"}");
+}
+
+static int64_t head_now(void)
+{
+	const char *key;
+
+	return audit_head(rig.core, rig.a, &key);
+}
+
+static void heartbeat(const struct agent *ag, int64_t since, int64_t from)
+{
+	agent_watch_with(ag, since, 0,
+	                 arena_printf(rig.a, ",\"from\":\"%lld\"", (long long)from));
+}
+
+Test(host, a_heartbeat_brings_the_proof_for_what_the_agent_has_not_seen)
+{
+	struct agent ag;
+	int64_t rev, seen;
+
+	agent_start(&ag, "web-1", "web");
+	seen = head_now();
+	agent_watch_start(&ag, 0, 0);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	cr_assert_gt(head_now(), seen);
+	heartbeat(&ag, rev, seen);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.events", "[]");
+	GOT("data.rev", arena_printf(rig.a, "%lld", (long long)rev));
+	cr_assert_str_neq(rig_got("data.proof"), "-");
+	cr_assert_str_neq(rig_got("data.proof"), "[]");
+	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
+	/* Nothing is known, or nothing is new: nothing to prove. */
+	heartbeat(&ag, rev, 0);
+	cr_assert_null(rig.said);
+	heartbeat(&ag, rev, head_now());
+	cr_assert_null(rig.said);
+	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
+	/* More is known than there is. */
+	heartbeat(&ag, rev, 100000);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.proof", "[]");
+	heartbeat(&ag, rev, -1);
+	cr_assert_eq(rig.status, 400);
+}
+
+Test(host, what_happened_goes_without_a_proof)
+{
+	struct agent ag;
+
+	make_role("web", "secret/app/*");
+	put_secret("app/db", "one");
+	agent_start(&ag, "web-1", "web");
+	(void)agent_lease(&ag, "secret/app/db");
+	put_secret("app/db", "two");
+	heartbeat(&ag, 0, 1);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.events.0.op", "update");
+	GOT("data.proof", "-");
 }
