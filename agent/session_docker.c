@@ -9,91 +9,13 @@
 #include "log.h"
 #include "session_docker_impl.h"
 
-/* --- volumes -------------------------------------------------------------------------
+/* --- containers ----------------------------------------------------------------------
  */
-
-/* Its container is in the table, or will be: that is what asks. */
-static void on_want(void *ctx UNUSED, const char *binding)
-{
-	log_debug("a volume is wanted", LOG_S("binding", binding));
-}
-
-/* All of its files, so that nobody starts with half of them. */
-static bool is_ready(void *ctx, const char *binding)
-{
-	const struct session *s = ((const struct session_docker *)ctx)->s;
-	size_t i = plan_binding(s->plan, binding);
-
-	if (i == s->plan->n_bindings || files_generation(s->o.files, binding) == 0)
-		return false;
-	for (size_t f = 0; f < s->plan->n_files; f++)
-		for (size_t p = 0;
-		     s->plan->files[f].binding == i && p < s->plan->files[f].n; p++)
-			if (!files_has(s->o.files, i, s->plan->files[f].paths[p]))
-				return false;
-	return true;
-}
-
-/* What keeps the binding's secrets away. */
-static const char *secret_error(const struct session *s, size_t binding)
-{
-	for (size_t f = 0; f < s->plan->n_files; f++)
-		for (size_t p = 0;
-		     s->plan->files[f].binding == binding && p < s->plan->files[f].n;
-		     p++) {
-			size_t at = s->plan->files[f].paths[p];
-
-			if (s->holdings[at].error[0] != '\0')
-				return s->holdings[at].error;
-		}
-	return NULL;
-}
-
-static const char *why_not(void *ctx, const char *binding)
-{
-	const struct session_docker *d = ctx;
-	const struct session *s = d->s;
-	size_t i = plan_binding(s->plan, binding);
-	const char *why = i < s->plan->n_bindings ? secret_error(s, i)
-	                                          : bind_refusal(d, binding);
-
-	for (size_t k = 0; why == NULL && k < s->plan->n_refused; k++)
-		if (strcmp(s->plan->refused[k].name, binding) == 0)
-			why = s->plan->refused[k].why;
-	if (why != NULL)
-		return why;
-	if (s->phase != PHASE_READY)
-		return "the vault cannot be reached";
-	if (i == s->plan->n_bindings && !s->o.settings->docker.labels)
-		return "it is not in the host's file, and docker.labels is off";
-	return d->error[0] != '\0' ? d->error : NULL;
-}
 
 static const char *binding_of(void *ctx, const char *volume)
 {
 	return volumes_binding(((const struct session_docker *)ctx)->volumes, volume);
 }
-
-static int open_volumes(struct session_docker *d, struct err *e)
-{
-	const struct settings *set = d->s->o.settings;
-	const struct volumes_options o = {
-		.socket = set->docker.volumes_socket,
-		.run_dir = set->run_dir,
-		.state_dir = set->state_dir,
-		.ops = {.want = on_want, .ready = is_ready, .why = why_not, .ctx = d},
-	};
-	int rc;
-
-	if (!set->docker.volumes)
-		return ERR_OK;
-	if ((rc = volumes_listen(&o, &d->volumes, e)) != ERR_OK)
-		return rc;
-	return volumes_attach(d->volumes, d->s->epoll_fd, e);
-}
-
-/* --- containers ----------------------------------------------------------------------
- */
 
 static void on_changed(void *ctx, const struct container *c, enum containers_change what)
 {
@@ -137,7 +59,7 @@ int session_docker_open(struct session *s, struct err *e)
 	d->changes = 1;
 	d->names = json_array();
 	d->own = json_array();
-	if ((rc = open_volumes(d, e)) != ERR_OK || (rc = open_table(d, e)) != ERR_OK ||
+	if ((rc = mount_open(d, e)) != ERR_OK || (rc = open_table(d, e)) != ERR_OK ||
 	    (rc = bind_open(d, e)) != ERR_OK)
 		return rc;
 	session_docker_replan(s);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AGENT_SESSION_DOCKER_IMPL_H
 #define AGENT_SESSION_DOCKER_IMPL_H
-/* session_docker_impl - what session_docker.c and session_grants.c share. */
+/* session_docker_impl - what session_docker.c, session_mount.c and session_grants.c
+ * share.
+ */
 #include "agent/deliver/generation.h"
 #include "session_docker.h"
 #include "session_impl.h"
@@ -27,14 +29,18 @@ struct session_docker {
 	uint64_t noted; /* changes when it was last seen what is in use */
 	bool known;     /* as the listener was told */
 	/* What the vault says. */
-	bool ask;       /* something changed since it was asked */
-	int64_t ask_at; /* not before */
-	json_t *answer; /* waits for the proof, or NULL */
+	bool ask;                /* something changed since it was asked */
+	int64_t ask_at;          /* not before */
+	uint32_t asks, answered; /* how often it was, and the last that was taken over */
+	json_t *answer;          /* waits for the proof, or NULL */
 	struct bound *bound;
 	size_t n_bound;
 	json_t *refused; /* [{container, name, error}] */
 	char error[SESSION_ERROR];
 };
+
+/** mount_open(d, e): serve volumes, if they are wanted. */
+int mount_open(struct session_docker *d, struct err *e) MUST_CHECK;
 
 /** bind_open(d, e): what was granted in an earlier life. */
 int bind_open(struct session_docker *d, struct err *e) MUST_CHECK;
@@ -50,6 +56,11 @@ const char *bind_refusal(const struct session_docker *d, const char *binding);
 /** bind_granted(d, c, binding): was it granted to that container? */
 bool bind_granted(const struct session_docker *d, const struct container *c,
                   const char *binding);
+/** bind_refused(d, c, binding): was it refused to that container? */
+bool bind_refused(const struct session_docker *d, const struct container *c,
+                  const char *binding);
+/** bind_certain(d, binding): does the vault, in this life, say who has it? */
+bool bind_certain(const struct session_docker *d, const char *binding);
 /** bind_status(d, o): adds to the status. */
 void bind_status(const struct session_docker *d, json_t *o);
 

@@ -194,6 +194,7 @@ json_t *session_bind_body(struct session *s)
 	size_t pairs = 0, left_out = 0;
 
 	d->ask = false;
+	d->asks++;
 	for (size_t i = 0; i < containers_count(d->table); i++) {
 		const struct container *c = containers_at(d->table, i);
 		json_t *names = wishes(s, c);
@@ -431,6 +432,7 @@ static void take_answer(struct session_docker *d)
 	struct err e = { ERR_OK, "" };
 
 	d->answer = NULL;
+	d->answered = d->asks;
 	take_refusals(d, json_object_get(answer, "refused"));
 	if (take_grants(d, answer, &e) != ERR_OK)
 		session_bind_failed(d->s, 0, NULL, &e);
@@ -557,6 +559,19 @@ bool bind_granted(const struct session_docker *d, const struct container *c,
 		return false;
 	return b->containers != NULL ? has_text(b->containers, c->id)
 	                             : asks_for(c, binding);
+}
+
+bool bind_refused(const struct session_docker *d, const struct container *c,
+                  const char *binding)
+{
+	return is_refused_to(d->refused, c->id, binding);
+}
+
+bool bind_certain(const struct session_docker *d, const char *binding)
+{
+	const struct bound *b = bound_of(d, binding);
+
+	return b != NULL && b->containers != NULL;
 }
 
 void bind_status(const struct session_docker *d, json_t *o)

@@ -41,7 +41,8 @@ struct containers {
 	bool known;
 	bool tell_listed;
 	bool told_full;
-	unsigned list; /* number of the last */
+	unsigned list;   /* number of the last */
+	unsigned looked; /* the last that was of everything and was answered */
 	size_t n_inspecting;
 	int64_t retry_at;
 	int64_t relist_at;
@@ -222,8 +223,10 @@ static void on_list(void *ctx, const struct docker_result *r)
 		t->retry_at = now_of(t) + RETRY_MS;
 		t->relist |= all;
 		log_warn("listing containers failed", LOG_S("why", r->e->msg));
-	} else if (all && !t->relist) {
-		t->known = t->tell_listed = true;
+	} else if (all) {
+		t->looked = t->list;
+		if (!t->relist)
+			t->known = t->tell_listed = true;
 	}
 }
 
@@ -284,6 +287,8 @@ static void on_inspect(void *ctx, const struct docker_result *r)
 
 	row->inspecting = false;
 	row->table->n_inspecting--;
+	if (r->rc == ERR_OK)
+		row->inspected[1] = row->inspected[0];
 	if (r->rc == ERR_OK && !row->dirty && !row->gone) {
 		container_row_inspect(row, r->doc);
 		row->gone = !container_row_concerns(&row->table->rules, row);
@@ -307,6 +312,7 @@ static void start_inspects(struct containers *t)
 			return;
 		row->inspect_due = false;
 		row->inspecting = true;
+		row->inspected[0] = t->looked;
 		t->n_inspecting++;
 	}
 }
@@ -466,6 +472,24 @@ struct docker *containers_docker(struct containers *t)
 bool containers_known(const struct containers *t)
 {
 	return t->known;
+}
+
+unsigned containers_look(struct containers *t)
+{
+	t->relist = true;
+	return t->list + 1;
+}
+
+bool containers_looked(const struct containers *t, unsigned look)
+{
+	return t->looked >= look;
+}
+
+bool containers_answers(const struct containers *t, const char *id, unsigned look)
+{
+	const struct container_row *row = find(t, id);
+
+	return row != NULL && row->inspected[1] >= look;
 }
 
 size_t containers_count(const struct containers *t)

@@ -33,6 +33,7 @@ enum container_health { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNH
 struct container_mount {
 	const char *binding;     /* the directory below run_dir; "": run_dir itself */
 	const char *destination; /* in the container */
+	const char *volume;      /* of ours, by its name; NULL: it is no volume */
 	bool pinned; /* deeper than the binding's directory: it keeps an old generation
 	                for ever */
 };
@@ -99,6 +100,14 @@ int64_t containers_due(struct containers *t, int64_t now);
 struct docker *containers_docker(struct containers *t);
 /** containers_known(t): was everything listed since the Engine answered last? */
 bool containers_known(const struct containers *t);
+
+/** containers_look(t): list everything once more; a number for the next two.
+ * containers_looked(t, look): has that been done?  containers_answers(t, id, look): has
+ * the Engine answered a question about the container since?  About one that it is
+ * starting it does not until it runs. */
+unsigned containers_look(struct containers *t);
+bool containers_looked(const struct containers *t, unsigned look);
+bool containers_answers(const struct containers *t, const char *id, unsigned look);
 
 /** containers_count(t), containers_at(t, i): those that concern us, in no order; valid
  * until the next event. */

@@ -16,6 +16,8 @@ struct container_rules {
 	size_t n_names;
 };
 
+#define CONTAINER_MOUNT_TEXTS 3
+
 /* A row of the table.  Labels and mounts of a container never change. */
 struct container_row {
 	struct container c; /* points into what follows */
@@ -25,7 +27,7 @@ struct container_row {
 	char *image, *image_id, *service, *project;
 	char **bindings;
 	struct container_mount *mounts;
-	char **mount_texts; /* two for each */
+	char **mount_texts; /* CONTAINER_MOUNT_TEXTS for each */
 
 	bool published;
 	bool changed; /* since it was published */
@@ -33,7 +35,8 @@ struct container_row {
 	bool dirty;       /* something happened: to be listed */
 	bool inspect_due; /* to be inspected */
 	bool inspecting;
-	unsigned asked, seen; /* which list asked for it, and had it */
+	unsigned asked, seen;  /* which list asked for it, and had it */
+	unsigned inspected[2]; /* after which list it was begun, and was answered */
 };
 
 /** container_row_new(r, item, out): a row from an item of a list; NULL in ${out} if it is

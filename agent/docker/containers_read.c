@@ -81,7 +81,7 @@ void container_row_free(struct container_row *row)
 	if (row == NULL)
 		return;
 	free_texts(row->bindings, CONTAINERS_BINDINGS_MAX);
-	free_texts(row->mount_texts, 2 * CONTAINERS_MOUNTS_MAX);
+	free_texts(row->mount_texts, CONTAINER_MOUNT_TEXTS * CONTAINERS_MOUNTS_MAX);
 	free(row->mounts);
 	free(row->name);
 	free(row->image);
@@ -179,26 +179,26 @@ static const char *below(const char *run_dir, const char *source)
 	return s + strspn(s, "/");
 }
 
-static int add_mount(struct container_row *row, const char *rest, const char *destination)
+/* Its texts are in the row from the start: it is freed with them. */
+static int add_mount(struct container_row *row, const char *rest, const char *destination,
+                     const char *volume)
 {
 	size_t i = row->c.n_mounts, n = strcspn(rest, "/");
-	char *binding = strndup(rest, n), *to = copy_of(destination);
+	char **texts = row->mount_texts + CONTAINER_MOUNT_TEXTS * i;
 
-	if (binding == NULL || to == NULL) {
-		free(binding);
-		free(to);
+	if ((texts[0] = strndup(rest, n)) == NULL ||
+	    (texts[1] = copy_of(destination)) == NULL ||
+	    (volume != NULL && (texts[2] = strdup(volume)) == NULL))
 		return ERR_NOMEM;
-	}
-	row->mount_texts[2 * i] = binding;
-	row->mount_texts[2 * i + 1] = to;
-	row->mounts[i].binding = binding;
-	row->mounts[i].destination = to;
+	row->mounts[i].binding = texts[0];
+	row->mounts[i].destination = texts[1];
+	row->mounts[i].volume = texts[2];
 	row->mounts[i].pinned = rest[n] == '/' && rest[n + strspn(rest + n, "/")] != '\0';
 	row->c.n_mounts++;
 	return ERR_OK;
 }
 
-/* One of our own volumes; where it is the Engine leaves out. */
+/* The name of one of our own volumes, or NULL. */
 static const char *volume_of(const struct container_rules *r, const json_t *mount)
 {
 	const char *driver = text_of(mount, "Driver", NAME_MAX_BYTES);
@@ -207,7 +207,7 @@ static const char *volume_of(const struct container_rules *r, const json_t *moun
 	if (r->driver == NULL || driver == NULL || name == NULL ||
 	    strcmp(driver, r->driver) != 0)
 		return NULL;
-	return r->binding_of(r->ctx, name);
+	return name;
 }
 
 /* A directory that no binding of ours can have is none of ours: the vault would refuse to
@@ -231,10 +231,15 @@ static const char *mounted(const struct container_rules *r, const json_t *mount)
 {
 	const char *source = text_of(mount, "Source", PATH_MAX_BYTES);
 	const char *rest = source != NULL ? below(r->run_dir, source) : NULL;
+	const char *volume;
 
 	if (rest != NULL && !could_be_ours(rest))
 		return NULL;
-	return rest != NULL ? rest : volume_of(r, mount);
+	if (rest != NULL)
+		return rest;
+	/* Where a volume of ours is the Engine leaves out. */
+	volume = volume_of(r, mount);
+	return volume != NULL ? r->binding_of(r->ctx, volume) : NULL;
 }
 
 static int read_mounts(struct container_row *row, const struct container_rules *r,
@@ -245,7 +250,8 @@ static int read_mounts(struct container_row *row, const struct container_rules *
 	int rc = ERR_OK;
 
 	row->mounts = calloc(CONTAINERS_MOUNTS_MAX, sizeof(*row->mounts));
-	row->mount_texts = calloc(2 * CONTAINERS_MOUNTS_MAX, sizeof(*row->mount_texts));
+	row->mount_texts = calloc(CONTAINER_MOUNT_TEXTS * CONTAINERS_MOUNTS_MAX,
+	                          sizeof(*row->mount_texts));
 	if (row->mounts == NULL || row->mount_texts == NULL)
 		return ERR_NOMEM;
 	row->c.mounts = row->mounts;
@@ -256,7 +262,8 @@ static int read_mounts(struct container_row *row, const struct container_rules *
 		if (rest != NULL && rc == ERR_OK &&
 		    row->c.n_mounts < CONTAINERS_MOUNTS_MAX)
 			rc = add_mount(row, rest,
-			               text_of(mount, "Destination", PATH_MAX_BYTES));
+			               text_of(mount, "Destination", PATH_MAX_BYTES),
+			               volume_of(r, mount));
 	}
 	return rc;
 }

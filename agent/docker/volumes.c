@@ -36,7 +36,8 @@ struct volume {
 struct waiter {
 	struct waiter *next;
 	struct httpd_client *client;
-	char *binding;
+	char *name, *binding; /* of the volume */
+	uint64_t wanted;
 	int64_t deadline;
 };
 
@@ -216,23 +217,16 @@ static int64_t now_ms(void)
 
 static void free_waiter(struct waiter *w)
 {
+	free(w->name);
 	free(w->binding);
 	free(w);
 }
 
-static void wait_for(struct volumes *v, struct httpd_client *c, const struct volume *it)
+static enum volumes_answer judge(const struct volumes *v, const struct waiter *w)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
-
-	if (w == NULL || (w->binding = strdup(it->binding)) == NULL) {
-		free(w);
-		fail(c, "vault-agent is out of memory");
-		return;
-	}
-	w->client = c;
-	w->deadline = now_ms() + v->o.wait_ms;
-	w->next = v->waiters;
-	v->waiters = w;
+	if (v->o.ops.judge != NULL)
+		return v->o.ops.judge(v->o.ops.ctx, w->name, w->binding, w->wanted);
+	return is_ready(v, w->binding) ? VOLUMES_MOUNT : VOLUMES_LATER;
 }
 
 static void on_gone(void *ctx, struct httpd_client *c)
@@ -249,18 +243,35 @@ static void on_gone(void *ctx, struct httpd_client *c)
 		}
 }
 
-static void give_up(const struct volumes *v, struct waiter *w)
+static void give_up(const struct volumes *v, struct waiter *w, bool ever)
 {
 	const char *why = v->o.ops.why != NULL ? v->o.ops.why(v->o.ops.ctx, w->binding)
 	                                       : NULL;
 	char text[512];
 
 	(void)snprintf(text, sizeof(text),
-	               "vault-agent has no files of the binding '%s' yet%s%s", w->binding,
-	               why != NULL && *why != '\0' ? ": " : "", why != NULL ? why : "");
+	               "vault-agent has no files of the binding '%s' %s%s%s", w->binding,
+	               ever ? "yet" : "for it", why != NULL && *why != '\0' ? ": " : "",
+	               why != NULL ? why : "");
 	log_warn("a container was not started", LOG_S("binding", w->binding),
 	         LOG_S("why", why));
 	fail(w->client, text);
+}
+
+/* false: it has to wait. */
+static bool settle(const struct volumes *v, struct waiter *w, int64_t now)
+{
+	enum volumes_answer is = judge(v, w);
+
+	if (is == VOLUMES_LATER && now < w->deadline)
+		return false;
+	if (is == VOLUMES_MOUNT)
+		answer(w->client,
+		       json_pack("{s:o}", "Mountpoint",
+		                 json_sprintf("%s/%s", v->run_dir, w->binding)));
+	else
+		give_up(v, w, is == VOLUMES_LATER);
+	return true;
 }
 
 int64_t volumes_due(struct volumes *v, int64_t now)
@@ -270,20 +281,13 @@ int64_t volumes_due(struct volumes *v, int64_t now)
 
 	while (*at != NULL) {
 		struct waiter *w = *at;
-		bool ready = is_ready(v, w->binding);
 
-		if (!ready && now < w->deadline) {
+		if (!settle(v, w, now)) {
 			next = next < 0 || w->deadline < next ? w->deadline : next;
 			at = &w->next;
 			continue;
 		}
 		*at = w->next;
-		if (ready)
-			answer(w->client,
-			       json_pack("{s:o}", "Mountpoint",
-			                 json_sprintf("%s/%s", v->run_dir, w->binding)));
-		else
-			give_up(v, w);
 		free_waiter(w);
 	}
 	return next;
@@ -364,7 +368,7 @@ static int create(struct volumes *v, const json_t *q, const char *name,
 	if ((rc = save(v, e)) != ERR_OK)
 		take_out(v, &v->list[v->n - 1]);
 	else
-		v->o.ops.want(v->o.ops.ctx, binding);
+		(void)v->o.ops.want(v->o.ops.ctx, binding);
 	return rc;
 }
 
@@ -396,11 +400,24 @@ static void on_remove(struct volumes *v, struct httpd_client *c, const json_t *q
 static void on_mount(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
                      const char *name UNUSED, struct volume *it)
 {
-	v->o.ops.want(v->o.ops.ctx, it->binding);
-	if (is_ready(v, it->binding))
-		answer(c, json_pack("{s:o}", "Mountpoint", place_of(v, it)));
-	else
-		wait_for(v, c, it);
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	if (w == NULL || (w->name = strdup(it->name)) == NULL ||
+	    (w->binding = strdup(it->binding)) == NULL) {
+		if (w != NULL)
+			free_waiter(w);
+		fail(c, "vault-agent is out of memory");
+		return;
+	}
+	w->client = c;
+	w->wanted = v->o.ops.want(v->o.ops.ctx, it->binding);
+	w->deadline = now_ms() + v->o.wait_ms;
+	if (settle(v, w, now_ms())) {
+		free_waiter(w);
+		return;
+	}
+	w->next = v->waiters;
+	v->waiters = w;
 }
 
 static void on_unmount(struct volumes *v UNUSED, struct httpd_client *c,

@@ -8,9 +8,9 @@
  *   docker volume create -d vault -o binding=app secrets
  *
  * Mounting waits until the binding's first generation is in place, so that a container
- * finds its files when it starts; after VOLUMES_WAIT_MS it fails with a text that says
- * why.  The names of volumes are remembered in state_dir.  Nothing is written or removed
- * below run_dir.
+ * finds its files when it starts; after VOLUMES_WAIT_MS, or as soon as it is known that
+ * there will be none, it fails with a text that says why.  The names of volumes are
+ * remembered in state_dir.  Nothing is written or removed below run_dir.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,9 +24,15 @@
 
 struct volumes;
 
+enum volumes_answer { VOLUMES_LATER, VOLUMES_MOUNT, VOLUMES_NEVER };
+
 struct volumes_ops {
-	/** want(ctx, binding): somebody is about to use it. */
-	void (*want)(void *ctx, const char *binding);
+	/** want(ctx, binding): somebody is about to use it; a number for judge(). */
+	uint64_t (*want)(void *ctx, const char *binding);
+	/** judge(ctx, volume, binding, wanted): may whoever mounts the ${volume} have its
+	 * files now?  Asked again and again.  NULL: when they are ready. */
+	enum volumes_answer (*judge)(void *ctx, const char *volume, const char *binding,
+	                             uint64_t wanted);
 	/** ready(ctx, binding): is a generation of it in place? */
 	bool (*ready)(void *ctx, const char *binding);
 	/** why(ctx, binding): why not, for the one who waited ("no such binding"); NULL

@@ -171,10 +171,11 @@ static bool on_input(void)
 /* --- volumes -------------------------------------------------------------------------
  */
 
-static void on_want(void *ctx, const char *binding)
+static uint64_t on_want(void *ctx, const char *binding)
 {
 	(void)ctx;
 	say(json_pack("{s:s, s:s}", "event", "want", "binding", binding));
+	return 0;
 }
 
 static bool is_ready(void *ctx, const char *binding)

@@ -24,7 +24,7 @@ DRIVER = PLUGIN.stem
 class Place:
     """A host with an agent that talks to Docker, and names that nobody else uses."""
 
-    def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=(), lies=False, **docker):
+    def __init__(self, server, make_agent, engine, volumes=False, labels=True, files=(), lies=False, extra=None, **docker):
         self.server, self.engine, self.n = server, engine, f"{os.getpid()}x{next(numbers)}"
         self.role, self.api = f"role{self.n}", server.client()
         self.path, self.volumes = f"docker{self.n}", volumes
@@ -36,7 +36,7 @@ class Place:
         options = {"socket": str(engine.socket), "labels": labels, **docker}
         if volumes:
             options |= {"volumes": True, "volumes_socket": str(PLUGIN)}
-        self.agent.extra["docker"] = json.dumps(options)
+        self.agent.extra.update(extra or {}, docker=json.dumps(options))
         assert self.api.post(f"sys/hosts/roles/{OTHER}", {"paths": ["secret/nothing/*"]}).status in (200, 204)
         added = server.add_host(self.agent.name, [f"secret/{self.path}/*", "secret/own-file/*"], role=self.role)
         self.agent.join(added["join_token"])
@@ -328,41 +328,78 @@ def test_what_is_taken_back_goes_when_the_audit_log_was_proven(place):
     wait_for("its files to go", lambda: p.agent.content(app, "pw") is None, 120)
 
 
-def start(p, name, volume, *options):
+def start(p, name, volume, *options, image="box:1"):
     return subprocess.Popen(
         [find("docker", "/usr/bin"), "-H", f"unix://{p.engine.socket}", "run", "-d", "--name", p.name(name), "--network",
-         "none", "--volume-driver", DRIVER, "-v", f"{volume}:/run/secrets/app:ro", *options, "box:1", *STAY],
+         "none", "--volume-driver", DRIVER, "-v", f"{volume}:/run/secrets/app:ro", *options, image, *STAY],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(p.agent.tmp)})
 
 
 def test_a_start_waits_for_the_files_of_its_volume(place):
-    p = place(volumes=True)
+    p = place(volumes=True, extra={"heartbeat": "2s"})
     assert PLUGIN.stat().st_mode & 0o777 == 0o600
     app = p.define("app")
     run = start(p, "web", app)
     assert run.wait(60) == 0, run.stderr.read()
     assert p.engine.cli("exec", p.name("web"), "cat", "/run/secrets/app/pw") == "a1"
-    # One whose binding comes late: the start waits.
-    late = p.name("late")
+    # One whose secret comes late: the start waits.
+    late = p.define("late", secret="c")
     run = start(p, "two", late)
-    p.wait("the refusal", lambda s: any(n == late for _, n in p.refusals(s)))
+    p.wait("the lack of it", lambda s: any(row["error"] == "no such secret" for row in s["secrets"]))
     assert run.poll() is None
-    p.define("late", secret="b")
+    p.server.put(f"{p.path}/c", {"password": "c1"})
     assert run.wait(60) == 0, run.stderr.read()
-    assert p.engine.cli("exec", p.name("two"), "cat", "/run/secrets/app/pw") == "b1"
+    assert p.engine.cli("exec", p.name("two"), "cat", "/run/secrets/app/pw") == "c1"
     p.agent.stop()
     assert not PLUGIN.exists(), "Docker would wait for it"
     p.agent.start()
     p.wait("to be there again", lambda s: PLUGIN.exists())
 
 
-def test_a_start_that_waits_in_vain_is_told_why(place):
+def test_a_start_that_would_wait_in_vain_is_told_why_at_once(place):
     p = place(volumes=True)
     run = start(p, "web", p.name("none"))
     assert run.wait(90) != 0
-    assert "there is no such binding" in run.stderr.read()
+    assert f"no files of the binding '{p.name('none')}' for it: there is no such binding" in run.stderr.read()
     assert not p.engine.inspect(p.name("web"))["State"]["Running"]
+    # What was refused before is asked for again.
+    p.define("none")
+    p.engine.cli("start", p.name("web"))
+    assert p.engine.cli("exec", p.name("web"), "cat", "/run/secrets/app/pw") == "a1"
+
+
+def test_a_volume_is_for_those_alone_to_whom_the_vault_grants_it(place):
+    """Docker does not say who mounts it: whatever else there is that has it, runs or not."""
+    p = place(volumes=True)
+    app = p.define("app", images=["box:*"])
+    alien = f"other{p.n}:1"
+    p.engine.cli("tag", "box:1", alien)
+
+    def refused(name, run):
+        assert run.wait(60) != 0
+        assert "it is not for the container's image" in run.stderr.read()
+        assert not p.engine.inspect_now(p.name(name))["running"]
+
+    def reads(name):
+        return p.engine.cli("exec", p.name(name), "cat", "/run/secrets/app/pw")
+
+    refused("early", start(p, "early", app, image=alien))
+    run = start(p, "web", app)  # while one that was refused is still there
+    assert run.wait(60) == 0, run.stderr.read()
+    assert reads("web") == "a1"
+    refused("late", start(p, "late", app, image=alien))  # while it runs
+    p.engine.cli("kill", p.name("web"))
+    wait_for("the end", lambda: not p.engine.inspect_now(p.name("web"))["running"])
+    refused("again", start(p, "again", app, image=alien))  # while it could be the one
+    p.engine.cli("start", p.name("web"))
+    assert reads("web") == "a1"
+    assert p.engine.try_cli("start", p.name("early")).returncode != 0
+    # With a volume of its own nobody has to be told from others.
+    p.engine.cli("volume", "create", "-d", DRIVER, "-o", f"binding={app}", p.name("own"))
+    run = start(p, "two", p.name("own"))
+    assert run.wait(60) == 0, run.stderr.read()
+    assert reads("two") == "a1"
 
 
 def test_a_file_that_is_mounted_by_itself_is_warned_of(place):
