@@ -45,6 +45,7 @@ struct holding {
 	bool want_lease;
 	bool want_fetch;
 	bool retry;          /* the last delivery failed for a reason that may pass */
+	int64_t rejected;    /* the version that failed then */
 	bool in_call;        /* part of the request that is under way */
 	bool stale;          /* the lease ended while the server could not be reached */
 	bool waits;          /* for another secret of its files: see error */

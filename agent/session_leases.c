@@ -196,9 +196,13 @@ void session_refetch_drifted(struct session *s)
 		if (h->retry || files_drifted(s->o.files, i)) {
 			h->want_fetch = true;
 			s->last_event_at = session_now(s);
-			log_warn("fetching again", LOG_S("path", session_path(s, h)),
-			         LOG_S("why",
-			               h->retry ? h->error : "changed by someone else"));
+			if (h->retry)
+				log_debug("fetching again",
+				          LOG_S("path", session_path(s, h)));
+			else
+				log_warn("fetching again",
+				         LOG_S("path", session_path(s, h)),
+				         LOG_S("why", "changed by someone else"));
 		}
 	}
 }
@@ -283,6 +287,28 @@ static void only_for_cache(struct session *s, struct holding *h, struct files_va
 	v->data = NULL;
 }
 
+/* Of a version that is tried again and again it is said once. */
+static void reject(struct session *s, struct holding *h, const struct files_value *v)
+{
+	char why[sizeof(h->error)];
+	bool again;
+
+	snprintf(why, sizeof(why), "%.190s", v->e.msg);
+	again = h->retry && h->rejected == h->version && strcmp(h->error, why) == 0;
+	memcpy(h->error, why, sizeof(why));
+	h->waits = false;
+	h->rejected = h->version;
+	h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM ||
+	           v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
+	if (again) {
+		log_debug("rejected again", LOG_S("path", session_path(s, h)));
+		return;
+	}
+	log_warn("rejected", LOG_S("path", session_path(s, h)),
+	         LOG_N("version", h->version), LOG_S("why", why));
+	session_ack(s, h, ACK_REJECTED, why);
+}
+
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
 	struct err e = { 0 };
@@ -296,13 +322,7 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 		return;
 	}
 	if (v->rc != ERR_OK) {
-		h->waits = false;
-		snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
-		log_warn("rejected", LOG_S("path", session_path(s, h)),
-		         LOG_N("version", h->version), LOG_S("why", v->e.msg));
-		h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM ||
-		           v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
-		session_ack(s, h, ACK_REJECTED, v->e.msg);
+		reject(s, h, v);
 		return;
 	}
 	if (v->data == NULL) {

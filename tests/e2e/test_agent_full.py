@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from liar import Liar
 from vaultd import wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
@@ -63,19 +64,21 @@ def place(request, own_server, make_agent):
     s.put("app/db", value(1))
     s.put("app/key", {"key": "k1"})
     s.put("app/tick", {"n": 0})
-    a = make_agent(s, "web1", FILES)
+    net = Liar(s)  # an honest one: it counts
+    a = make_agent(net, "web1", FILES)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0711,size=256k,nr_inodes=64", "none", a.run_dir], check=True)
     try:
         # What failed for want of room is tried again with a heartbeat.
-        a.extra.update(tmpfs="existing", grace="1s", heartbeat="5s")
+        a.extra.update(tmpfs="existing", grace="1s", heartbeat="2s")
         a.join(s.add_host("web1", ["secret/app/*"])["join_token"])
         a.start()
         a.wait_content("app", "password", "p1")
         a.wait_content("other", "key", "k1")
-        yield s, a, Filler(a.run_dir, request.param)
+        yield s, a, net, Filler(a.run_dir, request.param)
     finally:
         a.stop(signal.SIGKILL)
         subprocess.run(["umount", a.run_dir], check=True)
+        net.stop()
 
 
 def secret(a, path):
@@ -108,7 +111,7 @@ def states(s):
 
 
 def test_a_full_file_system_keeps_the_old_and_goes_on(place):
-    s, a, filler = place
+    s, a, net, filler = place
     filler.fill()
     s.put("app/db", value(2))
     wait_for("the rejection", lambda: secret(a, "secret/app/db")["state"] == "rejected")
@@ -118,6 +121,10 @@ def test_a_full_file_system_keeps_the_old_and_goes_on(place):
     assert a.log().count("No space left on device") == 1, "one line for the change of state"
     whole(a, 1)
     wait_for("the vault to hear", lambda: states(s)["secret/app/db"] == ("rejected", 1))
+    # However often it is tried again, it is said once.
+    fetched, said = (len(net.replies(f"sys/agent/{what}")) for what in ("fetch", "ack"))
+    wait_for("more tries", lambda: len(net.replies("sys/agent/fetch")) > fetched + 2)
+    assert len(net.replies("sys/agent/ack")) == said and a.log().count("No space left on device") == 1
     # It stays so across a restart, and what is revoked goes all the same.
     a.stop(signal.SIGKILL)
     a.start()
