@@ -261,6 +261,7 @@ static void settle_one(struct boot *b, size_t path)
 	struct holding *h = &s->holdings[path];
 	const struct files_value *v = &b->values[path];
 	char since[CLOCK_RFC3339_MAX];
+	bool again;
 
 	if (v->data == NULL || v->rc == ERR_BUSY)
 		return;
@@ -270,9 +271,12 @@ static void settle_one(struct boot *b, size_t path)
 		          LOG_S("path", session_path(s, h)), LOG_S("why", v->e.msg));
 		return;
 	}
+	again = h->stale && h->version >= v->version;
 	h->stale = true;
 	h->stale_since = b->heard;
 	h->version = h->version > v->version ? h->version : v->version;
+	if (again) /* with what else belongs to its files */
+		return;
 	log_warn("delivered from the cache", LOG_S("path", session_path(s, h)),
 	         LOG_N("version", v->version), LOG_S("as_of", since));
 }

@@ -412,3 +412,40 @@ def test_a_file_that_is_mounted_by_itself_is_warned_of(place):
     (one,) = [c for c in s["docker"]["containers"] if "warning" in c]
     assert one["id"] == cid and "will never see another version" in one["warning"]
     assert len(re.findall("a container mounts a file", p.agent.log())) == 1
+
+
+def test_what_was_granted_stays_when_the_settings_are_read_again(place, server):
+    server.put("own-file/x", {"k": "x1"})
+    p = place(files=[{"path": "secret/own-file/x", "field": "k", "binding": "own", "name": "k"}])
+    app = p.define("app")
+    cid = p.run("web", app)
+    p.agent.wait_content(app, "pw", "a1")
+    p.agent.wait_content("own", "k", "x1")
+
+    def granted():
+        return [(b["name"], b["containers"]) for b in p.agent.status()["docker"]["granted"]]
+
+    def again(files):
+        n = p.agent.log().count("took the settings over")
+        p.agent.files = files
+        p.agent.write_config()
+        p.agent.proc.send_signal(signal.SIGHUP)
+        wait_for("the settings", lambda: p.agent.log().count("took the settings over") > n)
+
+    before, deliveries = os.readlink(p.agent.run_dir / app / "..data"), p.agent.status()["deliveries"]
+    again([{"path": "secret/own-file/x", "field": "k", "binding": "own", "name": "other"}])
+    p.agent.wait_content("own", "other", "x1")
+    assert granted() == [(app, [cid])] and p.agent.status()["deliveries"] == deliveries + 1
+    assert os.readlink(p.agent.run_dir / app / "..data") == before, "nothing of it was touched"
+    p.server.put(f"{p.path}/a", {"password": "a2"})
+    p.agent.wait_content(app, "pw", "a2")
+    # The host's own file is asked first: what it defines the vault does not.
+    again([{"path": f"secret/{p.path}/b", "field": "password", "binding": app, "name": "mine"}])
+    p.agent.wait_content(app, "mine", "b1")
+    assert p.agent.content(app, "pw") is None and p.agent.content("own", "other") is None
+    # And what it defines no more the vault may.
+    again([])
+    p.agent.wait_content(app, "pw", "a2")
+    assert p.agent.content(app, "mine") is None
+    p.wait("the grant", lambda s: granted() == [(app, [cid])])
+    assert p.engine.inspect_now(p.name("web"))["running"]

@@ -4,6 +4,7 @@ hears."""
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -314,3 +315,55 @@ def test_a_binding_that_goes_keeps_nobody_from_hearing_of_others(web, app):
     os.close(app.open_gate())
     assert rotate.returncode == 0, out
     assert state(s) == ("applied", 2)
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def unprivileged(own_server, app):
+    """An agent that is nobody from the start, and may read and write what it needs."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="vault-nobody-"))
+    base.chmod(0o755)
+    own_server.put("app/db", {"password": "one"})
+    own_server.ctl("rotation", "set", PATH, "--field", "password", "--timeout", "20s")
+    a = vaultd.Agent(base, own_server, "web1", FILES)
+    a.user = NOBODY
+    for path in (a.tmp, a.run_dir):
+        os.chown(path, NOBODY, NOBODY)
+
+    def start(**binding):
+        a.extra = {"bindings": json.dumps([{"name": "app", "reload": "exec", "command": [str(app.script)], "debounce": "0s",
+                                            "min_interval": "0s", "timeout": "25s", **binding}])}
+        a.join(own_server.add_host("web1", ["secret/app/*"])["join_token"])
+        return a.start()
+    try:
+        yield own_server, a, start
+    finally:
+        a.clean()
+        shutil.rmtree(base)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_agent_that_is_not_root_runs_commands_as_itself(unprivileged, app):
+    s, a, start = unprivileged
+    start()
+    told = app.wait_told(1)
+    assert told[0][4] == "one" and (app.dir / "told").stat().st_uid == NOBODY
+    wait_for("the first value to be applied", lambda: state(s) == ("applied", 1))
+    assert (a.run_dir / "app/password").stat().st_uid == NOBODY
+    rotate = begin(s)
+    out, _ = rotate.communicate(timeout=60)
+    assert rotate.returncode == 0, out
+    assert state(s) == ("applied", 2) and app.values()[-1] == s.read("app/db")["password"]
+    app.only_good(app.values()[-1])
+    s.put("app/db", {"password": "bad"})
+    wait_for("the way back", lambda: state(s)[0] == "rejected")
+    assert a.content("app", "password") == app.values()[1], "the value before"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_agent_that_is_not_root_runs_nothing_as_another(unprivileged, app):
+    s, a, start = unprivileged
+    with pytest.raises(AssertionError, match="only root can run a command as 'root'"):
+        start(run_as="root")

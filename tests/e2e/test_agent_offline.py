@@ -288,6 +288,117 @@ def test_without_the_vault_files_go_where_their_binding_wants_that(own_server, m
     assert h.content("other") == "one"
 
 
+# A day takes two seconds here; the lease is one of three days.
+OUTAGE = {"hasty": {"on_disconnect": "wipe", "wipe_after": "2s"}, "strict": {"on_expiry": "wipe"},
+          "day": {"max_stale": "2s", "cache": "encrypted"}, "week": {"max_stale": "14s", "cache": "encrypted"}}
+
+
+def test_an_outage_of_a_day_and_of_a_week(own_server, make_agent):
+    """Fault F7: beyond renewal, beyond the lease, beyond what each binding bears; a boot meanwhile; and back."""
+    s = own_server
+    s.put("app/db", {"password": "one"})
+    assert s.client().post("sys/hosts/roles/web", {"paths": ["secret/app/*"], "ttl": TTL}).status == 204
+    h = Host(s, make_agent, files=[{**DB, "binding": name} for name in OUTAGE],
+             rows=bindings(*({"name": name, **policy} for name, policy in OUTAGE.items())))
+    h.agent.join(h.added["join_token"])
+    h.agent.start()
+
+    def have():
+        return [name for name in OUTAGE if h.content(name) is not None]
+
+    def all_have(value):
+        wait_for(f"all to have {value}:\n{h.agent.log()[-2000:]}", lambda: all(h.content(name) == value for name in OUTAGE))
+        h.known(value)
+
+    def wait_have(*names):
+        wait_for(f"only {names} to be left", lambda: set(have()) <= set(names), 60)
+        assert have() == list(names), h.agent.log()[-2000:]
+
+    all_have("one")
+    renewals = lambda: s.client().list("sys/vault-leases?host=web1").data["key_info"]
+    first = {k: v["expires"] for k, v in renewals().items()}
+    wait_for("a renewal", lambda: all(v["expires"] > first[k] for k, v in renewals().items()))
+    s.stop()
+    wait_have("strict", "day", "week")  # the lease still runs
+    assert not h.agent.status()["secrets"][0]["stale"]
+    wait_have("day", "week")  # it has ended, and nobody says that there is no other
+    (secret,) = h.agent.status()["secrets"]
+    assert (secret["state"], secret["stale"]) == ("stale", True)
+    h.boot()
+    h.agent.wait_content("week", "password", "one")
+    h.says("delivered from the cache")
+    wait_have("week")  # what comes from the cache is as old as it was
+    # It comes back, with leases that have ended and another value.
+    s.start()
+    s.unseal()
+    s.put("app/db", {"password": "two"})
+    all_have("two")
+    st = h.agent.status()
+    assert (st["state"], st["secrets"][0]["state"], st["alarm"]) == ("connected", "applied", ""), st
+    # And goes for longer than anybody bears.
+    s.stop()
+    wait_have()
+    h.boot()
+    h.offline()
+    h.says("the vault was not heard for too long")
+    assert have() == []
+    s.start()
+    s.unseal()
+    all_have("two")
+    assert len([k for k, v in renewals().items() if v["state"] == "applied"]) == 1
+
+
+def test_templates_are_made_from_the_cache(own_server, make_agent):
+    """Of several secrets, and of the names in a folder: all are needed, and all are kept."""
+    s = own_server
+    for name in ("a", "b"):
+        s.put(f"app/many/{name}", {"v": f"{name}1"})
+    s.put("app/db", {"user": "u", "password": "one"})
+    both = ('{{ with secret "secret/data/app/db" }}{{ .Data.data.user }}:{{ .Data.data.password }} '
+            'v{{ .Data.metadata.version }}{{ end }}')
+    many = ('{{ range secrets "secret/metadata/app/many" }}{{ . }}='
+            '{{ with secret (printf "secret/data/app/many/%s" .) }}{{ .Data.data.v }}{{ end }};{{ end }}')
+    files = [DB, {"binding": "db", "name": "both", "template_text": both + " " + many},
+             {"binding": "other", "name": "both", "template_text": both},
+             {"path": "secret/app/late", "field": "v", "binding": "late", "name": "v"}]
+    h = Host(s, make_agent, files=files, rows=bindings(*({"name": n, "cache": "encrypted"} for n in ("db", "late"))))
+    h.agent.extra["heartbeat"] = "2s"
+    h.agent.join(h.added["join_token"])
+    h.agent.start()
+    h.agent.wait_content("db", "both", "u:one v1 a=a1;b=b1;")
+    h.agent.wait_content("other", "both", "u:one v1")
+    applied = lambda: [v["applied"] >= v["current"] > 0 for v in s.client().list("sys/vault-leases?host=web1")
+                       .data["key_info"].values()]
+    wait_for("all to be acknowledged", lambda: applied() == [True] * 4)
+    s.stop()
+    h.boot()
+    h.agent.wait_content("db", "both", "u:one v1 a=a1;b=b1;")
+    h.agent.wait_content("db", "password", "one")
+    assert h.agent.content("other", "both") is None, "its binding keeps nothing"
+    h.offline()
+    s.start()
+    s.unseal()
+    h.agent.wait_content("other", "both", "u:one v1", 90)
+    s.put("app/many/c", {"v": "c1"})
+    s.put("app/db", {"user": "u", "password": "two"})
+    h.agent.wait_content("db", "both", "u:two v2 a=a1;b=b1;c=c1;")
+    wait_for("all to be acknowledged", lambda: applied() == [True] * 5)
+    kept = h.cache()
+    s.put("app/late", {"v": "v1"})
+    h.agent.wait_content("late", "v", "v1")
+    wait_for("all to be acknowledged", lambda: applied() == [True] * 6)
+    # With one of them missing there is no file, and no half of it; others do not suffer.
+    s.stop()
+    for one in kept:
+        text = one.read_bytes()
+        h.off()
+        one.unlink()
+        h.agent.start()
+        h.agent.wait_content("late", "v", "v1")
+        assert h.agent.content("db", "both") is None
+        one.write_bytes(text)
+
+
 def test_a_restart_gives_no_new_patience(own_server, make_agent):
     own_server.put("app/db", {"password": "one"})
     h = Host(own_server, make_agent, rows=bindings({"name": "db", "on_disconnect": "wipe", "wipe_after": "1h"})).run()

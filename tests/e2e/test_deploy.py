@@ -24,3 +24,14 @@ def test_units(tmp_path, name, exposure):
     p = subprocess.run([ANALYZE, "security", "--offline=true", f"--threshold={exposure}", unit], capture_output=True,
                        text=True)
     assert p.returncode == 0, p.stdout[-2000:]
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+def test_all_units_together(tmp_path):
+    """As they are installed, the mount of the agent's directory among them: they name each other."""
+    for unit in UNITS.iterdir():
+        (tmp_path / unit.name).write_text(re.sub(r"/usr/bin/(vault[\w-]+)", lambda m: str(BIN / m[1]), unit.read_text()))
+    units = sorted(tmp_path.iterdir())
+    assert len(units) >= 3
+    p = subprocess.run([ANALYZE, "verify", "--man=no", "--recursive-errors=no", *units], capture_output=True, text=True)
+    assert p.returncode == 0 and not p.stderr.strip(), p.stderr

@@ -406,6 +406,7 @@ class Agent:
         self.log_path = self.tmp / "agent.log"
         self.proc = None
         self.extra = {}
+        self.user = None  # whom it runs as, if not as we do
         self.lied_to = False  # a test that puts somebody between it and the vault says so
 
     def write_config(self):
@@ -429,15 +430,18 @@ class Agent:
             cmd += ["--pin", self.server.pin]
         if force:
             cmd += ["--force"]
-        p = subprocess.run(cmd, input=token + "\n", text=True, capture_output=True, timeout=60)
+        p = subprocess.run(cmd, input=token + "\n", text=True, capture_output=True, timeout=60, **self.become())
         if check:
             assert p.returncode == 0, (p.returncode, p.stdout, p.stderr)
         return p
 
+    def become(self):
+        return {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+
     def start(self):
         log = open(self.log_path, "ab")
         self.proc = subprocess.Popen([str(BIN / "vault-agent"), "run", "--config", str(self.config)],
-                                     stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                                     stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self.become())
         log.close()
         return self
 
