@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_DECODE_IMPL_H
+#define SCANNER_DECODE_IMPL_H
+/* decode_impl - what the files of decode share. */
+#include "decode/decode.h"
+
+#define DECODE_ROOM    (DECODE_PIECE + 1024u) /* a piece and the name before it */
+#define DECODE_SPANS   2048u
+#define DECODE_RUN_MIN 14u /* characters of a run that may be base64 */
+#define DECODE_NAME    80u /* bytes before a run that may name it */
+
+/* Ways to write out a line; each has a text of its own that lines are added to. */
+enum line_kind { LINE_ESCAPES, LINE_PERCENT, LINE_HTML, LINE_JOINED, LINE__KINDS };
+
+/* A text that is being made. */
+struct made {
+	size_t n, spans_n;
+	struct decode_span spans[DECODE_SPANS];
+	unsigned char p[DECODE_ROOM];
+};
+
+/* Room for what one level of nesting makes; lines, and the run at hand. */
+struct level {
+	struct made line[LINE__KINDS];
+	struct made run;
+	unsigned char joined[DECODE_ROOM / 3 * 4]; /* the lines of a run */
+	unsigned char bytes[DECODE_ROOM];          /* decoded, not yet known to be text */
+	unsigned char unzipped[DECODE_ROOM];
+	unsigned char unwide[DECODE_ROOM];
+};
+
+struct decoder {
+	uint64_t seen, made, skipped;
+	size_t line_ahead[LINE__KINDS],
+		run_ahead; /* done, of what the next call begins with */
+	struct level level[DECODE_DEPTH];
+};
+
+/* A search through one text. */
+struct search {
+	struct decoder *d;
+	struct level *level;
+	const struct decoded *parent; /* NULL: the caller's buffer */
+	const unsigned char *p;
+	size_t n;
+	bool last;
+	unsigned depth; /* of what is found */
+	decode_fn fn;
+	void *ctx;
+	size_t line_done[LINE__KINDS]; /* what is before has been written out */
+	size_t run_done;               /* so are runs that begin before it */
+	size_t hold; /* the next call begins there; SIZE_MAX: at the end */
+};
+
+/* --- decode.c */
+
+/* Tells ${m}, decoded the way ${how}, and searches it; it is empty afterwards. */
+void decode_tell(struct search *s, struct made *m, const char *how);
+/* The next call shall see what begins at ${at} again. */
+void decode_hold(struct search *s, size_t at);
+/* Is there budget for ${n} bytes more?  Takes it, or counts them as skipped. */
+bool decode_afford(struct search *s, size_t n);
+
+/* --- decode_mark.c: bits of 64 bytes, or of fewer at the end of a text, from the lowest.
+ */
+
+struct marks {
+	uint64_t run;   /* of the alphabets of base64 */
+	uint64_t mixed; /* of them, digits and capital letters */
+	uint64_t line;  /* \ % & " ' */
+};
+struct marks decode_marks(const unsigned char *p, size_t n);
+/* How many bytes of ${p} from its first on are of the alphabets of base64. */
+size_t decode_run_length(const unsigned char *p, size_t n);
+
+/* --- decode_run.c */
+
+/* A run of the alphabets of base64 from ${at} to ${end}.  Returns where to go on. */
+size_t decode_run(struct search *s, size_t at, size_t end);
+
+/* --- decode_line.c */
+
+/* Can the mark that ${p} begins with count?  By the next two bytes; most cannot. */
+static inline bool decode_may_count(const unsigned char *p, size_t n)
+{
+	static const char blanks[256] = { [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
+	static const char joins[256] = {
+		['+'] = 1, ['.'] = 1, ['&'] = 1, ['~'] = 1, ['\\'] = 1
+	};
+	unsigned char next, after;
+
+	if (p[0] != '"' && p[0] != '\'')
+		return true;
+	if (n < 3)
+		return false;
+	next = p[1];
+	after = p[2];
+	if (next == p[0])
+		return true; /* an empty string */
+	if (joins[next])
+		return blanks[after] || after == '"' || after == '\'';
+	return next == '\n' || next == '\r' ||
+	       (blanks[next] && (joins[after] || blanks[after]));
+}
+
+/* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
+void decode_line(struct search *s, size_t at);
+
+#endif

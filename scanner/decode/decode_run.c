@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * decode_run - runs of base64 and hexadecimal.
+ *
+ * Nearly all runs are words, digests or keys, whose bytes are no text.  So the first few
+ * bytes are looked at; only of long runs everything is decoded and searched for stretches
+ * of text.
+ */
+#include <isa-l/igzip_lib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "decode/decode_impl.h"
+#include "decode/transcode.h"
+
+#define RUN_LONG      64u /* characters from which on text is looked for within */
+#define STRETCH_MIN   9u  /* bytes of text at the beginning of what was decoded … */
+#define WITHIN_MIN    20u /* … and after other bytes */
+#define HEX_MIN       24u
+#define WRAP_MIN      40u   /* characters of a line of base64 that others follow … */
+#define WRAP_MAX      1024u /* … at most */
+#define NAMED_LONGEST 512u  /* bytes of text that needs its name */
+#define STARTS_MAX    4u    /* places in a run where base64 is tried */
+#define OVERLAP       1024u
+#define SEARCHED      512u /* characters of a run that is tried at one place only */
+
+#define X 0xff /* not in the alphabet */
+/* clang-format off */
+static const unsigned char digit[256] = {
+	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+	X, X, X, X, X, X, X, X, X, X, X, 62, X, 62, X, 63,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, X, X, X, X, X, X,
+	X, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, X, X, X, X, 63,
+	X, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, X, X, X, X, X,
+};
+/* clang-format on */
+
+/* A run, and the lines that continue it. */
+struct run {
+	size_t at, end; /* in the text; padding included */
+	size_t pads;
+};
+
+static bool texty(unsigned char c)
+{
+	return (c >= ' ' && c != 0x7f) || (c >= '\t' && c <= '\r') || c == 0x1b;
+}
+
+/* Bytes of text that ${p} begins with: printable ASCII, and UTF-8. */
+static size_t stretch(const unsigned char *p, size_t n)
+{
+	size_t i = 0, more;
+
+	while (i < n && texty(p[i])) {
+		if (p[i] < 0x80) {
+			i++;
+			continue;
+		}
+		more = p[i] >= 0xf0 ? 3 : p[i] >= 0xe0 ? 2 : p[i] >= 0xc2 ? 1 : 0;
+		if (more == 0 || p[i] > 0xf4)
+			return i;
+		for (size_t k = 1; k <= more; k++)
+			if (i + k < n && (p[i + k] & 0xc0) != 0x80)
+				return i;
+		i += more + 1;
+	}
+	return i < n ? i : n;
+}
+
+/* Whole quads, and what is left of the last one. */
+static size_t unbase64(const unsigned char *p, size_t n, unsigned char *out)
+{
+	size_t used = 0;
+	uint32_t v;
+
+	for (; n >= 4; p += 4, n -= 4) {
+		v = (uint32_t)digit[p[0]] << 18 | (uint32_t)digit[p[1]] << 12 |
+		    (uint32_t)digit[p[2]] << 6 | digit[p[3]];
+		out[used++] = (unsigned char)(v >> 16);
+		out[used++] = (unsigned char)(v >> 8);
+		out[used++] = (unsigned char)v;
+	}
+	if (n >= 2)
+		out[used++] = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
+	if (n == 3)
+		out[used++] = (unsigned char)(digit[p[1]] << 4 | digit[p[2]] >> 2);
+	return used;
+}
+
+static int hex_digit(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool unhex(const unsigned char *p, size_t n, unsigned char *out)
+{
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		int high = hex_digit(p[i]), low = hex_digit(p[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+/* --- what was decoded -----------------------------------------------------------------
+ */
+
+static bool quote(unsigned char c)
+{
+	return c == '"' || c == '\'' || c == '`';
+}
+
+static bool name_byte(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '.';
+}
+
+/* What a run is the value of, if it says so: name and '=' or ':'. */
+struct name {
+	size_t at, end;
+};
+
+static size_t back_over_name(const struct search *s, size_t i, size_t least)
+{
+	while (i > least && name_byte(s->p[i - 1]))
+		i--;
+	return i;
+}
+
+/* Back over quotes, blanks and a call that decodes it: name = b64decode("…. */
+static size_t back_to_assignment(const struct search *s, size_t i, size_t least)
+{
+	for (unsigned calls = 0; i > least; i--) {
+		unsigned char c = s->p[i - 1];
+
+		if (c == '(' && calls < 2) {
+			calls++;
+			i = back_over_name(s, i - 1, least) + 1;
+		} else if (!quote(c) && c != ' ' && c != '\t' && c != '\\') {
+			break;
+		}
+	}
+	return i;
+}
+
+static struct name name_of(const struct search *s, size_t at)
+{
+	const size_t least = at > DECODE_NAME ? at - DECODE_NAME : 0;
+	const size_t end = back_to_assignment(s, at, least);
+	size_t i = end;
+
+	if (i == least || (s->p[i - 1] != '=' && s->p[i - 1] != ':'))
+		return (struct name){ at, at };
+	while (i > least && (s->p[i - 1] == '=' || s->p[i - 1] == ':' ||
+	                     s->p[i - 1] == ' ' || quote(s->p[i - 1])))
+		i--;
+	i = back_over_name(s, i, least);
+	return (struct name){ i, end };
+}
+
+static void append(struct made *m, const void *p, size_t n)
+{
+	memcpy(m->p + m->n, p, n);
+	m->n += n;
+}
+
+static void begin_span(struct made *m, size_t at, size_t len)
+{
+	m->spans[m->spans_n++] = (struct decode_span){ m->n, at, len };
+}
+
+/* One stretch of text.  A short one gets its name, which says what it is. */
+static void tell_text(struct search *s, const struct run *r, const unsigned char *p,
+                      size_t n, const char *how)
+{
+	const char *mark = memchr(p, '"', n) == NULL ? "\"" : "'";
+	struct made *m = &s->level->run;
+	struct name name = { 0, 0 };
+
+	if (!decode_afford(s, n))
+		return;
+	if (memchr(p, '\n', n) == NULL && n <= NAMED_LONGEST)
+		name = name_of(s, r->at);
+	if (name.at < name.end) {
+		begin_span(m, name.at, name.end - name.at);
+		append(m, s->p + name.at, name.end - name.at);
+	}
+	begin_span(m, r->at, r->end - r->at);
+	if (name.at < name.end)
+		append(m, mark, 1);
+	append(m, p, n);
+	if (name.at < name.end)
+		append(m, mark, 1);
+	decode_tell(s, m, how);
+}
+
+static bool zipped(const unsigned char *p, size_t n)
+{
+	return n > 12 &&
+	       ((p[0] == 0x1f && p[1] == 0x8b && p[2] == 8) ||
+	        (p[0] == 0x78 && (p[1] == 0x01 || p[1] == 0x9c || p[1] == 0xda)));
+}
+
+static void tell_bytes(struct search *s, const struct run *r, const unsigned char *p,
+                       size_t n, const char *how);
+
+/* At most DECODE_PIECE bytes of it. */
+static void tell_zipped(struct search *s, const struct run *r, const unsigned char *p,
+                        size_t n, const char *how)
+{
+	struct inflate_state state;
+	unsigned char *out = s->level->unzipped;
+	char name[DECODE_HOW];
+	int rc;
+
+	isal_inflate_init(&state);
+	state.crc_flag = p[0] == 0x1f ? ISAL_GZIP : ISAL_ZLIB;
+	state.next_in = (uint8_t *)(uintptr_t)p;
+	state.avail_in = (uint32_t)n;
+	state.next_out = out;
+	state.avail_out = DECODE_PIECE;
+	rc = isal_inflate(&state);
+	snprintf(name, sizeof(name), "%s>%s", how, p[0] == 0x1f ? "gzip" : "zlib");
+	if (rc >= 0 || rc == ISAL_INCORRECT_CHECKSUM)
+		tell_bytes(s, r, out, DECODE_PIECE - state.avail_out, name);
+}
+
+static bool tell_wide(struct search *s, const struct run *r, const unsigned char *p,
+                      size_t n, const char *how)
+{
+	struct transcode t = { .form = transcode_detect(p, n) };
+	char name[DECODE_HOW];
+	size_t used;
+
+	if (t.form == TRANSCODE_NONE || n > DECODE_PIECE / 2)
+		return false;
+	used = transcode_run(&t, p, n, s->level->unwide);
+	snprintf(name, sizeof(name), "%s>%s", how, transcode_name(t.form));
+	if (stretch(s->level->unwide, used) == used)
+		tell_text(s, r, s->level->unwide, used, name);
+	return true;
+}
+
+static void tell_bytes(struct search *s, const struct run *r, const unsigned char *p,
+                       size_t n, const char *how)
+{
+	size_t at = 0, some = stretch(p, n);
+
+	if (some >= STRETCH_MIN)
+		tell_text(s, r, p, some, how);
+	else if (zipped(p, n) && p != s->level->unzipped) {
+		tell_zipped(s, r, p, n, how);
+		return;
+	} else if (tell_wide(s, r, p, n, how)) {
+		return;
+	}
+	for (at = some + 1; at + WITHIN_MIN < n; at += some + 1) {
+		some = stretch(p + at, n - at);
+		if (some >= WITHIN_MIN)
+			tell_text(s, r, p + at, some, how);
+	}
+}
+
+/* --- is it worth it? ------------------------------------------------------------------
+ */
+
+/* Do the first bytes look like those of text, or of something that may hold text? */
+static bool promising(const unsigned char *p, size_t n)
+{
+	size_t some = n < 12 ? n : 12;
+
+	return stretch(p, some) == some || zipped(p, n) ||
+	       (n >= 16 && transcode_detect(p, 16) != TRANSCODE_NONE);
+}
+
+/* By its first byte; that of a word is none of text most of the time. */
+static bool can_begin(const unsigned char *p)
+{
+	const unsigned char c = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
+
+	return (texty(c) && c < 0x80) || c == 0x1f || c == 0 || c >= 0xfe;
+}
+
+/* Text that is base64 of a word's letters is rare, but of all letters it is not. */
+static bool try_base64(struct search *s, const struct run *r, const unsigned char *p,
+                       size_t n)
+{
+	unsigned char head[18];
+	size_t some;
+
+	if ((n < 20 && (n + r->pads) % 4 != 0) || (n < RUN_LONG && !can_begin(p)))
+		return false;
+	if (n % 4 == 1)
+		n--;
+	some = unbase64(p, n < 24 ? n : 24, head);
+	if (!promising(head, some) && n < RUN_LONG)
+		return false;
+	if (n > DECODE_PIECE / 3 * 4)
+		n = DECODE_PIECE / 3 * 4;
+	some = unbase64(p, n, s->level->bytes);
+	tell_bytes(s, r, s->level->bytes, some, "base64");
+	return n >= SEARCHED || promising(s->level->bytes, some);
+}
+
+static bool try_hex(struct search *s, const struct run *r, const unsigned char *p,
+                    size_t n)
+{
+	if (n >= 2 && p[0] == '0' && (p[1] | 0x20) == 'x') {
+		p += 2;
+		n -= 2;
+	}
+	if (n < HEX_MIN || n % 2 != 0 || !unhex(p, 16, s->level->bytes))
+		return false;
+	if (n > (size_t)2 * DECODE_PIECE)
+		n = (size_t)2 * DECODE_PIECE;
+	if (!unhex(p, n, s->level->bytes))
+		return false;
+	if (promising(s->level->bytes, n / 2))
+		tell_bytes(s, r, s->level->bytes, n / 2, "hex");
+	return true;
+}
+
+/* What is glued to the front of a run by '/' or '-' may be something else. */
+static void try_run(struct search *s, const struct run *r, const unsigned char *p,
+                    size_t n)
+{
+	size_t at = 0;
+
+	if (memcmp(p, p + 1, 8) == 0 && n < RUN_LONG)
+		return; /* a line of dashes */
+	if (try_hex(s, r, p, n))
+		return;
+	for (unsigned i = 0; i < STARTS_MAX && n - at >= DECODE_RUN_MIN; i++) {
+		if (try_base64(s, r, p + at, n - at))
+			return;
+		while (at < n && p[at] != '/' && p[at] != '-' && p[at] != '_' &&
+		       p[at] != '+')
+			at++;
+		at += at < n;
+	}
+}
+
+/* --- the run itself -------------------------------------------------------------------
+ */
+
+/* Skips a line end and the blanks or comment signs before the next run. */
+static size_t next_line(const struct search *s, size_t i)
+{
+	size_t from = i;
+
+	i += i < s->n && s->p[i] == '\r';
+	if (i == s->n || s->p[i] != '\n')
+		return from;
+	for (i++;
+	     i < s->n && i - from < 64 &&
+	     (s->p[i] == ' ' || s->p[i] == '\t' || s->p[i] == '#' || s->p[i] == '*');)
+		i++;
+	return i;
+}
+
+/* Does a run that ends at ${i} end its line? */
+static bool ends_line(const struct search *s, size_t i)
+{
+	for (unsigned pads = 0; pads < 2 && i < s->n && s->p[i] == '='; pads++)
+		i++;
+	return i == s->n || s->p[i] == '\n' || s->p[i] == '\r' || quote(s->p[i]) ||
+	       s->p[i] == '<' || s->p[i] == ' ';
+}
+
+/* Joins the lines of a run that is broken into lines of equal length; bytes of it. */
+static size_t unwrap(const struct search *s, struct run *r, unsigned char *out,
+                     size_t room)
+{
+	size_t width = r->end - r->at, n = width, next, some = width;
+
+	memcpy(out, s->p + r->at, width);
+	while (some == width && (next = next_line(s, r->end)) != r->end) {
+		some = decode_run_length(s->p + next, s->n - next);
+		if (some == 0 || some > width || n + some > room ||
+		    !ends_line(s, next + some))
+			break;
+		memcpy(out + n, s->p + next, some);
+		n += some;
+		r->end = next + some;
+	}
+	return n;
+}
+
+size_t decode_run(struct search *s, size_t at, size_t end)
+{
+	const size_t room = DECODE_PIECE / 3 * 4;
+	const unsigned char *p = s->p + at;
+	struct run r = { at, end, 0 };
+	size_t n = end - at, on;
+	bool done = at < s->run_done;
+
+	if (n >= WRAP_MIN && n < WRAP_MAX && next_line(s, end) != end) {
+		n = unwrap(s, &r, s->level->joined, room);
+		p = s->level->joined;
+	}
+	if (!s->last && s->n - r.end < WRAP_MAX &&
+	    s->n - at <= DECODE_KEEP - DECODE_NAME) {
+		decode_hold(s, at > DECODE_NAME ? at - DECODE_NAME : 0);
+		return r.end;
+	}
+	while (r.pads < 2 && r.end < s->n && s->p[r.end] == '=') {
+		r.end++;
+		r.pads++;
+	}
+	on = r.end;
+	if (n > room || (!s->last && end == s->n)) {
+		/* A piece of it; the rest is another, of the same alignment. */
+		n = (n < room ? n : room) & ~(size_t)3;
+		r.end = at + n;
+		on = r.end - OVERLAP;
+	}
+	s->run_done = done ? s->run_done : at + 1;
+	if (!done)
+		try_run(s, &r, p, n);
+	return on;
+}

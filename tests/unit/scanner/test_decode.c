@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decode: what each encoding yields, bounds, and that no cut of the stream matters. */
+#include <criterion/criterion.h>
+#include <isa-l/igzip_lib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/decode.h"
+#include "decode/transcode.h"
+#include "text.h"
+
+TestSuite(decode, .timeout = 20);
+
+#define OUT (1u << 20)
+
+/* All that was told: "how@at+len|text\n", sorted by nothing. */
+struct told {
+	char *text;
+	size_t n, texts, deepest, base;
+};
+
+static void on_text(void *ctx, const struct decoded *d)
+{
+	struct told *t = ctx;
+	const struct decode_span *s = decode_origin(d, d->n - 1);
+
+	cr_assert_eq(d->spans[0].text, 0);
+	for (size_t i = 1; i < d->spans_n; i++)
+		cr_assert_lt(d->spans[i - 1].text, d->spans[i].text);
+	t->texts++;
+	t->deepest = d->depth > t->deepest ? d->depth : t->deepest;
+	if (t->n + d->n + 100 > OUT)
+		return;
+	t->n += (size_t)snprintf(t->text + t->n, OUT - t->n, "%s@%zu+%zu|", d->how,
+	                         t->base + s->at, s->len);
+	memcpy(t->text + t->n, d->p, d->n);
+	t->n += d->n;
+	t->text[t->n++] = '\n';
+	t->text[t->n] = '\0';
+}
+
+static struct told find(const char *p, size_t n)
+{
+	struct decoder *d = decoder_new();
+	struct told t = { .text = calloc(1, OUT) };
+
+	cr_assert(d != NULL && t.text != NULL);
+	decoder_begin(d);
+	cr_assert_eq(decode_find(d, (const unsigned char *)p, n, 0, true, on_text, &t),
+	             n);
+	decoder_free(d);
+	return t;
+}
+
+/* The same in a buffer that slides: ${step} bytes more each time. */
+static struct told find_sliding(const char *p, size_t n, size_t step)
+{
+	struct decoder *d = decoder_new();
+	struct told t = { .text = calloc(1, OUT) };
+	size_t from = 0, next;
+
+	decoder_begin(d);
+	for (size_t have = step; from < n; have += step) {
+		unsigned char *exact;
+
+		have = have < n ? have : n;
+		exact = malloc(have - from + 1);
+		memcpy(exact, p + from, have - from);
+		t.base = from;
+		next = decode_find(d, exact, have - from, 0, have == n, on_text, &t);
+		cr_assert_leq(next, have - from);
+		cr_assert_leq(have - from - next, DECODE_KEEP);
+		from += next;
+		free(exact);
+	}
+	decoder_free(d);
+	return t;
+}
+
+static void yields(const char *text, const char *what)
+{
+	struct told t = find(text, strlen(text));
+
+	cr_assert(strstr(t.text, what) != NULL, "%s\nis not in\n%s", what, t.text);
+	free(t.text);
+}
+
+static void yields_nothing(const char *text)
+{
+	struct told t = find(text, strlen(text));
+
+	cr_assert_eq(t.texts, 0, "%s\nyields\n%s", text, t.text);
+	free(t.text);
+}
+
+Test(decode, base64_of_text)
+{
+	yields("see aHR0cDovL3U6cHdAaG9zdC8= here", "base64@4+24|http://u:pw@host/\n");
+	yields("see aHR0cDovL3U6cHdAaG9zdC8 here", "|http://u:pw@host/\n");
+	yields("x/aHR0cDovL3U6cHdAaG9zdC9-fj8_", "|http://u:pw@host/~~??\n");
+	yields_nothing("internationalization of AbstractSingletonProxyFactoryBean");
+	yields_nothing(
+		"sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7"
+		"kxvUdBeoGlODJ6+SfaPg==");
+}
+
+Test(decode, a_short_text_gets_its_name)
+{
+	yields("password: VHE3IXZ6MkxtIQ==\n", "|password:\"Tq7!vz2Lm!\"\n");
+	yields("  \"db_pass\": \"VHE3IXZ6MkxtIQ==\",", "|db_pass\":\"Tq7!vz2Lm!\"\n");
+	yields("secret = base64.b64decode('VHE3IXZ6MkxtIQ==')",
+	       "|secret =\"Tq7!vz2Lm!\"\n");
+	yields("const k = Buffer.from(\"VHE3IXZ6MkxtIQ==\", 'base64')",
+	       "k =\"Tq7!vz2Lm!\"\n");
+}
+
+Test(decode, lines_of_base64_are_one_run)
+{
+	yields("  QVdTX0FDQ0VTU19LRVlfSUQ9YWJjZGVmZ2hpamts\n"
+	       "  bW5vcHFyc3R1dnd4eXoKREJfUEFTU1dPUkQ9eHl6\n  enkK\nnext: 1\n",
+	       "|AWS_ACCESS_KEY_ID=abcdefghijklmnopqrstuvwxyz\nDB_PASSWORD=xyzzy\n");
+	yields("QVdTX0FDQ0VTU19LRVlfSUQ9YWJjZGVmZ2hpamts\nNEXT_SETTING=17\n",
+	       "|AWS_ACCESS_KEY_ID=abcdefghijkl\n");
+}
+
+Test(decode, text_within_bytes)
+{
+	unsigned char bytes[120];
+	char text[TEXT_BASE64_LEN(120) + 1];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(0x80 + i);
+	memcpy(bytes + 31, "token = a-token-of-some-length", 30);
+	text_base64(bytes, sizeof(bytes), text);
+	yields(text, "|token = a-token-of-some-length\n");
+}
+
+Test(decode, hexadecimal)
+{
+	yields("key=70617373776f72643d547137217a324c6d21", "hex@");
+	yields("0x70617373776f72643d547137217a324c6d21", "|password=Tq7!z2Lm!");
+	yields_nothing("commit 9f82c41d7be05a63f9b1c2e8d47a506f3b9c8e1d");
+}
+
+Test(decode, compressed_and_wide_text_in_base64)
+{
+	static const char plain[] = "password=Tq7!vz2Lm!\n";
+	unsigned char zip[256];
+	char text[512];
+	struct isal_zstream z;
+
+	isal_deflate_stateless_init(&z);
+	z.next_in = (uint8_t *)(uintptr_t)plain;
+	z.avail_in = sizeof(plain) - 1;
+	z.next_out = zip;
+	z.avail_out = sizeof(zip);
+	z.end_of_stream = 1;
+	z.gzip_flag = IGZIP_GZIP;
+	cr_assert_eq(isal_deflate_stateless(&z), COMP_OK);
+	text_base64(zip, z.total_out, text);
+	yields(text, "base64>gzip@0+");
+	yields(text, "|password=Tq7!vz2Lm!\n");
+	for (size_t i = 0; i < sizeof(plain) - 1; i++) {
+		zip[2 * i] = (unsigned char)plain[i];
+		zip[2 * i + 1] = 0;
+	}
+	text_base64(zip, 2 * (sizeof(plain) - 1), text);
+	yields(text, "base64>utf16le@0+");
+	yields(text, "|password=Tq7!vz2Lm!\n");
+}
+
+Test(decode, escapes)
+{
+	yields("x = \"a\\u0062c\"", "escapes@0+14|x = \"abc\"\n");
+	yields("{\"env\":\"A=1\\nDB_PASSWORD=xyz\\n\"}",
+	       "|{\"env\":\"A=1\nDB_PASSWORD=xyz\n\"}\n");
+	yields("$'\\x73\\x65\\x63'", "|$'sec'\n");
+	yields("\"\\163\\145\\143\"", "escapes@0+14|\"");
+	yields("\"https:\\/\\/u:p@h\\/\"", "|\"https://u:p@h/\"\n");
+	yields_nothing("printf(\"hello, world\\n\");");
+	yields_nothing("C:\\users\\nobody\\x");
+	yields_nothing("\"\\u00e4\\u20ac\"");
+}
+
+Test(decode, percent_and_entities)
+{
+	yields("a?p=S3cr%21t%2Fx", "percent@0+16|a?p=S3cr!t/x\n");
+	yields_nothing("printf(\"%s %08x 100%\")");
+	yields_nothing("a%20b%e4");
+	yields("pw=&quot;a&#38;b&#x27;&lt;&quot;", "html@0+32|pw=\"a&b'<\"\n");
+	yields_nothing("a && b &c; &#;");
+}
+
+Test(decode, strings_in_pieces)
+{
+	yields("k = \"AKIA\" + \"XYZ\";", "joined@0+19|k = \"AKIAXYZ\";\n");
+	yields("$k = 'AKIA' . 'XYZ';", "|$k = 'AKIAXYZ';\n");
+	yields("k = (\"AKIA\"\n     \"XYZ\")\nnext", "joined@0+23|k = (\"AKIAXYZ\")\n");
+	yields("k = \"AKIA\" \\\n    \"XYZ\"", "|k = \"AKIAXYZ\"\n");
+	yields("export K=AKIA\\\nXYZ\n", "|export K=AKIAXYZ\n");
+	yields("k = [\"AKIA\", \"X\", \"Y\"].join(\"\")",
+	       "|k = [\"AKIAXY\"].join(\"\")\n");
+	yields("k = ''.join(['AKIA', 'X'])", "|k = ''.join(['AKIAX'])\n");
+	yields_nothing("f(\"a\", \"b\") + x + \"c\"");
+	yields_nothing("[\"one\", \"two\"]\n\"x\": 1, \"y\": 2");
+}
+
+Test(decode, in_each_other)
+{
+	/* base64 of {"u":"http:\/\/a:b%21c@h"} */
+	yields("x=eyJ1IjoiaHR0cDpcL1wvYTpiJTIxY0BoIn0=", "base64>escapes@0+");
+	yields("x=eyJ1IjoiaHR0cDpcL1wvYTpiJTIxY0BoIn0=", "\"http://a:b!c@h\"");
+}
+
+Test(decode, depth_is_bounded)
+{
+	char inner[4000] = "password = a secret of some length", outer[4000];
+	struct told t;
+
+	for (int i = 0; i < 5; i++) {
+		text_base64(inner, strlen(inner), outer);
+		snprintf(inner, sizeof(inner), "%s", outer);
+	}
+	t = find(inner, strlen(inner));
+	cr_assert_eq(t.deepest, DECODE_DEPTH);
+	cr_assert_eq(t.texts, DECODE_DEPTH);
+	free(t.text);
+}
+
+Test(decode, yield_is_bounded)
+{
+	static unsigned char zip[1 << 16];
+	static char text[1 << 17];
+	static char zeros[DECODE_PIECE];
+	struct decoder *d = decoder_new();
+	struct told t = { .text = calloc(1, OUT) };
+	struct isal_zstream z;
+	size_t n;
+
+	memset(zeros, 'a', sizeof(zeros));
+	isal_deflate_stateless_init(&z);
+	z.next_in = (uint8_t *)zeros;
+	z.avail_in = sizeof(zeros);
+	z.next_out = zip;
+	z.avail_out = sizeof(zip);
+	z.end_of_stream = 1;
+	z.gzip_flag = IGZIP_GZIP;
+	cr_assert_eq(isal_deflate_stateless(&z), COMP_OK);
+	n = text_base64(zip, z.total_out, text);
+	text[n++] = '\n';
+	cr_assert_lt(n, 4000);
+	decoder_begin(d);
+	for (int i = 0; i < 40; i++)
+		(void)decode_find(d, (unsigned char *)text, n, 0, true, on_text, &t);
+	cr_assert_gt(decode_skipped(d), 0);
+	cr_assert_leq(t.texts, 40 * n * DECODE_FACTOR / DECODE_PIECE + 5);
+	decoder_begin(d);
+	cr_assert_eq(decode_skipped(d), 0);
+	decoder_free(d);
+	free(t.text);
+}
+
+static size_t lines_of(char *text, char **out)
+{
+	char *rest = NULL;
+	size_t n = 0;
+
+	for (char *at = strtok_r(text, "\n", &rest); at != NULL;
+	     at = strtok_r(NULL, "\n", &rest))
+		out[n++] = at;
+	return n;
+}
+
+Test(decode, cuts_do_not_matter)
+{
+	static const char text[] =
+		"a plain line\n  \"db_pass\": \"VHE3IXZ6MkxtIQ==\",\n"
+		"x = \"a\\u0062c\"\n"
+		"see aHR0cDovL3U6cHdAaG9zdC8= here, and cut: a?p=S3cr%21t%2Fx\n"
+		"0x70617373776f72643d547137217a324c6d21\npw=&quot;a&#38;b&#x27;&quot;\n";
+	static char *whole[200], *parts[200];
+	struct told t = find(text, sizeof(text) - 1);
+	size_t n = lines_of(t.text, whole);
+
+	cr_assert_gt(n, 6);
+	for (size_t step = 1; step < 90; step++) {
+		struct told u = find_sliding(text, sizeof(text) - 1, step);
+		size_t m = lines_of(u.text, parts);
+
+		/* Lines of one batch come in several, so compare what is in them. */
+		for (size_t i = 0; i < n; i++) {
+			const char *body = strchr(whole[i], '|');
+			bool found = false;
+
+			for (size_t k = 0; k < m; k++)
+				found |= strstr(parts[k],
+				                body == NULL ? whole[i] : body + 1) !=
+				         NULL;
+			cr_assert(found, "step %zu: %s", step, whole[i]);
+		}
+		free(u.text);
+	}
+	free(t.text);
+}
+
+Test(decode, a_run_longer_than_the_buffer_is_decoded_in_pieces)
+{
+	static char plain[300000], text[TEXT_BASE64_LEN(sizeof(plain)) + 1];
+	struct told t;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = i % 61 == 60 ? '\n' : (char)('a' + i % 7);
+	for (size_t i = 0; i + 40 < sizeof(plain); i += 10000)
+		memcpy(plain + i, "<needle>", 8);
+	n = text_base64(plain, sizeof(plain), text);
+	t = find_sliding(text, n, 50000);
+	for (n = 0; n * 8 < t.n && strstr(t.text, "<needle>") != NULL; n++)
+		memcpy(strstr(t.text, "<needle>"), "........", 8);
+	cr_assert_geq(n, 30);
+	cr_assert_leq(n, 40);
+	free(t.text);
+}
+
+Test(decode, transcoding)
+{
+	static const unsigned char le[] = "\xff\xfe"
+					  "a\0\xe4\0\x3d\xd8\x00\xde"
+					  "b\0";
+	static const unsigned char be[] = "\0p\0a\0s\0s\0w\0o\0r\0d\0=\0x";
+	unsigned char out[TRANSCODE_ROOM(64)];
+	struct transcode t = { .form = transcode_detect(le, 12) };
+	size_t n = 0;
+
+	cr_assert_eq(t.form, TRANSCODE_UTF16LE);
+	for (size_t i = 0; i < 12; i++)
+		n += transcode_run(&t, le + i, 1, out + n);
+	cr_assert_eq(n, 8);
+	cr_assert_arr_eq(out,
+	                 "a\xc3\xa4\xf0\x9f\x98\x80"
+	                 "b",
+	                 8);
+	cr_assert_eq(transcode_detect(be, 20), TRANSCODE_UTF16BE);
+	cr_assert_eq(transcode_detect((const unsigned char *)"password = plain text", 21),
+	             TRANSCODE_NONE);
+	t = (struct transcode){ .form = TRANSCODE_UTF16LE };
+	cr_assert_eq(transcode_run(&t,
+	                           (const unsigned char *)"\x00\xd8"
+	                                                  "a\0\x00\xdc",
+	                           6, out),
+	             7);
+	cr_assert_arr_eq(out,
+	                 "\xef\xbf\xbd"
+	                 "a\xef\xbf\xbd",
+	                 7);
+}
