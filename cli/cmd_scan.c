@@ -110,6 +110,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		                 .require_sandbox = cli_flag(c, "require-sandbox") !=
 		                                    NULL,
 		                 .docker_socket = cli_flag(c, "docker-socket") };
+	unsigned stall = 0;
 	int rc;
 
 	/* Workers are forked: they are not to inherit it. */
@@ -120,7 +121,9 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		globs = strdup(cli_flag(c, "exclude"));
 	o.excludes = split(globs, exclude, EXCLUDES_MAX);
 	if ((rc = set_format(&r, e)) == ERR_OK &&
-	    (rc = number(cli_flag(c, "workers"), 64, &o.workers, e)) == ERR_OK) {
+	    (rc = number(cli_flag(c, "workers"), 64, &o.workers, e)) == ERR_OK &&
+	    (rc = number(cli_flag(c, "stall"), 3600, &stall, e)) == ERR_OK) {
+		o.stall_ms = (int64_t)stall * 1000;
 		c->exit_status = SCAN_BAD_SOURCE;
 		rc = run_with(&r, &o, source, e);
 	}
@@ -142,9 +145,47 @@ static int fs(struct cli *c, struct err *e)
 	return run(c, one_path, e);
 }
 
+/* A file if there is one, or it is spelled like one; else a name for Docker. */
 static int one_image(struct scan_run *r, const char *what, struct err *e)
 {
-	return scan_image_file(r->scan, what, e);
+	if (strcmp(what, "-") == 0 || strchr("./", what[0]) != NULL ||
+	    access(what, F_OK) == 0)
+		return scan_image_file(r->scan, what, e);
+	return scan_docker_image(r->scan, what, e);
+}
+
+static int one_container(struct scan_run *r, const char *what, struct err *e)
+{
+	return scan_docker_container(r->scan, what, e);
+}
+
+static int swarm_of(struct scan_run *r, const char *what, struct err *e)
+{
+	(void)what;
+	return scan_swarm(r->scan, e);
+}
+
+static int one_process(struct scan_run *r, const char *what, struct err *e)
+{
+	return scan_processes(r->scan, what, e);
+}
+
+static int one_compose(struct scan_run *r, const char *what, struct err *e)
+{
+	return scan_build_file(r->scan, what, true, e);
+}
+
+static int one_dockerfile(struct scan_run *r, const char *what, struct err *e)
+{
+	return scan_build_file(r->scan, what, false, e);
+}
+
+/* The files as they are, and what they were. */
+static int one_tree(struct scan_run *r, const char *what, struct err *e)
+{
+	int rc = scan_path(r->scan, what, e);
+
+	return rc != ERR_OK ? rc : scan_git(r->scan, what, cli_flag(r->c, "since"), e);
 }
 
 static int image(struct cli *c, struct err *e)
@@ -152,10 +193,41 @@ static int image(struct cli *c, struct err *e)
 	return run(c, one_image, e);
 }
 
+static int container(struct cli *c, struct err *e)
+{
+	return run(c, one_container, e);
+}
+
+static int swarm(struct cli *c, struct err *e)
+{
+	return run(c, swarm_of, e);
+}
+
+static int env(struct cli *c, struct err *e)
+{
+	return run(c, one_process, e);
+}
+
+static int compose(struct cli *c, struct err *e)
+{
+	return run(c, one_compose, e);
+}
+
+static int dockerfile(struct cli *c, struct err *e)
+{
+	return run(c, one_dockerfile, e);
+}
+
+static int git(struct cli *c, struct err *e)
+{
+	return run(c, one_tree, e);
+}
+
 /* clang-format off */
 #define COMMON_FLAGS \
 	{ "format",          FLAG_STRING, "NAME",    "table, json or jsonl" }, \
 	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
+	{ "stall",           FLAG_STRING, "SECONDS", "give up what makes no progress for so long, 30 if not given" }, \
 	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
 	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }
 
@@ -165,9 +237,21 @@ static const struct flag fs_flags[] = {
 	{ 0 },
 };
 
-static const struct flag image_flags[] = {
+static const struct flag docker_flags[] = {
 	COMMON_FLAGS,
 	{ "docker-socket",   FLAG_STRING, "PATH",    "of the Docker Engine, /var/run/docker.sock if not given" },
+	{ 0 },
+};
+
+static const struct flag git_flags[] = {
+	COMMON_FLAGS,
+	{ "exclude",         FLAG_STRING, "GLOB,…",  "paths and names of the working tree to leave out" },
+	{ "since",           FLAG_STRING, "DATE",    "no older commits, as git log takes it" },
+	{ 0 },
+};
+
+static const struct flag plain_flags[] = {
+	COMMON_FLAGS,
 	{ 0 },
 };
 
@@ -178,8 +262,23 @@ static const struct flag image_flags[] = {
 static const struct command rows[] = {
 	{ "scan", "fs", fs, 1, -1, fs_flags, "PATH… | -", "find secrets in files, trees and standard input",
 	  "Links below a path are not followed. Archives are opened.\n" STATUSES },
-	{ "scan", "image", image, 1, -1, image_flags, "FILE…", "find secrets in container images",
-	  "docker save's archives, OCI layouts (archives and directories); - is standard input.\n" STATUSES },
+	{ "scan", "image", image, 1, -1, docker_flags, "FILE|NAME…", "find secrets in container images",
+	  "FILE is docker save's archive or an OCI layout (archive or directory), - standard input;\n"
+	  "NAME an image of the Docker Engine. All images and platforms in it, configuration and\n"
+	  "layers, also what later layers delete.\n" STATUSES },
+	{ "scan", "container", container, 1, -1, docker_flags, "NAME…",
+	  "find secrets in the configuration of containers",
+	  "Environment, labels, commands, health checks and what they said.\n" STATUSES },
+	{ "scan", "swarm", swarm, 0, 0, docker_flags, "", "find secrets in a swarm's services and configs",
+	  "Needs the Docker Engine of a manager.\n" STATUSES },
+	{ "scan", "env", env, 0, -1, plain_flags, "[PID…]", "find secrets in the environment of processes",
+	  "All processes if none is named, and their command lines.\n" STATUSES },
+	{ "scan", "compose", compose, 1, -1, plain_flags, "FILE…", "find secrets in Compose and stack files",
+	  "And in the env_file and file entries that they name, below their directory.\n" STATUSES },
+	{ "scan", "dockerfile", dockerfile, 1, -1, plain_flags, "FILE…", "find secrets in Dockerfiles",
+	  "And in the files that COPY and ADD name, below their directory.\n" STATUSES },
+	{ "scan", "git", git, 1, -1, git_flags, "PATH…", "find secrets in a working tree and its history",
+	  "Uses the git program; nothing that the repository names is run.\n" STATUSES },
 };
 /* clang-format on */
 

@@ -282,6 +282,25 @@ void http_stream(struct http_client *c, http_data_fn data, void *ctx)
 	c->data_ctx = ctx;
 }
 
+static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+	struct http_client *c = ctx;
+
+	(void)down_all, (void)down, (void)up_all, (void)up;
+	return c->tick == NULL || c->tick(c->tick_ctx) ? 0 : 1;
+}
+
+void http_tick(struct http_client *c, http_tick_fn tick, void *ctx)
+{
+	c->tick = tick;
+	c->tick_ctx = ctx;
+	/* Neither can fail for an option that libcurl has. */
+	(void)curl_easy_setopt(c->easy, CURLOPT_XFERINFODATA, c);
+	(void)curl_easy_setopt(c->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+	(void)curl_easy_setopt(c->easy, CURLOPT_NOPROGRESS, tick == NULL ? 1L : 0L);
+}
+
 void http_free(struct http_client *c)
 {
 	if (c == NULL)
@@ -412,6 +431,7 @@ static enum errcode classify(const struct http_client *c, CURLcode r)
 {
 	switch (r) {
 	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_ABORTED_BY_CALLBACK:
 		return ERR_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
@@ -438,6 +458,8 @@ static int fail(const struct http_client *c, CURLcode r, struct err *e)
 
 	if (code == ERR_TOO_BIG)
 		what = "the reply is too large";
+	else if (r == CURLE_ABORTED_BY_CALLBACK)
+		what = "nothing comes any more";
 	return err_set(e, code, "%s: %s", c->base, what);
 }
 

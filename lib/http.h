@@ -51,6 +51,11 @@ typedef bool (*http_data_fn)(void *ctx, const char *p, size_t n);
 /** http_stream(c, data, ctx): from the next request on, bodies of replies with a status
  * 2xx go to ${data} instead of into the reply, whatever their length; NULL ends that. */
 void http_stream(struct http_client *c, http_data_fn data, void *ctx);
+/* Called about once a second while a request is under way, also when nothing comes; false
+ * ends the request (ERR_TIMEOUT).  It may make no calls of this module. */
+typedef bool (*http_tick_fn)(void *ctx);
+/** http_tick(c, tick, ctx): from the next request on; NULL ends that. */
+void http_tick(struct http_client *c, http_tick_fn tick, void *ctx);
 /** http_free(c): a request that is under way ends without its callback; NULL
  * is allowed. */
 void http_free(struct http_client *c);

@@ -22,6 +22,8 @@ struct http_client {
 	bool answered;     /* the last request was: its connection may still be there */
 	http_data_fn data; /* takes what is received instead, or NULL */
 	void *data_ctx;
+	http_tick_fn tick; /* asked whether to go on, or NULL */
+	void *tick_ctx;
 	char detail[CURL_ERROR_SIZE];
 
 	/* set while a multi drives the client */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rng.h"
+#include "scan_build.h"
 #include "scan_images.h"
 #include "scan_impl.h"
 #include "scanner/worker/record_finding.h"
@@ -81,6 +82,10 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 	case RECORD_BYTES:
 	case RECORD_DONE:
 		on_bytes(s, r);
+		break;
+	case RECORD_REFERENCE:
+		if (j->format == FORMAT_DOCKERFILE || j->format == FORMAT_COMPOSE)
+			scan_build_reference(s, j, r->text[0]);
 		break;
 	case RECORD_SANDBOX:
 		on_sandbox(s, r);

@@ -91,6 +91,24 @@ int scan_fd(struct scan *s, int fd, const char *name, enum scan_channel channel,
 /** scan_image_file(s, path, e): an image archive or a directory with an OCI layout;
  * "-": an archive from standard input. */
 int scan_image_file(struct scan *s, const char *path, struct err *e) MUST_CHECK;
+/** scan_docker_image(s, ref, e): an image of the Docker Engine, streamed. */
+int scan_docker_image(struct scan *s, const char *ref, struct err *e) MUST_CHECK;
+/** scan_docker_container(s, id, e): the configuration of a container. */
+int scan_docker_container(struct scan *s, const char *id, struct err *e) MUST_CHECK;
+/** scan_swarm(s, e): services, tasks and configs of the swarm, labels of its nodes and
+ * secrets. */
+int scan_swarm(struct scan *s, struct err *e) MUST_CHECK;
+/** scan_processes(s, pid, e): environment and command line of all processes, or of one.
+ */
+int scan_processes(struct scan *s, const char *pid, struct err *e) MUST_CHECK;
+/** scan_build_file(s, path, compose, e): a Dockerfile or a Compose file, and the files
+ * beside and below it that it names. */
+int scan_build_file(struct scan *s, const char *path, bool compose, struct err *e)
+	MUST_CHECK;
+/** scan_git(s, path, since, e): the history of a working tree; ${since} as git takes it,
+ * or NULL. */
+int scan_git(struct scan *s, const char *path, const char *since, struct err *e)
+	MUST_CHECK;
 
 /** scan_finish(s, out, e): wait for all that was queued. */
 int scan_finish(struct scan *s, struct scan_totals *out, struct err *e) MUST_CHECK;

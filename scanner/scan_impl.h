@@ -43,6 +43,8 @@ int scan_image_fd(struct scan *s, int fd, const char *name, uint64_t size, struc
 /** scan_write(s, fd, p, n, e): all of it into a worker's stream, while records are taken.
  * ERR_IO: the worker does not read any more; ERR_TIMEOUT. */
 int scan_write(struct scan *s, int fd, const void *p, size_t n, struct err *e) MUST_CHECK;
+/** scan_pump(s): take what workers have to tell, without waiting. */
+void scan_pump(struct scan *s);
 /** scan_pipe(out, e): a stream to a worker: out[0] for the job, out[1] to write to. */
 int scan_pipe(int out[2], struct err *e) MUST_CHECK;
 /** scan_flush(s, e): submit what is batched. */

@@ -20,6 +20,11 @@ int scan_pipe(int out[2], struct err *e)
 	return ERR_OK;
 }
 
+void scan_pump(struct scan *s)
+{
+	pool_turn(s->pool);
+}
+
 int scan_write(struct scan *s, int fd, const void *p, size_t n, struct err *e)
 {
 	int64_t stall = s->o.stall_ms != 0 ? s->o.stall_ms : STALL_MS;

@@ -3,31 +3,6 @@
 
 #include <string.h>
 
-/* The words of a command are one text: an option and its value belong together. */
-static void command(struct json_at *at, enum scan_channel channel, const json_t *list)
-{
-	size_t i;
-	json_t *word;
-
-	work_begin(at->w, channel, at->path);
-	json_array_foreach(list, i, word)
-	{
-		if (i > 0)
-			work_feed(at->w, " ", 1);
-		work_feed(at->w, json_string_value(word), json_string_length(word));
-	}
-	work_end(at->w);
-}
-
-static bool is_words(const json_t *v)
-{
-	size_t i;
-	json_t *word;
-
-	json_array_foreach(v, i, word) if (!json_is_string(word)) return false;
-	return json_array_size(v) > 0;
-}
-
 static void part_member(struct json_at *at, const json_t *v, const char *name,
                         enum scan_channel channel)
 {
@@ -37,13 +12,7 @@ static void part_member(struct json_at *at, const json_t *v, const char *name,
 	if (member == NULL)
 		return;
 	up = json_at_down(at, name);
-	if (channel == CHANNEL_HEALTHCHECK)
-		member = json_object_get(member, "Test");
-	if ((channel == CHANNEL_CMD || channel == CHANNEL_HEALTHCHECK) &&
-	    is_words(member))
-		command(at, channel, member);
-	else
-		json_text_all(at, channel, member);
+	json_text_member(at, channel, name, member);
 	json_at_up(at, up);
 }
 

@@ -58,8 +58,8 @@ void json_at_up(struct json_at *at, size_t n)
 	at->path[n] = '\0';
 }
 
-void json_text_pair(struct json_at *at, enum scan_channel channel, const char *key,
-                    const json_t *value)
+static void pair(struct json_at *at, enum scan_channel channel, const char *key,
+                 const json_t *value)
 {
 	work_begin(at->w, channel, at->path);
 	work_feed(at->w, key, strlen(key));
@@ -69,11 +69,45 @@ void json_text_pair(struct json_at *at, enum scan_channel channel, const char *k
 	work_end(at->w);
 }
 
-static void one(struct json_at *at, enum scan_channel channel, const json_t *v)
+static void words(struct json_at *at, enum scan_channel channel, const json_t *list)
+{
+	size_t i;
+	json_t *word;
+
+	work_begin(at->w, channel, at->path);
+	json_array_foreach(list, i, word)
+	{
+		if (i > 0)
+			work_feed(at->w, " ", 1);
+		work_feed(at->w, json_string_value(word), json_string_length(word));
+	}
+	work_end(at->w);
+}
+
+static bool is_command(const char *key, const json_t *v)
+{
+	static const char *const names[] = { "Cmd",  "Command",    "Args",
+		                             "Test", "Entrypoint", "Shell" };
+	bool named = false;
+	size_t i;
+	json_t *word;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		named = named || strcmp(key, names[i]) == 0;
+	json_array_foreach(v, i, word)
+	{
+		named = named && json_is_string(word);
+	}
+	return named && json_array_size(v) > 0;
+}
+
+void json_text_member(struct json_at *at, enum scan_channel channel, const char *key,
+                      const json_t *v)
 {
 	if (json_is_string(v))
-		work_text(at->w, channel, at->path, json_string_value(v),
-		          json_string_length(v));
+		pair(at, channel, key, v);
+	else if (is_command(key, v))
+		words(at, channel, v);
 	else
 		json_text_all(at, channel, v);
 }
@@ -88,18 +122,16 @@ void json_text_all(struct json_at *at, enum scan_channel channel, const json_t *
 	json_object_foreach((json_t *)(uintptr_t)v, key, member)
 	{
 		up = json_at_down(at, key);
-		if (json_is_string(member))
-			json_text_pair(at, channel, key, member);
-		else
-			json_text_all(at, channel, member);
+		json_text_member(at, channel, key, member);
 		json_at_up(at, up);
 	}
 	json_array_foreach(v, i, member)
 	{
 		up = json_at_down_index(at, i);
-		one(at, channel, member);
+		json_text_all(at, channel, member);
 		json_at_up(at, up);
 	}
 	if (json_is_string(v))
-		one(at, channel, v);
+		work_text(at->w, channel, at->path, json_string_value(v),
+		          json_string_length(v));
 }

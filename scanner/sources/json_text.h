@@ -30,8 +30,10 @@ void json_at_up(struct json_at *at, size_t n);
 /** json_text_all(at, channel, v): every text below ${v}; members of objects as
  * "key=value", so that a name that tells is seen. */
 void json_text_all(struct json_at *at, enum scan_channel channel, const json_t *v);
-/** json_text_pair(at, channel, key, value): "key=value" as a blob. */
-void json_text_pair(struct json_at *at, enum scan_channel channel, const char *key,
-                    const json_t *value);
+/** json_text_member(at, channel, key, v): the same for the member ${key}, where ${at} is.
+ * The words of a command ("Cmd", "Args" …) are one text: an option and its value belong
+ * together. */
+void json_text_member(struct json_at *at, enum scan_channel channel, const char *key,
+                      const json_t *v);
 
 #endif

@@ -11,6 +11,7 @@ static void on_finding(void *ctx, const struct finding *f)
 	struct record r;
 
 	record_put_finding(&r, f, bytes);
+	record_move_line(&r, w->line_base);
 	work_send(w, &r);
 }
 

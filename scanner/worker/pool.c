@@ -119,6 +119,14 @@ unsigned pool_size(const struct pool *p)
 	return p->n;
 }
 
+bool pool_has(const struct pool *p, long pid)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->worker[i].pid == pid)
+			return true;
+	return false;
+}
+
 void pool_add(struct pool *p, struct job *j)
 {
 	j->id = ++p->next_id;
@@ -299,6 +307,11 @@ int pool_submit(struct pool *p, struct job *j, struct err *e)
 	while (p->waiting > p->n && !p->broken)
 		pump(p, -1, 0, TICK_MS);
 	return failed(p, e);
+}
+
+void pool_turn(struct pool *p)
+{
+	(void)pump(p, -1, 0, 0);
 }
 
 int pool_wait_fd(struct pool *p, int fd, short events, int64_t timeout_ms, struct err *e)

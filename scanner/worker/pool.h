@@ -56,11 +56,15 @@ void pool_add(struct pool *p, struct job *j);
 /** pool_submit(p, j, e): the same, and waits until no more jobs wait than there are
  * workers.  ${j} is taken in any case. */
 int pool_submit(struct pool *p, struct job *j, struct err *e) MUST_CHECK;
+/** pool_turn(p): take what there is, without waiting. */
+void pool_turn(struct pool *p);
 /** pool_wait_fd(p, fd, events, timeout_ms, e): until ${fd} is ready; ERR_TIMEOUT. */
 int pool_wait_fd(struct pool *p, int fd, short events, int64_t timeout_ms, struct err *e)
 	MUST_CHECK;
 /** pool_drain(p, e): until no job is left. */
 int pool_drain(struct pool *p, struct err *e) MUST_CHECK;
+/** pool_has(p, pid): is it one of the workers? */
+bool pool_has(const struct pool *p, long pid);
 /** pool_size(p): how many workers. */
 unsigned pool_size(const struct pool *p);
 

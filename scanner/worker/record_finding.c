@@ -45,6 +45,11 @@ void record_put_finding(struct record *r, const struct finding *f, unsigned char
 	r->bytes_n = n;
 }
 
+void record_move_line(struct record *r, uint64_t by)
+{
+	r->number[N_LINE] += by;
+}
+
 static bool get_judged(const struct record *r, struct finding *f)
 {
 	uint64_t v = r->number[N_JUDGED];

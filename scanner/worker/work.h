@@ -38,6 +38,7 @@ struct work {
 	const struct job *job;
 	const char *source; /* of what is read now, or NULL */
 	const char *layer;
+	uint64_t line_base; /* lines of the file before the blob */
 	struct work_budget budget;
 	uint64_t bytes, blobs; /* since the last RECORD_BYTES */
 	bool gone;             /* nobody listens any more */

@@ -72,11 +72,11 @@ def is_gone(pid):
 
 
 class Dockerd:
-    def __init__(self, *options):
+    def __init__(self, *options, live_restore=True):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vaultd-docker-"))
         self.socket = self.dir / "docker.sock"
         self.log_file = self.dir / "log"
-        self.options = options
+        self.options = options + (("--live-restore",) if live_restore else ())  # a swarm does not go with it
         self.driver = []
         self.process = None
 
@@ -85,7 +85,7 @@ class Dockerd:
     def command(self):
         return [find("dockerd"), "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
                 "-H", f"unix://{self.socket}", "-p", self.dir / "pid", "--bridge", "none", "--iptables=false",
-                "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false", "--live-restore",
+                "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
                 *self.driver, *self.options]
 
     def start(self):

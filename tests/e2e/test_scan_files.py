@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vaultctl scan on files, trees, standard input, git, Compose files, Dockerfiles and processes."""
+import gzip
+import io
+import os
+import subprocess
+import tarfile
+import zipfile
+
+import pytest
+
+from scanning import scan, token, workers_of
+from vaultd import BIN, wait_for
+
+T = token("files")
+
+
+def line(text=T):
+    return f"first\nkey = {text}\n".encode()
+
+
+def test_clean_tree_is_0_and_a_finding_is_1_with_file_and_line(tmp_path):
+    (tmp_path / "a.txt").write_text("nothing\n")
+    r = scan("fs", tmp_path)
+    assert r.status == 0 and r.summary["complete"], r
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/b.txt").write_bytes(line())
+    r = scan("fs", tmp_path)
+    assert r.status == 1, r
+    found = r.at(str(tmp_path / "sub/b.txt"))
+    assert found["line"] == 2 and found["channel"] == "file", r
+    assert T not in str(r.lines), "the secret itself is in the output"
+
+
+def test_a_source_that_is_not_there_is_3_and_wrong_usage_2(tmp_path):
+    assert scan("fs", tmp_path / "none").status == 3
+    assert scan("fs").status == 2
+    assert scan("fs", tmp_path, "--workers=0").status == 2
+    (tmp_path / "x").write_bytes(line())
+    r = scan("fs", tmp_path / "none", tmp_path)
+    assert r.status == 1 and not r.summary["complete"], r
+
+
+def test_links_pipes_and_devices_are_left_alone(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(line())
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    os.symlink(outside, tree / "link")
+    os.symlink(outside / "secret", tree / "file")
+    os.symlink(tree, tree / "loop")
+    os.mkfifo(tree / "pipe")
+    r = scan("fs", tree)
+    assert r.status == 0 and not r.missed, r
+    assert scan("fs", tree / "file").status == 1, "a link that is named is followed"
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_makes_it_incomplete(tmp_path):
+    (tmp_path / "closed").write_bytes(line())
+    (tmp_path / "closed").chmod(0)
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "permission denied" in r.reasons(), r
+
+
+def test_excluded_names_and_git_objects(tmp_path):
+    for name in ("keep", "drop.log", "vendor/x", ".git/objects/ab/cd", ".git/config"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(line())
+    r = scan("fs", tmp_path, "--exclude=*.log,vendor")
+    assert r.files() == [str(tmp_path / ".git/config"), str(tmp_path / "keep")], r
+
+
+def test_standard_input(tmp_path):
+    r = scan("fs", "-", stdin=line())
+    assert r.status == 1 and r.findings[0]["channel"] == "stdin" and r.findings[0]["line"] == 2, r
+
+
+def test_thousands_of_small_files(tmp_path):
+    for i in range(3000):
+        (tmp_path / f"f{i}").write_bytes(line() if i % 1000 == 7 else b"x")
+    r = scan("fs", tmp_path, "--workers=3")
+    assert r.files() == sorted(str(tmp_path / f"f{i}") for i in (7, 1007, 2007)), r
+    assert r.summary["blobs"] == 3000
+
+
+def tar_of(name, data):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def zip_of(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr(name, data)
+    return out.getvalue()
+
+
+def test_archives_in_archives(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zip_of("in/b.tar.gz", gzip.compress(tar_of("c.txt", line()))))
+    (tmp_path / "d.gz").write_bytes(gzip.compress(line()))
+    r = scan("fs", tmp_path)
+    assert r.status == 1, r
+    assert r.files() == [str(tmp_path / "a.zip") + "!in/b.tar.gz!c.txt", str(tmp_path / "d.gz")], r
+    assert all(f["line"] == 2 for f in r.findings)
+
+
+def test_too_many_archives_in_each_other_are_told(tmp_path):
+    data = line()
+    for _ in range(12):
+        data = gzip.compress(data)
+    (tmp_path / "deep.gz").write_bytes(data)
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "too many archives" in r.reasons(), r
+
+
+def test_a_bomb_ends_by_its_ratio(tmp_path):
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(gzip.compress(bytes(1 << 30), 9), 9))
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "suspiciously much" in r.reasons(), r
+
+
+@pytest.mark.parametrize("cut", [20, 300])
+def test_a_truncated_archive_is_incomplete(tmp_path, cut):
+    whole = gzip.compress(os.urandom(600) + line())
+    (tmp_path / "t.gz").write_bytes(whole[:cut])
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "too early" in r.reasons(), r
+
+
+def test_names_that_are_no_text_are_shown_harmlessly(tmp_path):
+    name = os.fsencode(tmp_path) + b"/\x1b[31mred\n\xff"
+    with open(name, "wb") as f:
+        f.write(line())
+    r = scan("fs", tmp_path)
+    assert r.status == 1 and "\ufffd" in r.findings[0]["file"], r
+    p = subprocess.run([BIN / "vaultctl", "scan", "fs", tmp_path], capture_output=True, check=False)
+    assert b"\x1b" not in p.stdout, p.stdout
+
+
+def git(folder, *args, **env):
+    subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e@example.org", *args], cwd=folder, check=True,
+                   capture_output=True, env={"PATH": os.environ["PATH"], "HOME": str(folder), **env})
+
+
+def test_history_of_a_repository(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "sp ace.txt").write_text(f"1\n2\nkey = {T}\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first", GIT_COMMITTER_DATE="2020-01-01T00:00:00Z")
+    (tmp_path / "sp ace.txt").write_text("1\n2\n")
+    git(tmp_path, "commit", "-qam", "diff --git a/x b/x", GIT_COMMITTER_DATE="2021-01-01T00:00:00Z")
+    r = scan("git", tmp_path)
+    assert r.status == 1 and len(r.findings) == 1, r
+    found = r.at("sp ace.txt")
+    assert found["line"] == 3 and found["channel"] == "git" and len(found["source"]) == 40, r
+    assert scan("git", tmp_path, "--since=2020-06-01").status == 0
+
+
+def test_git_runs_nothing_that_the_repository_names(tmp_path):
+    git(tmp_path, "init", "-q")
+    mark = tmp_path / "ran"
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    evil.chmod(0o755)
+    (tmp_path / "a.x").write_text("a\n")
+    (tmp_path / ".gitattributes").write_text("*.x diff=evil\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "m")
+    for key in ("core.fsmonitor", "core.pager", "pager.log", "diff.external", "diff.evil.textconv", "diff.evil.command",
+                "gpg.program", "core.sshCommand"):
+        git(tmp_path, "config", key, str(evil))
+    git(tmp_path, "config", "log.showSignature", "true")
+    scan("git", tmp_path)
+    assert not mark.exists()
+
+
+def test_what_is_no_repository_is_a_source_error(tmp_path):
+    assert scan("git", tmp_path).status == 3
+
+
+def test_compose_and_the_files_it_names(tmp_path):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    (tmp_path / "outside.env").write_bytes(line())
+    (folder / "a.env").write_text(f"TOKEN={T}\n")
+    (folder / "s.txt").write_text(f"{token('s')}\n")
+    (folder / "compose.yaml").write_text(
+        f"services:\n  web:\n    environment:\n      T: {token('env')}\n    env_file:\n      - path: ./a.env\n"
+        "      - ../outside.env\nsecrets:\n  s:\n    file: s.txt\n")
+    r = scan("compose", folder / "compose.yaml")
+    assert r.status == 1 and len(r.findings) == 3, r
+    assert r.at(str(folder / "compose.yaml"))["line"] == 4
+    assert "outside" in r.reasons(), r
+
+
+def test_dockerfile_and_what_it_copies(tmp_path):
+    for name in ("id", "b", "c", "unnamed"):
+        (tmp_path / name).write_bytes(line(token(name)))
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM x AS b\nENV T={T}\nCOPY --chown=1:1 id \\\n  b /x/\nADD [\"c\", \"/y\"]\nCOPY --from=b unnamed /z\n")
+    r = scan("dockerfile", tmp_path / "Dockerfile")
+    assert r.files() == [str(tmp_path / n) for n in ("Dockerfile", "b", "c", "id")], r
+
+
+def test_environment_and_command_line_of_a_process(tmp_path):
+    with subprocess.Popen(["/bin/sh", "-c", "echo; read x", token("arg")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env={"A": "b", "TOKEN": T}) as p:
+        try:
+            p.stdout.readline()
+            r = scan("env", p.pid)
+            channels = sorted(f["channel"] for f in r.findings)
+            assert channels == ["proc-cmdline", "proc-environ"], r
+        finally:
+            p.kill()
+    assert scan("env", 999999999).status == 3
+
+
+def pipes_of(pid):
+    """Descriptors that a worker was given; none before its sandbox is closed."""
+    try:
+        return [fd for fd in os.listdir(f"/proc/{pid}/fd") if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("pipe:")
+                and int(fd) > 3]
+    except OSError:
+        return []
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_input_told(tmp_path):
+    with subprocess.Popen([str(BIN / "vaultctl"), "scan", "fs", "-", "--workers=1", "--format=jsonl"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          env={"HOME": "/nonexistent"}) as p:
+        pid = wait_for("a worker that reads", lambda: [w for w in workers_of(p.pid) if pipes_of(w)])[0]
+        os.kill(pid, 9)
+        out, _ = p.communicate()
+    assert p.returncode == 4 and "its worker died" in out, out
+
+
+def test_workers_can_do_nothing_but_read_what_they_are_given(tmp_path):
+    with subprocess.Popen([str(BIN / "vaultctl"), "scan", "fs", "-", "--workers=2"], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL, env={"HOME": "/nonexistent", "VAULT_TOKEN": "hvs.never"}) as p:
+        for pid in wait_for("workers", lambda: len(workers_of(p.pid)) == 2 and workers_of(p.pid)):
+            wait_for("its sandbox", lambda pid=pid: "Seccomp:\t2" in open(f"/proc/{pid}/status", encoding="utf-8").read())
+            with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+                status = dict(row.split(":\t", 1) for row in f.read().splitlines())
+            assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0, status
+            assert status["Uid"].split()[0] != "0", status
+            targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            assert all(t == "/dev/null" or t.startswith(("socket:", "pipe:")) for t in targets), targets
+        p.communicate()
