@@ -15,7 +15,9 @@
 #define API_OLDEST     "1.41" /* Debian 12's docker.io */
 #define API_NEWEST     "1.52" /* what we use is the same in all between */
 #define CTL_TIMEOUT_MS 10000L
-#define ATTEMPT_MAX    3u    /* growing delays end at 8 s: it is on this machine */
+#define DELAYS         3u    /* growing ones end at 8 s: it is on this machine */
+#define LAZY_AFTER     10u   /* attempts: then it is no reason to wake up */
+#define LAZY_MS        60000 /* but for this one, when nothing else is */
 #define STEADY_MS      10000 /* so long it has to last before delays begin anew */
 #define MESSAGE_MAX    220u
 
@@ -110,8 +112,8 @@ static void go_down(struct docker *d, const char *why)
 	if (was_up && now - d->up_at >= STEADY_MS)
 		d->attempt = 0;
 	rng_bytes(&rnd, sizeof(rnd));
-	d->retry_at = now + backoff_delay(d->attempt, rnd);
-	if (d->attempt < ATTEMPT_MAX)
+	d->retry_at = now + backoff_delay(d->attempt < DELAYS ? d->attempt : DELAYS, rnd);
+	if (d->attempt < LAZY_AFTER)
 		d->attempt++;
 	d->state = DOCKER_DOWN;
 	d->ctl_due = false;
@@ -400,7 +402,9 @@ int64_t docker_due(struct docker *d, int64_t now)
 	if (d->ctl_due)
 		start_ctl(d);
 	next = calls_due(d, now);
-	return d->state == DOCKER_DOWN ? earlier(next, d->retry_at) : next;
+	if (d->state != DOCKER_DOWN)
+		return next;
+	return earlier(next, d->retry_at + (d->attempt < LAZY_AFTER ? 0 : LAZY_MS));
 }
 
 bool docker_is_up(const struct docker *d)
