@@ -51,6 +51,18 @@ int64_t backoff_renew_hopeless(int64_t issued, int64_t ttl)
 	return issued + ttl / 20 * 19;
 }
 
+int64_t backoff_renew_slack(int64_t ttl)
+{
+	return at_most(ttl / 10, SPREAD_MAX_MS);
+}
+
+int64_t backoff_renew_early(int64_t ttl)
+{
+	int64_t slack = backoff_renew_slack(ttl);
+
+	return ttl / 20 > slack ? ttl / 20 : slack;
+}
+
 int64_t backoff_spread(int64_t ttl, uint32_t rnd)
 {
 	return part_of(at_most(ttl / 10, SPREAD_MAX_MS), rnd);

@@ -31,6 +31,14 @@ int64_t backoff_renew_retry(int64_t ttl, uint32_t rnd);
 /** backoff_renew_hopeless(issued, ttl): from here on a new lease is asked for instead. */
 int64_t backoff_renew_hopeless(int64_t issued, int64_t ttl);
 
+/** backoff_renew_slack(ttl): by how much a renewal may be late, to go along when
+ * something else wakes us: up to 10 % of ${ttl} or 60 s. */
+int64_t backoff_renew_slack(int64_t ttl);
+
+/** backoff_renew_early(ttl): by how much a renewal may be early, to go along with
+ * another: 5 % of ${ttl}, or what the slack is. */
+int64_t backoff_renew_early(int64_t ttl);
+
 /** backoff_spread(ttl, rnd): what the first renewal after a start is moved by, so that
  * not all come at once: up to 10 % of ${ttl} or 60 s. */
 int64_t backoff_spread(int64_t ttl, uint32_t rnd);

@@ -226,10 +226,8 @@ static void run_due(struct session *s)
 	session_pump(s);
 	if (s->phase == PHASE_READY && s->token_refresh_at != 0)
 		next = earlier(next, s->token_refresh_at);
-	if (s->job == NULL) {
+	if (s->job == NULL)
 		next = earlier(next, session_report_next(s, now));
-		next = earlier(next, session_cosign_next(s));
-	}
 	set_timer(s, next);
 }
 
@@ -273,5 +271,6 @@ int session_run(struct session *s, struct err *e)
 			dispatch(s, ev[i].data.fd, ev[i].events);
 		http_multi_tick(s->multi);
 	}
+	session_remember(s);
 	return rc;
 }

@@ -230,7 +230,8 @@ void session_remember(struct session *s)
 {
 	struct err e = { 0 };
 
-	if (floor_save(s->o.floor, &e) != ERR_OK)
+	if (floor_save(s->o.floor, &e) != ERR_OK ||
+	    witness_save(s->o.witness, &e) != ERR_OK)
 		log_error("storing what the vault has said failed", LOG_S("why", e.msg));
 }
 

@@ -23,21 +23,17 @@ bool session_cosign_urgent(struct session *s, int64_t now UNUSED)
 	       (s->set_back || !witness_trusts(w)) && !s->told_larger;
 }
 
-int64_t session_cosign_next(const struct session *s)
+/* No reason to wake up, nor for a second connection: it goes along between two long
+ * polls.  Where nothing but the log itself has changed, only if there was none for long.
+ */
+bool session_cosign_due(struct session *s, int64_t now)
 {
 	const struct witness *w = s->o.witness;
 
-	if (s->phase != PHASE_READY || !w->have || !witness_trusts(w) ||
-	    w->last.size <= s->cosigned)
-		return -1;
-	return pace_at(&s->cosign_pace, COSIGN_EVERY_MS, COSIGN_BURST);
-}
-
-bool session_cosign_due(struct session *s, int64_t now)
-{
-	int64_t at = session_cosign_next(s);
-
-	return at >= 0 && now >= at;
+	return s->phase == PHASE_READY && !s->watch.busy && w->have &&
+	       witness_trusts(w) && w->last.size > s->cosigned &&
+	       now >= pace_at(&s->cosign_pace, COSIGN_EVERY_MS,
+	                      s->cosign_news ? COSIGN_BURST : 1);
 }
 
 json_t *session_cosign_body(struct session *s)
@@ -50,6 +46,7 @@ json_t *session_cosign_body(struct session *s)
 
 	s->told_larger = s->told_larger || session_cosign_urgent(s, 0);
 	s->cosigned = s->o.witness->last.size;
+	s->cosign_news = false;
 	pace_spend(&s->cosign_pace, COSIGN_EVERY_MS, session_now(s));
 	if (witness_note(s->o.witness, note, sizeof(note), &e) != ERR_OK ||
 	    identity_cosign(s->o.identity, note, signature, &e) != ERR_OK) {

@@ -158,6 +158,7 @@ struct session {
 	int64_t indexed_at; /* when the cache's index was written */
 	struct report report;
 	struct pace cosign_pace;
+	bool cosign_news;  /* something hung on the newest head since */
 	uint64_t cosigned; /* size of the newest head that was co-signed in this run */
 	bool set_back;     /* the vault named a revision below one that it had named */
 	bool told_larger;  /* a vault that did, or showed a smaller head, was told of ours
@@ -278,7 +279,6 @@ bool session_cosign_urgent(struct session *s, int64_t now);
 json_t *session_cosign_body(struct session *s);
 void session_cosign_failed(struct session *s, long status, const json_t *doc,
                            const struct err *e);
-int64_t session_cosign_next(const struct session *s);
 
 /* Without the vault (session_offline.c, session_cache.c). */
 /** session_lost(s, now): is the vault not heard any more? */

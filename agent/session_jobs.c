@@ -427,7 +427,7 @@ static json_t *renew_body(struct session *s)
 
 		/* What is nearly due goes along: one call for many. */
 		if (h->lease_id[0] == '\0' || h->renew_at == 0 ||
-		    now + backoff_spread(h->ttl, UINT32_MAX) < h->renew_at)
+		    now + backoff_renew_early(h->ttl) < h->renew_at)
 			continue;
 		h->renew_at = now + backoff_renew_retry(h->ttl, session_random());
 		json_array_append_new(ids, json_string(h->lease_id));
@@ -523,6 +523,7 @@ int session_proof(const struct link *l, const json_t *data, struct err *e)
 	const char *text = reply_str(data, "checkpoint");
 	struct merkle_proof proof = { 0 };
 	bool overtaken = l->heard != s->heard, suspect = overtaken && w->suspect;
+	bool hangs = s->prove || w->suspect;
 	int rc = read_proof(json_object_get(data, "proof"), &proof, e);
 
 	if (rc != ERR_OK)
@@ -535,6 +536,9 @@ int session_proof(const struct link *l, const json_t *data, struct err *e)
 	}
 	if (witness_advance(w, text, &proof, e) != ERR_OK)
 		log_error("the audit log's checkpoint was refused", LOG_S("why", e->msg));
+	else if (hangs)
+		session_remember(s);
+	s->cosign_news = s->cosign_news || hangs;
 	w->suspect = w->suspect || suspect;
 	if (!overtaken)
 		forget_checkpoint(s);

@@ -180,7 +180,10 @@ int64_t session_expire(struct session *s, int64_t now)
 			h->want_lease = true;
 			h->renew_at = 0;
 		} else {
-			next = earlier(next, h->renew_at > now ? h->renew_at : -1);
+			next = earlier(next,
+			               h->renew_at > now
+			                       ? h->renew_at + backoff_renew_slack(h->ttl)
+			                       : -1);
 		}
 	}
 	return next;
@@ -188,23 +191,29 @@ int64_t session_expire(struct session *s, int64_t now)
 
 void session_refetch_drifted(struct session *s)
 {
+	bool *paths = calloc(s->n_holdings + 1, sizeof(*paths));
+
+	for (size_t i = 0; paths != NULL && i < s->n_holdings; i++)
+		paths[i] = s->holdings[i].lease_id[0] != '\0' &&
+		           !s->holdings[i].want_fetch && !s->holdings[i].retry;
+	if (paths != NULL)
+		files_drifted(s->o.files, paths);
 	for (size_t i = 0; i < s->n_holdings; i++) {
 		struct holding *h = &s->holdings[i];
 
 		if (h->lease_id[0] == '\0' || h->want_fetch)
 			continue;
-		if (h->retry || files_drifted(s->o.files, i)) {
-			h->want_fetch = true;
-			s->last_event_at = session_now(s);
-			if (h->retry)
-				log_debug("fetching again",
-				          LOG_S("path", session_path(s, h)));
-			else
-				log_warn("fetching again",
-				         LOG_S("path", session_path(s, h)),
-				         LOG_S("why", "changed by someone else"));
-		}
+		if (h->retry)
+			log_debug("fetching again", LOG_S("path", session_path(s, h)));
+		else if (paths != NULL && paths[i])
+			log_warn("fetching again", LOG_S("path", session_path(s, h)),
+			         LOG_S("why", "changed by someone else"));
+		else
+			continue;
+		h->want_fetch = true;
+		s->last_event_at = session_now(s);
 	}
+	free(paths);
 }
 
 /* One item of a fetch reply. */

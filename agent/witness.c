@@ -46,15 +46,32 @@ static int load_last(struct witness *w, struct err *e)
 	return ERR_OK;
 }
 
-int witness_note(const struct witness *w, char *out, size_t cap, struct err *e)
+static int store(struct witness *w, const char *name, const char *text, struct err *e)
+{
+	char path[PATH_MAX];
+
+	path_of(w, name, path);
+	return file_write_path(path, text, strlen(text), 0600, e);
+}
+
+int witness_save(struct witness *w, struct err *e)
+{
+	int rc = w->note[0] != '\0' ? store(w, WITNESS_FILE, w->note, e) : ERR_OK;
+
+	if (rc == ERR_OK)
+		w->note[0] = '\0';
+	return rc;
+}
+
+int witness_note(struct witness *w, char *out, size_t cap, struct err *e)
 {
 	AUTO_ARENA a = arena_new(4 * FILE_MAX);
 	struct note_checkpoint cp;
 	char *text;
 	size_t n = 0;
-	int rc = read_last(w, a, &text, &n, e);
+	int rc = witness_save(w, e);
 
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = read_last(w, a, &text, &n, e)) != ERR_OK)
 		return rc;
 	if (text == NULL || n >= cap ||
 	    note_checkpoint_verify(text, n, &w->key, &cp, e) != ERR_OK ||
@@ -89,21 +106,14 @@ int witness_open(struct witness *w, const char *dir, const char *key, struct err
 	return ERR_OK;
 }
 
-static int store(struct witness *w, const char *name, const char *text, struct err *e)
-{
-	char path[PATH_MAX];
-
-	path_of(w, name, path);
-	return file_write_path(path, text, strlen(text), 0600, e);
-}
-
 static int take(struct witness *w, const char *text, const struct note_checkpoint *cp,
                 struct err *e)
 {
-	int rc = store(w, WITNESS_FILE, text, e);
+	size_t n = strlen(text);
 
-	if (rc != ERR_OK)
-		return rc;
+	if (n >= sizeof(w->note))
+		return err_set(e, ERR_INVALID, "a checkpoint is too long");
+	memcpy(w->note, text, n + 1);
 	w->last = *cp;
 	w->have = true;
 	return ERR_OK;
@@ -116,7 +126,8 @@ static void raise_alarm(struct witness *w, const char *text, const char *why,
 
 	w->alarm = true;
 	snprintf(w->why, sizeof(w->why), "%s", why);
-	if (store(w, WITNESS_CONFLICT, text, &io) != ERR_OK)
+	if (witness_save(w, &io) != ERR_OK ||
+	    store(w, WITNESS_CONFLICT, text, &io) != ERR_OK)
 		log_error("the conflicting checkpoint could not be kept",
 		          LOG_S("why", io.msg));
 	err_set(e, ERR_VERIFY, "%s", why);
@@ -129,7 +140,9 @@ enum witness_verdict witness_see(struct witness *w, const char *text, struct err
 	if (note_checkpoint_verify(text, strlen(text), &w->key, &cp, e) != ERR_OK)
 		return WITNESS_BAD;
 	if (!w->have)
-		return take(w, text, &cp, e) == ERR_OK ? WITNESS_FIRST : WITNESS_BAD;
+		return take(w, text, &cp, e) == ERR_OK && witness_save(w, e) == ERR_OK
+		               ? WITNESS_FIRST
+		               : WITNESS_BAD;
 	if (cp.size != w->last.size) {
 		w->suspect = w->suspect || cp.size < w->last.size;
 		return WITNESS_ASK;

@@ -9,6 +9,10 @@
  * evidence that the log was cut or rewritten: it is kept beside the last good one, and
  * until someone removes it no new value is accepted.  A smaller tree alone may be a reply
  * that was overtaken by another: the server is asked before it is judged.
+ *
+ * While nothing happens the log still grows.  A new head is on disk when something hangs
+ * on it, not with each heartbeat: what a crash can lose was seen, and nothing was done by
+ * it.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -31,6 +35,7 @@ struct witness {
 	bool alarm;
 	char why[160]; /* of the alarm */
 	struct note_checkpoint last;
+	char note[NOTE_CHECKPOINT_MAX]; /* the last, whole; "" if it is on disk */
 };
 
 enum witness_verdict {
@@ -50,14 +55,17 @@ int witness_open(struct witness *w, const char *dir, const char *key, struct err
 enum witness_verdict witness_see(struct witness *w, const char *text, struct err *e);
 
 /** witness_advance(w, text, proof, e): take ${text} if ${proof} shows that it continues
- * the last; an alarm otherwise (ERR_VERIFY).  Only for an answer that is certain to be of
- * now: an old checkpoint is genuine too. */
+ * the last, in memory: see witness_save(); an alarm otherwise (ERR_VERIFY).  Only for an
+ * answer that is certain to be of now: an old checkpoint is genuine too. */
 int witness_advance(struct witness *w, const char *text, const struct merkle_proof *proof,
                     struct err *e) MUST_CHECK;
 
-/** witness_note(w, out, cap, e): the whole note of the last that was taken, from disk. */
-int witness_note(const struct witness *w, char *out, size_t cap, struct err *e)
-	MUST_CHECK;
+/** witness_save(w, e): the last that was taken to disk, if it is not there. */
+int witness_save(struct witness *w, struct err *e) MUST_CHECK;
+
+/** witness_note(w, out, cap, e): the whole note of the last that was taken, from disk,
+ * where it is from now on. */
+int witness_note(struct witness *w, char *out, size_t cap, struct err *e) MUST_CHECK;
 
 /** witness_trusts(w): may values be accepted? */
 static inline bool witness_trusts(const struct witness *w)

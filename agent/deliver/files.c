@@ -203,41 +203,65 @@ int files_stat_slot(struct slot *s, const struct generation_dir *d, unsigned num
 	return 0;
 }
 
-static bool slot_drifted(struct files *f, const struct slot *s)
-{
-	const struct binding *b = files_binding(f, s);
-	struct slot now = *s;
-	struct generation_dir d;
-	bool drifted;
-
-	if (files_open(f, b, &d, NULL) != ERR_OK)
-		return true;
-	drifted = generation_current(&d) != b->current ||
-	          files_stat_slot(&now, &d, b->current) != 0 || now.inode != s->inode;
-	close(d.fd);
-	return drifted;
-}
-
 bool files_there(const struct files *f, size_t file)
 {
 	return f->slots[file].present;
 }
 
-bool files_drifted(struct files *f, size_t path)
+static bool uses_any(const struct slot *s, const bool *paths)
 {
-	bool drifted = false;
+	for (size_t i = 0; i < s->plan->n; i++)
+		if (paths[s->plan->paths[i]])
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < f->n_slots; i++) {
+static bool slot_drifted(const struct slot *s, const struct generation_dir *d,
+                         unsigned number)
+{
+	struct slot now = *s;
+
+	return files_stat_slot(&now, d, number) != 0 || now.inode != s->inode;
+}
+
+/* What somebody else has changed is not present any more, and all secrets in it are
+ * ${lost}. */
+static bool binding_drifted(struct files *f, size_t binding, const bool *paths,
+                            bool *lost)
+{
+	const struct binding *b = &f->bindings[binding];
+	struct generation_dir d;
+	bool open = files_open(f, b, &d, NULL) == ERR_OK;
+	bool gone = !open || generation_current(&d) != b->current, drifted = false;
+
+	for (size_t i = files_first(f, binding); i < files_end(f, binding); i++) {
 		struct slot *s = &f->slots[i];
 
-		if (!s->present || !plan_uses(s->plan, path) || !slot_drifted(f, s))
+		if (!s->present || !uses_any(s, paths) ||
+		    (!gone && !slot_drifted(s, &d, b->current)))
 			continue;
 		s->present = false;
 		drifted = true;
+		for (size_t k = 0; k < s->plan->n; k++)
+			lost[s->plan->paths[k]] = true;
 	}
+	if (open)
+		close(d.fd);
+	return drifted;
+}
+
+void files_drifted(struct files *f, bool *paths)
+{
+	bool *lost = calloc(f->n_paths + 1, sizeof(*lost)), drifted = false;
+
+	for (size_t i = 0; lost != NULL && i < f->n_bindings; i++)
+		if (f->bindings[i].current != 0 && binding_drifted(f, i, paths, lost))
+			drifted = true;
+	for (size_t i = 0; i < f->n_paths; i++)
+		paths[i] = paths[i] && lost != NULL && lost[i];
+	free(lost);
 	if (drifted)
 		files_settle(f);
-	return drifted;
 }
 
 /* All files of a secret are there and of one version, or the secret is not in place. */

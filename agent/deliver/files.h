@@ -163,8 +163,9 @@ int64_t files_reap(struct files *f, int64_t now);
 /** files_there(f, file): is the ${file}-th file of the plan in place? */
 bool files_there(const struct files *f, size_t file);
 
-/** files_drifted(f, path): was a file of the secret changed or removed by someone else?
- */
-bool files_drifted(struct files *f, size_t path);
+/** files_drifted(f, paths): which of the secrets that ${paths} is true for, as the
+ * plan's, have a file that was changed or removed by someone else?  The others become
+ * false; such a file is not there any more. */
+void files_drifted(struct files *f, bool *paths);
 
 #endif

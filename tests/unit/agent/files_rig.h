@@ -77,6 +77,16 @@ static inline void give(int path, int64_t version, const char *key, const char *
 		                             .expires = 5000 };
 }
 
+/* Was a file of one secret changed by somebody else? */
+static inline bool drifted(size_t path)
+{
+	bool paths[8] = { false };
+
+	paths[path] = true;
+	files_drifted(f, paths);
+	return paths[path];
+}
+
 static inline void deliver(int64_t now)
 {
 	files_deliver(f, a, values, now);

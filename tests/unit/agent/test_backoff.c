@@ -63,6 +63,19 @@ Test(backoff, spreads_over_10_percent_or_a_minute)
 	cr_assert_eq(backoff_spread(24 * HOUR, 0), 0);
 }
 
+Test(backoff, lets_renewals_go_along_with_others)
+{
+	cr_assert_eq(backoff_renew_slack(10000), 1000);
+	cr_assert_eq(backoff_renew_slack(24 * HOUR), 60000);
+	cr_assert_eq(backoff_renew_early(10000), 1000);
+	cr_assert_eq(backoff_renew_early(24 * HOUR), 24 * HOUR / 20);
+	/* The latest is before it is given up. */
+	for (int64_t ttl = 1000; ttl < 48 * HOUR; ttl = ttl * 3 / 2)
+		cr_assert_lt(backoff_renew_at(0, ttl, UINT32_MAX) +
+		                     backoff_renew_slack(ttl),
+		             backoff_renew_hopeless(0, ttl));
+}
+
 Test(backoff, survives_absurd_times)
 {
 	cr_assert_geq(backoff_renew_at(0, INT64_MAX, UINT32_MAX), INT64_MAX / 5 * 3);

@@ -147,14 +147,37 @@ Test(files, notices_what_others_change)
 	char path[PATH_MAX];
 
 	deliver_both();
-	cr_assert_not(files_drifted(f, A));
-	cr_assert_not(files_drifted(f, B));
+	cr_assert_not(drifted(A));
+	cr_assert_not(drifted(B));
 	overwrite("one/pw", "bad");
-	cr_assert(files_drifted(f, A));
-	cr_assert_not(files_drifted(f, B));
+	cr_assert(drifted(A));
+	cr_assert_not(drifted(B));
 	cr_assert_not(files_held(f, A)->present);
 	cr_assert_eq(unlink(rig_path("two/..g000001/key", path)), 0);
-	cr_assert(files_drifted(f, B));
+	cr_assert(drifted(B));
+}
+
+Test(files, looks_for_many_secrets_at_once)
+{
+	bool paths[2] = { true, true };
+	char path[PATH_MAX];
+
+	deliver_both();
+	files_drifted(f, paths);
+	cr_assert(!paths[A] && !paths[B]);
+	overwrite("one/pw", "bad");
+	paths[B] = true;
+	files_drifted(f, paths);
+	cr_assert(!paths[A] && !paths[B], "nobody asked for that one");
+	cr_assert(files_held(f, A)->present);
+	cr_assert_eq(unlink(rig_path("two/..g000001/key", path)), 0);
+	paths[A] = paths[B] = true;
+	files_drifted(f, paths);
+	cr_assert(paths[A] && paths[B]);
+	cr_assert(!files_held(f, A)->present && !files_held(f, B)->present);
+	paths[A] = paths[B] = true;
+	files_drifted(f, paths);
+	cr_assert(!paths[A] && !paths[B], "that is known");
 }
 
 Test(files, does_not_carry_over_what_others_changed)

@@ -114,7 +114,7 @@ Test(files_back, the_generation_before_takes_its_place_again)
 	cr_assert_str_eq(rig_read("one/key"), "k1");
 	cr_assert_eq(files_held(f, A)->version, 1);
 	cr_assert(files_held(f, A)->present);
-	cr_assert_not(files_drifted(f, A), "what is in place is what is known");
+	cr_assert_not(drifted(A), "what is in place is what is known");
 	cr_assert_eq(files_reap(f, 100), 10100, "the other waits out its grace");
 	cr_assert(rig_exists("one/..g000002"));
 	cr_assert_eq(files_reap(f, 10100), -1);

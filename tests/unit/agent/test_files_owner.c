@@ -95,7 +95,7 @@ Test(files_owner, cannot_be_read_by_us)
 	cr_assert_null(rig_read("one/pw"));
 	cr_assert_str_eq(content("one/pw"), "one");
 	cr_assert(files_held(f, A)->present);
-	cr_assert_not(files_drifted(f, A));
+	cr_assert_not(drifted(A));
 }
 
 Test(files_owner, are_carried_over)
@@ -112,7 +112,7 @@ Test(files_owner, are_carried_over)
 	cr_assert_eq(st.st_uid, NOBODY);
 	cr_assert_eq(files_reap(f, 20000), -1, "the generation before goes");
 	cr_assert_str_eq(content("one/key"), "k1");
-	cr_assert_not(files_drifted(f, B));
+	cr_assert_not(drifted(B));
 	cr_assert(files_held(f, B)->present);
 }
 
@@ -131,8 +131,8 @@ Test(files_owner, that_were_changed_are_found_out)
 {
 	need_root();
 	write_as_owner("one/key", "xx");
-	cr_assert(files_drifted(f, B));
-	cr_assert_not(files_drifted(f, A));
+	cr_assert(drifted(B));
+	cr_assert_not(drifted(A));
 	open_files(theirs);
 	cr_assert_not(files_held(f, B)->present);
 	cr_assert(files_held(f, A)->present);

@@ -107,6 +107,10 @@ Test(witness, follows_a_log_that_grows_and_remembers)
 	cr_assert_eq(witness_advance(&w, checkpoint(23, NONE), &p, &e), ERR_OK, "%s",
 	             e.msg);
 	cr_assert_eq(w.last.size, 23);
+	/* In memory, until something hangs on it. */
+	cr_assert_eq(witness_open(&again, rig_dir, key_text, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(again.last.size, 10);
+	cr_assert_eq(witness_save(&w, &e), ERR_OK, "%s", e.msg);
 	cr_assert_eq(witness_open(&again, rig_dir, key_text, &e), ERR_OK, "%s", e.msg);
 	cr_assert_eq(again.last.size, 23);
 	cr_assert(witness_trusts(&again));
@@ -154,6 +158,33 @@ Test(witness, asks_before_it_judges_a_smaller_tree)
 	cr_assert_eq(witness_advance(&w, checkpoint(12, NONE), &p, &e), ERR_OK, "%s",
 	             e.msg);
 	cr_assert(witness_trusts(&w));
+}
+
+Test(witness, keeps_what_it_knew_beside_what_contradicts_it)
+{
+	struct merkle_proof p = proof(10, 23);
+	struct witness again;
+
+	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST);
+	cr_assert_eq(witness_advance(&w, checkpoint(23, NONE), &p, &e), ERR_OK);
+	cr_assert_eq(witness_see(&w, checkpoint(23, 4), &e), WITNESS_ALARM);
+	cr_assert_eq(witness_open(&again, rig_dir, key_text, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(again.last.size, 23);
+	cr_assert(again.alarm);
+}
+
+Test(witness, gives_no_note_that_is_not_on_disk)
+{
+	struct merkle_proof p = proof(10, 23);
+	char note[NOTE_CHECKPOINT_MAX];
+	struct witness again;
+
+	cr_assert_eq(witness_see(&w, checkpoint(10, NONE), &e), WITNESS_FIRST);
+	cr_assert_eq(witness_advance(&w, checkpoint(23, NONE), &p, &e), ERR_OK);
+	cr_assert_eq(witness_note(&w, note, sizeof(note), &e), ERR_OK, "%s", e.msg);
+	cr_assert_str_eq(note, checkpoint(23, NONE));
+	cr_assert_eq(witness_open(&again, rig_dir, key_text, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(again.last.size, 23);
 }
 
 Test(witness, is_alarmed_by_a_server_that_has_no_more)
