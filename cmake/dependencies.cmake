@@ -23,6 +23,8 @@ vault_dependency(isal libisal 2.30)
 vault_dependency(zstd libzstd 1.5)
 vault_dependency(lzma liblzma 5.4)
 vault_dependency(archive libarchive 3.6)
+vault_dependency(hs libhs 5.4)
+vault_dependency(pcre2 libpcre2-8 10.42)
 
 # Client libraries of one rotator each: where one is missing, so is that rotator.
 function(vault_optional_dependency name module minimum)

@@ -5,8 +5,8 @@
  * scan_stream - bytes in, findings out.
  *
  * An engine is what all scans share: rules, compiled.  A stream is one worker's: a buffer
- * that slides over one blob after the other.  Anchors of all rules are looked for at once;
- * around each the rule's regular expression is run, and what it finds is judged.
+ * that slides over one blob after the other.  Anchors of all rules are looked for at
+ * once; around each the rule's regular expression is run, and what it finds is judged.
  */
 #include "err.h"
 #include "finding.h"
@@ -30,7 +30,8 @@ int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, stru
 void scan_engine_free(struct scan_engine *g);
 
 typedef void (*scan_sink)(void *ctx, const struct finding *f);
-/** scan_stream_new(g, options, sink, ctx): NULL: out of memory.  ${options} are copied. */
+/** scan_stream_new(g, options, sink, ctx): NULL: out of memory.  ${options} are copied.
+ */
 struct scan_stream *scan_stream_new(const struct scan_engine *g,
                                     const struct scan_options *options, scan_sink sink,
                                     void *ctx);

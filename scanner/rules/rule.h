@@ -45,6 +45,7 @@ struct rule {
 	bool verified;
 	bool allow;
 	bool collect_pem;
+	bool checked;    /* its expression is known to compile */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */

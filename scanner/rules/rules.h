@@ -25,7 +25,7 @@ void rules_free(struct rule_set *set);
 /** rules_find(set, id): NULL if there is none. */
 const struct rule *rules_find(const struct rule_set *set, const char *id);
 
-/** rule_anchors(regex, out): literals of three bytes or more, in lower case, one of which
+/** rule_anchors(regex, out): literals of two bytes or more, in lower case, one of which
  * is in every match; 0 of them if there are none.  -1: out of memory. */
 int rule_anchors(const char *regex, struct texts *out);
 

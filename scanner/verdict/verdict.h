@@ -10,8 +10,8 @@ struct candidate {
 	size_t n;
 	const char *text; /* around it: whole lines where they are short, at most 8 KiB */
 	size_t text_n;
-	size_t value_at;            /* of the value in the text */
-	size_t match_at, match_n;   /* of the whole match in the text */
+	size_t value_at;          /* of the value in the text */
+	size_t match_at, match_n; /* of the whole match in the text */
 	const struct blob *blob;
 	const char *decoded; /* "" for what was not decoded */
 	bool binary;         /* the blob looks like a program or an archive */

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* confirm - from anchors to candidates: the rule's expression is run on the lines around
+ * an anchor, and what it finds is judged. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/stream_impl.h"
+
+#define LINE_BEFORE ((size_t)2048) /* of a long line, before the anchor */
+#define LINE_AFTER  ((size_t)4096)
+#define SPAN_MAX    ((size_t)8192) /* of several lines, each way */
+#define AROUND      ((size_t)3072) /* what a verdict sees, each way */
+#define PEM_MAX     ((size_t)64 * 1024)
+#define REPEATS     64u /* candidates of one window */
+
+struct window {
+	size_t from, to;
+};
+
+int founds_add(struct founds *f, const struct found *one)
+{
+	if (f->n == f->room) {
+		size_t room = f->room > 0 ? 2 * f->room : 64;
+		struct found *v = realloc(f->v, room * sizeof(*v));
+
+		if (v == NULL)
+			return -1;
+		f->v = v;
+		f->room = room;
+	}
+	f->v[f->n++] = *one;
+	return 0;
+}
+
+static size_t line_start(const struct text *t, size_t at, size_t most)
+{
+	size_t least = at > most ? at - most : 0;
+	const unsigned char *nl = at > least ? memrchr(t->p + least, '\n', at - least)
+	                                     : NULL;
+
+	return nl != NULL ? (size_t)(nl - t->p) + 1 : least;
+}
+
+static size_t line_end(const struct text *t, size_t at, size_t most)
+{
+	size_t n = t->n - at < most ? t->n - at : most;
+	const unsigned char *nl = memchr(t->p + at, '\n', n);
+
+	return nl != NULL ? (size_t)(nl - t->p) : at + n;
+}
+
+/* ${lines} lines before that of ${at}, and after. */
+static struct window lines_around(const struct text *t, size_t at, unsigned lines,
+                                  size_t most)
+{
+	struct window w = { line_start(t, at, LINE_BEFORE), line_end(t, at, LINE_AFTER) };
+
+	for (unsigned i = 0; i < lines && w.from > 0 && at - w.from < most; i++)
+		w.from = line_start(t, w.from - 1, LINE_BEFORE);
+	for (unsigned i = 0; i < lines && w.to < t->n && w.to - at < most; i++)
+		w.to = line_end(t, w.to + 1 < t->n ? w.to + 1 : t->n, LINE_AFTER);
+	return w;
+}
+
+static struct window window_of(const struct rule *u, const struct text *t, size_t at)
+{
+	unsigned lines = u->by_keyword && u->lines > u->lines_span - 1
+	                         ? u->lines
+	                         : u->lines_span - 1;
+
+	if (u->window > 0)
+		return (struct window){ at > u->window ? at - u->window : 0,
+			                t->n - at > u->window ? at + u->window : t->n };
+	return lines_around(t, at, lines, SPAN_MAX);
+}
+
+static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
+{
+	PCRE2_SIZE at;
+	int code;
+
+	if (s->re[u->index] == NULL) {
+		s->re[u->index] = pcre2_compile(
+			(PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
+		if (s->re[u->index] != NULL)
+			(void)pcre2_jit_compile(s->re[u->index], PCRE2_JIT_COMPLETE);
+		s->failed |= s->re[u->index] == NULL;
+	}
+	return s->re[u->index];
+}
+
+/* Is the byte before ${at} part of the token, and not of an escape as \n? */
+static bool goes_on_before(const struct rule *u, const struct text *t, size_t at)
+{
+	return at > 0 && charset_has(u->charset, t->p[at - 1]) &&
+	       !(at > 1 && t->p[at - 2] == '\\');
+}
+
+static bool is_part_of_more(const struct rule *u, const struct text *t, size_t at,
+                            size_t n)
+{
+	if (u->charset == CHARSET_NONE)
+		return false;
+	return goes_on_before(u, t, at) ||
+	       (at + n < t->n && charset_has(u->charset, t->p[at + n]));
+}
+
+/* A block in armour from ${at} on: to the end of its last line. */
+static size_t armour(const struct text *t, size_t at)
+{
+	size_t n = t->n - at < PEM_MAX ? t->n - at : PEM_MAX;
+	const unsigned char *end = n > 10 ? memmem(t->p + at + 10, n - 10, "-----END", 8)
+	                                  : NULL;
+	const unsigned char *stop;
+
+	if (end == NULL)
+		return n < AROUND ? n : AROUND;
+	end += 8;
+	n = (size_t)(t->p + t->n - end) < 80 ? (size_t)(t->p + t->n - end) : 80;
+	stop = memmem(end, n, "-----", 5);
+	return (size_t)((stop != NULL ? stop + 5 : end) - (t->p + at));
+}
+
+static bool seen(const struct founds *f, const struct rule *u, size_t at)
+{
+	for (size_t i = f->n; i > 0 && f->n - i < REPEATS; i--)
+		if (f->v[i - 1].rule == u && f->v[i - 1].at == at)
+			return true;
+	return false;
+}
+
+static void judge(struct scan_stream *s, const struct text *t, struct found *f,
+                  size_t match, size_t match_n)
+{
+	struct window w = lines_around(t, f->at, 5, AROUND);
+	struct candidate c = {
+		.rule = f->rule,
+		.value = (const char *)t->p + f->at,
+		.n = f->n,
+		.blob = s->blob,
+		.decoded = t->decoded != NULL ? t->decoded->how : "",
+		.binary = s->binary,
+	};
+
+	if (w.to < f->at + f->n)
+		w.to = f->at + f->n;
+	c.text = (const char *)t->p + w.from;
+	c.text_n = w.to - w.from;
+	c.value_at = f->at - w.from;
+	c.match_at = match >= w.from ? match - w.from : 0;
+	c.match_n = match_n;
+	if (c.match_at + c.match_n > c.text_n)
+		c.match_n = c.text_n - c.match_at;
+	verdict_judge(&c, &f->verdict);
+}
+
+static void candidate(struct scan_stream *s, const struct text *t, const struct rule *u,
+                      size_t base, uint32_t groups)
+{
+	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(s->md);
+	size_t from = v[0], to = v[1];
+	struct found f = { .rule = u };
+
+	for (uint32_t i = 1; i < groups; i++)
+		if (v[2 * i] != PCRE2_UNSET) {
+			from = v[2 * i];
+			to = v[2 * i + 1];
+		}
+	f.at = base + from;
+	f.n = u->collect_pem ? armour(t, f.at) : to - from;
+	if (f.n == 0)
+		return;
+	if (u->allow) {
+		f.at = base + v[0];
+		f.n = v[1] - v[0];
+		s->failed |= founds_add(&s->allowed, &f) != 0;
+		return;
+	}
+	if (is_part_of_more(u, t, f.at, f.n) || seen(&s->founds, u, f.at))
+		return;
+	judge(s, t, &f, base + v[0], v[1] - v[0]);
+	s->failed |= founds_add(&s->founds, &f) != 0;
+}
+
+static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
+                struct window w)
+{
+	pcre2_code *re = expression(s, u);
+	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
+	size_t n = w.to - w.from, at = 0;
+	int rc;
+
+	for (unsigned i = 0; re != NULL && i < REPEATS && at <= n; i++) {
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(s->md);
+
+		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
+		                 s->limits);
+		if (rc < 0)
+			return;
+		candidate(s, t, u, w.from, (uint32_t)rc);
+		at = v[1] > v[0] ? v[1] : v[1] + 1;
+	}
+}
+
+struct hits {
+	struct scan_stream *s;
+	const struct text *t;
+	size_t start; /* of what is searched, in the text */
+	struct hit {
+		size_t at; /* end of the anchor */
+		unsigned id;
+	} * v;
+	size_t n, room;
+};
+
+static void collect(void *ctx, unsigned id, size_t end)
+{
+	struct hits *h = ctx;
+	struct hit *v;
+
+	end += h->start;
+	if (end <= h->t->from || end > h->t->to)
+		return;
+	if (h->n == h->room) {
+		h->room = h->room > 0 ? 2 * h->room : 1024;
+		if ((v = realloc(h->v, h->room * sizeof(*v))) == NULL) {
+			h->room = h->n;
+			h->s->failed = true;
+			return;
+		}
+		h->v = v;
+	}
+	h->v[h->n++] = (struct hit){ end, id };
+}
+
+/* Rules of lines are run once per line, whatever anchors are on it. */
+static void at_anchor(struct scan_stream *s, const struct text *t, unsigned rule,
+                      size_t end)
+{
+	const struct rule *u = &s->g->rules->at[rule];
+	struct window w;
+
+	if (s->off[rule] || (t->decoded == NULL && t->offset + end <= s->covered[rule]))
+		return;
+	w = window_of(u, t, end - 1);
+	run(s, t, u, w);
+	if (t->decoded == NULL && u->window == 0)
+		s->covered[rule] = t->offset +
+		                   (u->lines_span == 1 && !u->by_keyword
+		                            ? w.to - (w.to - end > LINE_AFTER / 2
+		                                              ? LINE_AFTER / 2
+		                                              : 0)
+		                            : line_end(t, end - 1, LINE_AFTER / 2));
+}
+
+static void whole_files(struct scan_stream *s, const struct text *t)
+{
+	struct window w = { 0, t->n < SPAN_MAX ? t->n : SPAN_MAX };
+
+	for (size_t i = 0; i < s->g->n_whole; i++)
+		if (!s->off[s->g->whole[i]])
+			run(s, t, &s->g->rules->at[s->g->whole[i]], w);
+}
+
+void confirm_zone(struct scan_stream *s, const struct text *t)
+{
+	struct hits h = { .s = s, .t = t };
+	const struct scan_engine *g = s->g;
+
+	h.start = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
+	literals_find(g->anchors, s->scratch, t->p + h.start, t->to - h.start, collect,
+	              &h);
+	for (size_t i = 0; i < h.n; i++)
+		for (unsigned k = g->first[h.v[i].id]; k < g->first[h.v[i].id + 1]; k++)
+			at_anchor(s, t, g->list[k], h.v[i].at);
+	free(h.v);
+	if (t->decoded == NULL && t->offset == 0 && t->from == 0)
+		whole_files(s, t);
+}

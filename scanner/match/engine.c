@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine - the anchors of all rules, compiled, and which rules each belongs to. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/stream_impl.h"
+
+struct pair {
+	const char *text;
+	unsigned rule;
+};
+
+static int by_text(const void *x, const void *y)
+{
+	const struct pair *a = x, *b = y;
+	int c = strcmp(a->text, b->text);
+
+	return c != 0 ? c : a->rule < b->rule ? -1 : a->rule > b->rule;
+}
+
+void scan_engine_free(struct scan_engine *g)
+{
+	if (g == NULL)
+		return;
+	literals_free(g->anchors);
+	free(g->first);
+	free(g->list);
+	free(g->whole);
+	free(g);
+}
+
+static int check(const struct rule *u, struct err *e)
+{
+	pcre2_code *re;
+	PCRE2_SIZE at;
+	unsigned char why[120];
+	int code;
+
+	if (u->checked)
+		return ERR_OK;
+	re = pcre2_compile((PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED, 0, &code, &at,
+	                   NULL);
+	if (re == NULL) {
+		pcre2_get_error_message(code, why, sizeof(why));
+		return err_set(e, ERR_INVALID, "rule %s: regex: %s at byte %zu", u->id,
+		               (const char *)why, at);
+	}
+	pcre2_code_free(re);
+	return ERR_OK;
+}
+
+static struct pair *pairs(const struct rule_set *rules, size_t *n)
+{
+	struct pair *p;
+	size_t k = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < rules->n; i++)
+		*n += rules->at[i].anchors.n;
+	p = calloc(*n + 1, sizeof(*p));
+	for (size_t i = 0; p != NULL && i < rules->n; i++)
+		for (size_t a = 0; a < rules->at[i].anchors.n; a++)
+			p[k++] = (struct pair){ rules->at[i].anchors.at[a], (unsigned)i };
+	if (p != NULL)
+		qsort(p, *n, sizeof(*p), by_text);
+	return p;
+}
+
+static int build(struct scan_engine *g, struct err *e)
+{
+	size_t n;
+	struct pair *p = pairs(g->rules, &n);
+	const char **texts = calloc(n + 1, sizeof(*texts));
+	int rc = ERR_OK;
+
+	g->first = calloc(n + 1, sizeof(*g->first));
+	g->list = calloc(n + 1, sizeof(*g->list));
+	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
+	if (p == NULL || texts == NULL || g->first == NULL || g->list == NULL ||
+	    g->whole == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		if (i == 0 || strcmp(p[i].text, p[i - 1].text) != 0) {
+			g->first[g->n] = (unsigned)i;
+			texts[g->n++] = p[i].text;
+		}
+		g->list[i] = p[i].rule;
+	}
+	if (rc == ERR_OK) {
+		g->first[g->n] = (unsigned)n;
+		for (size_t i = 0; i < g->rules->n; i++)
+			if (g->rules->at[i].anchors.n == 0)
+				g->whole[g->n_whole++] = (unsigned)i;
+		rc = literals_new(texts, g->n, LITERALS_BEST, &g->anchors, e);
+	}
+	free(texts);
+	free(p);
+	return rc;
+}
+
+int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, struct err *e)
+{
+	struct scan_engine *g;
+	int rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < rules->n; i++)
+		rc = check(&rules->at[i], e);
+	if (rc != ERR_OK)
+		return rc;
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	g->rules = rules;
+	if ((rc = build(g, e)) != ERR_OK) {
+		scan_engine_free(g);
+		return rc;
+	}
+	*out = g;
+	return ERR_OK;
+}

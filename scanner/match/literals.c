@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/literals.h"
+
+#include <hs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/automaton.h"
+
+struct literals {
+	hs_database_t *db;
+	struct automaton *slow; /* without ${db} */
+};
+
+struct literals_scratch {
+	hs_scratch_t *hs;
+};
+
+void literals_free(struct literals *l)
+{
+	if (l == NULL)
+		return;
+	hs_free_database(l->db);
+	automaton_free(l->slow);
+	free(l);
+}
+
+static int compile(struct literals *l, const char *const *texts, size_t n, struct err *e)
+{
+	hs_compile_error_t *why = NULL;
+	unsigned *flags = calloc(n + 1, sizeof(*flags)),
+		 *ids = calloc(n + 1, sizeof(*ids));
+	size_t *lens = calloc(n + 1, sizeof(*lens));
+	int rc = ERR_OK;
+
+	if (flags == NULL || ids == NULL || lens == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		flags[i] = HS_FLAG_CASELESS;
+		ids[i] = (unsigned)i;
+		lens[i] = strlen(texts[i]);
+	}
+	if (rc == ERR_OK &&
+	    hs_compile_lit_multi(texts, flags, ids, lens, (unsigned)n, HS_MODE_BLOCK,
+	                         NULL, &l->db, &why) != HS_SUCCESS) {
+		rc = err_set(e, ERR_INTERNAL, "anchors do not compile: %s",
+		             why != NULL ? why->message : "?");
+		hs_free_compile_error(why);
+	}
+	free(flags);
+	free(ids);
+	free(lens);
+	return rc;
+}
+
+int literals_new(const char *const *texts, size_t n, enum literals_engine engine,
+                 struct literals **out, struct err *e)
+{
+	struct literals *l = calloc(1, sizeof(*l));
+	int rc = ERR_OK;
+
+	if (l == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (engine == LITERALS_BEST)
+		engine = n > 0 && hs_valid_platform() == HS_SUCCESS ? LITERALS_VECTOR
+		                                                    : LITERALS_AUTOMATON;
+	if (engine == LITERALS_VECTOR)
+		rc = compile(l, texts, n, e);
+	else if ((l->slow = automaton_new(texts, n)) == NULL)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (rc != ERR_OK) {
+		literals_free(l);
+		return rc;
+	}
+	*out = l;
+	return ERR_OK;
+}
+
+struct literals_scratch *literals_scratch_new(const struct literals *l)
+{
+	struct literals_scratch *s = calloc(1, sizeof(*s));
+
+	if (s != NULL && l->db != NULL && hs_alloc_scratch(l->db, &s->hs) != HS_SUCCESS) {
+		free(s);
+		s = NULL;
+	}
+	return s;
+}
+
+void literals_scratch_free(struct literals_scratch *s)
+{
+	if (s == NULL)
+		return;
+	hs_free_scratch(s->hs);
+	free(s);
+}
+
+struct telling {
+	literals_fn fn;
+	void *ctx;
+};
+
+static int tell(unsigned id, unsigned long long from, unsigned long long to,
+                unsigned flags, void *ctx)
+{
+	const struct telling *t = ctx;
+
+	(void)from;
+	(void)flags;
+	t->fn(t->ctx, id, (size_t)to);
+	return 0;
+}
+
+void literals_find(const struct literals *l, struct literals_scratch *s,
+                   const unsigned char *p, size_t n, literals_fn fn, void *ctx)
+{
+	struct telling t = { fn, ctx };
+
+	if (l->db != NULL)
+		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, tell, &t);
+	else
+		automaton_find(l->slow, p, n, fn, ctx);
+}

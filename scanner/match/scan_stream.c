@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scan_stream - the buffer that slides over a blob. */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "known/known.h"
+#include "match/stream_impl.h"
+#include "verdict/ascii.h"
+
+#define BUFFER      (STREAM_BEHIND + STREAM_ZONE + STREAM_AHEAD)
+#define STACK_MAX   ((size_t)256 * 1024)
+#define MATCH_LIMIT 200000u
+#define HEAP_KIB    4096u
+#define GROUPS      32u
+
+static bool make_pcre(struct scan_stream *s)
+{
+	s->re = calloc(s->g->rules->n + 1, sizeof(pcre2_code *));
+	s->md = pcre2_match_data_create(GROUPS, NULL);
+	s->limits = pcre2_match_context_create(NULL);
+	s->stack = pcre2_jit_stack_create(32 * 1024, STACK_MAX, NULL);
+	if (s->re == NULL || s->md == NULL || s->limits == NULL || s->stack == NULL)
+		return false;
+	pcre2_set_match_limit(s->limits, MATCH_LIMIT);
+	pcre2_set_heap_limit(s->limits, HEAP_KIB);
+	pcre2_jit_stack_assign(s->limits, NULL, s->stack);
+	return true;
+}
+
+struct scan_stream *scan_stream_new(const struct scan_engine *g,
+                                    const struct scan_options *options, scan_sink sink,
+                                    void *ctx)
+{
+	struct scan_stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->g = g;
+	s->options = *options;
+	s->sink = sink;
+	s->ctx = ctx;
+	s->buf = malloc(BUFFER);
+	s->off = calloc(g->rules->n + 1, 1);
+	s->covered = calloc(g->rules->n + 1, sizeof(*s->covered));
+	s->scratch = literals_scratch_new(g->anchors);
+	s->decoder = decoder_new();
+	if (s->buf == NULL || s->off == NULL || s->covered == NULL ||
+	    s->scratch == NULL || s->decoder == NULL || !make_pcre(s)) {
+		scan_stream_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void scan_stream_free(struct scan_stream *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; s->re != NULL && i < s->g->rules->n; i++)
+		pcre2_code_free(s->re[i]);
+	free(s->re);
+	pcre2_match_data_free(s->md);
+	pcre2_match_context_free(s->limits);
+	pcre2_jit_stack_free(s->stack);
+	literals_scratch_free(s->scratch);
+	decoder_free(s->decoder);
+	if (s->buf != NULL)
+		sodium_memzero(s->buf, BUFFER);
+	free(s->buf);
+	free(s->off);
+	free(s->covered);
+	free(s->founds.v);
+	free(s->allowed.v);
+	sodium_memzero(&s->options, sizeof(s->options));
+	free(s);
+}
+
+int scan_stream_begin(struct scan_stream *s, const struct blob *b)
+{
+	s->blob = b;
+	s->n = s->n_head = s->from = s->known_from = s->decode_from = 0;
+	s->offset = 0;
+	s->line = 1;
+	s->started = s->binary = s->failed = false;
+	s->wide = (struct transcode){ .form = TRANSCODE_NONE };
+	decoder_begin(s->decoder);
+	s->founds.n = s->allowed.n = 0;
+	memset(s->covered, 0, s->g->rules->n * sizeof(*s->covered));
+	return ERR_OK;
+}
+
+/* --- what kind of blob it is ----------------------------------------------------------
+ */
+
+static bool is_for(const struct rule *u, const char *path)
+{
+	for (size_t i = 0; i < u->files.n; i++)
+		if (path != NULL && ascii_glob(u->files.at[i], path))
+			return true;
+	return u->files.n == 0;
+}
+
+static void start(struct scan_stream *s)
+{
+	const unsigned char *p = s->head;
+	size_t look = s->n_head;
+
+	s->started = true;
+	s->wide.form = transcode_detect(p, look);
+	s->binary = s->wide.form == TRANSCODE_NONE && !s->blob->binary_ok &&
+	            memchr(p, '\0', look) != NULL;
+	for (size_t i = 0; i < s->g->rules->n; i++) {
+		const struct rule *u = &s->g->rules->at[i];
+
+		s->off[i] = !is_for(u, s->blob->path) ||
+		            (s->binary && u->confidence != CONFIDENCE_HIGH && !u->allow);
+	}
+}
+
+/* --- zones ----------------------------------------------------------------------------
+ */
+
+static void known_hit(void *ctx, const struct known_hit *h)
+{
+	struct scan_stream *s = ctx;
+	struct found f = {
+		.at = h->at,
+		.n = h->len,
+		.known = h->id,
+		.current = h->current,
+		.verdict = {.confidence = CONFIDENCE_HIGH,
+                            .severity = h->current ? SEVERITY_CRITICAL : SEVERITY_LOW,
+                            .validity = VALIDITY_VALID},
+	};
+
+	s->failed |= founds_add(&s->founds, &f) != 0;
+}
+
+static void scan_text(struct scan_stream *s, const struct text *t)
+{
+	confirm_zone(s, t);
+	emit_zone(s, t);
+}
+
+struct decoding {
+	struct scan_stream *s;
+	const struct text *in;
+};
+
+static void decoded(void *ctx, const struct decoded *d)
+{
+	const struct decoding *g = ctx;
+	struct text t = {
+		.p = d->p,
+		.n = d->n,
+		.to = d->n,
+		.last = true,
+		.decoded = d,
+		.in = g->in,
+	};
+
+	if (g->s->options.known != NULL)
+		known_scan(g->s->options.known, d->p, d->n, 0, true, known_hit, g->s);
+	scan_text(g->s, &t);
+}
+
+static void zone(struct scan_stream *s, bool last)
+{
+	struct text t = {
+		.p = s->buf,
+		.n = s->n,
+		.from = s->from,
+		.to = last ? s->n : s->n - STREAM_AHEAD,
+		.last = last,
+		.offset = s->offset,
+		.line = s->line,
+	};
+	struct decoding g = { s, &t };
+	size_t keep = t.to;
+
+	if (s->options.known != NULL) {
+		s->known_from = known_scan(s->options.known, t.p, t.n, s->known_from,
+		                           last, known_hit, s);
+		keep = keep < s->known_from ? keep : s->known_from;
+	}
+	scan_text(s, &t);
+	if (!s->binary) {
+		s->decode_from = decode_find(s->decoder, t.p, t.n, s->decode_from, last,
+		                             decoded, &g);
+		keep = keep < s->decode_from ? keep : s->decode_from;
+	}
+	s->from = t.to;
+	/* Known values and encodings may go on from a place before the zone's end. */
+	keep = keep > STREAM_BEHIND ? keep - STREAM_BEHIND : 0;
+	s->line += count_lines(s->buf, keep);
+	memmove(s->buf, s->buf + keep, s->n - keep);
+	s->offset += keep;
+	s->n -= keep;
+	s->from -= keep;
+	s->known_from -= keep < s->known_from ? keep : s->known_from;
+	s->decode_from -= keep < s->decode_from ? keep : s->decode_from;
+}
+
+static void put(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	size_t some;
+
+	while (n > 0) {
+		if (s->n == BUFFER)
+			zone(s, false);
+		some = BUFFER - s->n < n ? BUFFER - s->n : n;
+		memcpy(s->buf + s->n, p, some);
+		s->n += some;
+		p += some;
+		n -= some;
+	}
+}
+
+/* UTF-16 is scanned as UTF-8. */
+static void put_wide(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	unsigned char out[TRANSCODE_ROOM(1024)];
+	size_t some;
+
+	while (n > 0) {
+		some = n < 1024 ? n : 1024;
+		put(s, out, transcode_run(&s->wide, p, some, out));
+		p += some;
+		n -= some;
+	}
+}
+
+static void take(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	if (s->wide.form == TRANSCODE_NONE)
+		put(s, p, n);
+	else
+		put_wide(s, p, n);
+}
+
+static void begin_text(struct scan_stream *s)
+{
+	start(s);
+	take(s, s->head, s->n_head);
+}
+
+int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	size_t some = 0;
+
+	if (!s->started) {
+		some = STREAM_HEAD - s->n_head < n ? STREAM_HEAD - s->n_head : n;
+		memcpy(s->head + s->n_head, p, some);
+		s->n_head += some;
+		if (s->n_head == STREAM_HEAD)
+			begin_text(s);
+	}
+	if (n > some)
+		take(s, p + some, n - some);
+	return s->failed ? ERR_NOMEM : ERR_OK;
+}
+
+int scan_stream_end(struct scan_stream *s)
+{
+	if (!s->started)
+		begin_text(s);
+	if (s->n > 0)
+		zone(s, true);
+	sodium_memzero(s->head, s->n_head);
+	sodium_memzero(s->buf, s->n);
+	s->n = 0;
+	return s->failed ? ERR_NOMEM : ERR_OK;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_STREAM_IMPL_H
+#define SCANNER_STREAM_IMPL_H
+/*
+ * stream_impl - what the parts of a scan share.
+ *
+ *   feed -> buffer: [ before | zone | ahead ]
+ *                            anchors of the zone -> rules around them -> candidates
+ *                            what is encoded -> decoded -> the same once more
+ *                            candidates -> the better of those that overlap -> findings
+ *
+ * What belongs to an anchor lies at most STREAM_BEHIND before and STREAM_AHEAD after it,
+ * so that every anchor is looked at once, with all that belongs to it.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "decode/decode.h"
+#include "decode/transcode.h"
+#include "match/literals.h"
+#include "match/scan_stream.h"
+#include "verdict/verdict.h"
+
+#define STREAM_BEHIND ((size_t)16 * 1024)
+#define STREAM_AHEAD  ((size_t)72 * 1024)
+#define STREAM_HEAD   ((size_t)8192)
+#define STREAM_ZONE   ((size_t)512 * 1024)
+
+struct scan_engine {
+	const struct rule_set *rules;
+	struct literals *anchors;
+	unsigned *first; /* of an anchor in ${list}; one more than there are anchors */
+	unsigned *list;  /* rules of the anchors */
+	size_t n;        /* anchors */
+	unsigned *whole; /* rules without anchors: for whole files of a name */
+	size_t n_whole;
+};
+
+/* A text that is scanned: the buffer, or what was decoded from it. */
+struct text {
+	const unsigned char *p;
+	size_t n;
+	size_t from, to; /* the zone */
+	bool last;       /* nothing comes after ${n} */
+	uint64_t offset; /* of p[0] in the blob */
+	uint64_t line;   /* of p[0] */
+	/* Of what was decoded: what it is, and the text that it stands in. */
+	const struct decoded *decoded;
+	const struct text *in;
+};
+
+struct found {
+	const struct rule *rule;    /* NULL: known */
+	size_t at, n;               /* of the secret in the text */
+	const unsigned char *known; /* its id in the pack */
+	bool current;
+	struct verdict verdict;
+};
+
+struct founds {
+	struct found *v;
+	size_t n, room;
+};
+
+struct scan_stream {
+	const struct scan_engine *g;
+	struct scan_options options;
+	scan_sink sink;
+	void *ctx;
+	/* expressions, compiled when they are needed first */
+	pcre2_code **re;
+	pcre2_match_data *md;
+	pcre2_match_context *limits;
+	pcre2_jit_stack *stack;
+	struct literals_scratch *scratch;
+	/* the blob */
+	const struct blob *blob;
+	unsigned char *buf;
+	size_t n, from;        /* bytes in it; where the next zone begins */
+	size_t known_from;     /* the same for known values */
+	size_t decode_from;    /* and for what is encoded */
+	uint64_t offset, line; /* of buf[0] */
+	bool started, binary;
+	unsigned char head[STREAM_HEAD]; /* until it is known what kind of blob it is */
+	size_t n_head;
+	struct transcode wide; /* UTF-16 is scanned as UTF-8 */
+	struct decoder *decoder;
+	unsigned char *off; /* per rule: not for this blob */
+	uint64_t *covered;  /* per rule: anchors before this have been looked at */
+	struct founds founds;
+	struct founds allowed; /* what rules of allow: true cover */
+	bool failed;           /* out of memory */
+};
+
+/** founds_add(f, one): -1: out of memory. */
+int founds_add(struct founds *f, const struct found *one);
+
+/** confirm_zone(s, t): candidates of all anchors in the zone of ${t}. */
+void confirm_zone(struct scan_stream *s, const struct text *t);
+/** emit_zone(s, t): tells what was found in it, and forgets it. */
+void emit_zone(struct scan_stream *s, const struct text *t);
+/** count_lines(p, n): line feeds. */
+size_t count_lines(const unsigned char *p, size_t n);
+
+#endif

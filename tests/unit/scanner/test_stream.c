@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes in, findings out: every rule's examples, and the same in any pieces. */
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/scan_stream.h"
+
+static struct {
+	struct rule_set rules;
+	struct scan_engine *g;
+	struct scan_stream *s;
+	const char *only; /* rule that counts; NULL: all */
+	unsigned found;
+	uint64_t line, column;
+	char log[8192];
+	char secret[FINDING_SECRET + 1];
+	char excerpt[FINDING_EXCERPT + 1];
+} t;
+
+static void sink(void *ctx, const struct finding *f)
+{
+	(void)ctx;
+	if (f->drop != DROP_NONE || (t.only != NULL && strcmp(f->rule->id, t.only) != 0))
+		return;
+	t.found++;
+	t.line = f->line;
+	t.column = f->column;
+	snprintf(t.log + strlen(t.log), sizeof(t.log) - strlen(t.log), "%s:%lu:%lu ",
+	         f->rule->id, (unsigned long)f->line, (unsigned long)f->column);
+	snprintf(t.secret, sizeof(t.secret), "%.*s", (int)f->secret_n,
+	         f->secret != NULL ? f->secret : "");
+	snprintf(t.excerpt, sizeof(t.excerpt), "%s", f->excerpt);
+}
+
+static void setup(void)
+{
+	static const struct scan_options options = { .reveal = true };
+	struct err e = { 0 };
+
+	memset(&t, 0, sizeof(t));
+	cr_assert_eq(rules_builtin(&t.rules, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(scan_engine_new(&t.rules, &t.g, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not_null(t.s = scan_stream_new(t.g, &options, sink, NULL));
+}
+
+static void teardown(void)
+{
+	scan_stream_free(t.s);
+	scan_engine_free(t.g);
+	rules_free(&t.rules);
+}
+
+TestSuite(stream, .init = setup, .fini = teardown, .timeout = 120);
+
+/* In pieces of ${piece} bytes at most; 0: whole. */
+static void scan(const char *path, const void *p, size_t n, size_t piece)
+{
+	struct blob b = { .channel = CHANNEL_FILE, .path = path };
+	const unsigned char *at = p;
+
+	t.found = 0;
+	t.log[0] = '\0';
+	cr_assert_eq(scan_stream_begin(t.s, &b), ERR_OK);
+	while (n > 0) {
+		size_t some = piece == 0 || n < piece ? n : piece;
+
+		cr_assert_eq(scan_stream_feed(t.s, at, some), ERR_OK);
+		at += some;
+		n -= some;
+	}
+	cr_assert_eq(scan_stream_end(t.s), ERR_OK);
+}
+
+/* Without the marks that keep examples from being taken for live secrets. */
+static char *example(const char *text)
+{
+	char *out = strdup(text), *w = out;
+
+	for (const char *r = text; *r != '\0';)
+		if (strncmp(r, "{+}", 3) == 0)
+			r += 3;
+		else
+			*w++ = *r++;
+	*w = '\0';
+	return out;
+}
+
+Test(stream, the_examples_of_all_rules)
+{
+	for (size_t i = 0; i < t.rules.n; i++) {
+		const struct rule *u = &t.rules.at[i];
+		const char *path = u->example_path != NULL ? u->example_path : "a.conf";
+
+		for (size_t k = 0; !u->allow && k < u->positive.n; k++) {
+			char *text = example(u->positive.at[k]);
+
+			t.only = NULL;
+			scan(path, text, strlen(text), 0);
+			cr_expect_gt(t.found, 0, "%s: not found: %zu", u->id, k);
+			free(text);
+		}
+		for (size_t k = 0; !u->allow && k < u->negative.n; k++) {
+			char *text = example(u->negative.at[k]);
+
+			t.only = u->id;
+			scan(path, text, strlen(text), 0);
+			cr_expect_eq(t.found, 0, "%s: found: %s", u->id, text);
+			free(text);
+		}
+	}
+}
+
+#define TOKEN       \
+	"xoxb-1234" \
+	"56789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx"
+
+Test(stream, lines_and_columns)
+{
+	static const char text[] = "one\r\n\n  password = \"Tq7!vz2LmXq9\"\nthree\n";
+
+	scan("a.conf", text, sizeof(text) - 1, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_eq(t.line, 3);
+	cr_assert_eq(t.column, 15);
+	cr_assert_str_eq(t.secret, "Tq7!vz2LmXq9");
+	cr_assert(strstr(t.excerpt, "Tq7") == NULL &&
+	          strstr(t.excerpt, "password") != NULL);
+}
+
+/* A long file with secrets everywhere is the same in any pieces. */
+Test(stream, in_any_pieces)
+{
+	size_t room = 3 << 20, n = 0, secrets = 0;
+	char *text = malloc(room), *whole;
+
+	while (n + 200 < room) {
+		n += (size_t)snprintf(text + n, room - n,
+		                      "line of text %zu, nothing to see here\n", n);
+		if (randombytes_uniform(800) == 0) {
+			n += (size_t)snprintf(text + n, room - n,
+			                      "db_password = 'Tq7!v%05uz2LmX'\n",
+			                      randombytes_uniform(90000) + 10000);
+			secrets++;
+		}
+	}
+	t.only = "generic-assign";
+	scan("a.conf", text, n, 0);
+	cr_assert_eq(t.found, secrets);
+	whole = strdup(t.log);
+	for (size_t piece = 4096; piece <= 1 << 20; piece *= 7) {
+		scan("a.conf", text, n, piece + randombytes_uniform(37));
+		cr_assert_eq(t.found, secrets);
+		cr_assert_str_eq(t.log, whole);
+	}
+	scan("a.conf", text, 200000, 37);
+	free(whole);
+	free(text);
+}
+
+Test(stream, utf16)
+{
+	static const char text[] = "\xfe\xff"
+				   "x\npassword = \"Tq7!vz2LmXq9\"\n";
+	char wide[2 * sizeof(text)] = { 0 };
+	size_t n = sizeof(text) - 1;
+
+	for (int big = 0; big < 2; big++)
+		for (int mark = 0; mark < 2; mark++) {
+			size_t len = 0;
+
+			if (mark) {
+				wide[len++] = big ? '\xfe' : '\xff';
+				wide[len++] = big ? '\xff' : '\xfe';
+			}
+			for (size_t i = 2; i < n; i++) {
+				wide[len++] = big ? '\0' : text[i];
+				wide[len++] = big ? text[i] : '\0';
+			}
+			scan("a.conf", wide, len, 3);
+			cr_assert_eq(t.found, 1);
+			cr_assert_eq(t.line, 2);
+			cr_assert_str_eq(t.secret, "Tq7!vz2LmXq9");
+		}
+}
+
+Test(stream, one_line_of_three_megabytes)
+{
+	size_t n = 3 << 20;
+	char *text = malloc(n);
+	static const char secret[] = " password='Tq7!vz2LmXq9' ";
+
+	memset(text, 'x', n);
+	for (size_t i = 0; i < n; i += 50)
+		text[i] = ' ';
+	for (size_t i = 1; i < 20; i++)
+		memcpy(text + i * (n / 20) + 3, secret, sizeof(secret) - 1);
+	scan("a.js", text, n, 10000);
+	cr_assert_eq(t.found, 19, "%s", t.log);
+	cr_assert_eq(t.line, 1);
+	free(text);
+}
+
+Test(stream, any_bytes)
+{
+	static unsigned char noise[300000];
+
+	for (int round = 0; round < 20; round++) {
+		randombytes_buf(noise, sizeof(noise));
+		if (round % 2 == 0)
+			for (size_t i = 0; i < sizeof(noise); i++)
+				noise[i] = (unsigned char)"password=\"\\n': {}[]|\n\0aZ9+"
+					[noise[i] % 26];
+		scan("noise", noise, randombytes_uniform(sizeof(noise)), 70000);
+	}
+}
