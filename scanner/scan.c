@@ -70,7 +70,9 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 {
 	struct scan *s = ctx;
 
-	if (j != NULL && j->tag != NULL && archive_record(j->tag, j, r))
+	if (r->type == RECORD_SANDBOX)
+		on_sandbox(s, r);
+	if (j == NULL || (j->tag != NULL && archive_record(j->tag, j, r)))
 		return;
 	switch (r->type) {
 	case RECORD_FINDING:
@@ -86,9 +88,6 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 	case RECORD_REFERENCE:
 		if (j->format == FORMAT_DOCKERFILE || j->format == FORMAT_COMPOSE)
 			scan_build_reference(s, j, r->text[0]);
-		break;
-	case RECORD_SANDBOX:
-		on_sandbox(s, r);
 		break;
 	default:
 		break;

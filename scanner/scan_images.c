@@ -168,6 +168,8 @@ static void on_entries(struct archive *a, const struct record *r)
 	size_t n = r->bytes_n / sizeof(uint64_t);
 	uint64_t *hash;
 
+	if (n == 0)
+		return;
 	if (b == NULL || a->hashes + n > ARCHIVE_HASHES_MAX) {
 		a->too_many = true;
 		return;

@@ -27,8 +27,8 @@ void stream_hash_init(struct stream_hash *s, struct stream *in)
 
 static void show(const unsigned char *digest, char *out)
 {
-	memcpy(out, "sha256:", 7);
-	text_hex(digest, SHA256_BYTES, out + 7);
+	(void)snprintf(out, STREAM_DIGEST_LEN + 1, "sha256:");
+	text_hex(digest, SHA256_BYTES, out + strlen(out));
 }
 
 void stream_hash_end(struct stream_hash *s, char out[STREAM_DIGEST_LEN + 1])

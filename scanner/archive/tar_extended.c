@@ -122,22 +122,8 @@ static int long_name(struct tar *t, const char *p, size_t n, char *out, bool *ha
 	return 0;
 }
 
-int tar_extended(struct tar *t)
+static int take_text(struct tar *t, uint8_t type, char *text, size_t n)
 {
-	int64_t size = tar_number(t->block + 124, 12);
-	uint8_t type = t->block[156];
-	AUTO_FREE char *text = NULL;
-	size_t n;
-
-	if (size < 0)
-		return tar_fail(t, "an extended header's size is no number");
-	t->extended += (uint64_t)size + TAR_BLOCK;
-	if (t->extended > SCAN_TAR_EXTENDED)
-		return tar_fail(t, "too many bytes of extended headers");
-	n = (size_t)size;
-	text = malloc(n + 1);
-	if (text == NULL)
-		return tar_fail(t, "out of memory");
 	if ((n > 0 && tar_read(t, text, n) <= 0) ||
 	    tar_pass(t, (TAR_BLOCK - n % TAR_BLOCK) % TAR_BLOCK) != 0)
 		return -1;
@@ -146,4 +132,23 @@ int tar_extended(struct tar *t)
 	if (type == 'K')
 		return long_name(t, text, n, t->link, &t->have_link);
 	return pax_all(t, text, n, type == 'g');
+}
+
+int tar_extended(struct tar *t)
+{
+	int64_t size = tar_number(t->block + 124, 12);
+	char *text;
+	int r;
+
+	if (size < 0)
+		return tar_fail(t, "an extended header's size is no number");
+	t->extended += (uint64_t)size + TAR_BLOCK;
+	if (t->extended > SCAN_TAR_EXTENDED)
+		return tar_fail(t, "too many bytes of extended headers");
+	text = malloc((size_t)size + 1);
+	if (text == NULL)
+		return tar_fail(t, "out of memory");
+	r = take_text(t, t->block[156], text, (size_t)size);
+	free(text);
+	return r;
 }
