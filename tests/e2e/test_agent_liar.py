@@ -192,6 +192,26 @@ def test_a_made_up_login_does_not_lock_the_host_out(scene):
     assert scene.alarms() == []
 
 
+def test_answers_to_logins_that_are_lost_time_and_again(scene):
+    """As often as it takes: the host is not locked out, nor taken for another."""
+    scene.run()
+    scene.agent.stop()
+    lost = []
+
+    def lie(path, _, reply):
+        if path != "auth/host/login" or len(lost) == 4:
+            return None
+        lost.append(reply)
+        return Reply(502, {"errors": ["lost"]})
+
+    scene.net.lie = lie
+    scene.agent.start()
+    scene.put("two")
+    scene.agent.wait_content("db", "password", "two", 90)
+    assert len(lost) == 4 and all(r.status == 200 for r in lost)
+    assert scene.alarms() == [] and scene.agent.status()["alarm"] == ""
+
+
 def test_made_up_pins_are_not_kept(scene):
     scene.run()
     evil = "sha256//" + base64.b64encode(b"e" * 32).decode()

@@ -412,8 +412,7 @@ static void take_items(struct world *w, struct agent *ag, const struct value *da
 
 static void refused(struct world *w, struct agent *ag, int status)
 {
-	/* A login whose answer was lost is made up for once; more refusals are a fault.
-	 */
+	/* A login whose answer was lost is made up for; more refusals are a fault. */
 	if (++ag->refusals > 4)
 		fail(w, "%s: refused %d times in a row, last with status %d", ag->name,
 		     ag->refusals, status);

@@ -524,18 +524,18 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 }
 
 /* The generation tells two agents with one key apart: each login uses one up.  The last
- * one may be repeated once while nobody has used its token: the reply was lost. */
+ * one may be repeated while nobody has used its token: the reply was lost, or several in
+ * a row.  Each time the token before dies, so that however often it is repeated there is
+ * one that counts: when somebody uses it, who else is of that generation is another. */
 static int judge_generation(struct req *r, const struct login_request *q, struct host *h)
 {
 	int rc;
 
 	if (q->generation == h->generation) {
 		h->generation++;
-		h->asked_again = false;
 		return log_in(r, q, h);
 	}
-	if (q->generation == h->generation - 1 && !h->token_used && !h->asked_again) {
-		h->asked_again = true;
+	if (q->generation == h->generation - 1 && !h->token_used) {
 		req_note_str(r, "repeated", "the last reply was lost");
 		if ((rc = token_revoke(r->core, r->a, h->token, &r->e)) != ERR_OK)
 			return rc;

@@ -44,7 +44,6 @@ struct host {
 	unsigned char token[32];         /* id of the token of the newest login */
 	unsigned char nonce[HOST_NONCE]; /* of the newest login */
 	bool token_used;                 /* so its reply has arrived */
-	bool asked_again;                /* the newest login was repeated once already */
 	struct value *alarms;            /* array of {kind, time, remote}, newest last */
 };
 
