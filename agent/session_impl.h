@@ -134,6 +134,7 @@ struct session {
 	unsigned heard;    /* how often there was one */
 	bool prove;        /* something waits for that proof */
 	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
+	bool acks_ride;    /* with the watch that is under way */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];
@@ -358,8 +359,16 @@ void session_carry_out(struct session *s);
 int64_t session_expire(struct session *s, int64_t now);
 /** session_refetch_drifted(s): ask again for what somebody else changed. */
 void session_refetch_drifted(struct session *s);
-/** session_deliver(s, items): open, write, switch, queue the acks. */
-int session_deliver(struct session *s, const json_t *items, struct err *e) MUST_CHECK;
+/** session_deliver(s, l, items): open what answers the request on ${l}, write, switch,
+ * queue the acks. */
+int session_deliver(struct session *s, const struct link *l, const json_t *items,
+                    struct err *e) MUST_CHECK;
+/** session_takes_values(s): may values be put in place now? */
+bool session_takes_values(const struct session *s);
+/** session_acks(s): the body of a request that says the acknowledgements that are due,
+ * and may say more; NULL: there are none.  session_acks_heard(s): the vault has them. */
+json_t *session_acks(struct session *s);
+void session_acks_heard(struct session *s);
 
 /* Gates (session_gate.c). */
 /** session_gate_open(s, binding, generation): it is in place, and a verdict will follow:

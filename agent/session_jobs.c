@@ -292,10 +292,15 @@ static json_t *release_body(struct session *s)
 
 /* Values. */
 
+bool session_takes_values(const struct session *s)
+{
+	return s->phase == PHASE_READY && witness_trusts(s->o.witness) &&
+	       !session_unproven(s);
+}
+
 static bool fetch_due(struct session *s, int64_t now UNUSED)
 {
-	if (s->phase != PHASE_READY || !witness_trusts(s->o.witness) ||
-	    session_unproven(s))
+	if (!session_takes_values(s))
 		return false;
 	for (size_t i = 0; i < s->n_holdings; i++)
 		if (s->holdings[i].want_fetch)
@@ -332,8 +337,8 @@ static json_t *fetch_body(struct session *s)
 
 static int fetch_done(struct session *s, const json_t *doc, struct err *e)
 {
-	return session_deliver(s, json_object_get(json_object_get(doc, "data"), "items"),
-	                       e);
+	return session_deliver(s, s->on,
+	                       json_object_get(json_object_get(doc, "data"), "items"), e);
 }
 
 static void fetch_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
@@ -347,19 +352,21 @@ static void fetch_failed(struct session *s, long status UNUSED, const json_t *do
 	log_warn("fetching failed", LOG_S("why", e->msg));
 }
 
-/* Acknowledgements: after the values, unless the oldest has waited long enough. */
+/* Acknowledgements: after the values, unless the oldest has waited long enough; and with
+ * the next watch, unless one is under way. */
 
 static bool ack_ready(struct session *s, int64_t now UNUSED)
 {
-	return s->phase == PHASE_READY && s->ack_since != 0;
+	return s->phase == PHASE_READY && s->ack_since != 0 && s->watch.busy;
 }
 
 static bool ack_overdue(struct session *s, int64_t now)
 {
-	return ack_ready(s, now) && now - s->ack_since >= ACK_COALESCE_MS;
+	return s->phase == PHASE_READY && s->ack_since != 0 &&
+	       now - s->ack_since >= ACK_COALESCE_MS;
 }
 
-static json_t *ack_body(struct session *s)
+static json_t *ack_data(struct session *s)
 {
 	static const char *const states[] = { [ACK_DELIVERED] = "delivered",
 		                              [ACK_APPLIED] = "applied",
@@ -385,26 +392,39 @@ static json_t *ack_body(struct session *s)
 	if (s->o.witness->have)
 		json_object_set_new(o, "checkpoint_size",
 		                    json_integer((json_int_t)s->o.witness->last.size));
-	return session_says(s, "ack", o);
+	return o;
 }
 
-static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
+static json_t *ack_body(struct session *s)
+{
+	return session_says(s, "ack", ack_data(s));
+}
+
+json_t *session_acks(struct session *s)
+{
+	return s->ack_since != 0 ? ack_body(s) : NULL;
+}
+
+void session_acks_heard(struct session *s)
 {
 	for (size_t i = 0; i < s->n_holdings; i++)
 		if (s->holdings[i].ack_in_call) {
 			s->holdings[i].ack_in_call = false;
 			s->holdings[i].ack = ACK_NONE;
 		}
+}
+
+static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
+{
+	session_acks_heard(s);
 	return ERR_OK;
 }
 
 static void ack_failed(struct session *s, long status UNUSED, const json_t *doc UNUSED,
                        const struct err *e)
 {
-	struct err ignored;
-
 	log_warn("an acknowledgement was refused", LOG_S("why", e->msg));
-	(void)ack_done(s, NULL, &ignored);
+	session_acks_heard(s);
 }
 
 /* Renewal. */

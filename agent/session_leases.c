@@ -216,9 +216,9 @@ void session_refetch_drifted(struct session *s)
 	free(paths);
 }
 
-/* One item of a fetch reply. */
-static void open_item(struct session *s, struct arena *a, const json_t *item,
-                      struct files_value *values)
+/* One item of a reply with values. */
+static void open_item(struct session *s, const struct link *l, struct arena *a,
+                      const json_t *item, struct files_value *values)
 {
 	const char *id = reply_str(item, "lease_id"), *sealed = reply_str(item, "sealed");
 	const char *why = reply_str(item, "error");
@@ -244,7 +244,7 @@ static void open_item(struct session *s, struct arena *a, const json_t *item,
 	const struct floor_lease low = floor_of(s->o.floor, session_path(s, h),
 	                                        h->lease_id);
 	const struct sealed_expect want = {
-		.request = session_expects(s->on, "fetch"),
+		.request = session_expects(l, "fetch"),
 		.lease_id = h->lease_id,
 		.path = session_path(s, h),
 		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&
@@ -362,7 +362,8 @@ static void settle_item(struct session *s, struct holding *h, struct files_value
 	         LOG_N("version", v->version));
 }
 
-int session_deliver(struct session *s, const json_t *items, struct err *e)
+int session_deliver(struct session *s, const struct link *l, const json_t *items,
+                    struct err *e)
 {
 	AUTO_ARENA a = arena_new(FETCH_ARENA);
 	struct files_value *values;
@@ -372,7 +373,7 @@ int session_deliver(struct session *s, const json_t *items, struct err *e)
 	values = a == NULL ? NULL : arena_alloc(a, (s->n_holdings + 1) * sizeof(*values));
 	if (values == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	json_array_foreach(items, i, item) open_item(s, a, item, values);
+	json_array_foreach(items, i, item) open_item(s, l, a, item, values);
 	for (i = 0; i < s->n_holdings; i++)
 		only_for_cache(s, &s->holdings[i], &values[i]);
 	files_deliver(s->o.files, a, values, session_now(s));

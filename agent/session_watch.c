@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The long poll: what changed, without values. */
+/* The long poll: what changed, with the values that are small; and what was acknowledged
+ * since the last one goes with it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define REVOKED_ASK_MS  300000
 #define PINS_AGAIN_MS   30000
 #define HASTY_MAX       3
+#define VALUES_MAX      16384
 
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
@@ -112,6 +114,59 @@ static void on_events(struct session *s, const json_t *said)
 		housekeeping(s);
 }
 
+static bool brings(const json_t *items, const char *lease_id)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		const char *id = reply_str(item, "lease_id");
+
+		if (id != NULL && strcmp(id, lease_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A file of several secrets is made of the values of one answer. */
+static bool brings_group(const struct session *s, size_t path, const json_t *items)
+{
+	size_t group = s->plan->paths[path].group;
+
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->plan->paths[i].group == group &&
+		    s->holdings[i].lease_id[0] != '\0' &&
+		    !brings(items, s->holdings[i].lease_id))
+			return false;
+	return true;
+}
+
+/* What came along is not fetched.  Whatever cannot be taken now is. */
+static void take_values(struct session *s, const json_t *items)
+{
+	struct err e = { 0 };
+	bool any = false;
+
+	if (json_array_size(items) == 0 || !session_takes_values(s))
+		return;
+	for (size_t i = 0; i < s->n_holdings; i++)
+		if (s->holdings[i].in_call)
+			return;
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		h->in_call = h->want_fetch && h->lease_id[0] != '\0' &&
+		             brings_group(s, i, items);
+		any = any || h->in_call;
+	}
+	for (size_t i = 0; i < s->n_holdings; i++)
+		s->holdings[i].want_fetch = s->holdings[i].want_fetch &&
+		                            !s->holdings[i].in_call;
+	if (any && session_deliver(s, &s->watch, items, &e) != ERR_OK)
+		session_offline(s, 0, e.msg);
+}
+
 /* Whoever has nothing to say waits first: an answer that comes at once, again and again,
  * is of something else that answers everything. */
 static bool is_hasty(struct session *s, int64_t now)
@@ -174,12 +229,14 @@ static void on_watch(struct session *s, const json_t *data)
 		return;
 	}
 	said = session_said(&s->watch, "watch", data, &e);
-	if (said == NULL)
+	if (said == NULL) {
 		session_offline(s, 0, e.msg);
-	else if (json_array_size(json_object_get(said, "events")) > 0)
+	} else if (json_array_size(json_object_get(said, "events")) > 0) {
 		on_events(s, said);
-	else
+		take_values(s, json_object_get(data, "items"));
+	} else {
 		on_heartbeat(s, said);
+	}
 }
 
 static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct err *e)
@@ -188,6 +245,12 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 	bool ok = false;
 	AUTO_JSON doc = session_reply(&s->watch, rc, reply, e, &ok);
 
+	if (s->acks_ride && doc != NULL && (ok || reply->status == 400)) {
+		if (!ok)
+			log_warn("an acknowledgement was refused");
+		session_acks_heard(s);
+	}
+	s->acks_ride = false;
 	if (doc != NULL && ok && s->phase != PHASE_REVOKED) {
 		on_watch(s, json_object_get(doc, "data"));
 	} else if (doc != NULL && !ok) {
@@ -201,21 +264,34 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 	}
 }
 
+static char *watch_body(struct session *s, int64_t wait_s)
+{
+	AUTO_JSON o = session_acks(s);
+	char nonce[2 * STATEMENT_NONCE + 1];
+
+	s->acks_ride = o != NULL;
+	if (o == NULL)
+		o = json_object();
+	session_ask(&s->watch);
+	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
+	json_object_set_new(o, "since", json_integer(s->rev));
+	json_object_set_new(o, "wait", json_integer(wait_s));
+	json_object_set_new(o, "values", json_integer(VALUES_MAX));
+	json_object_set_new(o, "from", json_integer((json_int_t)s->watch.from));
+	json_object_set_new(o, "nonce", json_string(nonce));
+	return reply_text(o);
+}
+
 void session_watch_start(struct session *s)
 {
 	const int64_t wait_ms = s->o.settings->heartbeat_ms;
-	char path[192], nonce[2 * STATEMENT_NONCE + 1];
+	AUTO_TEXT body = watch_body(s, wait_ms / 1000);
 	const struct session_call call = {
-		.method = "GET",
-		.path = path,
+		.method = "POST",
+		.path = "/v1/sys/agent/watch",
+		.body = body,
 		.timeout_ms = wait_ms + WATCH_MARGIN_MS,
 	};
 
-	session_ask(&s->watch);
-	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
-	snprintf(path, sizeof(path),
-	         "/v1/sys/agent/watch?since=%lld&wait=%lld&from=%llu&nonce=%s",
-	         (long long)s->rev, (long long)wait_ms / 1000,
-	         (unsigned long long)s->watch.from, nonce);
 	(void)session_start(&s->watch, &call, watch_done);
 }

@@ -211,6 +211,103 @@ def test_watch_reports_changes(server, host, path):
     assert host.value(host.fetch(lease["lease_id"])[0])["data"] == {"password": "second"}
 
 
+def watch_records(c, host, since):
+    log = c.get(f"sys/audit-log/records?from={since}&order=oldest&limit=200").data["records"]
+    return [(r["operation"], r["outcome"], r["note"] or {}) for r in log if r["path"] == "sys/agent/watch"]
+
+
+def log_size(c):
+    return c.get("sys/audit-log/checkpoint").data["size"]
+
+
+def test_watch_brings_small_values(c, server, host, path):
+    (lease,) = host.lease(path)
+    w, since = host.watcher(), log_size(c)
+    r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+    (item,) = r.data["items"]
+    assert (item["lease_id"], item["version"]) == (lease["lease_id"], 1)
+    said = host.value(item, w)
+    assert said["data"] == {"user": "u", "password": "first"} and (said["path"], said["version"]) == (path, 1)
+    ((_, outcome, note),) = watch_records(c, host, since)
+    assert outcome == "ok" and note["done"] == [path + "@1"], "who got which version is in the log"
+    assert host.ack(lease["lease_id"], 1).status == 204
+    assert next(iter(c.list("sys/vault-leases?host=" + host.name).data["key_info"].values()))["applied"] == 1
+    for few in ("", "&values=0", "&values=100"):
+        since = log_size(c)
+        r = w.get("sys/agent/watch?since=0&wait=0" + few)
+        assert len(r.data["events"]) == 1 and "items" not in r.data, few
+        ((_, _, note),) = watch_records(c, host, since)
+        assert "done" not in note
+    assert w.get("sys/agent/watch?since=0&wait=0&values=-1").status == 400
+
+
+def test_watch_brings_no_large_values(c, server, host, path):
+    host.lease(path)
+    server.put(path.removeprefix("secret/"), {"password": "x" * 17000})
+    w, since = host.watcher(), log_size(c)
+    r = w.get("sys/agent/watch?since=0&wait=0&values=1000000")
+    assert r.data["events"][0]["version"] == 2 and "items" not in r.data
+    assert "done" not in watch_records(c, host, since)[0][2], "nobody was given anything"
+    (lease,) = host.lease(path)
+    assert host.ack(lease["lease_id"], 2).status == 204
+    assert next(iter(c.list("sys/vault-leases?host=" + host.name).data["key_info"].values()))["applied"] == 0, "nor has it"
+
+
+def test_watch_brings_what_a_fetch_would(c, server, host, path, name):
+    """Nothing of a lease that ended or that the role gave up."""
+    host.lease(path)
+    w = host.watcher()
+    assert c.post("sys/hosts/roles/web", {"paths": ["secret/other/*"]}).status == 204
+    try:
+        r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+        assert "items" not in r.data
+    finally:
+        assert c.post("sys/hosts/roles/web", {"paths": ["secret/app/*"]}).status == 204
+
+
+def test_acks_ride_with_a_watch(c, server, host, path):
+    (lease,) = host.lease(path)
+    w = host.watcher()
+    r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+    rev, since, out = r.data["rev"], log_size(c), []
+
+    def info():
+        return next(iter(c.list("sys/vault-leases?host=" + host.name).data["key_info"].values()))
+
+    assert info()["applied"] == 0
+    t = threading.Thread(target=lambda: out.append(w.request("POST", f"sys/agent/watch?since={rev}&wait=50&values=16384",
+                                                             host.riding(lease["lease_id"], 1))))
+    t.start()
+    vaultd.wait_for("the acknowledgement", lambda: info()["applied"] == 1)
+    ((operation, outcome, note),) = watch_records(c, host, since)
+    assert (operation, outcome, note) == ("watch-start", "ok", {"acks": 1}), "heard before the wait, and in the log"
+    assert not out
+    server.put(path.removeprefix("secret/"), {"password": "second"})
+    t.join(vaultd.DEADLINE)
+    assert host.value(out[0].data["items"][0], w)["data"] == {"password": "second"}
+    since = log_size(c)
+    r = w.request("POST", "sys/agent/watch?since=0&wait=0", host.riding(lease["lease_id"], 2))
+    assert r.status == 200 and info()["applied"] == 2
+    assert watch_records(c, host, since)[0][2]["acks"] == 1, "one that need not wait is one record"
+
+
+def test_acks_that_ride_end_a_rotation(c, server, host, path):
+    (lease,) = host.lease(path)
+    w = host.watcher()
+    host.fetch(lease["lease_id"])
+    host.ack(lease["lease_id"], 1)
+    rev = w.get("sys/agent/watch?since=0&wait=0").data["rev"]
+    assert c.post("sys/rotation/config/" + path, {"field": "password"}).status == 204
+    out = []
+    t = threading.Thread(target=lambda: out.append(server.client().post("sys/rotation/rotate/" + path, {"timeout": "60s"})))
+    t.start()
+    r = w.get(f"sys/agent/watch?since={rev}&wait=50&values=16384")
+    assert r.data["items"][0]["version"] == 2 and not out
+    w.request("POST", f"sys/agent/watch?since={r.data['rev']}&wait=0", host.riding(lease["lease_id"], 2))
+    t.join(vaultd.DEADLINE)
+    assert out[0].data["state"] == "converged" and out[0].data["version"] == 2
+
+
 def test_watch_times_out_empty(server, host):
     w = host.watcher()
     rev = w.get("sys/agent/watch?since=0&wait=0").data["rev"]

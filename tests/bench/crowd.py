@@ -59,7 +59,12 @@ class Crowd:
     def rotation(self):
         r = self.server.client().post(f"sys/rotation/config/{fleet.PATH}", {"field": "password"})
         assert r.status in (200, 204), r
-        return self.change(lambda: self.fleet.rotate()[0])
+        return self.change(self.rotate)
+
+    def rotate(self):
+        """When they have said so, and when the vault had heard the last."""
+        seen, took, _ = self.fleet.rotate()
+        return {**seen, "max_ms": max(took, seen["max_ms"])}
 
     def restart(self, path):
         """Ordinary reads, over TLS, from when the server serves until the fleet is back."""

@@ -74,7 +74,8 @@ def test_an_older_value_played_again(scene):
     (first,) = scene.net.replies("sys/agent/fetch")
     scene.put("two")
     scene.applied("two")
-    scene.net.lie = lambda path, _, reply: first if path == "sys/agent/fetch" else None
+    assert any("items" in r.data for r in scene.net.replies("sys/agent/watch")), "values come with their events"
+    scene.net.lie = lambda path, _, reply: with_data(reply, items=first.data["items"]) if "items" in reply.data else None
     scene.put("three")
     scene.disbelieved("played again")
     assert scene.content() == "two"
@@ -89,7 +90,7 @@ def test_a_value_of_another_host(scene):
     theirs = other.fetch(lease["lease_id"])[0]["sealed"]
 
     def lie(path, _, reply):
-        if path != "sys/agent/fetch":
+        if "items" not in reply.data:
             return None
         return with_data(reply, items=[{**item, "sealed": theirs} for item in reply.data["items"]])
 
@@ -383,9 +384,10 @@ def test_nobody_else_acknowledges_or_gives_up(scene):
     """The network process has the host's token, and may ask; it cannot speak for the host."""
     scene.run()
     token = scene.net.replies("auth/host/login")[-1].doc["auth"]["client_token"]
-    said = [request for path, request, _ in scene.net.seen if path == "sys/agent/ack"]
+    paths = ("sys/agent/ack", "sys/agent/watch")
+    said = [{"statement": r["statement"]} for path, r, _ in scene.net.seen if path in paths and "statement" in r]
     lease = scene.agent.status()["secrets"][0]["lease_id"]
-    scene.net.answer = lambda path, _: Reply(500, {"errors": ["no"]}) if path == "sys/agent/ack" else None
+    scene.net.answer = lambda path, r: Reply(500, {"errors": ["no"]}) if path in paths and "statement" in r else None
     scene.put("two")
     scene.agent.wait_content("db", "password", "two")
     c = scene.server.client(token)

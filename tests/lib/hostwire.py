@@ -122,7 +122,10 @@ class Believing:
 
     def request(self, method, path, body=None, **kw):
         nonce = os.urandom(32)
-        if path.startswith("sys/agent/") and method == "GET":
+        if path.startswith("sys/agent/watch"):
+            method, body = "POST", watch_body(path, nonce, body)
+            path = path.split("?")[0]
+        elif path.startswith("sys/agent/") and method == "GET":
             path += f"{'&' if '?' in path else '?'}nonce={nonce.hex()}"
         elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report",
                       "sys/agent/cosign", "auth/host/rekey"):
@@ -135,7 +138,10 @@ class Believing:
         r = self.client.request(method, path, body, **kw)
         if r.status == 200 and "statement" in (r.json.get("data") or {}):
             op = path.split("?")[0].rsplit("/", 1)[1]
+            items = r.data.get("items")
             r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
+            if items is not None:  # each is a statement of its own
+                r.json["data"]["items"] = items
         return r
 
     def get(self, path, **kw):
@@ -152,6 +158,12 @@ class Believing:
 
     def close(self):
         self.client.close()
+
+
+def watch_body(path, nonce, more=None):
+    """since and wait, written as in a query."""
+    query = dict(x.split("=") for x in path.partition("?")[2].split("&") if x)
+    return {**{k: int(v) if v.lstrip("-").isdigit() else v for k, v in query.items()}, "nonce": nonce.hex(), **(more or {})}
 
 
 def make_keys():
@@ -199,6 +211,7 @@ class Host:
         r = (client or self.c).post("auth/host/join", self.join_body(token))
         if r.status == 200:
             d = r.json["data"] = joined_answer(token, base64.b64decode(self.join_body(token)["mac"]), r.data)
+            self.name = d["name"]
             self.host_id, self.vault_id = bytes.fromhex(d["host_id"]), bytes.fromhex(d["vault_id"])
             self.order_pk, self.generation = d["order_key"], d["generation"]
         return r
@@ -277,13 +290,20 @@ class Host:
         assert r.status == 200, r
         return r.data["items"]
 
-    def value(self, item):
-        """What is sealed in an item of the last fetch, checked."""
-        return self.said(base64.b64decode(item["sealed"]), "fetch", self.c.nonce)
+    def value(self, item, by=None):
+        """What is sealed in an item of the last fetch, or of the last answer to a watch of ${by}, checked."""
+        return self.said(base64.b64decode(item["sealed"]), "fetch", (by or self.c).nonce)
 
     def ack(self, lease, version, state="applied", **more):
-        return self.c.post("sys/agent/ack", {"acks": [{"lease_id": lease, "version": version, "rev": 1 << 40, "state": state,
-                                                **more}]})
+        return self.c.post("sys/agent/ack", self.acked(lease, version, state, **more))
+
+    @staticmethod
+    def acked(lease, version, state="applied", **more):
+        return {"acks": [{"lease_id": lease, "version": version, "rev": 1 << 40, "state": state, **more}]}
+
+    def riding(self, lease, version, state="applied", **more):
+        """An acknowledgement, for the body of a watch."""
+        return {"statement": _b64(self.says("ack", self.acked(lease, version, state, **more)))}
 
 
 def container(n, *bindings, image="app:1", **more):

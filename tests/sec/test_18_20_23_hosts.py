@@ -27,8 +27,8 @@ def pair(server):
 @pytest.mark.parametrize("token", [None, "", "nonsense", "vlt_s_" + "A" * 40, "h18a"])
 def test_18_no_token_of_a_host(server, pair, token):
     c = server.hosts_client(token)
-    for path in ("sys/agent/watch?since=0&wait=0", "sys/agent/sync", "sys/agent/consistency?from=0"):
-        r = c.get(path)
+    for ask, path in ((c.post, "sys/agent/watch"), (c.get, "sys/agent/sync"), (c.get, "sys/agent/consistency?from=0")):
+        r = ask(path)
         assert r.status in (401, 403, 404), (path, r)
         assert "statement" not in str(r.json)
 
@@ -37,7 +37,7 @@ def test_18_a_user_is_no_host(server, pair):
     """Not even root: what a host is told is sealed to it and says its name."""
     c = server.client()
     assert c.get("sys/agent/sync").status == 403
-    assert server.hosts_client(server.root).get("sys/agent/watch?since=0&wait=0").status == 403
+    assert server.hosts_client(server.root).post("sys/agent/watch", {"wait": 0}).status == 403
     for path in ("leases", "fetch", "renew", "ack", "release", "report", "cosign", "bind"):
         assert c.post("sys/agent/" + path, {"statement": "", "paths": ["secret/h/one"], "nonce": "00" * 32}).status == 403
 
@@ -119,7 +119,7 @@ def test_20_what_passes_through_the_network_process_is_of_no_other_use(server, c
     before = a.says("ack", ack)
     a.login()
     good = a.says("ack", ack)
-    net = server.client(a.token)
+    net, watch = server.client(a.token), server.hosts_client(a.token)
     for why, said in {"the vault's": theirs, "the vault's, on that": hostwire.make_box(body, a.key, "ack", hostwire.VAULT),
                       "sent back": hostwire.make_box(hostwire.open_box(good, a.key, "ack", hostwire.HOST), a.key, "ack",
                                                      hostwire.VAULT),
@@ -130,6 +130,8 @@ def test_20_what_passes_through_the_network_process_is_of_no_other_use(server, c
                       "cut": good[:-1], "longer": good + b"\0", "empty": b"", "nonce alone": good[:24], "tag alone": good[:40],
                       "signed": a.sign(b"vault/agent-statement/v1\0" + good) + good}.items():
         assert net.post("sys/agent/ack", {"statement": base64.b64encode(said).decode()}).status == 400, why
+        r = watch.post("sys/agent/watch", {"statement": base64.b64encode(said).decode(), "wait": 0})
+        assert r.status == 400, why
     info = next(iter(c.list("sys/vault-leases?host=h18a").data["key_info"].values()))
     assert info["state"] != "wiped"
     assert net.post("sys/agent/ack", {"statement": base64.b64encode(good).decode()}).status == 204

@@ -232,7 +232,7 @@ static void send_watch(struct world *w, int actor, struct agent *ag)
 
 	value_set_int(c->a, query, "since", ag->rev);
 	value_set_str(c->a, query, "wait", "5");
-	world_submit(w, actor, HTTP_GET, "sys/agent/watch", ag->token, query);
+	world_submit(w, actor, HTTP_POST, "sys/agent/watch", ag->token, query);
 }
 
 void agent_act(struct world *w, int agent)

@@ -16,7 +16,6 @@
 #include "audit.h"
 #include "kv.h"
 #include "kv_folder.h"
-#include "kv_leased.h"
 #include "rng.h"
 #include "text.h"
 #include "vault/limits.h"
@@ -348,110 +347,27 @@ static int h_renew(struct req *r)
 
 /* ---- fetch ---- */
 
-/* Who asks for values, and how. */
-struct fetch {
-	struct host h;
-	struct host_role role;
-	struct host_asked asked;
-};
-
-/* ${metadata} may be NULL. */
-static struct value *value_said(struct arena *a, const struct lease *l,
-                                const struct value *data, struct value *metadata)
-{
-	struct value *b = value_object(a);
-
-	value_set_str(a, b, "lease_id", lease_id_text(a, l));
-	value_set_str(a, b, "path", l->path);
-	value_set_int(a, b, "version", l->version);
-	value_set_int(a, b, "rev", l->rev);
-	value_set(b, "data", value_copy(a, data));
-	if (metadata != NULL)
-		value_set(b, "metadata", metadata);
-	return b;
-}
-
-static int seal_for(struct req *r, struct arena *a, const struct fetch *f,
-                    const struct lease *l, struct value *said, struct value **out,
-                    struct err *e)
-{
-	size_t len;
-	unsigned char *sealed = host_statement(r->core, a, &f->h, &f->asked, said, &len);
-
-	if (sealed == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	*out = value_object(r->a);
-	value_set(*out, "lease_id",
-	          value_str(r->a, arena_str(r->a, lease_id_text(a, l))));
-	value_set_int(r->a, *out, "version", l->version);
-	value_set(*out, "sealed", value_bytes(r->a, arena_dup(r->a, sealed, len), len));
-	return ERR_OK;
-}
-
-/* The current value, what a read shows beside it (NULL: nothing), and its version in the
- * lease. */
-static int take_value(struct core *c, struct arena *a, struct lease *l,
-                      struct value **data, struct value **metadata, struct err *e)
-{
-	struct kv_leased s;
-	int rc = kv_leased_open(c, a, l->o.tag, &s, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	*data = s.data;
-	*metadata = s.metadata;
-	l->version = s.version;
-	if (l->target < s.version)
-		l->target = s.version;
-	return ERR_OK;
-}
-
-/* With many holders a lease may not know yet of a change that the names have: then they
- * come once more. */
-static int take_names(struct core *c, struct arena *a, struct lease *l,
-                      struct value **data, struct err *e)
-{
-	struct value *names;
-	int rc = kv_folder_names(c, a, l->path, &names, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	*data = value_object(a);
-	value_set(*data, "keys", names);
-	l->version = l->target;
-	return ERR_OK;
-}
-
-static int fetch_one(struct req *r, struct arena *a, const struct fetch *f,
+static int fetch_one(struct req *r, struct arena *a, const struct agent_fetch *f,
                      struct progress *p, struct err *e)
 {
 	struct lease l = { .rev = 0 };
-	struct value *data = NULL, *metadata = NULL, *line = NULL;
-	int64_t had;
+	struct value *item = NULL;
+	size_t room = SIZE_MAX;
 	int rc;
 
 	if ((rc = agent_own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
-	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK)
+	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK ||
+	    (rc = agent_give(r, a, f, &l, &room, &item, e)) != ERR_OK)
 		return rc;
-	had = l.version;
-	rc = kv_is_folder(l.path) ? take_names(r->core, a, &l, &data, e)
-	                          : take_value(r->core, a, &l, &data, &metadata, e);
-	if (rc != ERR_OK)
-		return rc;
-	if ((rc = seal_for(r, a, f, &l, value_said(a, &l, data, metadata), &line, e)) !=
-	            ERR_OK ||
-	    (l.version != had && (rc = lease_save(r->core, a, &l, e)) != ERR_OK))
-		return rc;
-	value_add(p->out, line);
-	value_add(p->note, value_str(r->a, arena_printf(r->a, "%s@%lld", l.path,
-	                                                (long long)l.version)));
+	value_add(p->out, item);
+	value_add(p->note, agent_given(r, &l));
 	return ERR_OK;
 }
 
 static int h_fetch(struct req *r)
 {
 	struct progress *p;
-	struct fetch f;
+	struct agent_fetch f;
 	bool stop;
 	int rc = host_self(r, &f.h, &stop);
 
@@ -547,7 +463,7 @@ static const struct route rows[] = {
          "keep leases alive"														       },
 	{ "system", M_GET,  "agent/consistency", R_AGENT,               from_fields,        h_consistency,  NULL,
          "proof that the audit log only grew"												      },
-	{ "system", M_GET,  "agent/watch",       R_HOST_SELF | R_HOSTS, agent_watch_fields,
+	{ "system", M_POST, "agent/watch",       R_HOST_SELF | R_HOSTS, agent_watch_fields,
          agent_watch,										       NULL, "wait for changes"               },
 };
 

@@ -27,7 +27,26 @@ bool agent_ack(struct lease *l, enum lease_state state, int64_t version, int64_t
 int agent_own_lease(struct req *r, struct arena *a, const struct value *id,
                     const struct host *h, struct lease *l, struct err *e) MUST_CHECK;
 
+/* Who is given values, in answer to what (api_agent_value.c). */
+struct agent_fetch {
+	struct host h;
+	struct host_role role;
+	struct host_asked asked; /* op "fetch" */
+};
+/** agent_give(r, a, f, l, room, item, e): the current value of a usable lease, sealed for
+ * its host, as {lease_id, version, sealed} in r->a; the lease knows that it was given.
+ * *room bytes are left for boxes: where that is too little *item is NULL, and nothing was
+ * given.  ERR_NOENT: there is none. */
+int agent_give(struct req *r, struct arena *a, const struct agent_fetch *f,
+               struct lease *l, size_t *room, struct value **item, struct err *e)
+	MUST_CHECK;
+/** agent_given(r, l): what the audit record says of that. */
+struct value *agent_given(struct req *r, const struct lease *l);
+
 /* What the host says itself (api_agent_ack.c). */
+/** agent_take_acks(r, h, data): acknowledgements that the host has said, and how much of
+ * the audit log it has verified. */
+int agent_take_acks(struct req *r, struct host *h, const struct value *data) MUST_CHECK;
 extern const struct field agent_heard_fields[];
 int agent_take_ack(struct req *r);
 int agent_take_release(struct req *r);

@@ -110,11 +110,30 @@ static const struct value *list_of(struct req *r, const struct value *data,
 	return NULL;
 }
 
+int agent_take_acks(struct req *r, struct host *h, const struct value *data)
+{
+	const struct value *acks = list_of(r, data, "acks");
+	int64_t size;
+	int rc;
+
+	if (acks == NULL && value_get(data, "acks") != NULL)
+		return (int)r->e.code;
+	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL;
+	     v = v->next)
+		if ((rc = ack_one(r, h, v)) != ERR_OK)
+			return rc;
+	req_note_int(r, "acks", acks != NULL ? acks->len : 0);
+	size = value_int_or(data, "checkpoint_size", 0);
+	if (size <= h->checkpoint_size || size > audit_size(r->core))
+		return ERR_OK;
+	h->checkpoint_size = size;
+	return host_save(r->core, r->a, h, &r->e);
+}
+
 int agent_take_ack(struct req *r)
 {
-	const struct value *data, *acks;
+	const struct value *data;
 	struct host h;
-	int64_t size;
 	bool stop;
 	int rc = host_self(r, &h, &stop);
 
@@ -122,19 +141,7 @@ int agent_take_ack(struct req *r)
 		return rc;
 	if ((rc = host_heard(r, &h, "ack", &data)) != ERR_OK)
 		return rc;
-	acks = list_of(r, data, "acks");
-	if (acks == NULL && value_get(data, "acks") != NULL)
-		return (int)r->e.code;
-	for (const struct value *v = acks != NULL ? acks->first : NULL; v != NULL;
-	     v = v->next)
-		if ((rc = ack_one(r, &h, v)) != ERR_OK)
-			return rc;
-	req_note_int(r, "acks", acks != NULL ? acks->len : 0);
-	size = value_int_or(data, "checkpoint_size", 0);
-	if (size <= h.checkpoint_size || size > audit_size(r->core))
-		return ERR_OK;
-	h.checkpoint_size = size;
-	return host_save(r->core, r->a, &h, &r->e);
+	return agent_take_acks(r, &h, data);
 }
 
 int agent_take_release(struct req *r)

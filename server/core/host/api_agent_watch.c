@@ -10,11 +10,13 @@
 #include "audit_search.h"
 #include "auth_token.h"
 #include "binding.h"
+#include "kv_folder.h"
 #include "text.h"
 #include "vault/limits.h"
 
 #define WAIT_DEFAULT_S 55
-#define SCRATCH        ((size_t)16 * 1024 * 1024)
+#define VALUES_MAX     (16 * 1024) /* bytes, whoever asks for more */
+#define VALUES_N       16
 
 void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
 {
@@ -65,41 +67,64 @@ int agent_proof(struct req *r, int64_t from, struct value *data)
 }
 
 const struct field agent_watch_fields[] = {
-	{"since",  "int",    "revision that the agent has seen"                 },
-	{ "wait",  "int",    "seconds to wait for a change"                     },
-	{ "from",  "int",    "size of the audit log that the agent has verified"},
-	{ "nonce", "string",
-         "64 hex digits that the agent chose: the answer covers them"           },
-	{ NULL,    NULL,     NULL					       },
+	{"since",      "int",    "revision that the agent has seen"                  },
+	{ "wait",      "int",    "seconds to wait for a change"                      },
+	{ "from",      "int",    "size of the audit log that the agent has verified" },
+	{ "values",    "int",    "so many bytes of values may come with their events"},
+	{ "statement", "string", "what the host acknowledges, base64"                },
+	{ "nonce",     "string",
+         "64 hex digits that the agent chose: the answer covers them"                },
+	{ NULL,        NULL,     NULL						},
 };
 
 struct watch {
 	int64_t since, wait_s;
 	int64_t from;   /* size of the log that the agent has verified; 0: not said */
+	int64_t values; /* bytes of them that may come along */
 	int64_t alarms; /* alarms that the host had when the watch began */
 	struct host_asked asked;
 };
 
-static int take_watch(struct req *r, const struct host *h, struct watch *w)
+/* What has been put in place since the last watch.  It is taken before the wait begins,
+ * and the record of that says so; a request that waits keeps none of it. */
+static int take_acks(struct req *r, struct host *h)
+{
+	struct arena *own = r->a;
+	const struct value *data;
+	int rc;
+
+	if (value_get(r->body, "statement") == NULL)
+		return ERR_OK;
+	r->a = req_scratch(r);
+	if ((rc = host_heard(r, h, "ack", &data)) == ERR_OK)
+		rc = agent_take_acks(r, h, data);
+	r->a = own;
+	return rc;
+}
+
+static int take_watch(struct req *r, struct host *h, struct watch *w)
 {
 	bool present;
 	int rc;
 
-	w->since = 0;
-	w->from = 0;
+	w->since = w->from = w->values = 0;
 	w->wait_s = WAIT_DEFAULT_S;
 	w->alarms = value_int_or(h->alarms->last, "time", 0);
 	if ((rc = host_asked(r, "watch", &w->asked)) != ERR_OK ||
 	    (rc = req_int(r, "since", &w->since, &present)) != ERR_OK ||
 	    (rc = req_int(r, "wait", &w->wait_s, &present)) != ERR_OK ||
-	    (rc = req_int(r, "from", &w->from, &present)) != ERR_OK)
+	    (rc = req_int(r, "from", &w->from, &present)) != ERR_OK ||
+	    (rc = req_int(r, "values", &w->values, &present)) != ERR_OK)
 		return rc;
+	if (w->values > VALUES_MAX)
+		w->values = VALUES_MAX;
 	if (w->wait_s < 0 || w->wait_s > LIMIT_WATCH_SECONDS || w->since < 0 ||
-	    w->from < 0)
-		return req_fail(r, ERR_INVALID,
-		                "wait: 0 to %u seconds; since, from: not negative",
-		                LIMIT_WATCH_SECONDS);
-	return ERR_OK;
+	    w->from < 0 || w->values < 0)
+		return req_fail(
+			r, ERR_INVALID,
+			"wait: 0 to %u seconds; since, from, values: not negative",
+			LIMIT_WATCH_SECONDS);
+	return take_acks(r, h);
 }
 
 /* What is bound for the host's role has changed: the agent asks again. */
@@ -112,31 +137,77 @@ static struct value *bind_event(struct arena *a, int64_t rev)
 	return v;
 }
 
-/* What is newer than ${since}; the answer's revision covers all of it. */
-static int collect_events(struct req *r, const struct host *h, int64_t since,
-                          struct value *events, int64_t *rev)
+/* What an answer brings. */
+struct news {
+	int64_t rev; /* that it covers */
+	struct value *events;
+	struct value *items; /* values, as fetch has them */
+	struct value *given; /* which, for the audit record */
+};
+
+static bool may_have(const struct req *r, const struct host_role *role,
+                     const struct lease *l)
 {
-	AUTO_ARENA scratch = arena_new(SCRATCH);
+	return lease_alive(l) && lease_left_ms(r->core, l) > 0 &&
+	       host_role_allows(role->paths, l->path) &&
+	       (!kv_is_folder(l->path) || kv_folder_is(r->core, l->path, l->o.tag));
+}
+
+/* Values come along with their events, where they are few and small: the host would ask
+ * for them next.  What does not fit, or what a fetch would refuse, it asks for. */
+static int collect_values(struct req *r, const struct host *h, const struct watch *w,
+                          struct leases *ls, struct news *n)
+{
+	struct agent_fetch f = { .h = *h, .asked = w->asked };
+	size_t room = (size_t)w->values;
+	struct err why;
+	int rc = host_role_of(r->core, ls->a, h, &f.role, &r->e);
+
+	f.asked.op = "fetch";
+	for (size_t i = 0; rc == ERR_OK && i < ls->n && n->items->len < VALUES_N; i++) {
+		struct lease *l = &ls->at[i];
+		struct value *item = NULL;
+
+		if (l->rev <= w->since || !may_have(r, &f.role, l))
+			continue;
+		rc = agent_give(r, ls->a, &f, l, &room, &item, &why);
+		if (item != NULL) {
+			value_add(n->items, item);
+			value_add(n->given, agent_given(r, l));
+		}
+		if (rc == ERR_NOENT)
+			rc = ERR_OK;
+		else if (rc != ERR_OK)
+			r->e = why;
+	}
+	return rc;
+}
+
+/* What is newer than ${since}; the answer's revision covers all of it. */
+static int collect(struct req *r, const struct host *h, const struct watch *w,
+                   struct news *n)
+{
+	struct arena *scratch = req_scratch(r);
+	int64_t since = w->since, bound;
 	struct leases ls;
-	int64_t bound;
 	int rc;
 
-	if (scratch == NULL)
-		return req_fail(r, ERR_NOMEM, "out of memory");
-	if ((rc = lease_rev(r->core, scratch, false, rev, &r->e)) != ERR_OK ||
+	if ((rc = lease_rev(r->core, scratch, false, &n->rev, &r->e)) != ERR_OK ||
 	    (rc = leases_of_host(r->core, scratch, h->o.id, &ls, &r->e)) != ERR_OK ||
 	    (rc = binding_role_rev(r->core, scratch, h->role, &bound, &r->e)) != ERR_OK)
 		return rc;
 	/* A revision of the future: the server was restored from a backup. */
-	if (since > *rev)
+	if (since > n->rev)
 		since = 0;
 	for (size_t i = 0; i < ls.n; i++)
 		if (ls.at[i].rev > since)
-			value_add(events,
+			value_add(n->events,
 			          value_copy(r->a, lease_event(scratch, &ls.at[i])));
+	if (n->events->len > 0 && w->values > 0)
+		rc = collect_values(r, h, w, &ls, n);
 	if (bound > since)
-		value_add(events, bind_event(r->a, bound));
-	return ERR_OK;
+		value_add(n->events, bind_event(r->a, bound));
+	return rc;
 }
 
 static int record_start(struct req *r)
@@ -151,9 +222,12 @@ static int record_start(struct req *r)
 		.path = r->path,
 		.outcome = "ok",
 		.error = "",
+		.note = r->note, /* what it has acknowledged */
 	};
+	int rc = audit_append(r->core, &rec, &r->e);
 
-	return audit_append(r->core, &rec, &r->e);
+	r->note = NULL;
+	return rc;
 }
 
 /* A reply with events is a statement: the agent acts on it, and may have to wipe.  So is
@@ -162,17 +236,21 @@ static int record_start(struct req *r)
  * prove either, it is a bell that did not ring: what it says of pins the agent asks for
  * again before it believes it. */
 static int reply_watch(struct req *r, const struct host *h, const struct watch *w,
-                       struct value *events, int64_t rev)
+                       const struct news *n)
 {
-	bool proves = events->len == 0 && w->from > 0 && w->from != head_size(r);
-	bool is_said = events->len > 0 || proves;
+	bool proves = n->events->len == 0 && w->from > 0 && w->from != head_size(r);
+	bool is_said = n->events->len > 0 || proves;
 	struct value *data = is_said ? value_object(r->a) : reply_data(r);
 	int rc;
 
-	value_set_int(r->a, data, "rev", rev);
-	value_set(data, "events", events);
-	req_note_int(r, "events", events->len);
+	value_set_int(r->a, data, "rev", n->rev);
+	value_set(data, "events", n->events);
+	req_note_int(r, "events", n->events->len);
 	agent_status(r, h, data);
+	if (n->items->len > 0) {
+		value_set(reply_data(r), "items", n->items);
+		value_set(r->note, "done", n->given);
+	}
 	if (!proves)
 		value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	else if ((rc = agent_proof(r, w->from, data)) != ERR_OK)
@@ -201,9 +279,9 @@ static bool new_alarm(const struct watch *w, const struct host *h)
 int agent_watch(struct req *r)
 {
 	struct watch *w = r->park_state;
-	struct value *events = value_array(r->a);
+	struct news n = { 0, value_array(r->a), value_array(r->a), value_array(r->a) };
 	struct host h;
-	int64_t rev = 0, deadline;
+	int64_t deadline;
 	bool stop;
 	int rc = host_self(r, &h, &stop);
 
@@ -219,11 +297,11 @@ int agent_watch(struct req *r)
 			return rc;
 		r->park_state = w;
 	}
-	if ((rc = collect_events(r, &h, w->since, events, &rev)) != ERR_OK)
+	if ((rc = collect(r, &h, w, &n)) != ERR_OK)
 		return rc;
 	deadline = r->first_ms + w->wait_s * 1000;
-	if (events->len > 0 || new_alarm(w, &h) || r->core->boot_ms >= deadline)
-		return reply_watch(r, &h, w, events, rev);
+	if (n.events->len > 0 || new_alarm(w, &h) || r->core->boot_ms >= deadline)
+		return reply_watch(r, &h, w, &n);
 	if (r->resumed == 0 && (rc = record_start(r)) != ERR_OK)
 		return rc;
 	return req_park(r, WAIT_HOST, h.o.id, deadline);

@@ -21,6 +21,7 @@
 #define PROOF_EVERY_MS 50000
 #define WATCH_S        55
 #define WATCH_MS       65000
+#define VALUES_MAX     16384
 #define COMPLAINTS     20u
 #define REQUEST_SPARE  512u
 
@@ -399,28 +400,32 @@ static int fetch_done(struct agent *a, const json_t *doc, const struct value *sa
 	return open_value(a, item, e);
 }
 
-static json_t *ack_body(struct agent *a)
+static json_t *ack_said(const struct agent *a)
 {
-	json_t *data = json_pack("{s:[{s:s, s:I, s:I, s:s}]}", "acks", "lease_id",
-	                         a->lease, "version", (json_int_t)a->version, "rev",
-	                         (json_int_t)a->lease_rev, "state", "applied");
-	json_t *said;
+	struct arena *m = a->f->scratch;
+	struct value *data = value_object(m), *list = value_array(m),
+		     *one = value_object(m);
 
+	value_set_str(m, one, "lease_id", a->lease);
+	value_set_int(m, one, "version", a->version);
+	value_set_int(m, one, "rev", a->lease_rev);
+	value_set_str(m, one, "state", "applied");
+	value_add(list, one);
+	value_set(data, "acks", list);
 	if (a->has_head)
-		json_object_set_new(data, "checkpoint_size",
-		                    json_integer((json_int_t)a->head.size));
-	said = statement_make(&a->id, a->key, "ack", data);
-	json_decref(data);
-	return json_pack("{s:o}", "statement", said);
+		value_set_int(m, data, "checkpoint_size", (int64_t)a->head.size);
+	return statement_say(&a->id, a->key, "ack", m, data);
 }
 
-static int ack_done(struct agent *a, const json_t *doc UNUSED,
-                    const struct value *said UNUSED, struct err *e UNUSED)
+static json_t *watch_body(struct agent *a)
 {
-	a->want_ack = false;
-	a->acked = a->version;
-	a->acked_ns = fleet_ns();
-	return ERR_OK;
+	json_t *o = json_pack("{s:I, s:i, s:I, s:i}", "since", (json_int_t)a->rev, "wait",
+	                      WATCH_S, "from", (json_int_t)a->head.size, "values",
+	                      VALUES_MAX);
+
+	if (a->want_ack)
+		json_object_set_new(o, "statement", ack_said(a));
+	return o;
 }
 
 /* An answer without events brings a proof, or is not signed. */
@@ -431,6 +436,7 @@ static int watch_done(struct agent *a, const json_t *doc, const struct value *sa
 	const struct value *news = NULL, *list;
 	int rc;
 
+	a->want_ack = false;
 	if (reply_str(data, "statement") == NULL) {
 		see_checkpoint(a, reply_str(data, "checkpoint"), false);
 		return ERR_OK;
@@ -449,7 +455,10 @@ static int watch_done(struct agent *a, const json_t *doc, const struct value *sa
 	if (value_get(news, "proof") != NULL)
 		return proof_done(a, doc, news, e);
 	see_value_checkpoint(a, news, false);
-	return ERR_OK;
+	if (!a->want_fetch || json_object_get(data, "items") == NULL)
+		return ERR_OK;
+	a->want_fetch = false;
+	return fetch_done(a, doc, NULL, e);
 }
 
 static const struct step_row steps[STEPS] = {
@@ -467,13 +476,11 @@ static const struct step_row steps[STEPS] = {
                       NULL,									  proof_done    },
 	[STEP_FETCH] = { "POST", "/v1/sys/agent/fetch",       NULL,          false, false, fetch_body,
                       fetch_done										   },
-	[STEP_ACK] = { "POST", "/v1/sys/agent/ack",         NULL,          false, false, ack_body,
-                      ack_done										     },
 	[STEP_LEASE] = { "POST", "/v1/sys/agent/leases",      "leases",      false, false,
                       lease_body,								    lease_done    },
 	[STEP_PROOF] = { "GET",  "/v1/sys/agent/consistency", "consistency", false, false,
                       NULL,									  proof_done    },
-	[STEP_WATCH] = { "GET",  "/v1/sys/agent/watch",       NULL,          false, false, NULL,
+	[STEP_WATCH] = { "POST", "/v1/sys/agent/watch",       NULL,          false, false, watch_body,
                       watch_done										   },
 };
 
@@ -492,7 +499,6 @@ static enum step next_step(const struct agent *a)
 		{ !a->in_sync,						STEP_SYNC     },
 		{ a->ask_proof && a->prove,                                   STEP_PROVE    },
 		{ a->want_fetch,					      STEP_FETCH    },
-		{ a->want_ack,						STEP_ACK      },
 		{ a->want_lease,					      STEP_LEASE    },
 		{ a->ask_proof && a->f->now - a->proved_at >= PROOF_EVERY_MS,
                  STEP_PROOF								 },
@@ -514,11 +520,6 @@ static void query_of(const struct agent *a, const char *nonce, char *out, size_t
 	case STEP_PROOF:
 		snprintf(out, cap, "?from=%llu&nonce=%s",
 		         (unsigned long long)a->head.size, nonce);
-		break;
-	case STEP_WATCH:
-		snprintf(out, cap, "?since=%lld&wait=%d&from=%llu&nonce=%s",
-		         (long long)a->rev, WATCH_S, (unsigned long long)a->head.size,
-		         nonce);
 		break;
 	default:
 		out[0] = '\0';
@@ -570,7 +571,7 @@ void agent_go(struct agent *a)
 	a->generation = a->id.generation;
 	body = s->body != NULL ? s->body(a) : NULL;
 	text_hex(a->nonce, sizeof(a->nonce), nonce);
-	if (body != NULL && (a->step == STEP_FETCH || a->step == STEP_LEASE))
+	if (a->step == STEP_FETCH || a->step == STEP_LEASE || a->step == STEP_WATCH)
 		json_object_set_new(body, "nonce", json_string(nonce));
 	query_of(a, nonce, query, sizeof(query));
 	text = body != NULL ? reply_text(body) : NULL;
@@ -578,6 +579,10 @@ void agent_go(struct agent *a)
 	conn_send(s->on_side ? &a->side : &a->main,
 	          s->on_side ? &a->f->o.api : &a->f->o.hosts, request, n,
 	          a->step == STEP_WATCH ? WATCH_MS : CALL_MS);
+	if (a->step == STEP_WATCH && a->want_ack) {
+		a->acked = a->version;
+		a->acked_ns = fleet_ns();
+	}
 }
 
 bool agent_watches(const struct agent *a)

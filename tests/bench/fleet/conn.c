@@ -93,6 +93,19 @@ static void open_conn(struct conn *c, const struct sockaddr_in *to)
 	arm(c, true);
 }
 
+/* The whole request, on a connection that was idle; else the next event goes on. */
+static bool send_now(struct conn *c)
+{
+	ssize_t n = gnutls_record_send(c->tls, c->out, c->out_len);
+
+	if (n > 0)
+		c->out_at = (size_t)n;
+	if (c->out_at < c->out_len)
+		return false;
+	c->state = CONN_RECEIVE;
+	return true;
+}
+
 void conn_send(struct conn *c, const struct sockaddr_in *to, char *request, size_t n,
                int64_t timeout_ms)
 {
@@ -108,7 +121,8 @@ void conn_send(struct conn *c, const struct sockaddr_in *to, char *request, size
 		return;
 	}
 	c->state = CONN_SEND;
-	arm(c, true);
+	if (!send_now(c))
+		arm(c, true);
 }
 
 /* Is the server's key one that the agent knows?  All show the same one. */

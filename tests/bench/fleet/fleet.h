@@ -76,7 +76,6 @@ enum step {
 	STEP_SYNC,
 	STEP_PROVE, /* before anything is taken or let go */
 	STEP_FETCH,
-	STEP_ACK,
 	STEP_LEASE,
 	STEP_PROOF, /* when there is nothing better to do */
 	STEP_WATCH,
@@ -107,7 +106,7 @@ struct agent {
 	char lease[LEASE_ID_MAX];
 	int64_t rev, lease_rev, version;
 	bool want_lease, want_fetch, want_ack;
-	int64_t acked;    /* newest version that the server knows we have */
+	int64_t acked;    /* newest version that the server was told we have */
 	int64_t acked_ns; /* monotonic */
 	int64_t back_ns;  /* when it was in sync last */
 	/* the audit log */

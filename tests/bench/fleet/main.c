@@ -7,7 +7,8 @@
  * command, each answer one line of JSON:
  *
  *   enrol          all join and watch, IN-FLIGHT at a time
- *   acked V NS     all have acknowledged version V: how long after NS (CLOCK_MONOTONIC)
+ *   acked V NS     all have put version V in place and said so: how long after NS
+ *                  (CLOCK_MONOTONIC)
  *   back NS        all have been in sync again since NS, and watch: how long after it
  *   counts         requests, and what became of them
  */
@@ -27,7 +28,6 @@
 
 #include "clock.h"
 #include "fleet.h"
-#include "reply.h"
 
 #define EVENTS   512
 #define TICK_MS  10
@@ -322,7 +322,6 @@ int main(int argc, char **argv)
 
 	if (sodium_init() < 0)
 		die("no libsodium");
-	reply_init();
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	read_options(&f.o, argc, argv);

@@ -377,14 +377,13 @@ UNUSED static void agent_watch_with(const struct agent *ag, int64_t since, int w
 	unsigned char *p;
 	size_t n;
 
-	value_add(rq, value_int(rig.a, HTTP_GET));
+	value_add(rq, value_int(rig.a, HTTP_POST));
 	value_add(rq, value_str(rig.a, "sys/agent/watch"));
 	value_add(rq, value_str(rig.a, ag->token));
 	value_add(rq, value_str(rig.a, "10.0.0.1"));
-	value_add(rq,
-	          rig_json(arena_printf(rig.a, "{\"since\":\"%lld\",\"wait\":\"%d\"%s}",
-	                                (long long)since, wait_s, more)));
 	value_add(rq, value_null(rig.a));
+	value_add(rq, rig_json(arena_printf(rig.a, "{\"since\":%lld,\"wait\":%d%s}",
+	                                    (long long)since, wait_s, more)));
 	value_add(rq, value_int(rig.a, 0));
 	value_add(rq, value_int(rig.a, IPC_ON_HOSTS));
 	value_add(rq, value_int(rig.a, 0));
@@ -392,6 +391,23 @@ UNUSED static void agent_watch_with(const struct agent *ag, int64_t since, int w
 	p = value_pack(rig.a, rq, &n);
 	cr_assert_eq(core_submit(rig.core, 2, ++rig.next_id, p, n), ERR_OK);
 	rig_run();
+}
+
+/* An acknowledgement, as a parameter of a watch. */
+UNUSED static char *agent_riding(const struct agent *ag, const char *lease,
+                                 int64_t version, const char *state)
+{
+	char *said = agent_says(
+		ag, "ack",
+		arena_printf(rig.a,
+	                     "{\"acks\":[{\"lease_id\":\"%s\",\"version\":%lld,"
+	                     "\"rev\":1000000,\"state\":\"%s\"}]}",
+	                     lease, (long long)version, state));
+	size_t n = strlen(said);
+
+	said[0] = ','; /* without the braces */
+	said[n - 1] = '\0';
+	return said;
 }
 
 UNUSED static void agent_watch_start(const struct agent *ag, int64_t since, int wait_s)

@@ -76,7 +76,7 @@ Test(host, a_host_token_opens_nothing_but_its_own_routes)
 	ASK_AS(403, NULL, HTTP_GET, "sys/agent/sync", NULL);
 	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
 	/* The long poll has a listener of its own. */
-	ASK_AS(404, ag.token, HTTP_GET, "sys/agent/watch", NULL);
+	ASK_AS(404, ag.token, HTTP_POST, "sys/agent/watch", NULL);
 }
 
 Test(host, join_refusals_change_nothing)

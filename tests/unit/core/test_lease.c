@@ -182,6 +182,32 @@ Test(lease, revisions_survive_a_restart)
 	GOT("data.leases.0.version", "3");
 }
 
+Test(lease, a_watch_brings_values_and_takes_acknowledgements)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	struct agent other = ag;
+	int64_t rev;
+	int before;
+
+	agent_watch_with(&ag, 0, 0, ",\"values\":16384");
+	cr_assert_eq(rig.status, 200, "%s", rig_got(""));
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	before = rig.replies;
+	other.key[0] ^= 1;
+	agent_watch_with(&ag, rev, 55, agent_riding(&other, id, 1, "applied"));
+	cr_assert_eq(rig.replies, before + 1);
+	cr_assert_eq(rig.status, 400);
+	cr_assert_str_eq(lease_field(id, "applied"), "0");
+	before = rig.replies;
+	agent_watch_with(&ag, rev, 55, agent_riding(&ag, id, 1, "applied"));
+	cr_assert_eq(rig.replies, before, "it waits");
+	cr_assert_str_eq(lease_field(id, "applied"), "1");
+	before = rig.replies;
+	put_secret("app/db", "two");
+	run_until(before, 2);
+	GOT("data.events.0.version", "2");
+}
+
 Test(lease, deleting_the_secret_takes_it_and_writing_brings_it_back)
 {
 	char *id = agent_lease(&ag, "secret/app/db");
