@@ -20,12 +20,16 @@
 #define LAZY_MS        60000 /* but for this one, when nothing else is */
 #define STEADY_MS      10000 /* so long it has to last before delays begin anew */
 #define MESSAGE_MAX    220u
+#define SWARM_ID_CAP   32u /* they have 25 characters */
 
 /* {"type":["container"],
  *  "event":["create","start","die","destroy","health_status","rename"]} */
 #define EVENT_FILTERS                                                                 \
 	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22" \
 	"start%22%2C%22die%22%2C%22destroy%22%2C%22health_status%22%2C%22rename%22%5D%7D"
+
+/* {"type":["service","secret","node"]} */
+#define SWARM_FILTERS "%7B%22type%22%3A%5B%22service%22%2C%22secret%22%2C%22node%22%5D%7D"
 
 /* --- small things that the files share -------------------------------------------------
  */
@@ -63,6 +67,14 @@ bool docker_id_ok(const char *s)
 {
 	return s != NULL && strlen(s) == DOCKER_ID_MAX &&
 	       strspn(s, "0123456789abcdef") == DOCKER_ID_MAX;
+}
+
+bool docker_swarm_id_ok(const char *s)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	return n > 0 && n < SWARM_ID_CAP &&
+	       strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz") == n;
 }
 
 char *docker_escape(const char *s)
@@ -274,7 +286,9 @@ static void on_event(void *ctx, const char *text, size_t n)
 	const json_t *actor = json_object_get(doc, "Actor");
 	const json_t *attributes = json_object_get(actor, "Attributes");
 	const char *type = json_string_value(json_object_get(doc, "Type"));
+	bool container = type != NULL && strcmp(type, "container") == 0;
 	struct docker_event ev = {
+		.type = type,
 		.action = json_string_value(json_object_get(doc, "Action")),
 		.id = json_string_value(json_object_get(actor, "ID")),
 		.name = json_string_value(json_object_get(attributes, "name")),
@@ -283,8 +297,8 @@ static void on_event(void *ctx, const char *text, size_t n)
 		.time_ms = time_of(doc),
 	};
 
-	if (type != NULL && strcmp(type, "container") == 0 && ev.action != NULL &&
-	    docker_id_ok(ev.id))
+	if (type != NULL && ev.action != NULL && container != d->o.swarm &&
+	    (container ? docker_id_ok(ev.id) : docker_swarm_id_ok(ev.id)))
 		d->o.event(d->o.ctx, &ev);
 	json_decref(doc);
 }
@@ -306,7 +320,8 @@ static char *events_path(const struct docker *d)
 	if (d->since_ms > 0)
 		(void)snprintf(since, sizeof(since), "since=%" PRId64 ".%03d&",
 		               d->since_ms / 1000, (int)(d->since_ms % 1000));
-	(void)snprintf(path, sizeof(path), "/events?%sfilters=%s", since, EVENT_FILTERS);
+	(void)snprintf(path, sizeof(path), "/events?%sfilters=%s", since,
+	               d->o.swarm ? SWARM_FILTERS : EVENT_FILTERS);
 	return docker_path(d, path);
 }
 

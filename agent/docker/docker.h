@@ -10,9 +10,10 @@
  * growing delays; calls wait for it until their own time is over.
  *
  * Whatever the Engine says is untrusted: sizes are bounded, types are looked at, nothing
- * is handed to a shell.  No value of a secret passes here.  One thread; callbacks come
- * from docker_due() and from inside libcurl: they may make calls of this module, which
- * only queue, but use no other http_multi_…() and free nothing.
+ * is handed to a shell.  The one way by which a value of a secret passes is the body of
+ * docker_request(), which is wiped.  One thread; callbacks come from docker_due() and
+ * from inside libcurl: they may make calls of this module, which only queue, but use no
+ * other http_multi_…() and free nothing.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -38,8 +39,9 @@ struct docker_info {
 };
 
 struct docker_event {
+	const char *type;   /* "container"; of a Swarm: "service", "secret", "node" */
 	const char *action; /* "create", "die", "health_status: healthy", … */
-	const char *id;     /* of the container: DOCKER_ID_MAX hex digits */
+	const char *id;     /* of a container: DOCKER_ID_MAX hex digits; else a Swarm's */
 	const char *name;   /* or NULL */
 	const char *image;
 	const json_t *attributes; /* labels, amid others; an object or NULL */
@@ -50,6 +52,7 @@ struct docker_options {
 	const char *socket;       /* path */
 	struct http_multi *multi; /* of the loop */
 	const struct clock *clock;
+	bool swarm; /* events of services, secrets and nodes instead of containers' */
 	/** up(ctx): the Engine answers, again perhaps: whatever is known of containers is
 	 * old.
 	 */
@@ -85,7 +88,10 @@ struct docker_result {
 	 * ERR_TIMEOUT, ERR_UNREACHABLE, ERR_INVALID, ERR_TOO_BIG, … */
 	int rc;
 	const struct err *e;
-	const json_t *doc;  /* docker_inspect() */
+	long status;       /* of the reply, 0 if there was none */
+	const json_t *doc; /* docker_inspect(), docker_request() that wants it */
+	const char *text;  /* docker_request() that wants it: the same as it came */
+	size_t text_len;
 	long exit_code;     /* docker_exec(): of the command */
 	const char *output; /* docker_exec(): what it said, NUL-terminated; not text of
 	                       ours */
@@ -134,6 +140,24 @@ int docker_inspect(struct docker *d, const char *id, int64_t timeout_ms,
  * containers that are being started.  ${each} may make no calls. */
 int docker_list(struct docker *d, const char *const *ids, size_t n, docker_item_fn each,
                 docker_done_fn done, void *ctx, struct err *e) MUST_CHECK;
+
+/* A request of another kind. */
+struct docker_query {
+	const char *method;
+	const char *path;    /* behind the version: "/services/x" */
+	char *body;          /* JSON or NULL; taken over whatever happens, wiped */
+	bool wants_doc;      /* the answer is an object, to be parsed and kept */
+	docker_item_fn each; /* … or a list; NULL: none */
+	int64_t timeout_ms;
+};
+/** docker_request(d, q, …): what fits none of the above; codes are those of the status.
+ */
+int docker_request(struct docker *d, const struct docker_query *q, docker_done_fn done,
+                   void *ctx, struct err *e) MUST_CHECK;
+/** docker_swarm_id_ok(s): can it be an id that a Swarm gives? */
+bool docker_swarm_id_ok(const char *s);
+/** docker_escape(s): percent-encoded for a query; the caller's, NULL if out of memory. */
+char *docker_escape(const char *s) MUST_CHECK;
 
 /** docker_forget(d, ctx): calls made with ${ctx} end without their callback. */
 void docker_forget(struct docker *d, const void *ctx);

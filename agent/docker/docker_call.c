@@ -48,6 +48,8 @@ void docker_call_free(struct docker_call *c)
 	json_split_free(&c->split);
 	demux_free(&c->output);
 	free(c->path);
+	if (c->body != NULL)
+		explicit_bzero(c->body, strlen(c->body));
 	free(c->body);
 	free(c);
 }
@@ -224,6 +226,24 @@ int docker_list(struct docker *d, const char *const *ids, size_t n, docker_item_
 	return add_with_path(c, path, e);
 }
 
+int docker_request(struct docker *d, const struct docker_query *q, docker_done_fn done,
+                   void *ctx, struct err *e)
+{
+	struct docker_call *c = docker_call_new(d, q->timeout_ms, done, ctx, e);
+
+	if (c == NULL) {
+		if (q->body != NULL)
+			explicit_bzero(q->body, strlen(q->body));
+		free(q->body);
+		return (int)e->code;
+	}
+	c->method = q->method;
+	c->body = q->body;
+	c->wants_doc = q->wants_doc;
+	c->each = q->each;
+	return add_with_path(c, strdup(q->path), e);
+}
+
 void docker_forget(struct docker *d, const void *ctx)
 {
 	for (struct docker_call *c = d->calls; c != NULL; c = c->next)
@@ -329,6 +349,11 @@ static void on_done(void *ctx, int rc, struct http_reply *reply, const struct er
 	bool over = true;
 
 	put_client(c->d, c);
+	if (rc == ERR_OK) {
+		r.status = reply->status;
+		r.text = reply->body;
+		r.text_len = reply->len;
+	}
 	if (rc != ERR_OK)
 		e = *why;
 	else if (judge(c, reply, &doc, &e) == ERR_OK && c->step != CALL_PLAIN)

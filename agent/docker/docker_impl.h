@@ -78,8 +78,6 @@ int docker_refused(const struct http_reply *reply, struct err *e);
 json_t *docker_parse(const char *text, size_t n) MUST_CHECK;
 /** docker_id_ok(s): 64 hex digits? */
 bool docker_id_ok(const char *s);
-/** docker_escape(s): percent-encoded for a query; the caller's, NULL if out of memory. */
-char *docker_escape(const char *s) MUST_CHECK;
 
 /** calls_due(d, now): start, time out, clean up; when to come again, or -1. */
 int64_t calls_due(struct docker *d, int64_t now);

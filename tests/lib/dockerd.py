@@ -72,11 +72,13 @@ def is_gone(pid):
 
 
 class Dockerd:
-    def __init__(self, *options, live_restore=True):
+    def __init__(self, *options, live_restore=True, swarm=False):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vaultd-docker-"))
         self.socket = self.dir / "docker.sock"
         self.log_file = self.dir / "log"
-        self.options = options + (("--live-restore",) if live_restore else ())  # a swarm does not go with it
+        keep = live_restore and not swarm  # a swarm does not go with it
+        self.options = options + (("--live-restore",) if keep else ())
+        self.swarm = swarm
         self.driver = []
         self.process = None
 
@@ -102,6 +104,8 @@ class Dockerd:
             wait_for("dockerd", self.answers, DEADLINE * 2)
         if not self.cli("images", "-q", IMAGE).strip():
             self.make_image()
+        if self.swarm and self.cli("info", "--format", "{{.Swarm.LocalNodeState}}").strip() != "active":
+            self.cli("swarm", "init", "--advertise-addr", "127.0.0.1")
         return self
 
     def launch(self):
@@ -134,6 +138,8 @@ class Dockerd:
 
     def close(self):
         """Containers, Engine and containerd end, and nothing of them stays."""
+        if self.process is not None and self.swarm:
+            self.try_cli("swarm", "leave", "--force")
         if self.process is not None:
             for container in self.cli("ps", "-aq").split():
                 self.remove(container)

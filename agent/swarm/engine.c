@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/reply.h"
+#include "clock.h"
+#include "engine_impl.h"
+#include "log.h"
+#include "text.h"
+
+#define CALL_MS 30000 /* a leader that has gone is missed for 20 s */
+
+/* --- tasks ---------------------------------------------------------------------------
+ */
+
+void engine_task_free(struct task *t)
+{
+	struct task **at = &t->en->tasks;
+
+	while (*at != NULL && *at != t)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = t->next;
+	docker_forget(t->en->docker, t);
+	json_decref(t->labels);
+	json_decref(t->spec);
+	json_decref(t->ids);
+	json_decref(t->secrets);
+	for (size_t i = 0; i < MACHINE_REFS; i++)
+		for (size_t k = 0; k < ARRAY_LEN(t->texts[i]); k++)
+			free(t->texts[i][k]);
+	view_free(t->view);
+	free(t);
+}
+
+static struct task *task_new(struct engine *en, enum step step)
+{
+	struct task *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->en = en;
+	t->step = step;
+	t->serving = en->serving;
+	t->next = en->tasks;
+	en->tasks = t;
+	return t;
+}
+
+bool engine_wanted(const struct task *t)
+{
+	return t->en->m != NULL && t->serving == t->en->serving;
+}
+
+void engine_finish(struct task *t, int rc, const char *why)
+{
+	if (engine_wanted(t))
+		machine_done(t->en->m, t->token, rc, why, clock_boot(t->en->o.clock));
+	engine_task_free(t);
+}
+
+/* --- what errors mean ----------------------------------------------------------------
+ */
+
+static const struct {
+	const char *text;
+	int rc;
+} meanings[] = {
+	{"update out of sequence",  ERR_CONFLICT   },
+	{ "DeadlineExceeded",       ERR_UNKNOWN    },
+	{ "deadline exceeded",      ERR_UNKNOWN    },
+	{ "does not have a leader", ERR_UNKNOWN    },
+	{ "has no leader",          ERR_UNKNOWN    },
+	{ "no elected",             ERR_UNKNOWN    },
+	{ "lost leader",            ERR_UNKNOWN    },
+	{ "is in use by",           ERR_BUSY       },
+	{ "only updates to Labels", ERR_VERIFY     },
+	{ "not a swarm manager",    ERR_UNREACHABLE},
+};
+
+int engine_meaning(const struct docker_result *r)
+{
+	if (r->rc == ERR_OK)
+		return ERR_OK;
+	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+		if (strstr(r->e->msg, meanings[i].text) != NULL)
+			return meanings[i].rc;
+	if (r->rc == ERR_NOENT || r->rc == ERR_CONFLICT || r->rc == ERR_INVALID ||
+	    r->rc == ERR_DENIED)
+		return r->status != 0 ? (r->rc == ERR_DENIED ? ERR_UNREACHABLE : r->rc)
+		                      : ERR_UNKNOWN;
+	return ERR_UNKNOWN;
+}
+
+/* --- requests ------------------------------------------------------------------------
+ */
+
+static void on_reply(void *ctx, const struct docker_result *r);
+
+static int ask(struct task *t, enum step step, struct docker_query *q, struct err *e)
+{
+	t->step = step;
+	t->en->calls++;
+	q->timeout_ms = CALL_MS;
+	return docker_request(t->en->docker, q, on_reply, t, e);
+}
+
+static int get(struct task *t, enum step step, const char *path, bool doc, struct err *e)
+{
+	struct docker_query q = { .method = "GET", .path = path, .wants_doc = doc };
+
+	return ask(t, step, &q, e);
+}
+
+int engine_list(struct task *t, enum step step, const char *what, json_t *filters,
+                docker_item_fn each, struct err *e)
+{
+	AUTO_TEXT text = filters != NULL ? reply_text(filters) : NULL;
+	AUTO_FREE char *escaped = text != NULL ? docker_escape(text) : NULL;
+	AUTO_FREE char *path = NULL;
+	struct docker_query q = { .method = "GET", .each = each };
+
+	json_decref(filters);
+	if (asprintf(&path, "%s%s%s", what, escaped != NULL ? "filters=" : "",
+	             escaped != NULL ? escaped : "") < 0) {
+		path = NULL;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	q.path = path;
+	return ask(t, step, &q, e);
+}
+
+/* The text of a document, to be handed to docker_request(); wiped there. */
+static char *body_of(const json_t *o)
+{
+	size_t n = o != NULL ? json_dumpb(o, NULL, 0, JSON_COMPACT) : 0;
+	char *text = n > 0 ? calloc(1, n + 1) : NULL;
+
+	if (text != NULL)
+		(void)json_dumpb(o, text, n, JSON_COMPACT);
+	return text;
+}
+
+static int post(struct task *t, enum step step, const char *path, char *body, bool doc,
+                struct err *e)
+{
+	struct docker_query q = {
+		.method = "POST", .path = path, .body = body, .wants_doc = doc
+	};
+
+	if (body == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	return ask(t, step, &q, e);
+}
+
+/* --- a secret ------------------------------------------------------------------------
+ */
+
+static json_t *labels_of(const struct task *t, const struct engine_secret *s)
+{
+	char version[24], object[4], epoch[24];
+
+	(void)snprintf(version, sizeof(version), "%" PRId64, t->call.version);
+	(void)snprintf(object, sizeof(object), "%zu", t->call.object % MACHINE_REFS);
+	(void)snprintf(epoch, sizeof(epoch), "%" PRIu64, s->epoch);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", SWARM_LABEL_CLUSTER,
+	                 t->en->cluster, SWARM_LABEL_BINDING, t->binding,
+	                 SWARM_LABEL_VERSION, version, SWARM_LABEL_OBJECT, object,
+	                 SWARM_LABEL_FP, s->fp != NULL ? s->fp : "", SWARM_LABEL_EPOCH,
+	                 epoch);
+}
+
+static json_t *data_of(const struct engine_secret *s)
+{
+	char *text = malloc(TEXT_BASE64_LEN(s->n) + 1);
+	json_t *o;
+
+	if (text == NULL)
+		return NULL;
+	(void)text_base64(s->value, s->n, text);
+	o = json_string(text);
+	explicit_bzero(text, TEXT_BASE64_LEN(s->n));
+	free(text);
+	return o;
+}
+
+/* With the value: made, or (when there is one of this name) compared. */
+static int send_value(void *ctx, const struct engine_secret *s, struct err *e)
+{
+	struct task *t = ctx;
+	char path[PATH_SIZE];
+	AUTO_JSON o = NULL;
+
+	if (s->n == 0 || s->n > ENGINE_VALUE_MAX)
+		return err_set(e, ERR_INVALID,
+		               "Docker takes secrets of 1 to %u bytes, this has %zu",
+		               ENGINE_VALUE_MAX, s->n);
+	if (t->spec != NULL) {
+		o = json_copy(t->spec);
+		json_object_set_new(o, "Data", data_of(s));
+		(void)snprintf(path, sizeof(path), "/secrets/%s/update?version=%" PRIu64,
+		               t->id, t->index);
+		return post(t, STEP_COMPARE, path, body_of(o), false, e);
+	}
+	swarm_name(&(struct swarm_name){ s->path, s->format, t->call.version,
+	                                 t->call.object, t->call.other_name },
+	           t->name);
+	o = json_pack("{s:s, s:o, s:o}", "Name", t->name, "Labels", labels_of(t, s),
+	              "Data", data_of(s));
+	return post(t, STEP_CREATE, "/secrets/create", body_of(o), true, e);
+}
+
+static void created(struct task *t, const char *id)
+{
+	if (!docker_swarm_id_ok(id)) {
+		engine_finish(t, ERR_UNKNOWN, "Docker's answer cannot be read");
+		return;
+	}
+	if (engine_wanted(t))
+		machine_created(t->en->m, t->token, id, t->name,
+		                clock_boot(t->en->o.clock));
+	engine_task_free(t);
+}
+
+static void on_create(struct task *t, const struct docker_result *r)
+{
+	char path[PATH_SIZE];
+	struct err e;
+
+	if (r->rc == ERR_OK) {
+		created(t, reply_str(r->doc, "ID"));
+		return;
+	}
+	if (r->status != 409) {
+		engine_finish(t, engine_meaning(r), r->e->msg);
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "/secrets/%s", t->name);
+	if (get(t, STEP_READ, path, true, &e) != ERR_OK)
+		engine_finish(t, ERR_UNKNOWN, e.msg);
+}
+
+static void taken(struct task *t)
+{
+	log_warn("a secret of the Swarm has our name but is not ours",
+	         LOG_S("name", t->name));
+	if (engine_wanted(t))
+		machine_taken(t->en->m, t->token, clock_boot(t->en->o.clock));
+	engine_task_free(t);
+}
+
+static void on_read(struct task *t, const struct docker_result *r)
+{
+	struct machine_secret s;
+	struct err e = { ERR_OK, "" };
+
+	if (r->rc != ERR_OK) { /* it may have gone since: tried again */
+		engine_finish(t, r->rc == ERR_NOENT ? ERR_UNKNOWN : engine_meaning(r),
+		              r->e->msg);
+		return;
+	}
+	if (!view_secret(r->doc, t->en->cluster, &s) ||
+	    strcmp(s.binding, t->binding) != 0 || s.version != t->call.version ||
+	    s.object != t->call.object || !docker_swarm_id_ok(s.id)) {
+		taken(t);
+		return;
+	}
+	(void)snprintf(t->id, sizeof(t->id), "%s", s.id);
+	t->index = (uint64_t)reply_int(json_object_get(r->doc, "Version"), "Index", 0);
+	t->spec = json_incref(json_object_get(r->doc, "Spec"));
+	if (t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, &e) != ERR_OK)
+		engine_finish(t, ERR_UNKNOWN, e.msg);
+}
+
+static void on_compare(struct task *t, const struct docker_result *r)
+{
+	if (r->rc == ERR_OK)
+		created(t, t->id);
+	else if (engine_meaning(r) == ERR_VERIFY)
+		taken(t);
+	else
+		engine_finish(t, engine_meaning(r), r->e->msg);
+}
+
+/* --- a service -----------------------------------------------------------------------
+ */
+
+static int on_service(struct task *t, const struct docker_result *r, struct err *e)
+{
+	char path[PATH_SIZE], *spec = NULL;
+	uint64_t index = 0;
+	int rc = spec_index(r->text, r->text_len, &index, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (index != t->index)
+		return err_set(e, ERR_CONFLICT, "the service has changed since");
+	rc = spec_patch(r->text, r->text_len, t->refs, t->call.n_refs, &spec, e);
+	if (rc != ERR_OK)
+		return rc;
+	(void)snprintf(path, sizeof(path), "/services/%s/update?version=%" PRIu64,
+	               t->service, index);
+	return post(t, STEP_POST, path, spec, false, e);
+}
+
+/* --- replies -------------------------------------------------------------------------
+ */
+
+static void on_reply(void *ctx, const struct docker_result *r)
+{
+	struct task *t = ctx;
+	struct err e = { ERR_OK, "" };
+	int rc;
+
+	switch (t->step) {
+	case STEP_CREATE:
+		on_create(t, r);
+		return;
+	case STEP_READ:
+		on_read(t, r);
+		return;
+	case STEP_COMPARE:
+		on_compare(t, r);
+		return;
+	case STEP_SECRETS:
+	case STEP_SERVICES:
+	case STEP_TASKS:
+		engine_looked(t, r);
+		return;
+	case STEP_GET:
+		rc = r->rc == ERR_OK ? on_service(t, r, &e) : engine_meaning(r);
+		if (rc != ERR_OK)
+			engine_finish(t, rc, r->rc != ERR_OK ? r->e->msg : e.msg);
+		return;
+	case STEP_POST:
+	case STEP_DELETE:
+		engine_finish(t, engine_meaning(r), r->e->msg);
+		return;
+	case STEP_INFO:
+		engine_info(t, r);
+		return;
+	case STEP_NODES:
+		engine_told(t, r->rc == ERR_OK ? "" : r->e->msg);
+		return;
+	}
+}
+
+/* --- beginning -----------------------------------------------------------------------
+ */
+
+static char *copy(const char *s, bool *ok)
+{
+	char *out = s != NULL ? strdup(s) : NULL;
+
+	*ok = *ok && (s == NULL || out != NULL);
+	return out;
+}
+
+static bool keep_refs(struct task *t, const struct machine_call *c)
+{
+	bool ok = c->n_refs <= MACHINE_REFS;
+
+	for (size_t i = 0; ok && i < c->n_refs; i++) {
+		const struct machine_change *from = &c->refs[i];
+		char **to = t->texts[i];
+
+		to[0] = copy(from->at->target, &ok);
+		to[1] = copy(from->id, &ok);
+		to[2] = copy(from->name, &ok);
+		to[3] = copy(from->at->uid, &ok);
+		to[4] = copy(from->at->gid, &ok);
+		t->refs[i] = (struct spec_ref){ to[0], to[1], to[2],
+			                        to[3], to[4], from->at->mode };
+	}
+	return ok;
+}
+
+static bool keep(struct task *t, const struct machine_call *c)
+{
+	t->token = c->token;
+	t->call = *c;
+	t->index = c->index;
+	(void)snprintf(t->binding, sizeof(t->binding), "%s",
+	               c->binding != NULL ? c->binding : "");
+	(void)snprintf(t->service, sizeof(t->service), "%s",
+	               c->service != NULL ? c->service : "");
+	t->call.binding = t->binding;
+	t->call.service = t->service;
+	t->call.row = NULL;
+	t->call.refs = NULL;
+	t->call.ids = NULL;
+	t->call.secret = t->call.secret_name = NULL;
+	return keep_refs(t, c);
+}
+
+static int begin(struct task *t, const struct machine_call *c, struct err *e)
+{
+	char path[PATH_SIZE];
+	struct docker_query gone = { .method = "DELETE", .path = path };
+
+	switch (c->kind) {
+	case MACHINE_CREATE:
+		return t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, e);
+	case MACHINE_LOOK:
+		return engine_look(t, c, e);
+	case MACHINE_UPDATE:
+	case MACHINE_TOUCH:
+		if (!docker_swarm_id_ok(t->service))
+			return err_set(e, ERR_USAGE, "this is no service's id");
+		(void)snprintf(path, sizeof(path), "/services/%s", t->service);
+		return get(t, STEP_GET, path, false, e);
+	case MACHINE_DELETE:
+		if (!docker_swarm_id_ok(c->secret))
+			return err_set(e, ERR_USAGE, "this is no secret's id");
+		(void)snprintf(path, sizeof(path), "/secrets/%s", c->secret);
+		return ask(t, STEP_DELETE, &gone, e);
+	case MACHINE_STORE:
+		break;
+	}
+	return err_set(e, ERR_USAGE, "not for Docker");
+}
+
+int engine_start(struct engine *en, const struct machine_call *c, struct err *e)
+{
+	struct task *t;
+	int rc;
+
+	if (!docker_is_up(en->docker))
+		return err_set(e, ERR_UNREACHABLE, "%s", docker_error(en->docker));
+	if ((t = task_new(en, STEP_CREATE)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (!keep(t, c)) {
+		engine_task_free(t);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	if ((rc = begin(t, c, e)) != ERR_OK)
+		engine_task_free(t);
+	return rc;
+}
+
+int engine_ask(struct engine *en, struct err *e)
+{
+	struct task *t;
+	int rc;
+
+	if (!docker_is_up(en->docker))
+		return err_set(e, ERR_UNREACHABLE, "%s", docker_error(en->docker));
+	if ((t = task_new(en, STEP_INFO)) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = get(t, STEP_INFO, "/info", true, e)) != ERR_OK)
+		engine_task_free(t);
+	return rc;
+}
+
+/* --- life ----------------------------------------------------------------------------
+ */
+
+static void on_up(void *ctx)
+{
+	struct engine *en = ctx;
+
+	en->o.ops.changed(en->o.ops.ctx);
+}
+
+static void on_down(void *ctx, const char *why)
+{
+	struct engine *en = ctx;
+
+	log_warn("the Swarm's manager does not answer", LOG_S("why", why));
+	en->o.ops.changed(en->o.ops.ctx);
+}
+
+/* Most of what happens to other services is no concern of ours. */
+static void on_event(void *ctx, const struct docker_event *ev)
+{
+	struct engine *en = ctx;
+
+	if (strcmp(ev->type, "service") == 0)
+		en->o.ops.event(en->o.ops.ctx, ev->id);
+	else if (strcmp(ev->type, "secret") == 0 && strcmp(ev->action, "remove") == 0)
+		en->o.ops.event(en->o.ops.ctx, NULL);
+}
+
+int engine_new(const struct engine_options *o, struct engine **out, struct err *e)
+{
+	struct engine *en = calloc(1, sizeof(*en));
+	struct docker_options d = { .socket = o->socket,
+		                    .multi = o->multi,
+		                    .clock = o->clock,
+		                    .swarm = true,
+		                    .up = on_up,
+		                    .down = on_down,
+		                    .event = on_event,
+		                    .ctx = en };
+	int rc;
+
+	if (en == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	en->o = *o;
+	if ((rc = docker_new(&d, &en->docker, e)) != ERR_OK) {
+		free(en);
+		return rc;
+	}
+	*out = en;
+	return ERR_OK;
+}
+
+void engine_free(struct engine *en)
+{
+	if (en == NULL)
+		return;
+	while (en->tasks != NULL)
+		engine_task_free(en->tasks);
+	docker_free(en->docker);
+	free(en);
+}
+
+bool engine_up(const struct engine *en)
+{
+	return docker_is_up(en->docker);
+}
+
+void engine_serve(struct engine *en, struct machine *m, const char *cluster)
+{
+	en->m = m;
+	en->serving++;
+	engine_copy_id(en->cluster, cluster);
+}
+
+int64_t engine_due(struct engine *en, int64_t now)
+{
+	return docker_due(en->docker, now);
+}
+
+int64_t engine_calls(const struct engine *en)
+{
+	return en->calls;
+}

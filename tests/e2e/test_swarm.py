@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Docker Swarm of one manager, and the agent's part in it: new versions of secrets come into services, and those
+that they do not live with go back by themselves."""
+import base64
+import time
+
+import pytest
+
+import dockerd
+from swarm import Api, Driver
+from vaultd import wait_for
+
+# Says what it has, and fails at what is bad.
+MAIN = 'v=$(cat /run/secrets/app); case "$v" in *bad*) exit 3;; esac; while :; do sleep 1; done'
+CALM = ("--update-delay", "0s", "--update-monitor", "300ms", "--restart-delay", "300ms", "--stop-grace-period", "0s")
+
+
+@pytest.fixture(scope="module")
+def swarm():
+    why = dockerd.unavailable()
+    if why:
+        pytest.skip(why)
+    engine = dockerd.Dockerd(swarm=True)
+    try:
+        yield engine.start()
+    finally:
+        engine.close()
+
+
+class World:
+    def __init__(self, engine):
+        self.engine, self.api, self.services, self.drivers = engine, Api(engine), [], []
+
+    def driver(self, rows=()):
+        self.drivers.append(Driver(self.engine, rows))
+        return self.drivers[-1]
+
+    def service(self, name, *options, main=MAIN, secret=("first", "good-0"), action="rollback"):
+        self.services.append(name)
+        if secret and secret[0] not in self.api.secrets():
+            data = base64.b64encode(secret[1].encode()).decode()
+            assert self.api.call("POST", "/secrets/create", {"Name": secret[0], "Data": data})[0] == 201
+        refs = ("--secret", f"source={secret[0]},target=app,mode=0444") if secret else ()
+        self.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", name, *CALM, "--update-failure-action",
+                        action, *refs, *options, dockerd.IMAGE, "sh", "-c", main)
+        wait_for(f"{name} to run", lambda: self.running(name))
+
+    def tasks(self, name):
+        return self.api.call("GET", '/tasks?filters={"service":["%s"],"desired-state":["running"]}' % name)[1]
+
+    def running(self, name):
+        tasks = self.tasks(name)
+        return tasks and all(t["Status"]["State"] == "running" for t in tasks)
+
+    def close(self):
+        for d in self.drivers:
+            if d.process.poll() is None:
+                d.close()
+        for s in self.services:
+            self.engine.try_cli("service", "rm", s)
+        wait_for("tasks to go", lambda: not self.engine.cli("ps", "-q").strip())
+        for s in self.api.secrets():
+            self.api.call("DELETE", f"/secrets/{s}")
+
+
+@pytest.fixture
+def world(swarm):
+    w = World(swarm)
+    yield w
+    w.close()
+
+
+def begin(w, *services, version=1, **more):
+    d = w.driver()
+    assert d.about["manager"] and d.about["leader"]
+    d.bind("app", version, f"good-{version}", services=list(services), **more)
+    d.send(lead=1)
+    for s in services:
+        d.wait_state(s, "done", version)
+    return d
+
+
+def test_twenty_rotations(world):
+    w = world
+    w.service("web", "--replicas", "2", "--update-order", "start-first", "--label", "keep=me", "--env", 'ODD="\\u00e9\n')
+    d = begin(w, "web")
+    before = w.api.service("web")["Spec"]
+    for n in range(2, 22):
+        d.bind("app", n, f"good-{n}", services=["web"])
+        d.wait_state("web", "done", n)
+        tasks = w.tasks("web")
+        assert {s["SecretName"] for t in tasks for s in t["Spec"]["ContainerSpec"]["Secrets"]} == {f"secret-app.raw.{n}"}
+    after = w.api.service("web")["Spec"]
+    for spec in (before, after):
+        spec["TaskTemplate"]["ContainerSpec"].pop("Secrets")
+    assert before == after
+    assert d.row("web")["good"] == 21
+
+
+def test_a_bad_value_goes_back_by_itself(world):
+    w = world
+    w.service("web", "--replicas", "2")
+    d = begin(w, "web")
+    d.bind("app", 2, "bad", services=["web"])
+    d.wait_state("web", "rolled-back", 2)
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+    assert d.row("web")["good"] == 1 and d.row("web")["reason"]
+    d.bind("app", 3, "good-3", services=["web"])
+    d.wait_state("web", "done", 3)
+
+
+def test_a_paused_update_goes_back(world):
+    w = world
+    w.service("web", action="pause")
+    d = begin(w, "web")
+    d.bind("app", 2, "bad", services=["web"])
+    d.wait_state("web", "rolled-back", 2)
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+    assert "paused" in d.row("web")["reason"]
+
+
+def test_a_crash_after_swarm_has_looked_away(world):
+    w = world
+    late = 'v=$(cat /run/secrets/app); while :; do sleep 4; case "$v" in *bad*) exit 3;; esac; done'
+    w.service("web", main=late)
+    d = begin(w, "web", soak_ms=1000)
+    d.bind("app", 2, "bad", services=["web"], soak_ms=8000)
+    d.wait_state("web", "rolled-back", 2)
+    assert [r["state"] for r in d.history if r["version"] == 2][:3] == ["apply", "observe", "soak"]
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+
+
+def test_an_unhealthy_one_goes_back(world):
+    w = world
+    main = 'cat /run/secrets/app > /tmp/v; while :; do sleep 1; done'
+    w.service("web", "--health-cmd", "test $(cat /run/secrets/app) != bad", "--health-interval", "0.2s",
+              "--health-retries", "1", "--mount", "type=tmpfs,target=/tmp", main=main)
+    d = begin(w, "web")
+    d.bind("app", 2, "bad", services=["web"])
+    d.wait_state("web", "rolled-back", 2)
+
+
+def test_one_that_cannot_be_scheduled_goes_back(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    w.api.update("web", lambda s: s["TaskTemplate"].setdefault("Placement", {}).update(Constraints=["node.labels.x==never"]))
+    w.api.update("web", lambda s: s.setdefault("Labels", {}).update(x="y"))
+    d.bind("app", 2, "good-2", services=["web"], deadline_ms=3000)
+    wait_for("it to wait", lambda: d.status()["status"][0]["services"][0]["state"] == "gate")
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}, "nothing is pushed into what is not quiet"
+
+
+def test_five_services_and_the_overhead(world):
+    w = world
+    names = [f"web{i}" for i in range(5)]
+    for n in names:
+        w.service(n, "--replicas", "4", "--update-parallelism", "4", "--update-monitor", "100ms")
+    d = begin(w, *names, max_services=5)
+    t = time.monotonic()
+    d.bind("app", 2, "good-2", services=names, max_services=5)
+    for n in names:
+        d.wait_state(n, "done", 2)
+    took = time.monotonic() - t
+    print(f"5 services of 4: {took:.2f} s, {d.status()['calls']} calls")
+
+
+def test_another_leader_goes_on(world):
+    w = world
+    for n in ("one", "two"):
+        w.service(n)
+    d = begin(w, "one", "two")
+    d.bind("app", 2, "good-2", services=["one", "two"])
+    wait_for("it to begin", lambda: any(r["version"] == 2 for r in d.rows.values()))
+    d.close(kill=True)
+    e = w.driver(list(d.rows.values()))
+    e.bind("app", 2, "good-2", services=["one", "two"])
+    e.send(lead=2)
+    for n in ("one", "two"):
+        e.wait_state(n, "done", 2)
+
+
+def test_two_writers(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    for n in range(2, 5):
+        d.bind("app", n, f"good-{n}", services=["web"])
+        for k in range(20):
+            w.api.update("web", lambda s, k=k, n=n: s.setdefault("Labels", {}).update(k=f"{n}-{k}"))
+        d.wait_state("web", "done", n)
+    assert w.api.service("web")["Spec"]["Labels"]["k"] == "4-19"
+
+
+def test_a_name_that_is_taken(world):
+    w = world
+    data = base64.b64encode(b"else").decode()
+    assert w.api.call("POST", "/secrets/create", {"Name": "secret-app.raw.2", "Data": data})[0] == 201
+    w.service("web")
+    d = begin(w, "web")
+    d.bind("app", 2, "good-2", services=["web"])
+    d.wait_state("web", "done", 2)
+    assert w.api.refs("web") == {"app": "secret-app.raw.2.b"}
+
+
+def test_one_that_was_made_already_is_taken_over(world):
+    w = world
+    d = w.driver()
+    labels = {"vault.cluster": d.about["cluster"], "vault.binding": "app", "vault.version": "1", "vault.object": "0"}
+    data = base64.b64encode(b"good-1").decode()
+    status, made = w.api.call("POST", "/secrets/create", {"Name": "secret-app.raw.1", "Data": data, "Labels": labels})
+    assert status == 201
+    w.service("web")
+    d.bind("app", 1, "good-1", services=["web"])
+    d.send(lead=1)
+    d.wait_state("web", "done", 1)
+    found = w.api.service("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]
+    assert [s["SecretID"] for s in found] == [made["ID"]]
+
+
+def test_no_replicas_and_a_global_service(world):
+    w = world
+    w.service("none")
+    w.engine.cli("service", "scale", "-d", "none=0")
+    wait_for("it to have none", lambda: not w.tasks("none"))
+    w.service("all", "--mode", "global")
+    d = begin(w, "none", "all")
+    d.bind("app", 2, "good-2", services=["none", "all"])
+    d.wait_state("none", "done", 2)
+    d.wait_state("all", "done", 2)
+
+
+def test_a_job_is_not_run_again(world):
+    w = world
+    w.services.append("job")
+    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", dockerd.IMAGE,
+                 "true")
+    wait_for("it to have run", lambda: w.api.service("job").get("JobStatus"))
+    iteration = w.api.service("job")["JobStatus"]
+    d = w.driver()
+    d.bind("app", 1, "good-1", services=["job"])
+    d.send(lead=1)
+    d.wait_state("job", "skipped", 1)
+    assert w.api.service("job")["JobStatus"]["JobIteration"] == iteration["JobIteration"]
+
+
+def test_the_past_is_purged_without_a_restart(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    d.bind("app", 2, "good-2", services=["web"])
+    d.wait_state("web", "done", 2)
+    wait_for("it to be the good one", lambda: d.row("web")["good"] == 2)
+    assert "secret-app.raw.1" in w.api.secrets(), "a rollback would need it"
+    tasks = {t["ID"] for t in w.tasks("web")}
+    d.send(purge="app")
+    wait_for("the old version to go", lambda: "secret-app.raw.1" not in w.api.secrets())
+    assert {t["ID"] for t in w.tasks("web")} == tasks
+    assert w.api.refs("web") == {"app": "secret-app.raw.2"}
+
+
+def test_sizes(world):
+    w = world
+    w.service("web", main="while :; do sleep 1; done")
+    d = begin(w, "web")
+    d.bind("app", 2, "x" * 511999, services=["web"])
+    d.wait_state("web", "done", 2)
+    d.bind("app", 3, "x" * 512000, services=["web"])
+    wait_for("it to be refused", lambda: "511999" in d.status()["status"][0]["services"][0]["reason"])
+    assert w.api.refs("web") == {"app": "secret-app.raw.2"}
