@@ -79,15 +79,14 @@ bool work_output(struct work *w, const char *path, size_t n)
 
 void work_begin(struct work *w, enum scan_channel channel, const char *path)
 {
-	struct blob b = { .channel = channel,
-		          .path = path,
-		          .source = w->source,
-		          .layer = w->layer,
-		          .binary_ok = true };
-
+	w->blob = (struct blob){ .channel = channel,
+		                 .path = path,
+		                 .source = w->source,
+		                 .layer = w->layer,
+		                 .binary_ok = false };
 	work_at(w, path);
 	w->blobs++;
-	w->failed = scan_stream_begin(w->match, &b) != 0;
+	w->failed = scan_stream_begin(w->match, &w->blob) != 0;
 }
 
 void work_feed(struct work *w, const void *p, size_t n)

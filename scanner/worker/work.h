@@ -33,6 +33,7 @@ struct work {
 	struct worker_status *status;
 	const struct scan_limits *limits;
 	struct scan_stream *match;
+	struct blob blob;     /* that is being searched */
 	uint8_t *buffer;      /* WORK_BUFFER bytes, for the one descriptor that is read */
 	uint8_t hash_key[16]; /* of path_hash() */
 	const struct job *job;

@@ -5,8 +5,6 @@ import os
 import subprocess
 import zlib
 
-import pytest
-
 from vaultd import BIN, DEADLINE
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -55,8 +53,6 @@ def scan(*args, stdin=None, timeout=DEADLINE * 4, env=None, **kw):
     p = subprocess.run(command, capture_output=True, check=False, timeout=timeout,
                        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(env or {})}, **source, **kw)
     p.stdout, p.stderr = p.stdout.decode(), p.stderr.decode()
-    if "unknown command" in p.stderr:
-        pytest.skip("this vaultctl has no engine to scan with")
     return Result(p)
 
 
