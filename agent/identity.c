@@ -85,6 +85,8 @@ static struct value *as_value(struct arena *a, const struct identity *id)
 	value_set_int(a, v, "generation", (int64_t)id->generation);
 	value_set_bytes(a, v, "digest_key", id->digest_key, sizeof(id->digest_key));
 	value_set_int(a, v, "keys_since", id->keys_since);
+	if (id->fresh)
+		value_set_bool(a, v, "fresh", true);
 	if (id->has_next)
 		value_set_bytes(a, v, "next", &id->next, sizeof(id->next));
 	if (id->has_last)
@@ -152,6 +154,7 @@ static int take_value(struct identity *id, const struct value *v)
 	    generation < 0 || pins == NULL || pins->type != V_ARRAY)
 		return -1;
 	id->generation = (uint64_t)generation;
+	id->fresh = value_bool_or(v, "fresh", false);
 	id->pins.n = 0;
 	for (pin = pins->first; pin != NULL; pin = pin->next)
 		if (pin->type != V_BYTES || pin->len != 32 ||

@@ -44,6 +44,7 @@ struct identity {
 	unsigned char seal_key[32];
 	bool has_last; /* until all that it sealed was sealed again */
 	unsigned char last_box_sk[32];
+	bool fresh; /* what is remembered may be of the life before: join_finish() */
 	uint64_t generation;
 	char name[LIMIT_NAME + 1];
 	char audit_key[NOTE_KEY_TEXT_MAX]; /* signs checkpoints */

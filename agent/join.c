@@ -361,6 +361,17 @@ static void put_first(struct pins *pins, const unsigned char *pin)
 		(void)pins_add_raw(pins, before.pin[i]);
 }
 
+int join_finish(const char *state_dir, struct identity *id, struct err *e)
+{
+	if (!id->fresh)
+		return ERR_OK;
+	witness_forget(state_dir);
+	floor_forget(state_dir);
+	cache_wipe(state_dir);
+	id->fresh = false;
+	return identity_save(state_dir, id, e);
+}
+
 static int join_with(const struct options *o, const struct settings *s,
                      struct identity *id, char *token, struct err *e)
 {
@@ -385,11 +396,10 @@ static int join_with(const struct options *o, const struct settings *s,
 	if ((rc = try_all(&t, &pins, e)) != ERR_OK)
 		return rc;
 	put_first(&id->pins, t.pin);
-	if ((rc = identity_save(s->state_dir, id, e)) != ERR_OK)
+	id->fresh = true;
+	if ((rc = identity_save(s->state_dir, id, e)) != ERR_OK ||
+	    (rc = join_finish(s->state_dir, id, e)) != ERR_OK)
 		return rc;
-	witness_forget(s->state_dir);
-	floor_forget(s->state_dir);
-	cache_wipe(s->state_dir);
 	printf("joined as %s\n", id->name);
 	return ERR_OK;
 }

@@ -31,6 +31,11 @@ void joined_mac(const char *token, const unsigned char mac[32], const void *body
 int join_accept(const char *token, struct identity *id, const unsigned char mac[32],
                 const json_t *data, struct err *e) MUST_CHECK;
 
+/** join_finish(state_dir, id, e): what an agent remembered of another life, of the log
+ * and of versions, does not bind this one: it goes, if ${id} says that it is fresh.  A
+ * join that was killed before that is finished with the next start. */
+int join_finish(const char *state_dir, struct identity *id, struct err *e) MUST_CHECK;
+
 /** join_run(o, s, e): the command. */
 int join_run(const struct options *o, const struct settings *s, struct err *e) MUST_CHECK;
 

@@ -17,6 +17,7 @@
 #include "deliver/tmpfs.h"
 #include "hook/hook.h"
 #include "identity.h"
+#include "join.h"
 #include "log.h"
 #include "plan.h"
 #include "session.h"
@@ -53,7 +54,8 @@ static int open_identity(struct agent *g, struct err *e)
 
 	if ((g->id = identity_new()) == NULL)
 		return err_set(e, ERR_NOMEM, "out of key memory");
-	if ((rc = identity_load(g->s->state_dir, g->id, e)) != ERR_OK)
+	if ((rc = identity_load(g->s->state_dir, g->id, e)) != ERR_OK ||
+	    (rc = join_finish(g->s->state_dir, g->id, e)) != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < g->s->pin_set.n; i++)
 		if (!pins_add_raw(&g->id->pins, g->s->pin_set.pin[i]))

@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 
+import hostwire
 from vaultd import wait_for
 
 
@@ -232,6 +233,31 @@ def test_joining_twice_needs_force(place):
     agent = place.host()
     p = agent.join(agent.join_token, check=False)
     assert p.returncode == 6 and "has joined already" in p.stderr
+
+
+MAGIC = b"vault-agent identity 1\n"
+
+
+def test_a_join_by_force_that_was_killed_is_finished_at_the_next_start(place, own_server):
+    """Of the vault before are a log and versions; they must not be held against another."""
+    agent = place.host()
+    place.server.put(place.key, {"password": "second", "user": "app"})
+    agent.wait_content("db", "password", "second")
+    agent.stop()
+    kept = {f: (agent.state_dir / f).read_bytes() for f in ("floor", "checkpoint")}
+    agent.server = own_server
+    own_server.put(place.key, {"password": "of another vault"})
+    agent.join(own_server.add_host(agent.name, [place.path])["join_token"], force=True)
+    assert not any((agent.state_dir / f).exists() for f in kept)
+    # As it was when the new identity was on disk, and nothing else was done.
+    identity = hostwire.decode((agent.state_dir / "identity").read_bytes()[len(MAGIC):])
+    (agent.state_dir / "identity").write_bytes(MAGIC + hostwire.encode({**identity, "fresh": True}))
+    for name, content in kept.items():
+        (agent.state_dir / name).write_bytes(content)
+    agent.start()
+    agent.wait_content("db", "password", "of another vault")
+    assert agent.status()["alarm"] == ""
+    assert "fresh" not in hostwire.decode((agent.state_dir / "identity").read_bytes()[len(MAGIC):])
 
 
 def test_a_copied_identity_raises_an_alarm(place, make_agent):

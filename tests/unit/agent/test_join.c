@@ -2,6 +2,8 @@
 #include "say.h"
 
 #include "agent/join.h"
+#include "agent/witness.h"
+#include "file.h"
 
 static struct identity *id;
 static struct arena *a;
@@ -148,4 +150,33 @@ Test(join, needs_every_member)
 
 		cr_assert_eq(join_accept(token, id, mac, empty, &e), ERR_INVALID);
 	}
+}
+
+static void remembered(const char *name)
+{
+	char path[PATH_MAX];
+
+	cr_assert_eq(file_write_path(rig_path(name, path), "old", 3, 0600, &e), ERR_OK);
+}
+
+Test(join, forgets_the_life_before_however_often_it_is_killed)
+{
+	struct identity *again = identity_new();
+
+	remembered("floor");
+	remembered(WITNESS_FILE);
+	id->fresh = true;
+	cr_assert_eq(identity_save(rig_dir, id, &e), ERR_OK, "%s", e.msg);
+	/* Killed here; what follows is the next start. */
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert(again->fresh);
+	cr_assert_eq(join_finish(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert(!rig_exists("floor") && !rig_exists(WITNESS_FILE));
+	/* And never again. */
+	remembered("floor");
+	cr_assert_eq(identity_load(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not(again->fresh);
+	cr_assert_eq(join_finish(rig_dir, again, &e), ERR_OK, "%s", e.msg);
+	cr_assert(rig_exists("floor"));
+	identity_free(again);
 }
