@@ -49,6 +49,14 @@ static bool overlap(const struct found *a, const struct found *b)
 	return a->at < b->at + b->n && b->at < a->at + a->n;
 }
 
+/* What has the shape of a token and a wrong checksum is no other secret either. */
+static void lookalike(const struct found *a, struct found *b)
+{
+	if (a->verdict.drop == DROP_LOOKALIKE && b->verdict.drop == DROP_NONE &&
+	    b->rule != NULL && b->rule->charset == CHARSET_NONE)
+		b->verdict.drop = DROP_LOOKALIKE;
+}
+
 static void settle(struct founds *f)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -56,6 +64,8 @@ static void settle(struct founds *f)
 		     k++) {
 			struct found *a = &f->v[i], *b = &f->v[k];
 
+			lookalike(a, b);
+			lookalike(b, a);
 			if (a->verdict.drop != DROP_NONE ||
 			    b->verdict.drop != DROP_NONE ||
 			    (a->rule == NULL && b->rule == NULL))

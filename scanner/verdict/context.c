@@ -6,6 +6,8 @@
 #include "util.h"
 #include "verdict/ascii.h"
 
+#define NEAR_MAX 800u /* bytes to a keyword on other lines */
+
 void context_place(const char *text, size_t n, size_t at, size_t value_n,
                    struct place *out)
 {
@@ -116,6 +118,11 @@ bool context_near(const struct place *p, const char *word, size_t within, unsign
 		                    : NULL;
 		to = at == NULL ? p->text_n : (size_t)(at - p->text);
 	}
+	/* Lines may be long. */
+	if (p->at - from > NEAR_MAX)
+		from = p->at - NEAR_MAX;
+	if (to > end + NEAR_MAX)
+		to = end + NEAR_MAX;
 	return word_in(p->text + from, p->at - from, word) ||
 	       (to > end && word_in(p->text + end, to - end, word));
 }
@@ -169,6 +176,9 @@ bool context_hash(const struct place *p)
 
 	if (path_is(p, locks, ARRAY_LEN(locks)))
 		return true;
+	if (context_near(p, "encrypteddata", 0, 5) ||
+	    context_near(p, "sealedsecret", 0, 5))
+		return true;
 	/* Only what stands near it: a minified file is one line. */
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		size_t from = p->at - p->from > 60 ? p->at - 60 : p->from;
@@ -177,6 +187,28 @@ bool context_hash(const struct place *p)
 			return true;
 	}
 	return false;
+}
+
+bool context_data_file(const struct place *p)
+{
+	static const char *const globs[] = { "*.env",        "*.env.*", "*.yaml",
+		                             "*.yml",        "*.json",  "*.toml",
+		                             "*.ini",        "*.conf",  "*.cfg",
+		                             "*.properties", "*.cnf",   "*.tfvars",
+		                             "*.config",     "*.plist" };
+
+	return path_is(p, globs, ARRAY_LEN(globs));
+}
+
+bool context_compared(const struct place *p)
+{
+	size_t at = p->at;
+
+	while (at > p->from && (ascii_space(p->text[at - 1]) || p->text[at - 1] == '"' ||
+	                        p->text[at - 1] == '\''))
+		at--;
+	return at > p->from + 1 && p->text[at - 1] == '=' &&
+	       (p->text[at - 2] == '=' || p->text[at - 2] == '!');
 }
 
 bool context_quoted(const struct place *p)
@@ -201,6 +233,8 @@ bool context_config(const struct place *p)
 	         ascii_starts(s, (size_t)(value - s), "arg ") ||
 	         ascii_starts(s, (size_t)(value - s), "set "))
 		s += 4;
+	if (s == value)
+		return false;
 	while (s < value && (ascii_alnum(*s) || *s == '_' || *s == '.' || *s == '-'))
 		s++;
 	while (s < value && (ascii_space(*s) || memchr("=:\"'", *s, 4) != NULL))
@@ -223,6 +257,7 @@ bool context_prose(const struct place *p)
 		"*/example*",
 		"*/locale*",
 		"*/i18n/*",
+		"*/languages/*",
 		"*/lang/*",
 		"*/l10n/*",
 		"*/translations/*",

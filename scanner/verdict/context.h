@@ -50,6 +50,12 @@ bool context_prose(const struct place *p);
 /** context_local(p): the line names a host that is this machine or an example. */
 bool context_local(const struct place *p);
 
+/** context_data_file(p): a file of settings by its name. */
+bool context_data_file(const struct place *p);
+
+/** context_compared(p): the value is compared with, not assigned. */
+bool context_compared(const struct place *p);
+
 /** context_quoted(p): the value is in quotes. */
 bool context_quoted(const struct place *p);
 #endif

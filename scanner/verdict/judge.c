@@ -12,15 +12,29 @@
 #include "verdict/random.h"
 #include "verdict/structure.h"
 
+/* Base64 of words: "not my real password". */
+static bool encoded_words(const char *s, size_t n)
+{
+	char plain[96];
+	long len;
+
+	if (n < 12 || n % 4 != 0)
+		return false;
+	len = structure_unbase64(s, n, (uint8_t *)plain, sizeof(plain));
+	return len >= 8 && text_printable(plain, (size_t)len) &&
+	       placeholder_words(plain, (size_t)len);
+}
+
 enum drop judge_common(const char *s, size_t n)
 {
 	if (placeholder_sample(s, n))
 		return DROP_PLACEHOLDER;
 	if (placeholder_reference(s, n))
 		return DROP_PLACEHOLDER;
-	if (placeholder_redacted(s, n))
-		return DROP_PLACEHOLDER;
-	if (placeholder_words(s, n) || placeholder_pattern(s, n))
+	if (placeholder_public(s, n))
+		return DROP_ALLOW_RULE;
+	if (placeholder_redacted(s, n) || placeholder_words(s, n) ||
+	    encoded_words(s, n) || placeholder_pattern(s, n))
 		return DROP_PLACEHOLDER;
 	return DROP_NONE;
 }
@@ -103,7 +117,7 @@ static bool call(const struct place *p, const char *s, size_t n)
 		return p->text[p->at + n] == '(' || p->text[p->at + n] == '[' ||
 		       p->text[p->at + n] == '{';
 	return i > 0 && i < n && (s[i] == '(' || s[i] == '[' || s[i] == '{') &&
-	       ascii_alpha(s[0]);
+	       (ascii_alpha(s[0]) || s[0] == '_');
 }
 
 /* A regular expression or glob. */
@@ -111,7 +125,7 @@ static bool pattern(const char *s, size_t n)
 {
 	static const char *const marks[] = { "\\d", "\\w", "\\s", ".*",   ".+",
 		                             "[^",  "a-z", "(?",  "[0-9", "\\b",
-		                             "\\S", "+)",  "*)" };
+		                             "\\S", "+)",  "*)",  "\\x" };
 
 	if (s[0] == '^' && s[n - 1] == '$')
 		return true;
@@ -152,7 +166,9 @@ static bool address(const char *s, size_t n)
 
 bool judge_code(const struct place *p, const char *s, size_t n)
 {
+	const char *equals;
 	struct shape shape;
+	size_t separators;
 
 	if (n == 0 || uuid(s, n) || number(s, n) || address(s, n) || path_like(s, n) ||
 	    pattern(s, n) || call(p, s, n))
@@ -161,11 +177,42 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	if (memchr("<>{}[]()", s[0], 8) != NULL && shape.words > 0)
 		return true;
 	/* Words parted by dots, dashes, colons, underscores or slashes. */
-	if (shape_wordy(&shape) && shape.digit <= 2 + n / 12 &&
-	    count_of(s, n, "-_.:/ ") == shape.sign + shape.space && shape.sign > 0)
+	separators = count_of(s, n, "-_.:/, ");
+	if (separators > 0 && separators == shape.sign + shape.space &&
+	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8) ||
+	     (shape.digit == 0 && separators >= 2 && shape.words > -0.2) ||
+	     (separators >= 3 && shape.upper == 0 && shape.digit <= n / 4 &&
+	      shape.words > -0.3)))
 		return true;
-	return !context_quoted(p) && identifier(s, n) && shape_wordy(&shape) &&
-	       (count_of(s, n, "._:>") > 0 || (shape.lower > 0 && shape.upper > 0));
+	/* A query: name=value&name=value. */
+	equals = memchr(s, '=', n);
+	if (equals != NULL && identifier(s, (size_t)(equals - s)) &&
+	    (memchr(equals, '&', (size_t)(s + n - equals)) != NULL ||
+	     number(equals + 1, (size_t)(s + n - equals - 1))))
+		return true;
+	/* What a literal goes on with after an escape, or an operator. */
+	if (s[0] == '\\' || s[0] == ':' || s[0] == ',' || s[0] == ';' || s[0] == '&')
+		return true;
+	if (memchr(s, '\\', n) != NULL && shape_wordy(&shape))
+		return true;
+	/* Code around it: brackets, a pointer, a sum of names, a file, a title. */
+	if (count_of(s, n, "(){}[];") >= 4 || (s[0] == '*' && identifier(s + 1, n - 1)) ||
+	    (!context_quoted(p) && shape.digit == 0 && memchr(s, '+', n) != NULL &&
+	     shape.sign == count_of(s, n, "+_.")) ||
+	    (s[0] == '/' && count_of(s, n, "/") >= 2 && count_of(s, n, ".-_") > 0) ||
+	    (shape.digit == 0 && s[n - 1] == ':'))
+		return true;
+	/* A part of a resource name. */
+	if (p->at - p->from > 4 &&
+	    ascii_find(p->text + p->at - (p->at - p->from < 80 ? p->at - p->from : 80),
+	               p->at - p->from < 80 ? p->at - p->from : 80, "arn:aws") != NULL)
+		return true;
+	if (context_quoted(p) || !identifier(s, n))
+		return false;
+	if (count_of(s, n, "._:>") > 0 && (shape.digit == 0 || shape.words > 0))
+		return true;
+	return shape_wordy(&shape) && shape.lower > 0 && shape.upper > 0 &&
+	       shape.digit <= n / 6;
 }
 
 /* Letters and digits mixed, or a sign that is in no word. */
@@ -177,7 +224,8 @@ static bool mixed(const struct shape *shape, const char *s)
 		return true;
 	if (shape->digit > 0 && shape->lower + shape->upper >= 2)
 		return shape->n >= 8 || shape->words < 0.3 || strong > 0;
-	return strong > 0 && shape->n >= 8 && shape->lower + shape->upper > 2;
+	return strong > 0 && shape->n >= 8 && shape->lower + shape->upper > 2 &&
+	       !shape_wordy(shape);
 }
 
 static enum drop too_short(size_t n, size_t least)
@@ -196,6 +244,10 @@ enum drop judge_password(const struct place *p, const char *s, size_t n)
 	    ascii_starts(s, n, "-"))
 		return DROP_PLACEHOLDER;
 	shape_of(s, n, &shape);
+	/* Random text with a space in it, as the salts of WordPress. */
+	if (n >= 24 && shape_classes(&shape) == 4 && shape.space <= n / 8 &&
+	    shape.words < 0.2)
+		return DROP_NONE;
 	if (shape.space > 0)
 		return judge_phrase(p, s, n);
 	if (shape.n < 6 && shape_classes(&shape) < 2)
@@ -215,6 +267,8 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 
 	if (context_quoted(p) || context_config(p))
 		return false;
+	if (count_of(s, shape->n, "{}()=;") > 1)
+		return true;
 	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
 		return !(shape_random(shape) && shape->digit > 1);
 	return memchr("&*!-+=~@^%?:|", s[0], 13) != NULL && shape->digit < 2;
@@ -236,8 +290,18 @@ enum drop judge_strict(const struct place *p, const char *s, size_t n)
 		return DROP_PLACEHOLDER;
 	if (context_hash(p))
 		return DROP_CONTEXT;
+	if (context_compared(p) && !context_quoted(p))
+		return DROP_PLACEHOLDER;
 	if (shape.digit + shape.sign == 0)
-		return n >= 8 && !shape_wordy(&shape) ? DROP_NONE : DROP_ENTROPY;
+		return n >= (context_config(p) ? 8u : 12u) && !shape_wordy(&shape) &&
+		                       shape.high == 0 && !shape_spoken(s, n) &&
+		                       !context_prose(p)
+		               ? DROP_NONE
+		               : DROP_ENTROPY;
+	/* In documentation and tests only what looks real. */
+	if (context_prose(p) && (shape_classes(&shape) < 3 || n < 8) &&
+	    !shape_random(&shape))
+		return DROP_ENTROPY;
 	return mixed(&shape, s) ? DROP_NONE : DROP_ENTROPY;
 }
 
@@ -249,7 +313,8 @@ enum drop judge_strong(const struct place *p, const char *s, size_t n)
 	if (drop != DROP_NONE)
 		return drop;
 	shape_of(s, n, &shape);
-	return shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0
+	return shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0 &&
+	                       n <= 80
 	               ? DROP_NONE
 	               : DROP_ENTROPY;
 }
@@ -277,7 +342,7 @@ static bool env_line(const struct place *p)
 		return false;
 	if (ascii_starts(s, p->at - p->from, "export ") ||
 	    ascii_starts(s, p->at - p->from, "env "))
-		s = memchr(s, ' ', p->at - p->from) + 1;
+		s = (const char *)memchr(s, ' ', p->at - p->from) + 1;
 	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
 	     s++)
 		upper += ascii_upper(*s);
@@ -313,15 +378,25 @@ static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 		return DROP_CONTEXT;
 	if (shape.space > 0 || shape.high > 0)
 		return DROP_ENTROPY;
-	if (shape_random(&shape))
+	/* Short texts of two classes are numbers of something. */
+	if (shape_random(&shape) &&
+	    (n >= 16 || shape_classes(&shape) >= 3 || (n >= 12 && context_config(p))))
 		return DROP_NONE;
 	/* What a person made up, with signs and digits. */
 	if (shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0 &&
 	    n <= 64 && count_of(s, n, "!@#$%^&*+=?~") > 0)
 		return DROP_NONE;
-	return shape.digit >= 2 && shape.n >= 10 && shape.words < 0.4 && shape.sign == 0
-	               ? DROP_NONE
-	               : DROP_ENTROPY;
+	return DROP_ENTROPY;
+}
+
+/* Of "value&name=…", a parameter among others, the length of the value. */
+static size_t parameter_end(const char *s, size_t n)
+{
+	const char *amp = memchr(s, '&', n);
+
+	if (amp == NULL || memchr(amp, '=', (size_t)(s + n - amp)) == NULL)
+		return n;
+	return (size_t)(amp - s);
 }
 
 enum drop judge_assign(const struct place *p, const char *s, size_t n)
@@ -330,9 +405,12 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 	struct shape shape;
 	enum drop drop;
 
+	n = parameter_end(s, n);
 	keyname_before(p->text + p->from, p->at - p->from, name);
 	if (name[0] == '\0')
 		keyname_before(p->text, p->at, name);
+	if (context_compared(p) && !context_quoted(p))
+		return DROP_PLACEHOLDER;
 	switch (keyname_class(name)) {
 	case KEYNAME_PASSWORD:
 		return assigned_password(p, s, n);
@@ -343,7 +421,10 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 		shape_of(s, n, &shape);
 		if (drop != DROP_NONE)
 			return drop;
-		if (strchr(name, '_') == NULL && (n < 24 || !context_config(p)))
+		/* "key" alone is any key: of a map, a cache, a test vector. */
+		if (context_prose(p) ||
+		    (strchr(name, '_') == NULL &&
+		     (n < 24 || !context_config(p) || !context_data_file(p))))
 			return DROP_NAME;
 		if (context_hash(p) || bare_code(p, &shape, s))
 			return DROP_CONTEXT;
@@ -401,6 +482,8 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 
 	if (drop != DROP_NONE)
 		return drop;
+	if (memchr(",;:.)]", s[0], 6) != NULL || count_of(s, n, "$()[]{}<>=\\") > 0)
+		return DROP_PLACEHOLDER;
 	for (size_t i = 0, end; i < n; i = end + 1) {
 		for (end = i; end < n && s[end] != ' ' && s[end] != '\t'; end++) {
 			letters += ascii_alpha(s[end]);
@@ -471,8 +554,6 @@ enum drop judge_k8s(const struct place *p, const char *s, size_t n)
 		;
 	if (k8s_other(key, (size_t)(end - key)))
 		return DROP_NAME;
-	if (ascii_find(p->text, p->at, "data") == NULL)
-		return DROP_CONTEXT;
 	len = n % 4 == 0 ? structure_unbase64(s, n, (uint8_t *)plain, sizeof(plain)) : -1;
 	if (len < 4 || !text_lines(plain, (size_t)len))
 		return ascii_find(p->text, p->at, "stringdata") != NULL

@@ -8,6 +8,41 @@
 #include "util.h"
 #include "verdict/ascii.h"
 
+bool placeholder_public(const char *s, size_t n)
+{
+	static const char *const starts[] = { "pk_live_",
+		                              "pk_test_",
+		                              "pk.eyj",
+		                              "phc_",
+		                              "pk-lf-",
+		                              "ssh-rsa",
+		                              "ssh-ed25",
+		                              "ecdsa-sha2",
+		                              "age1",
+		                              "npub1",
+		                              "xpub",
+		                              "sb_publishable_",
+		                              "mob-",
+		                              "ukey-",
+		                              "-----begin cert",
+		                              "-----begin pub",
+		                              "mii",
+		                              "mfkwewyhkozizj0c",
+		                              "mfywea",
+		                              "mcowbqydk2vw",
+		                              "6lc",
+		                              "6ld",
+		                              "6le",
+		                              "6lf" };
+	static const char client[] = ".apps.googleusercontent.com";
+
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		if (ascii_starts(s, n, starts[i]) &&
+		    (strlen(starts[i]) > 3 || n == 40 || n > 200))
+			return true;
+	return ascii_find(s, n, client) != NULL;
+}
+
 /* The longest run of one character of ${of}. */
 static size_t longest_run(const char *s, size_t n, const char *of)
 {
@@ -56,7 +91,7 @@ static bool variable(const char *s, size_t n)
 		                 s[i] == '.' || s[i] == '-' || s[i] == '>'))
 			i++;
 		return i == n || s[i] == '/' || s[i] == '"' || s[i] == '\\' ||
-		       s[i] == '@' || s[i] == '$' || s[i] == '[';
+		       s[i] == '@' || s[i] == '$' || s[i] == '[' || s[i] == '(';
 	}
 	return false;
 }
@@ -68,7 +103,7 @@ static bool fenced(const char *s, size_t n)
 
 	while (from < n && from < 2 && s[from] == s[0])
 		from++;
-	if (n < 2 * from + 2 || memchr("%@_#~|!", s[0], 7) == NULL || s[n - 1] != s[0])
+	if (n < 2 * from + 2 || memchr("%@_#~|!*", s[0], 8) == NULL || s[n - 1] != s[0])
 		return false;
 	for (size_t i = from; i < n - from; i++)
 		if (!ascii_alnum(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-' &&
@@ -211,44 +246,56 @@ bool placeholder_reference(const char *s, size_t n)
 
 /* Longest first where one begins another. */
 static const char *const example_words[] = {
-	"placeholder", "passphrase", "credential",  "yourpassword", "changethis",
-	"changeme",    "changeit",   "username",    "password",     "passwort",
-	"passwd",      "replace",    "example",     "default",      "dummy",
-	"sample",      "insert",     "supersecret", "secret",       "testing",
-	"hunter2",     "string",     "foobar",      "letmein",      "qwerty",
-	"access",      "private",    "client",      "enter",        "value",
-	"admin",       "token",      "login",       "guest",        "hello",
-	"world",       "empty",      "blank",       "undefined",    "invalid",
-	"nothing",     "required",   "optional",    "fake",         "mock",
-	"test",        "demo",       "temp",        "user",         "root",
-	"here",        "your",       "change",      "with",         "this",
-	"that",        "from",       "text",        "name",         "none",
-	"null",        "true",       "false",       "todo",         "fixme",
-	"auth",        "code",       "some",        "valid",        "actual",
-	"real",        "must",       "long",        "random",       "strong",
-	"secure",      "postgres",   "mysql",       "mariadb",      "mongo",
-	"redis",       "rabbitmq",   "oracle",      "sqlserver",    "elastic",
-	"grafana",     "minio",      "docker",      "vagrant",      "ubuntu",
-	"pass",        "pwd",        "key",         "api",          "the",
-	"put",         "set",        "foo",         "bar",          "baz",
-	"abc",         "xyz",        "asdf",        "bogus",        "goes",
-	"wrong",       "correct",    "not",         "for",          "and",
-	"use",         "app",        "aws",         "please",       "provide",
-	"specify",     "obtain",     "generated",   "generate",     "existing",
-	"unique",      "phrase",     "my",          "me",           "in",
-	"is",          "to",         "an",          "of",           "a",
-	"bearer",      "basic",      "new",         "old",          "no",
-	"an",          "production", "staging",     "devel",        "service",
-	"account",     "server",     "localhost",   "toor",         "joe",
-	"bob",         "alice",      "jane",        "doe",          "john",
-	"github",      "gitlab",     "google",      "azure",        "slack",
-	"stripe",      "openai",     "database",    "db",           "id",
-	"on",          "by",         "first",       "second",       "another",
-	"other",       "very",       "super",       "top",          "such",
-	"only",        "do",         "dont",        "never",        "commit",
-	"rotate",      "it",         "field",       "input",        "encrypted",
-	"hash",        "base64",     "encoded",     "signing",      "jwt",
-	"sha256",      "bcrypt",     "fixture",     "stub",         "expected",
+	"placeholder", "passphrase",  "credential", "yourpassword",
+	"changethis",  "changeme",    "changeit",   "username",
+	"password",    "passwort",    "passwd",     "replace",
+	"example",     "default",     "dummy",      "sample",
+	"insert",      "supersecret", "secret",     "testing",
+	"hunter2",     "string",      "foobar",     "anonymous",
+	"site",        "deadbeef",    "cafe",       "babe",
+	"feedface",    "bad",         "anonymous",  "site",
+	"letmein",     "qwerty",      "access",     "private",
+	"client",      "enter",       "value",      "admin",
+	"token",       "login",       "guest",      "hello",
+	"world",       "empty",       "blank",      "undefined",
+	"invalid",     "nothing",     "required",   "optional",
+	"fake",        "mock",        "test",       "demo",
+	"temp",        "user",        "root",       "here",
+	"your",        "change",      "with",       "this",
+	"that",        "from",        "text",       "name",
+	"none",        "null",        "true",       "false",
+	"todo",        "fixme",       "auth",       "code",
+	"some",        "valid",       "actual",     "real",
+	"must",        "long",        "random",     "strong",
+	"secure",      "postgres",    "mysql",      "mariadb",
+	"mongo",       "redis",       "rabbitmq",   "oracle",
+	"sqlserver",   "elastic",     "grafana",    "minio",
+	"docker",      "vagrant",     "ubuntu",     "pass",
+	"pwd",         "key",         "api",        "the",
+	"put",         "set",         "foo",        "bar",
+	"baz",         "abc",         "xyz",        "asdf",
+	"bogus",       "goes",        "wrong",      "correct",
+	"not",         "for",         "and",        "use",
+	"app",         "aws",         "please",     "provide",
+	"specify",     "obtain",      "generated",  "generate",
+	"existing",    "unique",      "phrase",     "my",
+	"me",          "in",          "is",         "to",
+	"an",          "of",          "a",          "bearer",
+	"basic",       "new",         "old",        "no",
+	"an",          "production",  "staging",    "devel",
+	"service",     "account",     "server",     "localhost",
+	"toor",        "joe",         "bob",        "alice",
+	"jane",        "doe",         "john",       "github",
+	"gitlab",      "google",      "azure",      "slack",
+	"stripe",      "openai",      "database",   "db",
+	"id",          "on",          "by",         "first",
+	"second",      "another",     "other",      "very",
+	"super",       "top",         "such",       "only",
+	"do",          "dont",        "never",      "commit",
+	"rotate",      "it",          "field",      "input",
+	"encrypted",   "hash",        "base64",     "encoded",
+	"signing",     "jwt",         "sha256",     "bcrypt",
+	"fixture",     "stub",        "expected",
 };
 
 /* How many letters at the start of ${s} are one of the words, if no letter follows that

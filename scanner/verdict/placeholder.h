@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** placeholder_public(s, n): a key or name that is meant to be known: pk_live_, ssh-rsa,
+ * age1, a client id. */
+bool placeholder_public(const char *s, size_t n);
+
 /** placeholder_redacted(s, n): masked: a run of stars, x or dots, or a word that says so.
  */
 bool placeholder_redacted(const char *s, size_t n);

@@ -18,6 +18,11 @@ static int pair_code(uint8_t c)
 	return PAIR_OTHER;
 }
 
+static uint8_t fold(char c)
+{
+	return (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 static void count(struct shape *out, uint8_t c)
 {
 	if (c >= 'a' && c <= 'z')
@@ -39,7 +44,7 @@ static void count(struct shape *out, uint8_t c)
 void shape_of(const char *s, size_t n, struct shape *out)
 {
 	unsigned seen[256] = { 0 };
-	long pairs = 0;
+	long pairs = 0, folded = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->n = n;
@@ -50,6 +55,9 @@ void shape_of(const char *s, size_t n, struct shape *out)
 		seen[c]++;
 		if (i > 0)
 			pairs += bigram_table[pair_code((uint8_t)s[i - 1])][pair_code(c)];
+		if (i > 0)
+			folded += bigram_table[pair_code(fold(s[i - 1]))]
+					      [pair_code(fold(s[i]))];
 	}
 	for (size_t c = 0; c < 256; c++) {
 		double p = n == 0 ? 0 : (double)seen[c] / (double)n;
@@ -59,6 +67,9 @@ void shape_of(const char *s, size_t n, struct shape *out)
 		out->distinct++;
 		out->entropy -= p * log2(p);
 	}
+	/* Words in capitals are words. */
+	if (out->lower == 0)
+		pairs = folded;
 	if (n > 1)
 		out->words = (double)pairs / PAIR_UNIT / (double)(n - 1);
 }
@@ -89,6 +100,20 @@ static double entropy_floor(const struct shape *s)
 	else
 		most = 3.4;
 	return longest < most ? longest : most;
+}
+
+bool shape_spoken(const char *s, size_t n)
+{
+	size_t vowels = 0, run = 0, longest = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool vowel = memchr("aeiouyAEIOUY", s[i], 12) != NULL;
+
+		vowels += vowel;
+		run = vowel ? 0 : run + 1;
+		longest = run > longest ? run : longest;
+	}
+	return n < 24 && longest <= 3 && vowels * 10 >= n * 3 && vowels * 10 <= n * 6;
 }
 
 bool shape_wordy(const struct shape *s)

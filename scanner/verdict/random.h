@@ -37,6 +37,10 @@ bool shape_hex(const struct shape *s);
 /** shape_random(s): random enough for a token: eight bytes or more. */
 bool shape_random(const struct shape *s);
 
+/** shape_spoken(s, n): a short word of some language, going by its vowels; letters only.
+ */
+bool shape_spoken(const char *s, size_t n);
+
 /** shape_wordy(s): its pairs of characters are those of words. */
 bool shape_wordy(const struct shape *s);
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text.h"
+#include "util.h"
 #include "verdict/ascii.h"
 #include "verdict/checksum.h"
 
@@ -79,6 +80,29 @@ bool structure_jwt(const char *s, size_t n)
 	alg = ascii_find(header, (size_t)len, "\"alg\"");
 	return alg != NULL &&
 	       ascii_find(alg, (size_t)(header + len - alg), "\"none\"") == NULL;
+}
+
+bool structure_jwt_sample(const char *s, size_t n)
+{
+	static const char *const marks[] = {
+		"john doe",          "1234567890",      "\"some\":\"payload\"",
+		"\"role\":\"anon\"", "\"iss\":\"joe\"", "{}"
+	};
+	const char *dot = memchr(s, '.', n);
+	char payload[HEADER_MAX];
+	long len;
+
+	if (dot == NULL)
+		return false;
+	n -= (size_t)(dot + 1 - s);
+	s = dot + 1;
+	dot = memchr(s, '.', n);
+	len = structure_unbase64(s, dot == NULL ? n : (size_t)(dot - s),
+	                         (uint8_t *)payload, sizeof(payload));
+	for (size_t i = 0; len > 0 && i < ARRAY_LEN(marks); i++)
+		if (ascii_find(payload, (size_t)len, marks[i]) != NULL)
+			return true;
+	return false;
 }
 
 bool structure_pair(const char *s, size_t n, char *pass, size_t *pass_n)

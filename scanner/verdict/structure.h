@@ -21,6 +21,10 @@ bool structure_base64_starts(const char *s, size_t n, const char *text);
 /** structure_jwt(s, n): the header is JSON that names an algorithm other than none. */
 bool structure_jwt(const char *s, size_t n);
 
+/** structure_jwt_sample(s, n): the payload is that of a documentation: John Doe, number
+ * 1234567890, or a public key of a project (role anon). */
+bool structure_jwt_sample(const char *s, size_t n);
+
 /** structure_pair(s, n, pass, pass_n): base64 of printable "user:password"; where the
  * password is, in ${pass} of STRUCTURE_PAIR_MAX bytes. */
 #define STRUCTURE_PAIR_MAX 512

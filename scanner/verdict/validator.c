@@ -143,18 +143,26 @@ static void v_npmrc(const struct tested *t)
 	char pass[STRUCTURE_PAIR_MAX];
 	size_t n;
 
-	if (structure_pair(t->s, t->n, pass, &n))
+	struct shape shape;
+
+	if (structure_pair(t->s, t->n, pass, &n)) {
 		t->verdict->drop = judge_password(t->place, pass, n);
-	else
-		t->verdict->drop = judge_common(t->s, t->n);
+		return;
+	}
+	t->verdict->drop = judge_common(t->s, t->n);
+	shape_of(t->s, t->n, &shape);
+	if (t->verdict->drop == DROP_NONE && shape_wordy(&shape) && shape.digit < 4)
+		t->verdict->drop = DROP_ENTROPY;
 }
 
 static void v_jwt(const struct tested *t)
 {
-	if (structure_jwt(t->s, t->n))
-		t->verdict->validity = VALIDITY_VALID;
-	else
+	if (!structure_jwt(t->s, t->n))
 		t->verdict->drop = DROP_STRUCTURE;
+	else if (structure_jwt_sample(t->s, t->n))
+		t->verdict->drop = DROP_PLACEHOLDER;
+	else
+		t->verdict->validity = VALIDITY_VALID;
 }
 
 static void key_answer(const struct tested *t, enum structure_key key)
@@ -215,7 +223,7 @@ static void v_mixed(const struct tested *t)
 	shape_of(t->s, t->n, &shape);
 	if (shape_hex(&shape) ? shape.entropy < 2.8
 	                      : shape.digit == 0 || shape.lower + shape.upper == 0 ||
-	                                shape.words > 0.8 || shape.entropy < 3.0)
+	                                shape.words > 0.5 || shape.entropy < 3.0)
 		t->verdict->drop = DROP_ENTROPY;
 }
 
@@ -291,6 +299,8 @@ static void v_uuid_key(const struct tested *t)
 	/* A UUID made at random has few zeros in a row; its name has to end like a key.
 	 */
 	t->verdict->drop = judge_common(t->s, t->n);
+	if (t->verdict->drop == DROP_NONE && context_prose(t->place))
+		t->verdict->drop = DROP_CONTEXT;
 	if (t->verdict->drop != DROP_NONE)
 		return;
 	/* Under such a name any random text is a secret. */

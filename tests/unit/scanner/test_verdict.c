@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verdict: values, the names before them, and what stands around. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "blob.h"
+#include "verdict/ascii.h"
+#include "verdict/keyname.h"
+#include "verdict/placeholder.h"
+#include "verdict/random.h"
+#include "verdict/structure.h"
+#include "verdict/validator.h"
+#include "verdict/verdict.h"
+
+TestSuite(verdict, .timeout = 20);
+
+#define S(s) (s), strlen(s)
+
+static struct rule assign = {
+	.id = (char *)"assign",
+	.validator = (char *)"assign",
+	.confidence = CONFIDENCE_LOW,
+	.severity = SEVERITY_HIGH,
+};
+
+/* The verdict on the value between the bars of ${marked}. */
+static struct verdict judge_rule(const struct rule *rule, const char *path,
+                                 const char *marked)
+{
+	static char text[1024];
+	const char *open = strchr(marked, '|'), *close = strchr(open + 1, '|');
+	struct blob blob = { .path = path };
+	struct candidate c = { .rule = rule, .text = text, .blob = &blob, .decoded = "" };
+	struct verdict v;
+
+	c.value_at = (size_t)(open - marked);
+	c.n = (size_t)(close - open - 1);
+	memcpy(text, marked, c.value_at);
+	memcpy(text + c.value_at, open + 1, c.n);
+	memcpy(text + c.value_at + c.n, close + 1, strlen(close + 1) + 1);
+	c.text_n = strlen(text);
+	c.value = text + c.value_at;
+	verdict_judge(&c, &v);
+	return v;
+}
+
+static enum drop judge(const char *marked)
+{
+	return judge_rule(&assign, "app.conf", marked).drop;
+}
+
+Test(verdict, values_that_are_secrets)
+{
+	static const char *const texts[] = {
+		"db_password = |Tq7vz2Lm9xw|",
+		"DB_PASSWORD=|bluewhale|",
+		"password: |qzxwvbnkjtrp|",
+		"\"clientSecret\": \"|q7ZvT2mLx9Kd7RwP4nBs|\"",
+		"API_KEY=|7c1f9e3a5b28d0467e1c9f3a5b28d046|",
+		"signing_key: |q7ZvT2mLx9Kd7RwP4nBsc8Yh3Fg6Jk1N|",
+		"  password: '|p@ss/w0rd!71|'",
+		"CONFIG={\\\"password\\\":\\\"|Tq7vz2Lm9|\\\"}",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		cr_assert_eq(judge(texts[i]), DROP_NONE, "%s: %d", texts[i],
+		             judge(texts[i]));
+}
+
+Test(verdict, values_that_are_none)
+{
+	static const char *const texts[] = {
+		"password = |os.environ|[\"DB_PASSWORD\"]",
+		"password = |getPassword(user)|",
+		"DB_PASSWORD=|${DB_PASSWORD}|",
+		"DB_PASSWORD=|changeme|",
+		"DB_PASSWORD=|<your password>|",
+		"DB_PASSWORD=|xxxxxxxxxxxx|",
+		"DB_PASSWORD=|********|",
+		"password: |string|",
+		"POSTGRES_PASSWORD_FILE=|/run/secrets/db_Tq7vz2Lm|",
+		"token_url = |https://login.acme.io/oauth2/Tq7vz2Lm|",
+		"public_key = |q7ZvT2mLx9Kd7RwP4nBs|",
+		"keyboard_token_name = |q7ZvT2mLx9Kd7RwP4nBs|",
+		"if (token == |q7ZvT2mLx9Kd7RwP4nBs|)",
+		"token: |7c1f9e3a-5b28-4d04-a7e1-c9f3a5b28d04|",
+		"secret: |ENC[AES256_GCM,data:q7ZvT2mLx9Kd7RwP4nBs]|",
+		"secret = |registry-credentials|",
+		"secret: |aaaaaaaaaaaaaaaaaaaa|",
+		"secret: |0123456789abcdef0123456789abcdef|",
+		"password: |bm90IG15IHJlYWwgcGFzc3dvcmQ=|",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		cr_assert_neq(judge(texts[i]), DROP_NONE, "%s", texts[i]);
+}
+
+Test(verdict, tags_allow_a_line)
+{
+	static const char *const tags[] = {
+		"vaultctl:allow",       "gitleaks:allow", "trufflehog:ignore",
+		"kingfisher:ignore",    "ggignore",       "pragma: allowlist secret",
+		"vaultctl:allow assign"
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+		snprintf(text, sizeof(text), "db_password = |Tq7vz2Lm9xw| # %s", tags[i]);
+		cr_assert_eq(judge(text), DROP_ALLOW_LINE, "%s", text);
+		snprintf(text, sizeof(text), "# %s\ndb_password = |Tq7vz2Lm9xw|",
+		         tags[i]);
+		cr_assert_eq(judge(text), DROP_ALLOW_LINE, "%s", text);
+		snprintf(text, sizeof(text), "# %s\n\ndb_password = |Tq7vz2Lm9xw|",
+		         tags[i]);
+		cr_assert_eq(judge(text), DROP_NONE, "%s", text);
+	}
+	cr_assert_eq(judge("db_password = |Tq7vz2Lm9xw| # vaultctl:allow other-rule"),
+	             DROP_NONE);
+}
+
+Test(verdict, a_wrong_checksum_counts_where_it_is_verified)
+{
+	struct rule rule = { .id = (char *)"t",
+		             .validator = (char *)"crc32-base62:4",
+		             .charset = CHARSET_ALNUM,
+		             .confidence = CONFIDENCE_HIGH,
+		             .verified = true };
+
+	cr_assert_eq(judge_rule(&rule, "x", "|abc_hello0zNvy2|").drop, DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "x", "|abc_hello0zNvy2|").validity,
+	             VALIDITY_VALID);
+	cr_assert_eq(judge_rule(&rule, "x", "|abc_hello0zNvy3|").drop, DROP_LOOKALIKE);
+	/* Not verified, it says nothing: the text decides. */
+	rule.verified = false;
+	cr_assert_eq(judge_rule(&rule, "x", "|abc_q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "x", "|abc_q7ZvT2mLx9Kd7RwP4nBs|").validity,
+	             VALIDITY_NONE);
+}
+
+Test(verdict, a_part_of_a_run_is_no_token)
+{
+	struct rule rule = { .id = (char *)"t",
+		             .validator = (char *)"",
+		             .charset = CHARSET_BASE64,
+		             .confidence = CONFIDENCE_HIGH };
+
+	cr_assert_eq(judge_rule(&rule, "x", "|q7ZvT2mLx9Kd7RwP4nBs|").drop, DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "x", "|q7ZvT2mLx9Kd7RwP4nBs|A").drop,
+	             DROP_STRUCTURE);
+	cr_assert_eq(judge_rule(&rule, "x", "|q7ZvT2mLx9Kd7RwP4nBs|/A").drop,
+	             DROP_STRUCTURE);
+	cr_assert_eq(judge_rule(&rule, "x", "A|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_STRUCTURE);
+	cr_assert_eq(judge_rule(&rule, "x", "\\n|q7ZvT2mLx9Kd7RwP4nBs|\"").drop,
+	             DROP_NONE);
+}
+
+Test(verdict, keywords_and_files)
+{
+	static char *word[] = { (char *)"twilio" }, *glob[] = { (char *)"*.env" };
+	struct rule rule = {
+		.id = (char *)"t",
+		.validator = (char *)"",
+		.keywords = {word, 1},
+		.within = 20,
+		.lines = 2,
+		.confidence = CONFIDENCE_MEDIUM
+	};
+
+	cr_assert_eq(judge_rule(&rule, "x", "TWILIO=|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "x", "twilio\na\n|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "x", "twilio\na\nb\n|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_CONTEXT);
+	rule.keywords.n = 0;
+	rule.files = (struct texts){ glob, 1 };
+	cr_assert_eq(judge_rule(&rule, "a/b.env", "|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_NONE);
+	cr_assert_eq(judge_rule(&rule, "a/b.txt", "|q7ZvT2mLx9Kd7RwP4nBs|").drop,
+	             DROP_CONTEXT);
+}
+
+Test(verdict, names)
+{
+	static const struct {
+		const char *line, *name;
+		enum keyname is;
+	} rows[] = {
+		{"dbPassword = ",                 "db_password",      KEYNAME_PASSWORD},
+		{ "DB_PASSWORD_FILE=",            "db_password_file", KEYNAME_OTHER   },
+		{ "\"client-secret\": \"",        "client_secret",    KEYNAME_TOKEN   },
+		{ "os.environ[\"API_TOKEN\"] = ", "api_token",        KEYNAME_TOKEN   },
+		{ "const passwordHint = ",        "password_hint",    KEYNAME_OTHER   },
+		{ "monkey = ",                    "monkey",           KEYNAME_OTHER   },
+		{ "HTTPApiKey: ",                 "http_api_key",     KEYNAME_TOKEN   },
+		{ "jwt_custom_key: ",             "jwt_custom_key",   KEYNAME_KEY     },
+		{ "timeout = ",                   "",                 KEYNAME_OTHER   },
+		{ "ssh_public_key = ",            "ssh_public_key",   KEYNAME_OTHER   },
+	};
+	char name[KEYNAME_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		keyname_before(rows[i].line, strlen(rows[i].line), name);
+		cr_assert_str_eq(name, rows[i].name);
+		cr_assert_eq(keyname_class(name), rows[i].is, "%s: %d", name,
+		             keyname_class(name));
+	}
+}
+
+Test(verdict, randomness)
+{
+	static const char *const random[] = { "q7ZvT2mLx9Kd7RwP4nBs", "qwzrtplkmnvx",
+		                              "7c1f9e3a5b28d0467e1c9f3a5b28d046" };
+	static const char *const words[] = { "existingSubscription",
+		                             "AuthenticationToken", "CORRECTHORSEBATTERY",
+		                             "registry-credentials",
+		                             "aaaaaaaaaaaaaaaaaaaa" };
+	struct shape shape;
+
+	for (size_t i = 0; i < sizeof(random) / sizeof(*random); i++) {
+		shape_of(S(random[i]), &shape);
+		cr_assert(shape_random(&shape), "%s", random[i]);
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		shape_of(S(words[i]), &shape);
+		cr_assert_not(shape_random(&shape), "%s", words[i]);
+	}
+	shape_of("", 0, &shape);
+	cr_assert_not(shape_random(&shape));
+}
+
+Test(verdict, placeholders)
+{
+	cr_assert(placeholder_redacted(S("ghp_xxxxxxxxxxxx")));
+	cr_assert(placeholder_redacted(S("[REDACTED]")));
+	cr_assert(placeholder_reference(S("{{ vault_password }}")));
+	cr_assert(placeholder_reference(S("%DB_PASSWORD%")));
+	cr_assert(placeholder_reference(S("op://prod/db/password")));
+	cr_assert_not(placeholder_reference(S("pa$$word!71x")));
+	cr_assert(placeholder_words(S("your-api-key-here")));
+	cr_assert_not(placeholder_words(S("Tq7vz2Lm9xw")));
+	cr_assert(placeholder_pattern(S("abcdefgh12345678")));
+	cr_assert(placeholder_pattern(S("deadbeefdeadbeef")));
+	cr_assert(placeholder_sample(S("AKIAIOSFODNN7"
+	                               "EXAMPLE")));
+	cr_assert(placeholder_sample(S("2YotnFZFEjr1zCsicMWpAA")));
+	cr_assert(placeholder_public(S("pk_live_q7ZvT2mLx9Kd7RwP4nBs")));
+}
+
+Test(verdict, structures)
+{
+	char pass[STRUCTURE_PAIR_MAX];
+	size_t n;
+	char pem[] = "-----BEGIN "
+		     "PRIVATE KEY-----\n"
+		     "MC4CAQAwBQYDK2VwBCIEINTrOhKq9msaqWTJe6pJzkL8QzW1Tn2Zwvf3s1jH5mZT\n"
+		     "-----END "
+		     "PRIVATE KEY-----\n";
+
+	cr_assert(structure_jwt(S("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2ln")));
+	cr_assert_not(structure_jwt(S("eyJhbGciOiJub25lIn0.eyJzdWIiOiI3In0.")));
+	cr_assert(structure_pair(S("Y2k6cjhXcTJMdjlYdA=="), pass, &n));
+	cr_assert_eq(n, 10);
+	cr_assert_not(structure_pair(S("ZG9ja2VyaHVi"), pass, &n), "no colon");
+	cr_assert_eq(structure_pem(S(pem)), STRUCTURE_KEY_PLAIN);
+	pem[strlen("-----BEGIN PRIVATE KEY-----\n") + 1] = 'z';
+	cr_assert_eq(structure_pem(S(pem)), STRUCTURE_KEY_NONE, "no sequence");
+	cr_assert_eq(structure_pem(S("-----BEGIN RSA "
+	                             "PRIVATE KEY-----\")")),
+	             STRUCTURE_KEY_NONE);
+	cr_assert_eq(structure_aws_account(S("ASIAQNZGKIQY56JQ7WML")), 29608264753);
+	cr_assert_eq(structure_aws_account(S("AKIAIOSFODNN7QQQQQQQ")), 0, "older");
+	cr_assert(structure_curve_key(
+		S("0x0000000000000000000000000000000000000000000000000000000000000001")));
+	cr_assert_not(structure_curve_key(
+		S("0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")));
+}
+
+Test(verdict, every_validator_of_the_rules_is_known)
+{
+	cr_assert(validator_known("crc32-base62:4"));
+	cr_assert(validator_known("base64-json@4"));
+	cr_assert_not(validator_known("crc33"));
+	cr_assert_not(validator_known(""));
+	cr_assert(ascii_glob("*.ENV", "a/b.env"));
+	cr_assert_not(ascii_glob("*.env", "a/b.envx"));
+}
