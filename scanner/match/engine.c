@@ -66,33 +66,39 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 	return p;
 }
 
-static int build(struct scan_engine *g, struct err *e)
+/* ${p} is sorted: the rules of one anchor follow each other. */
+static int compile(struct scan_engine *g, const struct pair *p, size_t n,
+                   const char **texts, struct err *e)
 {
-	size_t n;
-	struct pair *p = pairs(g->rules, &n);
-	const char **texts = calloc(n + 1, sizeof(*texts));
-	int rc = ERR_OK;
-
-	g->first = calloc(n + 1, sizeof(*g->first));
-	g->list = calloc(n + 1, sizeof(*g->list));
-	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
-	if (p == NULL || texts == NULL || g->first == NULL || g->list == NULL ||
-	    g->whole == NULL)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || strcmp(p[i].text, p[i - 1].text) != 0) {
 			g->first[g->n] = (unsigned)i;
 			texts[g->n++] = p[i].text;
 		}
 		g->list[i] = p[i].rule;
 	}
-	if (rc == ERR_OK) {
-		g->first[g->n] = (unsigned)n;
-		for (size_t i = 0; i < g->rules->n; i++)
-			if (g->rules->at[i].anchors.n == 0)
-				g->whole[g->n_whole++] = (unsigned)i;
-		rc = literals_new(texts, g->n, LITERALS_BEST, &g->anchors, e);
-	}
+	g->first[g->n] = (unsigned)n;
+	for (size_t i = 0; i < g->rules->n; i++)
+		if (g->rules->at[i].anchors.n == 0)
+			g->whole[g->n_whole++] = (unsigned)i;
+	return literals_new(texts, g->n, LITERALS_BEST, &g->anchors, e);
+}
+
+static int build(struct scan_engine *g, struct err *e)
+{
+	size_t n;
+	struct pair *p = pairs(g->rules, &n);
+	const char **texts = calloc(n + 1, sizeof(*texts));
+	int rc;
+
+	g->first = calloc(n + 1, sizeof(*g->first));
+	g->list = calloc(n + 1, sizeof(*g->list));
+	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
+	if (p != NULL && texts != NULL && g->first != NULL && g->list != NULL &&
+	    g->whole != NULL)
+		rc = compile(g, p, n, texts, e);
+	else
+		rc = err_set(e, ERR_NOMEM, "out of memory");
 	free(texts);
 	free(p);
 	return rc;

@@ -25,31 +25,47 @@ void literals_free(struct literals *l)
 	free(l);
 }
 
-static int compile(struct literals *l, const char *const *texts, size_t n, struct err *e)
+struct patterns {
+	unsigned *flags, *ids;
+	size_t *lens;
+};
+
+static int compile_texts(struct literals *l, const char *const *texts, size_t n,
+                         const struct patterns *p, struct err *e)
 {
 	hs_compile_error_t *why = NULL;
-	unsigned *flags = calloc(n + 1, sizeof(*flags)),
-		 *ids = calloc(n + 1, sizeof(*ids));
-	size_t *lens = calloc(n + 1, sizeof(*lens));
 	int rc = ERR_OK;
 
-	if (flags == NULL || ids == NULL || lens == NULL)
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		flags[i] = HS_FLAG_CASELESS;
-		ids[i] = (unsigned)i;
-		lens[i] = strlen(texts[i]);
+	for (size_t i = 0; i < n; i++) {
+		p->flags[i] = HS_FLAG_CASELESS;
+		p->ids[i] = (unsigned)i;
+		p->lens[i] = strlen(texts[i]);
 	}
-	if (rc == ERR_OK &&
-	    hs_compile_lit_multi(texts, flags, ids, lens, (unsigned)n, HS_MODE_BLOCK,
-	                         NULL, &l->db, &why) != HS_SUCCESS) {
+	if (hs_compile_lit_multi(texts, p->flags, p->ids, p->lens, (unsigned)n,
+	                         HS_MODE_BLOCK, NULL, &l->db, &why) != HS_SUCCESS) {
 		rc = err_set(e, ERR_INTERNAL, "anchors do not compile: %s",
 		             why != NULL ? why->message : "?");
 		hs_free_compile_error(why);
 	}
-	free(flags);
-	free(ids);
-	free(lens);
+	return rc;
+}
+
+static int compile(struct literals *l, const char *const *texts, size_t n, struct err *e)
+{
+	struct patterns p = {
+		.flags = calloc(n, sizeof(*p.flags)),
+		.ids = calloc(n, sizeof(*p.ids)),
+		.lens = calloc(n, sizeof(*p.lens)),
+	};
+	int rc;
+
+	if (p.flags != NULL && p.ids != NULL && p.lens != NULL)
+		rc = compile_texts(l, texts, n, &p, e);
+	else
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	free(p.flags);
+	free(p.ids);
+	free(p.lens);
 	return rc;
 }
 

@@ -315,21 +315,19 @@ static void choice(struct scan *s, struct part *out)
 /* One that holds another is found with it. */
 static void drop_longer(struct texts *t)
 {
+	bool longer[SET_MAX] = { false };
 	size_t kept = 0;
 
-	for (size_t i = 0; i < t->n; i++) {
-		bool more = false;
-
-		for (size_t k = 0; k < t->n; k++)
-			more |= k != i && t->at[k] != NULL &&
-			        strstr(t->at[i], t->at[k]) != NULL;
-		if (more) {
-			free(t->at[i]);
-			t->at[i] = NULL;
-		}
-	}
+	if (t->n > SET_MAX)
+		return;
 	for (size_t i = 0; i < t->n; i++)
-		if (t->at[i] != NULL)
+		for (size_t k = 0; k < t->n; k++)
+			longer[i] |= k != i && !longer[k] &&
+			             strstr(t->at[i], t->at[k]) != NULL;
+	for (size_t i = 0; i < t->n; i++)
+		if (longer[i])
+			free(t->at[i]);
+		else
 			t->at[kept++] = t->at[i];
 	t->n = kept;
 }
