@@ -89,6 +89,12 @@ static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 	return s->re[u->index];
 }
 
+void scan_stream_prepare(struct scan_stream *s)
+{
+	for (size_t i = 0; i < s->g->rules->n; i++)
+		(void)expression(s, &s->g->rules->at[i]);
+}
+
 /* Is the byte before ${at} part of the token, and not of an escape as \n? */
 static bool goes_on_before(const struct rule *u, const struct text *t, size_t at)
 {

@@ -18,5 +18,9 @@ static void on_finding(void *ctx, const struct finding *f)
 struct scan_stream *emit_stream_new(const struct scan_engine *engine,
                                     const struct scan_options *options, struct work *w)
 {
-	return scan_stream_new(engine, options, on_finding, w);
+	struct scan_stream *s = scan_stream_new(engine, options, on_finding, w);
+
+	if (s != NULL)
+		scan_stream_prepare(s);
+	return s;
 }

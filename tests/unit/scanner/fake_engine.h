@@ -67,6 +67,11 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	return s;
 }
 
+void scan_stream_prepare(struct scan_stream *s)
+{
+	(void)s;
+}
+
 int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 {
 	s->blob = *b;
