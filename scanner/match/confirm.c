@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* confirm - from anchors to candidates: the rule's expression is run on the lines around
  * an anchor, and what it finds is judged. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "match/stream_impl.h"
 
-#define LINE_BEFORE ((size_t)2048) /* of a long line, before the anchor */
-#define LINE_AFTER  ((size_t)4096)
-#define SPAN_MAX    ((size_t)8192) /* of several lines, each way */
-#define AROUND      ((size_t)3072) /* what a verdict sees, each way */
-#define PEM_MAX     ((size_t)64 * 1024)
-#define REPEATS     64u /* candidates of one window */
+#define LINE_BEFORE    ((size_t)2048) /* of a long line, before the anchor */
+#define LINE_AFTER     ((size_t)4096)
+#define SPAN_MAX       ((size_t)8192) /* of several lines, each way */
+#define AROUND         ((size_t)3072) /* what a verdict sees, each way */
+#define PEM_MAX        ((size_t)64 * 1024)
+#define FAR_AWAY       256u /* no byte */
+#define WORD_MAX       ((size_t)64)
+#define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
+#define REPEATS        64u /* candidates of one window */
 
 struct window {
 	size_t from, to;
@@ -80,8 +84,9 @@ static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 	int code;
 
 	if (s->re[u->index] == NULL) {
-		s->re[u->index] = pcre2_compile(
-			(PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
+		s->re[u->index] =
+			pcre2_compile((PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED,
+		                      u->prefixed ? PCRE2_ANCHORED : 0, &code, &at, NULL);
 		if (s->re[u->index] != NULL)
 			(void)pcre2_jit_compile(s->re[u->index], PCRE2_JIT_COMPLETE);
 		s->failed |= s->re[u->index] == NULL;
@@ -208,6 +213,42 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 	}
 }
 
+/* A rule whose matches begin with its anchors is tried once at each. */
+static void try_at(struct scan_stream *s, const struct text *t, const struct rule *u,
+                   size_t start)
+{
+	const size_t from = start > 0 && t->p[start - 1] != '\n' ? start - 1 : start;
+	size_t to = line_end(t, start, LINE_AFTER);
+	pcre2_code *re = expression(s, u);
+	int rc;
+
+	for (unsigned i = 1; i < u->lines_span && to < t->n && to - start < SPAN_MAX; i++)
+		to = line_end(t, to + 1, LINE_AFTER);
+	if (re == NULL)
+		return;
+	rc = pcre2_match(re, (PCRE2_SPTR)t->p + from, to - from, start - from,
+	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
+	if (rc < 0)
+		return;
+	if (t->decoded == NULL)
+		s->covered[u->index] = t->offset + from +
+		                       pcre2_get_ovector_pointer(s->md)[1];
+	candidate(s, t, u, from, (uint32_t)rc);
+}
+
+/* The first byte from ${at} on that is not of a word, as rule_beginnings() has it. */
+static unsigned after_word(const struct text *t, size_t at)
+{
+	static const struct bytes word = {
+		{0x03ff600000000000, 0x07fffffe87fffffe, 0, 0}
+	};
+	const size_t end = t->n - at < WORD_MAX ? t->n : at + WORD_MAX;
+
+	while (at < end && rule_has_byte(&word, t->p[at]))
+		at++;
+	return at < end ? t->p[at] : at == t->n ? '\n' : FAR_AWAY;
+}
+
 struct hits {
 	struct scan_stream *s;
 	const struct text *t;
@@ -239,24 +280,50 @@ static void collect(void *ctx, unsigned id, size_t end)
 	h->v[h->n++] = (struct hit){ end, id };
 }
 
-/* Rules of lines are run once per line, whatever anchors are on it. */
-static void at_anchor(struct scan_stream *s, const struct text *t, unsigned rule,
-                      size_t end)
+/* Rules of lines are run once per line, whatever anchors are on it; of the lines around a
+ * keyword, those that an earlier one was near to have been searched. */
+static void search_around(struct scan_stream *s, const struct text *t,
+                          const struct rule *u, size_t end)
 {
-	const struct rule *u = &s->g->rules->at[rule];
-	struct window w;
+	struct window w = window_of(u, t, end - 1);
+	uint64_t *searched = &s->searched[u->index];
 
-	if (s->off[rule] || (t->decoded == NULL && t->offset + end <= s->covered[rule]))
-		return;
-	w = window_of(u, t, end - 1);
+	if (t->decoded == NULL && u->by_keyword && *searched > t->offset + w.from) {
+		if (*searched >= t->offset + w.to)
+			return;
+		w.from = (size_t)(*searched - t->offset);
+	}
 	run(s, t, u, w);
-	if (t->decoded == NULL && u->window == 0)
-		s->covered[rule] = t->offset +
-		                   (u->lines_span == 1 && !u->by_keyword
-		                            ? w.to - (w.to - end > LINE_AFTER / 2
-		                                              ? LINE_AFTER / 2
-		                                              : 0)
-		                            : line_end(t, end - 1, LINE_AFTER / 2));
+	if (t->decoded != NULL || u->window > 0)
+		return;
+	*searched = t->offset + w.to;
+	s->covered[u->index] =
+		t->offset +
+		(u->lines_span == 1 && !u->by_keyword
+	                 ? w.to - (w.to - end > LINE_AFTER / 2 ? LINE_AFTER / 2 : 0)
+	                 : line_end(t, end - 1, LINE_AFTER / 2));
+}
+
+/* All rules of one anchor. */
+static void at_anchor(struct scan_stream *s, const struct text *t, const struct hit *h)
+{
+	const struct scan_engine *g = s->g;
+	const size_t start = h->at - g->length[h->id];
+	const unsigned after = after_word(t, start);
+
+	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
+		const struct rule *u = &g->rules->at[g->list[k]];
+
+		if (s->off[u->index] ||
+		    (u->prefixed && after != FAR_AWAY &&
+		     !rule_has_byte(&u->first, (unsigned char)after)) ||
+		    (t->decoded == NULL && t->offset + h->at <= s->covered[u->index]))
+			continue;
+		if (u->prefixed)
+			try_at(s, t, u, start);
+		else
+			search_around(s, t, u, h->at);
+	}
 }
 
 static void whole_files(struct scan_stream *s, const struct text *t)
@@ -277,8 +344,7 @@ void confirm_zone(struct scan_stream *s, const struct text *t)
 	literals_find(g->anchors, s->scratch, t->p + h.start, t->to - h.start, collect,
 	              &h);
 	for (size_t i = 0; i < h.n; i++)
-		for (unsigned k = g->first[h.v[i].id]; k < g->first[h.v[i].id + 1]; k++)
-			at_anchor(s, t, g->list[k], h.v[i].at);
+		at_anchor(s, t, &h.v[i]);
 	free(h.v);
 	if (t->decoded == NULL && t->offset == 0 && t->from == 0)
 		whole_files(s, t);

@@ -192,6 +192,7 @@ void emit_zone(struct scan_stream *s, const struct text *t)
 		qsort(s->founds.v, s->founds.n, sizeof(*s->founds.v), by_place);
 		allow(s);
 		settle(&s->founds);
+		told_before(s, t);
 	}
 	for (size_t i = 0; i < s->founds.n; i++) {
 		const struct found *f = &s->founds.v[i];

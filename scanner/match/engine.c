@@ -25,6 +25,7 @@ void scan_engine_free(struct scan_engine *g)
 	literals_free(g->anchors);
 	free(g->first);
 	free(g->list);
+	free(g->length);
 	free(g->whole);
 	free(g);
 }
@@ -73,6 +74,7 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || strcmp(p[i].text, p[i - 1].text) != 0) {
 			g->first[g->n] = (unsigned)i;
+			g->length[g->n] = (uint16_t)strlen(p[i].text);
 			texts[g->n++] = p[i].text;
 		}
 		g->list[i] = p[i].rule;
@@ -93,9 +95,10 @@ static int build(struct scan_engine *g, struct err *e)
 
 	g->first = calloc(n + 1, sizeof(*g->first));
 	g->list = calloc(n + 1, sizeof(*g->list));
+	g->length = calloc(n + 1, sizeof(*g->length));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
 	if (p != NULL && texts != NULL && g->first != NULL && g->list != NULL &&
-	    g->whole != NULL)
+	    g->length != NULL && g->whole != NULL)
 		rc = compile(g, p, n, texts, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");

@@ -43,10 +43,12 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->buf = malloc(BUFFER);
 	s->off = calloc(g->rules->n + 1, 1);
 	s->covered = calloc(g->rules->n + 1, sizeof(*s->covered));
+	s->searched = calloc(g->rules->n + 1, sizeof(*s->searched));
 	s->scratch = literals_scratch_new(g->anchors);
 	s->decoder = decoder_new();
 	if (s->buf == NULL || s->off == NULL || s->covered == NULL ||
-	    s->scratch == NULL || s->decoder == NULL || !make_pcre(s)) {
+	    s->searched == NULL || s->scratch == NULL || s->decoder == NULL ||
+	    !make_pcre(s)) {
 		scan_stream_free(s);
 		return NULL;
 	}
@@ -70,9 +72,10 @@ void scan_stream_free(struct scan_stream *s)
 	free(s->buf);
 	free(s->off);
 	free(s->covered);
+	free(s->searched);
 	free(s->founds.v);
 	free(s->allowed.v);
-	sodium_memzero(&s->options, sizeof(s->options));
+	sodium_memzero(s, sizeof(*s));
 	free(s);
 }
 
@@ -85,8 +88,9 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 	s->started = s->binary = s->failed = false;
 	s->wide = (struct transcode){ .form = TRANSCODE_NONE };
 	decoder_begin(s->decoder);
-	s->founds.n = s->allowed.n = 0;
+	s->founds.n = s->allowed.n = s->told_n = 0;
 	memset(s->covered, 0, s->g->rules->n * sizeof(*s->covered));
+	memset(s->searched, 0, s->g->rules->n * sizeof(*s->searched));
 	return ERR_OK;
 }
 

@@ -29,10 +29,11 @@
 struct scan_engine {
 	const struct rule_set *rules;
 	struct literals *anchors;
-	unsigned *first; /* of an anchor in ${list}; one more than there are anchors */
-	unsigned *list;  /* rules of the anchors */
-	size_t n;        /* anchors */
-	unsigned *whole; /* rules without anchors: for whole files of a name */
+	unsigned *first;  /* of an anchor in ${list}; one more than there are anchors */
+	unsigned *list;   /* rules of the anchors */
+	uint16_t *length; /* of the anchors */
+	size_t n;         /* anchors */
+	unsigned *whole;  /* rules without anchors: for whole files of a name */
 	size_t n_whole;
 };
 
@@ -62,6 +63,18 @@ struct founds {
 	size_t n, room;
 };
 
+/* What was told lately of the blob. */
+#define TOLD_MAX    256u
+#define TOLD_PREFIX 12u
+struct told {
+	uint64_t at, n; /* in the blob: of the secret, or of what it was decoded from */
+	bool decoded;
+	enum confidence confidence;
+	const struct rule *rule;
+	unsigned char prefix[TOLD_PREFIX];
+	unsigned prefix_n;
+};
+
 struct scan_stream {
 	const struct scan_engine *g;
 	struct scan_options options;
@@ -87,9 +100,12 @@ struct scan_stream {
 	struct decoder *decoder;
 	unsigned char *off; /* per rule: not for this blob */
 	uint64_t *covered;  /* per rule: anchors before this have been looked at */
+	uint64_t *searched; /* per rule with keywords: bytes before this, too */
 	struct founds founds;
 	struct founds allowed; /* what rules of allow: true cover */
-	bool failed;           /* out of memory */
+	struct told told[TOLD_MAX];
+	size_t told_n; /* of this blob; the last TOLD_MAX are kept */
+	bool failed;   /* out of memory */
 };
 
 /** founds_add(f, one): -1: out of memory. */
@@ -99,6 +115,9 @@ int founds_add(struct founds *f, const struct found *one);
 void confirm_zone(struct scan_stream *s, const struct text *t);
 /** emit_zone(s, t): tells what was found in it, and forgets it. */
 void emit_zone(struct scan_stream *s, const struct text *t);
+/** told_before(s, t): drops what of ${t}'s founds was told already, decoded or not; and
+ * remembers the others. */
+void told_before(struct scan_stream *s, const struct text *t);
 /** count_lines(p, n): line feeds. */
 size_t count_lines(const unsigned char *p, size_t n);
 

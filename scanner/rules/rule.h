@@ -28,6 +28,17 @@ struct texts {
 	size_t n;
 };
 
+/* A set of bytes. */
+struct bytes {
+	uint64_t w[4];
+};
+
+/** rule_has_byte(b, c). */
+static inline bool rule_has_byte(const struct bytes *b, unsigned char c)
+{
+	return b->w[c / 64] >> c % 64 & 1;
+}
+
 struct rule {
 	char *id, *title, *family, *regex;
 	struct texts anchors;  /* lower case; empty: only whole files of a name (files) */
@@ -45,7 +56,10 @@ struct rule {
 	bool verified;
 	bool allow;
 	bool collect_pem;
-	bool checked;    /* its expression is known to compile */
+	bool checked;  /* its expression is known to compile */
+	bool prefixed; /* each match begins where an anchor does … */
+	struct bytes
+		first; /* … and its first byte that is not of a word is one of these */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */

@@ -12,8 +12,9 @@
 
 #include "rules/builtin.h"
 
-#define ANCHOR_MIN 2u
-#define NUMBER_MAX 1000000
+#define ANCHOR_MIN  2u
+#define LONG_ANCHOR 5u /* one that is rare enough */
+#define NUMBER_MAX  1000000
 
 struct reading {
 	const char *name; /* of the file */
@@ -270,6 +271,59 @@ static bool id_ok(const char *id)
 	       strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
+static size_t shortest(const struct texts *t)
+{
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (strlen(t->at[i]) < least)
+			least = strlen(t->at[i]);
+	return least;
+}
+
+/* Is each of ${a} the beginning of one of ${b}, or the other way round? */
+static bool begin_alike(const struct texts *a, const struct texts *b)
+{
+	size_t k;
+
+	for (size_t i = 0; i < a->n; i++) {
+		for (k = 0; k < b->n; k++) {
+			size_t n = strlen(a->at[i]), m = strlen(b->at[k]);
+
+			if (memcmp(a->at[i], b->at[k], n < m ? n : m) == 0)
+				break;
+		}
+		if (k == b->n)
+			return false;
+	}
+	return true;
+}
+
+/* Where all matches begin with a few texts, these are better anchors than others, unless
+ * the others are much longer: the expression is tried at them alone. */
+static int prefer_beginnings(struct reading *r, struct rule *u)
+{
+	struct texts begin = { 0 }, t;
+
+	if (rule_beginnings(u->regex, &begin, &u->first) != 0) {
+		texts_free(&begin);
+		return no_memory(r);
+	}
+	u->prefixed = begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
+	              !u->by_keyword &&
+	              (shortest(&begin) >= LONG_ANCHOR ||
+	               shortest(&begin) >= shortest(&u->anchors) ||
+	               shortest(&u->anchors) < LONG_ANCHOR);
+	if (u->prefixed &&
+	    !(begin_alike(&begin, &u->anchors) && begin_alike(&u->anchors, &begin))) {
+		t = u->anchors;
+		u->anchors = begin;
+		begin = t;
+	}
+	texts_free(&begin);
+	return ERR_OK;
+}
+
 /* Anchors that it does not name come from its expression, or are its keywords. */
 static int find_anchors(struct reading *r, const yaml_node_t *at, struct rule *u,
                         bool named)
@@ -291,7 +345,7 @@ static int find_anchors(struct reading *r, const yaml_node_t *at, struct rule *u
 		return bad(
 			r, at, "regex",
 			"has no literal of two bytes: give anchors, keywords or files");
-	return ERR_OK;
+	return prefer_beginnings(r, u);
 }
 
 static int complete(struct reading *r, const yaml_node_t *at, struct rule *u, bool named)

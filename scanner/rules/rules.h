@@ -29,6 +29,12 @@ const struct rule *rules_find(const struct rule_set *set, const char *id);
  * is in every match; 0 of them if there are none.  -1: out of memory. */
 int rule_anchors(const char *regex, struct texts *out);
 
+/** rule_beginnings(regex, out, first): texts of three bytes or more, in lower case, with
+ * one of which every match begins; none if there are no such.  ${first}: may this byte be
+ * the first of a match and what follows it that is no letter, digit, '_', '-' or '.'? -1:
+ * out of memory. */
+int rule_beginnings(const char *regex, struct texts *out, struct bytes *first);
+
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);
 void texts_free(struct texts *t);

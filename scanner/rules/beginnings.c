@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * beginnings - what the matches of a regular expression begin with.
+ *
+ * An expression that can only match where one of a few texts begins need not be searched
+ * for: it is tried there.  Of each part we know the texts that it may begin with, and of
+ * each of these, whether that is all of it, so that what follows it can be appended.
+ *
+ * Nor need it be tried where the first byte that is not of a word ("key =", "key(") is
+ * none that may come first.  Both are supersets: what is not understood may be anything.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/rules.h"
+
+#define HEADS_MAX 96u
+#define HEAD_MAX  6u /* bytes: more would not be much rarer */
+#define CLASS_MAX 4u /* characters of a class that are taken one by one */
+#define DEPTH_MAX 16u
+#define LEAST     3u
+
+struct head {
+	char text[HEAD_MAX];
+	unsigned n;
+	bool all; /* of the part: what follows comes next */
+};
+
+/* None of them: the part can begin with anything. */
+struct heads {
+	struct head v[HEADS_MAX];
+	unsigned n;
+};
+
+/* Of a part: its heads; which bytes can be the first that is not of a word; and can it be
+ * without such a byte? */
+struct part {
+	struct heads heads;
+	struct bytes first;
+	bool through;
+};
+
+struct walk {
+	const char *at;
+	unsigned depth;
+};
+
+static void set_byte(struct bytes *b, unsigned c)
+{
+	b->w[c / 64] |= UINT64_C(1) << c % 64;
+}
+
+static void unite(struct bytes *a, const struct bytes *b)
+{
+	for (unsigned i = 0; i < 4; i++)
+		a->w[i] |= b->w[i];
+}
+
+/* Letters, digits, '_', '-' and '.'. */
+static const struct bytes of_word = {
+	{0x03ff600000000000, 0x07fffffe87fffffe, 0, 0}
+};
+
+static const struct bytes all_bytes = {
+	{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}
+};
+
+static void anything(struct heads *h)
+{
+	h->n = 1;
+	h->v[0] = (struct head){ .all = false };
+}
+
+static void nothing(struct heads *h)
+{
+	h->n = 1;
+	h->v[0] = (struct head){ .all = true };
+}
+
+static void add(struct heads *h, const struct head *x)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->v[i].n == x->n && memcmp(h->v[i].text, x->text, x->n) == 0) {
+			h->v[i].all &= x->all;
+			return;
+		}
+	if (h->n == HEADS_MAX)
+		anything(h);
+	else if (h->n != 1 || h->v[0].n > 0 || h->v[0].all)
+		h->v[h->n++] = *x;
+}
+
+static bool growing(const struct heads *h)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->v[i].all && h->v[i].n < HEAD_MAX)
+			return true;
+	return false;
+}
+
+static void stop(struct heads *h)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		h->v[i].all = false;
+}
+
+/* h := h then next, where h is all of what comes before. */
+static void append(struct heads *h, const struct heads *next)
+{
+	struct heads out = { .n = 0 };
+
+	for (unsigned i = 0; i < h->n; i++) {
+		if (!h->v[i].all) {
+			add(&out, &h->v[i]);
+			continue;
+		}
+		for (unsigned k = 0; k < next->n; k++) {
+			struct head x = h->v[i];
+			unsigned some = next->v[k].n < HEAD_MAX - x.n ? next->v[k].n
+			                                              : HEAD_MAX - x.n;
+
+			if (out.n == HEADS_MAX) {
+				stop(h); /* as far as it was known */
+				return;
+			}
+			memcpy(x.text + x.n, next->v[k].text, some);
+			x.n += some;
+			x.all = next->v[k].all && some == next->v[k].n;
+			add(&out, &x);
+		}
+	}
+	*h = out;
+}
+
+static void choice(struct walk *w, struct part *out);
+
+/* --- parts of one byte -----------------------------------------------------------------
+ */
+
+static void literal(unsigned char c, struct part *out)
+{
+	out->first = (struct bytes){ { 0 } };
+	out->through = rule_has_byte(&of_word, c);
+	if (!out->through)
+		set_byte(&out->first, c);
+	out->heads.n = 1;
+	out->heads.v[0] = (struct head){ .all = true, .n = 1 };
+	out->heads.v[0].text[0] = (char)tolower(c);
+}
+
+/* One of ${set}. */
+static void one_of(const struct bytes *set, struct part *out)
+{
+	unsigned n = 0;
+
+	out->through = false;
+	out->heads.n = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		n += (unsigned)__builtin_popcountll(set->w[i]);
+		out->through |= (set->w[i] & of_word.w[i]) != 0;
+		out->first.w[i] = set->w[i] & ~of_word.w[i];
+	}
+	if (n == 0 || n > CLASS_MAX) {
+		anything(&out->heads);
+		return;
+	}
+	for (unsigned c = 0; c < 256; c++)
+		if (rule_has_byte(set, (unsigned char)c)) {
+			struct head x = { .all = true, .n = 1 };
+
+			x.text[0] = (char)tolower((int)c);
+			add(&out->heads, &x);
+		}
+}
+
+static void empty(struct part *out)
+{
+	out->first = (struct bytes){ { 0 } };
+	out->through = true;
+	nothing(&out->heads);
+}
+
+static bool stands_for(unsigned char c, unsigned i)
+{
+	const bool blank = i < 0x80 && isspace((int)i) != 0;
+	const bool word = i < 0x80 && (isalnum((int)i) || i == '_');
+	const bool number = i >= '0' && i <= '9';
+
+	switch (c) {
+	case 's':
+		return blank;
+	case 'S':
+		return !blank;
+	case 'd':
+		return number;
+	case 'D':
+		return !number;
+	case 'w':
+		return word;
+	case 'W':
+		return !word;
+	default:
+		return true;
+	}
+}
+
+/* The bytes that ${c} after a backslash stands for. */
+static void escaped(unsigned char c, struct bytes *set)
+{
+	static const char plain[] = "nrtfv", means[] = "\n\r\t\f\v";
+	const char *known = c != '\0' ? strchr(plain, c) : NULL;
+
+	if (known != NULL || ispunct(c)) {
+		set_byte(set,
+		         (unsigned char)(known != NULL ? means[known - plain] : (char)c));
+		return;
+	}
+	for (unsigned i = 0; i < 256; i++)
+		if (stands_for(c, i))
+			set_byte(set, i);
+}
+
+static void class(struct walk *w, struct part *out)
+{
+	const bool inverse = w->at[1] == '^';
+	struct bytes set = { { 0 } };
+
+	w->at += inverse ? 2 : 1;
+	for (bool first = true; *w->at != '\0' && (*w->at != ']' || first);
+	     first = false) {
+		const unsigned char low = (unsigned char)*w->at;
+		const unsigned char high = (unsigned char)(w->at[1] == '-' ? w->at[2]
+		                                                           : 0);
+
+		if (low == '\\' && w->at[1] != '\0') {
+			escaped((unsigned char)w->at[1], &set);
+			w->at += 2;
+		} else if (high != '\0' && high != ']' && high != '\\' && high != '[') {
+			for (unsigned c = low; c <= high; c++)
+				set_byte(&set, c);
+			w->at += 3;
+		} else {
+			if (low == '[' && w->at[1] == ':')
+				set = all_bytes;
+			set_byte(&set, low);
+			w->at++;
+		}
+	}
+	w->at += *w->at == ']';
+	for (unsigned i = 0; inverse && i < 4; i++)
+		set.w[i] = ~set.w[i];
+	one_of(&set, out);
+}
+
+static void escape(struct walk *w, struct part *out)
+{
+	struct bytes set = { { 0 } };
+	char c = w->at[1];
+
+	w->at += c != '\0' ? 2 : 1;
+	if (c == 'b' || c == 'B' || c == 'A') {
+		empty(out);
+	} else {
+		escaped((unsigned char)c, &set);
+		one_of(&set, out);
+		/* Neither \x41 nor \Q…\E are understood. */
+		out->through |= !ispunct((unsigned char)c) &&
+		                strchr("nrtfvsSdDwW", c) == NULL;
+	}
+}
+
+/* --- groups and repetition
+ * --------------------------------------------------------------
+ */
+
+static void group(struct walk *w, struct part *out)
+{
+	bool flags = false, asserts = false;
+
+	w->at++;
+	if (*w->at == '?') {
+		w->at++;
+		asserts = *w->at == '=' || *w->at == '!' || *w->at == '<';
+		while (*w->at != '\0' && strchr("imsxUJ-", *w->at) != NULL) {
+			w->at++;
+			flags = true;
+		}
+		flags = flags && *w->at == ')';
+		w->at += *w->at == ':';
+	}
+	if (flags)
+		empty(out);
+	else
+		choice(w, out);
+	if (asserts) {
+		out->first = all_bytes;
+		out->through = true;
+		anything(&out->heads);
+	}
+	w->at += *w->at == ')';
+}
+
+static void atom(struct walk *w, struct part *out)
+{
+	switch (*w->at) {
+	case '(':
+		group(w, out);
+		break;
+	case '[':
+		class(w, out);
+		break;
+	case '\\':
+		escape(w, out);
+		break;
+	case '^':
+	case '$':
+		w->at++;
+		empty(out);
+		break;
+	case '.':
+		w->at++;
+		one_of(&all_bytes, out);
+		break;
+	default:
+		literal((unsigned char)*w->at++, out);
+	}
+}
+
+/* The numbers of a quantifier in braces; ${most} is 2 for more. */
+static void braces(struct walk *w, unsigned *least, unsigned *most)
+{
+	char *end;
+	unsigned long upper;
+
+	*least = (unsigned)strtoul(w->at + 1, &end, 10);
+	upper = *end == ',' ? (end[1] == '}' ? 2 : strtoul(end + 1, &end, 10)) : *least;
+	*most = upper > 2 ? 2 : (unsigned)upper;
+	w->at = strchr(end, '}') != NULL ? strchr(end, '}') + 1 : end + strlen(end);
+}
+
+static void quantified(struct walk *w, struct part *out)
+{
+	const struct head none = { .all = true };
+	unsigned least = 1, most = 1;
+
+	atom(w, out);
+	if (*w->at == '?') {
+		least = 0;
+		w->at++;
+	} else if (*w->at == '*' || *w->at == '+') {
+		least = *w->at == '+';
+		most = 2;
+		w->at++;
+	} else if (*w->at == '{' && isdigit((unsigned char)w->at[1])) {
+		braces(w, &least, &most);
+	} else {
+		return;
+	}
+	w->at += *w->at == '?' || *w->at == '+';
+	if (most > 1)
+		stop(&out->heads);
+	if (least == 0) {
+		add(&out->heads, &none);
+		out->through = true;
+	}
+}
+
+static void sequence(struct walk *w, struct part *out)
+{
+	struct part next;
+
+	empty(out);
+	while (*w->at != '\0' && *w->at != '|' && *w->at != ')') {
+		quantified(w, &next);
+		if (growing(&out->heads))
+			append(&out->heads, &next.heads);
+		if (out->through)
+			unite(&out->first, &next.first);
+		out->through &= next.through;
+	}
+}
+
+static void choice(struct walk *w, struct part *out)
+{
+	struct part next;
+
+	if (++w->depth > DEPTH_MAX) {
+		w->at += strlen(w->at);
+		empty(out);
+		anything(&out->heads);
+		return;
+	}
+	sequence(w, out);
+	while (*w->at == '|') {
+		w->at++;
+		sequence(w, &next);
+		for (unsigned i = 0; i < next.heads.n; i++)
+			add(&out->heads, &next.heads.v[i]);
+		unite(&out->first, &next.first);
+		out->through |= next.through;
+	}
+	w->depth--;
+}
+
+/* Is ${x} one of several that begin alike, and not the shortest? */
+static bool covered(const struct heads *h, const struct head *x)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->v[i].n < x->n && memcmp(h->v[i].text, x->text, h->v[i].n) == 0)
+			return true;
+	return false;
+}
+
+int rule_beginnings(const char *regex, struct texts *out, struct bytes *first)
+{
+	struct walk w = { .at = regex };
+	struct part p;
+	const struct heads *h = &p.heads;
+
+	choice(&w, &p);
+	*first = p.through ? all_bytes : p.first;
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->v[i].n < LEAST)
+			return 0;
+	for (unsigned i = 0; i < h->n; i++)
+		if (!covered(h, &h->v[i]) && texts_add(out, h->v[i].text, h->v[i].n) != 0)
+			return -1;
+	return 0;
+}

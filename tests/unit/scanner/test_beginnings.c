@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rule_beginnings() says of an expression, held against what PCRE2 finds. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <pcre2.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "rules/rules.h"
+
+TestSuite(beginnings, .timeout = 60);
+
+static void is(const char *regex, const char *want)
+{
+	struct texts t = { 0 };
+	struct bytes first;
+	char got[512] = "";
+
+	cr_assert_eq(rule_beginnings(regex, &t, &first), 0);
+	for (size_t i = 0, n = 0; i < t.n; i++)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s ", t.at[i]);
+	cr_assert_str_eq(got, want, "%s: %s", regex, got);
+	texts_free(&t);
+}
+
+Test(beginnings, texts)
+{
+	is("ghp_[0-9A-Za-z]{36}", "ghp_ ");
+	is("(?i)(?:pass(?:word|wd)?|pwd)\\s*=", "pass pwd ");
+	is("sk_(?:live|test)_[a-z]+", "sk_liv sk_tes ");
+	is("gh[pous]_x", "gho_x ghp_x ghs_x ghu_x ");
+	is("\\bAPI_?-?KEY", "api_-k api_ke api-ke apikey ");
+	is("a?bcd", "abcd bcd ");
+	is("[0-9]{8}abc", "");
+	is("x*abc", "");
+	is("(?:abc|d)e", "");
+	is("(?<!x)abc", "");
+	is("a{3}b", "");
+	is("", "");
+}
+
+static bool may_follow(const char *regex, char c)
+{
+	struct texts t = { 0 };
+	struct bytes first;
+
+	cr_assert_eq(rule_beginnings(regex, &t, &first), 0);
+	texts_free(&t);
+	return rule_has_byte(&first, (unsigned char)c);
+}
+
+Test(beginnings, first_byte_that_is_not_of_a_word)
+{
+	cr_assert(may_follow("key[\\w.-]{0,9}[\"']?\\s*=", '"'));
+	cr_assert(may_follow("key[\\w.-]{0,9}[\"']?\\s*=", '='));
+	cr_assert(may_follow("key[\\w.-]{0,9}[\"']?\\s*=", '\t'));
+	cr_assert_not(may_follow("key[\\w.-]{0,9}[\"']?\\s*=", '('));
+	cr_assert(may_follow("(?:key|pass phrase)=", ' '));
+	cr_assert(may_follow("abc[^x]", '('));
+	cr_assert(may_follow("token_[a-z]+", '%'), "it can end before");
+	cr_assert_not(may_follow("abc\\S=", ' '));
+	cr_assert(may_follow("abc.=", ' '));
+}
+
+static bool begins_so(const struct texts *t, const char *s, size_t n)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		size_t m = strlen(t->at[i]);
+
+		if (m <= n && strncasecmp(s, t->at[i], m) == 0)
+			return true;
+	}
+	return false;
+}
+
+static size_t check_matches(const struct rule *u, pcre2_code *re, const char *text)
+{
+	pcre2_match_data *md = pcre2_match_data_create(64, NULL);
+	size_t n = strlen(text), at = 0, found = 0;
+	struct texts t = { 0 };
+	struct bytes first;
+
+	cr_assert_eq(rule_beginnings(u->regex, &t, &first), 0);
+	while (at <= n && pcre2_match(re, (PCRE2_SPTR)text, n, at, 0, md, NULL) > 0) {
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(md);
+		size_t i = v[0];
+
+		cr_assert(t.n == 0 || begins_so(&t, text + v[0], v[1] - v[0]), "%s: %s",
+		          u->id, text + v[0]);
+		while (i < v[1] && (isalnum((unsigned char)text[i]) || text[i] == '_' ||
+		                    text[i] == '-' || text[i] == '.'))
+			i++;
+		cr_assert(i == v[1] || rule_has_byte(&first, (unsigned char)text[i]),
+		          "%s: '%c' in %s", u->id, text[i], text + v[0]);
+		found++;
+		at = v[1] > at ? v[1] : at + 1;
+	}
+	texts_free(&t);
+	pcre2_match_data_free(md);
+	return found;
+}
+
+Test(beginnings, hold_for_all_matches_of_all_rules_in_all_examples)
+{
+	struct rule_set set;
+	struct err e = { 0 };
+	size_t found = 0;
+
+	cr_assert_eq(rules_builtin(&set, &e), ERR_OK, "%s", e.msg);
+	for (size_t i = 0; i < set.n; i++) {
+		PCRE2_SIZE where;
+		int code;
+		pcre2_code *re = pcre2_compile((PCRE2_SPTR)set.at[i].regex,
+		                               PCRE2_ZERO_TERMINATED, 0, &code, &where,
+		                               NULL);
+
+		cr_assert_not_null(re, "%s", set.at[i].id);
+		(void)pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
+		for (size_t k = 0; k < set.n; k++) {
+			for (size_t x = 0; x < set.at[k].positive.n; x++)
+				found += check_matches(&set.at[i], re,
+				                       set.at[k].positive.at[x]);
+			for (size_t x = 0; x < set.at[k].negative.n; x++)
+				found += check_matches(&set.at[i], re,
+				                       set.at[k].negative.at[x]);
+		}
+		pcre2_code_free(re);
+	}
+	cr_assert_gt(found, 2 * set.n);
+	rules_free(&set);
+}
