@@ -130,6 +130,10 @@ class Believing:
         elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report",
                       "sys/agent/cosign", "auth/host/rekey"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
+        elif path == "sys/agent/swarm/state":
+            body = {"statement": _b64(self.host.says("swarm-state", body)), "nonce": nonce.hex()}
+        elif path.startswith("sys/agent/swarm/"):
+            body = {**(body or {}), "nonce": nonce.hex()}
         elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
             body = {**(body or {}), "nonce": nonce.hex()}
         elif path == "auth/host/login":
@@ -138,6 +142,7 @@ class Believing:
         r = self.client.request(method, path, body, **kw)
         if r.status == 200 and "statement" in (r.json.get("data") or {}):
             op = path.split("?")[0].rsplit("/", 1)[1]
+            op = "swarm-" + op if path.startswith("sys/agent/swarm/") else op
             items = r.data.get("items")
             r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
             if items is not None:  # each is a statement of its own
@@ -304,6 +309,49 @@ class Host:
     def riding(self, lease, version, state="applied", **more):
         """An acknowledgement, for the body of a watch."""
         return {"statement": _b64(self.says("ack", self.acked(lease, version, state, **more)))}
+
+
+class Manager:
+    """The agent of a host on a manager of a Swarm."""
+
+    def __init__(self, host, cluster):
+        self.host, self.cluster, self.epoch = host, cluster, 0
+
+    def _ask(self, what, **body):
+        r = self.host.c.post("sys/agent/swarm/" + what, {"cluster": self.cluster, **body})
+        assert r.status == 200, r
+        assert r.data["cluster"] == self.cluster
+        return r.data
+
+    def lead(self, raft_leader=False, **more):
+        """Does it lead from now on?"""
+        d = self._ask("lead", node="n" + self.host.host_id.hex()[:8], raft_leader=raft_leader, **more)
+        if d["leader"]:
+            self.epoch = d["epoch"]
+        return d
+
+    def plan(self):
+        return self._ask("plan", epoch=self.epoch)
+
+    def binding(self, name):
+        return next(b for b in self.plan()["bindings"] if b["name"] == name)
+
+    def value(self, name):
+        """The value of a binding, as the vault says it."""
+        return self.host.value(self.host.fetch(self.binding(name)["lease_id"])[0])
+
+    def state(self, *rows, looks=(), epoch=None):
+        return self._ask("state", epoch=self.epoch if epoch is None else epoch, rows=list(rows), looks=list(looks))
+
+
+def service(binding, n, state, version, good=0, reason="", **more):
+    """What the agent says of a service."""
+    return {"binding": binding, "service": f"s{n}", "name": f"svc_{n}", "state": state, "version": version, "good": good,
+            "index": 7, "reason": reason, **more}
+
+
+def looked(binding, version, services):
+    return {"binding": binding, "version": version, "services": services}
 
 
 def container(n, *bindings, image="app:1", **more):

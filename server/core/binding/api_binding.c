@@ -47,7 +47,7 @@ static int take_role(struct req *r, const struct value *v, struct value *out)
 	return ERR_OK;
 }
 
-static int take_roles(struct req *r, struct binding *b)
+int binding_take_roles(struct req *r, const struct value **out)
 {
 	struct value *given = NULL, *roles = value_array(r->a);
 	bool present;
@@ -61,7 +61,7 @@ static int take_roles(struct req *r, struct binding *b)
 	for (const struct value *v = given->first; v != NULL; v = v->next)
 		if ((rc = take_role(r, v, roles)) != ERR_OK)
 			return rc;
-	b->roles = roles;
+	*out = roles;
 	return ERR_OK;
 }
 
@@ -114,7 +114,8 @@ static int h_write(struct req *r)
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
 	before = b.roles;
-	if ((rc = take_roles(r, &b)) != ERR_OK || (rc = take_images(r, &b)) != ERR_OK ||
+	if ((rc = binding_take_roles(r, &b.roles)) != ERR_OK ||
+	    (rc = take_images(r, &b)) != ERR_OK ||
 	    (rc = binding_take_spec(&t, r->body, &r->e)) != ERR_OK)
 		return rc;
 	b.spec = t.spec;

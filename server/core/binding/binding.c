@@ -131,6 +131,12 @@ static struct value *job_body(struct arena *a, const struct value *roles,
 	return b;
 }
 
+int binding_wake_roles(struct core *c, struct arena *a, const struct value *roles,
+                       struct err *e)
+{
+	return lease_job_start(c, job_body(a, roles, NULL), c->now_ms, e);
+}
+
 /* Those of ${roles} get ${rev} now, their parked watches are woken by a job. */
 static int tell(struct core *c, struct arena *a, const struct value *roles, int64_t rev,
                 struct err *e)
@@ -145,7 +151,7 @@ static int tell(struct core *c, struct arena *a, const struct value *roles, int6
 		if ((rc = mark(c, a, role, rev, e)) != ERR_OK)
 			return rc;
 	}
-	return lease_job_start(c, job_body(a, roles, NULL), c->now_ms, e);
+	return binding_wake_roles(c, a, roles, e);
 }
 
 int binding_role_changed(struct core *c, struct arena *a, const char *role, struct err *e)

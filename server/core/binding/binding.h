@@ -63,10 +63,18 @@ int binding_role_rev(struct core *c, struct arena *a, const char *role, int64_t 
  * was a binding for it, its hosts ask again. */
 int binding_role_changed(struct core *c, struct arena *a, const char *role, struct err *e)
 	MUST_CHECK;
+/** binding_wake_roles(c, a, roles, e): a job wakes the watches of all hosts of
+ * ${roles}. */
+int binding_wake_roles(struct core *c, struct arena *a, const struct value *roles,
+                       struct err *e) MUST_CHECK;
 /** binding_fanout_slice(…): a job_fn: wakes the watches of the hosts of some roles. */
 int binding_fanout_slice(struct core *c, struct arena *a, struct store_object *job,
                          bool *done, struct err *e);
 
+/** binding_take_roles(r, out): the request's "roles": 1 to BINDING_ROLES host roles that
+ * there are. */
+struct req;
+int binding_take_roles(struct req *r, const struct value **out) MUST_CHECK;
 /* A definition on its way in. */
 struct binding_take {
 	struct arena *a;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_CORE_BINDING_IMPL_H
 #define SERVER_CORE_BINDING_IMPL_H
-/* binding_impl - members of a definition by tables; nobody outside of the room includes
- * it. */
+/* binding_impl - members of a definition by tables, of files and of what goes into the
+ * services of a Swarm. */
 #include "binding.h"
 
 enum member_type {
@@ -13,12 +13,13 @@ enum member_type {
 	MEMBER_TIME,
 	MEMBER_MODE, /* octal digits, at most 0777 */
 	MEMBER_CHOICE,
+	MEMBER_INT,
 };
 
 struct member {
 	const char *name;
 	enum member_type type;
-	int64_t min, max;           /* TIME: ms; TEXT, LINES: bytes; TEXTS: items */
+	int64_t min, max;           /* TIME: ms; TEXTS: items; INT */
 	const char *const *choices; /* CHOICE: NULL-terminated */
 	/* TEXT and each of TEXTS: what is wrong, or NULL. */
 	const char *(*check)(const char *s);

@@ -169,6 +169,18 @@ static struct value *choice_of(struct binding_take *t, const struct value *v,
 	return NULL;
 }
 
+static struct value *int_of(struct binding_take *t, const struct value *v,
+                            const struct place *p, struct err *e)
+{
+	int64_t n;
+
+	if (value_to_int(v, &n) == 0 && n >= p->m->min && n <= p->m->max)
+		return value_int(t->a, n);
+	(void)wrong(e, p, "must be a number from %lld to %lld", (long long)p->m->min,
+	            (long long)p->m->max);
+	return NULL;
+}
+
 int binding_member(struct binding_take *t, const struct value *in, const struct member *m,
                    const char *where, struct value *out, struct err *e)
 {
@@ -177,7 +189,7 @@ int binding_member(struct binding_take *t, const struct value *in, const struct 
 		[MEMBER_TEXT] = text_of,     [MEMBER_LINES] = text_of,
 		[MEMBER_TEXTS] = texts_of,   [MEMBER_BOOL] = bool_of,
 		[MEMBER_TIME] = time_of,     [MEMBER_MODE] = mode_of,
-		[MEMBER_CHOICE] = choice_of,
+		[MEMBER_CHOICE] = choice_of, [MEMBER_INT] = int_of,
 	};
 	const struct value *v = value_get(in, m->name);
 	struct value *taken;

@@ -17,6 +17,7 @@
 #include "kv.h"
 #include "kv_folder.h"
 #include "rng.h"
+#include "swarm.h"
 #include "text.h"
 #include "vault/limits.h"
 
@@ -286,7 +287,7 @@ static int h_leases(struct req *r)
 	if ((rc = host_asked(r, "leases", &asked)) != ERR_OK ||
 	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
-	ask = (struct lease_ask){ &h, &role, &held };
+	ask = (struct lease_ask){ .h = &h, .role = &role, .held = &held };
 	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, step_on(p))
@@ -347,6 +348,24 @@ static int h_renew(struct req *r)
 
 /* ---- fetch ---- */
 
+/* Its own lease, or that of a binding of the Swarm that it leads. */
+static int lease_to_fetch(struct req *r, struct arena *a, const struct agent_fetch *f,
+                          const struct value *id, struct lease *l, struct err *e)
+{
+	unsigned char raw[LEASE_ID];
+	int rc = agent_own_lease(r, a, id, &f->h, l, e);
+
+	if (rc == ERR_NOENT && lease_id_parse(id, raw) == 0 &&
+	    lease_load(r->core, a, raw, l, e) == ERR_OK && l->cluster[0] != '\0') {
+		rc = swarm_may_fetch(r->core, a, l, &f->h, e);
+		/* The next leader may have what this one's role does not allow. */
+		if (rc == ERR_OK && !host_role_allows(f->role.paths, l->path))
+			return err_set(e, ERR_DENIED,
+			               "the host's role does not allow this path");
+	}
+	return rc == ERR_OK ? usable(r, a, l, &f->role, e) : rc;
+}
+
 static int fetch_one(struct req *r, struct arena *a, const struct agent_fetch *f,
                      struct progress *p, struct err *e)
 {
@@ -355,8 +374,7 @@ static int fetch_one(struct req *r, struct arena *a, const struct agent_fetch *f
 	size_t room = SIZE_MAX;
 	int rc;
 
-	if ((rc = agent_own_lease(r, a, p->next, &f->h, &l, e)) != ERR_OK ||
-	    (rc = usable(r, a, &l, &f->role, e)) != ERR_OK ||
+	if ((rc = lease_to_fetch(r, a, f, p->next, &l, e)) != ERR_OK ||
 	    (rc = agent_give(r, a, f, &l, &room, &item, e)) != ERR_OK)
 		return rc;
 	value_add(p->out, item);

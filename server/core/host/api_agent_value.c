@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "kv_folder.h"
 #include "kv_leased.h"
+#include "swarm.h"
 
 /* ${metadata} may be NULL. */
 static struct value *value_said(struct arena *a, const struct lease *l,
@@ -71,7 +72,7 @@ static int take_names(struct core *c, struct arena *a, struct lease *l,
 int agent_give(struct req *r, struct arena *a, const struct agent_fetch *f,
                struct lease *l, size_t *room, struct value **item, struct err *e)
 {
-	struct value *data = NULL, *metadata = NULL;
+	struct value *data = NULL, *metadata = NULL, *said;
 	int64_t had = l->version;
 	unsigned char *box;
 	size_t n;
@@ -81,8 +82,11 @@ int agent_give(struct req *r, struct arena *a, const struct agent_fetch *f,
 	*item = NULL;
 	if (rc != ERR_OK || value_size(data) > *room)
 		return rc;
-	box = host_statement(r->core, a, &f->h, &f->asked,
-	                     value_said(a, l, data, metadata), &n);
+	said = value_said(a, l, data, metadata);
+	if (l->cluster[0] != '\0' &&
+	    (rc = swarm_fp(r->core, a, l, data, said, e)) != ERR_OK)
+		return rc;
+	box = host_statement(r->core, a, &f->h, &f->asked, said, &n);
 	if (box == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (n > *room)

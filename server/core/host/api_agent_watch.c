@@ -11,6 +11,7 @@
 #include "auth_token.h"
 #include "binding.h"
 #include "kv_folder.h"
+#include "swarm.h"
 #include "text.h"
 #include "vault/limits.h"
 
@@ -127,12 +128,13 @@ static int take_watch(struct req *r, struct host *h, struct watch *w)
 	return take_acks(r, h);
 }
 
-/* What is bound for the host's role has changed: the agent asks again. */
-static struct value *bind_event(struct arena *a, int64_t rev)
+/* What is bound for the host's role has changed, or what it leads: the agent asks again.
+ */
+static struct value *ask_event(struct arena *a, const char *op, int64_t rev)
 {
 	struct value *v = value_object(a);
 
-	value_set_str(a, v, "op", "bind");
+	value_set_str(a, v, "op", op);
 	value_set_int(a, v, "rev", rev);
 	return v;
 }
@@ -188,13 +190,14 @@ static int collect(struct req *r, const struct host *h, const struct watch *w,
                    struct news *n)
 {
 	struct arena *scratch = req_scratch(r);
-	int64_t since = w->since, bound;
+	int64_t since = w->since, bound, swarm;
 	struct leases ls;
 	int rc;
 
 	if ((rc = lease_rev(r->core, scratch, false, &n->rev, &r->e)) != ERR_OK ||
 	    (rc = leases_of_host(r->core, scratch, h->o.id, &ls, &r->e)) != ERR_OK ||
-	    (rc = binding_role_rev(r->core, scratch, h->role, &bound, &r->e)) != ERR_OK)
+	    (rc = binding_role_rev(r->core, scratch, h->role, &bound, &r->e)) != ERR_OK ||
+	    (rc = swarm_rev(r->core, scratch, h, &swarm, &r->e)) != ERR_OK)
 		return rc;
 	/* A revision of the future: the server was restored from a backup. */
 	if (since > n->rev)
@@ -206,7 +209,9 @@ static int collect(struct req *r, const struct host *h, const struct watch *w,
 	if (n->events->len > 0 && w->values > 0)
 		rc = collect_values(r, h, w, &ls, n);
 	if (bound > since)
-		value_add(n->events, bind_event(r->a, bound));
+		value_add(n->events, ask_event(r->a, "bind", bound));
+	if (swarm > since)
+		value_add(n->events, ask_event(r->a, "swarm", swarm));
 	return rc;
 }
 

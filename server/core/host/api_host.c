@@ -15,6 +15,7 @@
 #include "path.h"
 #include "rng.h"
 #include "route.h"
+#include "swarm.h"
 #include "text.h"
 #include "token.h"
 #include "vault/limits.h"
@@ -102,7 +103,9 @@ static int role_changed(struct req *r, const char *name)
 {
 	int rc = lease_role_changed(r->core, r->a, name, &r->e);
 
-	return rc == ERR_OK ? binding_role_changed(r->core, r->a, name, &r->e) : rc;
+	if (rc == ERR_OK)
+		rc = binding_role_changed(r->core, r->a, name, &r->e);
+	return rc == ERR_OK ? swarm_role_changed(r->core, r->a, name, &r->e) : rc;
 }
 
 static int h_role_write(struct req *r)

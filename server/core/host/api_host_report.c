@@ -14,6 +14,7 @@
 #include "host_report.h"
 #include "kv_leased.h"
 #include "rng.h"
+#include "swarm.h"
 #include "text.h"
 #include "vault/limits.h"
 
@@ -295,6 +296,9 @@ static int add_host(struct req *r, struct where *w, const struct lease *l)
 	value_set_str(a, v, "detail", l->detail);
 	set_time(a, v, "reported", rep.at_ms);
 	value_set(v, "containers", containers(a, host_report_of(&rep, l->path)));
+	if (l->cluster[0] != '\0' &&
+	    (rc = swarm_where(r->core, a, l, v, &r->e)) != ERR_OK)
+		return rc;
 	value_add(w->hosts, value_copy(r->a, v));
 	return ERR_OK;
 }

@@ -89,6 +89,7 @@ int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
 	out->o = *o;
 	out->path = value_cstr_or(a, b, "path", NULL);
 	out->holder = value_cstr_or(a, b, "holder_name", "");
+	out->cluster = value_cstr_or(a, b, "cluster", "");
 	out->detail = value_cstr_or(a, b, "detail", "");
 	out->target = value_int_or(b, "target", 0);
 	out->version = value_int_or(b, "version", 0);
@@ -125,6 +126,8 @@ static struct value *body_of(struct arena *a, const struct lease *l)
 
 	value_set_str(a, b, "path", l->path);
 	value_set_str(a, b, "holder_name", l->holder);
+	if (l->cluster[0] != '\0')
+		value_set_str(a, b, "cluster", l->cluster);
 	value_set_str(a, b, "detail", l->detail);
 	value_set_str(a, b, "state", lease_state_name(l->state));
 	value_set_str(a, b, "end", end_names[l->end]);

@@ -8,6 +8,7 @@
 #include "kv_leased.h"
 #include "lease_impl.h"
 #include "rng.h"
+#include "swarm.h"
 #include "vault/limits.h"
 
 /* A dead lease is remembered this long, for a holder that was away. */
@@ -20,9 +21,19 @@ void lease_renew(const struct core *c, struct lease *l, int64_t ttl_ms)
 	l->o.due = l->expires_ms;
 }
 
+int lease_wake(struct core *c, struct arena *a, const struct lease *l, struct err *e)
+{
+	if (l->cluster[0] != '\0')
+		return swarm_lease_changed(c, a, l->cluster, e);
+	core_wake(c, WAIT_HOST, l->o.parent);
+	return ERR_OK;
+}
+
 int lease_end_now(struct core *c, struct arena *a, struct lease *l, enum lease_end why,
                   int64_t rev, struct err *e)
 {
+	int rc;
+
 	l->end = why;
 	l->state = why == END_EXPIRED ? LEASE_EXPIRED : LEASE_REVOKED;
 	l->rev = rev;
@@ -30,8 +41,8 @@ int lease_end_now(struct core *c, struct arena *a, struct lease *l, enum lease_e
 		l->o.due = 0;
 	else if (why != END_DELETED)
 		l->o.due = c->now_ms + REMEMBER_MS;
-	core_wake(c, WAIT_HOST, l->o.parent);
-	return lease_save(c, a, l, e);
+	rc = lease_wake(c, a, l, e);
+	return rc == ERR_OK ? lease_save(c, a, l, e) : rc;
 }
 
 static const struct lease *find_held(const struct leases *held,
@@ -100,6 +111,7 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 	memcpy(l.o.tag, s->id, 32);
 	l.path = s->path;
 	l.holder = ask->h->name;
+	l.cluster = ask->cluster != NULL ? ask->cluster : "";
 	l.detail = "";
 	l.target = s->version != 0 ? s->version : l.rev;
 	l.born = l.seq = l.rev;

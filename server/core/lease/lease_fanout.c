@@ -101,8 +101,8 @@ static int mark(struct core *c, struct arena *a, struct lease *l, const struct c
 		apply(l, ch, rev);
 	}
 	count(l, ch, m);
-	if (newer)
-		core_wake(c, WAIT_HOST, l->o.parent);
+	if (newer && (rc = lease_wake(c, a, l, e)) != ERR_OK)
+		return rc;
 	return lease_save(c, a, l, e);
 }
 

@@ -43,9 +43,10 @@ enum lease_end {
 
 struct lease {
 	struct store_object o;
-	const char *path;   /* full: "secret/app/db" */
-	const char *holder; /* the host's name */
-	const char *detail; /* what the holder said last */
+	const char *path;    /* full: "secret/app/db" */
+	const char *holder;  /* the host's name */
+	const char *cluster; /* id of the Swarm whose binding holds it; "": a host does */
+	const char *detail;  /* what the holder said last */
 	enum lease_state state;
 	enum lease_end end;
 	int64_t target;  /* newest version of the secret */
@@ -122,6 +123,8 @@ struct lease_ask {
 	const struct host *h;
 	const struct host_role *role;
 	struct leases *held;
+	const char
+		*cluster; /* ${h} stands for a binding of that Swarm; NULL: it is one */
 };
 int lease_issue(struct core *c, struct arena *a, const struct lease_ask *ask,
                 const char *path, struct lease *out, struct err *e) MUST_CHECK;
@@ -130,6 +133,10 @@ int lease_end_now(struct core *c, struct arena *a, struct lease *l, enum lease_e
                   int64_t rev, struct err *e) MUST_CHECK;
 /** lease_renew(c, l, ttl_ms): a new end, to be saved. */
 void lease_renew(const struct core *c, struct lease *l, int64_t ttl_ms);
+
+/** lease_wake(c, a, l, e): whoever holds it asks again. */
+int lease_wake(struct core *c, struct arena *a, const struct lease *l, struct err *e)
+	MUST_CHECK;
 
 /** lease_role_changed(c, a, name, e): end what a role does not allow any more. */
 int lease_role_changed(struct core *c, struct arena *a, const char *name, struct err *e)

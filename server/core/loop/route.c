@@ -13,6 +13,7 @@ static const struct route_table *const tables[] = {
 	&routes_agent,
 	&routes_host,
 	&routes_binding,
+	&routes_swarm,
 	&routes_token,
 	&routes_token_role,
 	&routes_sys,

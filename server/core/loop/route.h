@@ -92,6 +92,7 @@ extern const struct route_table routes_mount;           /* api_mount.c */
 extern const struct route_table routes_host;      /* api_host.c: sys/hosts, auth/host */
 extern const struct route_table routes_agent;     /* api_agent.c: sys/agent */
 extern const struct route_table routes_binding;   /* api_binding.c: sys/bindings */
+extern const struct route_table routes_swarm;     /* api_swarm.c: sys/swarm */
 extern const struct route_table routes_lease;     /* api_lease.c: sys/vault-leases */
 extern const struct route_table routes_sys_lease; /* api_sys_lease.c */
 extern const struct route_table routes_rotation;  /* api_rotation.c: sys/rotation */

@@ -66,6 +66,10 @@ enum store_kind {
 	KIND_REPORT,   /* what an agent says of itself; id: host id (16) */
 	KIND_COSIGN, /* head of the audit log that a host has co-signed; id: host id (16)
 	              */
+	KIND_SWARM,  /* what goes into services of a Swarm; id: blind tag of the name */
+	KIND_SWARM_CLUSTER, /* who leads a Swarm; id: blind tag of its id */
+	KIND_SWARM_SYNC, /* how far that is; id: 16; parent: id of the cluster; tag: id of
+	                    the definition */
 	KIND__MAX
 };
 

@@ -460,6 +460,7 @@ UNUSED static int add_holders(struct core *c, void *arg, struct err *e)
 	for (int i = 0; i < m->n && rc == ERR_OK; i++) {
 		AUTO_ARENA a = arena_new((size_t)1024 * 1024);
 		struct lease l = { .o.kind = KIND_LEASE,
+			           .cluster = "",
 			           .o.id_len = 16,
 			           .o.parent_len = 16,
 			           .o.tag_len = 32,
