@@ -5,8 +5,17 @@
 
 #include "text.h"
 
-static int fits(const struct value *said, const struct sealed_expect *want,
-                struct sealed_value *out, struct err *e)
+/* 16 hex digits, or NULL. */
+static const char *read_fp(struct arena *a, const struct value *v)
+{
+	const char *s = v != NULL ? value_to_cstr(v, a) : NULL;
+
+	return s != NULL && strlen(s) == 16 && strspn(s, "0123456789abcdef") == 16 ? s
+	                                                                           : NULL;
+}
+
+static int fits(struct arena *a, const struct value *said,
+                const struct sealed_expect *want, struct sealed_value *out, struct err *e)
 {
 	if (!value_is_str(value_get(said, "lease_id"), want->lease_id) ||
 	    !value_is_str(value_get(said, "path"), want->path))
@@ -20,6 +29,7 @@ static int fits(const struct value *said, const struct sealed_expect *want,
 	if (out->data == NULL || out->data->type != V_OBJECT)
 		return err_set(e, ERR_INTEGRITY, "a value has no fields");
 	out->metadata = value_get(said, "metadata");
+	out->fp = read_fp(a, value_get(said, "fp"));
 	return ERR_OK;
 }
 
@@ -38,5 +48,5 @@ int sealed_open(const struct identity *id, struct arena *a, const char *text,
 		rc = statement_read(id, a, box, (size_t)n, &want->request, &body, e);
 	if (rc == ERR_VERIFY)
 		return err_set(e, ERR_VERIFY, "a value is not sealed to this host");
-	return rc == ERR_OK ? fits(value_get(body, "data"), want, out, e) : rc;
+	return rc == ERR_OK ? fits(a, value_get(body, "data"), want, out, e) : rc;
 }

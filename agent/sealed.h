@@ -30,6 +30,7 @@ struct sealed_value {
 	int64_t version, rev;
 	const struct value *data;     /* object of fields */
 	const struct value *metadata; /* as a read shows it; NULL if it shows none */
+	const char *fp;               /* keyed hash, of a Swarm's secret; else NULL */
 };
 
 /**

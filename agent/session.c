@@ -143,6 +143,8 @@ int session_new(const struct session_options *o, struct session **out, struct er
 		rc = open_loop(s, e);
 	if (rc == ERR_OK)
 		rc = session_docker_open(s, e);
+	if (rc == ERR_OK)
+		rc = session_swarm_open(s, e);
 	if (rc != ERR_OK) {
 		session_free(s);
 		return rc;
@@ -157,6 +159,7 @@ void session_free(struct session *s)
 		return;
 	session_apply_free(s->apply);
 	session_docker_free(s->docker);
+	session_swarm_free(s->swarm);
 	http_multi_free(s->multi);
 	http_free(s->api.http);
 	http_free(s->watch.http);
@@ -217,6 +220,7 @@ static void run_due(struct session *s)
 	next = earlier(next, session_apply_due(s, now));
 	next = earlier(next, session_docker_flush(s, now));
 	next = earlier(next, session_cache_boot(s, now));
+	next = earlier(next, session_swarm_due(s, now));
 	if (s->phase == PHASE_OFFLINE) {
 		if (now >= s->retry_at && s->job == NULL)
 			s->phase = s->token[0] != '\0' ? PHASE_SYNC : PHASE_CHALLENGE;

@@ -11,6 +11,7 @@
 #include "session.h"
 #include "session_apply.h"
 #include "session_docker.h"
+#include "session_swarm.h"
 #include "statement.h"
 #include "vault/limits.h"
 
@@ -128,6 +129,7 @@ struct session {
 	struct gate *gates; /* as the plan's bindings */
 	struct session_apply *apply;
 	struct session_docker *docker; /* NULL: there is no Engine */
+	struct session_swarm *swarm;   /* NULL: not wanted */
 	json_t *release;               /* array of lease ids that nobody wants */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */

@@ -171,6 +171,7 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 	session_forget(s);
 	session_remember(s);
 	session_bind_again(s);
+	session_swarm_again(s);
 	s->phase = PHASE_READY;
 	s->attempt = 0;
 	s->error[0] = '\0';
@@ -608,6 +609,22 @@ static const struct session_job jobs[] = {
 	{ "ack", "POST", "/v1/sys/agent/ack",
 	  NULL, false, false,
 	  ack_ready, ack_body, ack_done, ack_failed },
+	{ "swarm-lead", "POST", "/v1/sys/agent/swarm/lead",
+	  "swarm-lead", false, false,
+	  session_swarm_lead_due, session_swarm_lead_body, session_swarm_lead_done,
+	  session_swarm_lead_failed },
+	{ "swarm-state", "POST", "/v1/sys/agent/swarm/state",
+	  "swarm-state", false, false,
+	  session_swarm_state_due, session_swarm_state_body, session_swarm_state_done,
+	  session_swarm_state_failed },
+	{ "swarm-plan", "POST", "/v1/sys/agent/swarm/plan",
+	  "swarm-plan", false, false,
+	  session_swarm_plan_due, session_swarm_plan_body, session_swarm_plan_done,
+	  session_swarm_plan_failed },
+	{ "swarm-fetch", "POST", "/v1/sys/agent/fetch",
+	  "fetch", true, false,
+	  session_swarm_fetch_due, session_swarm_fetch_body, session_swarm_fetch_done,
+	  session_swarm_fetch_failed },
 	{ "bind", "POST", "/v1/sys/agent/bind",
 	  "bind", false, false,
 	  session_bind_due, session_bind_body, session_bind_done, session_bind_failed },

@@ -169,15 +169,15 @@ json_t *session_status(const struct session *s)
 	    json_object_update_new(
 		    doc,
 		    json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-	                      "s:o?}",
+	                      "s:o?, s:o?}",
 	                      "last_heard", heard, "keys_since", keys, "rekeying",
 	                      id->has_next, "error", s->error, "settings_error",
 	                      s->settings_error.msg, "alarm", session_alarm_text(s),
 	                      "secrets", secrets, "files", files, "bindings",
 	                      session_apply_status(s), "commands",
 	                      session_commands_status(s), "refused",
-	                      refused_status(s->plan), "docker",
-	                      session_docker_status(s))) != 0) {
+	                      refused_status(s->plan), "docker", session_docker_status(s),
+	                      "swarm", session_swarm_status(s))) != 0) {
 		json_decref(doc);
 		return NULL;
 	}

@@ -51,6 +51,8 @@ static void on_event(struct session *s, const json_t *event)
 
 	if (op != NULL && strcmp(op, "bind") == 0)
 		session_bind_again(s);
+	if (op != NULL && strcmp(op, "swarm") == 0)
+		session_swarm_again(s);
 	if (h == NULL || id == NULL || op == NULL)
 		return;
 	log_debug("event", LOG_S("op", op), LOG_N("version", version));

@@ -136,6 +136,9 @@ static int finish_all(void *object, struct err *e)
 	const struct settings *s = object;
 	int rc;
 
+	if (s->swarm.sync && s->swarm.socket == NULL && s->docker.socket == NULL)
+		return err_set(e, ERR_USAGE,
+		               "swarm: sync needs swarm.socket or docker.socket");
 	if ((rc = check_heartbeat(s, e)) != ERR_OK ||
 	    (rc = settings_check_files(settings_files(s), s->files.n, e)) != ERR_OK)
 		return rc;
@@ -176,6 +179,7 @@ static const struct config_key keys[] = {
 	KEY(allowed_commands, CONFIG_STRINGS, .check = settings_check_absolute),
 	KEY(allowed_root, CONFIG_BOOL, .flags = 0),
 	KEY(docker, CONFIG_OBJECT, .sub = &settings_docker_schema),
+	KEY(swarm, CONFIG_OBJECT, .sub = &settings_swarm_schema),
 };
 /* clang-format on */
 const struct config_schema settings_schema = {

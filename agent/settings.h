@@ -102,6 +102,11 @@ struct settings_docker {
 	                    */
 };
 
+struct settings_swarm {
+	bool sync;          /* on a manager: bring secrets into the Swarm's services */
+	const char *socket; /* NULL: docker.socket */
+};
+
 struct settings {
 	const char *server;
 	const char *hosts_server;
@@ -127,6 +132,7 @@ struct settings {
 	struct config_list allowed_commands; /* that the server's bindings may run here */
 	bool allowed_root;                   /* … as root, too */
 	struct settings_docker docker;
+	struct settings_swarm swarm;
 	/* derived */
 	struct pins pin_set;
 };

@@ -180,6 +180,20 @@ static int finish_docker(void *object, struct err *e)
 }
 
 /* clang-format off */
+#define SWARM(name, type, ...) \
+	{ #name, type, offsetof(struct settings_swarm, name), __VA_ARGS__ }
+static const struct config_key swarm_keys[] = {
+	SWARM(sync, CONFIG_BOOL, .flags = 0),
+	SWARM(socket, CONFIG_STRING, .check = settings_check_socket),
+};
+/* clang-format on */
+const struct config_schema settings_swarm_schema = {
+	.keys = swarm_keys,
+	.n = ARRAY_LEN(swarm_keys),
+	.size = sizeof(struct settings_swarm),
+};
+
+/* clang-format off */
 #define DOCKER(name, type, ...) \
 	{ #name, type, offsetof(struct settings_docker, name), __VA_ARGS__ }
 static const struct config_key docker_keys[] = {

@@ -11,6 +11,7 @@ extern const struct config_schema settings_schema; /* of struct settings */
 extern const struct config_schema settings_file_schema;
 extern const struct config_schema settings_binding_schema;
 extern const struct config_schema settings_docker_schema;
+extern const struct config_schema settings_swarm_schema;
 
 /** settings_check_absolute(s, e): a path from '/', without one at its end. */
 int settings_check_absolute(const char *s, struct err *e) MUST_CHECK;

@@ -335,6 +335,24 @@ void machine_purge(struct machine *m, const char *binding, int64_t now)
 	m->scan_at = now;
 }
 
+void machine_retry(struct machine *m, const char *binding, int64_t now)
+{
+	struct binding *b = find_binding(m, binding);
+
+	if (b == NULL)
+		return;
+	b->failed = 0;
+	b->why[0] = '\0';
+	for (size_t i = 0; i < m->n_svcs; i++) {
+		struct svc *s = m->svcs[i];
+
+		if (s->b != b || s->state == SWARM_DONE || !machine_settled(s))
+			continue;
+		s->state = SWARM_PLANNED;
+		machine_look_again(s, now);
+	}
+}
+
 /* --- what happens --------------------------------------------------------------------
  */
 
@@ -523,6 +541,11 @@ int64_t machine_due(struct machine *m, int64_t now)
 	}
 	machine_look_due(m, now);
 	return m->next;
+}
+
+int64_t machine_scanned(const struct machine *m)
+{
+	return m->scanned ? m->scan_ended : -1;
 }
 
 bool machine_deposed(const struct machine *m)

@@ -152,6 +152,8 @@ int machine_restore(struct machine *m, const struct machine_row *row, struct err
 /** machine_purge(m, binding): the versions before the one that is in use are to go as
  * soon as they can, from what services were before, too. */
 void machine_purge(struct machine *m, const char *binding, int64_t now);
+/** machine_retry(m, binding, now): an operator wants what failed to be tried again. */
+void machine_retry(struct machine *m, const char *binding, int64_t now);
 /** machine_event(m, service, now): something happened to that service; NULL: to something
  * that may concern us. */
 void machine_event(struct machine *m, const char *service, int64_t now);
@@ -230,6 +232,8 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now,
  * again, or -1. */
 int64_t machine_due(struct machine *m, int64_t now);
 
+/** machine_scanned(m): when all services were looked at last; -1: not yet. */
+int64_t machine_scanned(const struct machine *m);
 /** machine_deposed(m): did the vault say that another leads?  Nothing is done any more.
  */
 bool machine_deposed(const struct machine *m);

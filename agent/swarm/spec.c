@@ -138,12 +138,12 @@ static int next_item(const char **at, const char *end, struct piece *key,
  * counts is for others to say. */
 static int member(struct piece object, const char *name, struct piece *out, struct err *e)
 {
-	struct piece key, value;
+	struct piece key = { NULL, NULL }, value = { NULL, NULL };
 	const char *at = object.p + 1;
 	int more = -1;
 
 	*out = (struct piece){ NULL, NULL };
-	if (*object.p != '{')
+	if (object.p == NULL || *object.p != '{')
 		return err_set(e, ERR_INVALID, "Docker's '%s' is not where it should be",
 		               name);
 	while ((more = next_item(&at, object.end, &key, &value)) == 1) {
@@ -180,7 +180,7 @@ static int whole(const char *text, size_t n, struct piece *out, struct err *e)
 
 int spec_index(const char *text, size_t n, uint64_t *out, struct err *e)
 {
-	struct piece doc, version, index;
+	struct piece doc = { NULL, NULL }, version = doc, index = doc;
 	uint64_t number = 0;
 	int rc;
 
@@ -397,7 +397,7 @@ static size_t room_for(size_t n, const struct spec_ref *refs, size_t n_refs)
 int spec_patch(const char *text, size_t n, const struct spec_ref *refs, size_t n_refs,
                char **out, struct err *e)
 {
-	struct piece doc, spec, task, container;
+	struct piece doc = { NULL, NULL }, spec = doc, task = doc, container = doc;
 	struct text t = { .cap = room_for(n, refs, n_refs) };
 	struct list l = { .refs = refs, .n = n_refs };
 	int rc;

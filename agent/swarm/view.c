@@ -252,8 +252,7 @@ static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
 	const json_t *refs = json_object_get(o, "refs"),
 		     *prev = json_object_get(o, "prev"),
 		     *tasks = json_object_get(o, "tasks");
-	AUTO_FREE struct machine_ref *now_refs = show_refs(refs);
-	AUTO_FREE struct machine_ref *prev_refs = show_refs(prev);
+	struct machine_ref *now_refs = show_refs(refs), *prev_refs = show_refs(prev);
 	struct tasks t = { NULL, NULL };
 	struct machine_view v = {
 		.id = id,
@@ -279,6 +278,8 @@ static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
 	} else {
 		err_set(e, ERR_NOMEM, "out of memory");
 	}
+	free(now_refs);
+	free(prev_refs);
 	free(t.tasks);
 	free(t.ids);
 	return rc;

@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_swarm.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "session_swarm_impl.h"
+
+#define ASK_MS     120000 /* the Engine, what it is in its Swarm */
+#define ASK_SOON   5000
+#define PLAN_MS    600000
+#define TTL_MS     15000
+#define AGAIN_MS   30000
+#define ROWS_MAX   256u
+#define DAY_MIN    1440
+#define WINDOW_LEN 11u
+
+/* --- leading -------------------------------------------------------------------------
+ */
+
+static void stop(struct session_swarm *d, const char *why)
+{
+	if (d->leader)
+		log_info("does not lead the Swarm's secrets any more", LOG_S("why", why));
+	engine_serve(d->engine, NULL, NULL);
+	machine_free(d->m);
+	d->m = NULL;
+	d->leader = d->want_plan = d->looks_in_call = false;
+	swarm_values_clear(d);
+	while (d->stores != NULL) {
+		struct swarm_store *w = d->stores;
+
+		d->stores = w->next;
+		json_decref(w->row);
+		free(w);
+	}
+	json_array_clear(d->looks);
+	json_object_clear(d->looked);
+	json_object_clear(d->bindings);
+	d->scan = -1;
+}
+
+bool session_swarm_lead_due(struct session *s, int64_t now)
+{
+	const struct session_swarm *d = s->swarm;
+
+	return d != NULL && d->about.manager && s->phase == PHASE_READY &&
+	       now >= d->lead_at;
+}
+
+json_t *session_swarm_lead_body(struct session *s)
+{
+	struct session_swarm *d = s->swarm;
+
+	d->lead_sent = session_now(s);
+	d->lead_at = d->lead_sent + d->ttl_ms / 3;
+	return json_pack("{s:s, s:s, s:b}", "cluster", d->about.cluster, "node",
+	                 d->about.node, "raft_leader", d->about.leader ? 1 : 0);
+}
+
+/* What each answer says: true: it is this host, still with the same epoch. */
+static bool still_leads(struct session_swarm *d, const json_t *data)
+{
+	if (json_is_true(json_object_get(data, "leader")) &&
+	    reply_int(data, "epoch", -1) == d->epoch)
+		return true;
+	stop(d, "another does");
+	return false;
+}
+
+int session_swarm_lead_done(struct session *s, const json_t *doc, struct err *e UNUSED)
+{
+	struct session_swarm *d = s->swarm;
+	const json_t *data = json_object_get(doc, "data");
+	const char *holder = reply_str(data, "holder"),
+		   *reason = reply_str(data, "reason");
+	int64_t epoch = reply_int(data, "epoch", 0);
+	int64_t ttl = reply_int(data, "ttl_ms", TTL_MS);
+
+	(void)snprintf(d->holder, sizeof(d->holder), "%s", holder != NULL ? holder : "");
+	(void)snprintf(d->error, sizeof(d->error), "%.190s",
+	               reason != NULL ? reason : "");
+	d->ttl_ms = ttl < 1000 ? 1000 : ttl;
+	d->lead_at = session_now(s) + d->ttl_ms / 3;
+	if (!json_is_true(json_object_get(data, "leader"))) {
+		stop(d, "another does");
+		return ERR_OK;
+	}
+	d->heard = d->lead_sent;
+	if (d->leader && epoch == d->epoch)
+		return ERR_OK;
+	stop(d, "it has a new epoch");
+	d->leader = d->want_plan = true;
+	d->epoch = epoch;
+	log_info("leads the Swarm's secrets", LOG_S("cluster", d->about.cluster),
+	         LOG_N("epoch", epoch));
+	return ERR_OK;
+}
+
+void session_swarm_lead_failed(struct session *s, long status UNUSED,
+                               const json_t *doc UNUSED, const struct err *e)
+{
+	struct session_swarm *d = s->swarm;
+
+	if (strncmp(d->error, e->msg, 190) != 0)
+		log_warn("asking who leads the Swarm's secrets failed",
+		         LOG_S("why", e->msg));
+	(void)snprintf(d->error, sizeof(d->error), "%.190s", e->msg);
+	d->lead_at = session_now(s) + AGAIN_MS;
+}
+
+/* --- what the machine wants ----------------------------------------------------------
+ */
+
+static int store(struct session_swarm *d, const struct machine_call *call, struct err *e)
+{
+	const struct machine_row *r = call->row;
+	struct swarm_store *w = calloc(1, sizeof(*w)), **at = &d->stores;
+
+	if (w == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	w->token = call->token;
+	w->row = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "binding",
+	                   r->binding, "service", r->service, "name", r->name, "state",
+	                   machine_state_name(r->state), "version",
+	                   (json_int_t)r->version, "good", (json_int_t)r->good, "index",
+	                   (json_int_t)r->index, "reason", r->reason);
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = w;
+	return ERR_OK;
+}
+
+static int on_start(void *ctx, const struct machine_call *call, struct err *e)
+{
+	struct session_swarm *d = ctx;
+
+	if (call->kind == MACHINE_STORE)
+		return store(d, call, e);
+	if (call->kind == MACHINE_CREATE)
+		return swarm_create(d, call, e);
+	return engine_start(d->engine, call, e);
+}
+
+static int minutes(const char *s)
+{
+	return ((s[0] - '0') * 10 + s[1] - '0') * 60 + (s[3] - '0') * 10 + s[4] - '0';
+}
+
+static bool on_window(void *ctx, const char *binding)
+{
+	const struct session_swarm *d = ctx;
+	const char *w = reply_str(json_object_get(d->bindings, binding), "window");
+	int now = (int)(clock_wall(d->s->clock) / 60000 % DAY_MIN), from, to;
+
+	if (w == NULL || strlen(w) != WINDOW_LEN)
+		return true;
+	from = minutes(w);
+	to = minutes(w + 6);
+	return from < to ? now >= from && now < to : now >= from || now < to;
+}
+
+static uint32_t on_dice(void *ctx UNUSED)
+{
+	return session_random();
+}
+
+/* --- the plan ------------------------------------------------------------------------
+ */
+
+bool session_swarm_plan_due(struct session *s, int64_t now)
+{
+	const struct session_swarm *d = s->swarm;
+
+	return d != NULL && d->leader && s->phase == PHASE_READY &&
+	       (d->want_plan || now >= d->plan_at);
+}
+
+json_t *session_swarm_plan_body(struct session *s)
+{
+	struct session_swarm *d = s->swarm;
+
+	d->want_plan = false;
+	d->plan_at = session_now(s) + PLAN_MS;
+	return json_pack("{s:s, s:I}", "cluster", d->about.cluster, "epoch",
+	                 (json_int_t)d->epoch);
+}
+
+static size_t read_targets(const json_t *list, struct machine_target *out)
+{
+	const json_t *item;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, item)
+	{
+		const char *mode = reply_str(item, "mode");
+		unsigned number = 0400;
+
+		if (n == MACHINE_REFS || reply_str(item, "target") == NULL)
+			continue;
+		if (mode != NULL)
+			(void)sscanf(mode, "%o", &number);
+		out[n++] = (struct machine_target){ reply_str(item, "target"),
+			                            reply_str(item, "uid"),
+			                            reply_str(item, "gid"),
+			                            number & 0777 };
+	}
+	return n;
+}
+
+static int tell(struct session_swarm *d, const char *name, const json_t *b, struct err *e)
+{
+	const json_t *list = json_object_get(b, "services");
+	const char *jobs = reply_str(b, "jobs"), *mode = reply_str(b, "mode");
+	bool driver = mode != NULL && strcmp(mode, "driver") == 0;
+	struct machine_binding to = {
+		.name = name,
+		.version = driver ? 0 : reply_int(b, "version", 0),
+		.max_services = (unsigned)reply_int(b, "max_services", 1),
+		.keep = (unsigned)reply_int(b, "keep", 1),
+		.deadline_ms = reply_int(b, "deadline_ms", 0),
+		.soak_ms = reply_int(b, "soak_ms", 0),
+		.gate_ms = reply_int(b, "gate_ms", 0),
+		.jobs = jobs != NULL && strcmp(jobs, "next-run") == 0,
+		.enforce = json_is_true(json_object_get(b, "enforce")),
+	};
+	const char **services = calloc(json_array_size(list) + 1, sizeof(*services));
+	int rc;
+
+	if (services == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_string_value(json_array_get(list, i)) != NULL)
+			services[to.n_services++] =
+				json_string_value(json_array_get(list, i));
+	to.services = services;
+	to.n_targets = read_targets(json_object_get(b, "targets"), to.targets);
+	rc = machine_binding(d->m, &to, session_now(d->s), e);
+	free(services);
+	return rc;
+}
+
+static int restore(struct session_swarm *d, const json_t *states, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+	int rc = ERR_OK;
+
+	json_array_foreach(states, i, item)
+	{
+		struct machine_row row = {
+			.binding = reply_str(item, "binding"),
+			.service = reply_str(item, "service"),
+			.name = reply_str(item, "name"),
+			.version = reply_int(item, "version", 0),
+			.good = reply_int(item, "good", 0),
+			.index = (uint64_t)reply_int(item, "index", 0),
+			.reason = reply_str(item, "reason"),
+		};
+
+		if (row.binding == NULL || row.service == NULL ||
+		    !machine_state_parse(reply_str(item, "state"), &row.state))
+			continue;
+		if (row.name == NULL)
+			row.name = "";
+		if ((rc = machine_restore(d->m, &row, e)) != ERR_OK)
+			break;
+	}
+	return rc;
+}
+
+/* Orders of operators, each obeyed once: not those from before this plan. */
+static void obey(struct session_swarm *d, const char *name, const json_t *b,
+                 const json_t *before)
+{
+	int64_t now = session_now(d->s);
+
+	if (before == NULL)
+		return;
+	if (reply_int(b, "gc", 0) > reply_int(before, "gc", 0))
+		machine_purge(d->m, name, now);
+	if (reply_int(b, "apply", 0) > reply_int(before, "apply", 0))
+		machine_retry(d->m, name, now);
+}
+
+static int take_bindings(struct session_swarm *d, const json_t *list, struct err *e)
+{
+	json_t *next = json_object(), *b, *before = d->bindings;
+	const char *name;
+	size_t i;
+	int rc = ERR_OK;
+
+	json_array_foreach(list, i, b) if (reply_str(b, "name") != NULL &&
+	                                   strlen(reply_str(b, "name")) <= LIMIT_NAME)
+		json_object_set(next, reply_str(b, "name"), b);
+	d->bindings = next;
+	json_object_foreach(before, name, b) if (json_object_get(next, name) == NULL)
+		machine_forget(d->m, name);
+	json_object_foreach(next, name, b)
+	{
+		if (reply_str(b, "error") != NULL)
+			log_warn("a binding of the Swarm has no secret",
+			         LOG_S("binding", name),
+			         LOG_S("why", reply_str(b, "error")));
+		if ((rc = tell(d, name, b, e)) != ERR_OK) {
+			log_error("a binding of the Swarm cannot be used",
+			          LOG_S("binding", name), LOG_S("why", e->msg));
+			continue;
+		}
+		obey(d, name, b, json_object_get(before, name));
+	}
+	json_decref(before);
+	return ERR_OK;
+}
+
+int session_swarm_plan_done(struct session *s, const json_t *doc, struct err *e)
+{
+	struct session_swarm *d = s->swarm;
+	const json_t *data = json_object_get(doc, "data");
+	const struct machine_ops ops = { on_start, on_window, on_dice, d };
+	bool first = d->m == NULL;
+	int rc;
+
+	if (!still_leads(d, data))
+		return ERR_OK;
+	if (!json_is_array(json_object_get(data, "bindings")))
+		return err_set(e, ERR_INVALID, "the Swarm's plan cannot be read");
+	session_prove(s, json_object_get(data, "checkpoint"));
+	if (first && (rc = machine_new(&ops, &d->m, e)) != ERR_OK)
+		return rc;
+	if ((rc = take_bindings(d, json_object_get(data, "bindings"), e)) != ERR_OK)
+		return rc;
+	if (!first)
+		return ERR_OK;
+	engine_serve(d->engine, d->m, d->about.cluster);
+	return restore(d, json_object_get(data, "states"), e);
+}
+
+void session_swarm_plan_failed(struct session *s, long status UNUSED,
+                               const json_t *doc UNUSED, const struct err *e)
+{
+	struct session_swarm *d = s->swarm;
+
+	log_warn("the Swarm's plan was refused", LOG_S("why", e->msg));
+	(void)snprintf(d->error, sizeof(d->error), "%.190s", e->msg);
+	d->plan_at = session_now(s) + AGAIN_MS;
+}
+
+/* --- what was done -------------------------------------------------------------------
+ */
+
+/* Of how many services each binding is, if that is news. */
+static void note_looks(struct session_swarm *d)
+{
+	json_t *status, *b;
+	size_t i;
+
+	if (d->m == NULL || machine_scanned(d->m) < 0 || d->looks_in_call)
+		return;
+	status = machine_status(d->m);
+	json_array_foreach(status, i, b)
+	{
+		const char *name = reply_str(b, "name");
+		json_t *look = json_pack(
+			"{s:s, s:O, s:I}", "binding", name, "version",
+			json_object_get(b, "version"), "services",
+			(json_int_t)json_array_size(json_object_get(b, "services")));
+
+		if (reply_int(b, "version", 0) > 0 &&
+		    !json_equal(look, json_object_get(d->looked, name)) &&
+		    json_array_size(d->looks) < ROWS_MAX) {
+			json_object_set(d->looked, name, look);
+			json_array_append(d->looks, look);
+		}
+		json_decref(look);
+	}
+	json_decref(status);
+}
+
+bool session_swarm_state_due(struct session *s, int64_t now UNUSED)
+{
+	struct session_swarm *d = s->swarm;
+
+	if (d == NULL || !d->leader || s->phase != PHASE_READY)
+		return false;
+	/* whatever was under way when the last connection was lost is said again */
+	for (struct swarm_store *w = d->stores; w != NULL; w = w->next)
+		w->in_call = false;
+	d->looks_in_call = false;
+	return d->stores != NULL || json_array_size(d->looks) > 0;
+}
+
+json_t *session_swarm_state_body(struct session *s)
+{
+	struct session_swarm *d = s->swarm;
+	json_t *rows = json_array();
+
+	for (struct swarm_store *w = d->stores;
+	     w != NULL && json_array_size(rows) < ROWS_MAX; w = w->next) {
+		w->in_call = true;
+		json_array_append(rows, w->row);
+	}
+	d->looks_in_call = true;
+	return session_says(s, "swarm-state",
+	                    json_pack("{s:s, s:I, s:o, s:O}", "cluster", d->about.cluster,
+	                              "epoch", (json_int_t)d->epoch, "rows", rows,
+	                              "looks", d->looks));
+}
+
+static void answer(struct session_swarm *d, int rc, const char *why)
+{
+	struct swarm_store **at = &d->stores;
+
+	while (*at != NULL) {
+		struct swarm_store *w = *at;
+
+		if (!w->in_call) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		if (d->m != NULL)
+			machine_done(d->m, w->token, rc, why, session_now(d->s));
+		json_decref(w->row);
+		free(w);
+	}
+	if (rc == ERR_OK)
+		json_array_clear(d->looks);
+	d->looks_in_call = false;
+}
+
+int session_swarm_state_done(struct session *s, const json_t *doc, struct err *e UNUSED)
+{
+	struct session_swarm *d = s->swarm;
+	const json_t *data = json_object_get(doc, "data");
+
+	if (!still_leads(d, data))
+		return ERR_OK;
+	if (json_is_true(json_object_get(data, "stored")))
+		answer(d, ERR_OK, "");
+	else
+		stop(d, "the vault stores nothing from here");
+	return ERR_OK;
+}
+
+void session_swarm_state_failed(struct session *s, long status UNUSED,
+                                const json_t *doc UNUSED, const struct err *e)
+{
+	struct session_swarm *d = s->swarm;
+
+	log_warn("the state of the Swarm's secrets was not stored", LOG_S("why", e->msg));
+	(void)snprintf(d->error, sizeof(d->error), "%.190s", e->msg);
+	answer(d, ERR_UNKNOWN, e->msg);
+	json_array_clear(d->looks);
+	json_object_clear(d->looked);
+}
+
+/* --- the Engine ----------------------------------------------------------------------
+ */
+
+static void on_about(void *ctx, const struct engine_about *a)
+{
+	struct session_swarm *d = ctx;
+	bool other = strcmp(a->cluster, d->about.cluster) != 0;
+
+	d->ask_at = session_now(d->s) + (a->why[0] == '\0' ? ASK_MS : AGAIN_MS);
+	d->about = *a;
+	if (!a->manager || other)
+		stop(d, a->manager ? "it is another Swarm" : a->why);
+}
+
+static void on_event(void *ctx, const char *service)
+{
+	struct session_swarm *d = ctx;
+
+	if (d->m != NULL)
+		machine_event(d->m, service, session_now(d->s));
+}
+
+static void on_changed(void *ctx)
+{
+	struct session_swarm *d = ctx;
+
+	d->ask_at = session_now(d->s);
+	if (!engine_up(d->engine))
+		d->about.manager = false;
+}
+
+int session_swarm_open(struct session *s, struct err *e)
+{
+	const struct settings *set = s->o.settings;
+	struct session_swarm *d;
+	struct engine_options o = {
+		.socket = set->swarm.socket != NULL ? set->swarm.socket
+		                                    : set->docker.socket,
+		.multi = s->multi,
+		.clock = s->clock,
+	};
+
+	if (!set->swarm.sync)
+		return ERR_OK;
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->swarm = d;
+	d->s = s;
+	d->ttl_ms = TTL_MS;
+	d->scan = -1;
+	d->bindings = json_object();
+	d->looked = json_object();
+	d->looks = json_array();
+	o.ops = (struct engine_ops){ swarm_secret, on_about, on_event, on_changed, d };
+	return engine_new(&o, &d->engine, e);
+}
+
+void session_swarm_free(struct session_swarm *d)
+{
+	if (d == NULL)
+		return;
+	if (d->engine != NULL)
+		stop(d, "the agent ends");
+	engine_free(d->engine);
+	json_decref(d->bindings);
+	json_decref(d->looked);
+	json_decref(d->looks);
+	free(d);
+}
+
+void session_swarm_again(struct session *s)
+{
+	struct session_swarm *d = s->swarm;
+
+	if (d == NULL)
+		return;
+	d->want_plan = d->leader;
+	if (!d->leader)
+		d->lead_at = 0;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Half of its time without a word: another may begin soon. */
+static int64_t lead_due(struct session_swarm *d, int64_t now)
+{
+	if (d->leader && now - d->heard >= d->ttl_ms / 2)
+		stop(d, "the vault was not heard");
+	if (d->m != NULL && machine_deposed(d->m))
+		stop(d, "the vault stores nothing from here");
+	if (!d->about.manager)
+		return -1;
+	if (d->s->phase != PHASE_READY)
+		return d->leader ? d->heard + d->ttl_ms / 2 : -1;
+	return earlier(d->lead_at, d->leader ? d->heard + d->ttl_ms / 2 : -1);
+}
+
+int64_t session_swarm_due(struct session *s, int64_t now)
+{
+	struct session_swarm *d = s->swarm;
+	struct err e = { ERR_OK, "" };
+	int64_t next;
+
+	if (d == NULL)
+		return -1;
+	if (engine_up(d->engine) && now >= d->ask_at) {
+		d->ask_at = now + ASK_MS;
+		if (engine_ask(d->engine, &e) != ERR_OK)
+			d->ask_at = now + ASK_SOON;
+	}
+	next = lead_due(d, now);
+	if (d->m != NULL) {
+		next = earlier(next, machine_due(d->m, now));
+		note_looks(d);
+	}
+	if (d->leader)
+		next = earlier(next, d->plan_at);
+	next = earlier(next, swarm_values_due(d, now));
+	next = earlier(next, engine_due(d->engine, now));
+	return engine_up(d->engine) ? earlier(next, d->ask_at) : next;
+}
+
+json_t *session_swarm_status(const struct session *s)
+{
+	const struct session_swarm *d = s->swarm;
+
+	if (d == NULL)
+		return NULL;
+	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:o}", "manager",
+	                 d->about.manager, "leader", d->leader, "epoch",
+	                 (json_int_t)d->epoch, "cluster", d->about.cluster, "holder",
+	                 d->holder, "error", d->about.manager ? d->error : d->about.why,
+	                 "bindings", d->m != NULL ? machine_status(d->m) : json_array());
+}
