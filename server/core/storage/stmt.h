@@ -22,6 +22,8 @@
 		"VALUES ($1, $2, $3, $4, $5, $6, $7)") \
 	X(STMT_OBJECT_UPDATE, "UPDATE object SET parent = $1, tag = $2, due = $3, version = $4, " \
 		"sealed = $5 WHERE kind = $6 AND id = $7 AND version = $8") \
+	X(STMT_OBJECT_UPDATE_BODY, "UPDATE object SET version = $1, sealed = $2 " \
+		"WHERE kind = $3 AND id = $4 AND version = $5") \
 	X(STMT_OBJECT_RESEAL, "UPDATE object SET sealed = $1 WHERE kind = $2 AND id = $3 " \
 		"AND version = $4") \
 	X(STMT_OBJECT_DELETE, "DELETE FROM object WHERE kind = $1 AND id = $2 AND version = $3") \

@@ -178,9 +178,15 @@ static int check_object(const struct store_object *o, struct err *e)
 	return ERR_OK;
 }
 
-/* The digest of exactly the version that the caller has read. */
+static bool same_bytes(const void *a, size_t an, const void *b, size_t bn)
+{
+	return an == bn && (an == 0 || memcmp(a, b, an) == 0);
+}
+
+/* The digest of exactly the version that the caller has read; *indexed: is all that an
+ * index knows of it as it is in ${o}? */
 static int digest_current(struct core *c, const struct store_object *o,
-                          unsigned char digest[STATE_MAC], struct err *e)
+                          unsigned char digest[STATE_MAC], bool *indexed, struct err *e)
 {
 	STMT_AUTO st = db_stmt(c->db, STMT_OBJECT_GET);
 	struct store_row row;
@@ -193,6 +199,9 @@ static int digest_current(struct core *c, const struct store_object *o,
 		return err_set(e, ERR_CONFLICT,
 		               "the object was changed by another request");
 	state_digest_row(c, &row, digest);
+	*indexed = row.due == o->due &&
+	           same_bytes(row.parent, row.parent_len, o->parent, o->parent_len) &&
+	           same_bytes(row.tag, row.tag_len, o->tag, o->tag_len);
 	return ERR_OK;
 }
 
@@ -237,19 +246,25 @@ static int insert_row(struct core *c, const struct store_row *row, struct err *e
 	return rc == ERR_CONFLICT ? err_set(e, rc, "the object exists already") : rc;
 }
 
-static int update_row(struct core *c, const struct store_row *row, struct err *e)
+/* SQLite makes each entry of an index anew that a statement names a column of, changed or
+ * not: what is indexed as it was is not named. */
+static int update_row(struct core *c, const struct store_row *row, bool indexed,
+                      struct err *e)
 {
-	struct stmt *st = db_stmt(c->db, STMT_OBJECT_UPDATE);
-	int rc;
+	struct stmt *st = db_stmt(c->db,
+	                          indexed ? STMT_OBJECT_UPDATE_BODY : STMT_OBJECT_UPDATE);
+	int at = 1, rc;
 
-	db_bind_blob(st, 1, row->parent, row->parent_len);
-	db_bind_blob(st, 2, row->tag, row->tag_len);
-	bind_due(st, 3, row->due);
-	db_bind_int(st, 4, row->version);
-	db_bind_blob(st, 5, row->sealed, row->sealed_len);
-	db_bind_int(st, 6, row->kind);
-	db_bind_blob(st, 7, row->id, row->id_len);
-	db_bind_int(st, 8, row->version - 1);
+	if (!indexed) {
+		db_bind_blob(st, at++, row->parent, row->parent_len);
+		db_bind_blob(st, at++, row->tag, row->tag_len);
+		bind_due(st, at++, row->due);
+	}
+	db_bind_int(st, at++, row->version);
+	db_bind_blob(st, at++, row->sealed, row->sealed_len);
+	db_bind_int(st, at++, row->kind);
+	db_bind_blob(st, at++, row->id, row->id_len);
+	db_bind_int(st, at, row->version - 1);
 	if ((rc = db_run(st, e)) == ERR_OK && db_changes(c->db) != 1)
 		return err_set(e, ERR_CONFLICT,
 		               "the object was changed by another request");
@@ -260,15 +275,15 @@ static int write_row(struct core *c, struct store_object *o, struct err *e)
 {
 	unsigned char before[STATE_MAC], after[STATE_MAC];
 	struct store_row row = row_of_object(o);
-	bool is_new = o->version == 0;
+	bool is_new = o->version == 0, indexed = false;
 	int rc;
 
-	if (!is_new && (rc = digest_current(c, o, before, e)) != ERR_OK)
+	if (!is_new && (rc = digest_current(c, o, before, &indexed, e)) != ERR_OK)
 		return rc;
 	row.version++;
 	if ((rc = seal_body(c, o->body, &row, e)) != ERR_OK)
 		return rc;
-	rc = is_new ? insert_row(c, &row, e) : update_row(c, &row, e);
+	rc = is_new ? insert_row(c, &row, e) : update_row(c, &row, indexed, e);
 	if (rc != ERR_OK)
 		return rc;
 	state_digest_row(c, &row, after);
@@ -295,10 +310,11 @@ int store_delete(struct core *c, const struct store_object *o, struct err *e)
 	struct store_row row = row_of_object(o);
 	unsigned char before[STATE_MAC];
 	struct stmt *st;
+	bool indexed;
 	int rc;
 
 	if ((rc = state_ready(c, e)) != ERR_OK || (rc = check_object(o, e)) != ERR_OK ||
-	    (rc = digest_current(c, o, before, e)) != ERR_OK)
+	    (rc = digest_current(c, o, before, &indexed, e)) != ERR_OK)
 		return rc;
 	st = db_stmt(c->db, STMT_OBJECT_DELETE);
 	db_bind_int(st, 1, row.kind);
