@@ -224,3 +224,18 @@ def test_with_many_holders(c, server, kv1):
     for host in hosts:
         (lease,) = host.lease(path)
         assert value(host, lease["lease_id"])["data"] == {"n": "anew"}
+
+
+def test_with_many_holders_while_a_mount_becomes_version_2(c, server):
+    mount = mounted(c, options={"version": "1"})
+    path = f"{mount}/app"
+    for n in range(3):
+        write(c, path, n=n)
+    hosts = [host_for(server, mount + "/*") for _ in range(70)]
+    before = {host.lease(path)[0]["lease_id"] for host in hosts}
+    assert c.post(f"sys/mounts/{mount}/tune", {"options": {"version": "2"}}).status == 200
+    vaultd.wait_for("version 2", lambda: c.get(f"{mount}/data/app").status == 200)
+    vaultd.wait_for("all to have another", lambda: [one["current"] for one in info(c, path).values()] == [1] * 70)
+    assert not before & set(info(c, path)), "of the former none is left"
+    assert c.post(f"{mount}/data/app", {"data": {"n": "next"}}).status == 200
+    vaultd.wait_for("all to be told", lambda: [one["current"] for one in info(c, path).values()] == [2] * 70)
