@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -156,6 +157,9 @@ Test(child, leads_a_session_if_asked)
 
 Test(child, is_limited)
 {
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
 	t.o.limits = (struct child_limits){ .memory = 1u << 30,
 		                            .file_size = 1u << 20,
 		                            .files = 64 };
