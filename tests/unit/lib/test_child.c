@@ -257,7 +257,7 @@ Test(child, ends_with_whoever_started_it)
 	between = fork();
 	if (between == 0) {
 		t.o.out = t.o.err = up[1];
-		t.o.argv = (const char *const[]){ "sh", "-c", "echo; exec sleep 600",
+		t.o.argv = (const char *const[]){ "sh", "-c", "echo; exec sleep 611",
 			                          NULL };
 		if (child_start(&t.o, &t.pid, NULL) != ERR_OK)
 			_exit(1);
