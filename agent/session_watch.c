@@ -144,6 +144,19 @@ static bool brings_group(const struct session *s, size_t path, const json_t *ite
 	return true;
 }
 
+/* All of it: what has not changed is needed for the files as well. */
+static void take_group(struct session *s, size_t group)
+{
+	for (size_t i = 0; i < s->n_holdings; i++) {
+		struct holding *h = &s->holdings[i];
+
+		if (s->plan->paths[i].group != group || h->lease_id[0] == '\0')
+			continue;
+		h->want_fetch = false;
+		h->in_call = true;
+	}
+}
+
 /* What came along is not fetched.  Whatever cannot be taken now is. */
 static void take_values(struct session *s, const json_t *items)
 {
@@ -156,15 +169,14 @@ static void take_values(struct session *s, const json_t *items)
 		if (s->holdings[i].in_call)
 			return;
 	for (size_t i = 0; i < s->n_holdings; i++) {
-		struct holding *h = &s->holdings[i];
+		const struct holding *h = &s->holdings[i];
 
-		h->in_call = h->want_fetch && h->lease_id[0] != '\0' &&
-		             brings_group(s, i, items);
-		any = any || h->in_call;
+		if (!h->want_fetch || h->lease_id[0] == '\0' ||
+		    !brings_group(s, i, items))
+			continue;
+		take_group(s, s->plan->paths[i].group);
+		any = true;
 	}
-	for (size_t i = 0; i < s->n_holdings; i++)
-		s->holdings[i].want_fetch = s->holdings[i].want_fetch &&
-		                            !s->holdings[i].in_call;
 	if (any && session_deliver(s, &s->watch, items, &e) != ERR_OK)
 		session_offline(s, 0, e.msg);
 }
