@@ -45,7 +45,7 @@ static void make_slug(const char *path, size_t max, char out[SLUG_MAX + 1])
 void swarm_name(const struct swarm_name *n, char out[SWARM_NAME_MAX + 1])
 {
 	char slug[SLUG_MAX + 1], tail[TAIL_MAX], object[8] = "";
-	size_t room;
+	size_t room, len;
 
 	if (n->object > 0)
 		(void)snprintf(object, sizeof(object), ".%zu", n->object % 1000);
@@ -53,5 +53,7 @@ void swarm_name(const struct swarm_name *n, char out[SWARM_NAME_MAX + 1])
 	               n->version, n->other ? ".b" : "");
 	room = SWARM_NAME_MAX - strlen(tail);
 	make_slug(n->path, room < SLUG_MAX ? room : SLUG_MAX, slug);
-	(void)snprintf(out, SWARM_NAME_MAX + 1, "%s%s", slug, tail);
+	len = strlen(slug);
+	memcpy(out, slug, len);
+	memcpy(out + len, tail, strlen(tail) + 1);
 }
