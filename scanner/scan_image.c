@@ -45,14 +45,16 @@ struct layout {
 /* A ustar header for a member of at most 8 GiB, whose name is at most 100 bytes. */
 static void header(char block[BLOCK], const char *name, uint64_t size)
 {
+	static const char mode[] = "0000644";
+	static const char magic[] = { 'u', 's', 't', 'a', 'r', '\0', '0', '0' };
 	unsigned sum = 0;
 
 	memset(block, 0, BLOCK);
 	(void)snprintf(block, 100, "%s", name);
-	memcpy(block + 100, "0000644", 7);
+	memcpy(block + 100, mode, sizeof(mode));
 	(void)snprintf(block + 124, 12, "%011llo", (unsigned long long)size);
 	block[156] = '0';
-	memcpy(block + 257, "ustar\00000", 8);
+	memcpy(block + 257, magic, sizeof(magic));
 	memset(block + 148, ' ', 8);
 	for (size_t i = 0; i < BLOCK; i++)
 		sum += (unsigned char)block[i];

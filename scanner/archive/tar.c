@@ -86,7 +86,8 @@ static int pass_over(struct tar *t, uint64_t n)
 {
 	uint64_t here = n < t->piece_n ? n : t->piece_n;
 
-	t->piece += here;
+	if (here > 0)
+		t->piece += here;
 	t->piece_n -= (size_t)here;
 	t->at += here;
 	n -= here;
