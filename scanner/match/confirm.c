@@ -13,6 +13,7 @@
 #define AROUND         ((size_t)3072) /* what a verdict sees, each way */
 #define PEM_MAX        ((size_t)64 * 1024)
 #define FAR_AWAY       256u /* no byte */
+#define RUN_LEAST      12u  /* that few texts have */
 #define WORD_MAX       ((size_t)64)
 #define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
 #define REPEATS        64u /* candidates of one window */
@@ -193,6 +194,24 @@ static void candidate(struct scan_stream *s, const struct text *t, const struct 
 	s->failed |= founds_add(&s->founds, &f) != 0;
 }
 
+/* Are so many bytes of the rule's charset in a row in the window?  Looks at every
+ * u->run-th byte until one is of the charset. */
+static bool has_run(const struct rule *u, const bool *set, const struct text *t,
+                    struct window w)
+{
+	size_t at = w.from + u->run - 1, from, to;
+
+	for (; at < w.to; at = to + u->run) {
+		for (from = at + 1; from > w.from && set[t->p[from - 1]];)
+			from--;
+		for (to = at; to < w.to && set[t->p[to]];)
+			to++;
+		if (to - from >= u->run && to > from)
+			return true;
+	}
+	return false;
+}
+
 static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
                 struct window w)
 {
@@ -293,7 +312,8 @@ static void search_around(struct scan_stream *s, const struct text *t,
 			return;
 		w.from = (size_t)(*searched - t->offset);
 	}
-	run(s, t, u, w);
+	if (u->run < RUN_LEAST || has_run(u, s->g->sets[u->charset], t, w))
+		run(s, t, u, w);
 	if (t->decoded != NULL || u->window > 0)
 		return;
 	*searched = t->offset + w.to;

@@ -119,6 +119,9 @@ int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, stru
 	if ((g = calloc(1, sizeof(*g))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	g->rules = rules;
+	for (unsigned k = 0; k <= CHARSET_TOKEN; k++)
+		for (unsigned c = 0; c < 256; c++)
+			g->sets[k][c] = charset_has((enum charset)k, (unsigned char)c);
 	if ((rc = build(g, e)) != ERR_OK) {
 		scan_engine_free(g);
 		return rc;

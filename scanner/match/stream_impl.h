@@ -29,6 +29,7 @@
 struct scan_engine {
 	const struct rule_set *rules;
 	struct literals *anchors;
+	bool sets[CHARSET_TOKEN + 1][256]; /* charset_has() */
 	unsigned *first;  /* of an anchor in ${list}; one more than there are anchors */
 	unsigned *list;   /* rules of the anchors */
 	uint16_t *length; /* of the anchors */

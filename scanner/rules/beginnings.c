@@ -44,6 +44,10 @@ struct part {
 struct walk {
 	const char *at;
 	unsigned depth;
+	struct bytes set; /* of the class read last */
+	const struct bytes *charset;
+	unsigned run; /* bytes of the charset in a row that are in each match */
+	bool choice;  /* at the top: nothing is in each match */
 };
 
 static void set_byte(struct bytes *b, unsigned c)
@@ -250,6 +254,7 @@ static void class(struct walk *w, struct part *out)
 	w->at += *w->at == ']';
 	for (unsigned i = 0; inverse && i < 4; i++)
 		set.w[i] = ~set.w[i];
+	w->set = set;
 	one_of(&set, out);
 }
 
@@ -339,9 +344,16 @@ static void braces(struct walk *w, unsigned *least, unsigned *most)
 	w->at = strchr(end, '}') != NULL ? strchr(end, '}') + 1 : end + strlen(end);
 }
 
+static bool within(const struct bytes *a, const struct bytes *b)
+{
+	return ((a->w[0] & ~b->w[0]) | (a->w[1] & ~b->w[1]) | (a->w[2] & ~b->w[2]) |
+	        (a->w[3] & ~b->w[3])) == 0;
+}
+
 static void quantified(struct walk *w, struct part *out)
 {
 	const struct head none = { .all = true };
+	const bool is_class = *w->at == '[';
 	unsigned least = 1, most = 1;
 
 	atom(w, out);
@@ -354,6 +366,9 @@ static void quantified(struct walk *w, struct part *out)
 		w->at++;
 	} else if (*w->at == '{' && isdigit((unsigned char)w->at[1])) {
 		braces(w, &least, &most);
+		if (is_class && w->depth == 1 && least > w->run &&
+		    within(&w->set, w->charset))
+			w->run = least;
 	} else {
 		return;
 	}
@@ -393,6 +408,7 @@ static void choice(struct walk *w, struct part *out)
 	}
 	sequence(w, out);
 	while (*w->at == '|') {
+		w->choice |= w->depth == 1;
 		w->at++;
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
@@ -412,9 +428,23 @@ static bool covered(const struct heads *h, const struct head *x)
 	return false;
 }
 
+unsigned rule_run(const char *regex, enum charset charset)
+{
+	struct bytes set = { { 0 } };
+	struct walk w = { .at = regex, .charset = &set };
+	struct part p;
+
+	for (unsigned c = 0; c < 256; c++)
+		if (charset_has(charset, (unsigned char)c))
+			set_byte(&set, c);
+	choice(&w, &p);
+	return w.choice ? 0 : w.run;
+}
+
 int rule_beginnings(const char *regex, struct texts *out, struct bytes *first)
 {
-	struct walk w = { .at = regex };
+	const struct bytes none = { { 0 } };
+	struct walk w = { .at = regex, .charset = &none };
 	struct part p;
 	const struct heads *h = &p.heads;
 

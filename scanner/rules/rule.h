@@ -60,6 +60,7 @@ struct rule {
 	bool prefixed; /* each match begins where an anchor does … */
 	struct bytes
 		first; /* … and its first byte that is not of a word is one of these */
+	unsigned run;  /* bytes of the charset in a row that each match has */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */

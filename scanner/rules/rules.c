@@ -309,6 +309,7 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 		texts_free(&begin);
 		return no_memory(r);
 	}
+	u->run = u->charset == CHARSET_NONE ? 0 : rule_run(u->regex, u->charset);
 	u->prefixed = begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
 	              !u->by_keyword &&
 	              (shortest(&begin) >= LONG_ANCHOR ||

@@ -35,6 +35,10 @@ int rule_anchors(const char *regex, struct texts *out);
  * out of memory. */
 int rule_beginnings(const char *regex, struct texts *out, struct bytes *first);
 
+/** rule_run(regex, charset): so many bytes of ${charset} at least follow each other in
+ * every match, as far as can be told. */
+unsigned rule_run(const char *regex, enum charset charset);
+
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);
 void texts_free(struct texts *t);

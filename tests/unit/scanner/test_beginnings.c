@@ -64,6 +64,17 @@ Test(beginnings, first_byte_that_is_not_of_a_word)
 	cr_assert(may_follow("abc.=", ' '));
 }
 
+Test(beginnings, runs_that_every_match_has)
+{
+	cr_assert_eq(rule_run("s\\.[0-9A-Za-z]{24}", CHARSET_ALNUM), 24);
+	cr_assert_eq(rule_run("[5KL][1-9A-HJ-NP-Za-km-z]{50,51}", CHARSET_BASE58), 50);
+	cr_assert_eq(rule_run("x[a-f]{8,}y[0-9a-f]{32}", CHARSET_HEX), 32);
+	cr_assert_eq(rule_run("[0-9A-Za-z_-]{43}", CHARSET_ALNUM), 0, "a wider class");
+	cr_assert_eq(rule_run("a|[0-9]{20}", CHARSET_ALNUM), 0);
+	cr_assert_eq(rule_run("(?:[0-9]{20})?a", CHARSET_ALNUM), 0);
+	cr_assert_eq(rule_run("[0-9]{0,20}", CHARSET_ALNUM), 0);
+}
+
 static bool begins_so(const struct texts *t, const char *s, size_t n)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -85,8 +96,14 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 	cr_assert_eq(rule_beginnings(u->regex, &t, &first), 0);
 	while (at <= n && pcre2_match(re, (PCRE2_SPTR)text, n, at, 0, md, NULL) > 0) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(md);
-		size_t i = v[0];
+		size_t i = v[0], run = 0, longest = 0;
 
+		for (size_t k = v[0]; k < v[1]; k++) {
+			run = charset_has(u->charset, (unsigned char)text[k]) ? run + 1
+			                                                      : 0;
+			longest = run > longest ? run : longest;
+		}
+		cr_assert_geq(longest, u->run, "%s: %s", u->id, text + v[0]);
 		cr_assert(t.n == 0 || begins_so(&t, text + v[0], v[1] - v[0]), "%s: %s",
 		          u->id, text + v[0]);
 		while (i < v[1] && (isalnum((unsigned char)text[i]) || text[i] == '_' ||
