@@ -181,8 +181,8 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	if (separators > 0 && separators == shape.sign + shape.space &&
 	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8) ||
 	     (shape.digit == 0 && separators >= 2 && shape.words > -0.2) ||
-	     (separators >= 3 && shape.upper == 0 && shape.digit <= n / 4 &&
-	      shape.words > -0.3)))
+	     (separators >= 3 && (shape.upper == 0 || shape.lower == 0) &&
+	      shape.digit <= n / 4 && shape.words > -0.3)))
 		return true;
 	/* A query: name=value&name=value. */
 	equals = memchr(s, '=', n);
@@ -399,6 +399,14 @@ static size_t parameter_end(const char *s, size_t n)
 	return (size_t)(amp - s);
 }
 
+/* In a file of settings, "key" alone is the name of a secret if the value is long. */
+static bool lone_key(const struct place *p, const struct shape *shape)
+{
+	if (!context_data_file(p) || shape->n < 24)
+		return false;
+	return context_config(p) || (shape->n >= 32 && shape_classes(shape) >= 3);
+}
+
 enum drop judge_assign(const struct place *p, const char *s, size_t n)
 {
 	char name[KEYNAME_MAX];
@@ -423,8 +431,7 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 			return drop;
 		/* "key" alone is any key: of a map, a cache, a test vector. */
 		if (context_prose(p) ||
-		    (strchr(name, '_') == NULL &&
-		     (n < 24 || !context_config(p) || !context_data_file(p))))
+		    (strchr(name, '_') == NULL && !lone_key(p, &shape)))
 			return DROP_NAME;
 		if (context_hash(p) || bare_code(p, &shape, s))
 			return DROP_CONTEXT;

@@ -57,6 +57,9 @@ static void normalise(const char *s, size_t n, char *out)
 	out[len] = '\0';
 }
 
+static const char *const qualifiers[] = { "api ",     "access ",  "secret ",
+	                                  "private ", "license ", "encryption " };
+
 void keyname_before(const char *line, size_t at, char *out)
 {
 	size_t from = at > LOOK_BACK ? at - LOOK_BACK : 0;
@@ -70,7 +73,17 @@ void keyname_before(const char *line, size_t at, char *out)
 	start = end = found;
 	while (start > line + from && name_byte(start[-1]))
 		start--;
-	while (end < line + at && name_byte(*end))
+	/* "API key", in a sentence. */
+	for (size_t i = 0; i < ARRAY_LEN(qualifiers); i++) {
+		size_t len = strlen(qualifiers[i]);
+
+		if ((size_t)(start - line) >= len &&
+		    ascii_starts(start - len, len, qualifiers[i])) {
+			start -= len;
+			break;
+		}
+	}
+	while (end < line + at && (name_byte(*end) || (end < found && *end == ' ')))
 		end++;
 	normalise(start, (size_t)(end - start), out);
 }

@@ -91,7 +91,8 @@ static bool variable(const char *s, size_t n)
 		                 s[i] == '.' || s[i] == '-' || s[i] == '>'))
 			i++;
 		return i == n || s[i] == '/' || s[i] == '"' || s[i] == '\\' ||
-		       s[i] == '@' || s[i] == '$' || s[i] == '[' || s[i] == '(';
+		       s[i] == '@' || s[i] == '$' || s[i] == '[' || s[i] == '(' ||
+		       s[i] == '{';
 	}
 	return false;
 }

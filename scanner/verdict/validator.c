@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "util.h"
 #include "verdict/ascii.h"
 #include "verdict/checksum.h"
@@ -308,6 +309,17 @@ static void v_uuid_key(const struct tested *t)
 	t->verdict->drop = drop == DROP_NAME ? DROP_NAME : DROP_NONE;
 }
 
+static void v_encoded(const struct tested *t)
+{
+	char plain[512];
+	long n = structure_unbase64(t->s, t->n, (uint8_t *)plain, sizeof(plain));
+
+	if (n >= 4 && text_printable(plain, (size_t)n))
+		t->verdict->drop = judge_password(t->place, plain, (size_t)n);
+	else
+		t->verdict->drop = judge_opaque(t->place, t->s, t->n);
+}
+
 static void v_phrase(const struct tested *t)
 {
 	t->verdict->drop = judge_phrase(t->place, t->s, t->n);
@@ -363,6 +375,7 @@ static const struct {
 	{ "opaque",             v_opaque,             true },
 	{ "opaque-keyed",       v_opaque_keyed,       true },
 	{ "uuid-key",           v_uuid_key,           true },
+	{ "encoded",            v_encoded,            true },
 	{ "phrase",             v_phrase,             true },
 	{ "words",              v_words,              true },
 	{ "k8s-data",           v_k8s,                true },
