@@ -81,6 +81,62 @@ Test(store, what_was_put_comes_back)
 	must(storefix_verify(f));
 }
 
+static bool is_there(const struct store_object *want)
+{
+	struct store_object got;
+
+	must(storefix_reopen(f));
+	must(get(want->kind, 7, &got));
+	return got.version == want->version && got.due == want->due &&
+	       got.parent_len == want->parent_len && got.tag_len == want->tag_len &&
+	       memcmp(got.parent, want->parent, want->parent_len) == 0 &&
+	       memcmp(got.tag, want->tag, want->tag_len) == 0;
+}
+
+/* Each is stored when it changes, whatever else does not. */
+Test(store, what_an_index_knows_follows_every_change)
+{
+	struct store_object o = storefix_object(f, KIND_LEASE, 7, "hello");
+
+	memset(o.parent, 1, o.parent_len = 16);
+	memset(o.tag, 2, o.tag_len = 32);
+	o.due = 12345;
+	for (int step = 0; step < 9; step++) {
+		switch (step) {
+		case 1:
+			o.due = 12346;
+			break;
+		case 2:
+			o.due = 0;
+			break;
+		case 3:
+			o.parent[15] ^= 1;
+			break;
+		case 4:
+			o.parent_len = 15;
+			break;
+		case 5:
+			o.parent_len = 0;
+			break;
+		case 6:
+			o.tag[0] ^= 1;
+			break;
+		case 7:
+			o.tag_len = 0;
+			break;
+		default: /* the body alone */
+			break;
+		}
+		o.body = value_object(f->a);
+		value_set_int(f->a, o.body, "step", step);
+		batch();
+		must(store_put(&f->c, &o, &f->e));
+		commit();
+		cr_assert(is_there(&o), "step %d", step);
+		must(storefix_verify(f));
+	}
+}
+
 Test(store, versions_guard_against_lost_updates)
 {
 	struct store_object first, second, o = storefix_object(f, KIND_HOST, 1, "a");
