@@ -24,7 +24,8 @@ static const struct command_set *const sets[] = {
 	&commands_user,          &commands_host,     &commands_binding, &commands_lease,
 	&commands_rotate,        &commands_rotation, &commands_target,  &commands_rotator,
 	&commands_rotator_check, &commands_webhook,  &commands_report,  &commands_audit,
-	&commands_backup,        &commands_database, &commands_scan,    &commands_help,
+	&commands_backup,        &commands_database, &commands_scan,    &commands_swarm,
+	&commands_help,
 };
 
 const struct command_set *const *cli_commands(size_t *n)

@@ -72,6 +72,7 @@ extern const struct command_set commands_policy;
 extern const struct command_set commands_kv;
 extern const struct command_set commands_host;
 extern const struct command_set commands_binding;
+extern const struct command_set commands_swarm;
 extern const struct command_set commands_lease;
 extern const struct command_set commands_rotate;   /* rotate, rotation check … adopt */
 extern const struct command_set commands_rotation; /* rotation set, show, list … */

@@ -124,7 +124,7 @@ static void add_row(json_t *rows, const json_t *from, const char *host,
 	json_array_append_new(rows, row);
 }
 
-/* A row for each host, then one for each of its containers. */
+/* A row for each host, then one for each of its containers, or services of a Swarm. */
 static json_t *where_rows(const json_t *doc)
 {
 	const json_t *hosts = json_object_get(json_object_get(doc, "data"), "hosts");
@@ -137,6 +137,9 @@ static json_t *where_rows(const json_t *doc)
 
 		add_row(rows, host, name != NULL ? name : "", "");
 		json_array_foreach(json_object_get(host, "containers"), k, container)
+			add_row(rows, container, name != NULL ? name : "",
+		                json_string_value(json_object_get(container, "name")));
+		json_array_foreach(json_object_get(host, "services"), k, container)
 			add_row(rows, container, name != NULL ? name : "",
 		                json_string_value(json_object_get(container, "name")));
 	}

@@ -308,6 +308,19 @@ def test_services_that_need_not_have_it(c, m, name, role, path):
     assert where(c, path, "swarm:" + name)["version"] == 1
 
 
+def test_a_service_that_was_removed_is_not_waited_for(c, m, name, role, path):
+    bind(c, name, role, path)
+    m.lead()
+    m.value(name)
+    m.state(service(name, 1, "done", 1, good=1), service(name, 2, "done", 1, good=1), looks=[looked(name, 1, 2)])
+    c.post(f"secret/data/app/{name}", {"data": {"password": "two"}})
+    m.value(name)
+    m.state(service(name, 1, "planned", 2, good=1), looks=[looked(name, 2, 1)])
+    assert where(c, path, "swarm:" + name)["version"] == 1
+    m.state(service(name, 1, "done", 2, good=2))
+    assert where(c, path, "swarm:" + name)["version"] == 2
+
+
 def test_no_service_is_there(c, m, name, role, path):
     bind(c, name, role, path)
     m.lead()
@@ -405,6 +418,28 @@ def test_records(server, c, m, name, role, path):
     assert {r["path"] for r in mine} == {"sys/agent/swarm/" + x for x in ("lead", "plan", "state")}
     notes = [r["note"] for r in mine if r["path"].endswith("state")]
     assert sorted((n["stored"], n["rows"][0]) for n in notes) == [(False, f"{name}/s1@1 done"), (True, f"{name}/s1@1 apply")]
+
+
+def test_from_the_command_line(server, c, m, name, role, path):
+    server.ctl("swarm", "bind", name, "--path", path, "--field", "password", "--role", role, "--service", "a,b", "--uid", "7", "soak=2m")
+    d = c.get("sys/swarm/bindings/" + name).data
+    assert d["services"] == ["a", "b"] and d["soak"] == "2m0s" and d["targets"] == [
+        {"target": name, "uid": "7", "gid": "0", "mode": "0400"}]
+    assert server.ctl("swarm", "bind", name, "--uid", "7", 'targets=[{"target":"x"}]', check=False).returncode != 0
+    m.lead()
+    m.plan()
+    m.state(service(name, 1, "rolled-back", 1, reason="exit 1"))
+    assert m.cluster in server.ctl("swarm", "status", fmt="table").stdout
+    assert "exit 1" in server.ctl("swarm", "status", name, fmt="table").stdout
+    assert "svc_1" in server.ctl("where", path, fmt="table").stdout
+    server.ctl("swarm", "apply", name)
+    server.ctl("swarm", "gc", name)
+    b = m.binding(name)
+    assert 0 < b["apply"] < b["gc"]
+    assert name in server.ctl("swarm", "list", fmt="table").stdout and path in server.ctl("swarm", "show", name, fmt="table").stdout
+    server.ctl("swarm", "forget", m.cluster, "--yes")
+    server.ctl("swarm", "delete", name, "--yes")
+    assert c.get("sys/swarm/bindings/" + name).status == 404
 
 
 def test_a_restart_in_the_middle(tmp_path):

@@ -189,7 +189,7 @@ struct verdict {
 static void judge(struct arena *a, const struct swarm_sync *s, struct verdict *out)
 {
 	int64_t settled = 0;
-	bool beyond = false;
+	bool beyond = false, open = false;
 
 	*out = (struct verdict){ LEASE_ISSUED, "", false };
 	for (const struct value *v = s->rows->first; v != NULL; v = v->next) {
@@ -207,10 +207,11 @@ static void judge(struct arena *a, const struct swarm_sync *s, struct verdict *o
 		}
 		settled += means == SETTLED && (!done || version >= s->version);
 		out->done = out->done || (done && version >= s->version);
+		open = open || (means != SETTLED && version == s->version);
 		beyond = beyond || (means != COMING && version == s->version);
 	}
-	if (s->services >= 0 && settled == s->services &&
-	    settled == (int64_t)s->rows->len)
+	/* Rows of older versions are of services that are not there any more. */
+	if (s->services >= 0 && settled >= s->services && !open)
 		out->state = LEASE_APPLIED;
 	else if (beyond)
 		out->state = LEASE_DELIVERED;

@@ -106,8 +106,9 @@ static int n_sessions;
 
 static struct value *open_said(const struct value *said)
 {
-	static const char *const ops[] = { "watch", "leases", "renew",
-		                           "sync",  "bind",   "consistency" };
+	static const char *const ops[] = { "watch",      "leases",     "renew",
+		                           "sync",       "bind",       "consistency",
+		                           "swarm-lead", "swarm-plan", "swarm-state" };
 	struct value *body = NULL;
 	struct err e;
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who leads a Swarm as time passes, and how a rotation ends by what is said of services.
+ */
+#include "host_rig.h"
+
+#define EPOCH  strtoll(rig_got("data.epoch"), NULL, 10)
+#define LEADER rig_got("data.leader")
+
+static struct agent one, two;
+
+static void setup(void)
+{
+	rig_start();
+	put_secret("app/db", "one");
+	make_role("web", "secret/app/*");
+	agent_start(&one, "web-1", "web");
+	agent_start(&two, "web-2", "web");
+	ASK(204, HTTP_POST, "sys/swarm/bindings/db",
+	    "{\"roles\":[\"web\"],\"path\":\"secret/app/db\",\"field\":\"password\"}");
+}
+
+TestSuite(swarm, .init = setup, .fini = rig_stop, .timeout = 60);
+
+static bool leads(struct agent *ag, bool raft)
+{
+	const char *fields = arena_printf(rig.a,
+	                                  "{\"cluster\":\"c1\",\"raft_leader\":%s}",
+	                                  raft ? "true" : "false");
+
+	cr_assert_eq(agent_post(ag, "swarm/lead", fields), 200, "%s", rig_got(""));
+	return strcmp(LEADER, "true") == 0;
+}
+
+static bool says(struct agent *ag, int64_t epoch, const char *state, int version)
+{
+	const char *fields = arena_printf(
+		rig.a,
+		"{\"cluster\":\"c1\",\"epoch\":%lld,\"rows\":[{\"binding\":\"db\","
+		"\"service\":\"s1\",\"name\":\"web\",\"state\":\"%s\",\"version\":%d}],"
+		"\"looks\":[{\"binding\":\"db\",\"version\":%d,\"services\":1}]}",
+		(long long)epoch, state, version, version);
+
+	cr_assert_eq(rig_ask_as(ag->token, HTTP_POST, "sys/agent/swarm/state",
+	                        agent_says(ag, "swarm-state", fields)),
+	             200, "%s", rig_got(""));
+	return strcmp(rig_got("data.stored"), "true") == 0;
+}
+
+static char *planned(struct agent *ag, int64_t epoch)
+{
+	cr_assert_eq(agent_post(ag, "swarm/plan",
+	                        arena_printf(rig.a, "{\"cluster\":\"c1\",\"epoch\":%lld}",
+	                                     (long long)epoch)),
+	             200, "%s", rig_got(""));
+	return arena_str(rig.a, rig_got("data.bindings.0.lease_id"));
+}
+
+Test(swarm, whoever_is_silent_for_long_leads_no_more)
+{
+	int64_t first, second;
+
+	cr_assert(leads(&one, false));
+	first = EPOCH;
+	for (int i = 0; i < 10; i++) {
+		rig_advance(14999);
+		cr_assert(!leads(&two, false));
+		cr_assert(leads(&one, false));
+		cr_assert_eq(EPOCH, first);
+	}
+	rig_advance(15000);
+	cr_assert(!says(&one, first, "apply", 1),
+	          "its time is over, although nobody came");
+	cr_assert(leads(&two, false));
+	second = EPOCH;
+	cr_assert_gt(second, first);
+	cr_assert(!leads(&one, false));
+	cr_assert(!says(&one, first, "apply", 1));
+	cr_assert(!says(&one, second, "apply", 1));
+	cr_assert(says(&two, second, "apply", 1));
+	rig_advance(15000);
+	cr_assert(leads(&two, false));
+	cr_assert_gt(EPOCH, second, "something may have happened in the pause");
+	cr_assert(!says(&two, second, "done", 1));
+}
+
+Test(swarm, either_clock_ends_it)
+{
+	cr_assert(leads(&one, false));
+	rig.wall -= 3600 * 1000;
+	cr_assert(leads(&two, false), "a clock that was set back keeps nobody");
+	rig.wall += 3600 * 1000 + 15000;
+	cr_assert(leads(&one, false));
+	rig.boot += 15000;
+	cr_assert(leads(&two, false));
+}
+
+Test(swarm, who_is_preferred_but_does_not_come_is_not_waited_for_long)
+{
+	cr_assert(leads(&one, false));
+	cr_assert(!leads(&two, true));
+	cr_assert(!leads(&one, false));
+	cr_assert(!leads(&one, false));
+	rig_advance(15001);
+	cr_assert(leads(&one, false));
+}
+
+Test(swarm, leases_outlive_a_leader_and_a_restart_and_end_without_any)
+{
+	char *lease, *again;
+	int64_t version;
+
+	cr_assert(leads(&one, false));
+	lease = planned(&one, EPOCH);
+	cr_assert_str_eq(agent_fetch(&one, lease, "password", &version), "one");
+	rig_reopen();
+	rig_unseal();
+	cr_assert_str_eq(agent_fetch(&one, lease, "password", &version), "one");
+	rig_advance(15001);
+	cr_assert_str_neq(agent_fetch(&one, lease, "password", &version), "one");
+	cr_assert(leads(&two, false));
+	again = planned(&two, EPOCH);
+	cr_assert_str_eq(again, lease);
+	cr_assert_str_eq(agent_fetch(&two, lease, "password", &version), "one");
+	rig_advance(24ll * 3600 * 1000 + 1);
+	run_timers();
+	ASK(200, HTTP_GET, "sys/hosts/where/secret/app/db", NULL);
+	GOT("data.hosts.0.state", "expired");
+}
+
+Test(swarm, a_rotation_ends_when_the_services_are_done)
+{
+	int64_t epoch, version;
+	char *lease, *attempt;
+
+	cr_assert(leads(&one, false));
+	epoch = EPOCH;
+	lease = planned(&one, epoch);
+	agent_fetch(&one, lease, "password", &version);
+	cr_assert(says(&one, epoch, "done", 1));
+	ASK(200, HTTP_POST, "sys/rotation/rotate/secret/app/db", "{\"wait\":false}");
+	attempt = arena_printf(rig.a, "sys/rotation/attempts/%s",
+	                       rig_got("data.attempt_id"));
+	cr_assert_str_neq(agent_fetch(&one, lease, "password", &version), "one");
+	cr_assert_eq(version, 2);
+	cr_assert(says(&one, epoch, "soak", 2));
+	ASK(200, HTTP_GET, attempt, NULL);
+	GOT("data.holders_waiting", "1");
+	cr_assert(says(&one, epoch, "done", 2));
+	ASK(200, HTTP_GET, attempt, NULL);
+	GOT("data.state", "converged");
+	GOT("data.holders_applied", "1");
+}
