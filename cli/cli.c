@@ -77,6 +77,19 @@ static const char *setting(const char *name)
 	return v != NULL && v[0] != '\0' ? v : NULL;
 }
 
+/* A copy of the token; what the environment had is wiped, so that /proc/PID/environ and
+ * processes that are forked do not have it. */
+static char *token_from_environment(void)
+{
+	char *v = getenv("VAULT_TOKEN"), *out;
+
+	if (v == NULL || v[0] == '\0')
+		return token_from_file();
+	out = strdup(v);
+	sodium_memzero(v, strlen(v));
+	return out;
+}
+
 int cli_env(struct cli *c, struct err *e)
 {
 	const char *v;
@@ -98,8 +111,7 @@ int cli_env(struct cli *c, struct err *e)
 	else if (v != NULL && v[0] != '\0' && strcmp(v, "table") != 0)
 		return err_set(e, ERR_USAGE,
 		               "VAULT_FORMAT: '%.40s' is neither table nor json", v);
-	v = getenv("VAULT_TOKEN");
-	c->token = v != NULL && v[0] != '\0' ? strdup(v) : token_from_file();
+	c->token = token_from_environment();
 	unsetenv("VAULT_TOKEN");
 	return ERR_OK;
 }

@@ -95,8 +95,38 @@ static int run_with(struct scan_run *r, const struct scan_config *o, source_fn s
 		say("%s", e->msg);
 		failed = true;
 	}
+	if (json_array_size(r->known) > 0 &&
+	    !scan_out_known(r, cli_flag(r->c, "rotate") != NULL))
+		failed = true;
 	scan_out_end(r, &totals, failed);
 	r->c->exit_status = status_of(&totals, failed);
+	return ERR_OK;
+}
+
+/* The vault's own values are looked for where there is a token.  That it cannot be asked
+ * ends the scan only if they were asked for. */
+static int ask_vault(struct scan_run *r, struct known **known, struct err *e)
+{
+	struct cli *c = r->c;
+	bool wanted = cli_flag(c, "known") != NULL || cli_flag(c, "rotate") != NULL;
+	int rc;
+
+	if (wanted && cli_flag(c, "no-known") != NULL)
+		return err_set(e, ERR_USAGE,
+		               "--no-known, and --known or --rotate: which?");
+	if (c->token == NULL || cli_flag(c, "no-known") != NULL) {
+		/* Workers are forked: they are not to inherit it. */
+		cli_wipe(c->token);
+		c->token = NULL;
+		return wanted ? err_set(e, ERR_USAGE,
+		                        "--known and --rotate need a token of the vault")
+		              : ERR_OK;
+	}
+	rc = scan_vault_open(c, &r->vault, known, e);
+	if (rc == ERR_OK || wanted)
+		return rc;
+	say("the vault's own secrets are not looked for: %s", e->msg);
+	*e = (struct err){ 0 };
 	return ERR_OK;
 }
 
@@ -104,7 +134,12 @@ static int run(struct cli *c, source_fn source, struct err *e)
 {
 	AUTO_FREE char *globs = NULL;
 	const char *exclude[EXCLUDES_MAX];
-	struct scan_run r = { .c = c, .rows = json_array(), .skipped = json_array() };
+	struct known *known = NULL;
+	struct scan_run r = { .c = c,
+		              .rows = json_array(),
+		              .skipped = json_array(),
+		              .known = json_array(),
+		              .ids = json_array() };
 	struct scan_config o = { .exclude = exclude,
 		                 .show_filtered = cli_flag(c, "show-filtered") != NULL,
 		                 .require_sandbox = cli_flag(c, "require-sandbox") !=
@@ -113,9 +148,6 @@ static int run(struct cli *c, source_fn source, struct err *e)
 	unsigned stall = 0;
 	int rc;
 
-	/* Workers are forked: they are not to inherit it. */
-	cli_wipe(c->token);
-	c->token = NULL;
 	c->exit_status = SCAN_WRONG_USAGE;
 	if (cli_flag(c, "exclude") != NULL)
 		globs = strdup(cli_flag(c, "exclude"));
@@ -124,10 +156,21 @@ static int run(struct cli *c, source_fn source, struct err *e)
 	    (rc = number(cli_flag(c, "workers"), 64, &o.workers, e)) == ERR_OK &&
 	    (rc = number(cli_flag(c, "stall"), 3600, &stall, e)) == ERR_OK) {
 		o.stall_ms = (int64_t)stall * 1000;
-		c->exit_status = SCAN_BAD_SOURCE;
-		rc = run_with(&r, &o, source, e);
+		if ((rc = ask_vault(&r, &known, e)) == ERR_OK) {
+			o.known = known;
+			c->exit_status = SCAN_BAD_SOURCE;
+			rc = run_with(&r, &o, source, e);
+		} else if (e->code != ERR_USAGE) {
+			c->exit_status = SCAN_BAD_SOURCE;
+		}
 	}
+	cli_wipe(c->token);
+	c->token = NULL;
 	scan_free(r.scan);
+	scan_vault_close(r.vault);
+	known_free(known);
+	json_decref(r.known);
+	json_decref(r.ids);
 	json_decref(r.rows);
 	json_decref(r.skipped);
 	return rc;
@@ -229,7 +272,10 @@ static int git(struct cli *c, struct err *e)
 	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
 	{ "stall",           FLAG_STRING, "SECONDS", "give up what makes no progress for so long, 30 if not given" }, \
 	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
-	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }
+	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }, \
+	{ "known",           FLAG_BOOL,   NULL,      "fail if the vault's own secrets cannot be recognised" }, \
+	{ "no-known",        FLAG_BOOL,   NULL,      "do not ask the vault for what recognises its own secrets" }, \
+	{ "rotate",          FLAG_BOOL,   NULL,      "have the vault rotate its own secrets that are found" }
 
 static const struct flag fs_flags[] = {
 	COMMON_FLAGS,

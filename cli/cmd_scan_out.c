@@ -84,8 +84,97 @@ static void put(struct scan_run *r, json_t *list, json_t *o)
 static void on_finding(void *ctx, const struct finding *f, const struct scan_place *at)
 {
 	struct scan_run *r = ctx;
+	char id[TEXT_BASE64_LEN(LEAK_ID) + 1];
 
-	put(r, r->rows, finding_json(f, at));
+	if (f->known == NULL || f->drop != DROP_NONE) {
+		put(r, r->rows, finding_json(f, at));
+		return;
+	}
+	text_base64(f->known, LEAK_ID, id);
+	json_array_append_new(r->known, finding_json(f, at));
+	json_array_append_new(r->ids, json_string(id));
+}
+
+static void name(json_t *row, const json_t *found)
+{
+	static const char *const members[][2] = {
+		{"path",     "secret" },
+		{ "version", "version"},
+		{ "field",   "field"  },
+		{ "state",   "state"  },
+	};
+	char title[SHOWN_MAX];
+	const char *path = json_string_value(json_object_get(found, "path"));
+	const char *state = json_string_value(json_object_get(found, "state"));
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (json_object_get(found, members[i][0]) != NULL)
+			json_object_set(row, members[i][1],
+			                json_object_get(found, members[i][0]));
+	if (path == NULL)
+		return;
+	snprintf(title, sizeof(title), "the vault's secret %s (%s)", path,
+	         state != NULL ? state : "");
+	json_object_set_new(row, "title", text(title));
+}
+
+static bool rotate_one(struct scan_run *r, const char *path)
+{
+	struct err e = { 0 };
+	json_t *data = NULL;
+	int rc = scan_vault_rotate(r->vault, path, &data, &e);
+	const char *state = json_string_value(json_object_get(data, "state"));
+
+	if (rc != ERR_OK)
+		say("%s: not rotated: %s", path, e.msg);
+	else
+		say("%s: rotated: version %lld, %s", path,
+		    (long long)json_integer_value(json_object_get(data, "version")),
+		    state != NULL ? state : "?");
+	json_decref(data);
+	return rc == ERR_OK;
+}
+
+/* Each path once, if what was found is its newest version. */
+static bool rotate_all(struct scan_run *r)
+{
+	json_t *done = json_object(), *row;
+	bool ok = true;
+	size_t i;
+
+	json_array_foreach(r->known, i, row)
+	{
+		const char *path = json_string_value(json_object_get(row, "secret"));
+		const char *state = json_string_value(json_object_get(row, "state"));
+
+		if (path == NULL || state == NULL || strcmp(state, "current") != 0 ||
+		    json_object_get(done, path) != NULL)
+			continue;
+		json_object_set_new(done, path, json_true());
+		ok &= rotate_one(r, path);
+	}
+	json_decref(done);
+	return ok;
+}
+
+bool scan_out_known(struct scan_run *r, bool rotate)
+{
+	struct err e = { 0 };
+	json_t *found = NULL, *row;
+	bool ok = true;
+	size_t i;
+
+	if (json_array_size(r->ids) > 0 &&
+	    scan_vault_names(r->vault, r->ids, &found, &e) != ERR_OK) {
+		say("the vault does not name what was found: %s", e.msg);
+		ok = false;
+	}
+	json_array_foreach(r->known, i, row) name(row, json_array_get(found, i));
+	if (ok && rotate)
+		ok = rotate_all(r);
+	json_array_foreach(r->known, i, row) put(r, r->rows, json_incref(row));
+	json_decref(found);
+	return ok;
 }
 
 static void on_skipped(void *ctx, const struct scan_skip *s)
@@ -139,6 +228,7 @@ static void table(struct scan_run *r, const struct scan_totals *t, bool failed)
 		{ "LINE",     "line" },
 		{ "SOURCE",   "source" },
 		{ "STATE",    "visibility" },
+		{ "SECRET",   "secret" },
 		{ "EXCERPT",  "excerpt" },
 	};
 	static const struct column missing[] = {
