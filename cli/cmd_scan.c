@@ -132,7 +132,6 @@ static int ask_vault(struct scan_run *r, struct known **known, struct err *e)
 
 static int run(struct cli *c, source_fn source, struct err *e)
 {
-	AUTO_FREE char *globs = NULL;
 	const char *exclude[EXCLUDES_MAX];
 	struct known *known = NULL;
 	struct scan_run r = { .c = c,
@@ -146,6 +145,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		                                    NULL,
 		                 .docker_socket = cli_flag(c, "docker-socket") };
 	unsigned stall = 0;
+	char *globs = NULL;
 	int rc;
 
 	c->exit_status = SCAN_WRONG_USAGE;
@@ -173,6 +173,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 	json_decref(r.ids);
 	json_decref(r.rows);
 	json_decref(r.skipped);
+	free(globs);
 	return rc;
 }
 

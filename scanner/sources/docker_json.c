@@ -12,10 +12,11 @@
 static json_t *load(struct work *w, const struct job *j, unsigned i)
 {
 	uint64_t max = w->limits->json;
-	AUTO_FREE uint8_t *text = NULL;
 	struct stream_fd s;
 	const uint8_t *p;
 	size_t n, have = 0;
+	json_t *v = NULL;
+	uint8_t *text;
 	int r;
 
 	source_open(w, j, i, &s);
@@ -28,12 +29,13 @@ static json_t *load(struct work *w, const struct job *j, unsigned i)
 		memcpy(text + have, p, n);
 		have += n;
 	}
-	if (r != 0) {
+	/* Where nothing came, whoever asked knows why. */
+	if (r != 0)
 		work_skip(w, j->name[i], r < 0 ? s.s.why : "it is too large a document");
-		return NULL;
-	}
-	/* Nothing came: whoever asked knows why. */
-	return have > 0 ? json_text_load(w, j->name[i], text, have) : NULL;
+	else if (have > 0)
+		v = json_text_load(w, j->name[i], text, have);
+	free(text);
+	return v;
 }
 
 void source_container(struct work *w, const struct job *j, unsigned i)

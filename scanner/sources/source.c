@@ -56,11 +56,10 @@ void source_nul(struct work *w, const struct job *j, unsigned i)
 	struct stream_fd s;
 	const uint8_t *p;
 	size_t n;
-	int more;
 
 	source_open(w, j, i, &s);
 	work_begin(w, j->channel, j->name[i]);
-	while ((more = stream_next(&s.s, &p, &n)) > 0) {
+	while (stream_next(&s.s, &p, &n) > 0) {
 		uint8_t *text = w->buffer; /* nothing was peeked at: it is there */
 
 		for (size_t k = 0; k < n; k++)
