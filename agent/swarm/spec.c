@@ -210,8 +210,10 @@ struct text {
 
 static void add(struct text *t, const char *from, const char *end)
 {
-	size_t n = (size_t)(end - from);
+	size_t n = from != NULL ? (size_t)(end - from) : 0;
 
+	if (n == 0)
+		return;
 	if (n >= t->cap - t->n) /* cannot be */
 		n = t->cap - t->n - 1;
 	memcpy(t->p + t->n, from, n);
