@@ -133,6 +133,11 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 		return machine_end(m, ATTEMPT_FAILED, e);
 	if (r->outcome == STEP_UNKNOWN && !r->started && m->t.tries == 0)
 		m->t.uncertain = false;
+	/* A value may have been made.  That outlives what operators decide, and what the
+	 * target refuses afterwards. */
+	if (machine_creates(m) &&
+	    ((r->outcome == STEP_UNKNOWN && r->started) || is_class(r, STEP_RETRYABLE)))
+		m->t.lost = true;
 	if (is_class(r, STEP_REJECTED_VALUE) && !machine_creates(m))
 		return value_refused(m, r, e);
 	if (is_class(r, STEP_AUTH)) {
@@ -141,7 +146,7 @@ static int was_set(struct machine *m, const struct step_result *r, struct err *e
 	}
 	if (is_class(r, STEP_PERMANENT) || is_class(r, STEP_REJECTED_VALUE)) {
 		/* an earlier call may have */
-		if (machine_creates(m) && (m->t.tries > 0 || m->t.lost))
+		if (machine_creates(m) && m->t.lost)
 			return machine_hold(m, why(r), e);
 		if (machine_creates(m)) {
 			m->t.error = arena_str(m->a, why(r));

@@ -168,7 +168,8 @@ struct rotation_attempt {
 	bool undone;         /* reverting: the target says that it did */
 	bool spared;         /* until next_ms: the target is left alone */
 	bool uncertain;      /* what the last call did is not known: probe first */
-	bool lost;           /* a call was under way when core ended */
+	bool lost;           /* a call was under way when core ended, or a create ended
+	                        without saying whether it made a value */
 	bool refused;        /* the target said no to a value that it may have already */
 	bool inherits;       /* it took the place of one whose old value still works */
 	bool alone;      /* it is of the target's administrator, as whom others log in */

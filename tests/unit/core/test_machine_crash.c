@@ -156,6 +156,34 @@ Test(machine_crash, row_04_refused_after_it_was_done)
 	nothing_else();
 }
 
+/* Whatever operators try meanwhile: the value that was made is not forgotten. */
+Test(machine_crash, row_04_refused_again_after_it_was_done)
+{
+	static const char *const orders[] = { "resume", "adopt", "resume" };
+	char path[80];
+
+	maker();
+	TGT(204, HTTP_POST, TARGET,
+	    "{\"rotator\":\"fake\",\"config\":{\"host\":\"db\"},"
+	    "\"admin\":{\"username\":\"root\",\"password\":\"top\"}}");
+	tgt_fault("create", F_SILENT, 1);
+	tgt_fault("create", F_PERMANENT, 4);
+	start();
+	tgt_later(30000);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		cr_assert_str_eq(state(), "held");
+		snprintf(path, sizeof(path), "sys/rotation/%s/secret/app/db", orders[i]);
+		TGT(200, HTTP_POST, path, NULL);
+		tgt_later(30000);
+	}
+	cr_assert_str_eq(state(), "held");
+	TGT(200, HTTP_POST, "sys/rotation/abort/secret/app/db", NULL);
+	tgt_later(3000);
+	cr_assert_str_eq(state(), "failed");
+	works();
+	nothing_else();
+}
+
 Test(machine_crash, row_09_after_tested)
 {
 	rule("single", "");
