@@ -147,9 +147,10 @@ static struct volumes *volumes;
 static int epoll_fd;
 static char directory[64], socket_path[128];
 
-static void on_want(void *ctx UNUSED, const char *binding)
+static uint64_t on_want(void *ctx UNUSED, const char *binding)
 {
 	check_name(binding);
+	return 1;
 }
 
 static bool is_ready(void *ctx UNUSED, const char *binding)

@@ -508,7 +508,8 @@ static void show_service(struct machine *m, int i)
 		const char *target = b == 0 ? "a" : "b";
 
 		if (w.selects[b][i])
-			snprintf(sync + strlen(sync), 4, "%sb%d", sync[0] ? "," : "", b);
+			snprintf(sync + strlen(sync), sizeof(sync) - strlen(sync),
+			         "%sb%c", sync[0] ? "," : "", '0' + b);
 		if (s->ref[b] >= 0)
 			refs[v.n_refs++] =
 				(struct machine_ref){ target, w_id('x', s->ref[b]), "n" };
