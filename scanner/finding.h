@@ -16,7 +16,8 @@ enum drop {
 	DROP_NONE,        /* it is */
 	DROP_ALLOW_RULE,  /* a rule of allow: true covers it */
 	DROP_ALLOW_LINE,  /* a comment on its line allows it */
-	DROP_PLACEHOLDER, /* masked, a variable, an example's words, a documented sample */
+	DROP_PLACEHOLDER, /* masked, a variable, an example's words, a documented sample
+	                   */
 	DROP_LOOKALIKE,   /* its checksum is wrong, where that is verified */
 	DROP_STRUCTURE,   /* not made as such a secret is made */
 	DROP_ENTROPY,     /* not random enough */
@@ -44,11 +45,11 @@ const char *drop_name(enum drop d);
 struct finding {
 	const struct rule *rule; /* NULL: a value of the vault's own */
 	const struct blob *blob;
-	uint64_t offset;       /* of the secret in the blob; of what it was decoded from */
-	uint64_t line, column; /* from 1; columns count bytes */
+	uint64_t offset; /* of the secret in the blob; of what it was decoded from */
+	uint64_t line, column;             /* from 1; columns count bytes */
 	char excerpt[FINDING_EXCERPT + 1]; /* its line, without the secret: UTF-8 */
 	unsigned char fingerprint[FINDING_FINGERPRINT]; /* keyed, of rule and secret */
-	char decoded[FINDING_DECODED];                  /* "base64>gzip"; "" as it stands */
+	char decoded[FINDING_DECODED]; /* "base64>gzip"; "" as it stands */
 	enum confidence confidence;
 	enum severity severity;
 	enum validity validity;

@@ -353,7 +353,8 @@ static bool is_healthy(const struct link *l, const struct apply_look *s)
 static void judge(struct link *l, const struct apply_look *s, int64_t now)
 {
 	bool first = l->run == 0;
-	/* A check that began before it was told says nothing about what it does with it. */
+	/* A check that began before it was told says nothing about what it does with it.
+	 */
 	bool told = s->checked_at >= l->watch_since;
 
 	if (first) {
