@@ -353,10 +353,11 @@ static int lease_to_fetch(struct req *r, struct arena *a, const struct agent_fet
                           const struct value *id, struct lease *l, struct err *e)
 {
 	unsigned char raw[LEASE_ID];
+	struct err none; /* what was said already stays */
 	int rc = agent_own_lease(r, a, id, &f->h, l, e);
 
 	if (rc == ERR_NOENT && lease_id_parse(id, raw) == 0 &&
-	    lease_load(r->core, a, raw, l, e) == ERR_OK && l->cluster[0] != '\0') {
+	    lease_load(r->core, a, raw, l, &none) == ERR_OK && l->cluster[0] != '\0') {
 		rc = swarm_may_fetch(r->core, a, l, &f->h, e);
 		/* The next leader may have what this one's role does not allow. */
 		if (rc == ERR_OK && !host_role_allows(f->role.paths, l->path))
