@@ -148,7 +148,7 @@ void content_read(struct work *w, enum scan_channel channel, const char *path,
 	size_t n = stream_peek(s, &p);
 	enum unpack_kind kind = unpack_kind_of(p, n);
 	bool tar = kind == UNPACK_NONE && tar_looks(p, n);
-	AUTO_FREE struct inner *in = NULL;
+	struct inner *in;
 
 	if (kind == UNPACK_NONE && !tar && !nested_looks(p, n)) {
 		work_stream(w, channel, path, s, depth > 0 || w->layer != NULL);
@@ -168,4 +168,5 @@ void content_read(struct work *w, enum scan_channel channel, const char *path,
 		read_packed(in, kind, s);
 	else
 		read_nested(in, s);
+	free(in);
 }

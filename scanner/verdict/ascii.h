@@ -4,6 +4,7 @@
 /* ascii - tests of bytes and searches that no locale changes, for texts without a NUL. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 static inline bool ascii_digit(char c)
 {
@@ -33,6 +34,12 @@ static inline bool ascii_space(char c)
 static inline char ascii_lower(char c)
 {
 	return ascii_upper(c) ? (char)(c + 32) : c;
+}
+
+/** ascii_any(set, c): is it one of these? */
+static inline bool ascii_any(const char *set, char c)
+{
+	return c != '\0' && strchr(set, c) != NULL;
 }
 
 /** ascii_starts(s, n, prefix): in any case; ${prefix} is in lower case. */

@@ -154,7 +154,7 @@ bool checksum_bech32(const char *s, size_t n)
 	for (size_t i = 0; i < hrp; i++)
 		chk = bech32_add(chk, (uint8_t)lower(s[i]) & 31);
 	for (size_t i = hrp + 1; i < n; i++) {
-		const char *at = memchr(charset, lower(s[i]), 32);
+		const char *at = s[i] != '\0' ? strchr(charset, lower(s[i])) : NULL;
 
 		if (at == NULL)
 			return false;
@@ -173,7 +173,7 @@ static size_t unbase58(const char *s, size_t n, uint8_t out[DECODED_MAX])
 	while (zeros < n && s[zeros] == '1')
 		zeros++;
 	for (size_t i = 0; i < n; i++) {
-		const char *at = memchr(alphabet, s[i], 58);
+		const char *at = s[i] != '\0' ? strchr(alphabet, s[i]) : NULL;
 		uint32_t carry = at == NULL ? 0 : (uint32_t)(at - alphabet);
 
 		if (at == NULL)

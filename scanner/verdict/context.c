@@ -237,7 +237,7 @@ bool context_config(const struct place *p)
 		return false;
 	while (s < value && (ascii_alnum(*s) || *s == '_' || *s == '.' || *s == '-'))
 		s++;
-	while (s < value && (ascii_space(*s) || memchr("=:\"'", *s, 4) != NULL))
+	while (s < value && (ascii_space(*s) || ascii_any("=:\"'", *s)))
 		s++;
 	if (s != value)
 		return false;

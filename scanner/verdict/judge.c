@@ -74,8 +74,7 @@ static bool uuid(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? s[i] != '-'
-		         : memchr("0123456789abcdefABCDEF", s[i], 22) == NULL)
+		if (dash ? s[i] != '-' : !ascii_any("0123456789abcdefABCDEF", s[i]))
 			return false;
 	}
 	return true;
@@ -143,7 +142,7 @@ static bool number(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		digits += ascii_digit(s[i]);
 		letters += ascii_alpha(s[i]);
-		if (!ascii_alnum(s[i]) && memchr(".:-/,_+ xT", s[i], 10) == NULL)
+		if (!ascii_alnum(s[i]) && !ascii_any(".:-/,_+ xT", s[i]))
 			return false;
 	}
 	return (digits > 0 && letters == 0) ||
@@ -158,7 +157,7 @@ static bool address(const char *s, size_t n)
 	if (at == NULL || at == s || memchr(at, '.', (size_t)(s + n - at)) == NULL)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!ascii_alnum(s[i]) && memchr("@._-+", s[i], 5) == NULL)
+		if (!ascii_alnum(s[i]) && !ascii_any("@._-+", s[i]))
 			return false;
 	return memchr(at + 1, '@', (size_t)(s + n - at - 1)) == NULL &&
 	       ascii_alpha(s[n - 1]);
@@ -174,7 +173,7 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	    pattern(s, n) || call(p, s, n))
 		return true;
 	shape_of(s, n, &shape);
-	if (memchr("<>{}[]()", s[0], 8) != NULL && shape.words > 0)
+	if (ascii_any("<>{}[]()", s[0]) && shape.words > 0)
 		return true;
 	/* Words parted by dots, dashes, colons, underscores or slashes. */
 	separators = count_of(s, n, "-_.:/, ");
@@ -271,7 +270,7 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 		return true;
 	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
 		return !(shape_random(shape) && shape->digit > 1);
-	return memchr("&*!-+=~@^%?:|", s[0], 13) != NULL && shape->digit < 2;
+	return ascii_any("&*!-+=~@^%?:|", s[0]) && shape->digit < 2;
 }
 
 enum drop judge_strict(const struct place *p, const char *s, size_t n)
@@ -489,13 +488,13 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 
 	if (drop != DROP_NONE)
 		return drop;
-	if (memchr(",;:.)]", s[0], 6) != NULL || count_of(s, n, "$()[]{}<>=\\") > 0)
+	if (ascii_any(",;:.)]", s[0]) || count_of(s, n, "$()[]{}<>=\\") > 0)
 		return DROP_PLACEHOLDER;
 	for (size_t i = 0, end; i < n; i = end + 1) {
 		for (end = i; end < n && s[end] != ' ' && s[end] != '\t'; end++) {
 			letters += ascii_alpha(s[end]);
 			digits += ascii_digit(s[end]);
-			signs += memchr("!@#$%^&*+?", s[end], 10) != NULL;
+			signs += ascii_any("!@#$%^&*+?", s[end]);
 		}
 		words += end > i;
 		for (size_t k = 0; k < ARRAY_LEN(talk); k++)

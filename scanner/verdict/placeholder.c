@@ -50,7 +50,7 @@ static size_t longest_run(const char *s, size_t n, const char *of)
 
 	for (size_t i = 0; i < n; i++) {
 		run = i > 0 && s[i] == s[i - 1] ? run + 1 : 1;
-		if (run > best && memchr(of, s[i], strlen(of)) != NULL)
+		if (run > best && ascii_any(of, s[i]))
 			best = run;
 	}
 	return best;
@@ -104,7 +104,7 @@ static bool fenced(const char *s, size_t n)
 
 	while (from < n && from < 2 && s[from] == s[0])
 		from++;
-	if (n < 2 * from + 2 || memchr("%@_#~|!*", s[0], 8) == NULL || s[n - 1] != s[0])
+	if (n < 2 * from + 2 || !ascii_any("%@_#~|!*", s[0]) || s[n - 1] != s[0])
 		return false;
 	for (size_t i = from; i < n - from; i++)
 		if (!ascii_alnum(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-' &&
@@ -117,7 +117,7 @@ static bool fenced(const char *s, size_t n)
 static bool format(const char *s, size_t n)
 {
 	if (n >= 2 && s[0] == '%' &&
-	    (memchr("sdvqr@({", s[1], 8) != NULL || ascii_find(s, n, ")s") != NULL))
+	    (ascii_any("sdvqr@({", s[1]) || ascii_find(s, n, ")s") != NULL))
 		return n <= 4 || s[1] == '(' || s[1] == '{';
 	return n >= 2 && s[0] == '{' && s[n - 1] == '}';
 }
@@ -325,7 +325,7 @@ bool placeholder_words(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		letters += ascii_alpha(s[i]);
 		digits += ascii_digit(s[i]);
-		signs += !ascii_alnum(s[i]) && memchr("-_. ", s[i], 4) == NULL;
+		signs += !ascii_alnum(s[i]) && !ascii_any("-_. ", s[i]);
 	}
 	for (size_t i = 0; i < n;) {
 		bool fresh = i == 0 || !ascii_alpha(s[i - 1]) ||

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict/random.h"
+#include "verdict/ascii.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "verdict/ascii.h"
 
 #define PAIR_OTHER 62
 #define PAIR_UNIT  16.0 /* of bigram_table, per bit */
@@ -107,7 +110,7 @@ bool shape_spoken(const char *s, size_t n)
 	size_t vowels = 0, run = 0, longest = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool vowel = memchr("aeiouyAEIOUY", s[i], 12) != NULL;
+		bool vowel = ascii_any("aeiouyAEIOUY", s[i]);
 
 		vowels += vowel;
 		run = vowel ? 0 : run + 1;
