@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict/random.h"
-#include "verdict/ascii.h"
 
 #include <math.h>
 #include <string.h>
