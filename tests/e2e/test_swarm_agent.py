@@ -62,8 +62,8 @@ class World:
         self.wait_done(1)
 
     def rows(self):
-        status = self.a.status()["swarm"]
-        return [r for b in status["bindings"] for r in b["services"]]
+        status = self.a.status()  # none before it serves any
+        return [r for b in status["swarm"]["bindings"] for r in b["services"]] if status else []
 
     def wait_done(self, version):
         def done():
