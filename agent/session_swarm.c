@@ -290,7 +290,6 @@ static int take_bindings(struct session_swarm *d, const json_t *list, struct err
 	json_t *next = json_object(), *b, *before = d->bindings;
 	const char *name;
 	size_t i;
-	int rc = ERR_OK;
 
 	json_array_foreach(list, i, b) if (reply_str(b, "name") != NULL &&
 	                                   strlen(reply_str(b, "name")) <= LIMIT_NAME)
