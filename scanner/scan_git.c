@@ -3,7 +3,8 @@
  * scan_git - the history of a working tree, as the git program prints it.
  *
  * A repository's own settings may name programs: all that git log could start is turned
- * off.
+ * off.  A diff inside of a submodule would be one of these: a second git, which is not
+ * told what this one is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,6 +68,7 @@ static int spawn_git(const char *path, const char *since, int out, pid_t *pid)
 		               "--no-color",
 		               "--no-ext-diff",
 		               "--no-textconv",
+		               "--submodule=short",
 		               "--no-show-signature",
 		               "--no-notes",
 		               "--no-renames",

@@ -180,6 +180,28 @@ def test_git_runs_nothing_that_the_repository_names(tmp_path):
     assert not mark.exists()
 
 
+def test_git_runs_nothing_that_a_submodule_names(tmp_path):
+    mark, evil, tree = tmp_path / "ran", tmp_path / "evil", tmp_path / "tree"
+    evil.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    evil.chmod(0o755)
+    sub = tree / "sub"
+    sub.mkdir(parents=True)
+    git(tree, "init", "-q")
+    git(sub, "init", "-q")
+    (sub / ".gitattributes").write_text("*.x diff=evil\n")
+    for text in ("a\n", "b\n"):
+        (sub / "a.x").write_text(text)
+        git(sub, "add", ".")
+        git(sub, "commit", "-qm", "m")
+        git(tree, "add", "sub")
+        git(tree, "commit", "-qm", "m")
+    for key in ("diff.external", "diff.evil.textconv", "diff.evil.command", "core.fsmonitor", "core.pager"):
+        git(sub, "config", key, str(evil))
+    git(tree, "config", "diff.submodule", "diff")
+    scan("git", tree)
+    assert not mark.exists()
+
+
 def test_what_is_no_repository_is_a_source_error(tmp_path):
     assert scan("git", tmp_path).status == 3
 
