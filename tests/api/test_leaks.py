@@ -145,6 +145,24 @@ def test_pages(filled, c):
     c.request("DELETE", "secret/metadata/many/0")
 
 
+def test_many_values_in_one_secret_or_in_one_slice_keep_nothing_else_out(filled, c):
+    """More than a page has room for: the rest of one secret is left out, nothing of others."""
+    huge = [{f"k{k}": secrets.token_hex(24) for k in range(5000)} for _ in range(2)]
+    rows = [{f"k{k}": secrets.token_hex(24) for k in range(1100)} for _ in range(10)]
+    for version in huge:
+        filled.put("wide/huge", version)
+    for i, row in enumerate(rows):
+        filled.put(f"wide/{i}", row)
+    pack = Pack(c)
+    for i, row in enumerate(rows):
+        for k in ("k0", "k1099"):
+            assert [e["path"] for e in resolve(c, *pack.find(row[k].encode()))] == [f"secret/wide/{i}"]
+    assert [e.current for k in ("k0", "k4999") for e in pack.find(huge[1][k].encode())] == [1, 1]
+    assert 2 * 5000 - 2 * 4096 <= pack.unfit < 5000 and len({e.digest for e in pack.entries}) == len(pack.entries)
+    for name in ("huge", *range(len(rows))):
+        assert c.request("DELETE", f"secret/metadata/wide/{name}").status == 204
+
+
 @pytest.mark.parametrize("rules, named", [
     ('path "secret/data/team/*" { capabilities = ["read"] }', True),
     ('path "secret/data/team/*" { capabilities = ["update", "list"] }', False),

@@ -37,9 +37,9 @@ struct packing {
 	unsigned char after[32];
 	bool started;
 	/* what there is */
-	unsigned char *entries; /* room for PAGE and those of one more row */
+	unsigned char *entries; /* room for two pages: a row fills one, or more */
 	size_t n, room;
-	int64_t unfit; /* texts that are too easy to guess, too short or too long */
+	int64_t unfit; /* texts: too easy to guess, too short, too long, too many */
 };
 
 struct row {
@@ -60,13 +60,12 @@ static int take_value(void *ctx, const struct leak_leaf *l)
 
 	if (l->n == 0 || leak_is_public(l->text, l->n))
 		return ERR_OK;
-	if (l->n < LEAK_MIN || l->n > LEAK_MAX || l->index > UINT16_MAX ||
-	    leak_bits(text, l->n) < LEAK_BITS_MIN) {
+	/* Versions come newest first, so that old ones find no room. */
+	if (p->n == p->room || l->n < LEAK_MIN || l->n > LEAK_MAX ||
+	    l->index > UINT16_MAX || leak_bits(text, l->n) < LEAK_BITS_MIN) {
 		p->unfit++;
 		return ERR_OK;
 	}
-	if (p->n == p->room)
-		return req_fail(w->r, ERR_TOO_BIG, "a secret has too many values");
 	w->at.leaf = l->index;
 	leak_id_seal(w->r->core, &w->at, en.id);
 	en.anchor = (uint8_t)leak_anchor(&p->key, text);
@@ -150,22 +149,24 @@ static int next_slice(struct req *r, struct packing *p, bool *more)
 	AUTO_ARENA of = arena_new(SCRATCH);
 	struct row w = { .r = r, .a = scratch, .of = of, .p = p };
 	struct slice s = { .n = 0 };
+	size_t done = 0;
 	int rc;
 
 	if (scratch == NULL || of == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	rc = store_each(r->core, scratch, p->kind, p->started ? p->after : NULL, 32,
 	                SLICE, collect, &s, &r->e);
-	for (size_t i = 0; rc == ERR_OK && i < s.n; i++)
-		rc = take_row(&w, &s.at[i]);
+	/* A page ends between rows. */
+	while (rc == ERR_OK && done < s.n && p->n < PAGE)
+		rc = take_row(&w, &s.at[done++]);
 	if (rc != ERR_OK)
 		return rc;
 	*more = true;
-	if (s.n > 0) {
-		memcpy(p->after, s.at[s.n - 1].id, sizeof(p->after));
+	if (done > 0) {
+		memcpy(p->after, s.at[done - 1].id, sizeof(p->after));
 		p->started = true;
 	}
-	if (s.n < SLICE) {
+	if (done == s.n && s.n < SLICE) {
 		*more = p->kind == KIND_SECRET;
 		p->kind = KIND_ENTRY;
 		p->started = false;
