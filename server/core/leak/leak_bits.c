@@ -6,12 +6,17 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "text.h"
+#include "util.h"
+
 #define WORD    5u    /* letters in a row that may be a word */
 #define SHORT   3u    /* between other characters these are enough */
 #define PHRASE  3u    /* so many words make a phrase */
 #define RUN     3u    /* bytes that make a run */
 #define PART    5u    /* bytes that make a repetition */
+#define UUID    36u   /* bytes of one */
 #define LONGEST 4096u /* what comes after adds nothing */
+#define DEEPEST 3u    /* encodings in encodings */
 #define EVEN    0.88  /* of what is possible: what random bytes reach */
 
 /* Pairs of letters that make up 88 of 100 pairs in English words and identifiers: bit b
@@ -56,15 +61,19 @@ static unsigned char as_letter(unsigned char c)
 	return at != NULL ? (unsigned char)letters[at - signs] : c;
 }
 
+/* Row and bit of a letter. */
+static unsigned letter(unsigned char c)
+{
+	return (unsigned)((as_letter(c) | 0x20) - 'a') % ARRAY_LEN(usual);
+}
+
 /* Are three of five pairs usual ones? */
 static bool reads_like_one(const unsigned char *p, size_t n)
 {
 	size_t good = 0;
 
 	for (size_t i = 0; i + 1 < n; i++)
-		good += usual[(as_letter(p[i]) | 0x20) - 'a'] >>
-		                ((as_letter(p[i + 1]) | 0x20) - 'a') &
-		        1;
+		good += usual[letter(p[i])] >> letter(p[i + 1]) & 1;
 	return good * 5 >= (n - 1) * 3;
 }
 
@@ -123,15 +132,16 @@ static bool runs_on(const unsigned char *p, size_t i)
 	       (beside(p[i - 2], p[i - 1]) && beside(p[i - 1], p[i]));
 }
 
-/* A UUID has 122 random bits at most. */
+/* A UUID has 122 random bits at most, and names something more often than it is secret.
+ */
 static bool is_uuid(const unsigned char *p, size_t n)
 {
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	static const char form[UUID + 1] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
-	for (size_t i = 0; n == sizeof(form) - 1 && i < n; i++)
+	for (size_t i = 0; n >= UUID && i < UUID; i++)
 		if (form[i] == '-' ? p[i] != '-' : !is_hex(p + i, 1))
 			return false;
-	return n == sizeof(form) - 1;
+	return n >= UUID;
 }
 
 /* What counts in full, not at all, or little. */
@@ -158,6 +168,8 @@ static void weigh(const unsigned char *p, size_t n, struct weighed *w)
 			w->mark[i] = NOTHING;
 		if (i + PART <= n && repeats(p, i))
 			memset(w->mark + i, NOTHING, PART);
+		if (is_uuid(p + i, n - i))
+			memset(w->mark + i, NOTHING, UUID);
 	}
 	for (size_t i = 0; i < n; i++) {
 		w->good += w->mark[i] == GOOD;
@@ -202,15 +214,101 @@ static double bits_each(const unsigned char *p, size_t n, const struct weighed *
 	return h >= EVEN * reach || h > most ? most : h;
 }
 
-unsigned leak_bits(const void *value, size_t len)
+/* Of a text as it stands. */
+static unsigned plain_bits(const unsigned char *p, size_t n)
 {
-	const unsigned char *p = value;
-	size_t n = len < LONGEST ? len : LONGEST;
 	struct weighed w;
 
 	weigh(p, n, &w);
-	if (is_uuid(p, n) || w.good == 0 || w.letters * 2 > n ||
-	    (w.words >= PHRASE && w.letters * 3 > n))
+	if (w.good == 0 || w.letters * 2 > n || (w.words >= PHRASE && w.letters * 3 > n))
 		return 0;
 	return (unsigned)((double)w.good * bits_each(p, n, &w) + (double)w.letters);
+}
+
+/* The longest run of what base64 and hexadecimal digits are written with. */
+static size_t longest_run(const unsigned char *p, size_t n, size_t *at)
+{
+	size_t best = 0, from = 0;
+
+	for (size_t i = 0; i <= n; i++) {
+		if (i < n && (lower(p[i]) || upper(p[i]) || digit(p[i]) || p[i] == '+' ||
+		              p[i] == '/' || p[i] == '-' || p[i] == '_'))
+			continue;
+		if (i - from > best) {
+			best = i - from;
+			*at = from;
+		}
+		from = i + 1;
+	}
+	return best;
+}
+
+/* Are these bytes a text, in any character set that has ASCII in it?  Of UTF-16 the zeros
+ * are taken out.  The length, or 0. */
+static size_t as_text(unsigned char *p, size_t n)
+{
+	size_t kept = 0, ascii = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '\0')
+			continue;
+		ascii += text_lines((const char *)&p[i], 1);
+		p[kept++] = p[i];
+	}
+	return ascii * 8 >= kept * 7 || text_lines((const char *)p, kept) ? kept : 0;
+}
+
+/* The text that is written in base64 or hexadecimal digits, or 0. */
+static size_t decode(const unsigned char *p, size_t n, unsigned char *out, size_t cap)
+{
+	size_t skip = n > 2 && p[0] == '0' && (p[1] | 0x20) == 'x' ? 2 : 0;
+	long len = is_hex(p + skip, n - skip)
+	                   ? text_unhex((const char *)p + skip, n - skip, out, cap)
+	                   : text_unbase64((const char *)p, n, out, cap);
+
+	return len > 0 ? as_text(out, (size_t)len) : 0;
+}
+
+static unsigned text_bits(const unsigned char *p, size_t n, unsigned depth);
+
+/* A text that is only written in another form is no harder to guess for that. */
+static unsigned part_bits(const unsigned char *p, size_t n, unsigned depth)
+{
+	unsigned char text[LONGEST];
+	size_t at = 0, run = longest_run(p, n, &at), len;
+	unsigned bits = plain_bits(p, n), inner;
+
+	if (bits == 0 || depth == DEEPEST ||
+	    (len = decode(p + at, run, text, sizeof(text))) == 0)
+		return bits;
+	inner = plain_bits(p, at) + text_bits(text, len, depth + 1) +
+	        plain_bits(p + at + run, n - at - run);
+	return inner < bits ? inner : bits;
+}
+
+static bool parts(unsigned char c)
+{
+	return c == ':' || c == '@' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Of name and password, or of an address with both, one part has to be enough: the others
+ * may be known. */
+static unsigned text_bits(const unsigned char *p, size_t n, unsigned depth)
+{
+	unsigned best = 0, bits;
+	size_t from = 0;
+
+	for (size_t i = 0; i <= n; i++) {
+		if (i < n && !parts(p[i]))
+			continue;
+		bits = part_bits(p + from, i - from, depth);
+		best = bits > best ? bits : best;
+		from = i + 1;
+	}
+	return best;
+}
+
+unsigned leak_bits(const void *value, size_t len)
+{
+	return text_bits(value, len < LONGEST ? len : LONGEST, 0);
 }

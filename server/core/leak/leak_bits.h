@@ -13,8 +13,11 @@
  * cases and digits 5.9) if the bytes are as evenly spread as random ones would be: by
  * their Shannon entropy with Miller and Madow's correction for short samples (1955).  If
  * not, it counts that entropy.  Repetitions and runs (aaaa, abcd, 4321) count nothing.
- * Letters that may be a word count one bit each; if they are more than half of the value,
- * or the value is several words, it is 0. */
+ * Letters that may be a word count one bit each; if they are more than half of the text,
+ * or it is several words, it is 0.  UUIDs count nothing.
+ *
+ * ':', '@' and white space part a value: what counts is the part that has most.  Text in
+ * base64 or hexadecimal digits counts as the text does, also in each other. */
 unsigned leak_bits(const void *p, size_t n);
 
 #endif

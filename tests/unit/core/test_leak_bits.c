@@ -56,6 +56,23 @@ Test(leak_bits, what_people_write)
 		"2024-01-01T00:00:00Z 10.0.0.1 10.0.0.2 10.0.0.3 8080",
 		"/var/lib/docker/overlay2/merged/usr/share/zoneinfo",
 		"6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+		/* the same in another form */
+		"YWRtaW46U3VtbWVyMjAyNCE=",
+		"Basic YWRtaW46U3VtbWVyMjAyNCE=",
+		"YWRtaW46U3VtbWVyMjAyNCE",
+		"YWRtaW46U3VtbWVyMjAyNCE_P2ZpcnN0",
+		"\"auth\": \"YWRtaW46U3VtbWVyMjAyNCE=\"",
+		"password=UzBtbWVyPjIwMjQhIVMwbW1lcj4yMDI0ISE=",
+		"61646d696e3a53756d6d6572323032342161646d696e",
+		"0x61646D696E3A53756D6D6572323032342161646D696E",
+		"WVdSdGFXNDZVM1Z0YldWeU1qQXlOQ0U9",
+		"UwB1AG0AbQBlAHIAMgAwADIANAAhAEsAaQBlAGwAUAA1AHcAeAA=",
+		/* what is strong in them is known, or weak alone */
+		"7c1f9e3a-5b28-4d04-a7e1-c9f3a5b28d04:Sx9!kq",
+		"7c1f9e3a-5b28-4d04-a7e1-c9f3a5b28d04-Sx9!kq7T",
+		"N2MxZjllM2EtNWIyOC00ZDA0LWE3ZTEtYzlmM2E1YjI4ZDA0OlN4OSFrcQ==",
+		"AKIAQNZGKIQY56JQ7WML:Sx9!kq7Tv2mLp4",
+		"svc-q7Zv@db7.k2m.example.com:T4wx9!Lm",
 		"",
 		"x",
 	};
@@ -63,6 +80,25 @@ Test(leak_bits, what_people_write)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		cr_expect_lt(leak_bits(texts[i], strlen(texts[i])), LEAK_BITS_MIN,
 		             "%s: %u", texts[i], leak_bits(texts[i], strlen(texts[i])));
+}
+
+/* One part with enough is enough. */
+Test(leak_bits, what_has_a_strong_part)
+{
+	static const char *const texts[] = {
+		"q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1eU",
+		"app:q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1eU",
+		"Bearer q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1eU",
+		"postgres://app:q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1eU@db.example.com:5432/"
+		"production",
+		"YXBwOnE3UmtUMm1aeFY5Ykw0bldjOFlwRDNmSHM2SmdBMWVV",
+		"Basic YXBwOnE3UmtUMm1aeFY5Ykw0bldjOFlwRDNmSHM2SmdBMWVV",
+		"7c1f9e3a-5b28-4d04-a7e1-c9f3a5b28d04:q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		cr_expect_geq(leak_bits(texts[i], strlen(texts[i])), LEAK_BITS_MIN,
+		              "%s: %u", texts[i], leak_bits(texts[i], strlen(texts[i])));
 }
 
 Test(leak_bits, no_uuid_has_enough)
