@@ -165,7 +165,7 @@ static struct pool_worker *free_worker(struct pool *p)
 	for (unsigned i = 0; i < p->n; i++) {
 		struct pool_worker *w = &p->worker[i];
 
-		if (w->pid > 0 && w->jobs < POOL_DEPTH &&
+		if (w->pid > 0 && !w->leaving && w->jobs < POOL_DEPTH &&
 		    (best == NULL || w->jobs < best->jobs))
 			best = w;
 	}
@@ -176,6 +176,14 @@ static struct pool_worker *free_worker(struct pool *p)
 static bool may_wait_behind(const struct job *j)
 {
 	return j->format == FORMAT_FILE && !j->streamed;
+}
+
+/* It gets nothing more.  If it lives it ends after what it has; what it has sent is read
+ * to its end in either case. */
+static void let_go(struct pool_worker *w)
+{
+	w->leaving = true;
+	(void)shutdown(w->sock, SHUT_WR);
 }
 
 static void dispatch(struct pool *p)
@@ -191,8 +199,7 @@ static void dispatch(struct pool *p)
 		j = take_waiting(p);
 		if (wire_send_job(w->sock, j, &e) != ERR_OK) {
 			pool_requeue(p, j);
-			w->killed = "a job could not be sent to its worker";
-			pool_reap(p, w);
+			let_go(w);
 			continue;
 		}
 		if (w->jobs == 0)

@@ -20,6 +20,7 @@ struct pool_worker {
 	unsigned jobs;
 	const char *killed; /* why we did */
 	bool reset;
+	bool leaving; /* a job could not be sent to it */
 	/* its progress as last seen */
 	uint64_t beats;
 	int64_t seen_ms;

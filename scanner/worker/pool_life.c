@@ -26,6 +26,7 @@ int pool_spawn(struct pool *p, struct pool_worker *w, struct err *e)
 	memset(w->status, 0, sizeof(*w->status));
 	w->killed = NULL;
 	w->reset = false;
+	w->leaving = false;
 	w->beats = 0;
 	w->seen_ms = clock_boot(clock_system());
 	w->pid = fork();
