@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict/keyname.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "util.h"
@@ -159,7 +160,7 @@ static const char *const last_words[] = {
 	"requirements", "rules",
 };
 
-/* What names no secret wherever it stands. */
+/* What names no secret wherever it stands, if the name does not end like one. */
 static const char *const denied[] = {
 	"public",
 	"pub",
@@ -279,6 +280,25 @@ static const char *const denied[] = {
 	"vaulttoken_path",
 };
 
+/* Names that end like these are of a secret, */
+static const char *const secret_ends[] = { "password", "passwd", "passphrase", "secret" };
+
+/* but with one of these words: it is not there in plain, or a text on a screen. */
+static const char *const no_secrets[] = { "encrypted", "hashed", "sealed",     "change",
+	                                  "i18n",      "locale", "translation" };
+
+/* Nor are all that end in "token". */
+static const char *const no_tokens[] = {
+	"csrf",        "xsrf",       "next_token", "page_token", "continuation",
+	"lock_token",  "public",     "pub",        "nonce",      "idempotency",
+	"publishable", "authorized", "dedup",      "sha256",     "commit",
+};
+
+/* What may follow on a password's name: which one it is. */
+static const char *const variants[] = { "_test", "_tests", "_default" };
+static const char *const variant_of[] = { "password", "passwd", "passphrase", "pass",
+	                                  "pwd" };
+
 static const char *const passwords[] = {
 	"pass", "pwd", "psk", "pw", "pin", "identified"
 };
@@ -341,11 +361,46 @@ static const char *const tokens[] = {
 	"dsn",
 	"cookie",
 	"auth",
+	"salt",
 };
 
-enum keyname keyname_class(const char *name)
+/* The same as ends(), also as a part of the last word. */
+static bool tails(const char *name, const char *word)
 {
-	if (name[0] == '\0' || any(name, denied, ARRAY_LEN(denied), has) ||
+	size_t n = strlen(name), len = strlen(word);
+
+	return n >= len && strcmp(name + n - len, word) == 0;
+}
+
+/* "db_password_test" becomes "db_password". */
+static void cut_variant(char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
+		char *end = name + strlen(name);
+
+		if (!tails(name, variants[i]))
+			continue;
+		end -= strlen(variants[i]);
+		*end = '\0';
+		if (any(name, variant_of, ARRAY_LEN(variant_of), tails))
+			return;
+		*end = '_';
+	}
+}
+
+static bool is_denied(const char *name)
+{
+	bool secret = any(name, secret_ends, ARRAY_LEN(secret_ends), tails);
+
+	if (!secret && !tails(name, "token"))
+		return any(name, denied, ARRAY_LEN(denied), has);
+	return any(name, no_secrets, ARRAY_LEN(no_secrets), has) ||
+	       (!secret && any(name, no_tokens, ARRAY_LEN(no_tokens), has));
+}
+
+static enum keyname class_of(const char *name)
+{
+	if (name[0] == '\0' || is_denied(name) ||
 	    any(name, last_words, ARRAY_LEN(last_words), ends))
 		return KEYNAME_OTHER;
 	if (strstr(name, "passw") != NULL || strstr(name, "passphrase") != NULL ||
@@ -360,4 +415,13 @@ enum keyname keyname_class(const char *name)
 	    (strlen(name) > 5 && strcmp(name + strlen(name) - 5, "token") == 0))
 		return KEYNAME_TOKEN;
 	return strstr(name, "key") != NULL ? KEYNAME_KEY : KEYNAME_OTHER;
+}
+
+enum keyname keyname_class(const char *name)
+{
+	char base[KEYNAME_MAX];
+
+	(void)snprintf(base, sizeof(base), "%s", name);
+	cut_variant(base);
+	return class_of(base);
 }

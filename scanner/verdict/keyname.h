@@ -12,8 +12,8 @@
 
 enum keyname {
 	KEYNAME_OTHER, /* holds no secret: password_file, public_key, token_url, monkey */
-	KEYNAME_KEY,   /* may hold one: some_key, auth, salt, signature */
-	KEYNAME_TOKEN, /* holds one that a machine made: api_key, secret, token */
+	KEYNAME_KEY,   /* may hold one: some_key */
+	KEYNAME_TOKEN, /* holds one that a machine made: api_key, secret, salt */
 	KEYNAME_PASSWORD, /* holds one that a person may have made */
 };
 

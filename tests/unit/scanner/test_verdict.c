@@ -209,6 +209,35 @@ Test(verdict, names)
 	}
 }
 
+/* Their last word says what they are, whatever comes before. */
+Test(verdict, names_that_end_in_a_secret)
+{
+	static const char *const passwords[] = {
+		"keystone_password", "ssh_host_password",      "request_passphrase",
+		"db_password_test",  "admin_password_default", "monkey_passwd"
+	};
+	static const char *const tokens[] = {
+		"authentication_token", "csrf_secret",
+		"keystone_token",       "passport_personal_access_client_secret",
+		"hashids_salt",         "rabbitmq_erlang_cookie",
+	};
+	static const char *const none[] = { "csrf_token",         "xsrf_token",
+		                            "next_page_token",    "next_token",
+		                            "page_token",         "continuation_token",
+		                            "public_token",       "password_hint",
+		                            "client_secret_name", "encrypted_secret",
+		                            "hashed_password",    "change_password",
+		                            "token_test",         "idempotency_token" };
+
+	for (size_t i = 0; i < sizeof(passwords) / sizeof(*passwords); i++)
+		cr_expect_eq(keyname_class(passwords[i]), KEYNAME_PASSWORD, "%s",
+		             passwords[i]);
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++)
+		cr_expect_eq(keyname_class(tokens[i]), KEYNAME_TOKEN, "%s", tokens[i]);
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		cr_expect_eq(keyname_class(none[i]), KEYNAME_OTHER, "%s", none[i]);
+}
+
 Test(verdict, randomness)
 {
 	static const char *const random[] = { "q7ZvT2mLx9Kd7RwP4nBs", "qwzrtplkmnvx",
