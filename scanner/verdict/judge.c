@@ -25,11 +25,17 @@ static bool encoded_words(const char *s, size_t n)
 	       placeholder_words(plain, (size_t)len);
 }
 
-enum drop judge_common(const char *s, size_t n)
+/* In single quotes, which no shell and few languages look into. */
+static bool in_literal(const struct place *p, const char *s)
+{
+	return p->at > 0 && s == p->text + p->at && s[-1] == '\'';
+}
+
+enum drop judge_common(const struct place *p, const char *s, size_t n)
 {
 	if (placeholder_sample(s, n))
 		return DROP_PLACEHOLDER;
-	if (placeholder_reference(s, n))
+	if (placeholder_variable(s, n, in_literal(p, s)) || placeholder_reference(s, n))
 		return DROP_PLACEHOLDER;
 	if (placeholder_public(s, n))
 		return DROP_ALLOW_RULE;
@@ -234,7 +240,7 @@ static enum drop too_short(size_t n, size_t least)
 
 enum drop judge_password(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(s, n);
+	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
 
 	if (drop != DROP_NONE || (drop = too_short(n, 4)) != DROP_NONE)
@@ -275,7 +281,7 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 
 enum drop judge_strict(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(s, n);
+	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
 
 	if (drop != DROP_NONE || (drop = too_short(n, 6)) != DROP_NONE)
@@ -320,7 +326,7 @@ enum drop judge_strong(const struct place *p, const char *s, size_t n)
 
 enum drop judge_opaque(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(s, n);
+	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
 
 	if (drop != DROP_NONE)
@@ -365,7 +371,7 @@ static enum drop assigned_password(const struct place *p, const char *s, size_t 
 
 static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(s, n);
+	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
 
 	if (drop != DROP_NONE || (drop = too_short(n, 8)) != DROP_NONE)
@@ -483,7 +489,7 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 		"it",         "no",    "characters", "=",      "==",     "!=",
 		"&&",         "||",    "+",          "?",      "->",     "else",
 	};
-	enum drop drop = judge_common(s, n);
+	enum drop drop = judge_common(p, s, n);
 	size_t words = 0, letters = 0, digits = 0, signs = 0;
 
 	if (drop != DROP_NONE)

@@ -13,7 +13,7 @@ struct shape;
 
 /** judge_common(p, s, n): drops what is no secret whoever assigns it: references, masks,
  * placeholders, samples.  DROP_NONE if none of them. */
-enum drop judge_common(const char *s, size_t n);
+enum drop judge_common(const struct place *p, const char *s, size_t n);
 
 /** judge_password(p, s, n): in a place where nothing but a password can be. */
 enum drop judge_password(const struct place *p, const char *s, size_t n);

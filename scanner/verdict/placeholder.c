@@ -81,9 +81,24 @@ static bool brackets(const char *s, size_t n, const char *open, const char *clos
 	return at != NULL && ascii_find(at, n - (size_t)(at - s), close) != NULL;
 }
 
-/* $NAME, or text with $NAME in it after something that is no letter. */
-static bool variable(const char *s, size_t n)
+/* Is it, after its '$', of letters and '_' alone, or of capitals, digits and '_'? */
+static bool plain_name(const char *s, size_t n)
 {
+	size_t small = 0, digits = 0;
+
+	for (size_t i = 1; i < n; i++) {
+		if (!ascii_alnum(s[i]) && s[i] != '_')
+			return false;
+		small += ascii_alpha(s[i]) && !ascii_upper(s[i]);
+		digits += ascii_digit(s[i]);
+	}
+	return small == 0 || digits == 0;
+}
+
+bool placeholder_variable(const char *s, size_t n, bool literal)
+{
+	if (literal && !plain_name(s, n))
+		return false;
 	if (n >= 2 && s[0] == '$' && (ascii_alpha(s[1]) || s[1] == '_')) {
 		size_t i = 1;
 
@@ -97,20 +112,26 @@ static bool variable(const char *s, size_t n)
 	return false;
 }
 
-/* %NAME%, @NAME@, __NAME__, #NAME#: letters between two of the same. */
+/* %NAME%, @name@, __NAME__, *your-name*: a name, or words, between two of the same.  What
+ * mixes digits and small letters is a password with signs at its ends. */
 static bool fenced(const char *s, size_t n)
 {
-	size_t from = 0;
+	size_t from = 0, small = 0, digits = 0;
+	bool of_templates = s[0] == '%' || s[0] == '@' || s[0] == '_' || s[0] == '#';
 
 	while (from < n && from < 2 && s[from] == s[0])
 		from++;
 	if (n < 2 * from + 2 || !ascii_any("%@_#~|!*", s[0]) || s[n - 1] != s[0])
 		return false;
-	for (size_t i = from; i < n - from; i++)
+	for (size_t i = from; i < n - from; i++) {
 		if (!ascii_alnum(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-' &&
 		    s[i] != ' ' && s[i] != '#')
 			return false;
-	return true;
+		small += ascii_alpha(s[i]) && !ascii_upper(s[i]);
+		digits += ascii_digit(s[i]);
+	}
+	return small == 0 || (digits == 0 && of_templates) ||
+	       placeholder_words(s + from, n - 2 * from);
 }
 
 /* printf conversions and positional parameters: nothing but them and punctuation. */
@@ -222,7 +243,7 @@ bool placeholder_reference(const char *s, size_t n)
 		"nconf.",
 	};
 
-	if (n == 0 || variable(s, n) || fenced(s, n) || format(s, n))
+	if (n == 0 || fenced(s, n) || format(s, n))
 		return true;
 	if (s[0] == '<' && memchr(s, '>', n) != NULL)
 		return true;

@@ -17,7 +17,11 @@ bool placeholder_public(const char *s, size_t n);
  */
 bool placeholder_redacted(const char *s, size_t n);
 
-/** placeholder_reference(s, n): a variable, template, path of a secret store or a call
+/** placeholder_variable(s, n, literal): $NAME.  In a literal, where nothing replaces it
+ * (single quotes), only what can be nothing else. */
+bool placeholder_variable(const char *s, size_t n, bool literal);
+
+/** placeholder_reference(s, n): a template, path of a secret store or a call
  * that yields the secret. */
 bool placeholder_reference(const char *s, size_t n);
 

@@ -134,7 +134,7 @@ static void v_auth_header(const struct tested *t)
 	if (ascii_find(before, t->place->at - from, "basic") != NULL)
 		v_basic(t);
 	else if (structure_jwt(t->s, t->n))
-		t->verdict->drop = judge_common(t->s, t->n);
+		t->verdict->drop = judge_common(t->place, t->s, t->n);
 	else
 		t->verdict->drop = judge_opaque(t->place, t->s, t->n);
 }
@@ -150,7 +150,7 @@ static void v_npmrc(const struct tested *t)
 		t->verdict->drop = judge_password(t->place, pass, n);
 		return;
 	}
-	t->verdict->drop = judge_common(t->s, t->n);
+	t->verdict->drop = judge_common(t->place, t->s, t->n);
 	shape_of(t->s, t->n, &shape);
 	if (t->verdict->drop == DROP_NONE && shape_wordy(&shape) && shape.digit < 4)
 		t->verdict->drop = DROP_ENTROPY;
@@ -299,7 +299,7 @@ static void v_uuid_key(const struct tested *t)
 
 	/* A UUID made at random has few zeros in a row; its name has to end like a key.
 	 */
-	t->verdict->drop = judge_common(t->s, t->n);
+	t->verdict->drop = judge_common(t->place, t->s, t->n);
 	if (t->verdict->drop == DROP_NONE && context_prose(t->place))
 		t->verdict->drop = DROP_CONTEXT;
 	if (t->verdict->drop != DROP_NONE)

@@ -41,8 +41,9 @@ static enum drop token_like(const struct rule *rule, const char *s, size_t n)
 	struct shape shape;
 
 	shape_of(s, n, &shape);
-	if (placeholder_sample(s, n) || placeholder_reference(s, n) ||
-	    placeholder_redacted(s, n) || placeholder_pattern(s, n))
+	if (placeholder_sample(s, n) || placeholder_variable(s, n, false) ||
+	    placeholder_reference(s, n) || placeholder_redacted(s, n) ||
+	    placeholder_pattern(s, n))
 		return DROP_PLACEHOLDER;
 	/* Its prefix may be of words: "live", "secret", "token". */
 	if (placeholder_words(s, n) && (shape.digit < 4 || !shape_random(&shape)))
