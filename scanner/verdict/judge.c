@@ -412,11 +412,28 @@ static bool lone_key(const struct place *p, const struct shape *shape)
 	return context_config(p) || (shape->n >= 32 && shape_classes(shape) >= 3);
 }
 
+/* "some_key": may be the key of anything. */
+static enum drop assigned_key(const struct place *p, const char *name, const char *s,
+                              size_t n)
+{
+	enum drop drop = judge_opaque(p, s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE)
+		return drop;
+	shape_of(s, n, &shape);
+	/* "key" alone is any key: of a map, a cache, a test vector. */
+	if (context_prose(p) || (strchr(name, '_') == NULL && !lone_key(p, &shape)) ||
+	    (shape_hex(&shape) && !keyname_promises(name)))
+		return DROP_NAME;
+	if (context_hash(p) || bare_code(p, &shape, s))
+		return DROP_CONTEXT;
+	return n >= 16 && shape.digit > 0 ? DROP_NONE : DROP_ENTROPY;
+}
+
 enum drop judge_assign(const struct place *p, const char *s, size_t n)
 {
 	char name[KEYNAME_MAX];
-	struct shape shape;
-	enum drop drop;
 
 	n = parameter_end(s, n);
 	keyname_before(p->text + p->from, p->at - p->from, name);
@@ -424,23 +441,15 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 		keyname_before(p->text, p->at, name);
 	if (context_compared(p) && !context_quoted(p))
 		return DROP_PLACEHOLDER;
+	if (structure_chain_address(s, n) && strstr(name, "private") == NULL)
+		return DROP_STRUCTURE;
 	switch (keyname_class(name)) {
 	case KEYNAME_PASSWORD:
 		return assigned_password(p, s, n);
 	case KEYNAME_TOKEN:
 		return assigned_token(p, s, n);
 	case KEYNAME_KEY:
-		drop = judge_opaque(p, s, n);
-		shape_of(s, n, &shape);
-		if (drop != DROP_NONE)
-			return drop;
-		/* "key" alone is any key: of a map, a cache, a test vector. */
-		if (context_prose(p) ||
-		    (strchr(name, '_') == NULL && !lone_key(p, &shape)))
-			return DROP_NAME;
-		if (context_hash(p) || bare_code(p, &shape, s))
-			return DROP_CONTEXT;
-		return n >= 16 && shape.digit > 0 ? DROP_NONE : DROP_ENTROPY;
+		return assigned_key(p, name, s, n);
 	default:
 		return DROP_NAME;
 	}

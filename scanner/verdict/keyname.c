@@ -157,7 +157,8 @@ static const char *const last_words[] = {
 	"by",           "for",       "of",           "encoding",    "charset",
 	"default",      "separator", "delimiter",    "tag",         "tags",
 	"down",         "up",        "press",        "code_length", "chars",
-	"requirements", "rules",
+	"requirements", "rules",     "address",      "addr",        "contract",
+	"symbol",       "hash",
 };
 
 /* What names no secret wherever it stands, if the name does not end like one. */
@@ -359,7 +360,10 @@ static const char *const tokens[] = {
 	"heroku",
 	"postmark",
 	"dsn",
-	"cookie",
+	"erlang_cookie",
+	"node_cookie",
+	"magic_cookie",
+	"session_cookie",
 	"auth",
 	"salt",
 };
@@ -424,4 +428,15 @@ enum keyname keyname_class(const char *name)
 	(void)snprintf(base, sizeof(base), "%s", name);
 	cut_variant(base);
 	return class_of(base);
+}
+
+bool keyname_promises(const char *name)
+{
+	static const char *const words[] = { "api", "secret", "private", "crypt",
+		                             "sign" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strstr(name, words[i]) != NULL)
+			return true;
+	return false;
 }

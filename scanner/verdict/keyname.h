@@ -26,4 +26,8 @@ void keyname_before(const char *line, size_t at, char *out);
 
 /** keyname_class(name): ${name} as keyname_before() gives it. */
 enum keyname keyname_class(const char *name);
+
+/** keyname_promises(name): of KEYNAME_KEY, does a word in it say that it is no key by
+ * which data is parted or found, whose values are digests? */
+bool keyname_promises(const char *name);
 #endif

@@ -328,3 +328,11 @@ bool structure_curve_key(const char *s, size_t n)
 	}
 	return !zero && below == 1;
 }
+
+bool structure_chain_address(const char *s, size_t n)
+{
+	unsigned char raw[20];
+
+	return n == 2 + 2 * sizeof(raw) && ascii_starts(s, n, "0x") &&
+	       text_unhex(s + 2, n - 2, raw, sizeof(raw)) == (long)sizeof(raw);
+}

@@ -56,4 +56,8 @@ bool structure_pypi(const char *s, size_t n);
 /** structure_curve_key(s, n): 64 digits of base 16, maybe after 0x: below the order of
  * secp256k1, not 0. */
 bool structure_curve_key(const char *s, size_t n);
+
+/** structure_chain_address(s, n): 0x and 40 digits, the address of an account or a
+ * contract of a block chain, which everybody may know. */
+bool structure_chain_address(const char *s, size_t n);
 #endif

@@ -65,6 +65,10 @@ Test(verdict, values_that_are_secrets)
 		"db_password = \"|!Tq7vz2Lm9!|\"",
 		"db_password: '|*Vx8qLw31*|'",
 		"db_password = '|$ecretP4ss9|'",
+		"private_token = \"|0x7c1f9e3a5b28d0467e1c9f3a5b28d0461b2c3d4e|\"",
+		"shard_key: |q7ZvT2mLx9Kd7RwP4nBsc8Yh3Fg6Jk1N|",
+		"vault_decrypt_key=|7c1f9e3a5b28d0467e1c9f3a5b28d046|",
+		"ERLANG_COOKIE=|XQZTRVWKJHGMNBPLDFSC|",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -100,6 +104,16 @@ Test(verdict, values_that_are_none)
 		"password: |%database_password%|",
 		"password: |!CHANGE_ME_1!|",
 		"password: |*your-password*|",
+		/* addresses and digests, keys that part data, cookies of statistics */
+		"token: \"|0x7c1f9e3a5b28d0467e1c9f3a5b28d0461b2c3d4e|\"",
+		"tokenAddress = \"|0x7c1f9e3a5b28d0467e1c9f3a5b28d0461b2c3d4e|\"",
+		"token_symbol = \"|q7ZvT2mLx9Kd7RwP4nBs|\"",
+		"Cookie: |_ga=GA1.2.1284736271.1699871234|",
+		"asset_key: |7c1f9e3a5b28d046|",
+		"dedupe_key = \"|7c1f9e3a5b28d046|\"",
+		"shard_key=|7c1f9e3a5b28d0467e1c9f3a5b28d046|",
+		"password_hash = "
+		"\"|7c1f9e3a5b28d0467e1c9f3a5b28d0467c1f9e3a5b28d0467e1c9f3a5b28d046|\"",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
