@@ -10,6 +10,8 @@
 #define AFTER  32u
 #define SHOWN  4u  /* of a secret at its beginning and end */
 #define LONG   20u /* secrets of which anything is shown */
+#define CUT    64u /* bytes that every rule lets a value have that nothing ends */
+#define REST   ((size_t)512) /* looked at, of a value that was cut */
 
 size_t count_lines(const unsigned char *p, size_t n)
 {
@@ -96,6 +98,30 @@ static void fingerprint(const struct scan_stream *s, const struct found *f,
 	crypto_generichash_final(&st, out, FINDING_FINGERPRINT);
 }
 
+/* Where what ${f} is a part of ends.  A value that its rule cut at a maximum goes on
+ * until something that no value has; one that is not as long ends before a host, too. */
+static size_t whole_end(const struct text *t, const struct found *f)
+{
+	const size_t from = f->at + f->n;
+	const size_t end = t->n - from < REST ? t->n : from + REST;
+	size_t at = from;
+
+	if (at < end && f->n < CUT && t->p[at] == '@')
+		return at;
+	while (at < end && t->p[at] > ' ' && strchr("\"'`,;)]}<", t->p[at]) == NULL)
+		at++;
+	return at;
+}
+
+/* Of one's own secret, the ends are shown if it is long; not one that is cut. */
+static bool own_end(const struct found *f, size_t at)
+{
+	if (f->n < LONG || f->rule == NULL || f->rule->collect_pem || at >= f->at + f->n)
+		return false;
+	return at < f->at + SHOWN ||
+	       (at >= f->at + f->n - SHOWN && f->whole_end == f->at + f->n);
+}
+
 /* May byte ${at} of the text be shown?  ${f}: whose excerpt it is. */
 static bool hidden(const struct scan_stream *s, const struct found *f, size_t at)
 {
@@ -104,10 +130,7 @@ static bool hidden(const struct scan_stream *s, const struct found *f, size_t at
 	/* Neighbours are near in the list, too. */
 	for (const struct found *o = f - (f - v < 32 ? f - v : 32); o < end && o < f + 32;
 	     o++)
-		if (at >= o->at && at < o->at + o->n &&
-		    !(o == f && f->n >= LONG && f->rule != NULL &&
-		      !f->rule->collect_pem &&
-		      (at < f->at + SHOWN || at >= f->at + f->n - SHOWN)))
+		if (at >= o->at && at < o->whole_end && !(o == f && own_end(f, at)))
 			return true;
 	return false;
 }
@@ -194,6 +217,8 @@ void emit_zone(struct scan_stream *s, const struct text *t)
 		settle(&s->founds);
 		told_before(s, t);
 	}
+	for (size_t i = 0; i < s->founds.n; i++)
+		s->founds.v[i].whole_end = whole_end(t, &s->founds.v[i]);
 	for (size_t i = 0; i < s->founds.n; i++) {
 		const struct found *f = &s->founds.v[i];
 

@@ -52,8 +52,9 @@ struct text {
 };
 
 struct found {
-	const struct rule *rule;    /* NULL: known */
-	size_t at, n;               /* of the secret in the text */
+	const struct rule *rule; /* NULL: known */
+	size_t at, n;            /* of the secret in the text */
+	size_t whole_end; /* at + n, or behind what its rule cut off; for excerpts */
 	const unsigned char *known; /* its id in the pack */
 	bool current;
 	struct verdict verdict;

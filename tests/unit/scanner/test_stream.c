@@ -216,3 +216,51 @@ Test(stream, any_bytes)
 		scan("noise", noise, randombytes_uniform(sizeof(noise)), 70000);
 	}
 }
+
+/* Letters and digits that look like a secret, the same each time. */
+static void fill(char *p, size_t n)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	uint32_t x = 12345;
+
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1664525 + 1013904223;
+		p[i] = digits[(x >> 16) % 62];
+	}
+}
+
+/* Are six bytes of ${p} in a row in the excerpt? */
+static bool shown(const char *p, size_t n)
+{
+	for (size_t i = 0; i + 6 <= n; i++)
+		if (memmem(t.excerpt, strlen(t.excerpt), p + i, 6) != NULL)
+			return true;
+	return false;
+}
+
+Test(stream, an_excerpt_shows_nothing_of_what_its_match_left_out)
+{
+	static char text[8000];
+	size_t n = (size_t)snprintf(text, sizeof(text), "db_password = ");
+
+	fill(text + n, 600);
+	text[n + 600] = '\n';
+	scan("a.conf", text, n + 601, 0);
+	cr_assert_gt(t.found, 0);
+	cr_assert_not(shown(text + n, 600), "%s", t.excerpt);
+	/* Armour without an end. */
+	t.only = "pem-private";
+	n = (size_t)snprintf(text, sizeof(text),
+	                     "-----BEGIN OPENSSH PRIVATE"
+	                     " KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU");
+	fill(text + n, 5000);
+	scan("key.pem", text, n + 5000, 0);
+	cr_assert_gt(t.found, 0);
+	cr_assert_not(shown(text + n, 5000), "%s", t.excerpt);
+	/* What stands after a URL's password is no part of it. */
+	t.only = NULL;
+	n = (size_t)snprintf(text, sizeof(text), "u = postgres://app:Tq7vz2LmXq9@db/x\n");
+	scan("a.conf", text, n, 0);
+	cr_assert(strstr(t.excerpt, "@db/x") != NULL, "%s", t.excerpt);
+}
