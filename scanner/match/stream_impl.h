@@ -67,7 +67,8 @@ struct founds {
 
 /* What was told lately of the blob. */
 #define TOLD_MAX    256u
-#define TOLD_PREFIX 12u
+#define TOLD_PREFIX 48u
+#define TOLD_DIGEST 16u
 struct told {
 	uint64_t at, n; /* in the blob: of the secret, or of what it was decoded from */
 	bool decoded;
@@ -75,6 +76,8 @@ struct told {
 	const struct rule *rule;
 	unsigned char prefix[TOLD_PREFIX];
 	unsigned prefix_n;
+	unsigned round;                    /* of the text that it was found in */
+	unsigned char digest[TOLD_DIGEST]; /* of a decoded secret, all of it */
 };
 
 struct scan_stream {
@@ -107,7 +110,8 @@ struct scan_stream {
 	struct founds allowed; /* what rules of allow: true cover */
 	struct told told[TOLD_MAX];
 	size_t told_n; /* of this blob; the last TOLD_MAX are kept */
-	bool failed;   /* out of memory */
+	unsigned told_round;
+	bool failed; /* out of memory */
 };
 
 /** founds_add(f, one): -1: out of memory. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "match/scan_stream.h"
+#include "text.h"
 
 static struct {
 	struct rule_set rules;
@@ -263,4 +264,16 @@ Test(stream, an_excerpt_shows_nothing_of_what_its_match_left_out)
 	n = (size_t)snprintf(text, sizeof(text), "u = postgres://app:Tq7vz2LmXq9@db/x\n");
 	scan("a.conf", text, n, 0);
 	cr_assert(strstr(t.excerpt, "@db/x") != NULL, "%s", t.excerpt);
+}
+
+Test(stream, secrets_that_begin_alike_in_one_encoded_text)
+{
+	static const char plain[] = "DB_PASSWORD=Acme-7!vz2LmXq9\n"
+				    "SMTP_PASSWORD=Acme-7!Kd83mPw4s\n"
+				    "OLD_PASSWORD=Acme-7!vz2LmXq9\n";
+	char text[200] = "data: ";
+
+	text_base64((const unsigned char *)plain, sizeof(plain) - 1, text + 6);
+	scan("a.conf", text, strlen(text), 0);
+	cr_assert_eq(t.found, 2, "%s", t.log);
 }
