@@ -166,11 +166,32 @@ static void judge(struct scan_stream *s, const struct text *t, struct found *f,
 	verdict_judge(&c, &f->verdict);
 }
 
-static void candidate(struct scan_stream *s, const struct text *t, const struct rule *u,
-                      size_t base, uint32_t groups)
+/* Of "value&name=…", a parameter of a query or a form, the value; it has to follow its
+ * own
+ * '='.  Only of assignments: other rules know what their values look like. */
+static size_t parameter(const struct rule *u, const struct text *t, size_t at, size_t n)
+{
+	const unsigned char *p = t->p + at, *amp = p;
+
+	if (strcmp(u->validator, "assign") != 0 || at == 0 || p[-1] != '=')
+		return n;
+	while ((amp = memchr(amp, '&', (size_t)(p + n - amp))) != NULL) {
+		const unsigned char *end = ++amp;
+
+		while (end < p + n && charset_has(CHARSET_TOKEN, *end) && *end != '=')
+			end++;
+		if (end > amp && end < p + n && *end == '=')
+			return (size_t)(amp - p) - 1;
+	}
+	return n;
+}
+
+/* Judges a match, and keeps it.  Where to go on: its end, or that of a parameter. */
+static size_t candidate(struct scan_stream *s, const struct text *t, const struct rule *u,
+                        size_t base, uint32_t groups)
 {
 	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(s->md);
-	size_t from = v[0], to = v[1];
+	size_t from = v[0], to = v[1], end;
 	struct found f = { .rule = u };
 
 	for (uint32_t i = 1; i < groups; i++)
@@ -179,19 +200,21 @@ static void candidate(struct scan_stream *s, const struct text *t, const struct 
 			to = v[2 * i + 1];
 		}
 	f.at = base + from;
-	f.n = u->collect_pem ? armour(t, f.at) : to - from;
+	f.n = u->collect_pem ? armour(t, f.at) : parameter(u, t, f.at, to - from);
+	end = f.n < to - from ? f.at + f.n : base + v[1];
 	if (f.n == 0)
-		return;
+		return end;
 	if (u->allow) {
 		f.at = base + v[0];
 		f.n = v[1] - v[0];
 		s->failed |= founds_add(&s->allowed, &f) != 0;
-		return;
+		return end;
 	}
 	if (is_part_of_more(u, t, f.at, f.n) || seen(&s->founds, u, f.at))
-		return;
+		return end;
 	judge(s, t, &f, base + v[0], v[1] - v[0]);
 	s->failed |= founds_add(&s->founds, &f) != 0;
+	return end;
 }
 
 /* Are so many bytes of the rule's charset in a row in the window?  Looks at every
@@ -217,18 +240,16 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 {
 	pcre2_code *re = expression(s, u);
 	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
-	size_t n = w.to - w.from, at = 0;
+	size_t n = w.to - w.from, at = 0, end;
 	int rc;
 
 	for (unsigned i = 0; re != NULL && i < REPEATS && at <= n; i++) {
-		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(s->md);
-
 		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
 		                 s->limits);
 		if (rc < 0)
 			return;
-		candidate(s, t, u, w.from, (uint32_t)rc);
-		at = v[1] > v[0] ? v[1] : v[1] + 1;
+		end = candidate(s, t, u, w.from, (uint32_t)rc) - w.from;
+		at = end > at ? end : at + 1;
 	}
 }
 
@@ -237,7 +258,7 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
                    size_t start)
 {
 	const size_t from = start > 0 && t->p[start - 1] != '\n' ? start - 1 : start;
-	size_t to = line_end(t, start, LINE_AFTER);
+	size_t to = line_end(t, start, LINE_AFTER), end;
 	pcre2_code *re = expression(s, u);
 	int rc;
 
@@ -249,10 +270,9 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
 	if (rc < 0)
 		return;
+	end = candidate(s, t, u, from, (uint32_t)rc);
 	if (t->decoded == NULL)
-		s->covered[u->index] = t->offset + from +
-		                       pcre2_get_ovector_pointer(s->md)[1];
-	candidate(s, t, u, from, (uint32_t)rc);
+		s->covered[u->index] = t->offset + end;
 }
 
 /* The first byte from ${at} on that is not of a word, as rule_beginnings() has it. */

@@ -277,3 +277,20 @@ Test(stream, secrets_that_begin_alike_in_one_encoded_text)
 	scan("a.conf", text, strlen(text), 0);
 	cr_assert_eq(t.found, 2, "%s", t.log);
 }
+
+Test(stream, parameters_of_a_query_are_judged_one_by_one)
+{
+	static const char url[] = "curl 'https://api.acme.io/v2?key=weekly&"
+				  "api_secret=8Zqv"
+				  "T2mLx9Kd7RwP4nBs'\n";
+	static const char form[] = "password=Tq7!vz2LmXq9&api_secret=8Zqv"
+				   "T2mLx9Kd7RwP4nBs\n";
+
+	t.only = "generic-assign";
+	scan("a.sh", url, sizeof(url) - 1, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.secret, "8ZqvT2mLx9Kd7RwP4nBs");
+	scan("a.sh", form, sizeof(form) - 1, 0);
+	cr_assert_eq(t.found, 2, "%s", t.log);
+	cr_assert_str_eq(t.secret, "8ZqvT2mLx9Kd7RwP4nBs");
+}
