@@ -46,11 +46,6 @@ static int rank(const struct found *f)
 	       (f->verdict.validity == VALIDITY_VALID ? 5 : 0);
 }
 
-static bool overlap(const struct found *a, const struct found *b)
-{
-	return a->at < b->at + b->n && b->at < a->at + a->n;
-}
-
 /* What has the shape of a token and a wrong checksum is no other secret either. */
 static void lookalike(const struct found *a, struct found *b)
 {
@@ -76,12 +71,19 @@ static void settle(struct founds *f)
 		}
 }
 
+static bool holds(const struct found *outer, const struct found *f)
+{
+	return outer->at <= f->at && f->at + f->n <= outer->at + outer->n;
+}
+
+/* A value of the vault is one wherever it stands. */
 static void allow(struct scan_stream *s)
 {
 	for (size_t i = 0; i < s->founds.n; i++)
 		for (size_t k = 0; k < s->allowed.n; k++)
 			if (s->founds.v[i].verdict.drop == DROP_NONE &&
-			    overlap(&s->founds.v[i], &s->allowed.v[k]))
+			    s->founds.v[i].rule != NULL &&
+			    holds(&s->allowed.v[k], &s->founds.v[i]))
 				s->founds.v[i].verdict.drop = DROP_ALLOW_RULE;
 }
 

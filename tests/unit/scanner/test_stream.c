@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
+#include "known/known.h"
 #include "match/scan_stream.h"
 #include "text.h"
+#include "value.h"
 
 static struct {
 	struct rule_set rules;
@@ -23,14 +26,16 @@ static struct {
 
 static void sink(void *ctx, const struct finding *f)
 {
+	const char *id = f->rule != NULL ? f->rule->id : "known";
+
 	(void)ctx;
-	if (f->drop != DROP_NONE || (t.only != NULL && strcmp(f->rule->id, t.only) != 0))
+	if (f->drop != DROP_NONE || (t.only != NULL && strcmp(id, t.only) != 0))
 		return;
 	t.found++;
 	t.line = f->line;
 	t.column = f->column;
-	snprintf(t.log + strlen(t.log), sizeof(t.log) - strlen(t.log), "%s:%lu:%lu ",
-	         f->rule->id, (unsigned long)f->line, (unsigned long)f->column);
+	snprintf(t.log + strlen(t.log), sizeof(t.log) - strlen(t.log), "%s:%lu:%lu ", id,
+	         (unsigned long)f->line, (unsigned long)f->column);
 	snprintf(t.secret, sizeof(t.secret), "%.*s", (int)f->secret_n,
 	         f->secret != NULL ? f->secret : "");
 	snprintf(t.excerpt, sizeof(t.excerpt), "%s", f->excerpt);
@@ -293,4 +298,60 @@ Test(stream, parameters_of_a_query_are_judged_one_by_one)
 	scan("a.sh", form, sizeof(form) - 1, 0);
 	cr_assert_eq(t.found, 2, "%s", t.log);
 	cr_assert_str_eq(t.secret, "8ZqvT2mLx9Kd7RwP4nBs");
+}
+
+/* A pack that knows ${value}. */
+static struct known *knowing(const char *value)
+{
+	struct arena *a = arena_new(1 << 20);
+	struct value *v = value_object(a);
+	unsigned char wire[LEAK_KEY_BYTES], entry[LEAK_ENTRY], *page;
+	struct leak_entry en = { .len = (uint32_t)strlen(value), .flags = 1 };
+	struct known *k;
+	struct leak_key key;
+	struct err e = { 0 };
+	size_t n;
+
+	randombytes_buf(wire, sizeof(wire));
+	leak_key_read(&key, wire);
+	en.anchor = (uint8_t)leak_anchor(&key, (const unsigned char *)value);
+	en.tag = leak_tag(&key, (const unsigned char *)value + en.anchor);
+	leak_digest(&key, (const unsigned char *)value, en.len, en.digest);
+	leak_entry_write(&en, entry);
+	value_set_bytes(a, v, "pack", wire, 16);
+	value_set_bytes(a, v, "key", wire, sizeof(wire));
+	value_set_int(a, v, "expires_ms", 2);
+	value_set_bytes(a, v, "entries", entry, sizeof(entry));
+	page = value_pack(a, v, &n);
+	cr_assert_not_null(k = known_new(&e));
+	cr_assert_eq(known_add(k, page, n, 1, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(known_ready(k, &e), ERR_OK, "%s", e.msg);
+	arena_free(a);
+	return k;
+}
+
+Test(stream, a_rule_that_allows_takes_back_only_what_it_holds)
+{
+	static const char value[] = "p673wQx8Tz0LmV4k+Kd83mPw4sRt6Yb1";
+	static const char inside[] =
+		"x: ENC[AES256_GCM,data:p673wQx8Tz0LmV4k+Kd83mPw4sRt6Yb1,iv:YY=,"
+		"tag:A=,type:str]\n";
+	static const char other[] = "x: ENC[AES256_GCM,data:" TOKEN "]\n";
+	static const char across[] =
+		"password = \"Tq7!vz2Lm$ANSIBLE_VAULT;1.2;AES256\"\n";
+	struct scan_options options = { .reveal = true };
+
+	scan("a.yaml", inside, sizeof(inside) - 1, 0);
+	cr_assert_eq(t.found, 0, "%s", t.log);
+	scan("a.yaml", other, sizeof(other) - 1, 0);
+	cr_assert_gt(t.found, 0);
+	scan("a.yaml", across, sizeof(across) - 1, 0);
+	cr_assert_gt(t.found, 0);
+	scan_stream_free(t.s);
+	options.known = knowing(value);
+	cr_assert_not_null(t.s = scan_stream_new(t.g, &options, sink, NULL));
+	scan("a.yaml", inside, sizeof(inside) - 1, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.secret, value);
+	known_free((struct known *)(uintptr_t)options.known);
 }
