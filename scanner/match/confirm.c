@@ -16,7 +16,7 @@
 #define RUN_LEAST      12u  /* that few texts have */
 #define WORD_MAX       ((size_t)64)
 #define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
-#define REPEATS        64u /* candidates of one window */
+#define SEEN_BACK      256u /* candidates that are compared with a new one */
 
 struct window {
 	size_t from, to;
@@ -73,9 +73,13 @@ static struct window window_of(const struct rule *u, const struct text *t, size_
 	                         ? u->lines
 	                         : u->lines_span - 1;
 
+	/* Whole lines: a value shall not end where the window does. */
 	if (u->window > 0)
-		return (struct window){ at > u->window ? at - u->window : 0,
-			                t->n - at > u->window ? at + u->window : t->n };
+		return (struct window){
+			line_start(t, at > u->window ? at - u->window : 0, LINE_BEFORE),
+			line_end(t, t->n - at > u->window ? at + u->window : t->n,
+			         LINE_AFTER)
+		};
 	return lines_around(t, at, lines, SPAN_MAX);
 }
 
@@ -135,7 +139,7 @@ static size_t armour(const struct text *t, size_t at)
 
 static bool seen(const struct founds *f, const struct rule *u, size_t at)
 {
-	for (size_t i = f->n; i > 0 && f->n - i < REPEATS; i--)
+	for (size_t i = f->n; i > 0 && f->n - i < SEEN_BACK; i--)
 		if (f->v[i - 1].rule == u && f->v[i - 1].at == at)
 			return true;
 	return false;
@@ -235,15 +239,16 @@ static bool has_run(const struct rule *u, const bool *set, const struct text *t,
 	return false;
 }
 
+/* All candidates of the window that begin at ${from} or later. */
 static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
-                struct window w)
+                struct window w, size_t from)
 {
 	pcre2_code *re = expression(s, u);
 	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
-	size_t n = w.to - w.from, at = 0, end;
+	size_t n = w.to - w.from, at = from - w.from, end;
 	int rc;
 
-	for (unsigned i = 0; re != NULL && i < REPEATS && at <= n; i++) {
+	while (re != NULL && at <= n) {
 		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
 		                 s->limits);
 		if (rc < 0)
@@ -319,24 +324,29 @@ static void collect(void *ctx, unsigned id, size_t end)
 	h->v[h->n++] = (struct hit){ end, id };
 }
 
-/* Rules of lines are run once per line, whatever anchors are on it; of the lines around a
- * keyword, those that an earlier one was near to have been searched. */
+/* Rules of lines are run once per line, whatever anchors are on it; of the lines or the
+ * bytes around an anchor, those that an earlier one was near to have been searched. */
 static void search_around(struct scan_stream *s, const struct text *t,
                           const struct rule *u, size_t end)
 {
 	struct window w = window_of(u, t, end - 1);
 	uint64_t *searched = &s->searched[u->index];
+	size_t from = w.from;
 
-	if (t->decoded == NULL && u->by_keyword && *searched > t->offset + w.from) {
+	if (t->decoded == NULL && (u->by_keyword || u->window > 0) &&
+	    *searched > t->offset + w.from) {
 		if (*searched >= t->offset + w.to)
 			return;
-		w.from = (size_t)(*searched - t->offset);
+		from = (size_t)(*searched - t->offset);
 	}
-	if (u->run < RUN_LEAST || has_run(u, s->g->sets[u->charset], t, w))
-		run(s, t, u, w);
-	if (t->decoded != NULL || u->window > 0)
+	if (u->run < RUN_LEAST ||
+	    has_run(u, s->g->sets[u->charset], t, (struct window){ from, w.to }))
+		run(s, t, u, w, from);
+	if (t->decoded != NULL)
 		return;
 	*searched = t->offset + w.to;
+	if (u->window > 0)
+		return;
 	s->covered[u->index] =
 		t->offset +
 		(u->lines_span == 1 && !u->by_keyword
@@ -372,7 +382,7 @@ static void whole_files(struct scan_stream *s, const struct text *t)
 
 	for (size_t i = 0; i < s->g->n_whole; i++)
 		if (!s->off[s->g->whole[i]])
-			run(s, t, &s->g->rules->at[s->g->whole[i]], w);
+			run(s, t, &s->g->rules->at[s->g->whole[i]], w, 0);
 }
 
 void confirm_zone(struct scan_stream *s, const struct text *t)

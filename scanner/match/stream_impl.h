@@ -105,7 +105,7 @@ struct scan_stream {
 	struct decoder *decoder;
 	unsigned char *off; /* per rule: not for this blob */
 	uint64_t *covered;  /* per rule: anchors before this have been looked at */
-	uint64_t *searched; /* per rule with keywords: bytes before this, too */
+	uint64_t *searched; /* per rule with keywords or a window: bytes, too */
 	struct founds founds;
 	struct founds allowed; /* what rules of allow: true cover */
 	struct told told[TOLD_MAX];

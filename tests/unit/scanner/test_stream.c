@@ -355,3 +355,21 @@ Test(stream, a_rule_that_allows_takes_back_only_what_it_holds)
 	cr_assert_str_eq(t.secret, value);
 	known_free((struct known *)(uintptr_t)options.known);
 }
+
+Test(stream, a_window_is_searched_to_its_end)
+{
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text),
+	                            "apiVersion: v1\nkind: ConfigMap\ndata:\n");
+
+	for (unsigned i = 0; i < 90; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      "  host%02u: server%02u\n", i, i);
+	n += (size_t)snprintf(text + n, sizeof(text) - n,
+	                      "---\napiVersion: v1\nkind: Secret\ndata:\n"
+	                      "  login: VHE3IXZ6MkxtIQ==\n");
+	t.only = "k8s-secret";
+	scan("a.yaml", text, n, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.secret, "VHE3IXZ6MkxtIQ==");
+}
