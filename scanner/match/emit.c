@@ -11,6 +11,7 @@
 #define SHOWN  4u  /* of a secret at its beginning and end */
 #define LONG   20u /* secrets of which anything is shown */
 #define CUT    64u /* bytes that every rule lets a value have that nothing ends */
+#define CODED  14u /* bytes of a run that may be encoded, as decode has it */
 #define REST   ((size_t)512) /* looked at, of a value that was cut */
 
 size_t count_lines(const unsigned char *p, size_t n)
@@ -137,11 +138,55 @@ static bool hidden(const struct scan_stream *s, const struct found *f, size_t at
 	return false;
 }
 
+/* Can the run be base64 or hexadecimal?  If enough of it mix letters and digits, with no
+ * '/' among them: the parts of paths are short. */
+static bool may_be_coded(const unsigned char *p, size_t n)
+{
+	size_t digits = 0, from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '/') {
+			digits = 0;
+			from = i + 1;
+		}
+		digits += p[i] >= '0' && p[i] <= '9';
+		if (i + 1 - from >= CODED && digits > 0 && digits < i + 1 - from)
+			return true;
+	}
+	return false;
+}
+
+/* The end of the run of base64's alphabet that byte ${at} is of, or else of the byte;
+ * what
+ * ${f} covers is apart.  ${coded}: what it holds only decoding knows, so that it is
+ * hidden beside others. */
+static size_t run_end(const struct text *t, const struct found *f, size_t at, bool *coded)
+{
+	const size_t low = at < f->at ? 0 : f->at + f->n;
+	const size_t high = at < f->at ? f->at : t->n;
+	size_t from = at, to = at;
+
+	*coded = false;
+	if (at >= f->at && at < low)
+		return low;
+	while (to < high && to - at < REST && charset_has(CHARSET_BASE64, t->p[to]))
+		to++;
+	if (to == at)
+		return at + 1;
+	while (from > low && at - from < REST &&
+	       charset_has(CHARSET_BASE64, t->p[from - 1]))
+		from--;
+	*coded = may_be_coded(t->p + from, to - from);
+	while (*coded && to < high && t->p[to] == '=')
+		to++;
+	return to;
+}
+
 static void excerpt(const struct scan_stream *s, const struct text *t,
                     const struct found *f, char *out)
 {
-	size_t from = f->at > BEFORE ? f->at - BEFORE : 0, to, n = 0;
-	bool stars = false;
+	size_t from = f->at > BEFORE ? f->at - BEFORE : 0, to, n = 0, run = 0;
+	bool stars = false, coded = false;
 
 	for (size_t i = from; i < f->at; i++)
 		if (t->p[i] == '\n' || t->p[i] == '\r')
@@ -151,7 +196,9 @@ static void excerpt(const struct scan_stream *s, const struct text *t,
 	     i < AFTER && to < t->n && t->p[to] != '\n' && t->p[to] != '\r'; i++)
 		to++;
 	for (size_t i = from; i < to && n + 5 < FINDING_EXCERPT; i++) {
-		if (hidden(s, f, i)) {
+		if (i >= run)
+			run = run_end(t, f, i, &coded);
+		if (coded || hidden(s, f, i)) {
 			if (!stars) {
 				memcpy(out + n, "****", 4);
 				n += 4;

@@ -373,3 +373,15 @@ Test(stream, a_window_is_searched_to_its_end)
 	cr_assert_eq(t.found, 1, "%s", t.log);
 	cr_assert_str_eq(t.secret, "VHE3IXZ6MkxtIQ==");
 }
+
+/* What only decoding knows to be a secret is hidden beside others, too. */
+Test(stream, an_excerpt_hides_encoded_neighbours)
+{
+	static const char text[] = "env: VHE3IXZ6MkxtIQ== db_password=\"Tq7!vz2LmXq9\" "
+				   "54713721767a324c6d21 /usr/lib/python3/site x\n";
+
+	t.only = "generic-assign";
+	scan("a.conf", text, sizeof(text) - 1, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.excerpt, "env: **** db_password=\"****\" **** /usr/lib/");
+}
