@@ -248,6 +248,7 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 	size_t n = w.to - w.from, at = from - w.from, end;
 	int rc;
 
+	s->searched_bytes += n - at;
 	while (re != NULL && at <= n) {
 		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
 		                 s->limits);
@@ -276,8 +277,7 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	if (rc < 0)
 		return;
 	end = candidate(s, t, u, from, (uint32_t)rc);
-	if (t->decoded == NULL)
-		s->covered[u->index] = t->offset + end;
+	t->progress.covered[u->index] = t->offset + end;
 }
 
 /* The first byte from ${at} on that is not of a word, as rule_beginnings() has it. */
@@ -330,11 +330,10 @@ static void search_around(struct scan_stream *s, const struct text *t,
                           const struct rule *u, size_t end)
 {
 	struct window w = window_of(u, t, end - 1);
-	uint64_t *searched = &s->searched[u->index];
+	uint64_t *searched = &t->progress.searched[u->index];
 	size_t from = w.from;
 
-	if (t->decoded == NULL && (u->by_keyword || u->window > 0) &&
-	    *searched > t->offset + w.from) {
+	if ((u->by_keyword || u->window > 0) && *searched > t->offset + w.from) {
 		if (*searched >= t->offset + w.to)
 			return;
 		from = (size_t)(*searched - t->offset);
@@ -342,12 +341,10 @@ static void search_around(struct scan_stream *s, const struct text *t,
 	if (u->run < RUN_LEAST ||
 	    has_run(u, s->g->sets[u->charset], t, (struct window){ from, w.to }))
 		run(s, t, u, w, from);
-	if (t->decoded != NULL)
-		return;
 	*searched = t->offset + w.to;
 	if (u->window > 0)
 		return;
-	s->covered[u->index] =
+	t->progress.covered[u->index] =
 		t->offset +
 		(u->lines_span == 1 && !u->by_keyword
 	                 ? w.to - (w.to - end > LINE_AFTER / 2 ? LINE_AFTER / 2 : 0)
@@ -367,7 +364,7 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 		if (s->off[u->index] ||
 		    (u->prefixed && after != FAR_AWAY &&
 		     !rule_has_byte(&u->first, (unsigned char)after)) ||
-		    (t->decoded == NULL && t->offset + h->at <= s->covered[u->index]))
+		    t->offset + h->at <= t->progress.covered[u->index])
 			continue;
 		if (u->prefixed)
 			try_at(s, t, u, start);

@@ -28,6 +28,25 @@ static bool make_pcre(struct scan_stream *s)
 	return true;
 }
 
+static bool make_progress(struct progress *p, size_t rules)
+{
+	p->covered = calloc(rules + 1, sizeof(*p->covered));
+	p->searched = calloc(rules + 1, sizeof(*p->searched));
+	return p->covered != NULL && p->searched != NULL;
+}
+
+static void free_progress(struct progress *p)
+{
+	free(p->covered);
+	free(p->searched);
+}
+
+static void no_progress(struct progress *p, size_t rules)
+{
+	memset(p->covered, 0, rules * sizeof(*p->covered));
+	memset(p->searched, 0, rules * sizeof(*p->searched));
+}
+
 struct scan_stream *scan_stream_new(const struct scan_engine *g,
                                     const struct scan_options *options, scan_sink sink,
                                     void *ctx)
@@ -42,13 +61,11 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->ctx = ctx;
 	s->buf = malloc(BUFFER);
 	s->off = calloc(g->rules->n + 1, 1);
-	s->covered = calloc(g->rules->n + 1, sizeof(*s->covered));
-	s->searched = calloc(g->rules->n + 1, sizeof(*s->searched));
 	s->scratch = literals_scratch_new(g->anchors);
 	s->decoder = decoder_new();
-	if (s->buf == NULL || s->off == NULL || s->covered == NULL ||
-	    s->searched == NULL || s->scratch == NULL || s->decoder == NULL ||
-	    !make_pcre(s)) {
+	if (s->buf == NULL || s->off == NULL || s->scratch == NULL ||
+	    s->decoder == NULL || !make_progress(&s->progress, g->rules->n) ||
+	    !make_progress(&s->in_decoded, g->rules->n) || !make_pcre(s)) {
 		scan_stream_free(s);
 		return NULL;
 	}
@@ -71,8 +88,8 @@ void scan_stream_free(struct scan_stream *s)
 		sodium_memzero(s->buf, BUFFER);
 	free(s->buf);
 	free(s->off);
-	free(s->covered);
-	free(s->searched);
+	free_progress(&s->progress);
+	free_progress(&s->in_decoded);
 	free(s->founds.v);
 	free(s->allowed.v);
 	sodium_memzero(s, sizeof(*s));
@@ -83,14 +100,13 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 {
 	s->blob = b;
 	s->n = s->n_head = s->from = s->known_from = s->decode_from = 0;
-	s->offset = 0;
+	s->offset = s->searched_bytes = 0;
 	s->line = 1;
 	s->started = s->binary = s->failed = false;
 	s->wide = (struct transcode){ .form = TRANSCODE_NONE };
 	decoder_begin(s->decoder);
 	s->founds.n = s->allowed.n = s->told_n = 0;
-	memset(s->covered, 0, s->g->rules->n * sizeof(*s->covered));
-	memset(s->searched, 0, s->g->rules->n * sizeof(*s->searched));
+	no_progress(&s->progress, s->g->rules->n);
 	return ERR_OK;
 }
 
@@ -160,10 +176,12 @@ static void decoded(void *ctx, const struct decoded *d)
 		.n = d->n,
 		.to = d->n,
 		.last = true,
+		.progress = g->s->in_decoded,
 		.decoded = d,
 		.in = g->in,
 	};
 
+	no_progress(&g->s->in_decoded, g->s->g->rules->n);
 	if (g->s->options.known != NULL)
 		known_scan(g->s->options.known, d->p, d->n, 0, true, known_hit, g->s);
 	scan_text(g->s, &t);
@@ -179,6 +197,7 @@ static void zone(struct scan_stream *s, bool last)
 		.last = last,
 		.offset = s->offset,
 		.line = s->line,
+		.progress = s->progress,
 	};
 	struct decoding g = { s, &t };
 	size_t keep = t.to;

@@ -38,6 +38,12 @@ struct scan_engine {
 	size_t n_whole;
 };
 
+/* How far a text has been searched, per rule. */
+struct progress {
+	uint64_t *covered;  /* anchors before this have been looked at */
+	uint64_t *searched; /* of rules with keywords or a window: bytes, too */
+};
+
 /* A text that is scanned: the buffer, or what was decoded from it. */
 struct text {
 	const unsigned char *p;
@@ -46,6 +52,7 @@ struct text {
 	bool last;       /* nothing comes after ${n} */
 	uint64_t offset; /* of p[0] in the blob */
 	uint64_t line;   /* of p[0] */
+	struct progress progress;
 	/* Of what was decoded: what it is, and the text that it stands in. */
 	const struct decoded *decoded;
 	const struct text *in;
@@ -104,14 +111,15 @@ struct scan_stream {
 	struct transcode wide; /* UTF-16 is scanned as UTF-8 */
 	struct decoder *decoder;
 	unsigned char *off; /* per rule: not for this blob */
-	uint64_t *covered;  /* per rule: anchors before this have been looked at */
-	uint64_t *searched; /* per rule with keywords or a window: bytes, too */
+	struct progress progress;
+	struct progress in_decoded; /* the same of what was decoded last */
 	struct founds founds;
 	struct founds allowed; /* what rules of allow: true cover */
 	struct told told[TOLD_MAX];
 	size_t told_n; /* of this blob; the last TOLD_MAX are kept */
 	unsigned told_round;
-	bool failed; /* out of memory */
+	uint64_t searched_bytes; /* that expressions were run on, of this blob */
+	bool failed;             /* out of memory */
 };
 
 /** founds_add(f, one): -1: out of memory. */

@@ -8,7 +8,7 @@
 
 #include "arena.h"
 #include "known/known.h"
-#include "match/scan_stream.h"
+#include "match/stream_impl.h"
 #include "text.h"
 #include "value.h"
 
@@ -384,4 +384,25 @@ Test(stream, an_excerpt_hides_encoded_neighbours)
 	scan("a.conf", text, sizeof(text) - 1, 0);
 	cr_assert_eq(t.found, 1, "%s", t.log);
 	cr_assert_str_eq(t.excerpt, "env: **** db_password=\"****\" **** /usr/lib/");
+}
+
+/* However many anchors are near each other, each rule searches a byte once or twice. */
+Test(stream, anchors_in_crowds_cost_no_more)
+{
+	size_t room = 200000, n = 0;
+	char *text = malloc(room), *coded = malloc(TEXT_BASE64_LEN(60000) + 1);
+
+	while (n + 60 < 60000)
+		n += (size_t)snprintf(text + n, room - n,
+		                      "token key auth vault kind: Secret%s",
+		                      n % 4000 < 40 ? "\n" : " ");
+	text_base64((const unsigned char *)text, n, coded);
+	scan("a.yaml", coded, strlen(coded), 0);
+	cr_assert_lt(t.s->searched_bytes, 40 * n, "%lu",
+	             (unsigned long)t.s->searched_bytes);
+	scan("a.yaml", text, n, 0);
+	cr_assert_lt(t.s->searched_bytes, 40 * n, "%lu",
+	             (unsigned long)t.s->searched_bytes);
+	free(coded);
+	free(text);
 }
