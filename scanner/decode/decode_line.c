@@ -313,6 +313,22 @@ static size_t write_joined(struct input in, bool list, unsigned char *out, size_
  * ------------------------------------------------------------------------------
  */
 
+/* The last blank or quote on the line before ${to}, or its begin, but nothing before
+ * ${least}: where a token that ${to} may be in begins.  ${to}: none is near. */
+static size_t token_begin(const unsigned char *p, size_t least, size_t to)
+{
+	const size_t low = to - least < BEFORE_MAX ? least : to - BEFORE_MAX;
+
+	for (size_t i = to; i > low; i--) {
+		if (p[i - 1] == '\n')
+			return i;
+		if ((blank(p[i - 1]) || p[i - 1] == '"' || p[i - 1] == '\'') &&
+		    !(i > low + 1 && p[i - 2] == '\\'))
+			return i - 1;
+	}
+	return to;
+}
+
 static size_t line_begin(const struct search *s, size_t at, enum line_kind kind)
 {
 	const size_t far = at > BEFORE_MAX ? at - BEFORE_MAX : 0;
@@ -320,7 +336,26 @@ static size_t line_begin(const struct search *s, size_t at, enum line_kind kind)
 	const unsigned char *nl = at > least ? memrchr(s->p + least, '\n', at - least)
 	                                     : NULL;
 
-	return nl == NULL ? least : (size_t)(nl - s->p) + 1;
+	if (nl != NULL)
+		return (size_t)(nl - s->p) + 1;
+	return least > s->line_done[kind] ? token_begin(s->p, s->line_done[kind], least)
+	                                  : least;
+}
+
+/* What of the line from ${from} on is written out: of one that is too long, a part that
+ * ends where a token does. */
+static struct input line_part(const struct search *s, size_t from, size_t at,
+                              enum line_kind kind)
+{
+	struct input in = { s->p + from, s->n - from };
+
+	if (in.n < LINE_LONGEST)
+		return in;
+	in.n = LINE_LONGEST;
+	/* Pieces of strings are put together over blanks and quotes. */
+	if (kind != LINE_JOINED && memchr(in.p, '\n', in.n) == NULL)
+		in.n = token_begin(in.p, at - from + 1, in.n);
+	return in;
 }
 
 static void write_line(struct search *s, size_t from, struct input in,
@@ -388,9 +423,8 @@ void decode_line(struct search *s, size_t at)
 	if (!counts(s, at, &kind, &list) || at < s->line_done[kind])
 		return;
 	from = line_begin(s, at, kind);
-	in = (struct input){ s->p + from,
-		             s->n - from < LINE_LONGEST ? s->n - from : LINE_LONGEST };
-	if (!s->last && in.n < LINE_LONGEST) {
+	in = line_part(s, from, at, kind);
+	if (!s->last && s->n - from < LINE_LONGEST) {
 		/* All of the line, or later. */
 		const unsigned char *nl = memchr(s->p + at, '\n', s->n - at);
 

@@ -16,7 +16,8 @@
 #define RUN_LEAST      12u  /* that few texts have */
 #define WORD_MAX       ((size_t)64)
 #define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
-#define SEEN_BACK      256u /* candidates that are compared with a new one */
+#define STEP_BACK      ((size_t)512) /* where a search goes on within a line */
+#define SEEN_BACK      256u          /* candidates that are compared with a new one */
 
 struct window {
 	size_t from, to;
@@ -239,9 +240,9 @@ static bool has_run(const struct rule *u, const bool *set, const struct text *t,
 	return false;
 }
 
-/* All candidates of the window that begin at ${from} or later. */
+/* All candidates of the window that begin at ${from} or later, and end after ${done}. */
 static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
-                struct window w, size_t from)
+                struct window w, size_t from, size_t done)
 {
 	pcre2_code *re = expression(s, u);
 	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
@@ -254,7 +255,9 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 		                 s->limits);
 		if (rc < 0)
 			return;
-		end = candidate(s, t, u, w.from, (uint32_t)rc) - w.from;
+		end = pcre2_get_ovector_pointer(s->md)[1];
+		if (w.from + end > done)
+			end = candidate(s, t, u, w.from, (uint32_t)rc) - w.from;
 		at = end > at ? end : at + 1;
 	}
 }
@@ -331,16 +334,20 @@ static void search_around(struct scan_stream *s, const struct text *t,
 {
 	struct window w = window_of(u, t, end - 1);
 	uint64_t *searched = &t->progress.searched[u->index];
-	size_t from = w.from;
+	size_t from = w.from, done = 0;
 
 	if ((u->by_keyword || u->window > 0) && *searched > t->offset + w.from) {
 		if (*searched >= t->offset + w.to)
 			return;
-		from = (size_t)(*searched - t->offset);
+		done = (size_t)(*searched - t->offset);
+		from = done;
+		/* A token may lie across the end of that search. */
+		if (t->p[from] != '\n')
+			from -= from - w.from < STEP_BACK ? from - w.from : STEP_BACK;
 	}
 	if (u->run < RUN_LEAST ||
 	    has_run(u, s->g->sets[u->charset], t, (struct window){ from, w.to }))
-		run(s, t, u, w, from);
+		run(s, t, u, w, from, done);
 	*searched = t->offset + w.to;
 	if (u->window > 0)
 		return;
@@ -379,7 +386,7 @@ static void whole_files(struct scan_stream *s, const struct text *t)
 
 	for (size_t i = 0; i < s->g->n_whole; i++)
 		if (!s->off[s->g->whole[i]])
-			run(s, t, &s->g->rules->at[s->g->whole[i]], w, 0);
+			run(s, t, &s->g->rules->at[s->g->whole[i]], w, 0, 0);
 }
 
 void confirm_zone(struct scan_stream *s, const struct text *t)

@@ -192,6 +192,31 @@ Test(decode, percent_and_entities)
 	yields_nothing("a && b &c; &#;");
 }
 
+/* In a long line, what a search begins and ends with is all of a token. */
+Test(decode, tokens_of_a_long_line_are_whole)
+{
+	static char text[20001];
+	static const char token[] = "key=Tq7vz2LmXq9Kd83mPw4s%2FRt6Y";
+
+	for (size_t at = 8000; at < 8300; at += 10) {
+		for (size_t i = 0; i < sizeof(text) - 1; i++)
+			text[i] = i % 10 == 9 ? ' ' : 'x';
+		for (size_t i = 0; i + 20 < sizeof(text); i += 300)
+			memcpy(text + i, "a%21b", 5);
+		text[at - 1] = ' ';
+		memcpy(text + at, token, sizeof(token) - 1);
+		yields(text, " key=Tq7vz2LmXq9Kd83mPw4s/Rt6Y");
+	}
+	for (size_t n = 400; n < 600; n += 20) {
+		memset(text, 'x', 700);
+		memcpy(text, "some words before key=", 22);
+		memcpy(text + n, "%2F ", 5);
+		yields(text, "key=xxx");
+		memcpy(text, "some words before\nkey=", 22);
+		yields(text, "x/ ");
+	}
+}
+
 Test(decode, strings_in_pieces)
 {
 	yields("k = \"AKIA\" + \"XYZ\";", "joined@0+19|k = \"AKIAXYZ\";\n");

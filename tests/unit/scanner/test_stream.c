@@ -406,3 +406,26 @@ Test(stream, anchors_in_crowds_cost_no_more)
 	free(coded);
 	free(text);
 }
+
+/* In a long line searches follow each other; one token lies across each end of one. */
+Test(stream, tokens_across_searches_of_a_long_line)
+{
+	enum { N = 20000 };
+	static char text[N];
+	static const char token[] = "3f8a1c9d7e5b2046"
+				    "f1a8c3e90b7d5426";
+
+	t.only = "datadog-key";
+	for (size_t at = 8100; at < 8300; at += 10) {
+		for (size_t i = 0; i < N; i++)
+			text[i] = i % 10 == 9 ? ' ' : 'x';
+		for (size_t i = 0; i + 20 < N; i += 60)
+			memcpy(text + i, " datadog ", 9);
+		text[at - 1] = ' ';
+		memcpy(text + at, token, sizeof(token) - 1);
+		text[at + sizeof(token) - 1] = ' ';
+		memcpy(text + at - 14, " datadog ", 9);
+		scan("a.log", text, N, 0);
+		cr_expect_eq(t.found, 1, "%zu: %s", at, t.log);
+	}
+}
