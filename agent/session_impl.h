@@ -209,11 +209,12 @@ void session_checkpoint(struct session *s, const json_t *note);
 /** session_prove(s, note): the same, and what came with it waits until the audit log was
  * proven to continue the one that we know: a vault that was set back can sign, too. */
 void session_prove(struct session *s, const json_t *note);
-/** session_proof(l, data, e): take the {checkpoint, proof} of a statement that answers
- * the request on ${l}.  It says nothing about a checkpoint that was heard after the
- * request was sent: what waits for that one's proof goes on waiting.  If another proof
- * came in meanwhile, the checkpoint is news like any other.  An error if it cannot be
- * read; a log that contradicts the known one raises the witness's alarm. */
+/** session_proof(l, data, e): take the {from, checkpoint, proof} of a statement that
+ * answers the request on ${l}; ERR_INTEGRITY if it begins elsewhere than was asked.  It
+ * says nothing about a checkpoint that was heard after the request was sent: what waits
+ * for that one's proof goes on waiting.  If another proof came in meanwhile, the
+ * checkpoint is news like any other.  An error if it cannot be read; a log that
+ * contradicts the known one raises the witness's alarm. */
 int session_proof(const struct link *l, const json_t *data, struct err *e) MUST_CHECK;
 /** session_unproven(s): is there something that waits for a proof? */
 static inline bool session_unproven(const struct session *s)

@@ -537,6 +537,18 @@ static int read_proof(const json_t *hashes, struct merkle_proof *out, struct err
 	return ERR_OK;
 }
 
+/* Whoever passes requests on may have asked for another proof than we did.  What that
+ * one shows says nothing about the log. */
+static int begins_here(const struct link *l, const json_t *data, struct err *e)
+{
+	if (reply_int(data, "from", -1) == (int64_t)l->from)
+		return ERR_OK;
+	err_set(e, ERR_INTEGRITY,
+	        "a proof begins at another record of the audit log than was asked");
+	session_distrust(l->s, e);
+	return ERR_INTEGRITY;
+}
+
 int session_proof(const struct link *l, const json_t *data, struct err *e)
 {
 	struct session *s = l->s;
@@ -545,9 +557,10 @@ int session_proof(const struct link *l, const json_t *data, struct err *e)
 	struct merkle_proof proof = { 0 };
 	bool overtaken = l->heard != s->heard, suspect = overtaken && w->suspect;
 	bool hangs = s->prove || w->suspect;
-	int rc = read_proof(json_object_get(data, "proof"), &proof, e);
+	int rc;
 
-	if (rc != ERR_OK)
+	if ((rc = begins_here(l, data, e)) != ERR_OK ||
+	    (rc = read_proof(json_object_get(data, "proof"), &proof, e)) != ERR_OK)
 		return rc;
 	if (text == NULL)
 		return err_set(e, ERR_INVALID, "a consistency proof has no checkpoint");

@@ -347,7 +347,7 @@ def test_pins(c, server):
 
 def test_consistency(host):
     r = host.c.get("sys/agent/consistency?from=1")
-    assert r.status == 200 and r.data["checkpoint"] and isinstance(r.data["proof"], list)
+    assert r.status == 200 and r.data["checkpoint"] and isinstance(r.data["proof"], list) and r.data["from"] == 1
 
 
 def test_a_heartbeat_proves_that_the_log_goes_on(c, server, host):
@@ -361,7 +361,7 @@ def test_a_heartbeat_proves_that_the_log_goes_on(c, server, host):
     assert now > size, "the watch itself was recorded"
     leaves = all_leaves(c)
     assert root == merkle.root(leaves[:now])
-    assert r.data["proof"] == merkle.consistency(leaves[:now], size)
+    assert r.data["proof"] == merkle.consistency(leaves[:now], size) and r.data["from"] == size
     quiet = w.get(f"sys/agent/watch?since={rev}&wait=0&from=0").data
     assert "generation" not in quiet and "proof" not in quiet, "nothing to prove: no signature"
     assert w.get(f"sys/agent/watch?since={rev}&wait=0&from={now + 1000}").data["proof"] == [], "the vault's word that it has less"

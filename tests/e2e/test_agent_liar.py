@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vault-agent when the process between it and the vault lies: it keeps its files, and says so."""
 import base64
+import re
 import shutil
 
 import pytest
@@ -342,6 +343,31 @@ def test_a_forged_heartbeat_moves_nothing(quiet, how):
     quiet.net.honest()
     wait_for("a true one", lambda: seen(quiet) > at, 90)
     assert not (quiet.agent.state_dir / "checkpoint.conflict").exists()
+    quiet.recovers()
+
+
+def asked_from(size, only):
+    """Requests for a proof that begins at another record than the agent's: in a watch, or by themselves."""
+    def twist(path, query, request):
+        if path == "sys/agent/watch":
+            return query, {**request, "from": size if only == "watch" else 0}
+        if path == "sys/agent/consistency" and only == path.rsplit("/", 1)[1]:
+            return re.sub(r"from=\d+", f"from={size}", query), request
+        return None
+    return twist
+
+
+@pytest.mark.parametrize("only", ["watch", "consistency"])
+def test_a_proof_that_begins_elsewhere_raises_no_lasting_alarm(quiet, only):
+    """It is the vault's word, but no answer to what the agent asked."""
+    wait_for("a heartbeat", lambda: heartbeats(quiet))
+    at = seen(quiet)
+    assert at > 1
+    quiet.net.twist = asked_from(1, only)
+    quiet.disbelieved("another record of the audit log")
+    assert not (quiet.agent.state_dir / "checkpoint.conflict").exists()
+    quiet.net.honest()
+    wait_for("a true one", lambda: seen(quiet) > at, 90)
     quiet.recovers()
 
 

@@ -145,6 +145,8 @@ class Believing:
             op = "swarm-" + op if path.startswith("sys/agent/swarm/") else op
             items = r.data.get("items")
             r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
+            if "proof" in r.data:
+                assert r.data["from"] == asked_from(path, body), "a proof for another question"
             if items is not None:  # each is a statement of its own
                 r.json["data"]["items"] = items
         return r
@@ -163,6 +165,12 @@ class Believing:
 
     def close(self):
         self.client.close()
+
+
+def asked_from(path, body):
+    """Where a proof has to begin."""
+    query = dict(x.split("=") for x in path.partition("?")[2].split("&") if x)
+    return int(query.get("from", 0)) if body is None else body["from"]
 
 
 def watch_body(path, nonce, more=None):

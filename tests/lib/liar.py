@@ -21,7 +21,8 @@ class Reply:
 
 class Liar:
     """Stands before a server at two ports of its own.  `lie(path, request, reply)` may return another Reply;
-    `answer(path, request)` may return one without asking the server.  Everything is kept in `seen`."""
+    `answer(path, request)` may return one without asking the server; `twist(path, query, request)` may return another
+    (query, request) to ask it.  Everything is kept in `seen`."""
 
     def __init__(self, server):
         self.server, self.tls = server, server.tls
@@ -37,6 +38,7 @@ class Liar:
     def honest(self):
         self.lie = lambda path, request, reply: None
         self.answer = lambda path, request: None
+        self.twist = lambda path, query, request: None
 
     def replies(self, path):
         with self.lock:
@@ -57,12 +59,15 @@ class Liar:
             def do(self):
                 n = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(n)
-                path = self.path.split("?")[0].removeprefix("/v1/")
+                target, _, query = self.path.partition("?")
+                path = target.removeprefix("/v1/")
                 request = json.loads(body) if body else None
                 reply = liar.answer(path, request)
                 if reply is None:
+                    ask, said = liar.twist(path, query, request) or (query, request)
+                    target += "?" + ask if ask else ""
                     try:
-                        reply = liar.ask(to, self.command, self.path, body, self.headers)
+                        reply = liar.ask(to, self.command, target, body if said is request else json.dumps(said), self.headers)
                     except OSError:
                         reply = Reply(503, {"errors": ["away"]})
                     with liar.lock:

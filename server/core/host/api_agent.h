@@ -14,9 +14,9 @@ void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST]);
  */
 void agent_status(struct req *r, const struct host *h, struct value *data);
 /** agent_proof(r, from, data): the newest signed head of the audit log, and the proof
- * that it continues the one of ${from} records.  An agent that has seen more than there
- * is gets an empty one: that the log is shorter is for the vault to say, and a refusal
- * could come from anybody. */
+ * that it continues the one of ${from} records, which is said, too.  An agent that has
+ * seen more than there is gets an empty one: that the log is shorter is for the vault to
+ * say, and a refusal could come from anybody. */
 int agent_proof(struct req *r, int64_t from, struct value *data) MUST_CHECK;
 /** agent_ack(l, state, version, rev, detail): take one acknowledgement, of a host that
  * knew the lease as of ${rev}; false: it says nothing new. */

@@ -62,6 +62,7 @@ int agent_proof(struct req *r, int64_t from, struct value *data)
 	if (from <= head_size(r) &&
 	    (rc = audit_consistency(r->core, r->a, from, &proof, &r->e)) != ERR_OK)
 		return rc;
+	value_set_int(r->a, data, "from", from);
 	value_set_str(r->a, data, "checkpoint", audit_checkpoint(r->core, r->a));
 	value_set(data, "proof", proof);
 	return ERR_OK;
