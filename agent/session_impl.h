@@ -81,6 +81,7 @@ struct link {
 	uint64_t generation;
 	int64_t rev;
 	uint64_t from;      /* size of the audit log that a proof in it begins at */
+	int64_t since;      /* of a watch: revision that it goes on from */
 	unsigned heard;     /* of the session, when it was sent */
 	unsigned char *key; /* of the session; key memory, HOSTBOX_KEY */
 };

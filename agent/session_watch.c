@@ -232,6 +232,21 @@ static void on_heartbeat(struct session *s, const json_t *said)
 	(void)is_hasty(s, now);
 }
 
+/* NULL: not the vault's word, or one about other changes than those since the revision
+ * that we know: what it leaves out we would never hear of. */
+static json_t *watch_said(struct session *s, const json_t *data, struct err *e)
+{
+	json_t *said = session_said(&s->watch, "watch", data, e);
+
+	if (said == NULL || reply_int(said, "since", -1) == s->watch.since)
+		return said;
+	err_set(e, ERR_INTEGRITY,
+	        "changes are told since another revision than was asked");
+	session_distrust(s, e);
+	json_decref(said);
+	return NULL;
+}
+
 static void on_watch(struct session *s, const json_t *data)
 {
 	AUTO_JSON said = NULL;
@@ -242,7 +257,7 @@ static void on_watch(struct session *s, const json_t *data)
 		on_silence(s, data);
 		return;
 	}
-	said = session_said(&s->watch, "watch", data, &e);
+	said = watch_said(s, data, &e);
 	if (said == NULL) {
 		session_offline(s, 0, e.msg);
 	} else if (json_array_size(json_object_get(said, "events")) > 0) {
@@ -288,7 +303,8 @@ static char *watch_body(struct session *s, int64_t wait_s)
 		o = json_object();
 	session_ask(&s->watch);
 	text_hex(s->watch.nonce, sizeof(s->watch.nonce), nonce);
-	json_object_set_new(o, "since", json_integer(s->rev));
+	s->watch.since = s->rev;
+	json_object_set_new(o, "since", json_integer(s->watch.since));
 	json_object_set_new(o, "wait", json_integer(wait_s));
 	json_object_set_new(o, "values", json_integer(VALUES_MAX));
 	json_object_set_new(o, "from", json_integer((json_int_t)s->watch.from));

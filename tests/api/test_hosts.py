@@ -224,6 +224,7 @@ def test_watch_brings_small_values(c, server, host, path):
     (lease,) = host.lease(path)
     w, since = host.watcher(), log_size(c)
     r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+    assert r.data["since"] == 0
     (item,) = r.data["items"]
     assert (item["lease_id"], item["version"]) == (lease["lease_id"], 1)
     said = host.value(item, w)

@@ -346,6 +346,20 @@ def test_a_forged_heartbeat_moves_nothing(quiet, how):
     quiet.recovers()
 
 
+@pytest.mark.parametrize("later", [1, 1 << 40])
+def test_a_watch_since_another_revision_is_not_believed(quiet, later):
+    """The vault's own word, about other changes: of what it leaves out this host would never hear again."""
+    wait_for("a heartbeat", lambda: heartbeats(quiet))
+    quiet.net.twist = lambda path, query, request: (query, {**request, "since": request["since"] + later}) \
+        if path == "sys/agent/watch" else None
+    syncs = len(quiet.net.replies("sys/agent/sync"))
+    quiet.disbelieved("another revision than was asked")
+    quiet.put("left out")
+    quiet.agent.wait_content("db", "password", "left out")
+    assert len(quiet.net.replies("sys/agent/sync")) > syncs, "the agent asked for itself"
+    quiet.recovers()
+
+
 def asked_from(size, only):
     """Requests for a proof that begins at another record than the agent's: in a watch, or by themselves."""
     def twist(path, query, request):

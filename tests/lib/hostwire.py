@@ -145,6 +145,8 @@ class Believing:
             op = "swarm-" + op if path.startswith("sys/agent/swarm/") else op
             items = r.data.get("items")
             r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
+            if op == "watch":
+                assert r.data["since"] == body.get("since", 0), "news of another time"
             if "proof" in r.data:
                 assert r.data["from"] == asked_from(path, body), "a proof for another question"
             if items is not None:  # each is a statement of its own

@@ -250,6 +250,7 @@ static int reply_watch(struct req *r, const struct host *h, const struct watch *
 	int rc;
 
 	value_set_int(r->a, data, "rev", n->rev);
+	value_set_int(r->a, data, "since", w->since);
 	value_set(data, "events", n->events);
 	req_note_int(r, "events", n->events->len);
 	agent_status(r, h, data);
