@@ -24,7 +24,8 @@ static int fits(struct arena *a, const struct value *said,
 	    value_to_int(value_get(said, "rev"), &out->rev) != 0 ||
 	    out->version < want->min_version || out->rev < want->min_rev)
 		return err_set(e, ERR_INTEGRITY,
-		               "a value is older than what was delivered before");
+		               "a value is older than its event or than what was "
+		               "delivered before");
 	out->data = value_get(said, "data");
 	if (out->data == NULL || out->data->type != V_OBJECT)
 		return err_set(e, ERR_INTEGRITY, "a value has no fields");

@@ -216,6 +216,20 @@ void session_refetch_drifted(struct session *s)
 	free(paths);
 }
 
+/* No less than the vault has named for the lease, either: the nonce of a watch is older
+ * than the events in its answer, and who asked under it before them has genuine values,
+ * too. */
+static int64_t lowest_version(const struct session *s, const struct holding *h,
+                              const struct floor_lease *low)
+{
+	const struct files_held *held = held_by(s, h);
+	int64_t v = low->version > h->version ? low->version : h->version;
+
+	return strcmp(held->lease_id, h->lease_id) == 0 && held->version > v
+	               ? held->version
+	               : v;
+}
+
 /* One item of a reply with values. */
 static void open_item(struct session *s, const struct link *l, struct arena *a,
                       const json_t *item, struct files_value *values)
@@ -240,17 +254,13 @@ static void open_item(struct session *s, const struct link *l, struct arena *a,
 		         LOG_S("why", h->error));
 		return;
 	}
-	const struct files_held *held = held_by(s, h);
 	const struct floor_lease low = floor_of(s->o.floor, session_path(s, h),
 	                                        h->lease_id);
 	const struct sealed_expect want = {
 		.request = session_expects(l, "fetch"),
 		.lease_id = h->lease_id,
 		.path = session_path(s, h),
-		.min_version = strcmp(held->lease_id, h->lease_id) == 0 &&
-		                               held->version > low.version
-		                       ? held->version
-		                       : low.version,
+		.min_version = lowest_version(s, h, &low),
 		.min_rev = low.rev,
 	};
 	v->lease_id = h->lease_id;

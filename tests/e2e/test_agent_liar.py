@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vault-agent when the process between it and the vault lies: it keeps its files, and says so."""
 import base64
+import json
 import re
 import shutil
 
@@ -81,6 +82,39 @@ def test_an_older_value_played_again(scene):
     scene.disbelieved("played again")
     assert scene.content() == "two"
     wait_for("the rejection", lambda: scene.lease()["state"] == "rejected")
+    scene.recovers()
+
+
+def test_values_older_than_the_event_that_they_come_with(scene):
+    """Asked for under the nonce of the watch before the change, given with the event of it."""
+    scene.agent.extra.update(heartbeat="2s")
+    scene.run()
+    scene.put("two")
+    scene.applied("two")
+    net, older, told = scene.net, {}, []
+    token = net.replies("auth/host/login")[-1].doc["auth"]["client_token"]
+
+    def twist(path, _, request):
+        if path == "sys/agent/watch":
+            body = json.dumps({"nonce": request["nonce"], "values": request["values"], "since": 0, "wait": 0})
+            r = net.ask(scene.server.hosts_port, "POST", "/v1/" + path, body, {"X-Vault-Token": token})
+            older[request["nonce"]] = r.data["items"]
+
+    def lie(path, request, reply):
+        if "items" not in reply.data or request["nonce"] not in older:
+            return None
+        told.append(reply)
+        return with_data(reply, items=older[request["nonce"]])
+
+    net.twist, net.lie = twist, lie
+    scene.put("three")  # ends the watch that was asked before
+    scene.applied("three")
+    fetches = len(net.replies("sys/agent/fetch"))
+    scene.put("four")
+    scene.disbelieved("older than its event")
+    assert told and scene.content() == "three"
+    scene.agent.wait_content("db", "password", "four", 90)
+    assert len(net.replies("sys/agent/fetch")) > fetches
     scene.recovers()
 
 
