@@ -138,6 +138,7 @@ struct session {
 	bool prove;        /* something waits for that proof */
 	int64_t ack_since; /* when the oldest ack was queued, 0 for none */
 	bool acks_ride;    /* with the watch that is under way */
+	bool acks_alone;   /* not with the next: one with them was refused */
 	int64_t delivered_ms; /* how long the last event took to reach its files */
 	int64_t wipes, deliveries;
 	char error[SESSION_ERROR];

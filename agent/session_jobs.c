@@ -417,6 +417,7 @@ void session_acks_heard(struct session *s)
 
 static int ack_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
 {
+	s->acks_alone = false;
 	session_acks_heard(s);
 	return ERR_OK;
 }
@@ -425,6 +426,7 @@ static void ack_failed(struct session *s, long status UNUSED, const json_t *doc 
                        const struct err *e)
 {
 	log_warn("an acknowledgement was refused", LOG_S("why", e->msg));
+	s->acks_alone = false;
 	session_acks_heard(s);
 }
 

@@ -274,10 +274,11 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 	bool ok = false;
 	AUTO_JSON doc = session_reply(&s->watch, rc, reply, e, &ok);
 
-	if (s->acks_ride && doc != NULL && (ok || reply->status == 400)) {
-		if (!ok)
-			log_warn("an acknowledgement was refused");
-		session_acks_heard(s);
+	if (s->acks_ride && doc != NULL) {
+		/* What was refused is the watch: who says so need not have heard them. */
+		s->acks_alone = !ok;
+		if (ok)
+			session_acks_heard(s);
 	}
 	s->acks_ride = false;
 	if (doc != NULL && ok && s->phase != PHASE_REVOKED) {
@@ -295,7 +296,7 @@ static void watch_done(void *ctx, int rc, struct http_reply *reply, const struct
 
 static char *watch_body(struct session *s, int64_t wait_s)
 {
-	AUTO_JSON o = session_acks(s);
+	AUTO_JSON o = s->acks_alone ? NULL : session_acks(s);
 	char nonce[2 * STATEMENT_NONCE + 1];
 
 	s->acks_ride = o != NULL;

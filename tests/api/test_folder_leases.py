@@ -208,6 +208,14 @@ def test_too_many_names(c, server, mount):
     (lease,) = host.lease(mount + "/many/")
     (item,) = host.fetch(lease["lease_id"])
     assert "more than 1024 names" in item["error"]
+    put(c, mount, "one")
+    (one,) = host.lease(mount + "/one")
+    w = host.watcher()
+    r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+    assert r.status == 200, "the host hears of both"
+    assert {e["lease_id"] for e in r.data["events"]} == {lease["lease_id"], one["lease_id"]}
+    assert [i["lease_id"] for i in r.data["items"]] == [one["lease_id"]]
+    assert host.value(r.data["items"][0], w)["data"] == {"k": "v"}
     for i in range(100):
         assert c.delete(f"{mount}/metadata/many/{i}").status == 204
     assert len(names(host, lease)[0]) == 1000

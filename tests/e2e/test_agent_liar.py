@@ -478,6 +478,27 @@ def test_nobody_else_acknowledges_or_gives_up(scene):
     wait_for("the host's own word", lambda: scene.lease()["applied"] == 3)
 
 
+def test_acknowledgements_that_are_refused_on_their_way_are_said_again(scene):
+    """A refusal of the watch is of the watch, and nobody's word: what rode with it was not heard."""
+    scene.run()
+    refused = []
+
+    def answer(path, request):
+        if path != "sys/agent/watch" or "statement" not in request:
+            return None
+        refused.append(request)
+        return Reply(400, {"errors": ["no"]})
+
+    scene.net.answer = answer
+    scene.put("two")
+    scene.applied("two")
+    assert len(refused) <= 1, "it goes another way then, or did at once where the watch was late"
+    scene.server.client().delete("secret/data/app/db")
+    wait_for("the host's word that it is gone", lambda: scene.lease()["state"] == "wiped")
+    assert scene.content() is None and len(refused) <= 2
+    scene.recovers()
+
+
 def test_a_vault_that_was_set_back(scene):
     """Somebody puts an older database back: the host does not follow."""
     scene.run()

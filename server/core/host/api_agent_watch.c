@@ -148,6 +148,13 @@ struct news {
 	struct value *given; /* which, for the audit record */
 };
 
+/* It has no value that could come along; who fetches it is told why. */
+static bool has_none(int rc)
+{
+	return rc == ERR_NOENT || rc == ERR_DENIED || rc == ERR_INVALID ||
+	       rc == ERR_TOO_BIG;
+}
+
 static bool may_have(const struct req *r, const struct host_role *role,
                      const struct lease *l)
 {
@@ -178,7 +185,7 @@ static int collect_values(struct req *r, const struct host *h, const struct watc
 			value_add(n->items, item);
 			value_add(n->given, agent_given(r, l));
 		}
-		if (rc == ERR_NOENT)
+		if (has_none(rc))
 			rc = ERR_OK;
 		else if (rc != ERR_OK)
 			r->e = why;
