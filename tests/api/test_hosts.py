@@ -254,6 +254,20 @@ def test_watch_brings_no_large_values(c, server, host, path):
     assert next(iter(c.list("sys/vault-leases?host=" + host.name).data["key_info"].values()))["applied"] == 0, "nor has it"
 
 
+def test_watch_opens_few_values(c, server, host, name):
+    """What does not fit was opened, too: 16 of them are enough for one answer."""
+    large = {f"secret/app/{name}-l{i}" for i in range(20)}
+    small = {f"secret/app/{name}-s{i}" for i in range(20)}
+    for p in large | small:
+        server.put(p.removeprefix("secret/"), {"password": "x" * (17000 if p in large else 1)})
+    host.lease(*large, *small)
+    w = host.watcher()
+    r = w.get("sys/agent/watch?since=0&wait=0&values=16384")
+    assert len(r.data["events"]) == 40
+    opened = r.data["events"][:16]
+    assert [i["lease_id"] for i in r.data.get("items", [])] == [e["lease_id"] for e in opened if e["path"] in small]
+
+
 def test_watch_brings_what_a_fetch_would(c, server, host, path, name):
     """Nothing of a lease that ended or that the role gave up."""
     host.lease(path)

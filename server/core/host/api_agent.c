@@ -23,7 +23,6 @@
 
 #define FETCH_SLICE 16 /* values sealed in one run: they may be large */
 #define ISSUE_SLICE 64
-#define SCRATCH     ((size_t)24 * 1024 * 1024)
 
 static struct value *lease_line(struct arena *a, const struct core *c,
                                 const struct lease *l)
@@ -267,7 +266,7 @@ static int issue_one(struct req *r, struct arena *a, const struct lease_ask *ask
 
 static int h_leases(struct req *r)
 {
-	AUTO_ARENA a = arena_new(SCRATCH);
+	AUTO_ARENA a = arena_new(AGENT_SCRATCH);
 	struct lease_ask ask;
 	struct host_asked asked;
 	struct host_role role;
@@ -301,7 +300,7 @@ static int h_leases(struct req *r)
 
 static int h_renew(struct req *r)
 {
-	AUTO_ARENA a = arena_new(SCRATCH);
+	AUTO_ARENA a = arena_new(AGENT_SCRATCH);
 	struct host_asked asked;
 	struct host_role role;
 	struct progress *p;
@@ -398,7 +397,7 @@ static int h_fetch(struct req *r)
 	    (rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, step_on(p)) {
-		AUTO_ARENA a = arena_new(SCRATCH);
+		AUTO_ARENA a = arena_new(AGENT_SCRATCH);
 		struct err why;
 
 		if (a == NULL)

@@ -5,7 +5,8 @@
 #include "lease_impl.h"
 #include "route.h"
 
-#define AGENT_DIGEST 32u
+#define AGENT_DIGEST  32u
+#define AGENT_SCRATCH ((size_t)24 * 1024 * 1024) /* for one value, or some leases */
 
 /** agent_digest(ls, out): BLAKE2b-256 over "id:version\n" of the live leases in order of
  * id: equal digests mean that there is nothing to compare. */

@@ -17,7 +17,8 @@
 
 #define WAIT_DEFAULT_S 55
 #define VALUES_MAX     (16 * 1024) /* bytes, whoever asks for more */
-#define VALUES_N       16
+#define VALUES_N       16  /* that are opened for one answer, whether they fit or not */
+#define VALUE_MIN      256 /* bytes: no box with a value is smaller */
 
 void agent_digest(const struct leases *ls, unsigned char out[AGENT_DIGEST])
 {
@@ -163,32 +164,47 @@ static bool may_have(const struct req *r, const struct host_role *role,
 	       (!kv_is_folder(l->path) || kv_folder_is(r->core, l->path, l->o.tag));
 }
 
+/* If there is one, and room for it. */
+static int collect_value(struct req *r, const struct agent_fetch *f, struct lease *l,
+                         size_t *room, struct news *n)
+{
+	AUTO_ARENA a = arena_new(AGENT_SCRATCH);
+	struct value *item = NULL;
+	struct err why;
+	int rc;
+
+	if (a == NULL)
+		return req_fail(r, ERR_NOMEM, "out of memory");
+	rc = agent_give(r, a, f, l, room, &item, &why);
+	if (item != NULL) {
+		value_add(n->items, item);
+		value_add(n->given, agent_given(r, l));
+	}
+	if (rc == ERR_OK || has_none(rc))
+		return ERR_OK;
+	r->e = why;
+	return rc;
+}
+
 /* Values come along with their events, where they are few and small: the host would ask
  * for them next.  What does not fit, or what a fetch would refuse, it asks for. */
 static int collect_values(struct req *r, const struct host *h, const struct watch *w,
                           struct leases *ls, struct news *n)
 {
 	struct agent_fetch f = { .h = *h, .asked = w->asked };
-	size_t room = (size_t)w->values;
-	struct err why;
+	size_t room = (size_t)w->values, opened = 0;
 	int rc = host_role_of(r->core, ls->a, h, &f.role, &r->e);
 
 	f.asked.op = "fetch";
-	for (size_t i = 0; rc == ERR_OK && i < ls->n && n->items->len < VALUES_N; i++) {
+	for (size_t i = 0; rc == ERR_OK && i < ls->n && opened < VALUES_N; i++) {
 		struct lease *l = &ls->at[i];
-		struct value *item = NULL;
 
+		if (room < VALUE_MIN)
+			break;
 		if (l->rev <= w->since || !may_have(r, &f.role, l))
 			continue;
-		rc = agent_give(r, ls->a, &f, l, &room, &item, &why);
-		if (item != NULL) {
-			value_add(n->items, item);
-			value_add(n->given, agent_given(r, l));
-		}
-		if (has_none(rc))
-			rc = ERR_OK;
-		else if (rc != ERR_OK)
-			r->e = why;
+		rc = collect_value(r, &f, l, &room, n);
+		opened++;
 	}
 	return rc;
 }
