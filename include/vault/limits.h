@@ -58,6 +58,7 @@
 #define LIMIT_CRL_ASKED                     8u    /* whose signatures are verified now */
 #define LIMIT_SERIAL                        32u   /* bytes of a serial number */
 #define LIMIT_AGENT_ITEMS                   1000u /* leases in one agent request */
+#define LIMIT_WATCH_ACKS                    (512u * 1024) /* base64; sys/agent/ack takes more */
 #define LIMIT_VERSIONS_DEFAULT              10u
 #define LIMIT_CONFIG_FILE                   (256u * 1024)
 #define LIMIT_STEPS                         256u /* calls of rotators under way */

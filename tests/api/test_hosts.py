@@ -306,6 +306,15 @@ def test_acks_ride_with_a_watch(c, server, host, path):
     assert watch_records(c, host, since)[0][2]["acks"] == 1, "one that need not wait is one record"
 
 
+def test_acks_that_ride_have_an_end(host, path):
+    (lease,) = host.lease(path)
+    long = {"statement": hostwire._b64(host.says("ack", host.acked(lease["lease_id"], 1, junk="x" * 400000)))}
+    assert len(long["statement"]) > 512 * 1024
+    r = host.watcher().request("POST", "sys/agent/watch?since=0&wait=0", long)
+    assert r.status == 400 and "at most 524288 bytes" in r.json["errors"][0]
+    assert host.c.client.post("sys/agent/ack", long).status == 204, "what is long goes another way"
+
+
 def test_acks_that_ride_end_a_rotation(c, server, host, path):
     (lease,) = host.lease(path)
     w = host.watcher()

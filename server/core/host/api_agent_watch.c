@@ -92,16 +92,22 @@ struct watch {
  * and the record of that says so; a request that waits keeps none of it. */
 static int take_acks(struct req *r, struct host *h)
 {
+	struct value *said = value_get(r->body, "statement");
 	struct arena *own = r->a;
 	const struct value *data;
 	int rc;
 
-	if (value_get(r->body, "statement") == NULL)
+	if (said == NULL)
 		return ERR_OK;
+	if (said->len > LIMIT_WATCH_ACKS)
+		return req_fail(r, ERR_INVALID, "statement: at most %u bytes",
+		                LIMIT_WATCH_ACKS);
 	r->a = req_scratch(r);
 	if ((rc = host_heard(r, h, "ack", &data)) == ERR_OK)
 		rc = agent_take_acks(r, h, data);
 	r->a = own;
+	if (rc == ERR_OK) /* heard; parking keeps what is in the body */
+		said->type = V_NULL;
 	return rc;
 }
 

@@ -4,6 +4,10 @@
 
 #include "server/core/audit/audit_search.h"
 #include "server/core/host/host.h"
+#include "server/core/loop/wait.h"
+
+struct item;
+void item_free(struct item *it); /* batch_impl.h, which has another run_timers() */
 
 static void setup(void)
 {
@@ -664,4 +668,30 @@ Test(host, what_happened_goes_without_a_proof)
 	check_said(&ag, "watch", no_pin, 0);
 	GOT("data.events.0.op", "update");
 	GOT("data.proof", "-");
+}
+
+Test(host, a_watch_that_waits_keeps_nothing_of_what_rode_with_it)
+{
+	struct agent ag;
+	char *id, *detail = arena_alloc(rig.a, 100001);
+	const struct value *said;
+	struct req *r;
+
+	memset(detail, 'x', 100000);
+	detail[100000] = '\0';
+	make_role("web", "secret/app/*");
+	put_secret("app/db", "one");
+	agent_start(&ag, "web-1", "web");
+	id = agent_lease(&ag, "secret/app/db");
+	agent_watch_start(&ag, 0, 0);
+	agent_watch_with(
+		&ag, strtoll(rig_got("data.rev"), NULL, 10), 30,
+		agent_riding(&ag, id, 1,
+	                     arena_printf(rig.a, "delivered\",\"junk\":\"%s", detail)));
+	r = waits_cancel(rig.core->waits, 2, rig.next_id);
+	cr_assert_not_null(r, "%s", rig_got(""));
+	said = value_get(r->body, "statement");
+	cr_assert(said == NULL || said->type == V_NULL);
+	cr_assert_lt(arena_used(r->a), 8192);
+	item_free((struct item *)(void *)r);
 }
