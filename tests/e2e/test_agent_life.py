@@ -267,6 +267,7 @@ def test_a_copied_identity_raises_an_alarm(place, make_agent):
     shutil.copytree(agent.state_dir, clone.state_dir)
     agent.start()
     agent.wait_content("db", "password", "first-value")
+    wait_for("its own word", place.converged)
     clone.start()
     alarms = wait_for("the alarm", lambda: show(place.server, agent.name)["alarms"])
     assert alarms[0]["kind"] == "two agents with one identity"

@@ -267,11 +267,15 @@ class Host:
     def login(self, generation=None, keep=True):
         r = self.c.post("auth/host/login", self.login_body(self.challenge(), generation))
         if r.status == 200 and keep:
-            self.generation = r.data["generation"]
-            self.key = open_sealed(r.data["session"], self.box_pk, self.box_sk)
-            assert len(self.key) == 32
-            self.token = self.c.token = r.json["auth"]["client_token"]
+            self.takes(r)
         return r
+
+    def takes(self, r):
+        """It goes on with this answer to a login."""
+        self.generation = r.data["generation"]
+        self.key = open_sealed(r.data["session"], self.box_pk, self.box_sk)
+        assert len(self.key) == 32
+        self.token = self.c.token = r.json["auth"]["client_token"]
 
     def order_is_signed(self, order):
         message = b"vault/host-order/v1\0" + order["op"].encode() + b"\0" + self.host_id + \
@@ -308,6 +312,10 @@ class Host:
     def value(self, item, by=None):
         """What is sealed in an item of the last fetch, or of the last answer to a watch of ${by}, checked."""
         return self.said(base64.b64decode(item["sealed"]), "fetch", (by or self.c).nonce)
+
+    def speaks(self):
+        """Something that only who has the key of the session can say: so its login was answered."""
+        return self.c.post("sys/agent/ack", {"acks": []}).status == 204
 
     def ack(self, lease, version, state="applied", **more):
         return self.c.post("sys/agent/ack", self.acked(lease, version, state, **more))

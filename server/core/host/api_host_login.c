@@ -106,15 +106,18 @@ static void known_host(struct req *r, const struct host *h)
 	req_note_str(r, "host", h->name);
 }
 
-static int refuse_with_alarm(struct req *r, struct host *h, const char *kind, int status)
+static void raise_alarm(struct req *r, struct host *h, const char *kind)
 {
-	int rc;
-
 	host_alarm(r->core, r->a, h, kind, r->remote);
 	req_note_str(r, "alarm", kind);
-	if ((rc = host_save(r->core, r->a, h, &r->e)) != ERR_OK)
-		return rc;
 	core_wake(r->core, WAIT_HOST, h->o.id);
+}
+
+static int refuse_with_alarm(struct req *r, struct host *h, const char *kind, int status)
+{
+	raise_alarm(r, h, kind);
+	if (host_save(r->core, r->a, h, &r->e) != ERR_OK)
+		return (int)r->e.code;
 	reply_errors(r, status, kind, NULL);
 	return ERR_OK;
 }
@@ -514,7 +517,7 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 	if (q->key == KEY_NEXT && (rc = take_new_keys(r, h)) != ERR_OK)
 		return rc;
 	memcpy(h->nonce, q->signs.nonce, sizeof(h->nonce));
-	h->token_used = false;
+	h->token_used = h->token_spoken = false;
 	h->agent_version = q->agent_version;
 	h->seen_ms = r->core->now_ms;
 	if ((rc = make_token(r, h, made)) != ERR_OK ||
@@ -524,9 +527,9 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 }
 
 /* The generation tells two agents with one key apart: each login uses one up.  The last
- * one may be repeated while nobody has used its token: the reply was lost, or several in
- * a row.  Each time the token before dies, so that however often it is repeated there is
- * one that counts: when somebody uses it, who else is of that generation is another. */
+ * may be repeated, and its token dies, until the host has spoken in its session: the
+ * reply was lost.  Who used the token and said nothing is another agent, or the network
+ * process: that must not lock the host out. */
 static int judge_generation(struct req *r, const struct login_request *q, struct host *h)
 {
 	int rc;
@@ -535,11 +538,12 @@ static int judge_generation(struct req *r, const struct login_request *q, struct
 		h->generation++;
 		return log_in(r, q, h);
 	}
-	if (q->generation == h->generation - 1 && !h->token_used) {
+	if (q->generation == h->generation - 1 && !h->token_spoken) {
+		if (h->token_used)
+			raise_alarm(r, h, ALARM_CLONE);
 		req_note_str(r, "repeated", "the last reply was lost");
-		if ((rc = token_revoke(r->core, r->a, h->token, &r->e)) != ERR_OK)
-			return rc;
-		return log_in(r, q, h);
+		rc = token_revoke(r->core, r->a, h->token, &r->e);
+		return rc == ERR_OK ? log_in(r, q, h) : rc;
 	}
 	return refuse_with_alarm(r, h, ALARM_CLONE, 403);
 }

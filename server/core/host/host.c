@@ -69,6 +69,7 @@ int host_read(struct arena *a, const struct store_object *o, struct host *out,
 	out->keyed_ms = value_int_or(b, "keyed", out->joined_ms);
 	out->rekeying = value_bool_or(b, "rekeying", false);
 	out->token_used = value_bool_or(b, "token_used", false);
+	out->token_spoken = value_bool_or(b, "token_spoken", out->token_used);
 	out->alarms = value_get(b, "alarms");
 	if (out->name == NULL || out->role == NULL || out->alarms == NULL ||
 	    out->alarms->type != V_ARRAY || o->id_len != HOST_ID ||
@@ -97,6 +98,7 @@ int host_save(struct core *c, struct arena *a, struct host *h, struct err *e)
 	value_set_int(a, b, "seen", h->seen_ms);
 	value_set_int(a, b, "checkpoint", h->checkpoint_size);
 	value_set_bool(a, b, "token_used", h->token_used);
+	value_set_bool(a, b, "token_spoken", h->token_spoken);
 	value_set_bytes(a, b, "sign", h->sign_pk, sizeof(h->sign_pk));
 	value_set_bytes(a, b, "box", h->box_pk, sizeof(h->box_pk));
 	value_set_int(a, b, "keyed", h->keyed_ms);

@@ -43,7 +43,8 @@ struct host {
 	unsigned char last_pk[32];       /* the signing key before, cut; or zeros */
 	unsigned char token[32];         /* id of the token of the newest login */
 	unsigned char nonce[HOST_NONCE]; /* of the newest login */
-	bool token_used;                 /* so its reply has arrived */
+	bool token_used;                 /* by somebody who has seen its reply */
+	bool token_spoken;               /* by the host itself, in the session of it */
 	struct value *alarms;            /* array of {kind, time, remote}, newest last */
 };
 
@@ -95,12 +96,13 @@ int host_say_signed(struct req *r, const struct host *h, const struct host_asked
                     const struct value *data) MUST_CHECK;
 
 /** host_heard(r, h, op, data): what the host says in the request's "statement", under the
- * key of its session; *data is an object in r->a.  ERR_INVALID unless it is this host's
- * word for ${op}. */
-int host_heard(struct req *r, const struct host *h, const char *op,
-               const struct value **data) MUST_CHECK;
+ * key of its session; *data is an object in r->a.  The first time after a login ${h} is
+ * stored: the host has its answer.  ERR_INVALID unless it is this host's word for
+ * ${op}. */
+int host_heard(struct req *r, struct host *h, const char *op, const struct value **data)
+	MUST_CHECK;
 /** host_heard_in(r, h, op, data, generation): and in which generation it said so. */
-int host_heard_in(struct req *r, const struct host *h, const char *op,
+int host_heard_in(struct req *r, struct host *h, const char *op,
                   const struct value **data, int64_t *generation) MUST_CHECK;
 /** host_heard_signed(r, h, op, data, generation): the same, signed by the host's key. */
 int host_heard_signed(struct req *r, const struct host *h, const char *op,

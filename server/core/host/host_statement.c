@@ -156,15 +156,24 @@ static int take_body(struct req *r, const struct host *h, const char *op,
 	return ERR_OK;
 }
 
-int host_heard(struct req *r, const struct host *h, const char *op,
-               const struct value **data)
+/* Whoever has the key of the newest session has the answer to the newest login. */
+static int note_spoken(struct req *r, struct host *h)
+{
+	if (h->token_spoken ||
+	    sodium_memcmp(h->token, r->id.token_id, sizeof(h->token)) != 0)
+		return ERR_OK;
+	h->token_spoken = true;
+	return host_save(r->core, req_scratch(r), h, &r->e);
+}
+
+int host_heard(struct req *r, struct host *h, const char *op, const struct value **data)
 {
 	int64_t generation;
 
 	return host_heard_in(r, h, op, data, &generation);
 }
 
-int host_heard_in(struct req *r, const struct host *h, const char *op,
+int host_heard_in(struct req *r, struct host *h, const char *op,
                   const struct value **data, int64_t *generation)
 {
 	unsigned char key[HOSTBOX_KEY], *box = NULL, *plain = NULL;
@@ -182,7 +191,7 @@ int host_heard_in(struct req *r, const struct host *h, const char *op,
 		sodium_memzero(key, sizeof(key));
 	}
 	rc = take_body(r, h, op, plain, (size_t)n - HOSTBOX_OVERHEAD, &body);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = note_spoken(r, h)) != ERR_OK)
 		return rc;
 	*data = value_get(body, "data");
 	*generation = value_int_or(body, "generation", -1);

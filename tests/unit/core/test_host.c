@@ -230,6 +230,13 @@ static int again(struct agent *ag)
 	return agent_login(ag);
 }
 
+/* As an agent does: it asks, and then says something itself. */
+static void use(struct agent *ag)
+{
+	ASK_AS(200, ag->token, HTTP_GET, "sys/agent/sync", NULL);
+	cr_assert_eq(agent_post(ag, "ack", "{\"acks\":[]}"), 204, "%s", rig_got(""));
+}
+
 Test(host, lost_replies_are_forgiven_until_one_arrives)
 {
 	struct agent ag;
@@ -249,7 +256,7 @@ Test(host, lost_replies_are_forgiven_until_one_arrives)
 	for (size_t i = 0; i < ARRAY_LEN(lost); i++)
 		ASK_AS(403, lost[i], HTTP_GET, "sys/agent/sync", NULL);
 	cr_assert_str_eq(alarms(&ag), "-");
-	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	use(&ag);
 	cr_assert_eq(again(&ag), 403, "one of them has arrived");
 	GOT("errors", "[two agents with one identity]");
 	cr_assert_str_eq(alarms(&ag), "two agents with one identity");
@@ -258,6 +265,29 @@ Test(host, lost_replies_are_forgiven_until_one_arrives)
 	ag.generation = 2;
 	cr_assert_eq(agent_login(&ag), 200, "the one that is in step goes on");
 	cr_assert_eq(ag.generation, 3);
+}
+
+/* The network process reads the token in the answer that it keeps from the host, but not
+ * the key of the session. */
+Test(host, who_only_has_the_token_locks_nobody_out)
+{
+	struct agent ag;
+	char *taken;
+
+	agent_start(&ag, "web-1", "web");
+	use(&ag);
+	cr_assert_eq(agent_login(&ag), 200);
+	taken = arena_str(rig.a, ag.token);
+	ASK_AS(200, taken, HTTP_GET, "sys/agent/sync", NULL);
+	ASK_AS(400, taken, HTTP_POST, "sys/agent/ack", "{\"statement\":\"AAAA\"}");
+	rig_reopen();
+	cr_assert_eq(again(&ag), 200, "%s", rig_got(""));
+	cr_assert_eq(ag.generation, 2);
+	cr_assert_str_eq(alarms(&ag), "two agents with one identity");
+	ASK_AS(403, taken, HTTP_GET, "sys/agent/sync", NULL);
+	use(&ag);
+	rig_reopen();
+	cr_assert_eq(again(&ag), 403, "it has spoken");
 }
 
 /* A clone that gets between a login and the first use of its token: whoever of the two
@@ -277,7 +307,7 @@ Test(host, a_clone_that_repeats_a_login_is_noticed)
 	ASK_AS(403, ag.token, HTTP_GET, "sys/agent/sync", NULL);
 	ASK_AS(200, clone.token, HTTP_GET, "sys/agent/sync", NULL);
 	cr_assert_eq(agent_login(&ag), 200, "it is in step");
-	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	use(&ag);
 	clone.generation++;
 	cr_assert_eq(agent_login(&clone), 403);
 	cr_assert_str_eq(alarms(&ag), "two agents with one identity");
@@ -291,8 +321,8 @@ Test(host, a_clone_is_noticed)
 	clone = ag;
 	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
 	cr_assert_eq(agent_login(&ag), 200);
-	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
-	/* Its token was used, so no reply was lost: there are two of them. */
+	use(&ag);
+	/* It has spoken, so no reply was lost: there are two of them. */
 	cr_assert_eq(agent_login(&clone), 403);
 	cr_assert_str_eq(alarms(&ag), "two agents with one identity");
 	clone.generation = 7;
@@ -308,7 +338,7 @@ Test(host, generations_survive_a_restart)
 	clone = ag;
 	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
 	cr_assert_eq(agent_login(&ag), 200);
-	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	use(&ag);
 	rig_reopen();
 	cr_assert_eq(agent_login(&clone), 403);
 	cr_assert_eq(agent_login(&ag), 200);
