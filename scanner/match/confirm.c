@@ -262,12 +262,28 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 	}
 }
 
+/* The anchors of a match have been looked at.  A string that turned out to be no secret
+ * may hold one: it is searched once more, but nothing in it again. */
+static void cover(const struct text *t, const struct rule *u, size_t start, size_t end,
+                  const struct found *f)
+{
+	uint64_t *reopened = &t->progress.reopened[u->index];
+
+	if (f != NULL && f->verdict.drop != DROP_NONE && f->at > 0 &&
+	    (t->p[f->at - 1] == '"' || t->p[f->at - 1] == '\'') &&
+	    t->offset + start >= *reopened) {
+		*reopened = t->offset + end;
+		end = f->at;
+	}
+	t->progress.covered[u->index] = t->offset + end;
+}
+
 /* A rule whose matches begin with its anchors is tried once at each. */
 static void try_at(struct scan_stream *s, const struct text *t, const struct rule *u,
                    size_t start)
 {
 	const size_t from = start > 0 && t->p[start - 1] != '\n' ? start - 1 : start;
-	size_t to = line_end(t, start, LINE_AFTER), end;
+	size_t to = line_end(t, start, LINE_AFTER), end, last;
 	pcre2_code *re = expression(s, u);
 	int rc;
 
@@ -279,8 +295,9 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
 	if (rc < 0)
 		return;
+	last = s->founds.n;
 	end = candidate(s, t, u, from, (uint32_t)rc);
-	t->progress.covered[u->index] = t->offset + end;
+	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);
 }
 
 /* The first byte from ${at} on that is not of a word, as rule_beginnings() has it. */

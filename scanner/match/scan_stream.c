@@ -32,19 +32,22 @@ static bool make_progress(struct progress *p, size_t rules)
 {
 	p->covered = calloc(rules + 1, sizeof(*p->covered));
 	p->searched = calloc(rules + 1, sizeof(*p->searched));
-	return p->covered != NULL && p->searched != NULL;
+	p->reopened = calloc(rules + 1, sizeof(*p->reopened));
+	return p->covered != NULL && p->searched != NULL && p->reopened != NULL;
 }
 
 static void free_progress(struct progress *p)
 {
 	free(p->covered);
 	free(p->searched);
+	free(p->reopened);
 }
 
 static void no_progress(struct progress *p, size_t rules)
 {
 	memset(p->covered, 0, rules * sizeof(*p->covered));
 	memset(p->searched, 0, rules * sizeof(*p->searched));
+	memset(p->reopened, 0, rules * sizeof(*p->reopened));
 }
 
 struct scan_stream *scan_stream_new(const struct scan_engine *g,

@@ -42,6 +42,8 @@ struct scan_engine {
 struct progress {
 	uint64_t *covered;  /* anchors before this have been looked at */
 	uint64_t *searched; /* of rules with keywords or a window: bytes, too */
+	uint64_t *reopened; /* a match that is no secret ended here, and is searched again
+	                     */
 };
 
 /* A text that is scanned: the buffer, or what was decoded from it. */

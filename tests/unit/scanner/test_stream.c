@@ -429,3 +429,17 @@ Test(stream, tokens_across_searches_of_a_long_line)
 		cr_expect_eq(t.found, 1, "%zu: %s", at, t.log);
 	}
 }
+
+/* What is no secret itself may hold one: an assignment in a string, also encoded. */
+Test(stream, an_assignment_within_a_value)
+{
+	static const char *const texts[] = { "key=\"password=Tq7!z2Lm!\"\n",
+		                             "key=70617373776f72643d5471"
+		                             "37217a324c6d21\n" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		scan("a.log", texts[i], strlen(texts[i]), 0);
+		cr_expect_eq(t.found, 1, "%s: %s", texts[i], t.log);
+		cr_expect_str_eq(t.secret, "Tq7!z2Lm!");
+	}
+}
