@@ -2,7 +2,9 @@
 /* pool: what a worker has said counts, however it ends. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,17 +13,21 @@
 
 TestSuite(pool, .timeout = 20);
 
-/* In place of the scanner's: says one thing about one job, and ends. */
+/* In place of the scanner's: reads one job, says one thing about it, and ends. */
 _Noreturn void worker_main(const struct worker_options *o)
 {
 	struct record said = { .type = RECORD_SKIPPED }, done = { .type = RECORD_DONE };
 	struct job *j = NULL;
 	struct err e;
+	char c;
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (wire_recv_job(o->sock, &j, &e) != ERR_OK)
 		_exit(0);
 	atomic_store(&o->status->job, j->id);
 	said.job = done.job = j->id;
+	while (read(j->fd[0], &c, 1) > 0)
+		;
 	_exit(wire_send_record(o->sock, &said) != 0 ||
 	      wire_send_record(o->sock, &done) != 0);
 }
@@ -58,11 +64,11 @@ static void on_done(void *ctx, struct job *j)
 	t->done++;
 }
 
-static struct job *one_file(void)
+static struct job *one_file(int fd)
 {
 	struct job *j = job_new(FORMAT_FILE, CHANNEL_FILE, NULL, NULL);
 
-	cr_assert(job_add(j, open("/dev/null", O_RDONLY | O_CLOEXEC), "x"));
+	cr_assert(job_add(j, fd, "x"));
 	return j;
 }
 
@@ -74,13 +80,16 @@ Test(pool, what_a_dead_worker_has_sent_is_read_before_it_is_replaced)
 	struct pool *p = pool_new(&(struct pool_options){ .workers = 1 }, &events, &t,
 	                          &e);
 	siginfo_t ended;
+	int ends[2];
 
 	cr_assert_not_null(p, "%s", e.msg);
-	pool_add(p, one_file());
+	cr_assert_eq(pipe(ends), 0);
+	pool_add(p, one_file(ends[0]));
 	pool_turn(p);
+	close(ends[1]); /* only now it can end */
 	cr_assert_eq(waitid(P_PID, (id_t)p->worker[0].pid, &ended, WEXITED | WNOWAIT), 0);
 	/* It cannot be sent. */
-	pool_add(p, one_file());
+	pool_add(p, one_file(open("/dev/null", O_RDONLY | O_CLOEXEC)));
 	cr_assert_eq(pool_drain(p, &e), ERR_OK, "%s", e.msg);
 	cr_assert_eq(t.lost, 0, "what it had done counts as lost");
 	cr_assert_eq(t.said, 2);
