@@ -159,16 +159,11 @@ int scan_image_file(struct scan *s, const char *path, struct err *e)
 	bool is_stdin = strcmp(path, "-") == 0;
 	int fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
 	                  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
+	struct stat st = { 0 };
+	int rc;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int why = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return err_sys(e, why == EACCES ? ERR_DENIED : ERR_NOENT, why, "%.160s",
-		               path);
-	}
+	if ((rc = scan_stat(fd, path, &st, e)) != ERR_OK)
+		return rc;
 	if (S_ISDIR(st.st_mode))
 		return scan_layout(s, fd, path, e);
 	return scan_image_fd(s, fd, path,

@@ -3,6 +3,8 @@
 #define SCANNER_SCAN_IMPL_H
 /* scan_impl - what the main process's files of the scanner share; nobody else includes
  * it. */
+#include <sys/stat.h>
+
 #include "scanner/match/scan_stream.h"
 #include "scanner/path_hash.h"
 #include "scanner/scan.h"
@@ -33,6 +35,9 @@ void scan_skip_add(struct scan *s, const char *source, const char *layer,
 void scan_tell(struct scan *s, const struct finding *f, const struct scan_place *at);
 /** scan_submit(s, j, e): count and queue a job; takes it.  NULL is "out of memory". */
 int scan_submit(struct scan *s, struct job *j, struct err *e) MUST_CHECK;
+/** scan_stat(fd, path, st, e): what was opened, or errno if ${fd} is -1; closes ${fd} on
+ * failure.  ERR_DENIED, ERR_NOENT. */
+int scan_stat(int fd, const char *path, struct stat *st, struct err *e) MUST_CHECK;
 /** scan_add_file(s, fd, path, size, e): batched with others; takes ${fd}. */
 int scan_add_file(struct scan *s, int fd, const char *path, uint64_t size, struct err *e)
 	MUST_CHECK;

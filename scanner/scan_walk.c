@@ -199,19 +199,26 @@ static int walk_tree(struct scan *s, int fd, const char *path, struct err *e)
 	return rc;
 }
 
+int scan_stat(int fd, const char *path, struct stat *st, struct err *e)
+{
+	int why;
+
+	if (fd >= 0 && fstat(fd, st) == 0)
+		return ERR_OK;
+	why = errno;
+	if (fd >= 0)
+		close(fd);
+	return err_sys(e, why == EACCES ? ERR_DENIED : ERR_NOENT, why, "%.160s", path);
+}
+
 int scan_path(struct scan *s, const char *path, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
+	struct stat st = { 0 };
+	int rc;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int why = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return err_sys(e, why == EACCES ? ERR_DENIED : ERR_NOENT, why, "%.160s",
-		               path);
-	}
+	if ((rc = scan_stat(fd, path, &st, e)) != ERR_OK)
+		return rc;
 	if (S_ISDIR(st.st_mode))
 		return walk_tree(s, fd, path, e);
 	if (S_ISREG(st.st_mode))
