@@ -35,7 +35,7 @@ struct sealed_value {
 
 /**
  * sealed_open(id, a, text, want, out, e): decrypt ${text} (base64), verify, compare.
- * out->data is in ${a}.  ERR_VERIFY: not sealed by our vault in this session;
+ * out->data is in ${a}.  ERR_VERIFY: not sealed by our vault since our login;
  * ERR_INTEGRITY: genuine, but not what was asked for, or older than what we had.
  */
 int sealed_open(const struct identity *id, struct arena *a, const char *text,

@@ -188,7 +188,7 @@ void session_alarm(struct session *s, const json_t *data);
 /** session_distrust(s, why): something came that the vault did not say, or said long ago:
  * an alarm for good, since a network process that lies once cannot take it back. */
 void session_distrust(struct session *s, const struct err *why);
-/** session_ask(l): a fresh nonce for the next request on ${l}, in this session. */
+/** session_ask(l): a fresh nonce for the next request on ${l}, of this login. */
 void session_ask(struct link *l);
 /** session_expects(l, op): what the answer to the request on ${l} has to be. */
 static inline struct statement_expect session_expects(const struct link *l,

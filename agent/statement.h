@@ -36,7 +36,7 @@ struct statement_expect {
 
 /**
  * statement_read(id, a, p, n, want, body, e): open, decode, compare; *body is in ${a}.
- * ERR_VERIFY: not said by our vault in this session; ERR_INTEGRITY: genuine, but not an
+ * ERR_VERIFY: not said by our vault since our login; ERR_INTEGRITY: genuine, but not an
  * answer to this request; ERR_INVALID, ERR_NOMEM.
  */
 int statement_read(const struct identity *id, struct arena *a, const unsigned char *p,
