@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The step of demo.sh that needs a Docker Engine: two containers ask for a secret by a label, and it changes under a
-health gate, once for the better and once not. The Engine is this script's own, and ends with it.
+"""The steps of demo.sh around containers. Two of them ask for a secret by a label, and it changes under a health gate,
+once for the better and once not (here); a Swarm's service gets a new value (demo_swarm.py); leaks are found in an image
+and in a process (demo_leaks.py). The Engine is this script's own, and ends with it.
 
     demo_docker.py DIRECTORY HOSTS_URL      VAULT_ADDR, VAULT_PIN and VAULT_TOKEN say where the vault is
 
-The status is 0 if all of it was observed, or if there can be no Engine here: then it says so."""
+The status is 0 if all of it was observed; where there can be no Engine it says so, and shows what needs none."""
 import contextlib
 import json
 import os
 import pathlib
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,13 +17,17 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import demo_leaks  # noqa: E402
+import demo_swarm  # noqa: E402
 import dockerd  # noqa: E402
-from databases import find  # noqa: E402
+from demo_lib import ctl, ctl_json, demand, say, step  # noqa: E402
 from vaultd import BIN, DEADLINE, wait_for  # noqa: E402
 
 PATH, BINDING, IMAGE = "secret/app/shop", "shop", "shop:1"
 SHOPS = ("shop-1", "shop-2")
 CONVERGED, LATE = 0, 21  # how vaultctl rotate ends
+SWARM = "A Swarm's service gets a new value, task by task"
+LEAKS = "Leaks are found in an image and in a process; the vault's own are named by their path"
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # It cannot work with a short password, and goes on with what it has loaded last.
@@ -51,30 +55,6 @@ CMD ["/bin/shop"]
 """
 
 
-def say(*lines):
-    print(*lines, sep="\n", flush=True)
-
-
-def demand(truth, what):
-    if not truth:
-        sys.exit(f"demo: {what}")
-
-
-def ctl(*args, stdin="", status=0, show=False):
-    """What vaultctl says; it has to end with this status."""
-    if show:
-        say(f"$ vaultctl {shlex.join(args)}")
-    p = subprocess.run([BIN / "vaultctl", *args], input=stdin, capture_output=True, text=True, check=False, timeout=120)
-    if show and p.stdout + p.stderr:
-        say((p.stdout + p.stderr).rstrip())
-    demand(p.returncode == status, f"vaultctl {' '.join(args)} ended with {p.returncode}: {p.stderr}")
-    return p.stdout
-
-
-def ctl_json(*args):
-    return json.loads(ctl(*args, "-format=json"))["data"]
-
-
 class Host:
     """A host of its own, whose agent talks to the Engine."""
 
@@ -89,7 +69,8 @@ class Host:
         vault = os.environ["VAULT_ADDR"]
         self.config.write_text(
             f"server: {vault}\nhosts_server: {self.hosts_url}\nstate_dir: {self.work}/state\nrun_dir: {self.run_dir}\n"
-            f"status_socket: {self.work}/agent.sock\ndocker: {{socket: {self.engine.socket}}}\nfiles: []\n")
+            f"status_socket: {self.work}/agent.sock\ndocker: {{socket: {self.engine.socket}}}\n"
+            f"swarm: {{sync: true, socket: {self.engine.socket}}}\nfiles: []\n")
         token = ctl_json("host", "add", "docker1", "--role", "web")["join_token"]
         say(subprocess.run([BIN / "vault-agent", "join", "--config", self.config, "--server", vault, "--hosts-server",
                             self.hosts_url, "--pin", os.environ["VAULT_PIN"]], input=token + "\n", text=True,
@@ -209,14 +190,9 @@ def end(number, _):
     sys.exit(128 + number)
 
 
-def main(directory, hosts_url):
-    why = dockerd.unavailable()
-    if why:
-        say(f"skipped: no Docker Engine ({why})")
-        return
-    work = pathlib.Path(directory)
+def with_engine(work, hosts_url):
     with contextlib.ExitStack() as stack:
-        engine = dockerd.Dockerd()
+        engine = dockerd.Dockerd(swarm=True)
         stack.callback(engine.close)
         engine.start()
         build(engine, work)
@@ -228,10 +204,27 @@ def main(directory, hosts_url):
             wait_where(2)
             rotate_badly(engine, value)
             rotate_well(engine)
+            step(SWARM)
+            demo_swarm.rotate(engine, work)
+            step(LEAKS)
+            demo_leaks.show(engine, work)
         except BaseException:
             if host.log_file.exists():
                 say("--- vault-agent", *host.log_file.read_text(errors="replace").splitlines()[-20:])
             raise
+
+
+def main(directory, hosts_url):
+    work, why = pathlib.Path(directory), dockerd.unavailable()
+    step("A container's secret rotates under a health gate")
+    if why is None:
+        with_engine(work, hosts_url)
+        return
+    say(f"skipped: no Docker Engine ({why})")
+    step(SWARM)
+    say("skipped: no Docker Engine")
+    step(LEAKS)
+    demo_leaks.show(None, work)
 
 
 if __name__ == "__main__":
