@@ -9,6 +9,7 @@
 static bool grow_slots(struct net *n)
 {
 	uint32_t slots = n->slots == 0 ? 256 : n->slots * 2;
+	struct MHD_Connection **mhd;
 	struct conn **slot;
 	uint32_t *free_slot;
 
@@ -17,11 +18,15 @@ static bool grow_slots(struct net *n)
 	if ((slot = reallocarray(n->slot, slots, sizeof(*slot))) == NULL)
 		return false;
 	n->slot = slot;
+	if ((mhd = reallocarray(n->mhd, slots, sizeof(*mhd))) == NULL)
+		return false;
+	n->mhd = mhd;
 	if ((free_slot = reallocarray(n->free_slot, slots, sizeof(*free_slot))) == NULL)
 		return false;
 	n->free_slot = free_slot;
 	for (uint32_t i = slots; i-- > n->slots;) {
 		slot[i] = NULL;
+		mhd[i] = NULL;
 		free_slot[n->free_slots++] = i;
 	}
 	n->slots = slots;
@@ -70,6 +75,7 @@ struct conn *conn_new(struct listener *l, struct MHD_Connection *mhd)
 	                ->connect_fd;
 	c->slot = n->free_slot[--n->free_slots];
 	n->slot[c->slot] = c;
+	n->mhd[c->slot] = mhd;
 	l->connections++;
 	set_address(c);
 	tls_begin(c);
@@ -133,6 +139,7 @@ void conn_free(struct conn *c)
 		addr_remove(n->addresses, c->address);
 	c->l->connections--;
 	n->slot[c->slot] = NULL;
+	n->mhd[c->slot] = NULL;
 	n->free_slot[n->free_slots++] = c->slot;
 	tls_forget(c);
 	free(c->target);

@@ -33,7 +33,7 @@
 #define NET_CORE_OUT_MAX (64u * 1024 * 1024) /* frames that wait for core */
 #define NET_RESUME_MANY \
 	1000u /* more suspended than this: resume in ticks, not one by one */
-#define NET_RESUME_EACH 500u /* of them: a millisecond of a tick */
+#define NET_RESUME_EACH 200u /* of them: a millisecond of a tick */
 #define NET_WATCH_AFTER_MS                                           \
 	1000 /* a request older than this is watched for disconnects \
 	      */
@@ -136,6 +136,7 @@ struct listener {
 	int epoll_fd;
 	unsigned connections;
 	unsigned suspended;
+	bool resumes; /* somebody, with its next run */
 	int64_t resumed_ms;
 	bool run; /* MHD_run() is due */
 };
@@ -176,6 +177,7 @@ struct net {
 	unsigned listeners;
 	/* connections by slot */
 	struct conn **slot;
+	struct MHD_Connection **mhd; /* likewise: dense, for listener_run() */
 	uint32_t slots;
 	uint32_t *free_slot;
 	uint32_t free_slots;
@@ -224,6 +226,8 @@ void listener_quiesce(struct listener *l);
 /** listener_resume(c): the answer is in ${c}; let libmicrohttpd go on, now or with the
  * next tick. */
 void listener_resume(struct conn *c);
+/** listener_run(l): let libmicrohttpd do what it has to. */
+void listener_run(struct listener *l);
 /** listener_tick_ms(n): how long resumed connections wait for company. */
 int64_t listener_tick_ms(const struct net *n);
 /** listener_flush_held(n): resume what waited for its tick. */

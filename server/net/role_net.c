@@ -257,8 +257,7 @@ static void run_listeners(struct net *n)
 
 		if (!l->run || !n->ready_sent)
 			continue;
-		l->run = false;
-		MHD_run(l->daemon);
+		listener_run(l);
 	}
 }
 
@@ -390,6 +389,7 @@ static void net_close(struct net *n)
 	reject_table_free(n->rejected);
 	arena_free(n->a);
 	free(n->slot);
+	free(n->mhd);
 	free(n->free_slot);
 	if (n->ep >= 0)
 		close(n->ep);
