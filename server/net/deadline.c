@@ -81,17 +81,31 @@ int timer_next(const struct net *n)
 
 void conn_unwatch(struct conn *c)
 {
-	if (c->watched)
-		epoll_ctl(c->net->ep, EPOLL_CTL_DEL, c->fd, NULL);
 	c->watched = false;
 }
 
+void conn_hung_up(struct conn *c)
+{
+	c->hung_up = true;
+	if (!c->watched || c->phase != CONN_WAITING)
+		return;
+	core_link_cancel(c);
+	c->gone = true;
+	listener_resume(c);
+}
+
+/* The set tells of each hang-up once, whatever the connection does then: it need not be
+ * left and entered again for each request. */
 static void conn_watch(struct conn *c)
 {
-	struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLONESHOT,
+	struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLET,
 		                  .data.u64 = NET_EVENT(ON_CONN, c->slot) };
 
-	c->watched = epoll_ctl(c->net->ep, EPOLL_CTL_ADD, c->fd, &ev) == 0;
+	if (!c->in_set)
+		c->in_set = epoll_ctl(c->net->ep, EPOLL_CTL_ADD, c->fd, &ev) == 0;
+	c->watched = c->in_set;
+	if (c->hung_up)
+		conn_hung_up(c);
 }
 
 void conn_cut(struct conn *c)

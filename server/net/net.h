@@ -96,8 +96,10 @@ struct conn {
 	size_t client_len;
 	unsigned client_trust; /* the version of struct trust it was judged by, 0: not yet
 	                        */
-	bool watched;          /* in our epoll set */
-	bool gone;             /* the client went while core had the request */
+	bool watched; /* waiting, and for so long that its client may have gone */
+	bool in_set;  /* our epoll set, once it was watched, as long as it lives */
+	bool hung_up; /* the client has, as that set has told */
+	bool gone;    /* the client went while core had the request */
 	/* the request */
 	char *target; /* raw request target, NUL-terminated */
 	size_t target_len;
@@ -209,8 +211,10 @@ void timer_set(struct conn *c, enum conn_timer t);
 int timer_next(const struct net *n);
 /** timer_expire(n): do what is due. */
 void timer_expire(struct net *n);
-/** conn_unwatch(c): take the connection out of our epoll set. */
+/** conn_unwatch(c): it does not wait any more. */
 void conn_unwatch(struct conn *c);
+/** conn_hung_up(c): its client has: a request that waits, and is watched, is let go. */
+void conn_hung_up(struct conn *c);
 /** conn_cut(c): end the connection from our side; libmicrohttpd notices at its next turn.
  */
 void conn_cut(struct conn *c);

@@ -182,16 +182,12 @@ static void on_control(struct net *n)
 	}
 }
 
-/* The client of a waiting request has gone. */
 static void on_hangup(struct net *n, uint32_t slot)
 {
 	struct conn *c = conn_by_slot(n, slot);
 
-	if (c == NULL || !c->watched || c->phase != CONN_WAITING)
-		return;
-	core_link_cancel(c);
-	c->gone = true;
-	listener_resume(c);
+	if (c != NULL)
+		conn_hung_up(c);
 }
 
 static void on_event(struct net *n, const struct epoll_event *ev)

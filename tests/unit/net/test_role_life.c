@@ -154,7 +154,12 @@ Test(role_life, a_client_that_goes_while_core_works_is_cancelled)
 	rig_put(fd, GET_X);
 	rig_answer(&rig, rig_request(&rig).id, 200, IPC_K_BARE, "{}");
 	expect(fd, 200, "{}\n");
+	/* Of who goes before the next request is watched, that is known when it is. */
+	rig_put(fd, GET_X);
+	q = rig_request(&rig);
 	close(fd);
+	cr_assert(rig_core_wait(&rig, 3000, IPC_CANCEL, &id, &v), "no cancel");
+	cr_assert_eq(id, q.id);
 }
 
 Test(role_life, draining_finishes_what_is_under_way)
