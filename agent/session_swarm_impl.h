@@ -10,8 +10,9 @@
 /* A secret that is to be made, and waits for its value. */
 struct swarm_create {
 	struct swarm_create *next;
-	struct machine_call call; /* its binding is in ${name} */
+	struct machine_call call; /* its texts are in what follows */
 	char name[LIMIT_NAME + 1];
+	char secret[MACHINE_ID], secret_name[MACHINE_NAME];
 	bool in_call;
 };
 

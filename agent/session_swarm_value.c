@@ -102,6 +102,13 @@ int swarm_create(struct session_swarm *d, const struct machine_call *call, struc
 	c->call = *call;
 	(void)snprintf(c->name, sizeof(c->name), "%s", call->binding);
 	c->call.binding = c->name;
+	if (call->secret != NULL) {
+		(void)snprintf(c->secret, sizeof(c->secret), "%s", call->secret);
+		(void)snprintf(c->secret_name, sizeof(c->secret_name), "%s",
+		               call->secret_name);
+		c->call.secret = c->secret;
+		c->call.secret_name = c->secret_name;
+	}
 	c->next = d->creates;
 	d->creates = c;
 	return ERR_OK;

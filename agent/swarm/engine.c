@@ -188,6 +188,21 @@ static json_t *data_of(const struct engine_secret *s)
 	return o;
 }
 
+/* One that was there before the vault knew of it lacks what only an agent can say. */
+static json_t *labels_after(const struct task *t, const struct engine_secret *s)
+{
+	const json_t *before = json_object_get(t->spec, "Labels");
+	const char *fp = reply_str(before, SWARM_LABEL_FP);
+	json_t *labels = json_copy((json_t *)(uintptr_t)before);
+	AUTO_JSON ours = NULL;
+
+	if (fp != NULL && *fp != '\0')
+		return labels;
+	ours = labels_of(t, s);
+	json_object_update(labels, ours);
+	return labels;
+}
+
 /* With the value: made, or (when there is one of this name) compared. */
 static int send_value(void *ctx, const struct engine_secret *s, struct err *e)
 {
@@ -201,6 +216,7 @@ static int send_value(void *ctx, const struct engine_secret *s, struct err *e)
 		               ENGINE_VALUE_MAX, s->n);
 	if (t->spec != NULL) {
 		o = json_copy(t->spec);
+		json_object_set_new(o, "Labels", labels_after(t, s));
 		json_object_set_new(o, "Data", data_of(s));
 		(void)snprintf(path, sizeof(path), "/secrets/%s/update?version=%" PRIu64,
 		               t->id, t->index);
@@ -246,7 +262,8 @@ static void on_create(struct task *t, const struct docker_result *r)
 
 static void taken(struct task *t)
 {
-	log_warn("a secret of the Swarm has our name but is not ours",
+	log_warn(t->adopting ? "a secret of the Swarm has our labels but not the value"
+	                     : "a secret of the Swarm has our name but is not ours",
 	         LOG_S("name", t->name));
 	if (engine_wanted(t))
 		machine_taken(t->en->m, t->token, clock_boot(t->en->o.clock));
@@ -259,7 +276,9 @@ static void on_read(struct task *t, const struct docker_result *r)
 	struct err e = { ERR_OK, "" };
 
 	if (r->rc != ERR_OK) { /* it may have gone since: tried again */
-		engine_finish(t, r->rc == ERR_NOENT ? ERR_UNKNOWN : engine_meaning(r),
+		engine_finish(t,
+		              r->rc == ERR_NOENT && !t->adopting ? ERR_UNKNOWN
+		                                                 : engine_meaning(r),
 		              r->e->msg);
 		return;
 	}
@@ -270,6 +289,7 @@ static void on_read(struct task *t, const struct docker_result *r)
 		return;
 	}
 	(void)snprintf(t->id, sizeof(t->id), "%s", s.id);
+	(void)snprintf(t->name, sizeof(t->name), "%s", s.name);
 	t->index = (uint64_t)reply_int(json_object_get(r->doc, "Version"), "Index", 0);
 	t->spec = json_incref(json_object_get(r->doc, "Spec"));
 	if (t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, &e) != ERR_OK)
@@ -397,6 +417,19 @@ static bool keep(struct task *t, const struct machine_call *c)
 	return keep_refs(t, c);
 }
 
+/* The value is not sent unless it still says what it is. */
+static int adopt(struct task *t, const struct machine_call *c, struct err *e)
+{
+	char path[PATH_SIZE];
+
+	if (!docker_swarm_id_ok(c->secret))
+		return err_set(e, ERR_USAGE, "this is no secret's id");
+	t->adopting = true;
+	(void)snprintf(t->name, sizeof(t->name), "%s", c->secret_name);
+	(void)snprintf(path, sizeof(path), "/secrets/%s", c->secret);
+	return get(t, STEP_READ, path, true, e);
+}
+
 static int begin(struct task *t, const struct machine_call *c, struct err *e)
 {
 	char path[PATH_SIZE];
@@ -404,6 +437,8 @@ static int begin(struct task *t, const struct machine_call *c, struct err *e)
 
 	switch (c->kind) {
 	case MACHINE_CREATE:
+		if (c->secret != NULL)
+			return adopt(t, c, e);
 		return t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, e);
 	case MACHINE_LOOK:
 		return engine_look(t, c, e);

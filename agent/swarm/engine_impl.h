@@ -23,7 +23,7 @@ struct engine {
 
 enum step {
 	STEP_CREATE,  /* then, if the name is taken: */
-	STEP_READ,    /* whose is it? */
+	STEP_READ,    /* whose is it?  Or, of one with our labels, at once: */
 	STEP_COMPARE, /* ours: has it the value? */
 	STEP_SECRETS,
 	STEP_SERVICES,
@@ -40,6 +40,7 @@ struct task {
 	struct task *next;
 	struct engine *en;
 	enum step step;
+	bool adopting; /* it was found by its labels, whatever its name */
 	unsigned serving;
 	uint64_t token;
 	struct machine_call call; /* its texts are in what follows */

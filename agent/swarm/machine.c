@@ -431,9 +431,10 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why, in
 		machine_look_done(m, rc, now);
 	else if ((s = svc_of(m, token)) != NULL)
 		machine_svc_done(m, s, rc, why, now);
-	else if ((o = object_of(m, token, &b, &k)) != NULL)
+	else if ((o = object_of(m, token, &b, &k)) != NULL) {
+		o->shunned = o->shunned || (o->adopting && rc == ERR_NOENT);
 		object_failed(m, b, o, why, now);
-	else if ((doomed = doomed_of(m, token)) != NULL)
+	} else if ((doomed = doomed_of(m, token)) != NULL)
 		machine_gc_done(m, doomed, rc, now);
 }
 
@@ -471,6 +472,12 @@ void machine_taken(struct machine *m, uint64_t token, int64_t now)
 
 	if (o == NULL)
 		return;
+	if (o->adopting) {
+		o->call = 0;
+		o->shunned = true;
+		o->retry_at = now;
+		return;
+	}
 	if (o->other) {
 		object_failed(m, b, o, "both names of its secret are taken by others",
 		              now);
@@ -503,11 +510,18 @@ static void objects_due(struct machine *m, struct binding *b, int64_t now)
 		return;
 	for (size_t k = 0; k < b->n_targets; k++) {
 		struct object *o = &b->objects[k];
-		struct machine_call c = { .kind = MACHINE_CREATE,
-			                  .binding = b->name,
-			                  .version = b->version,
-			                  .object = k,
-			                  .other_name = o->other };
+		const struct secret *there =
+			o->shunned ? NULL
+				   : machine_find_secret(m, b->name, b->version, k);
+		struct machine_call c = {
+			.kind = MACHINE_CREATE,
+			.binding = b->name,
+			.version = b->version,
+			.object = k,
+			.other_name = o->other,
+			.secret = there != NULL ? there->p.id : NULL,
+			.secret_name = there != NULL ? there->p.name : NULL,
+		};
 
 		if (o->ready || o->call != 0)
 			continue;
@@ -515,6 +529,7 @@ static void objects_due(struct machine *m, struct binding *b, int64_t now)
 			machine_want(m, o->retry_at);
 			continue;
 		}
+		o->adopting = there != NULL;
 		if ((o->call = machine_start(m, &c, &rc, &e)) == 0) {
 			object_failed(m, b, o, e.msg, now);
 			machine_want(m, o->retry_at);

@@ -52,6 +52,7 @@ enum machine_state {
 	SWARM_HELD,       /* the version was found bad elsewhere */
 	SWARM_SUPERSEDED, /* its references are somebody else's now */
 	SWARM_SKIPPED,    /* a job that an update would run again */
+	SWARM_GONE,       /* there is no such service, or it is not of the binding */
 	SWARM__STATES
 };
 
@@ -94,7 +95,8 @@ struct machine_row {
 enum machine_kind {
 	MACHINE_STORE,  /* ${row} */
 	MACHINE_CREATE, /* the secret of ${binding}, ${version}, ${object}; answered by
-	                   machine_created() */
+	                   machine_created().  ${secret}: one that says to be it, which
+	                   is taken if it has the value */
 	MACHINE_LOOK,   /* at services ${ids}; NULL: at all, and at secrets */
 	MACHINE_UPDATE, /* ${service} at ${index}: ${refs} */
 	MACHINE_TOUCH,  /* … without a change, which forgets what it was before */
@@ -172,7 +174,8 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why,
 /** machine_created(m, token, id, name, now): the secret is there and has the value. */
 void machine_created(struct machine *m, uint64_t token, const char *id, const char *name,
                      int64_t now);
-/** machine_taken(m, token, now): something else has its name. */
+/** machine_taken(m, token, now): something else has its name, or ${secret} has another
+ * value. */
 void machine_taken(struct machine *m, uint64_t token, int64_t now);
 
 /* A secret with our cluster's label. */

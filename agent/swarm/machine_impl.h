@@ -69,6 +69,8 @@ struct object {
 	struct pair p;
 	bool ready;    /* it was seen to have the value, by this machine */
 	bool other;    /* under its other name */
+	bool adopting; /* the call is about one that was found by its labels */
+	bool shunned;  /* such a one was not what it said */
 	uint64_t call; /* 0: none */
 	unsigned tries;
 	int64_t retry_at;

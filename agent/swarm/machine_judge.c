@@ -187,6 +187,16 @@ static void recall_base(const struct machine *m, struct svc *s)
 	s->base_known = true;
 }
 
+/* What has its references without our doing has nothing to go back to. */
+static void keep_base(const struct machine *m, struct svc *s)
+{
+	if (s->good == 0 && !s->base_known) {
+		memcpy(s->base, s->now, sizeof(s->base));
+		s->base_known = true;
+	}
+	recall_base(m, s);
+}
+
 /* --- judging -------------------------------------------------------------------------
  */
 
@@ -249,8 +259,9 @@ static void judge_gate(struct machine *m, struct svc *s, int64_t now)
 			machine_look_again(s, now + POLL_LONG_MS);
 			return;
 		}
-		if (is_ours(s)) { /* by somebody who did not live to say so */
-			recall_base(m, s);
+		if (is_ours(s)) { /* from before it was bound, or by somebody who did
+			             not live to say so */
+			keep_base(m, s);
 			machine_set(s, SWARM_OBSERVE, "");
 			s->until = now + machine_patience(s);
 			machine_look_again(s, now);

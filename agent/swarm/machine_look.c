@@ -307,18 +307,20 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UN
 /* --- the end of it -------------------------------------------------------------------
  */
 
-/* Services that are not there any more, or are not of the binding. */
-static void forget_gone(struct machine *m)
+/* Services that are not there any more, or are not of the binding: the vault has to hear
+ * of it, or it would wait for them. */
+static void note_gone(struct machine *m)
 {
-	size_t kept = 0;
-
 	for (size_t i = 0; i < m->n_svcs; i++) {
-		if (m->svcs[i]->scan != m->scan && m->svcs[i]->call == 0)
-			free(m->svcs[i]);
-		else
-			m->svcs[kept++] = m->svcs[i];
+		struct svc *s = m->svcs[i];
+
+		if (s->scan == m->scan || s->call != 0 || s->state == SWARM_GONE)
+			continue;
+		machine_set(s, SWARM_GONE, "");
+		s->touch_due = s->fresh = false;
+		s->good = 0;
+		s->look_at = -1;
 	}
-	m->n_svcs = kept;
 }
 
 /* Somebody has deleted it: it is to be made again. */
@@ -378,7 +380,7 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 		m->scanned = true;
 		m->scan_ended = now;
 		m->scan_at = now + SCAN_MS + m->ops.dice(m->ops.ctx) % (SCAN_MS / 5);
-		forget_gone(m);
+		note_gone(m);
 		forget_secrets(m);
 	}
 	for (size_t i = 0; i < m->n_svcs; i++) {

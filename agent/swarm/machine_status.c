@@ -18,6 +18,7 @@ static const char *const states[SWARM__STATES] = {
 	[SWARM_HELD] = "held",
 	[SWARM_SUPERSEDED] = "superseded",
 	[SWARM_SKIPPED] = "skipped",
+	[SWARM_GONE] = "gone",
 };
 
 const char *machine_state_name(enum machine_state s)
@@ -42,7 +43,7 @@ static json_t *services_of(const struct machine *m, const struct binding *b)
 	for (size_t i = 0; i < m->n_svcs; i++) {
 		const struct svc *s = m->svcs[i];
 
-		if (s->b == b)
+		if (s->b == b && s->state != SWARM_GONE)
 			json_array_append_new(
 				list,
 				json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "id", s->id,

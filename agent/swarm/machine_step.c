@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One service, from one version to the next or back again: what is stored and done. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "machine_impl.h"
@@ -88,7 +89,7 @@ static void begin(struct svc *s, int64_t now)
 
 void machine_svc_due(struct machine *m, struct svc *s, int64_t now)
 {
-	if (s->call != 0 || s->b->version == 0)
+	if (s->call != 0 || (s->b->version == 0 && s->state != SWARM_GONE))
 		return;
 	if (s->store_due) {
 		store(m, s, now);
@@ -183,10 +184,29 @@ static void reverted(struct machine *m, struct svc *s, int rc, const char *why,
 	}
 }
 
+/* The vault knows that it is gone.  One that has come back since is found by a look. */
+static void drop(struct machine *m, struct svc *s, int64_t now)
+{
+	size_t kept = 0;
+
+	if (s->relook)
+		m->scan_at = now;
+	for (size_t i = 0; i < m->n_svcs; i++)
+		if (m->svcs[i] != s)
+			m->svcs[kept++] = m->svcs[i];
+	m->n_svcs = kept;
+	free(s);
+	machine_want(m, now);
+}
+
 void machine_svc_done(struct machine *m, struct svc *s, int rc, const char *why,
                       int64_t now)
 {
 	s->call = 0;
+	if (s->storing && rc == ERR_OK && s->state == SWARM_GONE) {
+		drop(m, s, now);
+		return;
+	}
 	s->ignore = m->look;
 	if (s->storing) {
 		stored(m, s, rc, now);

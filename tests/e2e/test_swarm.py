@@ -1,66 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Docker Swarm of one manager, and the agent's part in it: new versions of secrets come into services, and those
 that they do not live with go back by themselves."""
-import base64
 import time
 
 import pytest
 
 import dockerd
-from swarm import Api, Driver
+from swarm import Driver, Services, one_manager
 from vaultd import wait_for
 
 # Says what it has, and fails at what is bad.
 MAIN = 'v=$(cat /run/secrets/app); case "$v" in *bad*) exit 3;; esac; while :; do sleep 1; done'
-CALM = ("--update-delay", "0s", "--update-monitor", "300ms", "--restart-delay", "300ms", "--stop-grace-period", "0s")
 
 
 @pytest.fixture(scope="module")
 def swarm():
-    why = dockerd.unavailable()
-    if why:
-        pytest.skip(why)
-    engine = dockerd.Dockerd(swarm=True)
-    try:
-        yield engine.start()
-    finally:
-        engine.close()
+    with one_manager() as engine:
+        yield engine
 
 
-class World:
+class World(Services):
     def __init__(self, engine):
-        self.engine, self.api, self.services, self.drivers = engine, Api(engine), [], []
+        super().__init__(engine)
+        self.drivers = []
 
     def driver(self, rows=()):
         self.drivers.append(Driver(self.engine, rows))
         return self.drivers[-1]
 
     def service(self, name, *options, main=MAIN, secret=("first", "good-0"), action="rollback"):
-        self.services.append(name)
         if secret and secret[0] not in self.api.secrets():
-            data = base64.b64encode(secret[1].encode()).decode()
-            assert self.api.call("POST", "/secrets/create", {"Name": secret[0], "Data": data})[0] == 201
+            self.secret(*secret)
         refs = ("--secret", f"source={secret[0]},target=app,mode=0444") if secret else ()
-        self.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", name, *CALM, "--update-failure-action",
-                        action, *refs, *options, dockerd.IMAGE, "sh", "-c", main)
+        self.create(name, main, "--update-failure-action", action, *refs, *options)
         wait_for(f"{name} to run", lambda: self.running(name))
-
-    def tasks(self, name):
-        return self.api.call("GET", '/tasks?filters={"service":["%s"],"desired-state":["running"]}' % name)[1]
-
-    def running(self, name):
-        tasks = self.tasks(name)
-        return tasks and all(t["Status"]["State"] == "running" for t in tasks)
 
     def close(self):
         for d in self.drivers:
             if d.process.poll() is None:
                 d.close()
-        for s in self.services:
-            self.engine.try_cli("service", "rm", s)
-        wait_for("tasks to go", lambda: not self.engine.cli("ps", "-q").strip())
-        for s in self.api.secrets():
-            self.api.call("DELETE", f"/secrets/{s}")
+        super().close()
 
 
 @pytest.fixture
@@ -194,8 +173,7 @@ def test_two_writers(world):
 
 def test_a_name_that_is_taken(world):
     w = world
-    data = base64.b64encode(b"else").decode()
-    assert w.api.call("POST", "/secrets/create", {"Name": "secret-app.raw.2", "Data": data})[0] == 201
+    w.secret("secret-app.raw.2", "else")
     w.service("web")
     d = begin(w, "web")
     d.bind("app", 2, "good-2", services=["web"])
@@ -207,15 +185,13 @@ def test_one_that_was_made_already_is_taken_over(world):
     w = world
     d = w.driver()
     labels = {"vault.cluster": d.about["cluster"], "vault.binding": "app", "vault.version": "1", "vault.object": "0"}
-    data = base64.b64encode(b"good-1").decode()
-    status, made = w.api.call("POST", "/secrets/create", {"Name": "secret-app.raw.1", "Data": data, "Labels": labels})
-    assert status == 201
+    made = w.secret("secret-app.raw.1", "good-1", **labels)
     w.service("web")
     d.bind("app", 1, "good-1", services=["web"])
     d.send(lead=1)
     d.wait_state("web", "done", 1)
     found = w.api.service("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]
-    assert [s["SecretID"] for s in found] == [made["ID"]]
+    assert [s["SecretID"] for s in found] == [made]
 
 
 def test_no_replicas_and_a_global_service(world):

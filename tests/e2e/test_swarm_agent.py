@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotations of a real Swarm's services by vaultd and vault-agent: the client keeps working, and a value that a service
 does not live with is taken back from it and from the rotation."""
-import base64
 import json
 import threading
 import time
 
 import pytest
 
-import dockerd
-from swarm import Api
+from swarm import Services, one_manager
 from vaultd import wait_for
 
 PATH = "secret/app/db"
@@ -23,31 +21,21 @@ while :; do echo "$v" > /probe/now.$HOSTNAME; sleep 0.2; done
 
 @pytest.fixture(scope="module")
 def swarm():
-    why = dockerd.unavailable()
-    if why:
-        pytest.skip(why)
-    engine = dockerd.Dockerd(swarm=True)
-    try:
-        yield engine.start()
-    finally:
-        engine.close()
+    with one_manager() as engine:
+        yield engine
 
 
-class World:
+class World(Services):
     def __init__(self, engine, server, make_agent, probe):
-        self.engine, self.api, self.s, self.probe = engine, Api(engine), server, probe
-        self.make_agent, self.services = make_agent, []
+        super().__init__(engine)
+        self.s, self.probe, self.make_agent = server, probe, make_agent
         (probe / "bad").write_text("")
 
     def service(self, name, *options):
-        self.services.append(name)
         if "first" not in self.api.secrets():
-            data = base64.b64encode(b"zero").decode()
-            assert self.api.call("POST", "/secrets/create", {"Name": "first", "Data": data})[0] == 201
-        self.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", name, "--secret", "source=first,target=db",
-                        "--update-delay", "0s", "--update-monitor", "500ms", "--update-order", "start-first",
-                        "--update-failure-action", "rollback", "--restart-delay", "300ms", "--stop-grace-period", "0s",
-                        "--mount", f"type=bind,source={self.probe},target=/probe", *options, dockerd.IMAGE, "sh", "-c", MAIN)
+            self.secret("first", "zero")
+        self.create(name, MAIN, "--secret", "source=first,target=db", "--update-order", "start-first",
+                    "--update-failure-action", "rollback", "--mount", f"type=bind,source={self.probe},target=/probe", *options)
 
     def begin(self, **spec):
         c = self.s.client()
@@ -74,13 +62,6 @@ class World:
             wait_for(f"all services to have {version}", done, 90)
         except AssertionError:
             raise AssertionError(f"not done: {self.a.status()['swarm']}\n{self.a.log()[-3000:]}") from None
-
-    def close(self):
-        for s in self.services:
-            self.engine.try_cli("service", "rm", s)
-        wait_for("tasks to go", lambda: not self.engine.cli("ps", "-q").strip())
-        for s in self.api.secrets():
-            self.api.call("DELETE", f"/secrets/{s}")
 
 
 @pytest.fixture

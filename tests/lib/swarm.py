@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """swarm-driver, the agent's part in a Swarm without the agent, and what a test asks Docker about the Swarm."""
+import base64
+import contextlib
 import http.client
 import json
 import queue
@@ -7,6 +9,9 @@ import socket
 import subprocess
 import threading
 
+import pytest
+
+import dockerd
 from vaultd import BIN, DEADLINE, wait_for
 
 DRIVER = (BIN / "vaultd").resolve().parents[1] / "tests" / "swarm-driver"
@@ -56,6 +61,54 @@ class Api:
 
     def secrets(self):
         return {s["Spec"]["Name"] for s in self.call("GET", "/secrets")[1]}
+
+
+@contextlib.contextmanager
+def one_manager():
+    """A Swarm of one manager, for a module of tests."""
+    why = dockerd.unavailable()
+    if why:
+        pytest.skip(why)
+    engine = dockerd.Dockerd(swarm=True)
+    try:
+        yield engine.start()
+    finally:
+        engine.close()
+
+
+class Services:
+    """What a test has in the Swarm; close() leaves none of it."""
+
+    def __init__(self, engine):
+        self.engine, self.api, self.services = engine, Api(engine), []
+
+    def secret(self, name, value, **labels):
+        """One that is there before the vault knows of it; its id."""
+        data = base64.b64encode(value.encode()).decode()
+        status, made = self.api.call("POST", "/secrets/create", {"Name": name, "Data": data, "Labels": labels})
+        assert status == 201, made
+        return made["ID"]
+
+    def create(self, name, main, *options):
+        """A service of one task that says quickly whether it lives, running ${main}."""
+        self.services.append(name)
+        self.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", name, "--update-delay", "0s",
+                        "--update-monitor", "300ms", "--restart-delay", "300ms", "--stop-grace-period", "0s", *options,
+                        dockerd.IMAGE, "sh", "-c", main)
+
+    def tasks(self, name):
+        return self.api.call("GET", '/tasks?filters={"service":["%s"],"desired-state":["running"]}' % name)[1]
+
+    def running(self, name):
+        tasks = self.tasks(name)
+        return tasks and all(t["Status"]["State"] == "running" for t in tasks)
+
+    def close(self):
+        for s in self.services:
+            self.engine.try_cli("service", "rm", s)
+        wait_for("tasks to go", lambda: not self.engine.cli("ps", "-q").strip())
+        for s in self.api.secrets():
+            self.api.call("DELETE", f"/secrets/{s}")
 
 
 class Driver:

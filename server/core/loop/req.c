@@ -291,6 +291,11 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n)
 		set_note(r, key, value_bytes(r->a, copy, n));
 }
 
+void req_unrecorded(struct req *r)
+{
+	r->unrecorded = true;
+}
+
 int req_settle(struct req *r)
 {
 	struct ident *id = &r->id;

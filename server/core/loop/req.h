@@ -103,6 +103,7 @@ struct req {
 	                         that is unwrapped */
 	/* for the audit record; no values, no caller-supplied text but canonical names */
 	struct value *note; /* object; req_note_*() */
+	bool unrecorded;    /* req_unrecorded() was called */
 };
 
 /** Field access with Vault's weak typing (numbers, "true", comma lists …).  Return ERR_OK
@@ -163,6 +164,11 @@ void req_note_bytes(struct req *r, const char *key, const void *p, size_t n);
 int req_park(struct req *r, enum wait_kind kind, const unsigned char key[16],
              int64_t deadline_ms) MUST_CHECK;
 #define REQ_PARKED (-1) /* what it returns */
+
+/** req_unrecorded(r): it only keeps alive what is on record already, as often as every
+ * few seconds: if it succeeds it leaves no record.  Not for anything that changes who may
+ * do what, or that hands out anything. */
+void req_unrecorded(struct req *r);
 
 /** req_peer(r): the net that has brought it, as core_submit() was told. */
 uint64_t req_peer(const struct req *r);

@@ -49,6 +49,8 @@ static int append_record(struct req *r, int rc, struct err *e)
 	};
 
 	metrics_request(r->core, r->method != 0 ? r->op : OP__MAX, rec.outcome);
+	if (r->unrecorded && rc == ERR_OK && r->status < 400)
+		return ERR_OK;
 	if (MUTANT(MUTANT_READ_UNAUDITED) && r->op == OP_READ)
 		return ERR_OK;
 	if (MUTANT(MUTANT_AUDIT_TWICE) && r->op == OP_UPDATE &&
@@ -69,6 +71,7 @@ static void reset_outputs(struct req *r)
 	r->status = 0;
 	r->retry_after = 0;
 	r->reply_id = NULL;
+	r->unrecorded = false;
 	r->e.code = ERR_OK;
 	r->e.msg[0] = '\0';
 	if (r->settled)

@@ -88,6 +88,9 @@ int agent_swarm_lead(struct req *r)
 	    (rc = find_cluster(r, cluster, &q.k)) != ERR_OK ||
 	    (rc = swarm_elect(r->core, r->a, &q.k, &ask, &reason, &r->e)) != ERR_OK)
 		return rc;
+	/* Every five seconds, by each manager. */
+	if (!q.k.changed)
+		req_unrecorded(r);
 	led = swarm_led(r->core, &q.k);
 	data = answer(r, &q, swarm_leads(r->core, &q.k, &q.h));
 	value_set_int(r->a, data, "ttl_ms", SWARM_TTL_MS);

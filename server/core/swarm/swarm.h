@@ -95,6 +95,7 @@ struct swarm_cluster {
 	/* a host on that node asks, and waits until then at most */
 	unsigned char better[HOST_ID];
 	int64_t better_ms;
+	bool changed; /* by swarm_elect(): more than that it goes on as before */
 };
 
 /** swarm_cluster_read(a, o, out, e): ERR_INTEGRITY.  swarm_cluster_load(c, a, cluster,
@@ -118,7 +119,7 @@ struct swarm_ask {
 	bool resign;
 };
 /** swarm_elect(c, a, k, ask, reason, e): decide, and store that.  swarm_leads() says how;
- * ${reason} says why not, if that is worth a word, else "". */
+ * ${reason} says why not, if that is worth a word, else "".  k->changed: is it news? */
 int swarm_elect(struct core *c, struct arena *a, struct swarm_cluster *k,
                 const struct swarm_ask *ask, const char **reason, struct err *e)
 	MUST_CHECK;

@@ -121,6 +121,7 @@ static bool gives_way(const struct core *c, const struct swarm_cluster *k,
 static int end(struct core *c, struct arena *a, struct swarm_cluster *k, struct err *e)
 {
 	k->held = false;
+	k->changed = true;
 	return save(c, a, k, e);
 }
 
@@ -130,6 +131,7 @@ static int await_turn(struct core *c, struct arena *a, struct swarm_cluster *k,
 {
 	if (!ask->raft || k->raft)
 		return ERR_OK;
+	k->changed = memcmp(k->better, ask->h->o.id, HOST_ID) != 0;
 	memcpy(k->better, ask->h->o.id, HOST_ID);
 	k->better_ms = c->now_ms + SWARM_TTL_MS;
 	return save(c, a, k, e);
@@ -146,7 +148,10 @@ static int lead(struct core *c, struct arena *a, struct swarm_cluster *k,
 		if ((rc = lease_rev(c, a, true, &k->epoch, e)) != ERR_OK)
 			return rc;
 		k->since_ms = c->now_ms;
+		k->changed = true;
 	}
+	k->changed = k->changed || strcmp(k->node, ask->node) != 0 ||
+	             k->raft != ask->raft;
 	k->held = true;
 	memcpy(k->host, ask->h->o.id, HOST_ID);
 	k->host_name = ask->h->name;

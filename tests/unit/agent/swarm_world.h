@@ -33,6 +33,7 @@
 struct w_secret {
 	bool exists;
 	int binding, version;
+	bool strange; /* its value is not what its labels say */
 };
 
 struct w_task {
@@ -426,19 +427,23 @@ static int find_secret(int binding, int version)
 {
 	for (int i = 0; i < w.n_secrets; i++)
 		if (w.secret[i].exists && w.secret[i].binding == binding &&
-		    w.secret[i].version == version)
+		    w.secret[i].version == version && !w.secret[i].strange)
 			return i;
 	return -1;
 }
 
 static int do_create(struct w_call *c)
 {
+	if (c->secret >= 0)
+		return !w.secret[c->secret].exists   ? ERR_NOENT
+		       : w.secret[c->secret].strange ? ERR_VERIFY
+		                                     : ERR_OK;
 	c->secret = find_secret(c->binding, c->version);
 	if (c->secret >= 0)
 		return ERR_OK; /* the value was compared */
 	cr_assert_lt(w.n_secrets, W_SECRETS);
 	c->secret = w.n_secrets++;
-	w.secret[c->secret] = (struct w_secret){ true, c->binding, c->version };
+	w.secret[c->secret] = (struct w_secret){ true, c->binding, c->version, false };
 	return ERR_OK;
 }
 
@@ -449,7 +454,10 @@ static int do_store(const struct w_call *c)
 	if (c->epoch != w.epoch)
 		return ERR_DENIED;
 	*to = c->row;
-	to->there = true;
+	to->there = to->state != SWARM_GONE;
+	if (!to->there)
+		memset(w.failed[c->binding][c->service], 0,
+		       sizeof(w.failed[c->binding][c->service]));
 	if (to->state == SWARM_DONE)
 		w.dones++;
 	if (to->version < W_VERSIONS && to->good != to->version &&
@@ -578,6 +586,7 @@ static int w_start(void *ctx, const struct machine_call *call, struct err *e)
 		.index = call->index,
 		.epoch = w.epoch_of[who],
 		.all = call->ids == NULL,
+		.secret = -1,
 		.want = {-2, -2}
 	};
 	c->due = w.now + 1 + w_rand(w.faults > 0 ? 300 : 20);
@@ -625,6 +634,8 @@ static void answer(struct w_call c)
 		show(m, &c);
 	if (c.kind == MACHINE_CREATE && rc == ERR_OK)
 		machine_created(m, c.token, w_id('x', c.secret), "n", w.now);
+	else if (rc == ERR_VERIFY)
+		machine_taken(m, c.token, w.now);
 	else
 		machine_done(m, c.token, rc, "as it is", w.now);
 	w.next[c.machine] = w.now;

@@ -233,6 +233,113 @@ Test(swarm_machine, an_operators_rollback_finds_its_secret)
 	cr_assert_eq(w.service[1].has_prev, true);
 }
 
+static void happens(int who, const char *service)
+{
+	machine_event(w.m[who], service, w.now);
+	w.next[who] = w.now;
+}
+
+/* The vault would wait for it for ever. */
+Test(swarm_machine, a_service_that_is_gone_is_told)
+{
+	begin();
+	w.service[1].exists = false;
+	w.selects[0][2] = false;
+	happens(0, NULL);
+	w_run(60000);
+	cr_assert_not(w.row[0][1].there, "%s", w.log);
+	cr_assert_not(w.row[0][2].there, "%s", w.log);
+	cr_assert(machine_rest(w.m[0]));
+	w_birth(1);
+	w.selects[0][2] = true;
+	happens(0, NULL);
+	w_run(600000);
+	for (int i = 0; i < W_SERVICES; i++)
+		cr_assert_eq(state(0, i), SWARM_DONE, "%d: %s", i, w.log);
+}
+
+Test(swarm_machine, one_that_goes_while_nobody_leads_or_in_the_middle_is_told)
+{
+	begin();
+	w_die(0);
+	w.service[1].exists = false;
+	w_lead(1);
+	w_run(60000);
+	cr_assert_not(w.row[0][1].there, "%s", w.log);
+	w_version(0);
+	for (int i = 0; i < 1000 && state(0, 0) != SWARM_OBSERVE; i++)
+		w_run(20);
+	w.service[0].exists = false;
+	happens(1, w_id('s', 0));
+	w_run(600000);
+	cr_assert_not(w.row[0][0].there, "%s", w.log);
+	cr_assert_eq(state(0, 2), SWARM_DONE, "the next one goes first: %s", w.log);
+	cr_assert_eq(version_of(0, 3), 2);
+}
+
+/* Services that have a secret of theirs, which says to be the binding's. */
+static void begin_with(bool strange)
+{
+	int ref[W_BINDINGS] = { 0, -1 };
+
+	w_open(1);
+	all(0, true);
+	w.secret[w.n_secrets++] = (struct w_secret){ true, 0, 1, strange };
+	for (int i = 0; i < W_SERVICES; i++)
+		set_refs(i, ref);
+	w_run(60000);
+	w_version(0);
+	w.updates = 0;
+}
+
+Test(swarm_machine, what_has_it_already_is_not_updated)
+{
+	begin_with(false);
+	w_lead(0);
+	w_run(600000);
+	for (int i = 0; i < W_SERVICES; i++) {
+		cr_assert_eq(state(0, i), SWARM_DONE, "%s", w.log);
+		cr_assert_eq(w.row[0][i].good, 1);
+	}
+	cr_assert_eq(w.updates, 0, "%s", w.log);
+	cr_assert_eq(w.n_secrets, 1);
+	w_version(0);
+	w_run(1200000);
+	for (int i = 0; i < W_SERVICES; i++)
+		cr_assert_eq(version_of(0, i), 2, "%s", w.log);
+	w_version(0);
+	w_run(1800000);
+	cr_assert_not(w.secret[0].exists, "it is a version like any other: %s", w.log);
+}
+
+Test(swarm_machine, what_only_says_to_have_it_is_updated)
+{
+	begin_with(true);
+	w_lead(0);
+	w_run(600000);
+	for (int i = 0; i < W_SERVICES; i++) {
+		cr_assert_eq(state(0, i), SWARM_DONE, "%s", w.log);
+		cr_assert_eq(w.service[i].ref[0], 1);
+	}
+	cr_assert_eq(w.updates, W_SERVICES);
+}
+
+/* There is nothing to go back to: what it has is what it had. */
+Test(swarm_machine, what_had_it_already_and_is_ill_is_left_as_it_is)
+{
+	begin_with(false);
+	w.service[0].stuck = true;
+	for (int k = 0; k < W_SLOTS; k++)
+		if (w.service[0].tasks[k].wanted)
+			w.service[0].tasks[k].state = TASK_COMING;
+	w_lead(0);
+	w_run(1200000);
+	cr_assert(state(0, 0) == SWARM_BROKEN || state(0, 0) == SWARM_ROLLED_BACK, "%s",
+	          w.log);
+	cr_assert_eq(w.service[0].ref[0], 0, "%s", w.log);
+	cr_assert_eq(w.updates, 0, "%s", w.log);
+}
+
 Test(swarm_machine, a_purge_forgets_the_past)
 {
 	begin();
@@ -382,6 +489,8 @@ static void check(void)
 		for (int i = 0; i < W_SERVICES; i++) {
 			const struct w_row *r = &w.row[b][i];
 
+			cr_assert(w.selects[b][i] || !r->there,
+			          "b%d s%d is not told to be gone: %s", b, i, w.log);
 			if (!w.selects[b][i] || w.version[b] == 0 || !r->there)
 				continue;
 			if (r->state == SWARM_DONE)

@@ -2,6 +2,7 @@
 /* Who leads a Swarm as time passes, and how a rotation ends by what is said of services.
  */
 #include "host_rig.h"
+#include "server/core/audit/audit.h"
 
 #define EPOCH  strtoll(rig_got("data.epoch"), NULL, 10)
 #define LEADER rig_got("data.leader")
@@ -81,6 +82,35 @@ Test(swarm, whoever_is_silent_for_long_leads_no_more)
 	cr_assert(leads(&two, false));
 	cr_assert_gt(EPOCH, second, "something may have happened in the pause");
 	cr_assert(!says(&two, second, "done", 1));
+}
+
+/* 17,000 records a day would be no news. */
+Test(swarm, that_it_goes_on_as_before_is_on_record_once)
+{
+	int64_t size;
+
+	cr_assert(leads(&one, false));
+	cr_assert(!leads(&two, false));
+	size = audit_size(rig.core);
+	for (int i = 0; i < 20; i++) {
+		rig_advance(5000);
+		cr_assert(leads(&one, false));
+		cr_assert(!leads(&two, false));
+	}
+	cr_assert_eq(audit_size(rig.core), size);
+	rig_advance(1000);
+	cr_assert(!leads(&two, true), "that one is preferred is news");
+	cr_assert_eq(audit_size(rig.core), ++size);
+	cr_assert(!leads(&two, true));
+	cr_assert_eq(audit_size(rig.core), size);
+	cr_assert(!leads(&one, false));
+	cr_assert_eq(audit_size(rig.core), ++size, "so is that it gives way");
+	cr_assert(leads(&two, true));
+	cr_assert_eq(audit_size(rig.core), ++size, "and that another leads");
+	cr_assert_eq(rig_ask_as(two.token, HTTP_POST, "sys/agent/swarm/lead",
+	                        "{\"cluster\":\"\"}"),
+	             400);
+	cr_assert_eq(audit_size(rig.core), ++size, "and every refusal");
 }
 
 Test(swarm, either_clock_ends_it)
