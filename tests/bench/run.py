@@ -10,6 +10,7 @@
     herd      reads while 10,000 schedules of Redis accounts are due at one moment
     holders   a PostgreSQL password that 100 agents hold
     restart   how soon 100,000 secrets are served again
+    scan      the leak scanner, and other ones that it installs for that in build/scan-peers
     footprint what an agent with 100, and one with 1,000 secrets takes
     fleet     10,000 agents connected, or fleet:N of them
 
@@ -37,6 +38,7 @@ import load  # noqa: E402
 import procs  # noqa: E402
 import restart  # noqa: E402
 import rotation  # noqa: E402
+import scan  # noqa: E402
 import schedules  # noqa: E402
 import vaultd  # noqa: E402
 
@@ -356,7 +358,7 @@ def bench_fleet(table, tmp, agents):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "herd", "holders", "restart", "footprint", "fleet")
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "herd", "holders", "restart", "footprint", "scan", "fleet")
 
 
 def bench_main(table, tmp, sections):
@@ -397,6 +399,8 @@ def bench(table, tmp, sections):
         bench_restart(table, tmp)
     if "footprint" in sections:
         bench_footprint(table, tmp)
+    if "scan" in sections:
+        scan.bench(table, tmp)
     if "fleet" in sections:
         bench_fleet(table, tmp, sections["fleet"])
 
