@@ -167,7 +167,7 @@ void scan_free(struct scan *s)
 		return;
 	pool_free(s->pool);
 	while (s->archives != NULL)
-		archive_free(s->archives);
+		image_archive_free(s->archives);
 	job_free(s->batch);
 	scan_engine_free(s->engine);
 	rules_free(&s->rules);

@@ -20,14 +20,14 @@
 int scan_image_fd(struct scan *s, int fd, const char *name, uint64_t size, struct err *e)
 {
 	struct job *j = job_new(FORMAT_IMAGE, CHANNEL_FILE, name, NULL);
-	struct archive *a = archive_new(s, name);
+	struct archive *a = image_archive_new(s, name);
 
 	if (j == NULL || a == NULL || !job_add(j, fd, name)) {
 		if (j == NULL || a == NULL)
 			close(fd);
 		job_free(j);
 		if (a != NULL)
-			archive_free(a);
+			image_archive_free(a);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	j->streamed = size == UINT64_MAX;

@@ -8,7 +8,7 @@
 #include "scan_images_impl.h"
 #include "scanner/worker/record_finding.h"
 
-struct archive *archive_new(struct scan *s, const char *name)
+struct archive *image_archive_new(struct scan *s, const char *name)
 {
 	struct archive *a = calloc(1, sizeof(*a));
 
@@ -25,7 +25,7 @@ struct archive *archive_new(struct scan *s, const char *name)
 	return a;
 }
 
-void archive_free(struct archive *a)
+void image_archive_free(struct archive *a)
 {
 	struct archive **at = &a->s->archives;
 
@@ -264,5 +264,5 @@ void archive_job_done(struct archive *a)
 		scan_skip_add(a->s, a->name, NULL, a->name,
 		              "too many files to tell which ones later layers hide");
 	archive_settle(a);
-	archive_free(a);
+	image_archive_free(a);
 }

@@ -10,10 +10,10 @@
 
 struct archive;
 
-/** archive_new(s, name): for the jobs' tag; NULL if out of memory. */
-struct archive *archive_new(struct scan *s, const char *name) MUST_CHECK;
-/** archive_free(a): without telling its findings. */
-void archive_free(struct archive *a);
+/** image_archive_new(s, name): for the jobs' tag; NULL if out of memory. */
+struct archive *image_archive_new(struct scan *s, const char *name) MUST_CHECK;
+/** image_archive_free(a): without telling its findings. */
+void image_archive_free(struct archive *a);
 /** archive_add_job(a, j): ${j} belongs to it. */
 void archive_add_job(struct archive *a, struct job *j);
 /** archive_record(a, j, r): true: it was one for the archive. */

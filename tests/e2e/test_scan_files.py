@@ -110,6 +110,12 @@ def test_archives_in_archives(tmp_path):
     assert all(f["line"] == 2 for f in r.findings)
 
 
+def test_no_function_takes_the_place_of_a_librarys():
+    """The linker exports what a shared library has, too, and then the library calls ours: archive_free() did that."""
+    nm = subprocess.run(["nm", "-D", "--defined-only", BIN / "vaultctl"], capture_output=True, text=True, check=True)
+    assert [line for line in nm.stdout.splitlines() if line.split()[-2] in "TtWi"] == []
+
+
 def test_too_many_archives_in_each_other_are_told(tmp_path):
     data = line()
     for _ in range(12):
