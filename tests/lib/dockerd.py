@@ -72,20 +72,23 @@ def is_gone(pid):
 
 
 class Dockerd:
-    def __init__(self, *options, live_restore=True, swarm=False):
+    def __init__(self, *options, live_restore=True, swarm=False, netns=None):
+        """swarm: as the first manager of one; netns: the network namespace it runs in, where the caller makes the Swarm."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vaultd-docker-"))
         self.socket = self.dir / "docker.sock"
         self.log_file = self.dir / "log"
-        keep = live_restore and not swarm  # a swarm does not go with it
+        keep = live_restore and not swarm and not netns  # a swarm does not go with it
         self.options = options + (("--live-restore",) if keep else ())
-        self.swarm = swarm
+        self.swarm, self.netns = swarm, netns
         self.driver = []
         self.process = None
 
     # --- life ---
 
     def command(self):
-        return [find("dockerd"), "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
+        # ip netns exec would hide the cgroups
+        where = ["nsenter", f"--net=/run/netns/{self.netns}"] if self.netns else []
+        return [*where, find("dockerd"), "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
                 "-H", f"unix://{self.socket}", "-p", self.dir / "pid", "--bridge", "none", "--iptables=false",
                 "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
                 *self.driver, *self.options]
@@ -138,7 +141,7 @@ class Dockerd:
 
     def close(self):
         """Containers, Engine and containerd end, and nothing of them stays."""
-        if self.process is not None and self.swarm:
+        if self.process is not None and (self.swarm or self.netns):
             self.try_cli("swarm", "leave", "--force")
         if self.process is not None:
             for container in self.cli("ps", "-aq").split():
