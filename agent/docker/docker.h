@@ -148,6 +148,7 @@ struct docker_query {
 	char *body;          /* JSON or NULL; taken over whatever happens, wiped */
 	bool wants_doc;      /* the answer is an object, to be parsed and kept */
 	docker_item_fn each; /* … or a list; NULL: none */
+	bool whole;          /* of which no item may be left out, however long it is */
 	int64_t timeout_ms;
 };
 /** docker_request(d, q, …): what fits none of the above; codes are those of the status.

@@ -241,6 +241,9 @@ int docker_request(struct docker *d, const struct docker_query *q, docker_done_f
 	c->body = q->body;
 	c->wants_doc = q->wants_doc;
 	c->each = q->each;
+	c->whole = q->whole;
+	if (q->whole)
+		c->split.max = DOCKER_WHOLE_MAX;
 	return add_with_path(c, strdup(q->path), e);
 }
 
@@ -302,7 +305,9 @@ static void on_item(void *ctx, const char *text, size_t n)
 	struct docker_call *c = ctx;
 	json_t *doc = docker_parse(text, n);
 
-	if (c->each != NULL && json_is_object(doc))
+	if (!json_is_object(doc))
+		c->odd = true;
+	else if (c->each != NULL)
 		c->each(c->ctx, doc);
 	json_decref(doc);
 }
@@ -318,7 +323,8 @@ static bool on_list(void *ctx, const char *p, size_t n)
 /* What is no list, or not all of one, must not pass for an empty one. */
 static int judge_list(const struct docker_call *c, struct err *e)
 {
-	if (c->split.first != '[' || c->split.depth != 0 || c->split.in_string)
+	if (c->split.first != '[' || c->split.depth != 0 || c->split.in_string ||
+	    (c->whole && c->odd))
 		return err_set(e, ERR_INVALID, "Docker's list cannot be read");
 	return ERR_OK;
 }

@@ -10,6 +10,7 @@
 #define DOCKER_ACTIVE_MAX 16u                  /* calls under way at one time */
 #define DOCKER_REPLY_MAX  (4u * 1024u * 1024u) /* an inspection can be long */
 #define DOCKER_ITEM_MAX   (1024u * 1024u)
+#define DOCKER_WHOLE_MAX  (16u * 1024u * 1024u) /* a Swarm takes 4 MiB at once */
 #define DOCKER_EVENT_MAX  (64u * 1024u)
 #define DOCKER_ERROR      200u
 
@@ -43,6 +44,8 @@ struct docker_call {
 	docker_item_fn each; /* of a list */
 	struct json_split split;
 	bool wants_doc;
+	bool whole; /* an item that cannot be read fails the list */
+	bool odd;   /* there was one */
 	char exec_id[DOCKER_ID_MAX + 1];
 	unsigned asked; /* how often for the exit code */
 	struct demux output;

@@ -96,6 +96,14 @@ int engine_meaning(const struct docker_result *r)
 	return ERR_UNKNOWN;
 }
 
+/* Without a leader, or a majority, of its managers the Swarm can do nothing. */
+static bool leaderless(const struct docker_result *r)
+{
+	return r->rc != ERR_OK && engine_meaning(r) == ERR_UNKNOWN &&
+	       (strstr(r->e->msg, "leader") != NULL ||
+	        strstr(r->e->msg, "DeadlineExceeded") != NULL);
+}
+
 /* --- requests ------------------------------------------------------------------------
  */
 
@@ -122,7 +130,8 @@ int engine_list(struct task *t, enum step step, const char *what, json_t *filter
 	AUTO_TEXT text = filters != NULL ? reply_text(filters) : NULL;
 	AUTO_FREE char *escaped = text != NULL ? docker_escape(text) : NULL;
 	AUTO_FREE char *path = NULL;
-	struct docker_query q = { .method = "GET", .each = each };
+	/* one that was left out would pass for one that is not there */
+	struct docker_query q = { .method = "GET", .each = each, .whole = true };
 
 	json_decref(filters);
 	if (asprintf(&path, "%s%s%s", what, escaped != NULL ? "filters=" : "",
@@ -223,7 +232,7 @@ static int send_value(void *ctx, const struct engine_secret *s, struct err *e)
 		return post(t, STEP_COMPARE, path, body_of(o), false, e);
 	}
 	swarm_name(&(struct swarm_name){ s->path, s->format, t->call.version,
-	                                 t->call.object, t->call.other_name },
+	                                 t->call.object, t->call.other },
 	           t->name);
 	o = json_pack("{s:s, s:o, s:o}", "Name", t->name, "Labels", labels_of(t, s),
 	              "Data", data_of(s));
@@ -262,8 +271,8 @@ static void on_create(struct task *t, const struct docker_result *r)
 
 static void taken(struct task *t)
 {
-	log_warn(t->adopting ? "a secret of the Swarm has our labels but not the value"
-	                     : "a secret of the Swarm has our name but is not ours",
+	log_info(t->adopting ? "a secret of the Swarm has our labels but not the value"
+	                     : "a secret of the Swarm has our name but is another",
 	         LOG_S("name", t->name));
 	if (engine_wanted(t))
 		machine_taken(t->en->m, t->token, clock_boot(t->en->o.clock));
@@ -336,6 +345,13 @@ static void on_reply(void *ctx, const struct docker_result *r)
 	struct err e = { ERR_OK, "" };
 	int rc;
 
+	if (t->step < STEP_INFO && leaderless(r))
+		t->en->o.ops.changed(t->en->o.ops.ctx);
+	/* who does not lead any more begins nothing new */
+	if (t->step < STEP_INFO && !engine_wanted(t)) {
+		engine_task_free(t);
+		return;
+	}
 	switch (t->step) {
 	case STEP_CREATE:
 		on_create(t, r);
@@ -494,10 +510,13 @@ int engine_ask(struct engine *en, struct err *e)
 /* --- life ----------------------------------------------------------------------------
  */
 
+/* What happened meanwhile it does not tell: it remembers few events. */
 static void on_up(void *ctx)
 {
 	struct engine *en = ctx;
 
+	if (en->m != NULL)
+		machine_rescan(en->m, clock_boot(en->o.clock));
 	en->o.ops.changed(en->o.ops.ctx);
 }
 

@@ -31,7 +31,7 @@ enum step {
 	STEP_GET,
 	STEP_POST,
 	STEP_DELETE,
-	STEP_INFO,
+	STEP_INFO, /* from here on: not for the machine */
 	STEP_NODES,
 };
 

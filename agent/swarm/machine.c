@@ -378,6 +378,13 @@ void machine_event(struct machine *m, const char *service, int64_t now)
 		m->scan_at = at;
 }
 
+void machine_rescan(struct machine *m, int64_t now)
+{
+	m->rescan = m->look != 0 && m->look_all; /* this one may be too old */
+	if (m->scan_at > now)
+		m->scan_at = now;
+}
+
 static struct svc *svc_of(const struct machine *m, uint64_t token)
 {
 	for (size_t i = 0; i < m->n_svcs; i++)
@@ -478,13 +485,13 @@ void machine_taken(struct machine *m, uint64_t token, int64_t now)
 		o->retry_at = now;
 		return;
 	}
-	if (o->other) {
-		object_failed(m, b, o, "both names of its secret are taken by others",
+	if (o->other >= MACHINE_OTHERS) {
+		object_failed(m, b, o, "all names of its secret are taken by others",
 		              now);
 		return;
 	}
 	o->call = 0;
-	o->other = true;
+	o->other++;
 	o->retry_at = now;
 }
 
@@ -518,7 +525,7 @@ static void objects_due(struct machine *m, struct binding *b, int64_t now)
 			.binding = b->name,
 			.version = b->version,
 			.object = k,
-			.other_name = o->other,
+			.other = o->other,
 			.secret = there != NULL ? there->p.id : NULL,
 			.secret_name = there != NULL ? there->p.name : NULL,
 		};

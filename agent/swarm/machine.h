@@ -35,6 +35,7 @@
 #define MACHINE_NAME   65u /* of a secret, with its NUL */
 #define MACHINE_REFS   4u  /* references of one binding in one service */
 #define MACHINE_REASON 128u
+#define MACHINE_OTHERS 25u /* names that a secret can have beside its first */
 
 struct machine;
 
@@ -116,7 +117,7 @@ struct machine_call {
 	const struct machine_row *row;
 	size_t object; /* which of the binding's targets */
 	int64_t version;
-	bool other_name; /* CREATE: the name is taken by something else */
+	unsigned other; /* CREATE: so many of its names are taken by something else */
 	const char *service;
 	uint64_t index;
 	const struct machine_change *refs;
@@ -159,6 +160,8 @@ void machine_retry(struct machine *m, const char *binding, int64_t now);
 /** machine_event(m, service, now): something happened to that service; NULL: to something
  * that may concern us. */
 void machine_event(struct machine *m, const char *service, int64_t now);
+/** machine_rescan(m, now): events may have been missed. */
+void machine_rescan(struct machine *m, int64_t now);
 
 /*
  * Answers.
@@ -218,11 +221,13 @@ struct machine_view {
 	bool job;
 	enum machine_update update;
 	const char *update_text;
-	int64_t desired;     /* tasks */
-	int64_t patience_ms; /* what a roll-out may take by its own settings */
+	int64_t desired;            /* tasks */
+	int64_t running, completed; /* of a job: in its newest run */
+	int64_t patience_ms;        /* what a roll-out may take by its own settings */
 	const struct machine_ref *refs;
 	size_t n_refs;
-	const struct machine_ref *prev; /* of its PreviousSpec */
+	bool has_prev; /* is there a PreviousSpec? */
+	const struct machine_ref *prev;
 	size_t n_prev;
 	const struct machine_task *tasks; /* in any state */
 	size_t n_tasks;

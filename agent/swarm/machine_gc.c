@@ -59,7 +59,7 @@ static bool all_done(const struct machine *m, const struct binding *b)
 }
 
 /* Services whose past names a version that is to go. */
-static bool purge(struct machine *m, struct binding *b)
+static bool purge(struct machine *m, struct binding *b, int64_t now)
 {
 	bool any = false;
 
@@ -68,15 +68,14 @@ static bool purge(struct machine *m, struct binding *b)
 	for (size_t i = 0; i < m->n_svcs; i++) {
 		struct svc *s = m->svcs[i];
 
-		for (size_t k = 0;
-		     s->b == b && s->state == SWARM_DONE && k < b->n_targets; k++) {
-			const struct secret *p = machine_find_secret_id(m, s->prev[k].id);
-
-			if (p == NULL || p->version >= s->good ||
-			    strcmp(p->binding, b->name) != 0)
-				continue;
-			s->touch_due = any = true;
-		}
+		if (s->b != b || s->state != SWARM_DONE || s->past == 0 ||
+		    s->past >= s->good)
+			continue;
+		any = true;
+		/* an update that is paused would go on, or lose its way back */
+		s->touch_due = s->update != UPDATE_UPDATING &&
+		               s->update != UPDATE_ROLLING_BACK &&
+		               s->update != UPDATE_PAUSED && now >= s->retry_at;
 	}
 	for (size_t i = 0; i < m->n_secrets; i++)
 		if (strcmp(m->secrets[i]->binding, b->name) == 0 &&
@@ -103,7 +102,7 @@ void machine_collect(struct machine *m, int64_t now)
 	}
 	for (size_t i = 0; i < m->n_bindings; i++)
 		if (m->bindings[i]->purge)
-			m->bindings[i]->purge = purge(m, m->bindings[i]);
+			m->bindings[i]->purge = purge(m, m->bindings[i], now);
 }
 
 /* Right after the look that has shown that nothing names it, or not at all. */

@@ -42,10 +42,12 @@ struct svc {
 	bool storing;    /* what the call is */
 	bool fresh;      /* there is a look that was not judged yet */
 	bool base_known; /* are ${base} what a revert goes back to? */
+	bool base_lost;  /* … or does nobody know? */
 	bool relook;     /* what was seen while a call was under way counts for nothing */
 	bool asked;      /* by the look that is under way */
 	uint64_t ignore; /* a look that began before something was changed */
 	unsigned tries;  /* in a row that failed */
+	unsigned missed; /* updates in a row that were not made, or nobody knows */
 	int64_t retry_at;   /* -1: none */
 	int64_t look_at;    /* -1: not needed */
 	int64_t until;      /* GATE, OBSERVE, REVERT: patience; SOAK: its end */
@@ -56,7 +58,8 @@ struct svc {
 	/* What the newest look has shown. */
 	unsigned scan; /* which look at all had it */
 	uint64_t index;
-	bool job, converged, evidence, ill;
+	bool job, busy, converged, evidence, ill, has_prev;
+	int64_t past; /* oldest version of the binding that its past names; 0: none */
 	enum machine_update update;
 	char update_text[MACHINE_REASON];
 	int64_t patience_ms;
@@ -67,11 +70,11 @@ struct svc {
 
 struct object {
 	struct pair p;
-	bool ready;    /* it was seen to have the value, by this machine */
-	bool other;    /* under its other name */
-	bool adopting; /* the call is about one that was found by its labels */
-	bool shunned;  /* such a one was not what it said */
-	uint64_t call; /* 0: none */
+	bool ready;     /* it was seen to have the value, by this machine */
+	unsigned other; /* so many of its names are taken */
+	bool adopting;  /* the call is about one that was found by its labels */
+	bool shunned;   /* such a one was not what it said */
+	uint64_t call;  /* 0: none */
 	unsigned tries;
 	int64_t retry_at;
 };
@@ -108,6 +111,7 @@ struct machine {
 	bool deposed;
 	unsigned scan;      /* number of the newest look at all */
 	bool scanned;       /* one of them has ended well */
+	bool rescan;        /* another is to follow the one that is under way */
 	int64_t scan_at;    /* the next */
 	int64_t scan_ended; /* the last */
 	uint64_t look;      /* under way */

@@ -167,13 +167,17 @@ static void remember_base(const struct machine *m, struct svc *s)
 			s->base[k] = s->now[k];
 	}
 	s->base_known = true;
+	s->base_lost = false;
 }
 
-/* The same for what an earlier life has begun. */
+/* The same for what an earlier life has begun: what is there now if that is not what was
+ * begun, else what Docker says was there before.  Where its past is what was begun, too,
+ * nobody knows any more. */
 static void recall_base(const struct machine *m, struct svc *s)
 {
 	if (s->base_known)
 		return;
+	s->base_lost = false;
 	for (size_t k = 0; k < s->b->n_targets; k++) {
 		const struct secret *good =
 			s->good > 0 ? machine_find_secret(m, s->b->name, s->good, k)
@@ -181,8 +185,12 @@ static void recall_base(const struct machine *m, struct svc *s)
 
 		if (good != NULL)
 			s->base[k] = good->p;
-		else if (strcmp(s->prev[k].id, s->want[k].id) != 0)
+		else if (strcmp(s->now[k].id, s->want[k].id) != 0)
+			s->base[k] = s->now[k];
+		else if (s->has_prev && strcmp(s->prev[k].id, s->want[k].id) != 0)
 			s->base[k] = s->prev[k];
+		else
+			s->base_lost = true;
 	}
 	s->base_known = true;
 }
@@ -277,6 +285,8 @@ static void judge_gate(struct machine *m, struct svc *s, int64_t now)
 			why = "an update of the service is under way";
 		else if (!s->converged)
 			why = "its tasks do not all run";
+		else if (s->busy)
+			why = "its job is running";
 		else if (!m->ops.window(m->ops.ctx, b->name))
 			why = "its window is closed";
 	}
@@ -295,6 +305,7 @@ static void judge_gate(struct machine *m, struct svc *s, int64_t now)
 void machine_begin_observe(struct svc *s, int64_t now)
 {
 	machine_set(s, SWARM_OBSERVE, "");
+	s->missed = 0;
 	s->until = now + machine_patience(s);
 	machine_look_again(s, now);
 }
@@ -376,6 +387,12 @@ static void judge_revert(struct machine *m, struct svc *s, int64_t now)
 {
 	recall_base(m, s);
 	begin_patience(s, now);
+	if (s->base_lost && is_ours(s)) {
+		/* without any secret it would live still less */
+		machine_set(s, SWARM_BROKEN, "what it had before is not known any more");
+		machine_next_turn(m, now);
+		return;
+	}
 	if (same(s, s->base)) {
 		if (is_quiet(s)) {
 			machine_set(s, SWARM_ROLLED_BACK, s->reason);

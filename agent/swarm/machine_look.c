@@ -188,10 +188,21 @@ static bool task_fits(const struct machine_view *v, const struct machine_task *t
 	return true;
 }
 
+/* It need not have ended: what can start with the secret has it. */
+static bool job_converged(const struct machine_view *v)
+{
+	for (size_t i = 0; i < v->n_tasks; i++)
+		if (v->tasks[i].state == TASK_COMING)
+			return false;
+	return v->running + v->completed >= (v->desired > 0 ? v->desired : 1);
+}
+
 static bool is_converged(const struct machine_view *v)
 {
 	int64_t n = 0;
 
+	if (v->job)
+		return job_converged(v);
 	for (size_t i = 0; i < v->n_tasks; i++) {
 		const struct machine_task *t = &v->tasks[i];
 
@@ -246,16 +257,41 @@ static void note_failed(struct svc *s, const struct machine_view *v)
 	}
 }
 
-/* What an earlier life wanted here, by the labels of the secrets. */
+static bool is_version(const struct secret *p, const struct svc *s, size_t object)
+{
+	return p != NULL && p->version == s->version && p->object == object &&
+	       strcmp(p->binding, s->b->name) == 0;
+}
+
+/* What an earlier life wanted here, by the labels of the secrets; if there are several of
+ * that version, the one that the service has. */
 static void recall(struct machine *m, struct svc *s)
 {
 	for (size_t k = 0; k < s->b->n_targets; k++) {
-		const struct secret *p = machine_find_secret(m, s->b->name, s->version,
-		                                             k);
+		const struct secret *p = machine_find_secret_id(m, s->now[k].id);
 
+		if (!is_version(p, s, k))
+			p = machine_find_secret(m, s->b->name, s->version, k);
 		if (s->want[k].id[0] == '\0' && p != NULL && s->version > 0)
 			s->want[k] = p->p;
 	}
+}
+
+/* The oldest version of the binding that the service's past names, at any target: a
+ * target may have had another name then. */
+static int64_t past_of(const struct machine *m, const struct svc *s,
+                       const struct machine_view *v)
+{
+	int64_t oldest = 0;
+
+	for (size_t i = 0; i < v->n_prev; i++) {
+		const struct secret *p = machine_find_secret_id(m, v->prev[i].id);
+
+		if (p != NULL && strcmp(p->binding, s->b->name) == 0 &&
+		    (oldest == 0 || p->version < oldest))
+			oldest = p->version;
+	}
+	return oldest;
 }
 
 static void note_view(struct machine *m, struct svc *s, const struct machine_view *v)
@@ -270,10 +306,10 @@ static void note_view(struct machine *m, struct svc *s, const struct machine_vie
 		s->look_at = 0;
 		return;
 	}
-	recall(m, s);
 	(void)snprintf(s->name, sizeof(s->name), "%.64s", v->name);
 	s->index = v->index;
 	s->job = v->job;
+	s->busy = v->job && v->running > 0;
 	s->update = v->update;
 	s->patience_ms = v->patience_ms;
 	machine_reason(s->update_text, v->update_text);
@@ -282,6 +318,9 @@ static void note_view(struct machine *m, struct svc *s, const struct machine_vie
 		s->now[k] = at_target(v->refs, v->n_refs, s->b->targets[k].target);
 		s->prev[k] = at_target(v->prev, v->n_prev, s->b->targets[k].target);
 	}
+	s->has_prev = v->has_prev;
+	s->past = past_of(m, s, v);
+	recall(m, s);
 	note_failed(s, v);
 	s->fresh = true;
 }
@@ -289,10 +328,10 @@ static void note_view(struct machine *m, struct svc *s, const struct machine_vie
 int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UNUSED,
                  struct err *e)
 {
-	if (strlen(v->id) >= MACHINE_ID)
-		return ERR_OK;
 	if (m->look_all)
 		note_use(m, v);
+	if (strlen(v->id) >= MACHINE_ID)
+		return ERR_OK;
 	for (size_t i = 0; m->look_all && i < m->n_bindings; i++)
 		if (selects(m->bindings[i], v) &&
 		    machine_svc(m, m->bindings[i], v->id, e) == NULL)
@@ -381,6 +420,9 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 		m->scan_ended = now;
 		m->scan_at = now + SCAN_MS + m->ops.dice(m->ops.ctx) % (SCAN_MS / 5);
 		note_gone(m);
+		if (m->rescan)
+			m->scan_at = now;
+		m->rescan = false;
 		forget_secrets(m);
 	}
 	for (size_t i = 0; i < m->n_svcs; i++) {

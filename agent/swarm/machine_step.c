@@ -131,14 +131,11 @@ static void applied(struct machine *m, struct svc *s, int rc, const char *why,
 		machine_begin_observe(s, now);
 	} else if (rc == ERR_CONFLICT) {
 		/* looked at, and judged, from the beginning */
-		unsigned tries = s->tries + 1;
-
 		machine_set(s, SWARM_GATE,
 		            "the service is being changed by somebody else");
 		s->store_due = false;
-		s->tries = tries;
 		s->retry_at = now +
-		              (tries > TRIES_MAX
+		              (++s->missed > TRIES_MAX
 		                       ? BACKOFF_MAX_MS
 		                       : CONFLICT_MIN_MS + m->ops.dice(m->ops.ctx) %
 		                                                   (CONFLICT_MAX_MS -
@@ -156,8 +153,9 @@ static void applied(struct machine *m, struct svc *s, int rc, const char *why,
 		machine_look_again(s, s->retry_at);
 	} else {
 		s->unsure = true;
+		s->relook = false;
 		s->retry_at = -1;
-		machine_look_again(s, now + machine_backoff(m, s->tries++));
+		machine_look_again(s, now + machine_backoff(m, s->missed++));
 	}
 }
 
@@ -212,7 +210,9 @@ void machine_svc_done(struct machine *m, struct svc *s, int rc, const char *why,
 		stored(m, s, rc, now);
 	} else if (s->touch_due) {
 		s->touch_due = false;
-		m->scan_at = now; /* has it helped? */
+		s->tries = rc == ERR_OK ? 0 : s->tries + 1;
+		s->retry_at = s->tries > 0 ? now + machine_backoff(m, s->tries) : -1;
+		m->scan_at = s->tries > 0 ? s->retry_at : now; /* has it helped? */
 	} else if (s->state == SWARM_APPLY) {
 		applied(m, s, rc, why, now);
 	} else if (s->state == SWARM_REVERT) {

@@ -44,13 +44,15 @@ static void make_slug(const char *path, size_t max, char out[SLUG_MAX + 1])
 
 void swarm_name(const struct swarm_name *n, char out[SWARM_NAME_MAX + 1])
 {
-	char slug[SLUG_MAX + 1], tail[TAIL_MAX], object[8] = "";
+	char slug[SLUG_MAX + 1], tail[TAIL_MAX], object[8] = "", other[3] = "";
 	size_t room, len;
 
 	if (n->object > 0)
 		(void)snprintf(object, sizeof(object), ".%zu", n->object % 1000);
+	if (n->other > 0)
+		(void)snprintf(other, sizeof(other), ".%c", (char)('a' + n->other % 26));
 	(void)snprintf(tail, sizeof(tail), ".%.4s%s.%" PRId64 "%s", n->format, object,
-	               n->version, n->other ? ".b" : "");
+	               n->version, other);
 	room = SWARM_NAME_MAX - strlen(tail);
 	make_slug(n->path, room < SLUG_MAX ? room : SLUG_MAX, slug);
 	len = strlen(slug);

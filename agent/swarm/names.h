@@ -6,6 +6,8 @@
  *
  * The same everywhere and always, so that two who make it at the same time, or one who
  * does not know whether it was made, meet at one name.  Nothing of the value is in it.
+ * What takes a name may be another binding's, of another field of the same secret: the
+ * names behind it end with a letter.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,8 +27,8 @@ struct swarm_name {
 	const char *path;   /* of the secret */
 	const char *format; /* "raw", "env", … */
 	int64_t version;
-	size_t object; /* a second one, for another owner or mode */
-	bool other;    /* the first choice is taken by something that is not ours */
+	size_t object;  /* a second one, for another owner or mode */
+	unsigned other; /* so many are taken: 0 to 25 */
 };
 
 /** swarm_name(n, out): "app-db.raw.7", at most SWARM_NAME_MAX characters and a NUL. */

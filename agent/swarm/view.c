@@ -11,7 +11,6 @@
 #define START_MS   10000 /* what a task may need to start */
 #define MONITOR_MS 5000  /* Docker's own */
 #define PATIENCE   2
-#define ITEMS_MAX  4096u /* references or tasks of one service */
 #define TASKS_MAX  100000
 #define MS_PER_NS  1000000
 #define DELAY_MAX  86400000
@@ -60,7 +59,7 @@ static json_t *keep_refs(const json_t *spec)
 		const char *id = reply_str(item, "SecretID");
 		const char *name = reply_str(item, "SecretName");
 
-		if (id != NULL && i < ITEMS_MAX)
+		if (id != NULL)
 			json_array_append_new(
 				list, json_pack("[s, s, s]", target != NULL ? target : "",
 			                        id, name != NULL ? name : ""));
@@ -100,9 +99,8 @@ void view_service(struct view *v, const json_t *item)
 	const char *name = reply_str(spec, "Name");
 	const char *sync = reply_str(json_object_get(spec, "Labels"), SWARM_LABEL_SYNC);
 	int64_t index = reply_int(json_object_get(item, "Version"), "Index", -1);
-	int64_t desired = bounded(reply_int(json_object_get(item, "ServiceStatus"),
-	                                    "DesiredTasks", 0),
-	                          TASKS_MAX);
+	const json_t *counts = json_object_get(item, "ServiceStatus");
+	int64_t desired = bounded(reply_int(counts, "DesiredTasks", 0), TASKS_MAX);
 	json_t *o;
 
 	if (id == NULL || name == NULL || index < 0)
@@ -113,6 +111,10 @@ void view_service(struct view *v, const json_t *item)
 	              (json_int_t)patience_of(spec, desired), "refs", keep_refs(spec),
 	              "prev", keep_refs(json_object_get(item, "PreviousSpec")), "tasks",
 	              json_array());
+	json_object_set(o, "running", json_object_get(counts, "RunningTasks"));
+	json_object_set(o, "completed", json_object_get(counts, "CompletedTasks"));
+	if (json_is_object(json_object_get(item, "PreviousSpec")))
+		json_object_set_new(o, "past", json_true());
 	if (sync != NULL)
 		json_object_set_new(o, "sync", json_string(sync));
 	if (reply_str(status, "State") != NULL)
@@ -146,8 +148,6 @@ void view_task(struct view *v, const json_t *item)
 	if ((o = json_object_get(v->services, service)) == NULL)
 		o = stranger(v, service);
 	tasks = json_object_get(o, "tasks");
-	if (json_array_size(tasks) >= ITEMS_MAX)
-		return;
 	ids = json_array();
 	json_array_foreach(secrets_of(json_object_get(item, "Spec")), i,
 	                   secret) if (reply_str(secret, "SecretID") != NULL)
@@ -263,9 +263,12 @@ static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
 		.update = update_of(reply_str(o, "update")),
 		.update_text = reply_str(o, "text"),
 		.desired = reply_int(o, "desired", 0),
+		.running = reply_int(o, "running", 0),
+		.completed = reply_int(o, "completed", 0),
 		.patience_ms = reply_int(o, "patience", 0),
 		.refs = now_refs,
 		.n_refs = json_array_size(refs),
+		.has_prev = json_is_true(json_object_get(o, "past")),
 		.prev = prev_refs,
 		.n_prev = json_array_size(prev),
 		.n_tasks = json_array_size(tasks),

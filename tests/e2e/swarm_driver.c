@@ -8,7 +8,8 @@
  *
  *   {"binding": {name, version, value, path, target, services, soak_ms, …}}
  *   {"row": {…}}   one that was stored, before it leads
- *   {"lead": EPOCH}   {"purge": NAME}   {"status": true}
+ *   {"lead": EPOCH}   {"purge": NAME}   {"retry": NAME}   {"status": true}
+ *   {"skew": MS}   so much later is it from now on
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,12 +28,24 @@ static struct engine *engine;
 static struct machine *machine;
 static struct engine_about about;
 static json_t *bindings, *rows;
-static int64_t epoch, due_at, pending[256];
+static int64_t epoch, skew, pending[256];
 static size_t n_pending;
+
+static int64_t wall_now(void *ctx UNUSED)
+{
+	return clock_wall(clock_system());
+}
+
+static int64_t boot_now(void *ctx UNUSED)
+{
+	return clock_boot(clock_system()) + skew;
+}
+
+static const struct clock watch = { wall_now, boot_now, NULL };
 
 static int64_t now(void)
 {
-	return clock_boot(clock_system());
+	return clock_boot(&watch);
 }
 
 static void say(json_t *o)
@@ -126,6 +139,26 @@ static void on_changed(void *ctx)
 /* --- commands ------------------------------------------------------------------------
  */
 
+/* [[name, uid, mode], …], or one called ${target}. */
+static void read_targets(const json_t *b, struct machine_binding *d)
+{
+	const json_t *item;
+	size_t i;
+
+	d->targets[0] = (struct machine_target){ reply_str(b, "target"), "0", "0", 292 };
+	d->n_targets = 1;
+	json_array_foreach(json_object_get(b, "targets"), i, item)
+	{
+		const char *uid = json_string_value(json_array_get(item, 1));
+		json_int_t mode = json_integer_value(json_array_get(item, 2));
+
+		d->targets[i] = (struct machine_target){ json_string_value(
+								 json_array_get(item, 0)),
+			                                 uid, uid, (unsigned)mode };
+		d->n_targets = i + 1;
+	}
+}
+
 static void tell(const json_t *b)
 {
 	const json_t *list = json_object_get(b, "services");
@@ -134,16 +167,17 @@ static void tell(const json_t *b)
 		.name = reply_str(b, "name"),
 		.version = reply_int(b, "version", 0),
 		.services = services,
-		.targets = { { reply_str(b, "target"), "0", "0", 292 } },
-		.n_targets = 1,
 		.max_services = (unsigned)reply_int(b, "max_services", 1),
 		.keep = 1,
 		.deadline_ms = reply_int(b, "deadline_ms", 0),
 		.soak_ms = reply_int(b, "soak_ms", 0),
 		.gate_ms = 60000,
+		.jobs = json_is_true(json_object_get(b, "jobs")),
+		.enforce = json_is_true(json_object_get(b, "enforce")),
 	};
 	struct err e;
 
+	read_targets(b, &d);
 	for (size_t i = 0; i < json_array_size(list) && i < 16; i++)
 		services[d.n_services++] = json_string_value(json_array_get(list, i));
 	if (machine != NULL && machine_binding(machine, &d, now(), &e) != ERR_OK)
@@ -197,13 +231,16 @@ static void on_command(const char *line, size_t n)
 		lead();
 	} else if (json_object_get(o, "purge") != NULL && machine != NULL) {
 		machine_purge(machine, reply_str(o, "purge"), now());
+	} else if (json_object_get(o, "retry") != NULL && machine != NULL) {
+		machine_retry(machine, reply_str(o, "retry"), now());
+	} else if (json_object_get(o, "skew") != NULL) {
+		skew += reply_int(o, "skew", 0);
 	} else if (json_object_get(o, "status") != NULL && machine != NULL) {
 		say(json_pack("{s:o, s:b, s:I}", "status", machine_status(machine),
 		              "rest", machine_rest(machine), "calls",
 		              (json_int_t)engine_calls(engine)));
 	}
 	json_decref(o);
-	due_at = 0;
 }
 
 static bool on_input(void)
@@ -272,7 +309,7 @@ int main(int argc, char **argv)
 	struct epoll_event in = { .events = EPOLLIN, .data.fd = 0 };
 	struct engine_options o = {
 		.socket = argc > 1 ? argv[1] : "/run/docker.sock",
-		.clock = clock_system(),
+		.clock = &watch,
 		.ops = {on_secret, on_about, on_event, on_changed, NULL}
 	};
 	struct err e;

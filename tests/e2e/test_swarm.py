@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Docker Swarm of one manager, and the agent's part in it: new versions of secrets come into services, and those
 that they do not live with go back by themselves."""
+import base64
+import signal
 import time
 
 import pytest
@@ -119,15 +121,29 @@ def test_an_unhealthy_one_goes_back(world):
     d.wait_state("web", "rolled-back", 2)
 
 
-def test_one_that_cannot_be_scheduled_goes_back(world):
+def test_nothing_is_pushed_into_what_is_not_quiet(world):
     w = world
     w.service("web")
     d = begin(w, "web")
     w.api.update("web", lambda s: s["TaskTemplate"].setdefault("Placement", {}).update(Constraints=["node.labels.x==never"]))
     w.api.update("web", lambda s: s.setdefault("Labels", {}).update(x="y"))
-    d.bind("app", 2, "good-2", services=["web"], deadline_ms=3000)
+    d.bind("app", 2, "good-2", services=["web"])
     wait_for("it to wait", lambda: d.status()["status"][0]["services"][0]["state"] == "gate")
-    assert w.api.refs("web") == {"app": "secret-app.raw.1"}, "nothing is pushed into what is not quiet"
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+
+
+def test_one_that_cannot_be_scheduled_goes_back(world):
+    w = world
+    w.service("web", "--update-order", "start-first")
+    d = begin(w, "web")
+    node = w.engine.cli("node", "ls", "-q").strip()
+    w.engine.cli("node", "update", "--availability", "pause", node)
+    try:
+        d.bind("app", 2, "good-2", services=["web"], deadline_ms=3000)
+        d.wait_state("web", "rolled-back", 2)
+    finally:
+        w.engine.cli("node", "update", "--availability", "active", node)
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"} and "in time" in d.row("web")["reason"]
 
 
 def test_five_services_and_the_overhead(world):
@@ -218,6 +234,162 @@ def test_a_job_is_not_run_again(world):
     d.send(lead=1)
     d.wait_state("job", "skipped", 1)
     assert w.api.service("job")["JobStatus"]["JobIteration"] == iteration["JobIteration"]
+
+
+def test_a_job_runs_again_if_that_is_wanted(world):
+    w = world
+    w.services.append("job")
+    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", dockerd.IMAGE,
+                 "true")
+    wait_for("it to have run", lambda: w.api.service("job").get("JobStatus", {}).get("LastExecution"))
+    d = w.driver()
+    d.bind("app", 1, "good-1", services=["job"], jobs=True)
+    d.send(lead=1)
+    d.wait_state("job", "done", 1)
+    assert w.api.refs("job") == {"app": "secret-app.raw.1"}
+    assert w.api.service("job")["JobStatus"]["JobIteration"]["Index"] > 0
+
+
+def test_two_owners_and_modes_of_one_secret(world):
+    w = world
+    look = "ls -ln /run/secrets > /tmp/seen; while :; do sleep 1; done"
+    w.service("web", "--mount", "type=tmpfs,target=/tmp", secret=None, main=look)
+    d = begin(w, "web", targets=[["app", "0", 0o400], ["/run/secrets/two", "7", 0o440]])
+    assert w.api.refs("web") == {"app": "secret-app.raw.1", "/run/secrets/two": "secret-app.raw.1.1"}
+    container = wait_for("its task", lambda: w.engine.cli("ps", "-q").split())[0]
+    seen = {line.split()[-1]: line.split()[:4] for line in w.engine.cli("exec", container, "cat", "/tmp/seen").splitlines()}
+    assert seen["app"][0].startswith("-r--------") and seen["app"][2] == "0"
+    assert seen["two"][0].startswith("-r--r-----") and seen["two"][2:] == ["7", "7"]
+    d.bind("app", 2, "good-2", services=["web"], targets=[["app", "0", 0o400], ["/run/secrets/two", "7", 0o440]])
+    d.wait_state("web", "done", 2)
+    assert set(w.api.refs("web").values()) == {"secret-app.raw.2", "secret-app.raw.1.2"}
+
+
+def test_several_bindings_of_one_path_have_names_of_their_own(world):
+    w = world
+    w.service("web", main="while :; do sleep 1; done", secret=None)
+    d = w.driver()
+    names = ("user", "password", "host")
+    for version in (1, 2):
+        for n in names:
+            d.bind(n, version, f"{n}-{version}", services=["web"], path="secret/app")
+        if version == 1:
+            d.send(lead=1)
+        wait_for("all to be done", lambda v=version: sum(
+            r["state"] == "done" and r["version"] == v for r in d.rows.values()) == len(names), 60)
+        assert sorted(w.api.refs("web").values()) == [f"secret-app.raw.{version}{x}" for x in ("", ".b", ".c")]
+    container = w.engine.cli("ps", "-q").split()[0]
+    for n in names:
+        assert w.engine.cli("exec", container, "cat", f"/run/secrets/{n}") == f"{n}-2"
+
+
+STACK = """
+version: "3.8"
+services:
+  web:
+    image: box:1
+    command: ["sh", "-c", "while :; do sleep 1; done"]
+    stop_grace_period: 0s
+    networks: [outside]
+    deploy: {labels: {vault.sync: app}, update_config: {monitor: 300ms, order: start-first}}
+    secrets: [{source: it, target: app}]
+networks: {outside: {external: true, name: host}}
+secrets: {it: {external: true, name: %s}}
+"""
+
+
+def deploy(w, secret):
+    file = w.engine.dir / "stack.yml"
+    file.write_text(STACK % secret)
+    w.engine.cli("stack", "deploy", "--resolve-image", "never", "-c", file, "st")
+
+
+def test_a_stack_that_is_deployed_again(world):
+    w = world
+    w.services.append("st_web")
+    data = base64.b64encode(b"zero").decode()
+    assert w.api.call("POST", "/secrets/create", {"Name": "first", "Data": data})[0] == 201
+    deploy(w, "first")
+    wait_for("it to run", lambda: w.running("st_web"))
+    d = w.driver()
+    d.bind("app", 1, "good-1")
+    d.send(lead=1)
+    d.wait_state("st_web", "done", 1)
+    d.bind("app", 2, "good-2")
+    d.wait_state("st_web", "done", 2)
+    for n in range(4):
+        deploy(w, "secret-app.raw.1")  # its file has the name that it had then
+        d.wait_state("st_web", "superseded", 2)
+        if n < 3:
+            d.send(skew=31000)
+            d.wait_state("st_web", "done", 2)
+            assert w.api.refs("st_web") == {"app": "secret-app.raw.2"}
+    d.send(skew=31000)
+    wait_for("it to be left alone", lambda: "held" in d.row("st_web")["reason"])
+    assert w.api.refs("st_web") == {"app": "secret-app.raw.1"}
+
+
+def test_a_reference_that_was_removed_is_put_back_where_that_is_wanted(world):
+    w = world
+    w.service("web", main="while :; do sleep 1; done")
+    d = begin(w, "web")
+    w.api.update("web", lambda s: s["TaskTemplate"]["ContainerSpec"].update(Secrets=[]))
+    wait_for("it to be told", lambda: "removed" in d.row("web")["reason"])
+    d.send(skew=31000)
+    d.bind("app", 1, "good-1", services=["web"], enforce=True)
+    d.wait_state("web", "superseded", 1)
+    wait_for("it to be put off", lambda: "put back" in d.row("web")["reason"])
+    d.send(skew=31000)
+    d.wait_state("web", "done", 1)
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+
+
+def test_an_operators_rollback_finds_its_secret(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    d.bind("app", 2, "good-2", services=["web"])
+    d.wait_state("web", "done", 2)
+    wait_for("it to be the good one", lambda: d.row("web")["good"] == 2)
+    looks = d.status()["calls"]
+    d.send(skew=700000)  # another look, and what is of no use is of an age to go
+    wait_for("it to look", lambda: d.status()["calls"] >= looks + 3)
+    d.send(skew=700000)
+    wait_for("it to look again", lambda: d.status()["calls"] >= looks + 6)
+    assert "secret-app.raw.1" in w.api.secrets()
+    w.engine.cli("service", "rollback", "-d", "web")
+    wait_for("it to be rolled back", lambda: w.api.refs("web") == {"app": "secret-app.raw.1"} and w.running("web"))
+    d.wait_state("web", "superseded", 2)
+
+
+def test_the_engine_is_killed_in_the_middle(world):
+    w = world
+    w.service("web", "--replicas", "2", "--update-delay", "1s")
+    d = begin(w, "web")
+    d.bind("app", 2, "good-2", services=["web"])
+    wait_for("it to be under way", lambda: d.row("web").get("state") == "observe")
+    w.engine.kill()
+    w.engine.start()
+    d.wait_state("web", "done", 2)
+    assert w.api.refs("web") == {"app": "secret-app.raw.2"}
+
+
+def test_more_happens_than_the_engine_remembers(world):
+    """Its agent is away meanwhile, and the connection breaks: it looks at everything again."""
+    w = world
+    w.service("web", main="while :; do sleep 1; done")
+    d = begin(w, "web")
+    d.process.send_signal(signal.SIGSTOP)
+    try:
+        w.engine.kill()
+        w.engine.start()
+        wait_for("it to lead", lambda: w.api.call("GET", "/services")[0] == 200)
+        w.api.update("web", lambda s: s["TaskTemplate"]["ContainerSpec"].update(Secrets=[]))
+        for k in range(300):
+            w.api.update("web", lambda s, k=k: s.setdefault("Labels", {}).update(k=str(k)))
+    finally:
+        d.process.send_signal(signal.SIGCONT)
+    wait_for("it to be told", lambda: "removed" in d.row("web")["reason"])
 
 
 def test_the_past_is_purged_without_a_restart(world):

@@ -507,6 +507,7 @@ static void show_service(struct machine *m, int i)
 		                  .desired = W_TASKS,
 		                  .patience_ms = 60000,
 		                  .refs = refs,
+		                  .has_prev = s->has_prev,
 		                  .prev = prev,
 		                  .tasks = tasks };
 	struct err e;
