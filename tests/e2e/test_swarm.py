@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Docker Swarm of one manager, and the agent's part in it: new versions of secrets come into services, and those
 that they do not live with go back by themselves."""
-import base64
 import signal
 import time
 
@@ -307,8 +306,7 @@ def deploy(w, secret):
 def test_a_stack_that_is_deployed_again(world):
     w = world
     w.services.append("st_web")
-    data = base64.b64encode(b"zero").decode()
-    assert w.api.call("POST", "/secrets/create", {"Name": "first", "Data": data})[0] == 201
+    w.secret("first", "zero")
     deploy(w, "first")
     wait_for("it to run", lambda: w.running("st_web"))
     d = w.driver()
