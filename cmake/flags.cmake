@@ -20,6 +20,8 @@ target_compile_options(vault_flags INTERFACE
   -include "${PROJECT_SOURCE_DIR}/lib/banned.h"
   -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections
   "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+# A name of ours that a library has, too, would take the place of the library's own.
+target_compile_options(vault_flags INTERFACE -fvisibility=hidden)
 target_link_options(vault_flags INTERFACE -Wl,--as-needed)
 
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")

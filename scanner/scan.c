@@ -72,7 +72,7 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 
 	if (r->type == RECORD_SANDBOX)
 		on_sandbox(s, r);
-	if (j == NULL || (j->tag != NULL && archive_record(j->tag, j, r)))
+	if (j == NULL || (j->tag != NULL && image_archive_record(j->tag, j, r)))
 		return;
 	switch (r->type) {
 	case RECORD_FINDING:
@@ -116,7 +116,7 @@ static void on_done(void *ctx, struct job *j)
 	s->progress.jobs_done++;
 	s->progress.layers_done += j->format == FORMAT_LAYER;
 	if (j->tag != NULL)
-		archive_job_done(j->tag);
+		image_archive_job_done(j->tag);
 }
 
 static int start(struct scan *s, struct err *e)

@@ -20,7 +20,7 @@
 int scan_image_fd(struct scan *s, int fd, const char *name, uint64_t size, struct err *e)
 {
 	struct job *j = job_new(FORMAT_IMAGE, CHANNEL_FILE, name, NULL);
-	struct archive *a = image_archive_new(s, name);
+	struct image_archive *a = image_archive_new(s, name);
 
 	if (j == NULL || a == NULL || !job_add(j, fd, name)) {
 		if (j == NULL || a == NULL)
@@ -32,7 +32,7 @@ int scan_image_fd(struct scan *s, int fd, const char *name, uint64_t size, struc
 	}
 	j->streamed = size == UINT64_MAX;
 	j->size = j->streamed ? 0 : size;
-	archive_add_job(a, j);
+	image_archive_add_job(a, j);
 	return scan_submit(s, j, e);
 }
 

@@ -8,9 +8,9 @@
 #include "scan_images_impl.h"
 #include "scanner/worker/record_finding.h"
 
-struct archive *image_archive_new(struct scan *s, const char *name)
+struct image_archive *image_archive_new(struct scan *s, const char *name)
 {
-	struct archive *a = calloc(1, sizeof(*a));
+	struct image_archive *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
@@ -25,9 +25,9 @@ struct archive *image_archive_new(struct scan *s, const char *name)
 	return a;
 }
 
-void image_archive_free(struct archive *a)
+void image_archive_free(struct image_archive *a)
 {
-	struct archive **at = &a->s->archives;
+	struct image_archive **at = &a->s->archives;
 
 	while (*at != a)
 		at = &(*at)->next;
@@ -58,7 +58,7 @@ static void *room(void *p, size_t n, size_t size)
 	return realloc(p, (n != 0 ? 2 * n : 1) * size);
 }
 
-static struct archive_blob *blob_of(struct archive *a, const char *key)
+static struct archive_blob *blob_of(struct image_archive *a, const char *key)
 {
 	struct archive_blob *b;
 
@@ -81,12 +81,12 @@ static struct archive_blob *blob_of(struct archive *a, const char *key)
 	return b;
 }
 
-static void lost(struct archive *a, const char *what)
+static void lost(struct image_archive *a, const char *what)
 {
 	scan_skip_add(a->s, a->name, NULL, what, "out of memory");
 }
 
-static void on_image(struct archive *a, const struct record *r)
+static void on_image(struct image_archive *a, const struct record *r)
 {
 	struct archive_image *im;
 
@@ -116,7 +116,7 @@ static bool add_layer(struct archive_image *im, unsigned blob)
 }
 
 /* A worker of its own for a layer that nobody has read yet. */
-static void start_layer(struct archive *a, const struct job *from, const char *key,
+static void start_layer(struct image_archive *a, const struct job *from, const char *key,
                         const struct record *r)
 {
 	struct job *j = job_new(FORMAT_LAYER, CHANNEL_FILE, from->source, NULL);
@@ -131,13 +131,13 @@ static void start_layer(struct archive *a, const struct job *from, const char *k
 	}
 	j->offset = r->number[2];
 	j->size = r->number[3];
-	archive_add_job(a, j);
+	image_archive_add_job(a, j);
 	a->s->progress.jobs++;
 	a->s->progress.layers++;
 	pool_add(a->s->pool, j);
 }
 
-static void on_layer(struct archive *a, const struct job *j, const struct record *r)
+static void on_layer(struct image_archive *a, const struct job *j, const struct record *r)
 {
 	struct archive_blob *b = blob_of(a, r->text[0]);
 
@@ -162,7 +162,7 @@ static void on_layer(struct archive *a, const struct job *j, const struct record
 	start_layer(a, j, b->key, r);
 }
 
-static void on_entries(struct archive *a, const struct record *r)
+static void on_entries(struct image_archive *a, const struct record *r)
 {
 	struct archive_blob *b = blob_of(a, r->text[0]);
 	size_t n = r->bytes_n / sizeof(uint64_t);
@@ -210,7 +210,7 @@ static bool copy_texts(struct archive_finding *w)
 }
 
 /* True: it waits.  A finding in a configuration is in no layer. */
-static bool on_finding(struct archive *a, const struct record *r)
+static bool on_finding(struct image_archive *a, const struct record *r)
 {
 	struct archive_finding w = { 0 }, *list;
 	struct archive_blob *b;
@@ -231,7 +231,7 @@ static bool on_finding(struct archive *a, const struct record *r)
 	return true;
 }
 
-bool archive_record(struct archive *a, struct job *j, const struct record *r)
+bool image_archive_record(struct image_archive *a, struct job *j, const struct record *r)
 {
 	switch (r->type) {
 	case RECORD_IMAGE:
@@ -250,19 +250,19 @@ bool archive_record(struct archive *a, struct job *j, const struct record *r)
 	}
 }
 
-void archive_add_job(struct archive *a, struct job *j)
+void image_archive_add_job(struct image_archive *a, struct job *j)
 {
 	j->tag = a;
 	a->jobs++;
 }
 
-void archive_job_done(struct archive *a)
+void image_archive_job_done(struct image_archive *a)
 {
 	if (--a->jobs > 0)
 		return;
 	if (a->too_many)
 		scan_skip_add(a->s, a->name, NULL, a->name,
 		              "too many files to tell which ones later layers hide");
-	archive_settle(a);
+	image_archive_settle(a);
 	image_archive_free(a);
 }

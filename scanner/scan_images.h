@@ -8,17 +8,17 @@
  */
 #include "scan_impl.h"
 
-struct archive;
+struct image_archive;
 
 /** image_archive_new(s, name): for the jobs' tag; NULL if out of memory. */
-struct archive *image_archive_new(struct scan *s, const char *name) MUST_CHECK;
+struct image_archive *image_archive_new(struct scan *s, const char *name) MUST_CHECK;
 /** image_archive_free(a): without telling its findings. */
-void image_archive_free(struct archive *a);
-/** archive_add_job(a, j): ${j} belongs to it. */
-void archive_add_job(struct archive *a, struct job *j);
-/** archive_record(a, j, r): true: it was one for the archive. */
-bool archive_record(struct archive *a, struct job *j, const struct record *r);
-/** archive_job_done(a): after the last one it tells its findings, and is gone. */
-void archive_job_done(struct archive *a);
+void image_archive_free(struct image_archive *a);
+/** image_archive_add_job(a, j): ${j} belongs to it. */
+void image_archive_add_job(struct image_archive *a, struct job *j);
+/** image_archive_record(a, j, r): true: it was one for the archive. */
+bool image_archive_record(struct image_archive *a, struct job *j, const struct record *r);
+/** image_archive_job_done(a): after the last one it tells its findings, and is gone. */
+void image_archive_job_done(struct image_archive *a);
 
 #endif

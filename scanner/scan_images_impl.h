@@ -29,9 +29,9 @@ struct archive_finding {
 	char *text;
 };
 
-struct archive {
+struct image_archive {
 	struct scan *s;
-	struct archive *next; /* of the scan's */
+	struct image_archive *next; /* of the scan's */
 	char *name;
 	unsigned jobs;
 	struct archive_image *image;
@@ -44,7 +44,7 @@ struct archive {
 	bool too_many; /* hashes: not all is known of what layers hide */
 };
 
-/** archive_settle(a): tell all findings with what became of their files. */
-void archive_settle(struct archive *a);
+/** image_archive_settle(a): tell all findings with what became of their files. */
+void image_archive_settle(struct image_archive *a);
 
 #endif

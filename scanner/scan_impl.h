@@ -25,7 +25,7 @@ struct scan {
 	struct scan_progress progress;
 	struct job *batch; /* files that wait for more of them */
 	uint64_t batch_bytes;
-	struct archive *archives;
+	struct image_archive *archives;
 };
 
 /** scan_skip_add(s, source, layer, path, why): report and count. */

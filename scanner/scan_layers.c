@@ -18,7 +18,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool has(const struct archive *a, const struct archive_blob *b,
+static bool has(const struct image_archive *a, const struct archive_blob *b,
                 enum entry_kind kind, const char *path, size_t n)
 {
 	uint64_t h = path_hash(a->s->hash_key, kind, path, n);
@@ -27,7 +27,7 @@ static bool has(const struct archive *a, const struct archive_blob *b,
 }
 
 /* What one layer does to the file path[0 … n) of one below. */
-static enum scan_visibility effect_on(const struct archive *a,
+static enum scan_visibility effect_on(const struct image_archive *a,
                                       const struct archive_blob *b, const char *path,
                                       size_t n)
 {
@@ -47,8 +47,8 @@ static enum scan_visibility effect_on(const struct archive *a,
 }
 
 /* A member of an archive ("outer!inner") lives and dies with the archive. */
-static enum scan_visibility effect(const struct archive *a, const struct archive_blob *b,
-                                   const char *path)
+static enum scan_visibility effect(const struct image_archive *a,
+                                   const struct archive_blob *b, const char *path)
 {
 	size_t n = 0;
 
@@ -64,7 +64,7 @@ static enum scan_visibility effect(const struct archive *a, const struct archive
 }
 
 /* In one image; *later is the layer that hides it. */
-static enum scan_visibility in_image(const struct archive *a,
+static enum scan_visibility in_image(const struct image_archive *a,
                                      const struct archive_image *im, size_t from,
                                      const char *path, const char **later)
 {
@@ -82,7 +82,7 @@ static enum scan_visibility in_image(const struct archive *a,
 }
 
 /* The image that shows most of it names the finding. */
-static void settle_one(struct archive *a, struct archive_finding *w)
+static void settle_one(struct image_archive *a, struct archive_finding *w)
 {
 	const struct archive_blob *b = &a->blob[w->blob];
 	bool found = false;
@@ -108,7 +108,7 @@ static void settle_one(struct archive *a, struct archive_finding *w)
 	}
 }
 
-void archive_settle(struct archive *a)
+void image_archive_settle(struct image_archive *a)
 {
 	for (size_t i = 0; i < a->blobs; i++)
 		if (a->blob[i].n > 0)

@@ -99,9 +99,9 @@ void refusal_send(struct conn *c, unsigned status)
 	conn_cut(c);
 }
 
-/* Only libmicrohttpd itself calls this. */
-enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned status,
-                                   struct MHD_Response *page)
+/* Only libmicrohttpd itself calls this, the one name of ours that libraries see. */
+__attribute__((visibility("default"))) enum MHD_Result MHD_queue_response(
+	struct MHD_Connection *mhd, unsigned status, struct MHD_Response *page)
 {
 	struct conn *c = conn_of(mhd);
 

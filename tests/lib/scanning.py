@@ -53,7 +53,9 @@ def scan(*args, stdin=None, timeout=DEADLINE * 4, env=None, **kw):
     p = subprocess.run(command, capture_output=True, check=False, timeout=timeout,
                        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(env or {})}, **source, **kw)
     p.stdout, p.stderr = p.stdout.decode(), p.stderr.decode()
-    return Result(p)
+    r = Result(p)
+    assert "worker died" not in r.reasons(), r
+    return r
 
 
 def workers_of(pid):

@@ -69,6 +69,11 @@ Test(verdict, values_that_are_secrets)
 		"shard_key: |q7ZvT2mLx9Kd7RwP4nBsc8Yh3Fg6Jk1N|",
 		"vault_decrypt_key=|7c1f9e3a5b28d0467e1c9f3a5b28d046|",
 		"ERLANG_COOKIE=|XQZTRVWKJHGMNBPLDFSC|",
+		/* what people make up, and what chance makes of few characters */
+		"smtp_pass = \"|Winter_Vault4027|\"",
+		"db_password: '|pse9gbU.+YXexvU129|'",
+		"password: \"|EURUPVkaQqAHEJhr|\"",
+		"private_token = \"|6ew6mk5wqmZAXVpX5zS6|\"",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -112,6 +117,10 @@ Test(verdict, values_that_are_none)
 		"asset_key: |7c1f9e3a5b28d046|",
 		"dedupe_key = \"|7c1f9e3a5b28d046|\"",
 		"shard_key=|7c1f9e3a5b28d0467e1c9f3a5b28d046|",
+		"secret: |Geheimnisverwaltung|",
+		"PASS: |ld-x86-64/pr22791-1b|",
+		"password = |v2.*[0-9]+_Name|",
+		"kpasswd |464/tcp|",
 		"password_hash = "
 		"\"|7c1f9e3a5b28d0467e1c9f3a5b28d0467c1f9e3a5b28d0467e1c9f3a5b28d046|\"",
 	};
