@@ -125,19 +125,24 @@ static bool call(const struct place *p, const char *s, size_t n)
 	       (ascii_alpha(s[0]) || s[0] == '_');
 }
 
-/* A regular expression or glob. */
+/* A regular expression or glob.  Of two signs that meet by chance in a password, too, the
+ * text around them decides. */
 static bool pattern(const char *s, size_t n)
 {
-	static const char *const marks[] = { "\\d", "\\w", "\\s", ".*",   ".+",
-		                             "[^",  "a-z", "(?",  "[0-9", "\\b",
-		                             "\\S", "+)",  "*)",  "\\x" };
+	static const char *const marks[] = { "\\d",  "\\w", "\\s", "[^", "a-z", "(?",
+		                             "[0-9", "\\b", "\\S", "+)", "*)",  "\\x" };
+	struct shape shape;
 
 	if (s[0] == '^' && s[n - 1] == '$')
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
 		if (memmem(s, n, marks[i], strlen(marks[i])) != NULL)
 			return true;
-	return false;
+	if (memmem(s, n, ".*", 2) == NULL && memmem(s, n, ".+", 2) == NULL)
+		return false;
+	shape_of(s, n, &shape);
+	return shape_classes(&shape) < 4 || shape.digit < 2 ||
+	       count_of(s, n, "()[]{}|\\") > 0;
 }
 
 /* Numbers, dates, addresses, versions: digits and what parts them. */
@@ -155,6 +160,18 @@ static bool number(const char *s, size_t n)
 	       (n > 2 && s[0] == '0' && ascii_lower(s[1]) == 'x' && n <= 18);
 }
 
+/* A port of /etc/services: "464/tcp". */
+static bool service_port(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ascii_digit(s[i]))
+		i++;
+	return i > 0 && i < 6 &&
+	       (ascii_equal(s + i, n - i, "/tcp") || ascii_equal(s + i, n - i, "/udp") ||
+	        ascii_equal(s + i, n - i, "/sctp"));
+}
+
 static bool address(const char *s, size_t n)
 {
 	const char *at = memchr(s, '@', n);
@@ -169,14 +186,21 @@ static bool address(const char *s, size_t n)
 	       ascii_alpha(s[n - 1]);
 }
 
+/* "Winter_Vault4027": names of programs have fewer digits, or no capitals. */
+static bool made_up(const struct shape *shape, size_t separators)
+{
+	return separators == 1 && shape_classes(shape) == 4 && shape->digit >= 3 &&
+	       shape->n <= 24;
+}
+
 bool judge_code(const struct place *p, const char *s, size_t n)
 {
 	const char *equals;
 	struct shape shape;
 	size_t separators;
 
-	if (n == 0 || uuid(s, n) || number(s, n) || address(s, n) || path_like(s, n) ||
-	    pattern(s, n) || call(p, s, n))
+	if (n == 0 || uuid(s, n) || number(s, n) || service_port(s, n) || address(s, n) ||
+	    path_like(s, n) || pattern(s, n) || call(p, s, n))
 		return true;
 	shape_of(s, n, &shape);
 	if (ascii_any("<>{}[]()", s[0]) && shape.words > 0)
@@ -184,7 +208,8 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	/* Words parted by dots, dashes, colons, underscores or slashes. */
 	separators = count_of(s, n, "-_.:/, ");
 	if (separators > 0 && separators == shape.sign + shape.space &&
-	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8) ||
+	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8 &&
+	      !made_up(&shape, separators)) ||
 	     (shape.digit == 0 && separators >= 2 && shape.words > -0.2) ||
 	     (separators >= 3 && (shape.upper == 0 || shape.lower == 0) &&
 	      shape.digit <= n / 4 && shape.words > -0.3)))
@@ -257,8 +282,8 @@ enum drop judge_password(const struct place *p, const char *s, size_t n)
 		return judge_phrase(p, s, n);
 	if (shape.n < 6 && shape_classes(&shape) < 2)
 		return DROP_ENTROPY;
-	if (shape.digit + shape.sign == 0 && shape_wordy(&shape) &&
-	    (context_prose(p) || context_local(p)))
+	if (shape.digit + shape.sign == 0 && (context_prose(p) || context_local(p)) &&
+	    (shape_wordy(&shape) || shape_spoken(s, n)))
 		return DROP_PLACEHOLDER;
 	return DROP_NONE;
 }
@@ -354,9 +379,21 @@ static bool env_line(const struct place *p)
 	return upper >= 4 && *s == '=';
 }
 
+/* "PASS: name of a test", what test suites print. */
+static bool test_result(const struct place *p)
+{
+	const char *line = p->text + p->from;
+	size_t n = p->at - p->from;
+
+	if (n > 0 && line[0] == 'X')
+		line++, n--;
+	return n >= 6 && strncmp(line, "PASS: ", 6) == 0 &&
+	       !ascii_glob("*.y*ml", p->path);
+}
+
 static enum drop assigned_password(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_strict(p, s, n);
+	enum drop drop = test_result(p) ? DROP_CONTEXT : judge_strict(p, s, n);
 	struct shape shape;
 
 	if (drop != DROP_ENTROPY || n < 7)
@@ -382,6 +419,8 @@ static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 	if (context_hash(p))
 		return DROP_CONTEXT;
 	if (shape.space > 0 || shape.high > 0)
+		return DROP_ENTROPY;
+	if (shape.digit + shape.sign == 0 && shape_spoken(s, n))
 		return DROP_ENTROPY;
 	/* Short texts of two classes are numbers of something. */
 	if (shape_random(&shape) &&
@@ -523,64 +562,4 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 	return words >= 4 && words <= 7 && signs == 0 && context_config(p) && env_line(p)
 	               ? DROP_NONE
 	               : DROP_ENTROPY;
-}
-
-/* Names in a Secret manifest whose values are none. */
-static bool k8s_other(const char *key, size_t n)
-{
-	static const char *const words[] = { "apiversion",
-		                             "kind",
-		                             "name",
-		                             "namespace",
-		                             "type",
-		                             "ca.crt",
-		                             "tls.crt",
-		                             "username",
-		                             "user",
-		                             "host",
-		                             "hostname",
-		                             "port",
-		                             "database",
-		                             "dbname",
-		                             "url",
-		                             "endpoint",
-		                             "region",
-		                             "immutable",
-		                             "email",
-		                             "app",
-		                             "uid",
-		                             "resourceversion",
-		                             "creationtimestamp",
-		                             "component",
-		                             "generation",
-		                             "server",
-		                             "account" };
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (ascii_equal(key, n, words[i]))
-			return true;
-	return false;
-}
-
-enum drop judge_k8s(const struct place *p, const char *s, size_t n)
-{
-	const char *key = p->text + p->from, *end;
-	char plain[512];
-	long len;
-
-	while (ascii_space(*key) || *key == '-' || *key == '"' || *key == '\'')
-		key++;
-	for (end = key;
-	     end < p->text + p->at && *end != ':' && *end != '"' && *end != '\''; end++)
-		;
-	if (k8s_other(key, (size_t)(end - key)))
-		return DROP_NAME;
-	len = n % 4 == 0 ? structure_unbase64(s, n, (uint8_t *)plain, sizeof(plain)) : -1;
-	if (len < 4 || !text_lines(plain, (size_t)len))
-		return ascii_find(p->text, p->at, "stringdata") != NULL
-		               ? judge_strict(p, s, n)
-		               : DROP_STRUCTURE;
-	if (memmem(plain, (size_t)len, "-----BEGIN CERT", 15) != NULL)
-		return DROP_STRUCTURE;
-	return judge_password(p, plain, (size_t)len);
 }

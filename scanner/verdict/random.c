@@ -93,7 +93,11 @@ static double entropy_floor(const struct shape *s)
 {
 	double longest = log2((double)s->n) - 0.55, most;
 
-	if (shape_hex(s))
+	/* Three classes and no words in it: chance repeats characters, too. */
+	if (s->upper > 0 && s->lower > 0 && s->digit >= 2 && s->words < 0.3) {
+		longest -= 0.2;
+		most = s->n >= 32 ? 4.1 : 3.55;
+	} else if (shape_hex(s))
 		most = 3.0;
 	else if (s->upper > 0 && s->lower > 0)
 		most = s->n >= 32 ? 4.2 : 3.8;
@@ -106,16 +110,21 @@ static double entropy_floor(const struct shape *s)
 
 bool shape_spoken(const char *s, size_t n)
 {
-	size_t vowels = 0, run = 0, longest = 0;
+	size_t vowels = 0, run = 0, longest = 0, upper = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		bool vowel = ascii_any("aeiouyAEIOUY", s[i]);
 
+		upper += ascii_upper(s[i]);
 		vowels += vowel;
 		run = vowel ? 0 : run + 1;
 		longest = run > longest ? run : longest;
 	}
-	return n < 24 && longest <= 3 && vowels * 10 >= n * 3 && vowels * 10 <= n * 6;
+	/* Words begin with capitals, or are all of them. */
+	if (upper > n / 3 && upper < n)
+		return false;
+	return n < (upper <= 1 ? 32u : 24u) && longest <= 3 && vowels * 10 >= n * 3 &&
+	       vowels * 10 <= n * 6;
 }
 
 bool shape_wordy(const struct shape *s)
