@@ -49,6 +49,8 @@ struct cli {
 	const char *flag[CLI_FLAGS_MAX]; /* by position in the command's flags; NULL: not
 	                                    given */
 	int exit_status;                 /* instead of the error's own; 0: that one */
+	int unwritten_status; /* if standard output cannot be written; 0: that of
+	                         ERR_IO */
 };
 
 struct command {

@@ -26,21 +26,51 @@ static int number(const char *text, unsigned max, unsigned *out, struct err *e)
 	return ERR_OK;
 }
 
-static int set_format(struct scan_run *r, struct err *e)
+/* One of ${n} words; ERR_USAGE lists them. */
+static int word(const struct cli *c, const char *flag, const char *const *words, size_t n,
+                size_t *out, struct err *e)
 {
-	static const char *const names[] = { "table", "json", "jsonl" };
-	const char *v = cli_flag(r->c, "format");
+	const char *v = cli_flag(c, flag);
+	char list[160] = "";
+	size_t used = 0;
 
-	r->format = r->c->format == CLI_JSON ? SCAN_JSON : SCAN_TABLE;
-	if (v == NULL)
-		return ERR_OK;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(v, names[i]) == 0) {
-			r->format = (enum scan_format)i;
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		if (strcmp(v, words[i]) == 0) {
+			*out = i;
 			return ERR_OK;
 		}
-	return err_set(e, ERR_USAGE, "--format: '%.40s' is none of table, json, jsonl",
-	               v);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+		                         i > 0 ? ", " : "", words[i]);
+	}
+	return v == NULL ? ERR_OK
+	                 : err_set(e, ERR_USAGE, "--%s: '%.40s' is none of %s", flag, v,
+	                           list);
+}
+
+static int set_format(struct scan_run *r, struct err *e)
+{
+	const char *names[REPORT__MAX];
+	size_t f = r->c->format == CLI_JSON ? REPORT_JSON : REPORT_TABLE;
+	int rc;
+
+	for (size_t i = 0; i < REPORT__MAX; i++)
+		names[i] = report_format_name((enum report_format)i);
+	rc = word(r->c, "format", names, REPORT__MAX, &f, e);
+	r->format = (enum report_format)f;
+	return rc;
+}
+
+static int set_looks(struct scan_run *r, struct err *e)
+{
+	static const char *const when[] = { "auto", "always", "never" };
+	size_t color = 0, progress = 0;
+	int rc = word(r->c, "color", when, ARRAY_LEN(when), &color, e);
+
+	if (rc == ERR_OK)
+		rc = word(r->c, "progress", when, ARRAY_LEN(when), &progress, e);
+	if (rc == ERR_OK && (progress == 1 || (progress == 0 && r->c->err_tty)))
+		r->progress = scan_progress_new();
+	return rc;
 }
 
 /* Globs, parted by commas; they point into ${copy}. */
@@ -74,7 +104,7 @@ static bool read_sources(struct scan_run *r, source_fn source)
 
 	do {
 		if (source(r, r->c->args > 0 ? r->c->arg[i] : NULL, &e) != ERR_OK) {
-			say("%s", e.msg);
+			scan_out_say(r, "%s", e.msg);
 			failed = true;
 		}
 	} while (++i < r->c->args);
@@ -86,21 +116,25 @@ static int run_with(struct scan_run *r, const struct scan_config *o, source_fn s
 {
 	struct scan_totals totals = { 0 };
 	bool failed;
+	int rc;
 
 	r->scan = scan_new(o, scan_out_listener(), r, e);
 	if (r->scan == NULL)
 		return (int)e->code;
 	failed = read_sources(r, source);
 	if (scan_finish(r->scan, &totals, e) != ERR_OK) {
-		say("%s", e->msg);
+		scan_out_say(r, "%s", e->msg);
 		failed = true;
 	}
 	if (json_array_size(r->known) > 0 &&
 	    !scan_out_known(r, cli_flag(r->c, "rotate") != NULL))
 		failed = true;
 	scan_out_end(r, &totals, failed);
-	r->c->exit_status = status_of(&totals, failed);
-	return ERR_OK;
+	if ((rc = scan_out_close(r, e)) == ERR_OK)
+		rc = scan_filter_finish(r->filter, e);
+	if (rc == ERR_OK)
+		r->c->exit_status = status_of(&totals, failed);
+	return rc;
 }
 
 /* The vault's own values are looked for where there is a token.  That it cannot be asked
@@ -125,9 +159,42 @@ static int ask_vault(struct scan_run *r, struct known **known, struct err *e)
 	rc = scan_vault_open(c, &r->vault, known, e);
 	if (rc == ERR_OK || wanted)
 		return rc;
-	say("the vault's own secrets are not looked for: %s", e->msg);
+	scan_out_say(r, "the vault's own secrets are not looked for: %s", e->msg);
 	*e = (struct err){ 0 };
 	return ERR_OK;
+}
+
+/* Everything that flags say; then the scan. */
+static int configure(struct scan_run *r, struct scan_config *o, struct known **known,
+                     struct err *e)
+{
+	const struct cli *c = r->c;
+	unsigned stall = 0;
+	int rc;
+
+	if ((rc = set_format(r, e)) != ERR_OK || (rc = set_looks(r, e)) != ERR_OK ||
+	    (rc = number(cli_flag(c, "workers"), 64, &o->workers, e)) != ERR_OK ||
+	    (rc = number(cli_flag(c, "stall"), 3600, &stall, e)) != ERR_OK ||
+	    (rc = scan_filter_new(c, &r->filter, e)) != ERR_OK ||
+	    (rc = ask_vault(r, known, e)) != ERR_OK)
+		return rc;
+	o->stall_ms = (int64_t)stall * 1000;
+	o->known = *known;
+	o->key = scan_filter_key(r->filter);
+	return scan_out_open(r, e);
+}
+
+static void release(struct scan_run *r)
+{
+	scan_progress_free(r->progress);
+	scan_out_drop(r);
+	scan_free(r->scan);
+	scan_filter_free(r->filter);
+	scan_vault_close(r->vault);
+	json_decref(r->known);
+	json_decref(r->ids);
+	json_decref(r->rows);
+	json_decref(r->skipped);
 }
 
 static int run(struct cli *c, source_fn source, struct err *e)
@@ -143,36 +210,25 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		                 .show_filtered = cli_flag(c, "show-filtered") != NULL,
 		                 .require_sandbox = cli_flag(c, "require-sandbox") !=
 		                                    NULL,
-		                 .docker_socket = cli_flag(c, "docker-socket") };
-	unsigned stall = 0;
+		                 .docker_socket = cli_flag(c, "docker-socket"),
+		                 .rules = cli_flag(c, "rules") };
 	char *globs = NULL;
 	int rc;
 
-	c->exit_status = SCAN_WRONG_USAGE;
+	c->unwritten_status = SCAN_BAD_SOURCE;
 	if (cli_flag(c, "exclude") != NULL)
 		globs = strdup(cli_flag(c, "exclude"));
 	o.excludes = split(globs, exclude, EXCLUDES_MAX);
-	if ((rc = set_format(&r, e)) == ERR_OK &&
-	    (rc = number(cli_flag(c, "workers"), 64, &o.workers, e)) == ERR_OK &&
-	    (rc = number(cli_flag(c, "stall"), 3600, &stall, e)) == ERR_OK) {
-		o.stall_ms = (int64_t)stall * 1000;
-		if ((rc = ask_vault(&r, &known, e)) == ERR_OK) {
-			o.known = known;
-			c->exit_status = SCAN_BAD_SOURCE;
-			rc = run_with(&r, &o, source, e);
-		} else if (e->code != ERR_USAGE) {
-			c->exit_status = SCAN_BAD_SOURCE;
-		}
-	}
+	rc = configure(&r, &o, &known, e);
+	if (rc == ERR_OK)
+		rc = run_with(&r, &o, source, e);
+	if (rc != ERR_OK)
+		c->exit_status = e->code == ERR_USAGE ? SCAN_WRONG_USAGE
+		                                      : SCAN_BAD_SOURCE;
 	cli_wipe(c->token);
 	c->token = NULL;
-	scan_free(r.scan);
-	scan_vault_close(r.vault);
+	release(&r);
 	known_free(known);
-	json_decref(r.known);
-	json_decref(r.ids);
-	json_decref(r.rows);
-	json_decref(r.skipped);
 	free(globs);
 	return rc;
 }
@@ -269,7 +325,17 @@ static int git(struct cli *c, struct err *e)
 
 /* clang-format off */
 #define COMMON_FLAGS \
-	{ "format",          FLAG_STRING, "NAME",    "table, json or jsonl" }, \
+	{ "format",          FLAG_STRING, "NAME",    "table, json, jsonl, sarif, junit, gitlab or html" }, \
+	{ "output",          FLAG_STRING, "FILE",    "for the report, mode 0600; also -o FILE" }, \
+	{ "o",               FLAG_STRING, "FILE",    "the same" }, \
+	{ "color",           FLAG_STRING, "WHEN",    "auto, always or never: in a table" }, \
+	{ "progress",        FLAG_STRING, "WHEN",    "auto, always or never: on standard error" }, \
+	{ "rules",           FLAG_STRING, "FILE",    "more rules; those of the same id replace built-in ones" }, \
+	{ "baseline",        FLAG_STRING, "FILE",    "leave out the findings that are in it" }, \
+	{ "write-baseline",  FLAG_STRING, "FILE",    "of what is found now" }, \
+	{ "baseline-key",    FLAG_STRING, "FILE",    "of the baseline; its name with .key if not given" }, \
+	{ "ignore-file",     FLAG_STRING, "FILE",    "what to leave out; .vaultscanignore if not given" }, \
+	{ "no-ignore",       FLAG_BOOL,   NULL,      "no ignore files" }, \
 	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
 	{ "stall",           FLAG_STRING, "SECONDS", "give up what makes no progress for so long, 30 if not given" }, \
 	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
@@ -303,8 +369,9 @@ static const struct flag plain_flags[] = {
 };
 
 #define STATUSES \
-	"Exit status: 0 nothing found, 1 secrets found, 2 wrong usage, 3 a source could not be\n" \
-	"read, 4 parts of it were not scanned (which ones is in the output)."
+	"Exit status: 0 nothing found, 1 secrets found, 2 wrong usage (rules, baselines and\n" \
+	"ignore files too), 3 a source could not be read or the report not be written, 4 parts\n" \
+	"were not scanned (which ones is in the report)."
 
 static const struct command rows[] = {
 	{ "scan", "fs", fs, 1, -1, fs_flags, "PATH… | -", "find secrets in files, trees and standard input",

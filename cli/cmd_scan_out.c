@@ -1,97 +1,157 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_scan_out - findings as a table, one JSON document, or JSON lines. */
+/* cmd_scan_out - what a scan tells: its report, in a file or on standard output. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cmd_scan.h"
 #include "out.h"
 #include "text.h"
+#include "vault/version.h"
 
-#define SHOWN_MAX 8192
-
-/* Names come from file systems and archives: whatever is no UTF-8 becomes U+FFFD. */
-static json_t *text(const char *s)
+void scan_out_say(struct scan_run *r, const char *fmt, ...)
 {
-	char out[SHOWN_MAX + TEXT_UTF8_MAX];
-	size_t n = strlen(s), used = 0;
+	char line[1024];
+	va_list ap;
 
-	if (text_utf8_ok(s, n))
-		return json_stringn_nocheck(s, n);
-	while (n > 0 && used < SHOWN_MAX) {
-		size_t len = 1;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	scan_progress_clear(r->progress);
+	say("%s", line);
+}
 
-		while (len < TEXT_UTF8_MAX && len <= n && !text_utf8_ok(s, len))
-			len++;
-		if (len <= n && text_utf8_ok(s, len)) {
-			memcpy(out + used, s, len);
-			used += len;
-		} else {
-			len = 1;
-			used += text_utf8_put(out + used, 0xfffd);
-		}
-		s += len;
-		n -= len;
+/* --- where it goes ------------------------------------------------------------------ */
+
+static bool wants_colour(const char *when, bool tty)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (when != NULL && strcmp(when, "auto") != 0)
+		return strcmp(when, "always") == 0;
+	return tty && (no == NULL || *no == '\0') &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* Beside the file that it becomes, so that it is never there in part. */
+static int open_file(struct scan_run *r, const char *path, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		/* A pipe or a device is written as it is. */
+		r->out = fopen(path, "we");
+		if (r->out != NULL)
+			return ERR_OK;
+		return err_sys(e, ERR_IO, errno, "%.120s cannot be written", path);
 	}
-	return json_stringn_nocheck(out, used);
+	if ((r->out_path = strdup(path)) == NULL ||
+	    asprintf(&r->out_temporary, "%s.XXXXXX", path) < 0) {
+		r->out_temporary = NULL;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	fd = mkostemp(r->out_temporary, O_CLOEXEC); /* with mode 0600 */
+	r->out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (r->out != NULL)
+		return ERR_OK;
+	(void)err_sys(e, ERR_IO, errno, "%.120s cannot be written", path);
+	if (fd >= 0) {
+		close(fd);
+		unlink(r->out_temporary);
+	}
+	free(r->out_temporary);
+	r->out_temporary = NULL;
+	return ERR_IO;
 }
 
-static void set_text(json_t *o, const char *name, const char *value)
+int scan_out_open(struct scan_run *r, struct err *e)
 {
-	if (value != NULL && *value != '\0')
-		json_object_set_new(o, name, text(value));
+	const char *path = cli_flag(r->c, "output");
+
+	if (path == NULL)
+		path = cli_flag(r->c, "o");
+	r->begun = time(NULL);
+	r->out = stdout;
+	r->colour = wants_colour(cli_flag(r->c, "color"), path == NULL && r->c->out_tty);
+	return path != NULL && strcmp(path, "-") != 0 ? open_file(r, path, e) : ERR_OK;
 }
 
-static json_t *finding_json(const struct finding *f, const struct scan_place *at)
+int scan_out_close(struct scan_run *r, struct err *e)
 {
-	char fingerprint[2 * sizeof(f->fingerprint) + 1];
-	json_t *o = json_object();
+	bool ok = fflush(r->out) == 0 && !ferror(r->out);
 
-	text_hex(f->fingerprint, sizeof(f->fingerprint), fingerprint);
-	set_text(o, "type", f->drop == DROP_NONE ? "finding" : "filtered");
-	set_text(o, "rule", f->rule != NULL ? f->rule->id : "vault-secret");
-	set_text(o, "title", f->rule != NULL ? f->rule->title : "a secret of the vault");
-	set_text(o, "severity", severity_name(f->severity));
-	set_text(o, "confidence", confidence_name(f->confidence));
-	set_text(o, "checksum", validity_name(f->validity));
-	if (f->drop != DROP_NONE)
-		set_text(o, "reason", drop_name(f->drop));
-	set_text(o, "channel", scan_channel_name(at->channel));
-	set_text(o, "source", at->source);
-	set_text(o, "layer", at->layer);
-	if (*at->layer != '\0')
-		set_text(o, "visibility", scan_visibility_name(at->visibility));
-	set_text(o, "later_layer", at->later);
-	set_text(o, "file", at->path);
-	json_object_set_new(o, "line", json_integer((json_int_t)f->line));
-	json_object_set_new(o, "column", json_integer((json_int_t)f->column));
-	set_text(o, "decoded", f->decoded);
-	set_text(o, "excerpt", f->excerpt);
-	set_text(o, "fingerprint", fingerprint);
-	return o;
+	if (r->out_temporary == NULL) {
+		if (r->out != stdout)
+			ok = fclose(r->out) == 0 && ok;
+		r->out = stdout;
+		return ok ? ERR_OK
+		          : err_set(e, ERR_IO, "the report could not be written");
+	}
+	ok = ok && fsync(fileno(r->out)) == 0;
+	ok = fclose(r->out) == 0 && ok;
+	r->out = NULL;
+	ok = ok && rename(r->out_temporary, r->out_path) == 0;
+	if (!ok)
+		(void)err_set(e, ERR_IO, "%.120s: the report could not be written",
+		              r->out_path);
+	else
+		r->out_temporary[0] = '\0';
+	return ok ? ERR_OK : ERR_IO;
 }
+
+void scan_out_drop(struct scan_run *r)
+{
+	if (r->out != NULL && r->out != stdout)
+		(void)fclose(r->out);
+	if (r->out_temporary != NULL && r->out_temporary[0] != '\0')
+		unlink(r->out_temporary);
+	r->out = NULL;
+	free(r->out_temporary);
+	free(r->out_path);
+	r->out_temporary = r->out_path = NULL;
+}
+
+/* --- what is in it ------------------------------------------------------------------ */
 
 /* Now, or at the end. */
 static void put(struct scan_run *r, json_t *list, json_t *o)
 {
-	if (r->format != SCAN_JSONL) {
+	if (r->format != REPORT_JSONL) {
 		json_array_append_new(list, o);
 		return;
 	}
-	(void)!out_line(stdout, o); /* main looks at the stream itself */
+	scan_progress_clear(r->progress);
+	report_line(r->out, o);
 	json_decref(o);
+}
+
+static enum drop on_filter(void *ctx, const struct finding *f,
+                           const struct scan_place *at)
+{
+	const struct scan_run *r = ctx;
+
+	return scan_filter_judge(r->filter, f, at);
 }
 
 static void on_finding(void *ctx, const struct finding *f, const struct scan_place *at)
 {
 	struct scan_run *r = ctx;
 	char id[TEXT_BASE64_LEN(LEAK_ID) + 1];
+	unsigned char place[REPORT_ID];
+	json_t *row;
 
+	scan_filter_id(r->filter, f, at, place);
+	row = report_finding(f, at, place, scan_filter_by(r->filter, f));
 	if (f->known == NULL || f->drop != DROP_NONE) {
-		put(r, r->rows, finding_json(f, at));
+		put(r, r->rows, row);
 		return;
 	}
 	text_base64(f->known, LEAK_ID, id);
-	json_array_append_new(r->known, finding_json(f, at));
+	json_array_append_new(r->known, row);
 	json_array_append_new(r->ids, json_string(id));
 }
 
@@ -103,7 +163,7 @@ static void name(json_t *row, const json_t *found)
 		{ "field",   "field"  },
 		{ "state",   "state"  },
 	};
-	char title[SHOWN_MAX];
+	char title[4096];
 	const char *path = json_string_value(json_object_get(found, "path"));
 	const char *state = json_string_value(json_object_get(found, "state"));
 
@@ -115,7 +175,7 @@ static void name(json_t *row, const json_t *found)
 		return;
 	snprintf(title, sizeof(title), "the vault's secret %s (%s)", path,
 	         state != NULL ? state : "");
-	json_object_set_new(row, "title", text(title));
+	json_object_set_new(row, "title", report_text(title));
 }
 
 static bool rotate_one(struct scan_run *r, const char *path)
@@ -126,11 +186,12 @@ static bool rotate_one(struct scan_run *r, const char *path)
 	const char *state = json_string_value(json_object_get(data, "state"));
 
 	if (rc != ERR_OK)
-		say("%s: not rotated: %s", path, e.msg);
+		scan_out_say(r, "%s: not rotated: %s", path, e.msg);
 	else
-		say("%s: rotated: version %lld, %s", path,
-		    (long long)json_integer_value(json_object_get(data, "version")),
-		    state != NULL ? state : "?");
+		scan_out_say(
+			r, "%s: rotated: version %lld, %s", path,
+			(long long)json_integer_value(json_object_get(data, "version")),
+			state != NULL ? state : "?");
 	json_decref(data);
 	return rc == ERR_OK;
 }
@@ -166,7 +227,7 @@ bool scan_out_known(struct scan_run *r, bool rotate)
 
 	if (json_array_size(r->ids) > 0 &&
 	    scan_vault_names(r->vault, r->ids, &found, &e) != ERR_OK) {
-		say("the vault does not name what was found: %s", e.msg);
+		scan_out_say(r, "the vault does not name what was found: %s", e.msg);
 		ok = false;
 	}
 	json_array_foreach(r->known, i, row) name(row, json_array_get(found, i));
@@ -180,14 +241,15 @@ bool scan_out_known(struct scan_run *r, bool rotate)
 static void on_skipped(void *ctx, const struct scan_skip *s)
 {
 	struct scan_run *r = ctx;
-	json_t *o = json_object();
 
-	set_text(o, "type", "not_scanned");
-	set_text(o, "source", s->source);
-	set_text(o, "layer", s->layer);
-	set_text(o, "path", s->path);
-	set_text(o, "reason", s->why);
-	put(r, r->skipped, o);
+	put(r, r->skipped, report_skip(s));
+}
+
+static void on_progress(void *ctx, const struct scan_progress *p)
+{
+	const struct scan_run *r = ctx;
+
+	scan_progress_show(r->progress, p);
 }
 
 static void on_sandbox(void *ctx, const char *missing)
@@ -196,69 +258,46 @@ static void on_sandbox(void *ctx, const char *missing)
 
 	/* Every worker says it. */
 	if (!r->sandbox_said)
-		say("the sandbox of the scanner is incomplete here: no %s", missing);
+		scan_out_say(r, "the sandbox of the scanner is incomplete here: no %s",
+		             missing);
 	r->sandbox_said = true;
 }
 
 const struct scan_listener *scan_out_listener(void)
 {
 	static const struct scan_listener sink = { .finding = on_finding,
+		                                   .filter = on_filter,
 		                                   .skipped = on_skipped,
+		                                   .progress = on_progress,
 		                                   .sandbox = on_sandbox };
 
 	return &sink;
 }
 
-static json_t *summary(const struct scan_totals *t, bool failed)
+void scan_out_end(struct scan_run *r, const struct scan_totals *t, bool failed)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "type", "summary",
-	                 "findings", (json_int_t)t->findings, "filtered",
-	                 (json_int_t)t->filtered, "not_scanned", (json_int_t)t->skipped,
-	                 "bytes", (json_int_t)t->bytes, "blobs", (json_int_t)t->blobs,
-	                 "complete", t->skipped == 0 && !failed);
-}
+	json_t *summary = report_summary(t, failed);
+	const struct report report = { .rows = r->rows,
+		                       .skipped = r->skipped,
+		                       .summary = summary,
+		                       .version = VAULT_VERSION,
+		                       .begun = r->begun,
+		                       .ended = time(NULL),
+		                       .stable = scan_filter_keyed(r->filter),
+		                       .colour = r->colour };
 
-static void table(struct scan_run *r, const struct scan_totals *t, bool failed)
-{
-	/* clang-format off */
-	static const struct column columns[] = {
-		{ "SEVERITY", "severity" },
-		{ "RULE",     "rule" },
-		{ "FILE",     "file" },
-		{ "LINE",     "line" },
-		{ "SOURCE",   "source" },
-		{ "STATE",    "visibility" },
-		{ "SECRET",   "secret" },
-		{ "EXCERPT",  "excerpt" },
-	};
-	static const struct column missing[] = {
-		{ "NOT SCANNED", "path" },
-		{ "REASON",      "reason" },
-	};
-	/* clang-format on */
-
-	if (json_array_size(r->rows) > 0)
-		out_table(r->rows, columns, ARRAY_LEN(columns));
-	if (json_array_size(r->skipped) > 0)
-		out_table(r->skipped, missing, ARRAY_LEN(missing));
-	say("%llu findings, %llu filtered, %llu not scanned; %llu bytes searched%s",
-	    (unsigned long long)t->findings, (unsigned long long)t->filtered,
-	    (unsigned long long)t->skipped, (unsigned long long)t->bytes,
-	    t->skipped > 0 || failed ? ": INCOMPLETE" : "");
-}
-
-void scan_out_end(struct scan_run *r, const struct scan_totals *totals, bool failed)
-{
-	json_t *o = summary(totals, failed);
-
-	if (r->format == SCAN_TABLE) {
-		table(r, totals, failed);
-	} else if (r->format == SCAN_JSONL) {
-		(void)!out_line(stdout, o);
-	} else {
-		json_object_set(o, "results", r->rows);
-		json_object_set(o, "skipped", r->skipped);
-		out_json(r->c, o);
-	}
-	json_decref(o);
+	scan_progress_clear(r->progress);
+	report_sort(r->rows);
+	if (r->format == REPORT_JSONL)
+		report_line(r->out, summary);
+	else
+		report_write(r->out, r->format, &report);
+	/* Whoever reads a file, or a table, is told here. */
+	if (r->format == REPORT_TABLE || r->out != stdout)
+		say("%llu findings, %llu filtered, %llu not scanned; %llu bytes "
+		    "searched%s",
+		    (unsigned long long)t->findings, (unsigned long long)t->filtered,
+		    (unsigned long long)t->skipped, (unsigned long long)t->bytes,
+		    t->skipped > 0 || failed ? ": INCOMPLETE" : "");
+	json_decref(summary);
 }

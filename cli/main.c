@@ -72,7 +72,8 @@ int main(int argc, char **argv)
 	cli_free(&c);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "vaultctl: writing the output failed\n");
-		return errclasses[ERR_IO].exit_status;
+		return c.unwritten_status != 0 ? c.unwritten_status
+		                               : errclasses[ERR_IO].exit_status;
 	}
 	if (rc != ERR_OK && e.msg[0] != '\0')
 		fprintf(stderr, "vaultctl: %s\n", e.msg);

@@ -29,8 +29,10 @@ void scan_skip_add(struct scan *s, const char *source, const char *layer,
 	s->sink.skipped(s->ctx, &skip);
 }
 
-void scan_tell(struct scan *s, const struct finding *f, const struct scan_place *at)
+void scan_tell(struct scan *s, struct finding *f, const struct scan_place *at)
 {
+	if (f->drop == DROP_NONE && s->sink.filter != NULL)
+		f->drop = s->sink.filter(s->ctx, f, at);
 	if (f->drop == DROP_NONE)
 		s->totals.findings++;
 	else
@@ -133,10 +135,16 @@ static int start(struct scan *s, struct err *e)
 	s->options.filtered = s->o.show_filtered;
 	s->options.reveal = s->o.reveal;
 	s->options.known = s->o.known;
-	rng_bytes(s->options.key, sizeof(s->options.key));
+	if (s->o.key != NULL)
+		memcpy(s->options.key, s->o.key, sizeof(s->options.key));
+	else
+		rng_bytes(s->options.key, sizeof(s->options.key));
 	rng_bytes(s->hash_key, sizeof(s->hash_key));
-	if ((rc = rules_builtin(&s->rules, e)) != ERR_OK ||
-	    (rc = scan_engine_new(&s->rules, &s->engine, e)) != ERR_OK)
+	if ((rc = rules_builtin(&s->rules, e)) != ERR_OK)
+		return rc;
+	if (s->o.rules != NULL && rules_add_file(&s->rules, s->o.rules, e) != ERR_OK)
+		return (int)(e->code = ERR_USAGE);
+	if ((rc = scan_engine_new(&s->rules, &s->engine, e)) != ERR_OK)
 		return rc;
 	po.engine = s->engine;
 	s->pool = pool_new(&po, &events, s, e);

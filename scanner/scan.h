@@ -51,12 +51,18 @@ struct scan_progress {
 struct scan_listener {
 	/* Also for what was dropped (f->drop), if the options ask for that. */
 	void (*finding)(void *ctx, const struct finding *f, const struct scan_place *at);
+	/* Is it known before, or left out by somebody's wish?  DROP_NONE: neither.  Asked
+	 * of what would be reported; or NULL. */
+	enum drop (*filter)(void *ctx, const struct finding *f,
+	                    const struct scan_place *at);
 	/* Something was not scanned. */
 	void (*skipped)(void *ctx, const struct scan_skip *s);
 	void (*progress)(void *ctx, const struct scan_progress *p); /* or NULL */
 	/* A part of the sandbox is not possible here. */
 	void (*sandbox)(void *ctx, const char *missing); /* or NULL */
 };
+
+#define SCAN_KEY 32u
 
 struct scan_config {
 	unsigned workers;           /* 0: one per processor */
@@ -68,6 +74,9 @@ struct scan_config {
 	const char *docker_socket; /* NULL: /var/run/docker.sock */
 	const struct known *known; /* values of the vault, or NULL; borrowed */
 	bool reveal;               /* findings hold the secrets */
+	const char *rules;         /* file of rules that are added, or NULL */
+	const unsigned char *key;  /* SCAN_KEY bytes: of fingerprints that stay the same
+	                              from one scan to the next; NULL: a random one */
 };
 
 struct scan_totals {
@@ -75,7 +84,8 @@ struct scan_totals {
 	uint64_t bytes, blobs;
 };
 
-/** scan_new(o, sink, ctx, e): starts the workers. */
+/** scan_new(o, sink, ctx, e): starts the workers.  ERR_USAGE: the file of rules cannot be
+ * used. */
 struct scan *scan_new(const struct scan_config *o, const struct scan_listener *sink,
                       void *ctx, struct err *e) MUST_CHECK;
 /** scan_free(s): ends the workers; NULL is allowed. */

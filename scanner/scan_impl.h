@@ -31,8 +31,8 @@ struct scan {
 /** scan_skip_add(s, source, layer, path, why): report and count. */
 void scan_skip_add(struct scan *s, const char *source, const char *layer,
                    const char *path, const char *why);
-/** scan_tell(s, f, at): count a finding and hand it on. */
-void scan_tell(struct scan *s, const struct finding *f, const struct scan_place *at);
+/** scan_tell(s, f, at): filter and count a finding, and hand it on. */
+void scan_tell(struct scan *s, struct finding *f, const struct scan_place *at);
 /** scan_submit(s, j, e): count and queue a job; takes it.  NULL is "out of memory". */
 int scan_submit(struct scan *s, struct job *j, struct err *e) MUST_CHECK;
 /** scan_stat(fd, path, st, e): what was opened, or errno if ${fd} is -1; closes ${fd} on

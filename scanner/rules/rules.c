@@ -11,6 +11,7 @@
 #include <yaml.h>
 
 #include "rules/builtin.h"
+#include "verdict/validator.h"
 
 #define ANCHOR_MIN  2u
 #define LONG_ANCHOR 5u /* one that is rare enough */
@@ -18,6 +19,7 @@
 
 struct reading {
 	const char *name; /* of the file */
+	bool check;       /* of a user: what CI has seen to of those that are built in */
 	yaml_document_t doc;
 	struct rule_set *set;
 	struct err *e;
@@ -26,8 +28,9 @@ struct reading {
 static int bad(struct reading *r, const yaml_node_t *at, const char *key,
                const char *what)
 {
-	return err_set(r->e, ERR_INVALID, "%s:%zu: %s%s%s", r->name,
-	               at->start_mark.line + 1, key, *key != '\0' ? ": " : "", what);
+	return err_set(r->e, ERR_INVALID, "%s:%zu:%zu: %s%s%s", r->name,
+	               at->start_mark.line + 1, at->start_mark.column + 1, key,
+	               *key != '\0' ? ": " : "", what);
 }
 
 static int no_memory(struct reading *r)
@@ -349,6 +352,35 @@ static int find_anchors(struct reading *r, const yaml_node_t *at, struct rule *u
 	return prefer_beginnings(r, u);
 }
 
+/* The value of a key that is known to be there. */
+static const yaml_node_t *value_of(struct reading *r, const yaml_node_t *rule,
+                                   const char *key)
+{
+	const yaml_node_t *found = rule;
+
+	for (yaml_node_pair_t *p = rule->data.mapping.pairs.start;
+	     p < rule->data.mapping.pairs.top; p++) {
+		const char *name = scalar(yaml_document_get_node(&r->doc, p->key));
+
+		if (name != NULL && strcmp(name, key) == 0)
+			found = yaml_document_get_node(&r->doc, p->value);
+	}
+	return found;
+}
+
+static int check(struct reading *r, const yaml_node_t *at, struct rule *u)
+{
+	char why[RULE_WHY];
+
+	if (*u->validator != '\0' && !validator_known(u->validator))
+		return bad(
+			r, value_of(r, at, "validator"), "validator",
+			"there is none of this name: docs/scanning-rules.md lists them");
+	if (rule_check(u, why) != 0)
+		return bad(r, value_of(r, at, "regex"), "regex", why);
+	return ERR_OK;
+}
+
 static int complete(struct reading *r, const yaml_node_t *at, struct rule *u, bool named)
 {
 	if (u->id == NULL || u->title == NULL || u->regex == NULL)
@@ -361,6 +393,8 @@ static int complete(struct reading *r, const yaml_node_t *at, struct rule *u, bo
 		return no_memory(r);
 	if (u->validator == NULL && (u->validator = strdup("")) == NULL)
 		return no_memory(r);
+	if (r->check && check(r, at, u) != ERR_OK)
+		return (int)r->e->code;
 	return find_anchors(r, at, u, named);
 }
 
@@ -387,14 +421,16 @@ static int put(struct reading *r, struct rule *u)
 	return ERR_OK;
 }
 
-static int read_rule(struct reading *r, yaml_node_t *node)
+static int read_rule(struct reading *r, const yaml_node_t *node)
 {
 	struct rule u = { .confidence = CONFIDENCE_MEDIUM, .severity = SEVERITY_HIGH };
 	bool named = false;
 	int rc = ERR_OK;
 
-	if (node == NULL || node->type != YAML_MAPPING_NODE)
+	if (node == NULL)
 		return err_set(r->e, ERR_INVALID, "%s: a rule is a mapping", r->name);
+	if (node->type != YAML_MAPPING_NODE)
+		return bad(r, node, "", "a rule is a mapping");
 	u.line = (unsigned)node->start_mark.line + 1;
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
 	     rc == ERR_OK && p < node->data.mapping.pairs.top; p++) {
@@ -446,7 +482,7 @@ static int read_document(struct reading *r)
 	int rc = ERR_OK;
 
 	if (list == NULL)
-		return err_set(r->e, ERR_INVALID, "%s: one key, rules, with a list",
+		return err_set(r->e, ERR_INVALID, "%s:1:1: one key, rules, with a list",
 		               r->name);
 	for (yaml_node_item_t *i = list->data.sequence.items.start;
 	     rc == ERR_OK && i < list->data.sequence.items.top; i++)
@@ -455,37 +491,36 @@ static int read_document(struct reading *r)
 }
 
 /* Into a set of its own, so that a file with an error changes nothing. */
-static int read_file(const char *name, const char *text, size_t n, struct rule_set *out,
-                     struct err *e)
+static int read_file(struct reading *r, const char *text, size_t n)
 {
-	struct reading r = { .name = name, .set = out, .e = e };
 	yaml_parser_t parser;
 	int rc;
 
 	if (n > RULES_FILE_MAX)
-		return err_set(e, ERR_INVALID, "%s: larger than 4 MiB", name);
+		return err_set(r->e, ERR_INVALID, "%s: larger than 4 MiB", r->name);
 	if (!yaml_parser_initialize(&parser))
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return no_memory(r);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-	if (!yaml_parser_load(&parser, &r.doc)) {
-		rc = err_set(e, ERR_INVALID, "%s:%zu: %s", name,
-		             parser.problem_mark.line + 1,
+	if (!yaml_parser_load(&parser, &r->doc)) {
+		rc = err_set(r->e, ERR_INVALID, "%s:%zu:%zu: %s", r->name,
+		             parser.problem_mark.line + 1, parser.problem_mark.column + 1,
 		             parser.problem != NULL ? parser.problem : "no YAML");
 		yaml_parser_delete(&parser);
 		return rc;
 	}
-	rc = read_document(&r);
-	yaml_document_delete(&r.doc);
+	rc = read_document(r);
+	yaml_document_delete(&r->doc);
 	yaml_parser_delete(&parser);
 	return rc;
 }
 
-int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
-              struct err *e)
+static int add(struct rule_set *set, const char *name, const char *text, size_t n,
+               bool check, struct err *e)
 {
 	struct rule_set file = { 0 };
+	struct reading one = { .name = name, .check = check, .set = &file, .e = e };
 	struct reading r = { .name = name, .set = set, .e = e };
-	int rc = read_file(name, text, n, &file, e);
+	int rc = read_file(&one, text, n);
 
 	if (rc == ERR_OK && set->n + file.n > RULES_MAX)
 		rc = err_set(e, ERR_INVALID, "%s: more than %u rules", name, RULES_MAX);
@@ -498,14 +533,20 @@ int rules_add(struct rule_set *set, const char *name, const char *text, size_t n
 	return rc;
 }
 
+int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
+              struct err *e)
+{
+	return add(set, name, text, n, true, e);
+}
+
 int rules_builtin(struct rule_set *out, struct err *e)
 {
 	int rc = ERR_OK;
 
 	*out = (struct rule_set){ 0 };
 	for (size_t i = 0; rc == ERR_OK && rules_files[i].name != NULL; i++)
-		rc = rules_add(out, rules_files[i].name, rules_files[i].text,
-		               rules_files[i].n, e);
+		rc = add(out, rules_files[i].name, rules_files[i].text, rules_files[i].n,
+		         false, e);
 	for (size_t i = 0; rc == ERR_OK && i < out->n; i++)
 		out->at[i].checked = true;
 	if (rc != ERR_OK)

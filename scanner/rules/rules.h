@@ -17,9 +17,20 @@ struct rule_set {
 /** rules_builtin(out, e): those that are embedded in the program. */
 int rules_builtin(struct rule_set *out, struct err *e) MUST_CHECK;
 /** rules_add(set, name, text, n, e): those of one file; a rule with an id that is there
- * replaces it.  ERR_INVALID names file, line and key; the set is as before then. */
+ * replaces it.  ERR_INVALID names file, line, column and key; the set is as before then.
+ */
 int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
               struct err *e) MUST_CHECK;
+/** rules_add_file(set, path, e): the same of a file; ERR_NOENT, ERR_IO. */
+int rules_add_file(struct rule_set *set, const char *path, struct err *e) MUST_CHECK;
+
+#define RULE_WHY    160u
+#define RULE_GROUPS 31u /* of a regular expression */
+/** rule_check(u, why): does its expression compile, and keep to the part of PCRE2's
+ * syntax that docs/scanning-rules.md names?  0, and it counts as checked; or -1, and
+ * ${why} says it. */
+int rule_check(struct rule *u, char why[RULE_WHY]);
+
 /** rules_free(set). */
 void rules_free(struct rule_set *set);
 /** rules_find(set, id): NULL if there is none. */

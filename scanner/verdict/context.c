@@ -50,7 +50,8 @@ bool context_whole(const struct place *p, enum charset charset)
 
 bool context_allowed(const struct place *p, const char *id)
 {
-	static const char *const tags[] = { "gitleaks:allow",
+	static const char *const tags[] = { "vaultscan:allow",
+		                            "gitleaks:allow",
 		                            "betterleaks:allow",
 		                            "trufflehog:ignore",
 		                            "kingfisher:ignore",

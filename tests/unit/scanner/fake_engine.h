@@ -125,6 +125,12 @@ int rules_builtin(struct rule_set *out, struct err *e)
 	return ERR_OK;
 }
 
+int rules_add_file(struct rule_set *set, const char *path, struct err *e)
+{
+	(void)set;
+	return err_set(e, ERR_NOENT, "%s: there are no files of rules here", path);
+}
+
 void rules_free(struct rule_set *set)
 {
 	(void)set;

@@ -35,21 +35,64 @@ Test(rules, what_is_refused_and_where)
 	refused("- a\n", "one key, rules");
 	refused("", "one key, rules");
 	refused("rules:\n  - just text\n", "a rule is a mapping");
-	refused("rules:\n  - id: a\n    title: A\n", "my.yaml:2: a rule needs id");
-	refused(RULE("    confidense: H\n"), "my.yaml:5: confidense: unknown key");
-	refused(RULE("    confidence: X\n"), "my.yaml:5: confidence: no such word");
-	refused(RULE("    window: -3\n"), "my.yaml:5: window: a number");
-	refused(RULE("    window: 99999999999\n"), "my.yaml:5: window: a number");
-	refused(RULE("    entropy: 9\n"), "my.yaml:5: entropy:");
-	refused(RULE("    keywords: aws\n"), "my.yaml:5: keywords: a list");
-	refused(RULE("    keywords: [[a]]\n"), "my.yaml:5: keywords: a list");
-	refused(RULE("    allow: maybe\n"), "my.yaml:5: allow: true or false");
+	refused("rules:\n  - id: a\n    title: A\n", "my.yaml:2:5: a rule needs id");
+	refused(RULE("    confidense: H\n"), "my.yaml:5:17: confidense: unknown key");
+	refused(RULE("    confidence: X\n"), "my.yaml:5:17: confidence: no such word");
+	refused(RULE("    window: -3\n"), "my.yaml:5:13: window: a number");
+	refused(RULE("    window: 99999999999\n"), "my.yaml:5:13: window: a number");
+	refused(RULE("    entropy: 9\n"), "my.yaml:5:14: entropy:");
+	refused(RULE("    keywords: aws\n"), "my.yaml:5:15: keywords: a list");
+	refused(RULE("    keywords: [[a]]\n"), "my.yaml:5:15: keywords: a list");
+	refused(RULE("    allow: maybe\n"), "my.yaml:5:12: allow: true or false");
 	refused(RULE("    anchors: [x]\n"), "anchors: two bytes");
 	refused(RULE("    examples: {other: [a]}\n"), "examples: unknown key");
 	refused("rules:\n  - id: a\n    title: A\n    regex: '[0-9]{5}'\n",
 	        "has no literal");
 	refused("rules:\n  - id: Bad\n    title: A\n    regex: abcdef\n",
 	        "id: lower case");
+}
+
+#define REGEX(re) "rules:\n  - id: a\n    title: A\n    regex: '" re "'\n"
+
+Test(rules, expressions_that_the_engine_does_not_take)
+{
+	refused(REGEX("abc(d"), "my.yaml:4:12: regex: missing closing parenthesis");
+	refused(REGEX("abc(?=d)"), "my.yaml:4:12: regex: of groups only");
+	refused(REGEX("(?<!x)abc"), "of groups only");
+	refused(REGEX("(?P<n>abc)d"), "of groups only");
+	refused(REGEX("(?>abc)d"), "of groups only");
+	refused(REGEX("(?#x)abc"), "of groups only");
+	refused(REGEX("abc(?R)?"), "of groups only");
+	refused(REGEX("(abc)?(?(1)d|e)"), "of groups only");
+	refused(REGEX("(?x) a b c"), "of groups only");
+	refused(REGEX("(abc)\\1"), "of escapes only");
+	refused(REGEX("\\x61bcdef"), "of escapes only");
+	refused(REGEX("abc\\Kdef"), "of escapes only");
+	refused(REGEX("\\Qabc\\E"), "of escapes only");
+	refused(REGEX("abc[\\x61]"), "of escapes only");
+	refused(REGEX("(*COMMIT)abc"), "no verbs");
+	refused(REGEX("abc()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()"),
+	        "more than 31 groups");
+	refused(RULE("    validator: crc33\n"), "my.yaml:5:16: validator: there is none");
+}
+
+Test(rules, expressions_that_only_look_so)
+{
+	static const char *const fine[] = {
+		REGEX("abc[(?=]d"),     REGEX("abc[](*]d"),
+		REGEX("abc\\(?=d"),     REGEX("abc[^](?!]d"),
+		REGEX("(?i)abc"),       REGEX("(?i:abc)d"),
+		REGEX("abc\\\\K"),      REGEX("abc[[:digit:](?=]d"),
+		REGEX("abc[\\]](?:d)"),
+	};
+
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		struct err e = { 0 };
+
+		cr_expect_eq(add(fine[i], &e), ERR_OK, "%s: %s", fine[i], e.msg);
+	}
+	cr_assert_gt(set.n, 0);
+	cr_expect(set.at[0].checked);
 }
 
 Test(rules, a_rule_of_the_same_name_replaces)
