@@ -5,55 +5,9 @@
 #include "call.h"
 #include "fields.h"
 #include "out.h"
+#include "place.h"
 
-#define PATH_CAP 4096
-
-/* Where a secret is: "secret/app/db" -> mount "secret/" and rest "app/db". */
-struct place {
-	char mount[1024];
-	const char *rest;
-	bool versions; /* KV version 2 */
-};
-
-static bool has_versions(const json_t *data)
-{
-	const char *v = json_string_value(
-		json_object_get(json_object_get(data, "options"), "version"));
-
-	return v != NULL && strcmp(v, "2") == 0;
-}
-
-/* The server tells where the mount ends. */
-static int find_place(struct cli *c, const char *full, struct place *p, struct err *e)
-{
-	char path[PATH_CAP];
-	const char *found;
-	json_t *doc = NULL;
-	size_t n;
-	int rc;
-
-	while (*full == '/')
-		full++;
-	if ((rc = cli_path("sys/internal/ui/mounts/", full, path, sizeof(path), e)) !=
-	            ERR_OK ||
-	    (rc = cli_call(c, "GET", path, NULL, &doc, e)) != ERR_OK) {
-		json_decref(doc);
-		return rc;
-	}
-	found = json_string_value(json_object_get(json_object_get(doc, "data"), "path"));
-	n = found != NULL ? strlen(found) : 0;
-	if (n == 0 || n >= sizeof(p->mount) ||
-	    strncmp(full, found, n > 0 ? n - 1 : 0) != 0) {
-		json_decref(doc);
-		return err_set(e, ERR_INTERNAL,
-		               "the server did not say which mount serves the path");
-	}
-	memcpy(p->mount, found, n + 1);
-	p->rest = strlen(full) >= n ? full + n : "";
-	p->versions = has_versions(json_object_get(doc, "data"));
-	json_decref(doc);
-	return ERR_OK;
-}
+#define PATH_CAP PLACE_PATH
 
 /* <mount><kind>/<rest>, encoded; without versions there is only one kind of thing, and
  * ${versions} is NULL for a request that makes no sense then. */
@@ -61,8 +15,7 @@ static int api_path(struct cli *c, const char *kind, bool *versions, char out[PA
                     struct err *e)
 {
 	struct place p;
-	char prefix[1200];
-	int rc = find_place(c, c->arg[0], &p, e);
+	int rc = place_find(c, c->arg[0], &p, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -71,9 +24,7 @@ static int api_path(struct cli *c, const char *kind, bool *versions, char out[PA
 		               p.mount);
 	if (versions != NULL)
 		*versions = p.versions;
-	snprintf(prefix, sizeof(prefix), "%s%s%s", p.mount, p.versions ? kind : "",
-	         p.versions ? "/" : "");
-	return cli_path(prefix, p.rest, out, PATH_CAP, e);
+	return place_path(&p, kind, out, e);
 }
 
 static int print_field(const json_t *data, const char *field, struct err *e)

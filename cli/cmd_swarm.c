@@ -4,10 +4,25 @@
 #include <string.h>
 
 #include "call.h"
+#include "cmd_swarm.h"
 #include "fields.h"
 #include "out.h"
 
 #define PATH_CAP 2048
+
+const char *swarm_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+json_t *swarm_refs(const json_t *spec)
+{
+	return json_object_get(json_object_get(json_object_get(spec, "TaskTemplate"),
+	                                       "ContainerSpec"),
+	                       "Secrets");
+}
 
 /* ---- definitions ---- */
 
@@ -52,7 +67,7 @@ static json_t *flag_value(const char *flag, const char *text)
 }
 
 /* A whole definition, KEY=VALUE over it, then flags. */
-static int bind_service(struct cli *c, struct err *e)
+int swarm_definition(struct cli *c, json_t **out, struct err *e)
 {
 	static const char *const flags[] = { "path", "field", "role", "service",
 		                             "cluster" };
@@ -71,6 +86,15 @@ static int bind_service(struct cli *c, struct err *e)
 			                    flag_value(flags[i], cli_flag(c, flags[i])));
 	if (rc == ERR_OK)
 		rc = add_target(c, body, e);
+	*out = body;
+	return rc;
+}
+
+static int bind_service(struct cli *c, struct err *e)
+{
+	json_t *body = NULL;
+	int rc = swarm_definition(c, &body, e);
+
 	if (rc == ERR_OK)
 		rc = call_run(c, "POST", "sys/swarm/bindings/{1}", body, PRINT_NONE, e);
 	json_decref(body);
@@ -201,16 +225,36 @@ static const struct flag yes_flags[] = {
 	{ "yes", FLAG_BOOL, NULL, "do not ask" },
 	{ 0 },
 };
+#define DEFINITION                                                                           \
+	{ "path",      FLAG_STRING, "PATH",    "the secret, such as secret/app/db" },             \
+	{ "field",     FLAG_STRING, "FIELD",   "for format=raw, which is the default" },          \
+	{ "role",      FLAG_STRING, "ROLE,…",  "host roles whose hosts may sync it" },            \
+	{ "service",   FLAG_STRING, "NAME,…",  "beside services with the label vault.sync=NAME" },\
+	{ "cluster",   FLAG_STRING, "ID",      "the one Swarm that it is for (any)" },            \
+	{ "target",    FLAG_STRING, "FILE",    "below /run/secrets in the container (NAME)" },    \
+	{ "uid",       FLAG_STRING, "N",       "owner of the file (0)" },                         \
+	{ "gid",       FLAG_STRING, "N",       "group of the file (0)" },                         \
+	{ "file-mode", FLAG_STRING, "OCTAL",   "mode of the file (0400)" }
+#define SOCKET { "docker-socket", FLAG_STRING, "PATH", "of the manager's Engine, /var/run/docker.sock if not given" }
 static const struct flag bind_flags[] = {
-	{ "path",      FLAG_STRING, "PATH",    "the secret, such as secret/app/db" },
-	{ "field",     FLAG_STRING, "FIELD",   "for format=raw, which is the default" },
-	{ "role",      FLAG_STRING, "ROLE,…",  "host roles whose hosts may sync it" },
-	{ "service",   FLAG_STRING, "NAME,…",  "beside services with the label vault.sync=NAME" },
-	{ "cluster",   FLAG_STRING, "ID",      "the one Swarm that it is for (any)" },
-	{ "target",    FLAG_STRING, "FILE",    "below /run/secrets in the container (NAME)" },
-	{ "uid",       FLAG_STRING, "N",       "owner of the file (0)" },
-	{ "gid",       FLAG_STRING, "N",       "group of the file (0)" },
-	{ "file-mode", FLAG_STRING, "OCTAL",   "mode of the file (0400)" },
+	DEFINITION,
+	{ 0 },
+};
+static const struct flag plan_flags[] = {
+	DEFINITION,
+	SOCKET,
+	{ 0 },
+};
+static const struct flag import_flags[] = {
+	{ "path",          FLAG_STRING, "PATH",   "where the value is in the vault, of one secret" },
+	{ "prefix",        FLAG_STRING, "PATH",   "of many: each is at PATH/SECRET" },
+	{ "field",         FLAG_STRING, "FIELD",  "of the secret there (value)" },
+	{ "role",          FLAG_STRING, "ROLE,…", "host roles whose hosts may sync it" },
+	{ "name",          FLAG_STRING, "NAME",   "of the binding; else that of the Docker secret" },
+	{ "stack",         FLAG_STRING, "NAME",   "only what 'docker stack deploy' made for this stack" },
+	{ "service-label", FLAG_STRING, "KEY[=VALUE]", "only what services with this label use" },
+	{ "dry-run",       FLAG_BOOL,   NULL,     "say what would be taken over, and change nothing" },
+	SOCKET,
 	{ 0 },
 };
 static const char bind_details[] =
@@ -220,9 +264,31 @@ static const char bind_details[] =
 	"  vaultctl swarm bind db --path secret/app/db --field password --role managers \\\n"
 	"      --service web soak=2m window=22:00-04:30";
 
+static const char plan_details[] =
+	"Asks the Docker Engine of a manager, so it runs there.  With --path (or KEY=VALUE) it is\n"
+	"the plan of a binding that is not written yet, as 'swarm bind' would be told of it.\n"
+	"\n"
+	"Services: update (new tasks), adopt (has the value: watched, not restarted), none, wait,\n"
+	"hold, leave, skip.  AFTER assumes that updates take no time: it is what soaking takes.";
+static const char import_details[] =
+	"Asks the Docker Engine of a manager, so it runs there.  Without --path or --prefix it lists\n"
+	"the secrets of the Swarm and the services that use them.\n"
+	"\n"
+	"Docker gives no value back.  It is compared instead: Docker says whether a value that it\n"
+	"is sent is the one that it has.  Where the vault has the value, the secret gets the labels\n"
+	"of a binding, which is written then, and nothing restarts.  Where it has not, put it in\n"
+	"first ('swarm import' says how), and where it has another, nothing happens.\n"
+	"\n"
+	"  vaultctl swarm import db_password --path secret/app/db --field password --role managers\n"
+	"  vaultctl swarm import --stack shop --prefix secret/shop --role managers";
+
 static const struct command rows[] = {
 	{ "swarm", "bind",   bind_service, 1, -1, bind_flags, "NAME [FILE|-] [KEY=VALUE …]",
 	  "define which services of a Swarm get a secret", bind_details },
+	{ "swarm", "plan",   swarm_plan_run, 0, -1, plan_flags, "[NAME …] | NAME [FILE|-] [KEY=VALUE …]",
+	  "what agents would do now, or with such a binding; changes nothing", plan_details },
+	{ "swarm", "import", swarm_import_run, 0, -1, import_flags, "[SECRET …]",
+	  "take over secrets that the Swarm has, without a restart", import_details },
 	{ "swarm", "show",   simple,       1, 1,  NULL,       "NAME", "one binding as it was defined", NULL },
 	{ "swarm", "list",   simple,       0, 0,  NULL,       "",     "all bindings", NULL },
 	{ "swarm", "delete", simple,       1, 1,  yes_flags,  "NAME", "delete a binding; services keep what they have", NULL },

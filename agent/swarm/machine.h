@@ -215,7 +215,7 @@ struct machine_task {
 
 /* A service.  Borrowed for the call. */
 struct machine_view {
-	const char *id, *name;
+	const char *id, *name; /* "": there are only tasks of it */
 	const char *sync; /* its label vault.sync: names, separated by commas; or NULL */
 	uint64_t index;
 	bool job;

@@ -201,6 +201,7 @@ static void keep_base(const struct machine *m, struct svc *s)
 	if (s->good == 0 && !s->base_known) {
 		memcpy(s->base, s->now, sizeof(s->base));
 		s->base_known = true;
+		s->base_lost = false;
 	}
 	recall_base(m, s);
 }

@@ -330,7 +330,8 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UN
 {
 	if (m->look_all)
 		note_use(m, v);
-	if (strlen(v->id) >= MACHINE_ID)
+	/* without a name there are only its last tasks */
+	if (strlen(v->id) >= MACHINE_ID || v->name == NULL || v->name[0] == '\0')
 		return ERR_OK;
 	for (size_t i = 0; m->look_all && i < m->n_bindings; i++)
 		if (selects(m->bindings[i], v) &&
@@ -412,6 +413,8 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 	m->look = 0;
 	if (rc != ERR_OK) {
 		look_failed(m, now);
+		if (rc == ERR_NOENT && !all) /* Docker finds one of them no more */
+			m->scan_at = now;
 		machine_want(m, now);
 		return;
 	}

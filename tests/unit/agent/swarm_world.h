@@ -33,6 +33,7 @@
 struct w_secret {
 	bool exists;
 	int binding, version;
+	bool foreign; /* it has our labels, but not our name */
 	bool strange; /* its value is not what its labels say */
 };
 
@@ -427,7 +428,7 @@ static int find_secret(int binding, int version)
 {
 	for (int i = 0; i < w.n_secrets; i++)
 		if (w.secret[i].exists && w.secret[i].binding == binding &&
-		    w.secret[i].version == version && !w.secret[i].strange)
+		    w.secret[i].version == version && !w.secret[i].foreign)
 			return i;
 	return -1;
 }
@@ -443,7 +444,8 @@ static int do_create(struct w_call *c)
 		return ERR_OK; /* the value was compared */
 	cr_assert_lt(w.n_secrets, W_SECRETS);
 	c->secret = w.n_secrets++;
-	w.secret[c->secret] = (struct w_secret){ true, c->binding, c->version, false };
+	w.secret[c->secret] = (struct w_secret){ true, c->binding, c->version, false,
+		                                 false };
 	return ERR_OK;
 }
 
@@ -561,9 +563,18 @@ static void show(struct machine *m, const struct w_call *c)
 		if (w.secret[i].exists)
 			cr_assert_eq(machine_secret(m, &s, w.now, &e), ERR_OK);
 	}
-	for (int i = 0; i < W_SERVICES; i++)
-		if (w.service[i].exists && (c->all || c->ask[i]))
+	for (int i = 0; i < W_SERVICES; i++) {
+		const struct machine_view left = { .id = w_id('s', i),
+			                           .name = "",
+			                           .update_text = "" };
+
+		if (!c->all && !c->ask[i])
+			continue;
+		if (w.service[i].exists)
 			show_service(m, i);
+		else
+			cr_assert_eq(machine_seen(m, &left, w.now, &e), ERR_OK);
+	}
 }
 
 /* --- calls ---------------------------------------------------------------------------
@@ -631,6 +642,10 @@ static void answer(struct w_call c)
 		rc = ERR_UNKNOWN;
 	if (m == NULL) /* it died in the meantime */
 		return;
+	/* Docker gives no tasks at all where one service is not there. */
+	for (int i = 0; c.kind == MACHINE_LOOK && !c.all && i < W_SERVICES; i++)
+		if (c.ask[i] && !w.service[i].exists && rc == ERR_OK)
+			rc = ERR_NOENT;
 	if (c.kind == MACHINE_LOOK && rc == ERR_OK)
 		show(m, &c);
 	if (c.kind == MACHINE_CREATE && rc == ERR_OK)

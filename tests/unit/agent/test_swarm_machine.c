@@ -244,6 +244,9 @@ Test(swarm_machine, a_service_that_is_gone_is_told)
 {
 	begin();
 	w.service[1].exists = false;
+	happens(0, w_id('s', 1));
+	w_run(5000);
+	cr_assert_not(w.row[0][1].there, "%s", w.log);
 	w.selects[0][2] = false;
 	happens(0, NULL);
 	w_run(60000);
@@ -284,7 +287,7 @@ static void begin_with(bool strange)
 
 	w_open(1);
 	all(0, true);
-	w.secret[w.n_secrets++] = (struct w_secret){ true, 0, 1, strange };
+	w.secret[w.n_secrets++] = (struct w_secret){ true, 0, 1, true, strange };
 	for (int i = 0; i < W_SERVICES; i++)
 		set_refs(i, ref);
 	w_run(60000);
