@@ -277,6 +277,16 @@ static void job_done(void *ctx, int rc, struct http_reply *reply, const struct e
 	}
 }
 
+/* In a box with the nonce of the answer: nobody asks for something else in our name. */
+static json_t *asked(const struct session *s, const char *op, json_t *data)
+{
+	const struct statement_expect want = session_expects(s->on, op);
+	json_t *said = statement_ask(s->o.identity, &want, data);
+
+	json_decref(data);
+	return json_pack("{s:o}", "statement", said);
+}
+
 /* What is sent, with a nonce in it if the answer is a statement. */
 static json_t *job_body(struct session *s, const struct session_job *job, char *path,
                         size_t cap)
@@ -287,8 +297,8 @@ static json_t *job_body(struct session *s, const struct session_job *job, char *
 	session_ask(s->on);
 	text_hex(s->on->nonce, sizeof(s->on->nonce), nonce);
 	body = job->body != NULL ? job->body(s) : NULL;
-	if (body != NULL && job->op != NULL && reply_str(body, "nonce") == NULL)
-		json_object_set_new(body, "nonce", json_string(nonce));
+	if (body != NULL && job->op != NULL && !job->anonymous)
+		body = asked(s, job->op, body);
 	if (body != NULL || job->op == NULL)
 		snprintf(path, cap, "%s", job->path);
 	else if (strchr(job->path, '?') == NULL)

@@ -157,7 +157,6 @@ static int sync_done(struct session *s, const json_t *doc, struct err *e UNUSED)
 		s->holdings[i].lease_id[0] = '\0';
 		s->holdings[i].want_fetch = false;
 	}
-	json_array_clear(s->release);
 	json_array_clear(s->strays);
 	json_array_foreach(json_object_get(data, "leases"), i, item) sync_item(s, item);
 	session_release_strays(s);
@@ -282,13 +281,31 @@ json_t *session_says(const struct session *s, const char *op, json_t *data)
 	return json_pack("{s:o}", "statement", said);
 }
 
+/* As far as we have heard of them: one that has changed since is another matter. */
 static json_t *release_body(struct session *s)
 {
-	json_t *o = json_pack("{s:O}", "leases", s->release);
+	json_t *ids = json_array();
 
-	json_decref(s->release);
-	s->release = json_array();
-	return session_says(s, "release", o);
+	for (size_t i = 0; i < json_array_size(s->release) && i < LIMIT_AGENT_ITEMS; i++)
+		json_array_append(ids, json_array_get(s->release, i));
+	s->releasing = json_array_size(ids);
+	return session_says(s, "release",
+	                    json_pack("{s:I, s:o}", "rev", (json_int_t)s->rev, "leases",
+	                              ids));
+}
+
+static int release_done(struct session *s, const json_t *doc UNUSED, struct err *e UNUSED)
+{
+	while (s->releasing > 0 && json_array_remove(s->release, 0) == 0)
+		s->releasing--;
+	return ERR_OK;
+}
+
+static void release_failed(struct session *s, long status UNUSED,
+                           const json_t *doc UNUSED, const struct err *e)
+{
+	log_warn("giving leases up was refused", LOG_S("why", e->msg));
+	json_array_clear(s->release);
 }
 
 /* Values. */
@@ -643,15 +660,15 @@ static const struct session_job jobs[] = {
 	{ "bind", "POST", "/v1/sys/agent/bind",
 	  "bind", false, false,
 	  session_bind_due, session_bind_body, session_bind_done, session_bind_failed },
+	{ "release", "POST", "/v1/sys/agent/release",
+	  NULL, false, false,
+	  release_due, release_body, release_done, release_failed },
 	{ "leases", "POST", "/v1/sys/agent/leases",
 	  "leases", false, false,
 	  leases_due, leases_body, leases_done, leases_failed },
 	{ "renew", "POST", "/v1/sys/agent/renew",
 	  "renew", false, false,
 	  renew_due, renew_body, renew_done, NULL },
-	{ "release", "POST", "/v1/sys/agent/release",
-	  NULL, false, false,
-	  release_due, release_body, NULL, NULL },
 	{ "proof", "GET", "/v1/sys/agent/consistency?from=",
 	  "consistency", false, false,
 	  proof_due, NULL, proof_done, proof_failed },

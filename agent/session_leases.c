@@ -61,12 +61,22 @@ void session_ack(struct session *s, struct holding *h, enum ack_state state,
 		s->ack_since = session_now(s);
 }
 
+bool session_gave_up(const struct session *s, const char *id)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(s->release, i, item) if (strcmp(json_string_value(item), id) ==
+	                                            0) return true;
+	return false;
+}
+
 void session_grant(struct session *s, struct holding *h, const json_t *item)
 {
 	const char *id = reply_str(item, "lease_id");
 	bool settled;
 
-	if (id == NULL || strlen(id) >= sizeof(h->lease_id))
+	if (id == NULL || strlen(id) >= sizeof(h->lease_id) || session_gave_up(s, id))
 		return;
 	/* An answer that the end of the lease has overtaken. */
 	if (h->ending != END_NONE && reply_int(item, "rev", 0) < h->end_rev)
@@ -317,8 +327,7 @@ static void reject(struct session *s, struct holding *h, const struct files_valu
 	memcpy(h->error, why, sizeof(why));
 	h->waits = false;
 	h->rejected = h->version;
-	h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM ||
-	           v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
+	h->retry = v->rc == ERR_FULL || v->rc == ERR_IO || v->rc == ERR_NOMEM;
 	if (again) {
 		log_debug("rejected again", LOG_S("path", session_path(s, h)));
 		return;
@@ -328,10 +337,31 @@ static void reject(struct session *s, struct holding *h, const struct files_valu
 	session_ack(s, h, ACK_REJECTED, why);
 }
 
+/* What came is not what the vault has said: nothing is known of the value, so nothing is
+ * said of it.  The alarm is raised already. */
+static bool is_no_value(const struct files_value *v)
+{
+	return v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
+}
+
+/* At once the first time, then with all else that is asked for again and again. */
+static void ask_again(struct session *s, struct holding *h, const struct files_value *v)
+{
+	h->want_fetch = !h->retry && h->lease_id[0] != '\0';
+	h->retry = true;
+	h->waits = false;
+	snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
+	log_warn("no value", LOG_S("path", session_path(s, h)), LOG_S("why", h->error));
+}
+
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
 	struct err e = { 0 };
 
+	if (is_no_value(v)) {
+		ask_again(s, h, v);
+		return;
+	}
 	if (v->rc == ERR_BUSY) {
 		/* What it waits for brings it along. */
 		h->waits = true;

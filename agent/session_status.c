@@ -40,6 +40,9 @@ const char *session_state(const struct session *s, size_t i)
 		return "no lease";
 	if (h->waits)
 		return "waiting";
+	/* Of what was not the vault's word nothing is known. */
+	if (h->retry && h->rejected != h->version)
+		return "pending";
 	return h->error[0] != '\0' ? "rejected" : "pending";
 }
 

@@ -42,6 +42,15 @@ static void stop(struct session_swarm *d, const char *why)
 	d->scan = -1;
 }
 
+/* Never the same twice: what is held back on its way is older than what was heard. */
+static int64_t moment(struct session_swarm *d)
+{
+	int64_t now = session_now(d->s);
+
+	d->said_ms = now > d->said_ms ? now : d->said_ms + 1;
+	return d->said_ms;
+}
+
 bool session_swarm_lead_due(struct session *s, int64_t now)
 {
 	const struct session_swarm *d = s->swarm;
@@ -56,8 +65,9 @@ json_t *session_swarm_lead_body(struct session *s)
 
 	d->lead_sent = session_now(s);
 	d->lead_at = d->lead_sent + d->ttl_ms / 3;
-	return json_pack("{s:s, s:s, s:b}", "cluster", d->about.cluster, "node",
-	                 d->about.node, "raft_leader", d->about.leader ? 1 : 0);
+	return json_pack("{s:s, s:s, s:b, s:I}", "cluster", d->about.cluster, "node",
+	                 d->about.node, "raft_leader", d->about.leader ? 1 : 0, "boot_ms",
+	                 (json_int_t)moment(d));
 }
 
 /* What each answer says: true: it is this host, still with the same epoch. */
@@ -402,10 +412,9 @@ json_t *session_swarm_state_body(struct session *s)
 		json_array_append(rows, w->row);
 	}
 	d->looks_in_call = true;
-	return session_says(s, "swarm-state",
-	                    json_pack("{s:s, s:I, s:o, s:O}", "cluster", d->about.cluster,
-	                              "epoch", (json_int_t)d->epoch, "rows", rows,
-	                              "looks", d->looks));
+	return json_pack("{s:s, s:I, s:I, s:o, s:O}", "cluster", d->about.cluster,
+	                 "epoch", (json_int_t)d->epoch, "boot_ms", (json_int_t)moment(d),
+	                 "rows", rows, "looks", d->looks);
 }
 
 static void answer(struct session_swarm *d, int rc, const char *why)

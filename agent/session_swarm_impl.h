@@ -54,7 +54,8 @@ struct session_swarm {
 	json_t *looked;   /* what was said of looks: name: {version, services} */
 	json_t *looks;    /* to be said */
 	bool looks_in_call;
-	int64_t scan; /* that was told */
+	int64_t said_ms; /* when it last said anything of itself to the vault */
+	int64_t scan;    /* that was told */
 	struct swarm_store *stores;
 	struct swarm_create *creates;
 	struct swarm_value *values;

@@ -17,7 +17,7 @@
 static void event_update(struct session *s, struct holding *h, const char *id,
                          int64_t version)
 {
-	if (session_settled(s, h, id, version))
+	if (session_settled(s, h, id, version) || session_gave_up(s, id))
 		return;
 	/* On its way already. */
 	if (h->in_call && h->version >= version && strcmp(h->lease_id, id) == 0)
@@ -53,6 +53,8 @@ static void on_event(struct session *s, const json_t *event)
 		session_bind_again(s);
 	if (op != NULL && strcmp(op, "swarm") == 0)
 		session_swarm_again(s);
+	if (h == NULL && id != NULL && op != NULL && strcmp(op, "update") == 0)
+		json_array_append(s->strays, (json_t *)(uintptr_t)event);
 	if (h == NULL || id == NULL || op == NULL)
 		return;
 	log_debug("event", LOG_S("op", op), LOG_N("version", version));
@@ -108,6 +110,7 @@ static void on_events(struct session *s, const json_t *said)
 	s->last_event_at = session_now(s);
 	json_array_foreach(json_object_get(said, "events"), i, event) on_event(s, event);
 	s->rev = reply_int(said, "rev", s->rev);
+	session_release_strays(s);
 	hear(s, said);
 	s->prove = s->prove || is_ending(s);
 	session_pins(s, json_object_get(said, "pins"));

@@ -214,6 +214,8 @@ static struct value *as_value(struct arena *a, const json_t *j)
 		return value_strdup(a, json_string_value(j), json_string_length(j));
 	if (json_is_integer(j))
 		return value_int(a, (int64_t)json_integer_value(j));
+	if (json_is_boolean(j))
+		return value_bool(a, json_is_true(j));
 	if (json_is_array(j)) {
 		json_array_foreach(j, i, item)
 		{
@@ -232,19 +234,26 @@ static struct value *as_value(struct arena *a, const json_t *j)
 	return json_is_object(j) ? v : NULL;
 }
 
-/* ${before} bytes of room, then the packed body; NULL: out of memory. */
-static unsigned char *pack(const struct identity *id, const char *op, struct arena *a,
-                           struct value *data, size_t before, size_t *n)
+static struct value *body_of(const struct identity *id, const char *op, struct arena *a,
+                             struct value *data)
 {
 	struct value *body = value_object(a);
-	unsigned char *out;
 	char host_id[33];
 
 	text_hex(id->host_id, sizeof(id->host_id), host_id);
 	value_set_str(a, body, "op", op);
-	value_set_str(a, body, "host_id", host_id);
+	value_set_str(a, body, "host_id", arena_str(a, host_id));
 	value_set_int(a, body, "generation", (int64_t)id->generation);
 	value_set(body, "data", data);
+	return body;
+}
+
+/* ${before} bytes of room, then the packed body; NULL: out of memory. */
+static unsigned char *pack(struct arena *a, const struct value *body, size_t before,
+                           size_t *n)
+{
+	unsigned char *out;
+
 	if (a == NULL || arena_failed(a) || value_get(body, "data") == NULL)
 		return NULL;
 	*n = value_size(body);
@@ -263,11 +272,11 @@ static json_t *base64_of(struct arena *a, const unsigned char *p, size_t n)
 	return json_string(text);
 }
 
-json_t *statement_say(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
-                      const char *op, struct arena *a, struct value *data)
+static json_t *boxed(const unsigned char key[HOSTBOX_KEY], const char *op,
+                     struct arena *a, const struct value *said)
 {
 	size_t n = 0;
-	unsigned char *body = pack(id, op, a, data, 0, &n), *box;
+	unsigned char *body = pack(a, said, 0, &n), *box;
 
 	if (body == NULL || (box = arena_alloc(a, n + HOSTBOX_OVERHEAD)) == NULL)
 		return NULL;
@@ -275,12 +284,31 @@ json_t *statement_say(const struct identity *id, const unsigned char key[HOSTBOX
 	return base64_of(a, box, n + HOSTBOX_OVERHEAD);
 }
 
+json_t *statement_say(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
+                      const char *op, struct arena *a, struct value *data)
+{
+	return boxed(key, op, a, body_of(id, op, a, data));
+}
+
+json_t *statement_ask(const struct identity *id, const struct statement_expect *want,
+                      const json_t *data)
+{
+	AUTO_ARENA a = arena_new(ROOM);
+	struct value *body;
+
+	if (a == NULL)
+		return NULL;
+	body = body_of(id, want->op, a, as_value(a, data));
+	value_set_bytes(a, body, "nonce", want->nonce, STATEMENT_NONCE);
+	return boxed(want->key, want->op, a, body);
+}
+
 json_t *statement_sign(const struct identity *id, const char *op, struct arena *a,
                        struct value *data)
 {
 	static const char context[] = STATEMENT_OURS;
 	size_t n = 0;
-	unsigned char *msg = pack(id, op, a, data, sizeof(context), &n), *out;
+	unsigned char *msg = pack(a, body_of(id, op, a, data), sizeof(context), &n), *out;
 
 	if (msg == NULL || (out = arena_alloc(a, STATEMENT_SIG + n)) == NULL)
 		return NULL;

@@ -10,9 +10,9 @@
  * in a box of the session (lib/hostbox.h), whose key comes with the answer to the login;
  * that one is Ed25519 signature by the order key || body.
  *
- * The nonce is of the request that is answered, so nothing can be said twice; host,
- * generation and operation keep it from being said to another host, in another life of
- * this one, or in answer to another question.
+ * The nonce is of the request that is answered, and in the box of what is asked, so
+ * nothing can be said twice; host, generation and operation keep it from being said to
+ * another host, in another life of this one, or in answer to another question.
  */
 #include <jansson.h>
 #include <stdint.h>
@@ -67,6 +67,12 @@ int statement_session(const struct identity *id, bool next,
                       const unsigned char box[STATEMENT_SESSION],
                       unsigned char key[HOSTBOX_KEY]) MUST_CHECK;
 
+/** statement_ask(id, want, data): what is asked in a session, for the answer that is
+ * described by ${want}, as base64 text: nobody can have other data answered in its place.
+ * NULL as in statement_make(). */
+json_t *statement_ask(const struct identity *id, const struct statement_expect *want,
+                      const json_t *data) MUST_CHECK;
+
 /** statement_say(id, key, op, a, data): what only this host can say in its session, as
  * base64 text; ${data} and what is made of it are in ${a}.  NULL: out of memory. */
 json_t *statement_say(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
@@ -79,7 +85,7 @@ json_t *statement_sign(const struct identity *id, const char *op, struct arena *
                        struct value *data) MUST_CHECK;
 
 /** statement_make(id, key, op, data): as statement_say(); NULL if there is no memory or
- * ${data} holds anything but objects, arrays, strings and whole numbers. */
+ * ${data} holds anything but objects, arrays, strings, truth values and whole numbers. */
 json_t *statement_make(const struct identity *id, const unsigned char key[HOSTBOX_KEY],
                        const char *op, const json_t *data) MUST_CHECK;
 

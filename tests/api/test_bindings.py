@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bindings that the vault defines: who may have them, and what a host hears of them."""
+import base64
 import itertools
 import json
 import threading
@@ -153,6 +154,22 @@ def test_a_role_that_is_gone_gets_nothing(c, host, name, role):
     [{"id": "x", "bindings": []}] * 1001])
 def test_what_is_no_list_of_containers(host, containers):
     assert host.c.post("sys/agent/bind", {"containers": containers}).status == 400
+
+
+def test_nobody_changes_what_a_container_claims(c, server, host, name, role):
+    """Which image asks is the host's word: it is in a box with the nonce of the answer."""
+    write(c, name, role, images=["good:*"])
+    net = server.client(host.token)
+    claim = {"containers": [container(1, name, image="good:1")]}
+    assert net.post("sys/agent/bind", {**claim, "nonce": "00" * 32}).status == 400
+    box = bytearray(host.says("bind", {"containers": [container(1, name, image="evil:1")]}, b"n" * 32))
+    for i in (0, 30, len(box) // 2, len(box) - 1):
+        box[i] ^= 1
+        assert net.post("sys/agent/bind", {"statement": base64.b64encode(box).decode()}).status == 400
+        box[i] ^= 1
+    r = net.post("sys/agent/bind", {"statement": base64.b64encode(box).decode(), **claim, "nonce": "00" * 32})
+    said = host.said(base64.b64decode(r.data["statement"]), "bind", b"n" * 32)
+    assert said["grants"] == [] and "image" in said["refused"][0]["error"]
 
 
 def test_only_a_host_binds(c, name):

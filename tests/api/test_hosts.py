@@ -146,7 +146,7 @@ def test_lease_fetch_ack_renew_release(c, server, host, name, path):
     assert lease["lease_id"] in c.list("sys/vault-leases?path=" + path).data["keys"]
     (again,) = host.c.post("sys/agent/renew", {"leases": [lease["lease_id"]]}).data["leases"]
     assert again["ttl_ms"] > 0
-    assert host.c.post("sys/agent/release", {"leases": [lease["lease_id"]]}).status == 204
+    assert host.c.post("sys/agent/release", {"rev": 1 << 40, "leases": [lease["lease_id"]]}).status == 204
     assert "error" in host.fetch(lease["lease_id"])[0]
 
 
@@ -192,7 +192,7 @@ def test_foreign_leases_are_out_of_reach(server, host, path):
     thief = hostwire.joined(server, f"thief{next(serial)}", ["secret/none/*"], role="none")
     assert "error" in thief.fetch(lease["lease_id"])[0]
     assert "error" in thief.c.post("sys/agent/renew", {"leases": [lease["lease_id"]]}).data["leases"][0]
-    thief.c.post("sys/agent/release", {"leases": [lease["lease_id"]]})
+    thief.c.post("sys/agent/release", {"rev": 1 << 40, "leases": [lease["lease_id"]]})
     assert "sealed" in host.fetch(lease["lease_id"])[0], "still there"
 
 

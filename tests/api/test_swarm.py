@@ -212,7 +212,7 @@ def test_the_leader_fetches_and_no_other(server, c, m, name, role, path):
     assert m.binding(name)["version"] == 2 and m.value(name)["fp"] != v["fp"]
     # nor has it any other right to the lease
     assert "no such lease" in m.host.c.post("sys/agent/renew", {"leases": [lease]}).data["leases"][0]["error"]
-    m.host.c.post("sys/agent/release", {"leases": [lease]})
+    m.host.c.post("sys/agent/release", {"rev": 1 << 40, "leases": [lease]})
     m.host.ack(lease, 2)
     assert where(c, path, "swarm:" + name)["version"] == 0
     c.post("sys/hosts/roles/" + role, {"paths": ["secret/none/*"]})

@@ -305,6 +305,38 @@ def test_a_made_up_answer_takes_nothing_away(place):
     p.agent.wait_content(second, "pw", "b1", 60)
 
 
+def test_nobody_claims_an_image_in_the_name_of_a_container(place):
+    """What the host says of its containers is in a box: another word, or an older one, has no answer that it takes."""
+    p = place(lies=True)
+    app = p.define("app", images=["good:*"])
+    p.engine.cli("tag", "box:1", f"good:{p.n}")
+    said, tried = [], []
+
+    def twist(path, query, request):
+        if path != "sys/agent/bind":
+            return None
+        said.append(request)
+        if len(said) < 2:
+            return None
+        tried.append(path)
+        claim = [{"id": c, "image": f"good:{p.n}", "bindings": [app]} for c in p.engine.cli("ps", "-q", "--no-trunc").split()]
+        return query, {**(said[0] if len(tried) % 2 else request), "containers": claim, "nonce": request.get("nonce", "")}
+
+    p.net.twist = twist
+    p.run("alien", app)
+    wait_for("the first question", lambda: said)
+    p.run("two", app)
+    wait_for("lies", lambda: len(tried) > 1, 60)
+    s = p.agent.status()
+    assert s["docker"]["granted"] == [] and p.agent.content(app, "pw") is None
+    assert "played again" in s["alarm"]
+    p.net.honest()
+    cid = p.engine.cli("run", "-d", "--name", p.name("web"), "--network", "none", "--label", f"vault.bind={app}",
+                       f"good:{p.n}", *STAY).strip()
+    s = p.wait("the grant", lambda s: s["docker"]["granted"])
+    assert [b["containers"] for b in s["docker"]["granted"]] == [[cid]]
+
+
 def test_what_is_taken_back_goes_when_the_audit_log_was_proven(place):
     p = place(lies=True)
     app = p.define("app")

@@ -130,19 +130,14 @@ class Believing:
         elif path in ("sys/agent/ack", "sys/agent/release", "sys/agent/report",
                       "sys/agent/cosign", "auth/host/rekey"):
             body = {"statement": _b64(self.host.says(path.rsplit("/", 1)[1], body))}
-        elif path == "sys/agent/swarm/state":
-            body = {"statement": _b64(self.host.says("swarm-state", body)), "nonce": nonce.hex()}
-        elif path.startswith("sys/agent/swarm/"):
-            body = {**(body or {}), "nonce": nonce.hex()}
-        elif path.startswith("sys/agent/") and path.endswith(("leases", "fetch", "renew", "bind")):
-            body = {**(body or {}), "nonce": nonce.hex()}
+        elif path.startswith("sys/agent/"):
+            body = {"statement": _b64(self.host.says(op_of(path), body or {}, nonce))}
         elif path == "auth/host/login":
             nonce = base64.b64decode(body.get("nonce", ""))
         self.nonce = nonce
         r = self.client.request(method, path, body, **kw)
         if r.status == 200 and "statement" in (r.json.get("data") or {}):
-            op = path.split("?")[0].rsplit("/", 1)[1]
-            op = "swarm-" + op if path.startswith("sys/agent/swarm/") else op
+            op = op_of(path)
             items = r.data.get("items")
             r.json["data"] = self.host.said(base64.b64decode(r.data["statement"]), op, nonce)
             if op == "watch":
@@ -167,6 +162,10 @@ class Believing:
 
     def close(self):
         self.client.close()
+
+
+def op_of(path):
+    return ("swarm-" if path.startswith("sys/agent/swarm/") else "") + path.split("?")[0].rsplit("/", 1)[1]
 
 
 def asked_from(path, body):
@@ -243,9 +242,10 @@ class Host:
         assert body["generation"] >= self.generation
         return {**body["data"], "generation": body["generation"]}
 
-    def says(self, op, data):
-        """What only the host can say."""
-        body = encode({"op": op, "host_id": self.host_id.hex(), "generation": self.generation, "data": data})
+    def says(self, op, data, nonce=None):
+        """What only the host can say; with a nonce it asks."""
+        body = encode({"op": op, "host_id": self.host_id.hex(), "generation": self.generation, "data": data,
+                       **({} if nonce is None else {"nonce": nonce})})
         if op == "rekey":
             return self.sign(b"vault/agent-statement/v1\0" + body) + body
         return make_box(body, self.key, op)
@@ -333,9 +333,12 @@ class Manager:
     """The agent of a host on a manager of a Swarm."""
 
     def __init__(self, host, cluster):
-        self.host, self.cluster, self.epoch = host, cluster, 0
+        self.host, self.cluster, self.epoch, self.at = host, cluster, 0, 0
 
     def _ask(self, what, **body):
+        if what != "plan":
+            self.at += 1
+            body = {"boot_ms": self.at, **body}
         r = self.host.c.post("sys/agent/swarm/" + what, {"cluster": self.cluster, **body})
         assert r.status == 200, r
         assert r.data["cluster"] == self.cluster

@@ -83,7 +83,7 @@ def test_20_a_lease_is_of_its_host(server, c, pair):
                   b.c.post("sys/agent/renew", {"leases": [lease["lease_id"]]})):
         items = reply.data.get("items") or reply.data["leases"]
         assert all("sealed" not in i and "ttl_ms" not in i and i["error"] for i in items), items
-    b.c.post("sys/agent/release", {"leases": [lease["lease_id"]]})
+    b.c.post("sys/agent/release", {"rev": 1 << 40, "leases": [lease["lease_id"]]})
     b.ack(lease["lease_id"], lease["version"] + 7, "wiped")
     info = next(iter(c.list("sys/vault-leases?host=h18a").data["key_info"].values()))
     assert info["applied"] == lease["version"] and info["state"] == "applied"
@@ -94,12 +94,14 @@ def test_20_a_stolen_token_opens_nothing(server, pair):
     a, b = pair
     (lease,) = a.lease("secret/h/one")
     thief = server.client(a.token)
-    r = thief.post("sys/agent/fetch", {"leases": [lease["lease_id"]], "nonce": "11" * 32})
+    assert thief.post("sys/agent/fetch", {"leases": [lease["lease_id"]], "nonce": "11" * 32}).status == 400
+    asked = base64.b64encode(a.says("fetch", {"leases": [lease["lease_id"]]}, b"1" * 32)).decode()
+    r = thief.post("sys/agent/fetch", {"statement": asked})
     sealed = base64.b64decode(r.data["items"][0]["sealed"])
     assert b"for A" not in sealed
     assert hostwire.open_box(sealed, b.key, "fetch") is None
     assert b"for A" in hostwire.open_box(sealed, a.key, "fetch")
-    for op, data in (("ack", {"acks": []}), ("release", {"leases": [lease["lease_id"]]}), ("report", {"boot_ms": 1}),
+    for op, data in (("ack", {"acks": []}), ("release", {"rev": 1 << 40, "leases": [lease["lease_id"]]}), ("report", {"boot_ms": 1}),
                      ("cosign", {}), ("rekey", {})):
         said = base64.b64encode(b.says(op, data)).decode()
         path = "auth/host/rekey" if op == "rekey" else "sys/agent/" + op

@@ -56,7 +56,7 @@ def test_21_revoked_before_kill(own_server):
     key = HostKey()
     assert key.join(c, added["join_token"], pin).status == 200
     tok = key.login(c, pin).json["auth"]["client_token"]
-    assert c.post("sys/agent/leases", {"paths": ["secret/h/a"]}, token=tok).status == 200
+    assert c.get("sys/agent/sync", token=tok).status == 200
     assert c.post("sys/hosts/h21/revoke", {}).status in (200, 204)
     kill_all(s)
     s.start()

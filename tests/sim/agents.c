@@ -152,6 +152,47 @@ static void send_login(struct world *w, int actor, struct agent *ag)
 	world_submit(w, actor, HTTP_POST, "auth/host/login", NULL, body);
 }
 
+/* Who speaks (1 the vault, 2 the host), and of what. */
+static size_t box_as(unsigned char out[64], int who, const char *op)
+{
+	memcpy(out, "vault/host-session/v1", 22);
+	out[22] = (unsigned char)who;
+	memcpy(out + 23, op, strlen(op) + 1);
+	return 23 + strlen(op) + 1;
+}
+
+/* What the host says itself, in its session; with a nonce it asks. */
+static struct value *says(struct arena *a, const struct agent *ag, const char *op,
+                          struct value *data, const unsigned char *nonce)
+{
+	struct value *body = value_object(a), *out = value_object(a);
+	unsigned char *packed, *said, as[64];
+	size_t n;
+
+	set_host_id(a, body, ag);
+	value_set_str(a, body, "op", op);
+	value_set_int(a, body, "generation", ag->generation);
+	if (nonce != NULL)
+		value_set_bytes(a, body, "nonce", nonce, 32);
+	value_set(body, "data", data);
+	packed = value_pack(a, body, &n);
+	said = arena_alloc(a, n + 40);
+	randombytes_buf(said, 24);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+		said + 24, NULL, packed, n, as, box_as(as, 2, op), NULL, said, ag->key);
+	set_b64(a, out, "statement", said, n + 40);
+	return out;
+}
+
+static struct value *asks(struct arena *a, const struct agent *ag, const char *op,
+                          struct value *data)
+{
+	unsigned char *nonce = arena_alloc(a, 32);
+
+	randombytes_buf(nonce, 32);
+	return says(a, ag, op, data, nonce);
+}
+
 static void send_leases(struct world *w, int actor, struct agent *ag)
 {
 	struct call *c = &w->call[actor];
@@ -161,7 +202,8 @@ static void send_leases(struct world *w, int actor, struct agent *ag)
 		value_add(paths, value_str(c->a, ag->path[i]));
 	value_set(body, "paths", paths);
 	ag->lease[0][0] = ag->lease[1][0] = '\0';
-	world_submit(w, actor, HTTP_POST, "sys/agent/leases", ag->token, body);
+	world_submit(w, actor, HTTP_POST, "sys/agent/leases", ag->token,
+	             asks(c->a, ag, "leases", body));
 }
 
 static void send_fetch(struct world *w, int actor, struct agent *ag)
@@ -173,37 +215,8 @@ static void send_fetch(struct world *w, int actor, struct agent *ag)
 		if (ag->lease[i][0] != '\0')
 			value_add(leases, value_str(c->a, ag->lease[i]));
 	value_set(body, "leases", leases);
-	world_submit(w, actor, HTTP_POST, "sys/agent/fetch", ag->token, body);
-}
-
-/* Who speaks (1 the vault, 2 the host), and of what. */
-static size_t box_as(unsigned char out[64], int who, const char *op)
-{
-	memcpy(out, "vault/host-session/v1", 22);
-	out[22] = (unsigned char)who;
-	memcpy(out + 23, op, strlen(op) + 1);
-	return 23 + strlen(op) + 1;
-}
-
-/* What the host says itself, in its session. */
-static struct value *says(struct arena *a, const struct agent *ag, const char *op,
-                          struct value *data)
-{
-	struct value *body = value_object(a), *out = value_object(a);
-	unsigned char *packed, *said, as[64];
-	size_t n;
-
-	set_host_id(a, body, ag);
-	value_set_str(a, body, "op", op);
-	value_set_int(a, body, "generation", ag->generation);
-	value_set(body, "data", data);
-	packed = value_pack(a, body, &n);
-	said = arena_alloc(a, n + 40);
-	randombytes_buf(said, 24);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(
-		said + 24, NULL, packed, n, as, box_as(as, 2, op), NULL, said, ag->key);
-	set_b64(a, out, "statement", said, n + 40);
-	return out;
+	world_submit(w, actor, HTTP_POST, "sys/agent/fetch", ag->token,
+	             asks(c->a, ag, "fetch", body));
 }
 
 static void send_ack(struct world *w, int actor, struct agent *ag)
@@ -222,7 +235,7 @@ static void send_ack(struct world *w, int actor, struct agent *ag)
 	}
 	value_set(body, "acks", acks);
 	world_submit(w, actor, HTTP_POST, "sys/agent/ack", ag->token,
-	             says(c->a, ag, "ack", body));
+	             says(c->a, ag, "ack", body, NULL));
 }
 
 static void send_watch(struct world *w, int actor, struct agent *ag)

@@ -211,7 +211,7 @@ static int reply(struct bind *b, const struct host *h, const struct host_asked *
 
 int agent_bind(struct req *r)
 {
-	const struct value *list = value_get(r->body, "containers");
+	const struct value *data, *list;
 	struct bind b = { .r = r, .refused = value_array(r->a) };
 	struct host_asked asked;
 	struct host_role role;
@@ -221,12 +221,13 @@ int agent_bind(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
+	if ((rc = host_asks(r, &h, "bind", &asked, &data)) != ERR_OK)
+		return rc;
+	list = value_get(data, "containers");
 	if (list == NULL || list->type != V_ARRAY || list->len > LIMIT_AGENT_ITEMS)
 		return req_fail(r, ERR_INVALID,
 		                "containers: an array of at most %u is needed",
 		                LIMIT_AGENT_ITEMS);
-	if ((rc = host_asked(r, "bind", &asked)) != ERR_OK)
-		return rc;
 	rc = host_role_load(r->core, r->a, h.role, &role, &r->e);
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
@@ -237,12 +238,3 @@ int agent_bind(struct req *r)
 	req_note_int(r, "containers", list->len);
 	return rc == ERR_OK ? reply(&b, &h, &asked) : rc;
 }
-
-const struct field agent_bind_fields[] = {
-	{"containers", "any",
-         "array of {id, name, image, image_id, service, project, "
-	  "bindings}: all that ask for any"                          },
-	{ "nonce",     "string",
-         "64 hex digits that the agent chose: the answer covers them"},
-	{ NULL,        NULL,     NULL				},
-};

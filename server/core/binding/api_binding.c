@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "api_agent.h"
 #include "api_binding.h"
 #include "arena.h"
 #include "binding.h"
@@ -231,7 +232,7 @@ static const struct route rows[] = {
 	{ "system", M_GET,    "bindings/:name", 0,           NULL,              h_read,     NULL,     "one binding as it was defined" },
 	{ "system", M_POST,   "bindings/:name", 0,           binding_fields,    h_write,    is_there, "define files that containers may ask for" },
 	{ "system", M_DELETE, "bindings/:name", 0,           NULL,              h_delete,   NULL,     "delete a binding; its files go" },
-	{ "system", M_POST,   "agent/bind",     R_AGENT,     agent_bind_fields, agent_bind, NULL,     "which bindings the host's containers get" },
+	{ "system", M_POST,   "agent/bind",     R_AGENT,     agent_heard_fields, agent_bind, NULL,     "which bindings the host's containers get" },
 };
 /* clang-format on */
 

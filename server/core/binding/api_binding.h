@@ -8,7 +8,6 @@
 #define BIND_NAMES 256u               /* different bindings in one request */
 #define BIND_TOTAL (4u * 1024 * 1024) /* definitions in one answer, encoded */
 
-extern const struct field agent_bind_fields[];
 /** agent_bind(r): which of the bindings that the containers of a host ask for it gets. */
 int agent_bind(struct req *r);
 

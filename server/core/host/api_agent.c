@@ -61,18 +61,22 @@ static bool is_item_error(int rc)
 }
 
 /* NULL and r->e on failure. */
-static const struct value *take_list(struct req *r, const char *field)
+static const struct value *take_list(struct req *r, const struct value *data,
+                                     const char *field)
 {
-	struct value *list = NULL;
-	bool present;
+	const struct value *list = value_get(data, field);
 
-	if (req_strings(r, field, &list, &present) != ERR_OK)
-		return NULL;
-	if (list == NULL || list->len == 0 || list->len > LIMIT_AGENT_ITEMS) {
+	if (list == NULL || list->type != V_ARRAY || list->len == 0 ||
+	    list->len > LIMIT_AGENT_ITEMS) {
 		req_fail(r, ERR_INVALID, "%s: 1 to %u are needed", field,
 		         LIMIT_AGENT_ITEMS);
 		return NULL;
 	}
+	for (const struct value *v = list->first; v != NULL; v = v->next)
+		if (v->type != V_STRING) {
+			req_fail(r, ERR_INVALID, "%s: texts are needed", field);
+			return NULL;
+		}
 	return list;
 }
 
@@ -175,13 +179,13 @@ struct progress {
 };
 
 /* NULL and r->e on failure. */
-static struct progress *start(struct req *r, const char *field)
+static struct progress *start(struct req *r, const struct value *data, const char *field)
 {
 	const struct value *list;
 	struct progress *p = r->park_state;
 
 	/* Of a long list, what was read first is gone with the run that was parked. */
-	if ((list = take_list(r, field)) == NULL)
+	if ((list = take_list(r, data, field)) == NULL)
 		return NULL;
 	if (p != NULL) {
 		p->next = value_at(list, p->done);
@@ -271,6 +275,7 @@ static int h_leases(struct req *r)
 	struct host_asked asked;
 	struct host_role role;
 	struct leases held;
+	const struct value *data;
 	struct progress *p;
 	struct host h;
 	bool stop;
@@ -281,10 +286,11 @@ static int h_leases(struct req *r)
 	rc = host_self(r, &h, &stop);
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((p = start(r, "paths")) == NULL)
+	if ((rc = host_asks(r, &h, "leases", &asked, &data)) != ERR_OK)
+		return rc;
+	if ((p = start(r, data, "paths")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_asked(r, "leases", &asked)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	ask = (struct lease_ask){ .h = &h, .role = &role, .held = &held };
 	if ((rc = leases_of_host(r->core, a, h.o.id, &held, &r->e)) != ERR_OK)
@@ -303,6 +309,7 @@ static int h_renew(struct req *r)
 	AUTO_ARENA a = arena_new(AGENT_SCRATCH);
 	struct host_asked asked;
 	struct host_role role;
+	const struct value *data;
 	struct progress *p;
 	struct host h;
 	struct lease l = { .rev = 0 };
@@ -314,10 +321,11 @@ static int h_renew(struct req *r)
 	rc = host_self(r, &h, &stop);
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((p = start(r, "leases")) == NULL)
+	if ((rc = host_asks(r, &h, "renew", &asked, &data)) != ERR_OK)
+		return rc;
+	if ((p = start(r, data, "leases")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_asked(r, "renew", &asked)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
+	if ((rc = host_role_of(r->core, r->a, &h, &role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < ISSUE_SLICE; n++, step_on(p)) {
 		struct err why;
@@ -384,6 +392,7 @@ static int fetch_one(struct req *r, struct arena *a, const struct agent_fetch *f
 
 static int h_fetch(struct req *r)
 {
+	const struct value *data;
 	struct progress *p;
 	struct agent_fetch f;
 	bool stop;
@@ -391,10 +400,11 @@ static int h_fetch(struct req *r)
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((p = start(r, "leases")) == NULL)
+	if ((rc = host_asks(r, &f.h, "fetch", &f.asked, &data)) != ERR_OK)
+		return rc;
+	if ((p = start(r, data, "leases")) == NULL)
 		return (int)r->e.code;
-	if ((rc = host_asked(r, "fetch", &f.asked)) != ERR_OK ||
-	    (rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
+	if ((rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, step_on(p)) {
 		AUTO_ARENA a = arena_new(AGENT_SCRATCH);
@@ -446,16 +456,6 @@ static const struct field sync_fields[] = {
 	{NONCE},
 	{ NULL, NULL, NULL },
 };
-static const struct field paths_fields[] = {
-	{"paths", "strings", "full secret paths, or /v1/ and a path of the API"},
-	{ NONCE },
-	{ NULL,   NULL,          NULL						       },
-};
-static const struct field leases_fields[] = {
-	{"leases", "strings", "lease ids"},
-	{ NONCE  },
-	{ NULL,    NULL,          NULL                },
-};
 static const struct field from_fields[] = {
 	{"from", "int", "size of the checkpoint that the agent has"},
 	{ NONCE},
@@ -465,11 +465,11 @@ static const struct field from_fields[] = {
 static const struct route rows[] = {
 	{"system",  M_GET,  "agent/sync",        R_AGENT,               sync_fields,        h_sync,         NULL,
          "all leases of the host"														  },
-	{ "system", M_POST, "agent/leases",      R_AGENT,               paths_fields,       h_leases,       NULL,
+	{ "system", M_POST, "agent/leases",      R_AGENT,               agent_heard_fields, h_leases,       NULL,
          "ask for leases"															  },
 	{ "system", M_POST, "agent/release",     R_AGENT,               agent_heard_fields,
          agent_take_release,										NULL, "give leases up"                 },
-	{ "system", M_POST, "agent/fetch",       R_AGENT,               leases_fields,      h_fetch,        NULL,
+	{ "system", M_POST, "agent/fetch",       R_AGENT,               agent_heard_fields, h_fetch,        NULL,
          "values, sealed to the host"													      },
 	{ "system", M_POST, "agent/ack",         R_AGENT,               agent_heard_fields, agent_take_ack,
          NULL,												    "say what was put in place"      },
@@ -477,7 +477,7 @@ static const struct route rows[] = {
          agent_take_cosign,										 NULL, "co-sign a head of the audit log"},
 	{ "system", M_POST, "agent/report",      R_AGENT,               agent_heard_fields,
          agent_take_report,										 NULL, "what the host says of itself"   },
-	{ "system", M_POST, "agent/renew",       R_AGENT,               leases_fields,      h_renew,        NULL,
+	{ "system", M_POST, "agent/renew",       R_AGENT,               agent_heard_fields, h_renew,        NULL,
          "keep leases alive"														       },
 	{ "system", M_GET,  "agent/consistency", R_AGENT,               from_fields,        h_consistency,  NULL,
          "proof that the audit log only grew"												      },

@@ -15,8 +15,8 @@
 #include "vault/limits.h"
 
 const struct field agent_heard_fields[] = {
-	{"statement", "string", "what the host says, base64"},
-	{ NULL,       NULL,     NULL                        },
+	{"statement", "string", "what the host says or asks, base64"},
+	{ NULL,       NULL,     NULL				},
 };
 
 static int take_one(struct req *r, const struct value *v, int64_t *version,
@@ -144,12 +144,31 @@ int agent_take_ack(struct req *r)
 	return agent_take_acks(r, &h, data);
 }
 
+/* A lease that is as the host knows it.  One that has changed since ${rev} is not given
+ * up by a word that was late on its way: a rotation may wait for it. */
+static int release_one(struct req *r, const struct host *h, const struct value *id,
+                       int64_t rev, bool *done)
+{
+	struct lease l = { .rev = 0 };
+	struct err why;
+	int rc = agent_own_lease(r, r->a, id, h, &l, &why);
+
+	*done = false;
+	if (rc == ERR_NOENT || (rc == ERR_OK && (l.end == END_OPERATOR || rev < l.rev)))
+		return ERR_OK;
+	if (rc != ERR_OK) {
+		r->e = why;
+		return rc;
+	}
+	*done = true;
+	return lease_drop(r->core, r->a, &l, &r->e);
+}
+
 int agent_take_release(struct req *r)
 {
 	const struct value *data, *list;
-	struct lease l = { .rev = 0 };
 	struct host h;
-	bool stop;
+	bool stop, done;
 	int64_t n = 0;
 	int rc = host_self(r, &h, &stop);
 
@@ -161,18 +180,10 @@ int agent_take_release(struct req *r)
 		return req_fail(r, ERR_INVALID, "leases: 1 to %u are needed",
 		                LIMIT_AGENT_ITEMS);
 	for (const struct value *v = list->first; v != NULL; v = v->next) {
-		struct err why;
-
-		rc = agent_own_lease(r, r->a, v, &h, &l, &why);
-		if (rc == ERR_NOENT || (rc == ERR_OK && l.end == END_OPERATOR))
-			continue;
-		if (rc != ERR_OK) {
-			r->e = why;
+		rc = release_one(r, &h, v, value_int_or(data, "rev", -1), &done);
+		if (rc != ERR_OK)
 			return rc;
-		}
-		if ((rc = lease_drop(r->core, r->a, &l, &r->e)) != ERR_OK)
-			return rc;
-		n++;
+		n += done;
 	}
 	req_note_int(r, "released", n);
 	return ERR_OK;

@@ -526,6 +526,17 @@ static int log_in(struct req *r, const struct login_request *q, struct host *h)
 	return reply_login(r, q, h, made);
 }
 
+/* What was on its way in the session before is still heard.  The one before that is over:
+ * who has kept its token, or its key, has nothing. */
+static int next_generation(struct req *r, struct host *h)
+{
+	int rc = token_revoke(r->core, r->a, h->token_before, &r->e);
+
+	memcpy(h->token_before, h->token, sizeof(h->token_before));
+	h->generation++;
+	return rc;
+}
+
 /* The generation tells two agents with one key apart: each login uses one up.  The last
  * may be repeated, and its token dies, until the host has spoken in its session: the
  * reply was lost.  Who used the token and said nothing is another agent, or the network
@@ -535,8 +546,8 @@ static int judge_generation(struct req *r, const struct login_request *q, struct
 	int rc;
 
 	if (q->generation == h->generation) {
-		h->generation++;
-		return log_in(r, q, h);
+		rc = next_generation(r, h);
+		return rc == ERR_OK ? log_in(r, q, h) : rc;
 	}
 	if (q->generation == h->generation - 1 && !h->token_spoken) {
 		if (h->token_used)

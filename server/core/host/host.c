@@ -80,6 +80,7 @@ int host_read(struct arena *a, const struct store_object *o, struct host *out,
 	    take_bytes(b, "next_box", out->next_box_pk, 32) != 0 ||
 	    take_bytes(b, "last_sign", out->last_pk, 32) != 0 ||
 	    take_bytes(b, "token", out->token, 32) != 0 ||
+	    take_bytes(b, "token_before", out->token_before, 32) != 0 ||
 	    take_bytes(b, "nonce", out->nonce, HOST_NONCE) != 0)
 		return err_set(e, ERR_INTEGRITY, "a host's record is malformed");
 	return ERR_OK;
@@ -107,6 +108,7 @@ int host_save(struct core *c, struct arena *a, struct host *h, struct err *e)
 	value_set_bytes(a, b, "next_box", h->next_box_pk, sizeof(h->next_box_pk));
 	value_set_bytes(a, b, "last_sign", h->last_pk, sizeof(h->last_pk));
 	value_set_bytes(a, b, "token", h->token, sizeof(h->token));
+	value_set_bytes(a, b, "token_before", h->token_before, sizeof(h->token_before));
 	value_set_bytes(a, b, "nonce", h->nonce, sizeof(h->nonce));
 	value_set(b, "alarms",
 	          h->alarms != NULL ? value_copy(a, h->alarms) : value_array(a));

@@ -42,6 +42,7 @@ struct host {
 	unsigned char next_sign_pk[32], next_box_pk[32];
 	unsigned char last_pk[32];       /* the signing key before, cut; or zeros */
 	unsigned char token[32];         /* id of the token of the newest login */
+	unsigned char token_before[32];  /* of the generation before; or zeros */
 	unsigned char nonce[HOST_NONCE]; /* of the newest login */
 	bool token_used;                 /* by somebody who has seen its reply */
 	bool token_spoken;               /* by the host itself, in the session of it */
@@ -77,6 +78,7 @@ struct host_asked {
 	unsigned char nonce[HOST_NONCE]; /* the agent's choice */
 	size_t nonce_len;                /* 0: it sent none, and will believe nothing */
 	unsigned char token_id[32];      /* whose session it is */
+	int64_t generation;              /* of that, where the host has named it */
 };
 /** host_asked(r, op, out): the nonce of a request. ERR_INVALID: not 64 hex digits. */
 int host_asked(struct req *r, const char *op, struct host_asked *out) MUST_CHECK;
@@ -95,10 +97,16 @@ int host_say(struct req *r, const struct host *h, const struct host_asked *q,
 int host_say_signed(struct req *r, const struct host *h, const struct host_asked *q,
                     const struct value *data) MUST_CHECK;
 
+/** host_asks(r, h, op, q, data): what the host asks in the request's "statement", which
+ * has the nonce that the answer covers; *data lasts until the request is answered or
+ * parked.  As host_heard() otherwise. */
+int host_asks(struct req *r, struct host *h, const char *op, struct host_asked *q,
+              const struct value **data) MUST_CHECK;
+
 /** host_heard(r, h, op, data): what the host says in the request's "statement", under the
  * key of its session; *data is an object in r->a.  The first time after a login ${h} is
  * stored: the host has its answer.  ERR_INVALID unless it is this host's word for
- * ${op}. */
+ * ${op}, in the session of its newest login or of the one before. */
 int host_heard(struct req *r, struct host *h, const char *op, const struct value **data)
 	MUST_CHECK;
 /** host_heard_in(r, h, op, data, generation): and in which generation it said so. */

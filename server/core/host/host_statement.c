@@ -5,6 +5,7 @@
  *
  *   body = value encoding of {op, host_id, generation, nonce, data}
  *
+ * A host's own has a nonce where it asks for something.
  * Within a session it is in a box that only the two of them can make and open
  * (lib/hostbox.h).  What has to be believed beyond one is signed: the answer to a login,
  * by the order key, and new keys, by the host's: Ed25519 signature || body.
@@ -117,20 +118,36 @@ int host_say_signed(struct req *r, const struct host *h, const struct host_asked
 
 /* ---- the host's ---- */
 
-/* The newest login's generation, or the one before: its reply may have been lost. */
-static bool is_from(const struct host *h, const char *op, const struct value *body)
+struct piece {
+	const unsigned char *at;
+	size_t n;
+};
+
+/* Which login began the session that the request came in; -1: neither the newest nor the
+ * one before, in whose session something may still have been on its way. */
+static int64_t session_generation(const struct req *r, const struct host *h)
 {
-	int64_t generation = value_int_or(body, "generation", -1);
+	if (sodium_memcmp(h->token, r->id.token_id, sizeof(h->token)) == 0)
+		return h->generation;
+	if (sodium_memcmp(h->token_before, r->id.token_id, sizeof(h->token_before)) == 0)
+		return h->generation - 1;
+	return -1;
+}
+
+static bool is_from(const struct req *r, const struct host *h, const char *op,
+                    const struct value *body)
+{
+	int64_t generation = session_generation(r, h);
 	char host_id[2 * HOST_ID + 1];
 
 	text_hex(h->o.id, HOST_ID, host_id);
 	return value_is_str(value_get(body, "host_id"), host_id) &&
-	       value_is_str(value_get(body, "op"), op) &&
-	       (generation == h->generation || generation == h->generation - 1);
+	       value_is_str(value_get(body, "op"), op) && generation >= 0 &&
+	       value_int_or(body, "generation", -1) == generation;
 }
 
-/* The bytes of the field, in r->a; *n is -1 if they are no base64. */
-static int take_statement(struct req *r, unsigned char **out, long *n)
+/* The bytes of the field, in ${a}; *n is -1 if they are no base64. */
+static int take_statement(struct req *r, struct arena *a, unsigned char **out, long *n)
 {
 	const char *text = "";
 	bool present;
@@ -140,18 +157,18 @@ static int take_statement(struct req *r, unsigned char **out, long *n)
 	if (rc != ERR_OK)
 		return rc;
 	cap = strlen(text) / 4 * 3 + 3;
-	if ((*out = arena_alloc(r->a, cap)) == NULL)
+	if ((*out = arena_alloc(a, cap)) == NULL)
 		return req_fail(r, ERR_NOMEM, "out of memory");
 	*n = text_unbase64(text, strlen(text), *out, cap);
 	return ERR_OK;
 }
 
 /* What it says, once it is known to be the host's: NULL ${p}: it is not. */
-static int take_body(struct req *r, const struct host *h, const char *op,
-                     const unsigned char *p, size_t n, struct value **body)
+static int take_body(struct req *r, struct arena *a, const struct host *h, const char *op,
+                     const struct piece *p, struct value **body)
 {
-	if (p == NULL || value_decode(r->a, p, n, body, &r->e) != ERR_OK ||
-	    !is_from(h, op, *body))
+	if (p->at == NULL || value_decode(a, p->at, p->n, body, &r->e) != ERR_OK ||
+	    !is_from(r, h, op, *body))
 		return req_fail(r, ERR_INVALID, "statement: this host has not said that");
 	return ERR_OK;
 }
@@ -166,6 +183,27 @@ static int note_spoken(struct req *r, struct host *h)
 	return host_save(r->core, req_scratch(r), h, &r->e);
 }
 
+/* The body of the box in the request, in ${a}. */
+static int open_box(struct req *r, struct arena *a, struct host *h, const char *op,
+                    struct value **body)
+{
+	unsigned char key[HOSTBOX_KEY], *box = NULL, *plain = NULL;
+	long n = -1;
+	int rc = take_statement(r, a, &box, &n);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (n >= (long)HOSTBOX_OVERHEAD && (plain = arena_alloc(a, (size_t)n)) != NULL) {
+		host_session_key(r->core, h, r->id.token_id, key);
+		if (hostbox_open(key, HOSTBOX_HOST, op, box, (size_t)n, plain) != 0)
+			plain = NULL;
+		sodium_memzero(key, sizeof(key));
+	}
+	rc = take_body(r, a, h, op,
+	               &(struct piece){ plain, (size_t)n - HOSTBOX_OVERHEAD }, body);
+	return rc == ERR_OK ? note_spoken(r, h) : rc;
+}
+
 int host_heard(struct req *r, struct host *h, const char *op, const struct value **data)
 {
 	int64_t generation;
@@ -176,25 +214,35 @@ int host_heard(struct req *r, struct host *h, const char *op, const struct value
 int host_heard_in(struct req *r, struct host *h, const char *op,
                   const struct value **data, int64_t *generation)
 {
-	unsigned char key[HOSTBOX_KEY], *box = NULL, *plain = NULL;
 	struct value *body = NULL;
-	long n = -1;
-	int rc = take_statement(r, &box, &n);
+	int rc = open_box(r, r->a, h, op, &body);
 
 	if (rc != ERR_OK)
 		return rc;
-	if (n >= (long)HOSTBOX_OVERHEAD &&
-	    (plain = arena_alloc(r->a, (size_t)n)) != NULL) {
-		host_session_key(r->core, h, r->id.token_id, key);
-		if (hostbox_open(key, HOSTBOX_HOST, op, box, (size_t)n, plain) != 0)
-			plain = NULL;
-		sodium_memzero(key, sizeof(key));
-	}
-	rc = take_body(r, h, op, plain, (size_t)n - HOSTBOX_OVERHEAD, &body);
-	if (rc != ERR_OK || (rc = note_spoken(r, h)) != ERR_OK)
-		return rc;
 	*data = value_get(body, "data");
 	*generation = value_int_or(body, "generation", -1);
+	return ERR_OK;
+}
+
+int host_asks(struct req *r, struct host *h, const char *op, struct host_asked *q,
+              const struct value **data)
+{
+	const struct value *nonce;
+	struct value *body = NULL;
+	int rc = open_box(r, req_scratch(r), h, op, &body);
+
+	if (rc != ERR_OK)
+		return rc;
+	nonce = value_get(body, "nonce");
+	if (nonce == NULL || nonce->type != V_BYTES || nonce->len != HOST_NONCE)
+		return req_fail(r, ERR_INVALID,
+		                "statement: a nonce of %u bytes is needed", HOST_NONCE);
+	*q = (struct host_asked){ .op = op,
+		                  .nonce_len = HOST_NONCE,
+		                  .generation = value_int_or(body, "generation", -1) };
+	memcpy(q->nonce, nonce->text, HOST_NONCE);
+	memcpy(q->token_id, r->id.token_id, sizeof(q->token_id));
+	*data = value_get(body, "data");
 	return ERR_OK;
 }
 
@@ -205,14 +253,16 @@ int host_heard_signed(struct req *r, const struct host *h, const char *op,
 	unsigned char *p = NULL;
 	bool good;
 	long n = -1;
-	int rc = take_statement(r, &p, &n);
+	int rc = take_statement(r, r->a, &p, &n);
 
 	if (rc != ERR_OK)
 		return rc;
 	good = n >= (long)HOST_SIGNATURE &&
 	       auth_host_heard(r->a, h->sign_pk, p, (size_t)n);
-	rc = take_body(r, h, op, good ? p + HOST_SIGNATURE : NULL,
-	               (size_t)n - HOST_SIGNATURE, &body);
+	rc = take_body(r, r->a, h, op,
+	               &(struct piece){ good ? p + HOST_SIGNATURE : NULL,
+	                                (size_t)n - HOST_SIGNATURE },
+	               &body);
 	if (rc != ERR_OK)
 		return rc;
 	*data = value_get(body, "data");

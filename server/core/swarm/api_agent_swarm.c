@@ -25,8 +25,9 @@ struct asking {
 	int64_t epoch;
 };
 
-static int find_cluster(struct req *r, const char *cluster, struct swarm_cluster *k)
+static int find_cluster(struct req *r, const struct value *said, struct swarm_cluster *k)
 {
+	const char *cluster = value_cstr_or(r->a, said, "cluster", "");
 	int rc;
 
 	if (!swarm_cluster_ok(cluster))
@@ -55,19 +56,14 @@ static struct value *answer(struct req *r, const struct asking *q, bool leader)
 
 /* ---- who leads ---- */
 
-static int take_node(struct req *r, struct swarm_ask *ask)
+static int take_node(struct req *r, const struct value *said, struct swarm_ask *ask)
 {
-	const char *node = "";
-	bool present;
-	int rc = req_str(r, "node", &node, &present);
-
-	if (rc != ERR_OK ||
-	    (rc = req_bool(r, "raft_leader", &ask->raft, &present)) != ERR_OK ||
-	    (rc = req_bool(r, "resign", &ask->resign, &present)) != ERR_OK)
-		return rc;
-	if (node[0] != '\0' && !swarm_cluster_ok(node))
+	ask->node = value_cstr_or(r->a, said, "node", "");
+	ask->raft = value_bool_or(said, "raft_leader", false);
+	ask->resign = value_bool_or(said, "resign", false);
+	ask->boot_ms = value_int_or(said, "boot_ms", -1);
+	if (ask->node[0] != '\0' && !swarm_cluster_ok(ask->node))
 		return req_fail(r, ERR_INVALID, "node: the id of a node is needed");
-	ask->node = node;
 	return ERR_OK;
 }
 
@@ -75,17 +71,19 @@ int agent_swarm_lead(struct req *r)
 {
 	struct asking q = { .epoch = 0 };
 	struct swarm_ask ask = { .h = &q.h };
-	const char *cluster = "", *reason = "";
+	const struct value *said;
+	const char *reason = "";
 	struct value *data;
-	bool stop, present, led;
+	bool stop, led;
 	int rc = host_self(r, &q.h, &stop);
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = host_asked(r, "swarm-lead", &q.asked)) != ERR_OK ||
-	    (rc = req_str(r, "cluster", &cluster, &present)) != ERR_OK ||
-	    (rc = take_node(r, &ask)) != ERR_OK ||
-	    (rc = find_cluster(r, cluster, &q.k)) != ERR_OK ||
+	if ((rc = host_asks(r, &q.h, "swarm-lead", &q.asked, &said)) != ERR_OK)
+		return rc;
+	ask.generation = q.asked.generation;
+	if ((rc = take_node(r, said, &ask)) != ERR_OK ||
+	    (rc = find_cluster(r, said, &q.k)) != ERR_OK ||
 	    (rc = swarm_elect(r->core, r->a, &q.k, &ask, &reason, &r->e)) != ERR_OK)
 		return rc;
 	/* Every five seconds, by each manager. */
@@ -274,18 +272,17 @@ int agent_swarm_plan(struct req *r)
 {
 	struct asking q = { .epoch = 0 };
 	struct plan *p = r->park_state;
-	const char *cluster = "";
+	const struct value *said;
 	unsigned char key[16];
-	bool stop, present, more = false;
+	bool stop, more = false;
 	int rc = host_self(r, &q.h, &stop);
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = host_asked(r, "swarm-plan", &q.asked)) != ERR_OK ||
-	    (rc = req_str(r, "cluster", &cluster, &present)) != ERR_OK ||
-	    (rc = req_int(r, "epoch", &q.epoch, &present)) != ERR_OK ||
-	    (rc = find_cluster(r, cluster, &q.k)) != ERR_OK)
+	if ((rc = host_asks(r, &q.h, "swarm-plan", &q.asked, &said)) != ERR_OK ||
+	    (rc = find_cluster(r, said, &q.k)) != ERR_OK)
 		return rc;
+	q.epoch = value_int_or(said, "epoch", -1);
 	if (!leads(r, &q))
 		return host_say(r, &q.h, &q.asked, answer(r, &q, false));
 	if (p == NULL) {
@@ -436,21 +433,25 @@ int agent_swarm_state(struct req *r)
 	struct hearing x = { .r = r, .q = &q };
 	const struct value *said;
 	struct value *data;
+	int64_t boot_ms;
 	bool stop, ok;
 	int rc = host_self(r, &q.h, &stop);
 
 	if (rc != ERR_OK || stop)
 		return rc;
-	if ((rc = host_asked(r, "swarm-state", &q.asked)) != ERR_OK ||
-	    (rc = host_heard(r, &q.h, "swarm-state", &said)) != ERR_OK)
+	if ((rc = host_asks(r, &q.h, "swarm-state", &q.asked, &said)) != ERR_OK)
 		return rc;
 	q.epoch = value_int_or(said, "epoch", -1);
-	rc = find_cluster(r, value_cstr_or(r->a, said, "cluster", ""), &q.k);
+	rc = find_cluster(r, said, &q.k);
 	if (rc != ERR_OK || (rc = hear_all(&x, said, "rows", hear_row)) != ERR_OK ||
 	    (rc = hear_all(&x, said, "looks", hear_look)) != ERR_OK)
 		return rc;
-	ok = leads(r, &q);
-	if (ok && (rc = keep(&x)) != ERR_OK)
+	boot_ms = value_int_or(said, "boot_ms", -1);
+	/* One that was held back on its way would undo what was said since. */
+	ok = leads(r, &q) && swarm_is_news(&q.k, &q.h, q.asked.generation, boot_ms);
+	if (ok && ((rc = keep(&x)) != ERR_OK ||
+	           (rc = swarm_heard(r->core, r->a, &q.k, q.asked.generation, boot_ms,
+	                             &r->e)) != ERR_OK))
 		return rc;
 	data = answer(r, &q, ok);
 	value_set_bool(r->a, data, "stored", ok);
@@ -458,29 +459,3 @@ int agent_swarm_state(struct req *r)
 	note_rows(r, said);
 	return host_say(r, &q.h, &q.asked, data);
 }
-
-/* ---- what they take ---- */
-
-/* clang-format off */
-#define NONCE { "nonce", "string", "64 hex digits that the agent chose: the answer covers them" }
-#define CLUSTER { "cluster", "string", "id of the Swarm" }
-const struct field agent_swarm_lead_fields[] = {
-	CLUSTER,
-	{ "node",        "string", "id of the host's node" },
-	{ "raft_leader", "bool",   "is it the leader of the managers?" },
-	{ "resign",      "bool",   "give it up" },
-	NONCE,
-	{ NULL, NULL, NULL },
-};
-const struct field agent_swarm_plan_fields[] = {
-	CLUSTER,
-	{ "epoch", "int", "in which the host leads" },
-	NONCE,
-	{ NULL, NULL, NULL },
-};
-const struct field agent_swarm_state_fields[] = {
-	{ "statement", "string", "what the host says, base64" },
-	NONCE,
-	{ NULL, NULL, NULL },
-};
-/* clang-format on */

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "api_agent.h"
 #include "arena.h"
 #include "binding.h"
 #include "listing.h"
@@ -375,9 +376,9 @@ static const struct route rows[] = {
 	{ "system", M_LIST,   "swarm/clusters",              0,       NULL,                     h_clusters,        NULL,     "list Swarms" },
 	{ "system", M_GET,    "swarm/clusters/:id",          0,       NULL,                     h_cluster,         NULL,     "who leads a Swarm, and how far its bindings are" },
 	{ "system", M_DELETE, "swarm/clusters/:id",          0,       NULL,                     h_cluster_delete,  NULL,     "forget a Swarm" },
-	{ "system", M_POST,   "agent/swarm/lead",            R_AGENT, agent_swarm_lead_fields,  agent_swarm_lead,  NULL,     "ask to lead a Swarm" },
-	{ "system", M_POST,   "agent/swarm/plan",            R_AGENT, agent_swarm_plan_fields,  agent_swarm_plan,  NULL,     "what is to be done in a Swarm" },
-	{ "system", M_POST,   "agent/swarm/state",           R_AGENT, agent_swarm_state_fields, agent_swarm_state, NULL,     "how far it is" },
+	{ "system", M_POST,   "agent/swarm/lead",            R_AGENT, agent_heard_fields,       agent_swarm_lead,  NULL,     "ask to lead a Swarm" },
+	{ "system", M_POST,   "agent/swarm/plan",            R_AGENT, agent_heard_fields,       agent_swarm_plan,  NULL,     "what is to be done in a Swarm" },
+	{ "system", M_POST,   "agent/swarm/state",           R_AGENT, agent_heard_fields,       agent_swarm_state, NULL,     "how far it is" },
 };
 /* clang-format on */
 

@@ -4,9 +4,6 @@
 /* api_swarm - what hosts on managers of a Swarm ask and say (api_agent_swarm.c). */
 #include "route.h"
 
-extern const struct field agent_swarm_lead_fields[];
-extern const struct field agent_swarm_plan_fields[];
-extern const struct field agent_swarm_state_fields[];
 int agent_swarm_lead(struct req *r);
 int agent_swarm_plan(struct req *r);
 int agent_swarm_state(struct req *r);

@@ -96,6 +96,9 @@ struct swarm_cluster {
 	unsigned char better[HOST_ID];
 	int64_t better_ms;
 	bool changed; /* by swarm_elect(): more than that it goes on as before */
+	/* When the host last said something, by its own count: what is older was held
+	 * back. */
+	int64_t said_generation, said_ms;
 };
 
 /** swarm_cluster_read(a, o, out, e): ERR_INTEGRITY.  swarm_cluster_load(c, a, cluster,
@@ -117,7 +120,15 @@ struct swarm_ask {
 	const char *node;
 	bool raft;
 	bool resign;
+	int64_t generation, boot_ms; /* when it said so: swarm_is_news() */
 };
+/** swarm_is_news(k, h, generation, boot_ms): has the host that leads, or led last, said
+ * that after all that was heard of it?  What another says is news. */
+bool swarm_is_news(const struct swarm_cluster *k, const struct host *h,
+                   int64_t generation, int64_t boot_ms);
+/** swarm_heard(c, a, k, generation, boot_ms, e): that was news, and is no more. */
+int swarm_heard(struct core *c, struct arena *a, struct swarm_cluster *k,
+                int64_t generation, int64_t boot_ms, struct err *e) MUST_CHECK;
 /** swarm_elect(c, a, k, ask, reason, e): decide, and store that.  swarm_leads() says how;
  * ${reason} says why not, if that is worth a word, else "".  k->changed: is it news? */
 int swarm_elect(struct core *c, struct arena *a, struct swarm_cluster *k,

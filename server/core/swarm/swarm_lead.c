@@ -42,6 +42,8 @@ int swarm_cluster_read(struct arena *a, const struct store_object *o,
 	out->expires_ms = value_int_or(b, "expires", 0);
 	out->boot_due_ms = value_int_or(b, "boot_due", 0);
 	out->better_ms = value_int_or(b, "better_until", 0);
+	out->said_generation = value_int_or(b, "said_generation", 0);
+	out->said_ms = value_int_or(b, "said", -1);
 	if (out->cluster == NULL || out->epoch < 0 || !take_host(b, "host", out->host) ||
 	    !take_host(b, "better", out->better))
 		return err_set(e, ERR_INTEGRITY, "a Swarm's record is malformed");
@@ -67,6 +69,7 @@ int swarm_cluster_load(struct core *c, struct arena *a, const char *cluster,
 	memcpy(out->o.id, id, sizeof(id));
 	out->cluster = cluster;
 	out->host_name = out->node = "";
+	out->said_ms = -1;
 	return ERR_NOENT;
 }
 
@@ -86,6 +89,8 @@ static int save(struct core *c, struct arena *a, struct swarm_cluster *k, struct
 	value_set_int(a, b, "boot_due", k->boot_due_ms);
 	value_set_bytes(a, b, "better", k->better, HOST_ID);
 	value_set_int(a, b, "better_until", k->better_ms);
+	value_set_int(a, b, "said_generation", k->said_generation);
+	value_set_int(a, b, "said", k->said_ms);
 	k->o.body = b;
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -108,6 +113,22 @@ bool swarm_leads(const struct core *c, const struct swarm_cluster *k,
 	return swarm_led(c, k) && memcmp(k->host, h->o.id, HOST_ID) == 0;
 }
 
+bool swarm_is_news(const struct swarm_cluster *k, const struct host *h,
+                   int64_t generation, int64_t boot_ms)
+{
+	return memcmp(k->host, h->o.id, HOST_ID) != 0 ||
+	       generation > k->said_generation ||
+	       (generation == k->said_generation && boot_ms > k->said_ms);
+}
+
+int swarm_heard(struct core *c, struct arena *a, struct swarm_cluster *k,
+                int64_t generation, int64_t boot_ms, struct err *e)
+{
+	k->said_generation = generation;
+	k->said_ms = boot_ms;
+	return save(c, a, k, e);
+}
+
 /* Does another host, on the node that leads the managers, wait for it? */
 static bool gives_way(const struct core *c, const struct swarm_cluster *k,
                       const struct swarm_ask *ask)
@@ -118,11 +139,12 @@ static bool gives_way(const struct core *c, const struct swarm_cluster *k,
 	       memcmp(k->better, ask->h->o.id, HOST_ID) != 0;
 }
 
-static int end(struct core *c, struct arena *a, struct swarm_cluster *k, struct err *e)
+static int end(struct core *c, struct arena *a, struct swarm_cluster *k,
+               const struct swarm_ask *ask, struct err *e)
 {
 	k->held = false;
 	k->changed = true;
-	return save(c, a, k, e);
+	return swarm_heard(c, a, k, ask->generation, ask->boot_ms, e);
 }
 
 /* Another leads.  One on the better node is remembered, for a while. */
@@ -161,7 +183,7 @@ static int lead(struct core *c, struct arena *a, struct swarm_cluster *k,
 		k->better_ms = 0;
 	k->expires_ms = c->now_ms + SWARM_TTL_MS;
 	k->boot_due_ms = c->boot_ms + SWARM_TTL_MS;
-	return save(c, a, k, e);
+	return swarm_heard(c, a, k, ask->generation, ask->boot_ms, e);
 }
 
 struct eligible {
@@ -189,20 +211,22 @@ int swarm_elect(struct core *c, struct arena *a, struct swarm_cluster *k,
 	int rc;
 
 	*reason = "";
+	if (!swarm_is_news(k, ask->h, ask->generation, ask->boot_ms))
+		return ERR_OK;
 	if (ask->resign)
-		return mine ? end(c, a, k, e) : ERR_OK;
+		return mine ? end(c, a, k, ask, e) : ERR_OK;
 	rc = store_each(c, a, KIND_SWARM, NULL, 0, SWARM_BINDINGS, look, &x, e);
 	if (rc != ERR_OK)
 		return rc;
 	if (!x.found) {
 		*reason = "no binding of this cluster is for hosts of this role";
-		return mine ? end(c, a, k, e) : ERR_OK;
+		return mine ? end(c, a, k, ask, e) : ERR_OK;
 	}
 	if (swarm_led(c, k) && !mine)
 		return await_turn(c, a, k, ask, e);
 	if (gives_way(c, k, ask)) {
 		*reason = "the agent on the leading manager goes first";
-		return mine ? end(c, a, k, e) : ERR_OK;
+		return mine ? end(c, a, k, ask, e) : ERR_OK;
 	}
 	if (k->o.version == 0 && store_count(c, KIND_SWARM_CLUSTER) >= SWARM_CLUSTERS) {
 		*reason = "the vault knows too many clusters: remove one";

@@ -556,6 +556,16 @@ static char *write_request(const struct agent *a, const struct step_row *s,
 	return out;
 }
 
+static json_t *asked(const struct agent *a, json_t *body)
+{
+	const struct statement_expect want = { a->step == STEP_FETCH ? "fetch" : "leases",
+		                               a->nonce, a->generation, a->key };
+	json_t *said = statement_ask(&a->id, &want, body);
+
+	json_object_clear(body);
+	return said;
+}
+
 void agent_go(struct agent *a)
 {
 	const struct step_row *s;
@@ -571,8 +581,10 @@ void agent_go(struct agent *a)
 	a->generation = a->id.generation;
 	body = s->body != NULL ? s->body(a) : NULL;
 	text_hex(a->nonce, sizeof(a->nonce), nonce);
-	if (a->step == STEP_FETCH || a->step == STEP_LEASE || a->step == STEP_WATCH)
+	if (a->step == STEP_WATCH)
 		json_object_set_new(body, "nonce", json_string(nonce));
+	else if (a->step == STEP_FETCH || a->step == STEP_LEASE)
+		json_object_set_new(body, "statement", asked(a, body));
 	query_of(a, nonce, query, sizeof(query));
 	text = body != NULL ? reply_text(body) : NULL;
 	request = write_request(a, s, query, text != NULL ? text : "", &n);

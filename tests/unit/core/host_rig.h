@@ -280,8 +280,9 @@ UNUSED static void check_said(const struct agent *ag, const char *op,
 	cr_assert_eq(memcmp(in_nonce->text, nonce, nonce_len), 0);
 }
 
-/* What the host says itself, in its session. */
-static char *agent_says(const struct agent *ag, const char *op, const char *fields)
+/* ${nonce}: of what it asks, or NULL. */
+static char *agent_box(const struct agent *ag, const char *op, const char *fields,
+                       const unsigned char *nonce)
 {
 	struct value *body = value_object(rig.a);
 	unsigned char *packed, *out, as[64];
@@ -291,6 +292,8 @@ static char *agent_says(const struct agent *ag, const char *op, const char *fiel
 	value_set_str(rig.a, body, "host_id", hex(ag->host_id, 16));
 	value_set_int(rig.a, body, "generation", ag->generation);
 	value_set(body, "data", rig_json(fields));
+	if (nonce != NULL)
+		value_set_bytes(rig.a, body, "nonce", nonce, 32);
 	packed = value_pack(rig.a, body, &n);
 	out = arena_alloc(rig.a, n + 40);
 	randombytes_buf(out, 24);
@@ -299,11 +302,32 @@ static char *agent_says(const struct agent *ag, const char *op, const char *fiel
 	return arena_printf(rig.a, "{\"statement\":\"%s\"}", b64(out, n + 40));
 }
 
+/* What the host says itself, in its session. */
+static char *agent_says(const struct agent *ag, const char *op, const char *fields)
+{
+	return agent_box(ag, op, fields, NULL);
+}
+
+static unsigned char asked[32]; /* the nonce of the newest question */
+
+/* What the host asks, in its session. */
+static char *agent_asks(const struct agent *ag, const char *op, const char *fields)
+{
+	randombytes_buf(asked, sizeof(asked));
+	return agent_box(ag, op, fields, asked);
+}
+
 UNUSED static int agent_post(struct agent *ag, const char *what, const char *fields)
 {
+	char *op = arena_str(rig.a, what);
+
+	if (strchr(op, '/') != NULL)
+		*strchr(op, '/') = '-';
 	if (strcmp(what, "ack") == 0 || strcmp(what, "release") == 0 ||
 	    strcmp(what, "report") == 0)
-		fields = agent_says(ag, what, fields);
+		fields = agent_says(ag, op, fields);
+	else
+		fields = agent_asks(ag, op, fields);
 	return rig_ask_as(ag->token, HTTP_POST, arena_printf(rig.a, "sys/agent/%s", what),
 	                  fields);
 }

@@ -65,7 +65,9 @@ Test(lease, of_another_host_is_unknown)
 	agent_post(&b, "renew", arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id));
 	GOT("data.leases.0.error", "no such lease");
 	cr_assert_eq(agent_post(&b, "release",
-	                        arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id)),
+	                        arena_printf(rig.a,
+	                                     "{\"rev\":1000000,\"leases\":[\"%s\"]}",
+	                                     id)),
 	             204);
 	agent_ack_state(&b, id, 1, "applied");
 	cr_assert_str_eq(lease_field(id, "state"), "issued");
@@ -121,7 +123,8 @@ Test(lease, a_role_that_changed_is_asked_at_the_fetch)
 	/* The role changes and no job has looked at the leases yet: same batch. */
 	rig_submit(HTTP_DELETE, "sys/hosts/roles/web", rig.root, NULL);
 	rig_submit(HTTP_POST, "sys/agent/fetch", ag.token,
-	           arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id));
+	           agent_asks(&ag, "fetch",
+	                      arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id)));
 	rig_run();
 	GOT("data.items.0.error", "the host's role does not allow this path");
 	cr_assert_eq(host_role_load(rig.core, rig.a, "web", &role, &e), ERR_NOENT);
@@ -245,7 +248,8 @@ Test(lease, revoked_by_an_operator_stays_revoked)
 	cr_assert_str_eq(agent_fetch(&ag, id, "password", &version), "lease is revoked");
 	agent_ack_state(&ag, id, 1, "wiped");
 	cr_assert_str_eq(lease_field(id, "state"), "wiped");
-	agent_post(&ag, "release", arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id));
+	agent_post(&ag, "release",
+	           arena_printf(rig.a, "{\"rev\":1000000,\"leases\":[\"%s\"]}", id));
 	agent_post(&ag, "leases", "{\"paths\":[\"secret/app/db\"]}");
 	GOT("data.leases.0.error", "an operator has revoked this lease");
 	rig_advance(400ll * 24 * 3600 * 1000);
@@ -558,7 +562,7 @@ Test(lease, only_the_host_itself_acknowledges_and_releases)
 	                   "{\"acks\":[{\"lease_id\":\"%s\",\"version\":1,"
 	                   "\"state\":\"applied\"}]}",
 	                   id);
-	release = arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id);
+	release = arena_printf(rig.a, "{\"rev\":1000000,\"leases\":[\"%s\"]}", id);
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", ack);
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", "{}");
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", "{\"statement\":\"AAAA\"}");
@@ -570,19 +574,88 @@ Test(lease, only_the_host_itself_acknowledges_and_releases)
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
 	other = ag; /* another session of it */
 	cr_assert_eq(agent_login(&other), 200);
-	ag.generation = other.generation;
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
 	ASK_AS(400, other.token, HTTP_POST, "sys/agent/ack", agent_says(&ag, "ack", ack));
 	other = ag;
 	other.host_id[0] ^= 1;
 	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
 	other = ag;
-	other.generation -= 2;
-	ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&other, "ack", ack));
+	for (int by = -1; by <= 1; by += 2) { /* that of another session */
+		other.generation = ag.generation + by;
+		ASK_AS(400, ag.token, HTTP_POST, "sys/agent/ack",
+		       agent_says(&other, "ack", ack));
+	}
 	cr_assert_str_eq(lease_field(id, "applied"), "0");
 	ASK_AS(204, ag.token, HTTP_POST, "sys/agent/ack", agent_says(&ag, "ack", ack));
 	cr_assert_str_eq(lease_field(id, "applied"), "1");
 	ASK_AS(204, ag.token, HTTP_POST, "sys/agent/release",
 	       agent_says(&ag, "release", release));
 	ASK(404, HTTP_LIST, "sys/vault-leases", NULL);
+}
+
+/* What a word that was kept back on its way may not do: end a lease that has changed
+ * since it was said. */
+Test(lease, a_late_word_gives_up_no_lease_that_has_changed)
+{
+	char *id = agent_lease(&ag, "secret/app/db");
+	char *release, *nothing = arena_printf(rig.a, "{\"leases\":[\"%s\"]}", id);
+
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	release = arena_printf(rig.a, "{\"rev\":%s,\"leases\":[\"%s\"]}",
+	                       rig_got("data.rev"), id);
+	put_secret("app/db", "two");
+	cr_assert_eq(agent_post(&ag, "release", release), 204);
+	cr_assert_eq(agent_post(&ag, "release", nothing), 204);
+	cr_assert_str_eq(lease_field(id, "current"), "2", "it is still there");
+	ASK_AS(200, ag.token, HTTP_GET, "sys/agent/sync", NULL);
+	release = arena_printf(rig.a, "{\"rev\":%s,\"leases\":[\"%s\"]}",
+	                       rig_got("data.rev"), id);
+	cr_assert_eq(agent_post(&ag, "release", release), 204);
+	ASK(404, HTTP_LIST, "sys/vault-leases", NULL);
+}
+
+/* Two logins later a session is over, whoever has its token and its key. */
+Test(lease, only_the_newest_session_and_the_one_before_count)
+{
+	char *id = agent_lease(&ag, "secret/app/db"), *ack;
+	struct agent first = ag, second;
+	int64_t version = 0;
+
+	agent_fetch(&ag, id, "password", &version);
+	ack = arena_printf(rig.a,
+	                   "{\"acks\":[{\"lease_id\":\"%s\",\"version\":1,"
+	                   "\"state\":\"applied\"}]}",
+	                   id);
+	cr_assert_eq(agent_login(&ag), 200);
+	second = ag;
+	cr_assert_eq(agent_post(&first, "ack", "{\"acks\":[]}"), 204,
+	             "it was on its way");
+	cr_assert_eq(agent_login(&ag), 200);
+	cr_assert_eq(agent_post(&first, "ack", ack), 403);
+	ASK_AS(403, first.token, HTTP_GET, "sys/agent/sync", NULL);
+	cr_assert_str_eq(lease_field(id, "applied"), "0");
+	cr_assert_eq(agent_post(&second, "ack", ack), 204);
+	cr_assert_eq(agent_post(&ag, "ack", ack), 204);
+}
+
+/* Only what the host has put in the box is asked, and only under the nonce in it. */
+Test(lease, nobody_asks_in_the_name_of_a_host)
+{
+	static const char *const ops[] = { "leases",     "renew",      "fetch",
+		                           "bind",       "swarm/lead", "swarm/plan",
+		                           "swarm/state" };
+	char *id = agent_lease(&ag, "secret/app/db");
+	char *plain = arena_printf(
+		rig.a,
+		"{\"paths\":[\"secret/app/db\"],\"leases\":[\"%s\"],\"containers\":[],"
+		"\"cluster\":\"c1\",\"epoch\":1,\"nonce\":\"%s\"}",
+		id, hex(asked, 32));
+
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		char *path = arena_printf(rig.a, "sys/agent/%s", ops[i]);
+
+		ASK_AS(400, ag.token, HTTP_POST, path, plain);
+		ASK_AS(400, ag.token, HTTP_POST, path, agent_says(&ag, ops[i], plain));
+		ASK_AS(400, ag.token, HTTP_POST, path, agent_asks(&ag, "report", plain));
+	}
 }

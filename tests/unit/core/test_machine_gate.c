@@ -185,7 +185,9 @@ Test(machine_gate, a_lease_that_is_given_back_takes_it_too)
 	begin("wait");
 	says(&one, lease_one, "rejected");
 	cr_assert_eq(agent_post(&one, "release",
-	                        arena_printf(rig.a, "{\"leases\":[\"%s\"]}", lease_one)),
+	                        arena_printf(rig.a,
+	                                     "{\"rev\":1000000,\"leases\":[\"%s\"]}",
+	                                     lease_one)),
 	             204);
 	counts("0", "1", "0");
 	cr_assert_str_eq(state(), "published");

@@ -265,7 +265,8 @@ Test(rotation, who_is_revoked_or_gives_up_is_not_waited_for)
 	char *attempt = start("{\"wait\":false}");
 
 	agent_post(&one, "release",
-	           arena_printf(rig.a, "{\"leases\":[\"%s\"]}", lease_one));
+	           arena_printf(rig.a, "{\"rev\":1000000,\"leases\":[\"%s\"]}",
+	                        lease_one));
 	look(attempt);
 	GOT("data.state", "published");
 	ASK(204, HTTP_POST, "sys/hosts/web-2/revoke", NULL);

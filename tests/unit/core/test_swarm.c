@@ -22,11 +22,13 @@ static void setup(void)
 
 TestSuite(swarm, .init = setup, .fini = rig_stop, .timeout = 60);
 
+static long long moment = 1000; /* of the hosts' clocks */
+
 static bool leads(struct agent *ag, bool raft)
 {
-	const char *fields = arena_printf(rig.a,
-	                                  "{\"cluster\":\"c1\",\"raft_leader\":%s}",
-	                                  raft ? "true" : "false");
+	const char *fields = arena_printf(
+		rig.a, "{\"cluster\":\"c1\",\"boot_ms\":%lld,\"raft_leader\":%s}",
+		++moment, raft ? "true" : "false");
 
 	cr_assert_eq(agent_post(ag, "swarm/lead", fields), 200, "%s", rig_got(""));
 	return strcmp(LEADER, "true") == 0;
@@ -36,14 +38,12 @@ static bool says(struct agent *ag, int64_t epoch, const char *state, int version
 {
 	const char *fields = arena_printf(
 		rig.a,
-		"{\"cluster\":\"c1\",\"epoch\":%lld,\"rows\":[{\"binding\":\"db\","
+		"{\"cluster\":\"c1\",\"boot_ms\":%lld,\"epoch\":%lld,\"rows\":[{\"binding\":\"db\","
 		"\"service\":\"s1\",\"name\":\"web\",\"state\":\"%s\",\"version\":%d}],"
 		"\"looks\":[{\"binding\":\"db\",\"version\":%d,\"services\":1}]}",
-		(long long)epoch, state, version, version);
+		++moment, (long long)epoch, state, version, version);
 
-	cr_assert_eq(rig_ask_as(ag->token, HTTP_POST, "sys/agent/swarm/state",
-	                        agent_says(ag, "swarm-state", fields)),
-	             200, "%s", rig_got(""));
+	cr_assert_eq(agent_post(ag, "swarm/state", fields), 200, "%s", rig_got(""));
 	return strcmp(rig_got("data.stored"), "true") == 0;
 }
 
@@ -179,4 +179,30 @@ Test(swarm, a_rotation_ends_when_the_services_are_done)
 	ASK(200, HTTP_GET, attempt, NULL);
 	GOT("data.state", "converged");
 	GOT("data.holders_applied", "1");
+}
+
+/* What the network process has kept back, or says again, changes nothing. */
+Test(swarm, what_is_older_than_what_was_heard_is_nothing)
+{
+	int64_t epoch;
+	long long late;
+
+	cr_assert(leads(&one, false));
+	epoch = EPOCH;
+	late = moment;
+	cr_assert(says(&one, epoch, "rolled-back", 1));
+	cr_assert(says(&one, epoch, "done", 1));
+	moment -= 2;
+	cr_assert(!says(&one, epoch, "rolled-back", 1), "it was said before");
+	moment += 1;
+	cr_assert(says(&one, epoch, "done", 1));
+	rig_advance(14000);
+	moment = late - 1;
+	cr_assert(leads(&one, false), "it still does");
+	rig_advance(1000);
+	moment = late - 1;
+	cr_assert(!leads(&one, false), "an old wish to lead makes it no longer");
+	moment = late + 10;
+	cr_assert(leads(&two, false));
+	cr_assert_gt(EPOCH, epoch);
 }
