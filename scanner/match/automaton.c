@@ -35,23 +35,26 @@ static unsigned char lower(unsigned char c)
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
 }
 
-static void classes(struct automaton *a, const char *const *texts, size_t n)
+static void classes(struct automaton *a, const struct literal *list, size_t n)
 {
 	a->classes = 1;
 	for (size_t i = 0; i < n; i++)
-		for (const char *p = texts[i]; *p != '\0'; p++)
-			if (a->class[(unsigned char)*p] == 0)
-				a->class[(unsigned char)*p] = (uint8_t)a->classes++;
+		for (size_t k = 0; k < list[i].n; k++) {
+			uint8_t *class = &a->class[lower((unsigned char)list[i].text[k])];
+
+			if (*class == 0)
+				*class = (uint8_t)a->classes++;
+		}
 	for (unsigned c = 'A'; c <= 'Z'; c++)
 		a->class[c] = a->class[lower((unsigned char)c)];
 }
 
-static void insert(struct automaton *a, const char *text, uint32_t id)
+static void insert(struct automaton *a, const struct literal *l, uint32_t id)
 {
 	uint32_t state = 0, *to;
 
-	for (const char *p = text; *p != '\0'; p++) {
-		to = &a->next[state * a->classes + a->class[(unsigned char)*p]];
+	for (size_t i = 0; i < l->n; i++) {
+		to = &a->next[state * a->classes + a->class[(unsigned char)l->text[i]]];
 		if (*to == NONE)
 			*to = a->n++;
 		state = *to;
@@ -87,7 +90,7 @@ static int link_up(struct automaton *a)
 	return 0;
 }
 
-struct automaton *automaton_new(const char *const *texts, size_t n)
+struct automaton *automaton_new(const struct literal *list, size_t n)
 {
 	struct automaton *a = calloc(1, sizeof(*a));
 	size_t states = 1;
@@ -95,8 +98,8 @@ struct automaton *automaton_new(const char *const *texts, size_t n)
 	if (a == NULL)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
-		states += strlen(texts[i]);
-	classes(a, texts, n);
+		states += list[i].n;
+	classes(a, list, n);
 	a->next = malloc(states * a->classes * sizeof(*a->next));
 	a->fail = calloc(states, sizeof(*a->fail));
 	a->found = malloc(states * sizeof(*a->found));
@@ -111,7 +114,7 @@ struct automaton *automaton_new(const char *const *texts, size_t n)
 	memset(a->found, 0xff, states * sizeof(*a->found));
 	a->n = 1;
 	for (size_t i = 0; i < n; i++)
-		insert(a, texts[i], (uint32_t)i);
+		insert(a, &list[i], (uint32_t)i);
 	if (link_up(a) != 0) {
 		automaton_free(a);
 		return NULL;

@@ -6,8 +6,9 @@
 
 struct automaton;
 
-/** automaton_new(texts, n): as literals_new(); NULL: out of memory. */
-struct automaton *automaton_new(const char *const *texts, size_t n);
+/** automaton_new(list, n): as literals_new(), but for any case and whatever follows;
+ * NULL: out of memory. */
+struct automaton *automaton_new(const struct literal *list, size_t n);
 void automaton_free(struct automaton *a);
 void automaton_find(const struct automaton *a, const unsigned char *p, size_t n,
                     literals_fn fn, void *ctx);

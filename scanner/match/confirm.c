@@ -222,19 +222,22 @@ static size_t candidate(struct scan_stream *s, const struct text *t, const struc
 	return end;
 }
 
-/* Are so many bytes of the rule's charset in a row in the window?  Looks at every
- * u->run-th byte until one is of the charset. */
-static bool has_run(const struct rule *u, const bool *set, const struct text *t,
-                    struct window w)
+/* Can there be a match from ${from} to ${to}?  Each has so many bytes of a class in a row
+ * that every u->run.n-th byte is looked at, until one is of it. */
+static bool has_run(const struct rule *u, const struct text *t, size_t from, size_t to)
 {
-	size_t at = w.from + u->run - 1, from, to;
+	size_t low, high;
 
-	for (; at < w.to; at = to + u->run) {
-		for (from = at + 1; from > w.from && set[t->p[from - 1]];)
-			from--;
-		for (to = at; to < w.to && set[t->p[to]];)
-			to++;
-		if (to - from >= u->run && to > from)
+	if (u->run.n < RUN_LEAST)
+		return true;
+	for (size_t at = from + u->run.n - 1; at < to; at = high + u->run.n) {
+		for (low = at + 1;
+		     low > from && rule_has_byte(&u->run.of, t->p[low - 1]);)
+			low--;
+		for (high = at; high < to && high < low + u->run.n &&
+		                rule_has_byte(&u->run.of, t->p[high]);)
+			high++;
+		if (high >= low + u->run.n)
 			return true;
 	}
 	return false;
@@ -284,12 +287,12 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 {
 	const size_t from = start > 0 && t->p[start - 1] != '\n' ? start - 1 : start;
 	size_t to = line_end(t, start, LINE_AFTER), end, last;
-	pcre2_code *re = expression(s, u);
+	pcre2_code *re;
 	int rc;
 
 	for (unsigned i = 1; i < u->lines_span && to < t->n && to - start < SPAN_MAX; i++)
 		to = line_end(t, to + 1, LINE_AFTER);
-	if (re == NULL)
+	if (!has_run(u, t, start, to) || (re = expression(s, u)) == NULL)
 		return;
 	rc = pcre2_match(re, (PCRE2_SPTR)t->p + from, to - from, start - from,
 	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
@@ -362,8 +365,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
 		if (t->p[from] != '\n')
 			from -= from - w.from < STEP_BACK ? from - w.from : STEP_BACK;
 	}
-	if (u->run < RUN_LEAST ||
-	    has_run(u, s->g->sets[u->charset], t, (struct window){ from, w.to }))
+	if (has_run(u, t, from, w.to))
 		run(s, t, u, w, from, done);
 	*searched = t->offset + w.to;
 	if (u->window > 0)
@@ -379,7 +381,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
 static void at_anchor(struct scan_stream *s, const struct text *t, const struct hit *h)
 {
 	const struct scan_engine *g = s->g;
-	const size_t start = h->at - g->length[h->id];
+	const size_t start = h->at - g->literals[h->id].n;
 	const unsigned after = after_word(t, start);
 
 	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
@@ -412,8 +414,8 @@ void confirm_zone(struct scan_stream *s, const struct text *t)
 	const struct scan_engine *g = s->g;
 
 	h.start = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
-	literals_find(g->anchors, s->scratch, t->p + h.start, t->to - h.start, collect,
-	              &h);
+	literals_find(g->anchors, s->scratch, t->p + h.start, t->to - h.start,
+	              t->n - h.start, collect, &h);
 	for (size_t i = 0; i < h.n; i++)
 		at_anchor(s, t, &h.v[i]);
 	free(h.v);

@@ -6,14 +6,23 @@
 #include "match/stream_impl.h"
 
 struct pair {
-	const char *text;
+	struct literal literal;
 	unsigned rule;
 };
+
+static int by_literal(const struct literal *a, const struct literal *b)
+{
+	int c = strcmp(a->text, b->text);
+
+	c = c != 0 ? c : (int)a->exact - (int)b->exact;
+	c = c != 0 ? c : (a->next.n > b->next.n) - (a->next.n < b->next.n);
+	return c != 0 ? c : memcmp(&a->next.of, &b->next.of, sizeof(a->next.of));
+}
 
 static int by_text(const void *x, const void *y)
 {
 	const struct pair *a = x, *b = y;
-	int c = strcmp(a->text, b->text);
+	int c = by_literal(&a->literal, &b->literal);
 
 	return c != 0 ? c : a->rule < b->rule ? -1 : a->rule > b->rule;
 }
@@ -25,7 +34,7 @@ void scan_engine_free(struct scan_engine *g)
 	literals_free(g->anchors);
 	free(g->first);
 	free(g->list);
-	free(g->length);
+	free(g->literals);
 	free(g->whole);
 	free(g);
 }
@@ -50,6 +59,13 @@ static int check(const struct rule *u, struct err *e)
 	return ERR_OK;
 }
 
+static struct literal literal_of(const struct rule *u, size_t a)
+{
+	const char *text = u->anchors.at[a];
+
+	return (struct literal){ text, (uint16_t)strlen(text), u->exact, u->next };
+}
+
 static struct pair *pairs(const struct rule_set *rules, size_t *n)
 {
 	struct pair *p;
@@ -61,21 +77,20 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 	p = calloc(*n + 1, sizeof(*p));
 	for (size_t i = 0; p != NULL && i < rules->n; i++)
 		for (size_t a = 0; a < rules->at[i].anchors.n; a++)
-			p[k++] = (struct pair){ rules->at[i].anchors.at[a], (unsigned)i };
+			p[k++] = (struct pair){ literal_of(&rules->at[i], a),
+				                (unsigned)i };
 	if (p != NULL)
 		qsort(p, *n, sizeof(*p), by_text);
 	return p;
 }
 
 /* ${p} is sorted: the rules of one anchor follow each other. */
-static int compile(struct scan_engine *g, const struct pair *p, size_t n,
-                   const char **texts, struct err *e)
+static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || strcmp(p[i].text, p[i - 1].text) != 0) {
+		if (i == 0 || by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
 			g->first[g->n] = (unsigned)i;
-			g->length[g->n] = (uint16_t)strlen(p[i].text);
-			texts[g->n++] = p[i].text;
+			g->literals[g->n++] = p[i].literal;
 		}
 		g->list[i] = p[i].rule;
 	}
@@ -83,26 +98,24 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n,
 	for (size_t i = 0; i < g->rules->n; i++)
 		if (g->rules->at[i].anchors.n == 0)
 			g->whole[g->n_whole++] = (unsigned)i;
-	return literals_new(texts, g->n, LITERALS_BEST, &g->anchors, e);
+	return literals_new(g->literals, g->n, LITERALS_BEST, &g->anchors, e);
 }
 
 static int build(struct scan_engine *g, struct err *e)
 {
 	size_t n;
 	struct pair *p = pairs(g->rules, &n);
-	const char **texts = calloc(n + 1, sizeof(*texts));
 	int rc;
 
 	g->first = calloc(n + 1, sizeof(*g->first));
 	g->list = calloc(n + 1, sizeof(*g->list));
-	g->length = calloc(n + 1, sizeof(*g->length));
+	g->literals = calloc(n + 1, sizeof(*g->literals));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
-	if (p != NULL && texts != NULL && g->first != NULL && g->list != NULL &&
-	    g->length != NULL && g->whole != NULL)
-		rc = compile(g, p, n, texts, e);
+	if (p != NULL && g->first != NULL && g->list != NULL && g->literals != NULL &&
+	    g->whole != NULL)
+		rc = compile(g, p, n, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	free(texts);
 	free(p);
 	return rc;
 }
@@ -119,9 +132,6 @@ int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, stru
 	if ((g = calloc(1, sizeof(*g))) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	g->rules = rules;
-	for (unsigned k = 0; k <= CHARSET_TOKEN; k++)
-		for (unsigned c = 0; c < 256; c++)
-			g->sets[k][c] = charset_has((enum charset)k, (unsigned char)c);
 	if ((rc = build(g, e)) != ERR_OK) {
 		scan_engine_free(g);
 		return rc;

@@ -7,7 +7,10 @@
 
 #include "match/automaton.h"
 
+#define NEXT_LOOK 16u /* bytes of what follows that are looked at */
+
 struct literals {
+	const struct literal *list;
 	hs_database_t *db;
 	struct automaton *slow; /* without ${db} */
 };
@@ -26,22 +29,24 @@ void literals_free(struct literals *l)
 }
 
 struct patterns {
+	const char **texts;
 	unsigned *flags, *ids;
 	size_t *lens;
 };
 
-static int compile_texts(struct literals *l, const char *const *texts, size_t n,
-                         const struct patterns *p, struct err *e)
+static int compile_texts(struct literals *l, size_t n, const struct patterns *p,
+                         struct err *e)
 {
 	hs_compile_error_t *why = NULL;
 	int rc = ERR_OK;
 
 	for (size_t i = 0; i < n; i++) {
-		p->flags[i] = HS_FLAG_CASELESS;
+		p->texts[i] = l->list[i].text;
+		p->flags[i] = l->list[i].exact ? 0 : HS_FLAG_CASELESS;
 		p->ids[i] = (unsigned)i;
-		p->lens[i] = strlen(texts[i]);
+		p->lens[i] = l->list[i].n;
 	}
-	if (hs_compile_lit_multi(texts, p->flags, p->ids, p->lens, (unsigned)n,
+	if (hs_compile_lit_multi(p->texts, p->flags, p->ids, p->lens, (unsigned)n,
 	                         HS_MODE_BLOCK, NULL, &l->db, &why) != HS_SUCCESS) {
 		rc = err_set(e, ERR_INTERNAL, "anchors do not compile: %s",
 		             why != NULL ? why->message : "?");
@@ -50,26 +55,28 @@ static int compile_texts(struct literals *l, const char *const *texts, size_t n,
 	return rc;
 }
 
-static int compile(struct literals *l, const char *const *texts, size_t n, struct err *e)
+static int compile(struct literals *l, size_t n, struct err *e)
 {
 	struct patterns p = {
+		.texts = calloc(n, sizeof(*p.texts)),
 		.flags = calloc(n, sizeof(*p.flags)),
 		.ids = calloc(n, sizeof(*p.ids)),
 		.lens = calloc(n, sizeof(*p.lens)),
 	};
 	int rc;
 
-	if (p.flags != NULL && p.ids != NULL && p.lens != NULL)
-		rc = compile_texts(l, texts, n, &p, e);
+	if (p.texts != NULL && p.flags != NULL && p.ids != NULL && p.lens != NULL)
+		rc = compile_texts(l, n, &p, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");
+	free(p.texts);
 	free(p.flags);
 	free(p.ids);
 	free(p.lens);
 	return rc;
 }
 
-int literals_new(const char *const *texts, size_t n, enum literals_engine engine,
+int literals_new(const struct literal *list, size_t n, enum literals_engine engine,
                  struct literals **out, struct err *e)
 {
 	struct literals *l = calloc(1, sizeof(*l));
@@ -77,12 +84,13 @@ int literals_new(const char *const *texts, size_t n, enum literals_engine engine
 
 	if (l == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	l->list = list;
 	if (engine == LITERALS_BEST)
 		engine = n > 0 && hs_valid_platform() == HS_SUCCESS ? LITERALS_VECTOR
 		                                                    : LITERALS_AUTOMATON;
 	if (engine == LITERALS_VECTOR)
-		rc = compile(l, texts, n, e);
-	else if ((l->slow = automaton_new(texts, n)) == NULL)
+		rc = compile(l, n, e);
+	else if ((l->slow = automaton_new(list, n)) == NULL)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc != ERR_OK) {
 		literals_free(l);
@@ -112,28 +120,54 @@ void literals_scratch_free(struct literals_scratch *s)
 }
 
 struct telling {
+	const struct literal *list;
+	const unsigned char *p;
+	size_t all;
+	bool exact; /* is to be looked at */
 	literals_fn fn;
 	void *ctx;
 };
 
-static int tell(unsigned id, unsigned long long from, unsigned long long to,
-                unsigned flags, void *ctx)
+static bool followed(const struct telling *t, const struct run *next, size_t end)
+{
+	const size_t n = next->n < NEXT_LOOK ? next->n : NEXT_LOOK;
+	const size_t stop = t->all - end < n ? t->all : end + n;
+
+	for (size_t i = end; i < stop; i++)
+		if (!rule_has_byte(&next->of, t->p[i]))
+			return false;
+	return true;
+}
+
+static void tell(void *ctx, unsigned id, size_t end)
 {
 	const struct telling *t = ctx;
+	const struct literal *l = &t->list[id];
 
+	if ((t->exact && l->exact && memcmp(t->p + end - l->n, l->text, l->n) != 0) ||
+	    !followed(t, &l->next, end))
+		return;
+	t->fn(t->ctx, id, end);
+}
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to,
+                    unsigned flags, void *ctx)
+{
 	(void)from;
 	(void)flags;
-	t->fn(t->ctx, id, (size_t)to);
+	tell(ctx, id, (size_t)to);
 	return 0;
 }
 
 void literals_find(const struct literals *l, struct literals_scratch *s,
-                   const unsigned char *p, size_t n, literals_fn fn, void *ctx)
+                   const unsigned char *p, size_t n, size_t all, literals_fn fn,
+                   void *ctx)
 {
-	struct telling t = { fn, ctx };
+	struct telling t = { l->list, p, all, l->db == NULL, fn, ctx };
 
 	if (l->db != NULL)
-		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, tell, &t);
+		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, on_match,
+		              &t);
 	else
-		automaton_find(l->slow, p, n, fn, ctx);
+		automaton_find(l->slow, p, n, tell, &t);
 }

@@ -2,7 +2,7 @@
 #ifndef SCANNER_LITERALS_H
 #define SCANNER_LITERALS_H
 /*
- * literals - many texts looked for at once, in any case.
+ * literals - many texts looked for at once.
  *
  * By vectorscan; on processors that it does not run on, by an automaton of our own
  * (Aho and Corasick, 1975), which is slower and finds the same.
@@ -12,15 +12,24 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "rules/rule.h"
 
 struct literals;
 struct literals_scratch;
 
+/* What is looked for: a text, and what follows it. */
+struct literal {
+	const char *text; /* in lower case unless ${exact} */
+	uint16_t n;       /* bytes of it: one or more */
+	bool exact;       /* in no other case */
+	struct run next;  /* as far as there is anything after it */
+};
+
 enum literals_engine { LITERALS_BEST, LITERALS_VECTOR, LITERALS_AUTOMATON };
 
-/** literals_new(texts, n, engine, out, e): ${texts} in lower case, none empty; found by
- * their place in the list. */
-int literals_new(const char *const *texts, size_t n, enum literals_engine engine,
+/** literals_new(list, n, engine, out, e): found by their place in the list, which is
+ * borrowed. */
+int literals_new(const struct literal *list, size_t n, enum literals_engine engine,
                  struct literals **out, struct err *e) MUST_CHECK;
 void literals_free(struct literals *l);
 
@@ -30,8 +39,10 @@ void literals_scratch_free(struct literals_scratch *s);
 
 /* ${end}: of the text in what is searched. */
 typedef void (*literals_fn)(void *ctx, unsigned id, size_t end);
-/** literals_find(l, s, p, n, fn, ctx): every occurrence, ends in ascending order. */
+/** literals_find(l, s, p, n, all, fn, ctx): every occurrence in ${n} bytes, ends in
+ * ascending order.  Of ${all} bytes, what follows one may be looked at. */
 void literals_find(const struct literals *l, struct literals_scratch *s,
-                   const unsigned char *p, size_t n, literals_fn fn, void *ctx);
+                   const unsigned char *p, size_t n, size_t all, literals_fn fn,
+                   void *ctx);
 
 #endif

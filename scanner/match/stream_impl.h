@@ -29,12 +29,11 @@
 struct scan_engine {
 	const struct rule_set *rules;
 	struct literals *anchors;
-	bool sets[CHARSET_TOKEN + 1][256]; /* charset_has() */
-	unsigned *first;  /* of an anchor in ${list}; one more than there are anchors */
-	unsigned *list;   /* rules of the anchors */
-	uint16_t *length; /* of the anchors */
-	size_t n;         /* anchors */
-	unsigned *whole;  /* rules without anchors: for whole files of a name */
+	unsigned *first; /* of an anchor in ${list}; one more than there are anchors */
+	unsigned *list;  /* rules of the anchors */
+	struct literal *literals; /* the anchors */
+	size_t n;
+	unsigned *whole; /* rules without anchors: for whole files of a name */
 	size_t n_whole;
 };
 

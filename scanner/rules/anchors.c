@@ -3,8 +3,8 @@
  * anchors - literals of which one is in every match of a regular expression.
  *
  * Of each part either the whole language is known (a few short texts), or texts of which
- * one must occur; parts are put together from the left.  Everything is in lower case,
- * since anchors are looked for in any case.
+ * one must occur; parts are put together from the left.  Of an expression that matches in
+ * any case they are in lower case.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -27,8 +27,16 @@ struct part {
 struct scan {
 	const char *at;
 	unsigned depth;
+	bool any_case;
 	bool failed; /* out of memory */
 };
+
+static char letter(const struct scan *s)
+{
+	const unsigned char c = (unsigned char)*s->at;
+
+	return (char)(s->any_case ? tolower(c) : c);
+}
 
 static void add(struct scan *s, struct texts *t, const char *p, size_t n)
 {
@@ -132,7 +140,7 @@ static void class(struct scan *s, struct part *out)
 			s->at = strchr(s->at, ']') != NULL ? strchr(s->at, ']') : s->at;
 		}
 		few &= s->at[1] != '-' || s->at[2] == ']';
-		c = (char)tolower((unsigned char)*s->at);
+		c = letter(s);
 		add(s, &out->set, &c, 1);
 		s->at++;
 	}
@@ -180,7 +188,7 @@ static void group(struct scan *s, struct part *out)
 
 static void atom(struct scan *s, struct part *out)
 {
-	char c = (char)tolower((unsigned char)*s->at);
+	char c = letter(s);
 
 	if (*s->at == '(') {
 		group(s, out);
@@ -334,7 +342,7 @@ static void drop_longer(struct texts *t)
 
 int rule_anchors(const char *regex, struct texts *out)
 {
-	struct scan s = { .at = regex };
+	struct scan s = { .at = regex, .any_case = rule_any_case(regex) };
 	struct part p;
 
 	choice(&s, &p);

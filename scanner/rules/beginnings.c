@@ -16,13 +16,15 @@
 #include "rules/rules.h"
 
 #define HEADS_MAX 96u
-#define HEAD_MAX  6u /* bytes: more would not be much rarer */
+#define HEAD_MAX  8u /* bytes: more would not be much rarer */
+#define FORK_MAX  6u /* bytes of a head that several may follow */
 #define CLASS_MAX 4u /* characters of a class that are taken one by one */
 #define DEPTH_MAX 16u
-#define LEAST     3u
+#define LEAST     3u /* bytes; two if a run follows them, of */
+#define LEAST_RUN 8u
 
 struct head {
-	char text[HEAD_MAX];
+	char text[HEAD_MAX]; /* zeros behind it */
 	unsigned n;
 	bool all; /* of the part: what follows comes next */
 };
@@ -44,10 +46,11 @@ struct part {
 struct walk {
 	const char *at;
 	unsigned depth;
-	struct bytes set; /* of the class read last */
-	const struct bytes *charset;
-	unsigned run; /* bytes of the charset in a row that are in each match */
-	bool choice;  /* at the top: nothing is in each match */
+	bool any_case;
+	struct run class; /* what was read last, if it was a class */
+	struct run run;   /* the longest that is in each match */
+	struct run next;  /* what follows each head … */
+	bool next_known;  /* … once it is known, or known not to be */
 };
 
 static void set_byte(struct bytes *b, unsigned c)
@@ -85,7 +88,7 @@ static void nothing(struct heads *h)
 static void add(struct heads *h, const struct head *x)
 {
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->v[i].n == x->n && memcmp(h->v[i].text, x->text, x->n) == 0) {
+		if (h->v[i].n == x->n && memcmp(h->v[i].text, x->text, HEAD_MAX) == 0) {
 			h->v[i].all &= x->all;
 			return;
 		}
@@ -115,8 +118,11 @@ static void append(struct heads *h, const struct heads *next)
 	struct heads out = { .n = 0 };
 
 	for (unsigned i = 0; i < h->n; i++) {
-		if (!h->v[i].all) {
-			add(&out, &h->v[i]);
+		if (!h->v[i].all || (h->v[i].n >= FORK_MAX && next->n > 1)) {
+			struct head x = h->v[i];
+
+			x.all = false;
+			add(&out, &x);
 			continue;
 		}
 		for (unsigned k = 0; k < next->n; k++) {
@@ -142,7 +148,12 @@ static void choice(struct walk *w, struct part *out);
 /* --- parts of one byte -----------------------------------------------------------------
  */
 
-static void literal(unsigned char c, struct part *out)
+static char folded(const struct walk *w, unsigned c)
+{
+	return (char)(w->any_case ? tolower((int)c) : (int)c);
+}
+
+static void literal(const struct walk *w, unsigned char c, struct part *out)
 {
 	out->first = (struct bytes){ { 0 } };
 	out->through = rule_has_byte(&of_word, c);
@@ -150,11 +161,11 @@ static void literal(unsigned char c, struct part *out)
 		set_byte(&out->first, c);
 	out->heads.n = 1;
 	out->heads.v[0] = (struct head){ .all = true, .n = 1 };
-	out->heads.v[0].text[0] = (char)tolower(c);
+	out->heads.v[0].text[0] = folded(w, c);
 }
 
 /* One of ${set}. */
-static void one_of(const struct bytes *set, struct part *out)
+static void one_of(const struct walk *w, const struct bytes *set, struct part *out)
 {
 	unsigned n = 0;
 
@@ -173,7 +184,7 @@ static void one_of(const struct bytes *set, struct part *out)
 		if (rule_has_byte(set, (unsigned char)c)) {
 			struct head x = { .all = true, .n = 1 };
 
-			x.text[0] = (char)tolower((int)c);
+			x.text[0] = folded(w, c);
 			add(&out->heads, &x);
 		}
 }
@@ -254,8 +265,8 @@ static void class(struct walk *w, struct part *out)
 	w->at += *w->at == ']';
 	for (unsigned i = 0; inverse && i < 4; i++)
 		set.w[i] = ~set.w[i];
-	w->set = set;
-	one_of(&set, out);
+	w->class.of = set;
+	one_of(w, &set, out);
 }
 
 static void escape(struct walk *w, struct part *out)
@@ -268,7 +279,7 @@ static void escape(struct walk *w, struct part *out)
 		empty(out);
 	} else {
 		escaped((unsigned char)c, &set);
-		one_of(&set, out);
+		one_of(w, &set, out);
 		/* Neither \x41 nor \Q…\E are understood. */
 		out->through |= !ispunct((unsigned char)c) &&
 		                strchr("nrtfvsSdDwW", c) == NULL;
@@ -281,6 +292,7 @@ static void escape(struct walk *w, struct part *out)
 
 static void group(struct walk *w, struct part *out)
 {
+	const struct run before = w->run;
 	bool flags = false, asserts = false;
 
 	w->at++;
@@ -299,6 +311,7 @@ static void group(struct walk *w, struct part *out)
 	else
 		choice(w, out);
 	if (asserts) {
+		w->run = before;
 		out->first = all_bytes;
 		out->through = true;
 		anything(&out->heads);
@@ -325,10 +338,10 @@ static void atom(struct walk *w, struct part *out)
 		break;
 	case '.':
 		w->at++;
-		one_of(&all_bytes, out);
+		one_of(w, &all_bytes, out);
 		break;
 	default:
-		literal((unsigned char)*w->at++, out);
+		literal(w, (unsigned char)*w->at++, out);
 	}
 }
 
@@ -344,19 +357,15 @@ static void braces(struct walk *w, unsigned *least, unsigned *most)
 	w->at = strchr(end, '}') != NULL ? strchr(end, '}') + 1 : end + strlen(end);
 }
 
-static bool within(const struct bytes *a, const struct bytes *b)
-{
-	return ((a->w[0] & ~b->w[0]) | (a->w[1] & ~b->w[1]) | (a->w[2] & ~b->w[2]) |
-	        (a->w[3] & ~b->w[3])) == 0;
-}
-
 static void quantified(struct walk *w, struct part *out)
 {
 	const struct head none = { .all = true };
 	const bool is_class = *w->at == '[';
+	const struct run before = w->run;
 	unsigned least = 1, most = 1;
 
 	atom(w, out);
+	w->class.n = is_class ? 1 : 0;
 	if (*w->at == '?') {
 		least = 0;
 		w->at++;
@@ -366,9 +375,9 @@ static void quantified(struct walk *w, struct part *out)
 		w->at++;
 	} else if (*w->at == '{' && isdigit((unsigned char)w->at[1])) {
 		braces(w, &least, &most);
-		if (is_class && w->depth == 1 && least > w->run &&
-		    within(&w->set, w->charset))
-			w->run = least;
+		w->class.n = is_class ? least : 0;
+		if (w->class.n > w->run.n)
+			w->run = w->class;
 	} else {
 		return;
 	}
@@ -378,7 +387,27 @@ static void quantified(struct walk *w, struct part *out)
 	if (least == 0) {
 		add(&out->heads, &none);
 		out->through = true;
+		w->run = before;
+		w->class.n = 0;
 	}
+}
+
+static bool all_whole(const struct heads *h)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (!h->v[i].all)
+			return false;
+	return true;
+}
+
+/* Of the outermost sequence: heads that ${next} will not make longer end before it. */
+static void note_next(struct walk *w, const struct heads *h, const struct part *next)
+{
+	if (w->depth > 1 || w->next_known)
+		return;
+	w->next_known = !all_whole(h) || !all_whole(&next->heads);
+	if (w->next_known && all_whole(h) && next->heads.v[0].n == 0)
+		w->next = w->class;
 }
 
 static void sequence(struct walk *w, struct part *out)
@@ -388,8 +417,11 @@ static void sequence(struct walk *w, struct part *out)
 	empty(out);
 	while (*w->at != '\0' && *w->at != '|' && *w->at != ')') {
 		quantified(w, &next);
+		note_next(w, &out->heads, &next);
 		if (growing(&out->heads))
 			append(&out->heads, &next.heads);
+		else
+			stop(&out->heads);
 		if (out->through)
 			unite(&out->first, &next.first);
 		out->through &= next.through;
@@ -398,6 +430,7 @@ static void sequence(struct walk *w, struct part *out)
 
 static void choice(struct walk *w, struct part *out)
 {
+	const struct run before = w->run;
 	struct part next;
 
 	if (++w->depth > DEPTH_MAX) {
@@ -408,13 +441,16 @@ static void choice(struct walk *w, struct part *out)
 	}
 	sequence(w, out);
 	while (*w->at == '|') {
-		w->choice |= w->depth == 1;
+		w->run = before;
+		w->next.n = w->depth > 1 ? w->next.n : 0;
+		w->next_known |= w->depth == 1;
 		w->at++;
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
 			add(&out->heads, &next.heads.v[i]);
 		unite(&out->first, &next.first);
 		out->through |= next.through;
+		w->run = before;
 	}
 	w->depth--;
 }
@@ -428,33 +464,61 @@ static bool covered(const struct heads *h, const struct head *x)
 	return false;
 }
 
-unsigned rule_run(const char *regex, enum charset charset)
+/* Of letters, both cases. */
+static void any_case(struct bytes *b)
 {
-	struct bytes set = { { 0 } };
-	struct walk w = { .at = regex, .charset = &set };
-	struct part p;
+	const uint64_t letters = b->w[1] & 0x07fffffe07fffffe;
 
-	for (unsigned c = 0; c < 256; c++)
-		if (charset_has(charset, (unsigned char)c))
-			set_byte(&set, c);
-	choice(&w, &p);
-	return w.choice ? 0 : w.run;
+	b->w[1] |= letters << 32 | letters >> 32;
 }
 
-int rule_beginnings(const char *regex, struct texts *out, struct bytes *first)
+bool rule_any_case(const char *regex)
 {
-	const struct bytes none = { { 0 } };
-	struct walk w = { .at = regex, .charset = &none };
+	for (const char *p = regex; (p = strstr(p, "(?")) != NULL;) {
+		p += 2;
+		if (memchr(p, 'i', strspn(p, "imsxUJn")) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void begin(struct walk *w, const char *regex, struct part *out)
+{
+	*w = (struct walk){ .at = regex, .any_case = rule_any_case(regex) };
+	choice(w, out);
+	if (w->any_case) {
+		any_case(&w->run.of);
+		any_case(&w->next.of);
+	}
+}
+
+struct run rule_run(const char *regex)
+{
+	struct walk w;
+	struct part p;
+
+	begin(&w, regex, &p);
+	return w.run;
+}
+
+int rule_beginnings(const char *regex, struct texts *out, struct bytes *first,
+                    struct run *next)
+{
+	struct walk w;
 	struct part p;
 	const struct heads *h = &p.heads;
 
-	choice(&w, &p);
+	begin(&w, regex, &p);
 	*first = p.through ? all_bytes : p.first;
+	*next = w.next;
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->v[i].n < LEAST)
+		if (h->v[i].n < (next->n >= LEAST_RUN ? LEAST - 1 : LEAST))
 			return 0;
-	for (unsigned i = 0; i < h->n; i++)
-		if (!covered(h, &h->v[i]) && texts_add(out, h->v[i].text, h->v[i].n) != 0)
+	for (unsigned i = 0; i < h->n; i++) {
+		if (covered(h, &h->v[i]))
+			*next = (struct run){ .n = 0 };
+		else if (texts_add(out, h->v[i].text, h->v[i].n) != 0)
 			return -1;
+	}
 	return 0;
 }

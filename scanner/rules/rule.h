@@ -39,9 +39,16 @@ static inline bool rule_has_byte(const struct bytes *b, unsigned char c)
 	return b->w[c / 64] >> c % 64 & 1;
 }
 
+/* So many bytes in a row, at least, of a set. */
+struct run {
+	unsigned n;
+	struct bytes of;
+};
+
 struct rule {
 	char *id, *title, *family, *regex;
-	struct texts anchors;  /* lower case; empty: only whole files of a name (files) */
+	struct texts anchors; /* empty: only whole files of a name (files) */
+	bool exact; /* anchors count in their case; else they are in lower case */
 	struct texts keywords; /* lower case */
 	struct texts files;    /* globs */
 	char *validator;       /* "crc32-base62:4"; "" if none */
@@ -59,8 +66,9 @@ struct rule {
 	bool checked;  /* its expression is known to compile */
 	bool prefixed; /* each match begins where an anchor does … */
 	struct bytes
-		first; /* … and its first byte that is not of a word is one of these */
-	unsigned run;  /* bytes of the charset in a row that each match has */
+		first;  /* … and its first byte that is not of a word is one of these */
+	struct run run; /* is in each match */
+	struct run next; /* of a prefixed rule: follows the anchor */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */

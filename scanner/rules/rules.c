@@ -284,45 +284,29 @@ static size_t shortest(const struct texts *t)
 	return least;
 }
 
-/* Is each of ${a} the beginning of one of ${b}, or the other way round? */
-static bool begin_alike(const struct texts *a, const struct texts *b)
-{
-	size_t k;
-
-	for (size_t i = 0; i < a->n; i++) {
-		for (k = 0; k < b->n; k++) {
-			size_t n = strlen(a->at[i]), m = strlen(b->at[k]);
-
-			if (memcmp(a->at[i], b->at[k], n < m ? n : m) == 0)
-				break;
-		}
-		if (k == b->n)
-			return false;
-	}
-	return true;
-}
-
 /* Where all matches begin with a few texts, these are better anchors than others, unless
  * the others are much longer: the expression is tried at them alone. */
 static int prefer_beginnings(struct reading *r, struct rule *u)
 {
 	struct texts begin = { 0 }, t;
+	struct run next;
 
-	if (rule_beginnings(u->regex, &begin, &u->first) != 0) {
+	if (rule_beginnings(u->regex, &begin, &u->first, &next) != 0) {
 		texts_free(&begin);
 		return no_memory(r);
 	}
-	u->run = u->charset == CHARSET_NONE ? 0 : rule_run(u->regex, u->charset);
+	u->run = rule_run(u->regex);
 	u->prefixed = begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
 	              !u->by_keyword &&
 	              (shortest(&begin) >= LONG_ANCHOR ||
 	               shortest(&begin) >= shortest(&u->anchors) ||
 	               shortest(&u->anchors) < LONG_ANCHOR);
-	if (u->prefixed &&
-	    !(begin_alike(&begin, &u->anchors) && begin_alike(&u->anchors, &begin))) {
+	if (u->prefixed) {
 		t = u->anchors;
 		u->anchors = begin;
 		begin = t;
+		u->exact = !rule_any_case(u->regex);
+		u->next = next;
 	}
 	texts_free(&begin);
 	return ERR_OK;
@@ -334,8 +318,10 @@ static int find_anchors(struct reading *r, const yaml_node_t *at, struct rule *u
 {
 	if (!named && rule_anchors(u->regex, &u->anchors) != 0)
 		return no_memory(r);
+	u->exact = !named && !rule_any_case(u->regex);
 	if (!named && u->anchors.n == 0) {
 		u->by_keyword = true;
+		u->exact = false;
 		for (size_t i = 0; i < u->keywords.n; i++)
 			if (strlen(u->keywords.at[i]) > ANCHOR_MIN &&
 			    texts_add(&u->anchors, u->keywords.at[i],

@@ -36,19 +36,25 @@ void rules_free(struct rule_set *set);
 /** rules_find(set, id): NULL if there is none. */
 const struct rule *rules_find(const struct rule_set *set, const char *id);
 
-/** rule_anchors(regex, out): literals of two bytes or more, in lower case, one of which
- * is in every match; 0 of them if there are none.  -1: out of memory. */
+/** rule_any_case(regex): is any part of it told to match in any case?  The texts of the
+ * next two are in lower case then, and else as matches have them. */
+bool rule_any_case(const char *regex);
+
+/** rule_anchors(regex, out): literals of two bytes or more, one of which is in every
+ * match; 0 of them if there are none.  -1: out of memory. */
 int rule_anchors(const char *regex, struct texts *out);
 
-/** rule_beginnings(regex, out, first): texts of three bytes or more, in lower case, with
- * one of which every match begins; none if there are no such.  ${first}: may this byte be
- * the first of a match and what follows it that is no letter, digit, '_', '-' or '.'? -1:
- * out of memory. */
-int rule_beginnings(const char *regex, struct texts *out, struct bytes *first);
+/** rule_beginnings(regex, out, first, next): texts with one of which every match begins,
+ * of three bytes or more, or of two that a long run follows; none if there are no such.
+ * ${first}: may this byte be the first of a match and what follows it that is no letter,
+ * digit, '_', '-' or '.'?  ${next}: what follows each of the texts.  -1: out of memory.
+ */
+int rule_beginnings(const char *regex, struct texts *out, struct bytes *first,
+                    struct run *next);
 
-/** rule_run(regex, charset): so many bytes of ${charset} at least follow each other in
- * every match, as far as can be told. */
-unsigned rule_run(const char *regex, enum charset charset);
+/** rule_run(regex): the longest run of one class that every match has; of 0 bytes:
+ * nothing is known. */
+struct run rule_run(const char *regex);
 
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);

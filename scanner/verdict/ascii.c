@@ -2,6 +2,9 @@
 #include "verdict/ascii.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 bool ascii_starts(const char *s, size_t n, const char *prefix)
 {
@@ -16,15 +19,63 @@ bool ascii_equal(const char *s, size_t n, const char *word)
 	return strlen(word) == n && ascii_starts(s, n, word);
 }
 
+#ifdef __SSE2__
+/* Places of the first sixteen where ${word} may be: its first and its last byte are. */
+static unsigned candidates(const char *s, size_t len, __m128i first, __m128i last,
+                           __m128i fold_first, __m128i fold_last)
+{
+	const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)s);
+	const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(s + len - 1));
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_and_si128(_mm_cmpeq_epi8(_mm_or_si128(a, fold_first), first),
+	                      _mm_cmpeq_epi8(_mm_or_si128(b, fold_last), last)));
+}
+
+static __m128i fold_of(char c)
+{
+	return _mm_set1_epi8(ascii_alpha(c) ? 0x20 : 0);
+}
+
 const char *ascii_find(const char *s, size_t n, const char *word)
 {
-	size_t len = strlen(word);
+	const size_t len = strlen(word);
+	const char *end = s + n;
 
-	for (; n >= len; s++, n--)
-		if (ascii_starts(s, n, word))
+	if (len > 0 && n >= len + 15) {
+		const __m128i first = _mm_set1_epi8(word[0]);
+		const __m128i last = _mm_set1_epi8(word[len - 1]);
+		const __m128i fold_first = fold_of(word[0]);
+		const __m128i fold_last = fold_of(word[len - 1]);
+
+		for (; (size_t)(end - s) >= len + 15; s += 16) {
+			unsigned some = candidates(s, len, first, last, fold_first,
+			                           fold_last);
+
+			for (; some != 0; some &= some - 1) {
+				const char *at = s + __builtin_ctz(some);
+
+				if (ascii_starts(at, len, word))
+					return at;
+			}
+		}
+	}
+	for (; (size_t)(end - s) >= len; s++)
+		if (ascii_starts(s, len, word))
 			return s;
 	return NULL;
 }
+#else
+const char *ascii_find(const char *s, size_t n, const char *word)
+{
+	const size_t len = strlen(word);
+
+	for (; n >= len; s++, n--)
+		if (ascii_starts(s, len, word))
+			return s;
+	return NULL;
+}
+#endif
 
 bool ascii_glob(const char *pattern, const char *text)
 {

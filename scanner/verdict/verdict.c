@@ -102,10 +102,8 @@ void verdict_judge(const struct candidate *c, struct verdict *out)
 		                 .severity = rule->severity };
 	context_place(c->text, c->text_n, c->value_at, c->n, &place);
 	place.path = c->blob == NULL || c->blob->path == NULL ? "" : c->blob->path;
-	if (context_allowed(&place, rule->id))
-		out->drop = DROP_ALLOW_LINE;
-	else if (!file_fits(rule, place.path) ||
-	         (c->binary && rule->confidence != CONFIDENCE_HIGH))
+	if (!file_fits(rule, place.path) ||
+	    (c->binary && rule->confidence != CONFIDENCE_HIGH))
 		out->drop = DROP_CONTEXT;
 	else if (!context_whole(&place, rule->charset))
 		out->drop = DROP_STRUCTURE;
@@ -123,6 +121,9 @@ void verdict_judge(const struct candidate *c, struct verdict *out)
 	}
 	if (out->drop == DROP_NONE && !keyword_near(rule, &place))
 		out->drop = DROP_CONTEXT;
+	/* Last, since it reads the whole line and the one before. */
+	if (out->drop == DROP_NONE && context_allowed(&place, rule->id))
+		out->drop = DROP_ALLOW_LINE;
 	if (out->drop == DROP_NONE)
 		adjust_severity(&place, s, c->n, out);
 }

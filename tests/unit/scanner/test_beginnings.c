@@ -16,9 +16,10 @@ static void is(const char *regex, const char *want)
 {
 	struct texts t = { 0 };
 	struct bytes first;
+	struct run next;
 	char got[512] = "";
 
-	cr_assert_eq(rule_beginnings(regex, &t, &first), 0);
+	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
 	for (size_t i = 0, n = 0; i < t.n; i++)
 		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s ", t.at[i]);
 	cr_assert_str_eq(got, want, "%s: %s", regex, got);
@@ -29,9 +30,9 @@ Test(beginnings, texts)
 {
 	is("ghp_[0-9A-Za-z]{36}", "ghp_ ");
 	is("(?i)(?:pass(?:word|wd)?|pwd)\\s*=", "pass pwd ");
-	is("sk_(?:live|test)_[a-z]+", "sk_liv sk_tes ");
+	is("sk_(?:live|test)_[a-z]+", "sk_live_ sk_test_ ");
 	is("gh[pous]_x", "gho_x ghp_x ghs_x ghu_x ");
-	is("\\bAPI_?-?KEY", "api_-k api_ke api-ke apikey ");
+	is("\\bAPI_?-?KEY", "API_-KEY API_KEY API-KEY APIKEY ");
 	is("a?bcd", "abcd bcd ");
 	is("[0-9]{8}abc", "");
 	is("x*abc", "");
@@ -45,8 +46,9 @@ static bool may_follow(const char *regex, char c)
 {
 	struct texts t = { 0 };
 	struct bytes first;
+	struct run next;
 
-	cr_assert_eq(rule_beginnings(regex, &t, &first), 0);
+	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
 	texts_free(&t);
 	return rule_has_byte(&first, (unsigned char)c);
 }
@@ -64,23 +66,75 @@ Test(beginnings, first_byte_that_is_not_of_a_word)
 	cr_assert(may_follow("abc.=", ' '));
 }
 
-Test(beginnings, runs_that_every_match_has)
+static unsigned run(const char *regex, const char *members)
 {
-	cr_assert_eq(rule_run("s\\.[0-9A-Za-z]{24}", CHARSET_ALNUM), 24);
-	cr_assert_eq(rule_run("[5KL][1-9A-HJ-NP-Za-km-z]{50,51}", CHARSET_BASE58), 50);
-	cr_assert_eq(rule_run("x[a-f]{8,}y[0-9a-f]{32}", CHARSET_HEX), 32);
-	cr_assert_eq(rule_run("[0-9A-Za-z_-]{43}", CHARSET_ALNUM), 0, "a wider class");
-	cr_assert_eq(rule_run("a|[0-9]{20}", CHARSET_ALNUM), 0);
-	cr_assert_eq(rule_run("(?:[0-9]{20})?a", CHARSET_ALNUM), 0);
-	cr_assert_eq(rule_run("[0-9]{0,20}", CHARSET_ALNUM), 0);
+	struct run r = rule_run(regex);
+
+	for (const char *c = members; *c != '\0'; c++)
+		cr_assert(rule_has_byte(&r.of, (unsigned char)*c), "%s: %c", regex, *c);
+	return r.n;
 }
 
-static bool begins_so(const struct texts *t, const char *s, size_t n)
+Test(beginnings, runs_that_every_match_has)
+{
+	cr_assert_eq(run("s\\.[0-9A-Za-z]{24}", "09AZaz"), 24);
+	cr_assert_eq(run("x[a-f]{8,}y[0-9a-f]{32}", "0a"), 32);
+	cr_assert_eq(run("(?i)x([A-F_]{20})", "AFaf_"), 20, "in a group; any case");
+	cr_assert_eq(run("(?:a|([0-9]{20}))b", ""), 0);
+	cr_assert_eq(run("(?:[a-f]{9}|[0-9]{20})[x-z]{12}", "x"), 12);
+	cr_assert_eq(run("[x-z]{12}|[0-9]{20}", ""), 0);
+	cr_assert_eq(run("[0-9]{20}|a", ""), 0);
+	cr_assert_eq(run("(?:a[0-9]{20})?a", ""), 0);
+	cr_assert_eq(run("(?![0-9]{20})a", ""), 0);
+	cr_assert_eq(run("[0-9]{0,20}", ""), 0);
+}
+
+static unsigned follows(const char *regex, const char *members)
+{
+	struct texts t = { 0 };
+	struct bytes first;
+	struct run next;
+
+	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
+	for (const char *c = members; *c != '\0'; c++)
+		cr_assert(rule_has_byte(&next.of, (unsigned char)*c), "%s: %c", regex,
+		          *c);
+	texts_free(&t);
+	return next.n;
+}
+
+Test(beginnings, runs_that_follow_them)
+{
+	cr_assert_eq(follows("ghp_[0-9A-Za-z]{36}", "09AZaz"), 36);
+	cr_assert_eq(follows("(?i)s[ks]_[a-f]{9}x", "afAF"), 9);
+	cr_assert_eq(follows("\\bSK[0-9a-f]{32}", "0a"), 32, "two bytes will do");
+	cr_assert_eq(follows("abc[0-9]+", "5"), 1);
+	cr_assert_eq(follows("hooks.net/[0-9a-f]{32}", ""), 0, "longer than a head");
+	cr_assert_eq(follows("abcdefgh/[0-9a-f]{32}", ""), 0, "just as long");
+	cr_assert_eq(follows("abc(?:def)?[x-z0-9]{32}", ""), 0,
+	             "one head begins the other");
+	cr_assert_eq(follows("abc[de]{32}", ""), 0, "its first is of the head");
+	cr_assert_eq(follows("abc|def[0-9a-f]{32}", ""), 0);
+	cr_assert_eq(follows("abc(?=x)[0-9a-f]{32}", ""), 0);
+	cr_assert_eq(follows("abc[0-9a-f]{0,32}", ""), 0);
+}
+
+static bool all_of(const struct run *r, const char *s)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (!rule_has_byte(&r->of, (unsigned char)s[i]))
+			return false;
+	return true;
+}
+
+static bool begins_so(const struct texts *t, const struct run *next, const char *s,
+                      size_t n)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		size_t m = strlen(t->at[i]);
 
-		if (m <= n && strncasecmp(s, t->at[i], m) == 0)
+		if (m + next->n <= n && strncasecmp(s, t->at[i], m) == 0 &&
+		    all_of(next, s + m))
 			return true;
 	}
 	return false;
@@ -92,20 +146,21 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 	size_t n = strlen(text), at = 0, found = 0;
 	struct texts t = { 0 };
 	struct bytes first;
+	struct run next;
 
-	cr_assert_eq(rule_beginnings(u->regex, &t, &first), 0);
+	cr_assert_eq(rule_beginnings(u->regex, &t, &first, &next), 0);
 	while (at <= n && pcre2_match(re, (PCRE2_SPTR)text, n, at, 0, md, NULL) > 0) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(md);
 		size_t i = v[0], run = 0, longest = 0;
 
 		for (size_t k = v[0]; k < v[1]; k++) {
-			run = charset_has(u->charset, (unsigned char)text[k]) ? run + 1
-			                                                      : 0;
+			run = rule_has_byte(&u->run.of, (unsigned char)text[k]) ? run + 1
+			                                                        : 0;
 			longest = run > longest ? run : longest;
 		}
-		cr_assert_geq(longest, u->run, "%s: %s", u->id, text + v[0]);
-		cr_assert(t.n == 0 || begins_so(&t, text + v[0], v[1] - v[0]), "%s: %s",
-		          u->id, text + v[0]);
+		cr_assert_geq(longest, u->run.n, "%s: %s", u->id, text + v[0]);
+		cr_assert(t.n == 0 || begins_so(&t, &next, text + v[0], v[1] - v[0]),
+		          "%s: %s", u->id, text + v[0]);
 		while (i < v[1] && (isalnum((unsigned char)text[i]) || text[i] == '_' ||
 		                    text[i] == '-' || text[i] == '.'))
 			i++;
