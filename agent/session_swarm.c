@@ -313,6 +313,7 @@ static int take_bindings(struct session_swarm *d, const json_t *list, struct err
 			log_warn("a binding of the Swarm has no secret",
 			         LOG_S("binding", name),
 			         LOG_S("why", reply_str(b, "error")));
+		swarm_value_note(d, name, b, json_object_get(before, name));
 		if (tell(d, name, b, e) != ERR_OK) {
 			log_error("a binding of the Swarm cannot be used",
 			          LOG_S("binding", name), LOG_S("why", e->msg));

@@ -63,6 +63,10 @@ struct session_swarm {
 
 /** swarm_values_clear(d): nothing waits for values, and none is kept. */
 void swarm_values_clear(struct session_swarm *d);
+/** swarm_value_note(d, name, b, before): the plan's binding, now and before (or NULL):
+ * the same version may be another value now, of another secret or of other fields. */
+void swarm_value_note(struct session_swarm *d, const char *name, const json_t *b,
+                      const json_t *before);
 /** swarm_values_due(d, now): drop old ones; when to come again, or -1. */
 int64_t swarm_values_due(struct session_swarm *d, int64_t now);
 /** swarm_create(d, call, e): with its value, or as soon as that was fetched. */

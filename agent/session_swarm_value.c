@@ -40,6 +40,43 @@ void swarm_values_clear(struct session_swarm *d)
 	}
 }
 
+static void drop(struct session_swarm *d, const char *name)
+{
+	for (struct swarm_value **at = &d->values; *at != NULL;) {
+		struct swarm_value *v = *at;
+
+		if (strcmp(v->name, name) != 0) {
+			at = &v->next;
+			continue;
+		}
+		*at = v->next;
+		value_free(v);
+	}
+}
+
+static bool same(const json_t *a, const json_t *b, const char *key)
+{
+	const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+
+	return x == y || json_equal(x, y);
+}
+
+void swarm_value_note(struct session_swarm *d, const char *name, const json_t *b,
+                      const json_t *before)
+{
+	if (before == NULL)
+		return;
+	if (same(b, before, "path") && same(b, before, "format") &&
+	    same(b, before, "field") && same(b, before, "fields") &&
+	    same(b, before, "quote"))
+		return;
+	drop(d, name);
+	if (same(b, before, "path"))
+		machine_audit(d->m, name, session_now(d->s));
+	else
+		machine_forget(d->m, name);
+}
+
 int64_t swarm_values_due(struct session_swarm *d, int64_t now)
 {
 	int64_t next = -1;

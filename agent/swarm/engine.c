@@ -63,47 +63,6 @@ void engine_finish(struct task *t, int rc, const char *why)
 	engine_task_free(t);
 }
 
-/* --- what errors mean ----------------------------------------------------------------
- */
-
-static const struct {
-	const char *text;
-	int rc;
-} meanings[] = {
-	{"update out of sequence",  ERR_CONFLICT   },
-	{ "DeadlineExceeded",       ERR_UNKNOWN    },
-	{ "deadline exceeded",      ERR_UNKNOWN    },
-	{ "does not have a leader", ERR_UNKNOWN    },
-	{ "has no leader",          ERR_UNKNOWN    },
-	{ "no elected",             ERR_UNKNOWN    },
-	{ "lost leader",            ERR_UNKNOWN    },
-	{ "is in use by",           ERR_BUSY       },
-	{ "only updates to Labels", ERR_VERIFY     },
-	{ "not a swarm manager",    ERR_UNREACHABLE},
-};
-
-int engine_meaning(const struct docker_result *r)
-{
-	if (r->rc == ERR_OK)
-		return ERR_OK;
-	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
-		if (strstr(r->e->msg, meanings[i].text) != NULL)
-			return meanings[i].rc;
-	if (r->rc == ERR_NOENT || r->rc == ERR_CONFLICT || r->rc == ERR_INVALID ||
-	    r->rc == ERR_DENIED)
-		return r->status != 0 ? (r->rc == ERR_DENIED ? ERR_UNREACHABLE : r->rc)
-		                      : ERR_UNKNOWN;
-	return ERR_UNKNOWN;
-}
-
-/* Without a leader, or a majority, of its managers the Swarm can do nothing. */
-static bool leaderless(const struct docker_result *r)
-{
-	return r->rc != ERR_OK && engine_meaning(r) == ERR_UNKNOWN &&
-	       (strstr(r->e->msg, "leader") != NULL ||
-	        strstr(r->e->msg, "DeadlineExceeded") != NULL);
-}
-
 /* --- requests ------------------------------------------------------------------------
  */
 
@@ -197,7 +156,8 @@ static json_t *data_of(const struct engine_secret *s)
 	return o;
 }
 
-/* One that was there before the vault knew of it lacks what only an agent can say. */
+/* One that was there before the vault knew of it lacks what only an agent can say; one
+ * that is known may have lost it. */
 static json_t *labels_after(const struct task *t, const struct engine_secret *s)
 {
 	const json_t *before = json_object_get(t->spec, "Labels");
@@ -205,8 +165,10 @@ static json_t *labels_after(const struct task *t, const struct engine_secret *s)
 	json_t *labels = json_copy((json_t *)(uintptr_t)before);
 	AUTO_JSON ours = NULL;
 
-	if (fp != NULL && *fp != '\0')
+	if (fp != NULL && *fp != '\0' && !t->call.known)
 		return labels;
+	if (labels == NULL)
+		labels = json_object();
 	ours = labels_of(t, s);
 	json_object_update(labels, ours);
 	return labels;
@@ -283,6 +245,7 @@ static void on_read(struct task *t, const struct docker_result *r)
 {
 	struct machine_secret s;
 	struct err e = { ERR_OK, "" };
+	bool ours;
 
 	if (r->rc != ERR_OK) { /* it may have gone since: tried again */
 		engine_finish(t,
@@ -291,9 +254,13 @@ static void on_read(struct task *t, const struct docker_result *r)
 		              r->e->msg);
 		return;
 	}
-	if (!view_secret(r->doc, t->en->cluster, &s) ||
-	    strcmp(s.binding, t->binding) != 0 || s.version != t->call.version ||
-	    s.object != t->call.object || !docker_swarm_id_ok(s.id)) {
+	ours = view_secret(r->doc, t->en->cluster, &s) &&
+	       strcmp(s.binding, t->binding) == 0 && s.version == t->call.version &&
+	       s.object == t->call.object;
+	if (!ours && t->call.known)
+		log_warn("labels of a secret of the Swarm are put back",
+		         LOG_S("name", t->name));
+	if ((!ours && !t->call.known) || s.name == NULL || !docker_swarm_id_ok(s.id)) {
 		taken(t);
 		return;
 	}
@@ -345,7 +312,7 @@ static void on_reply(void *ctx, const struct docker_result *r)
 	struct err e = { ERR_OK, "" };
 	int rc;
 
-	if (t->step < STEP_INFO && leaderless(r))
+	if (t->step < STEP_INFO && engine_leaderless(r))
 		t->en->o.ops.changed(t->en->o.ops.ctx);
 	/* who does not lead any more begins nothing new */
 	if (t->step < STEP_INFO && !engine_wanted(t)) {
@@ -535,7 +502,7 @@ static void on_event(void *ctx, const struct docker_event *ev)
 
 	if (strcmp(ev->type, "service") == 0)
 		en->o.ops.event(en->o.ops.ctx, ev->id);
-	else if (strcmp(ev->type, "secret") == 0 && strcmp(ev->action, "remove") == 0)
+	else if (strcmp(ev->type, "secret") == 0 && strcmp(ev->action, "create") != 0)
 		en->o.ops.event(en->o.ops.ctx, NULL);
 }
 

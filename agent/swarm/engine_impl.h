@@ -60,6 +60,9 @@ bool engine_wanted(const struct task *t);
 void engine_finish(struct task *t, int rc, const char *why);
 /** engine_meaning(r): the machine's word for how a request ended. */
 int engine_meaning(const struct docker_result *r);
+/** engine_leaderless(r): has the Swarm no leader, or no majority of its managers?  Then
+ * it can do nothing. */
+bool engine_leaderless(const struct docker_result *r);
 /** engine_list(t, step, what, filters, each, e): ask for a list; ${what} ends with '?' or
  * '&'; takes over ${filters}, which may be NULL. */
 int engine_list(struct task *t, enum step step, const char *what, json_t *filters,

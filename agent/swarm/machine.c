@@ -135,7 +135,7 @@ void machine_free(struct machine *m)
 /* --- bindings ------------------------------------------------------------------------
  */
 
-static struct binding *find_binding(const struct machine *m, const char *name)
+struct binding *machine_find_binding(const struct machine *m, const char *name)
 {
 	for (size_t i = 0; i < m->n_bindings; i++)
 		if (strcmp(m->bindings[i]->name, name) == 0)
@@ -199,7 +199,7 @@ static void set_version(struct machine *m, struct binding *b, int64_t version)
 int machine_binding(struct machine *m, const struct machine_binding *from, int64_t now,
                     struct err *e)
 {
-	struct binding *b = find_binding(m, from->name);
+	struct binding *b = machine_find_binding(m, from->name);
 
 	if (from->n_targets == 0 || from->n_targets > MACHINE_REFS)
 		return err_set(e, ERR_INVALID, "binding '%s' has no target, or too many",
@@ -225,7 +225,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 
 void machine_forget(struct machine *m, const char *name)
 {
-	struct binding *b = find_binding(m, name);
+	struct binding *b = machine_find_binding(m, name);
 	size_t kept = 0;
 
 	if (b == NULL)
@@ -296,7 +296,7 @@ bool machine_was_good(const struct machine *m, const struct binding *b, int64_t 
 /* What was under way when somebody else had to stop is found out by looking. */
 int machine_restore(struct machine *m, const struct machine_row *row, struct err *e)
 {
-	struct binding *b = find_binding(m, row->binding);
+	struct binding *b = machine_find_binding(m, row->binding);
 	struct svc *s;
 
 	if (b == NULL || strlen(row->service) >= MACHINE_ID)
@@ -327,7 +327,7 @@ int machine_restore(struct machine *m, const struct machine_row *row, struct err
 
 void machine_purge(struct machine *m, const char *binding, int64_t now)
 {
-	struct binding *b = find_binding(m, binding);
+	struct binding *b = machine_find_binding(m, binding);
 
 	if (b == NULL)
 		return;
@@ -337,7 +337,7 @@ void machine_purge(struct machine *m, const char *binding, int64_t now)
 
 void machine_retry(struct machine *m, const char *binding, int64_t now)
 {
-	struct binding *b = find_binding(m, binding);
+	struct binding *b = machine_find_binding(m, binding);
 
 	if (b == NULL)
 		return;
@@ -393,19 +393,6 @@ static struct svc *svc_of(const struct machine *m, uint64_t token)
 	return NULL;
 }
 
-static struct object *object_of(const struct machine *m, uint64_t token,
-                                struct binding **b, size_t *k)
-{
-	for (size_t i = 0; i < m->n_bindings; i++)
-		for (size_t o = 0; o < m->bindings[i]->n_targets; o++)
-			if (m->bindings[i]->objects[o].call == token) {
-				*b = m->bindings[i];
-				*k = o;
-				return &m->bindings[i]->objects[o];
-			}
-	return NULL;
-}
-
 static struct secret *doomed_of(const struct machine *m, uint64_t token)
 {
 	for (size_t i = 0; i < m->n_secrets; i++)
@@ -414,23 +401,10 @@ static struct secret *doomed_of(const struct machine *m, uint64_t token)
 	return NULL;
 }
 
-static void object_failed(struct machine *m, struct binding *b, struct object *o,
-                          const char *why, int64_t now)
-{
-	o->call = 0;
-	o->retry_at = now + machine_backoff(m, o->tries++);
-	for (size_t i = 0; i < m->n_svcs; i++)
-		if (m->svcs[i]->b == b && m->svcs[i]->state == SWARM_GATE)
-			machine_reason(m->svcs[i]->reason, why);
-}
-
 void machine_done(struct machine *m, uint64_t token, int rc, const char *why, int64_t now)
 {
 	struct svc *s;
-	struct object *o;
 	struct secret *doomed;
-	struct binding *b;
-	size_t k;
 
 	if (token == 0)
 		return;
@@ -438,111 +412,14 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why, in
 		machine_look_done(m, rc, now);
 	else if ((s = svc_of(m, token)) != NULL)
 		machine_svc_done(m, s, rc, why, now);
-	else if ((o = object_of(m, token, &b, &k)) != NULL) {
-		o->shunned = o->shunned || (o->adopting && rc == ERR_NOENT);
-		object_failed(m, b, o, why, now);
-	} else if ((doomed = doomed_of(m, token)) != NULL)
+	else if ((doomed = doomed_of(m, token)) != NULL)
 		machine_gc_done(m, doomed, rc, now);
-}
-
-void machine_created(struct machine *m, uint64_t token, const char *id, const char *name,
-                     int64_t now)
-{
-	struct binding *b;
-	size_t k;
-	struct object *o = object_of(m, token, &b, &k);
-	struct machine_secret seen = { .id = id, .name = name };
-	struct err e;
-
-	if (o == NULL)
-		return;
-	o->call = 0;
-	o->tries = 0;
-	o->ready = true;
-	(void)snprintf(o->p.id, sizeof(o->p.id), "%s", id);
-	(void)snprintf(o->p.name, sizeof(o->p.name), "%s", name);
-	seen.binding = b->name;
-	seen.version = b->version;
-	seen.object = k;
-	if (machine_secret(m, &seen, now, &e) != ERR_OK)
-		m->scan_at = now;
-	for (size_t i = 0; i < m->n_svcs; i++)
-		if (m->svcs[i]->b == b && m->svcs[i]->state == SWARM_GATE)
-			m->svcs[i]->look_at = now;
-}
-
-void machine_taken(struct machine *m, uint64_t token, int64_t now)
-{
-	struct binding *b;
-	size_t k;
-	struct object *o = object_of(m, token, &b, &k);
-
-	if (o == NULL)
-		return;
-	if (o->adopting) {
-		o->call = 0;
-		o->shunned = true;
-		o->retry_at = now;
-		return;
-	}
-	if (o->other >= MACHINE_OTHERS) {
-		object_failed(m, b, o, "all names of its secret are taken by others",
-		              now);
-		return;
-	}
-	o->call = 0;
-	o->other++;
-	o->retry_at = now;
+	else
+		machine_object_done(m, token, rc, why, now);
 }
 
 /* --- work ----------------------------------------------------------------------------
  */
-
-static bool needs_objects(const struct machine *m, const struct binding *b)
-{
-	if (b->version == 0 || b->version == b->failed)
-		return false;
-	for (size_t i = 0; i < m->n_svcs; i++)
-		if (m->svcs[i]->b == b && m->svcs[i]->state == SWARM_GATE)
-			return true;
-	return false;
-}
-
-static void objects_due(struct machine *m, struct binding *b, int64_t now)
-{
-	struct err e = { ERR_OK, "" };
-	int rc;
-
-	if (!needs_objects(m, b))
-		return;
-	for (size_t k = 0; k < b->n_targets; k++) {
-		struct object *o = &b->objects[k];
-		const struct secret *there =
-			o->shunned ? NULL
-				   : machine_find_secret(m, b->name, b->version, k);
-		struct machine_call c = {
-			.kind = MACHINE_CREATE,
-			.binding = b->name,
-			.version = b->version,
-			.object = k,
-			.other = o->other,
-			.secret = there != NULL ? there->p.id : NULL,
-			.secret_name = there != NULL ? there->p.name : NULL,
-		};
-
-		if (o->ready || o->call != 0)
-			continue;
-		if (now < o->retry_at) {
-			machine_want(m, o->retry_at);
-			continue;
-		}
-		o->adopting = there != NULL;
-		if ((o->call = machine_start(m, &c, &rc, &e)) == 0) {
-			object_failed(m, b, o, e.msg, now);
-			machine_want(m, o->retry_at);
-		}
-	}
-}
 
 int64_t machine_due(struct machine *m, int64_t now)
 {
@@ -554,8 +431,9 @@ int64_t machine_due(struct machine *m, int64_t now)
 			machine_svc_due(m, m->svcs[i], now);
 		for (size_t i = 0; i < m->n_bindings; i++) {
 			machine_promote(m, m->bindings[i]);
-			objects_due(m, m->bindings[i], now);
+			machine_objects_due(m, m->bindings[i], now);
 		}
+		machine_audit_due(m, now);
 		for (size_t i = 0; i < m->n_svcs && !m->deposed; i++)
 			if (m->svcs[i]->store_due)
 				machine_svc_due(m, m->svcs[i], now);

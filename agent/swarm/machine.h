@@ -125,6 +125,7 @@ struct machine_call {
 	const char *const *ids;
 	size_t n_ids;
 	const char *secret, *secret_name;
+	bool known; /* CREATE: ${secret} is ours, whatever its labels say by now */
 };
 
 struct machine_ops {
@@ -160,6 +161,9 @@ void machine_retry(struct machine *m, const char *binding, int64_t now);
 /** machine_event(m, service, now): something happened to that service; NULL: to something
  * that may concern us. */
 void machine_event(struct machine *m, const char *service, int64_t now);
+/** machine_audit(m, binding, now): what its secrets hold may be another value now; they
+ * are compared as soon as its services are at rest. */
+void machine_audit(struct machine *m, const char *binding, int64_t now);
 /** machine_rescan(m, now): events may have been missed. */
 void machine_rescan(struct machine *m, int64_t now);
 

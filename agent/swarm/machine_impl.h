@@ -70,11 +70,13 @@ struct svc {
 
 struct object {
 	struct pair p;
-	bool ready;     /* it was seen to have the value, by this machine */
-	unsigned other; /* so many of its names are taken */
-	bool adopting;  /* the call is about one that was found by its labels */
-	bool shunned;   /* such a one was not what it said */
-	uint64_t call;  /* 0: none */
+	bool ready;       /* it was seen to have the value, by this machine */
+	unsigned other;   /* so many of its names are taken */
+	bool adopting;    /* the call is about one that was found by its labels */
+	bool shunned;     /* such a one was not what it said */
+	bool auditing;    /* the call asks whether it still is what it was */
+	int64_t audit_at; /* 0: to be said */
+	uint64_t call;    /* 0: none */
 	unsigned tries;
 	int64_t retry_at;
 };
@@ -138,6 +140,8 @@ uint64_t machine_start(struct machine *m, struct machine_call *call, int *rc,
 /** machine_find_secret(m, binding, version, object): or NULL. */
 struct secret *machine_find_secret(const struct machine *m, const char *binding,
                                    int64_t version, size_t object);
+/** machine_find_binding(m, name): or NULL. */
+struct binding *machine_find_binding(const struct machine *m, const char *name);
 /** machine_svc(m, b, id, e): that service of the binding, made if need be; NULL: no
  * memory. */
 struct svc *machine_svc(struct machine *m, struct binding *b, const char *id,
@@ -175,6 +179,18 @@ void machine_svc_done(struct machine *m, struct svc *s, int rc, const char *why,
                       int64_t now);
 /** machine_promote(m, b): if all services are done the version is their good one. */
 void machine_promote(struct machine *m, struct binding *b);
+
+/* machine_object.c: the secrets of the newest version. */
+
+/** machine_objects_due(m, b, now): make them if they are needed. */
+void machine_objects_due(struct machine *m, struct binding *b, int64_t now);
+/** machine_object_done(m, token, rc, why, now): a call about one has ended badly. */
+void machine_object_done(struct machine *m, uint64_t token, int rc, const char *why,
+                         int64_t now);
+/** machine_audit_due(m, now): are they still what they were? */
+void machine_audit_due(struct machine *m, int64_t now);
+/** machine_doubt(m, s, now): it is not in the list any more, or not as it was. */
+void machine_doubt(struct machine *m, const struct secret *s, int64_t now);
 
 /* machine_look.c: what is seen. */
 

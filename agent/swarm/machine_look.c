@@ -87,8 +87,8 @@ void machine_look_due(struct machine *m, int64_t now)
 /* --- what is seen --------------------------------------------------------------------
  */
 
-int machine_secret(struct machine *m, const struct machine_secret *from,
-                   int64_t now UNUSED, struct err *e)
+int machine_secret(struct machine *m, const struct machine_secret *from, int64_t now,
+                   struct err *e)
 {
 	struct secret *s = machine_find_secret_id(m, from->id), **more;
 
@@ -96,6 +96,9 @@ int machine_secret(struct machine *m, const struct machine_secret *from,
 		return ERR_OK;
 	if (s != NULL) {
 		s->scan = m->scan;
+		if (s->version != from->version || s->object != from->object ||
+		    strcmp(s->binding, from->binding) != 0)
+			machine_doubt(m, s, now);
 		return ERR_OK;
 	}
 	more = realloc(m->secrets, (m->n_secrets + 1) * sizeof(*more));
@@ -363,19 +366,7 @@ static void note_gone(struct machine *m)
 	}
 }
 
-/* Somebody has deleted it: it is to be made again. */
-static void object_gone(struct machine *m, const struct secret *s)
-{
-	for (size_t i = 0; i < m->n_bindings; i++)
-		for (size_t k = 0; k < m->bindings[i]->n_targets; k++) {
-			struct object *o = &m->bindings[i]->objects[k];
-
-			if (o->ready && strcmp(o->p.id, s->p.id) == 0)
-				o->ready = false;
-		}
-}
-
-static void forget_secrets(struct machine *m)
+static void forget_secrets(struct machine *m, int64_t now)
 {
 	size_t kept = 0;
 
@@ -386,7 +377,7 @@ static void forget_secrets(struct machine *m)
 			m->secrets[kept++] = s;
 			continue;
 		}
-		object_gone(m, s);
+		machine_doubt(m, s, now);
 		machine_secret_free(s);
 	}
 	m->n_secrets = kept;
@@ -426,7 +417,7 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 		if (m->rescan)
 			m->scan_at = now;
 		m->rescan = false;
-		forget_secrets(m);
+		forget_secrets(m, now);
 	}
 	for (size_t i = 0; i < m->n_svcs; i++) {
 		if (m->svcs[i]->asked && !all) /* it is not there any more */

@@ -414,3 +414,30 @@ def test_sizes(world):
     d.bind("app", 3, "x" * 512000, services=["web"])
     wait_for("it to be refused", lambda: "511999" in d.status()["status"][0]["services"][0]["reason"])
     assert w.api.refs("web") == {"app": "secret-app.raw.2"}
+
+
+def test_labels_that_somebody_removed_are_put_back(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    before = w.api.call("GET", "/secrets/secret-app.raw.1")[1]
+    w.api.label("secret-app.raw.1", {"mine": "yes"})
+    d.send(skew=400000)
+    wait_for("them to come back", lambda: w.api.call("GET", "/secrets/secret-app.raw.1")[1]["Spec"]["Labels"] ==
+             {**before["Spec"]["Labels"], "mine": "yes"})
+    d.bind("app", 2, "good-2", services=["web"])
+    d.wait_state("web", "done", 2)
+
+
+def test_a_secret_of_another_value_is_replaced(world):
+    w = world
+    w.service("web")
+    d = begin(w, "web")
+    index = w.api.call("GET", "/secrets/secret-app.raw.1")[1]["Version"]["Index"]
+    d.send(skew=3 * 3600000)
+    wait_for("it to be compared", lambda: w.api.call("GET", "/secrets/secret-app.raw.1")[1]["Version"]["Index"] > index)
+    assert w.api.refs("web") == {"app": "secret-app.raw.1"}
+    d.bind("app", 1, "good-one", services=["web"])  # as if somebody had made another of that name
+    d.send(skew=25 * 3600000)
+    wait_for("it to be replaced", lambda: w.api.refs("web") == {"app": "secret-app.raw.1.b"})
+    d.wait_state("web", "done", 1)

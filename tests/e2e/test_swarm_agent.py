@@ -37,14 +37,16 @@ class World(Services):
         self.create(name, MAIN, "--secret", "source=first,target=db", "--update-order", "start-first",
                     "--update-failure-action", "rollback", "--mount", f"type=bind,source={self.probe},target=/probe", *options)
 
+    def bind(self, **spec):
+        r = self.s.client().post("sys/swarm/bindings/db", {"roles": ["web"], "path": PATH, "field": "password", "soak": "1s",
+                                                           "services": self.services, **spec})
+        assert r.status in (200, 204), r
+
     def begin(self, **spec):
-        c = self.s.client()
         a = self.make_agent(self.s, "manager1", [])
         a.extra = {"swarm": json.dumps({"sync": True, "socket": str(self.engine.socket)})}
         a.join(self.s.add_host("manager1", ["secret/app/*"])["join_token"])
-        r = c.post("sys/swarm/bindings/db", {"roles": ["web"], "path": PATH, "field": "password", "soak": "1s",
-                                             "services": self.services, **spec})
-        assert r.status in (200, 204), r
+        self.bind(**spec)
         a.start()
         self.a = a
         self.wait_done(1)
@@ -139,3 +141,20 @@ def test_another_agent_goes_on(world):
     w.a = b
     w.s.put("app/db", {"password": "two"})
     w.wait_done(2)
+
+
+def test_another_definition_of_the_same_version(world):
+    """Another field of it, and another secret whose versions begin anew: services get that."""
+    w = world
+    w.service("web")
+    w.begin()
+    w.s.put("app/db", {"password": "two", "other": "three"})
+    w.wait_done(2)
+    w.bind(field="other")
+    wait_for("the service to have the other field", lambda: w.api.refs("web") == {"db": "secret-app-db.raw.2.b"}, 60)
+    wait_for("its value", lambda: any(f.read_text().strip() == "three" for f in w.probe.glob("now.*")))
+    w.wait_done(2)
+    w.s.put("app/another", {"other": "four"})
+    w.bind(field="other", path="secret/app/another")
+    wait_for("the service to have the other secret", lambda: w.api.refs("web") == {"db": "secret-app-another.raw.1"}, 60)
+    w.wait_done(1)

@@ -59,6 +59,12 @@ class Api:
                 return
             assert "out of sequence" in said["message"], said
 
+    def label(self, secret, labels):
+        s = self.call("GET", f"/secrets/{secret}")[1]
+        status, said = self.call("POST", f"/secrets/{s['ID']}/update?version={s['Version']['Index']}",
+                                 {"Name": s["Spec"]["Name"], "Labels": labels})
+        assert status == 200, said
+
     def secrets(self):
         return {s["Spec"]["Name"] for s in self.call("GET", "/secrets")[1]}
 

@@ -56,7 +56,10 @@ static struct hand {
 		char reason[MACHINE_REASON];
 	} row[2][H_SERVICES];
 	bool window;
-	unsigned taken; /* names that something else has */
+	unsigned taken;  /* names that something else has */
+	unsigned audits; /* calls about a secret that is known */
+	int audit_rc;    /* ERR_VERIFY: it has another value */
+	bool unlabelled; /* somebody took the labels away: until it is put right */
 	int store_rc, update_rc, delete_rc;
 	unsigned updates, touches, deletes, creates, stores, looks, others;
 	uint64_t asked; /* a look that is under way, if they are held */
@@ -65,6 +68,7 @@ static struct hand {
 		uint64_t token;
 		enum machine_kind kind;
 		size_t service;
+		bool known;
 		int rc;
 	} answers[64];
 	size_t n_answers;
@@ -192,14 +196,17 @@ static inline int h_start(void *ctx UNUSED, const struct machine_call *c,
 	int rc = ERR_OK;
 
 	cr_assert_lt(h.n_answers, ARRAY_LEN(h.answers));
+	h.answers[h.n_answers].known = false;
 	switch (c->kind) {
 	case MACHINE_STORE:
 		h.stores++;
 		rc = h_store(c->row);
 		break;
 	case MACHINE_CREATE:
-		h.creates++;
+		h.creates += c->known ? 0 : 1;
+		h.audits += c->known ? 1 : 0;
 		h.others = c->other;
+		h.answers[h.n_answers].known = c->known;
 		break;
 	case MACHINE_LOOK:
 		h.looks++;
@@ -292,7 +299,7 @@ static inline void h_show(void)
 {
 	struct err e;
 
-	for (size_t i = 0; i < h.n_secrets; i++) {
+	for (size_t i = 0; i < h.n_secrets && !h.unlabelled; i++) {
 		const struct h_secret *s = &h.secrets[i];
 		const struct machine_secret m = { .id = s->id,
 			                          .name = "n",
@@ -307,14 +314,35 @@ static inline void h_show(void)
 			h_show_service(&h.service[i]);
 }
 
+static inline void h_audited(uint64_t token, size_t what)
+{
+	char binding[3] = { 'b', (char)('0' + what / 8), '\0' }, id[MACHINE_ID];
+
+	snprintf(id, sizeof(id), "%sv%lldo%zu", binding, (long long)h.b[what / 8].version,
+	         what % 8);
+	if (h.audit_rc == ERR_VERIFY) {
+		machine_taken(h.m, token, h.now);
+	} else if (h.audit_rc != ERR_OK || h_find(id) == NULL) {
+		machine_done(h.m, token, h.audit_rc != ERR_OK ? h.audit_rc : ERR_NOENT,
+		             "as it is", h.now);
+	} else {
+		h.unlabelled = false;
+		machine_created(h.m, token, id, "n", h.now);
+	}
+}
+
 static inline void h_answer(size_t i)
 {
 	uint64_t token = h.answers[i].token;
 	int rc = h.answers[i].rc;
 	size_t what = h.answers[i].service;
 	char binding[3] = "b0";
-	const struct h_secret *s;
+	struct h_secret *s;
 
+	if (h.answers[i].known) {
+		h_audited(token, what);
+		return;
+	}
 	if (h.answers[i].kind == MACHINE_CREATE && h.taken > 0) {
 		h.taken--;
 		machine_taken(h.m, token, h.now);
@@ -323,6 +351,8 @@ static inline void h_answer(size_t i)
 	if (h.answers[i].kind == MACHINE_CREATE) {
 		binding[1] = (char)('0' + what / 8);
 		s = h_secret(binding, h.b[what / 8].version, what % 8);
+		if (h.others > 0)
+			h_set(s->id, "another");
 		machine_created(h.m, token, s->id, "n", h.now);
 		return;
 	}

@@ -344,6 +344,21 @@ Test(swarm_faults, another_life_goes_back_to_the_good_one)
 	cr_assert_str_eq(REF(0), "b0v1o0");
 }
 
+/* It runs with one that was not good yet, of all, when the next one comes. */
+Test(swarm_faults, another_life_knows_what_was_good)
+{
+	struct h_service *s = another_life(SWARM_DONE, 1, "b0v2o0");
+
+	(void)h_service(1, "b0v1o0");
+	h_restore(0, 1, SWARM_GATE, 2, 1);
+	h_version(0, 3);
+	h_run(1000);
+	cr_assert_str_eq(REF(0), "b0v3o0");
+	s->update = UPDATE_PAUSED;
+	h_event(0);
+	cr_assert_str_eq(REF(0), "b0v1o0");
+}
+
 Test(swarm_faults, another_life_goes_back_to_what_was_there)
 {
 	struct h_service *s = another_life(SWARM_OBSERVE, 0, "b0v2o0");
@@ -667,15 +682,14 @@ Test(swarm_faults, nothing_goes_while_a_service_is_on_its_way)
 {
 	struct h_service *s = many(3, 1);
 
+	h.b[0].deadline_ms = 100000000;
 	h_version(0, 4);
 	h_run(1000);
 	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
 	s->has_prev = false;
-	h.b[0].deadline_ms = 100000000;
-	h_tell(0);
 	machine_rescan(h.m, h.now);
-	h_run(100);
-	h_run(100000);
+	h_run(3000000);
+	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
 	cr_assert_not_null(h_find("b0v3o0"));
 	cr_assert_not_null(h_find("b0v2o0"));
 }
@@ -767,6 +781,98 @@ Test(swarm_faults, a_purge_that_is_refused_is_not_asked_for_all_the_time)
 	cr_assert_lt(h.touches, 60, "%u", h.touches);
 }
 
+/* --- is it still what it was? --------------------------------------------------------
+ */
+
+#define DAY 86400000
+
+Test(swarm_faults, values_are_compared_once_a_day)
+{
+	(void)one_good();
+	h_run(2 * 3600000);
+	cr_assert_eq(h.audits, 1, "%u", h.audits);
+	h_run(DAY - 2 * 3600000);
+	cr_assert_eq(h.audits, 1);
+	h_run(9 * (int64_t)DAY);
+	cr_assert_eq(h.audits, 10);
+	cr_assert_eq(h.updates, 0);
+}
+
+Test(swarm_faults, who_leads_next_compares_what_it_has_not_made)
+{
+	(void)another_life(SWARM_DONE, 2, "b0v2o0");
+	h_run(2 * 3600000);
+	cr_assert_eq(h.audits, 1);
+	cr_assert_eq(h.creates, 0);
+}
+
+Test(swarm_faults, nothing_is_compared_while_a_service_is_on_its_way)
+{
+	(void)under_way();
+	h.b[0].deadline_ms = 30 * (int64_t)DAY;
+	h_tell(0);
+	machine_audit(h.m, "b0", h.now);
+	h_run(3600000);
+	cr_assert_eq(h.audits, 0);
+}
+
+Test(swarm_faults, another_value_is_replaced)
+{
+	struct h_service *s = one_good();
+
+	h.audit_rc = ERR_VERIFY;
+	h.taken = 1; /* by the one that is not what it should be */
+	machine_audit(h.m, "b0", h.now);
+	h_run(1000);
+	h.audit_rc = ERR_OK;
+	cr_assert_eq(h.audits, 1);
+	cr_assert_eq(h.updates, 1);
+	cr_assert_str_eq(REF(0), "another");
+	h_rolled(s);
+	h_run(20000);
+	cr_assert_eq(h_state(0, 0), SWARM_DONE);
+}
+
+Test(swarm_faults, a_comparison_that_fails_says_nothing)
+{
+	(void)one_good();
+	h.audit_rc = ERR_UNKNOWN;
+	machine_audit(h.m, "b0", h.now);
+	h_run(3600000);
+	cr_assert_gt(h.audits, 5);
+	cr_assert_lt(h.audits, 15);
+	cr_assert_eq(h.updates, 0);
+	cr_assert_eq(h_state(0, 0), SWARM_DONE);
+}
+
+Test(swarm_faults, labels_that_were_taken_away_are_put_back)
+{
+	(void)one_good();
+	h.creates = 0;
+	h.unlabelled = true;
+	h_run(400000);
+	cr_assert_not(h.unlabelled);
+	cr_assert_eq(h.audits, 1);
+	cr_assert_eq(h.creates, 0, "it is known, and no other is made");
+	cr_assert_eq(h.updates, 0);
+	h_run(1000000);
+	cr_assert_eq(h_state(0, 0), SWARM_DONE);
+	cr_assert_eq(h.audits, 1);
+}
+
+Test(swarm_faults, labels_that_were_changed_are_put_back)
+{
+	struct h_secret *s;
+
+	(void)one_good();
+	s = h_find("b0v1o0");
+	cr_assert_not_null(s);
+	s->version = 9;
+	h_run(400000);
+	cr_assert_eq(h.audits, 1);
+	cr_assert_eq(h.updates, 0);
+}
+
 /* --- other things --------------------------------------------------------------------
  */
 
@@ -778,7 +884,7 @@ Test(swarm_faults, a_name_that_is_taken_is_followed_by_others)
 	h_run(1000);
 	cr_assert_eq(h.creates, 4);
 	cr_assert_eq(h.others, 3);
-	cr_assert_str_eq(REF(0), "b0v1o0");
+	cr_assert_str_eq(REF(0), "another");
 }
 
 Test(swarm_faults, there_is_an_end_to_names)
