@@ -10,10 +10,12 @@
 #include "duration.h"
 #include "swarm_plan_impl.h"
 
-#define CALLS_MAX \
-	300000u /* an hour's soak of hundreds of services, looked at all the time */
-#define AFTER_MS 1800000 /* until old secrets have gone */
-#define QUIET_MS 7200000 /* nothing but waiting for so long: that is all */
+#define TURNS_MAX 1000000u
+#define EXACT_MS  10000   /* after something was done each look counts */
+#define AFTER_MS  1800000 /* until old secrets have gone */
+#define QUIET_MS                                                              \
+	90000000 /* nothing but waiting for longer than any soak: that is all \
+	          */
 
 /* ---- definitions ---- */
 
@@ -24,6 +26,11 @@ static int64_t time_of(const json_t *b, const char *key, int64_t dflt)
 	int64_t ms;
 
 	return s != NULL && duration_parse(s, strlen(s), &ms, &e) == ERR_OK ? ms : dflt;
+}
+
+int64_t swarm_plan_soak(const json_t *b)
+{
+	return time_of(b, "soak", 60000);
 }
 
 static size_t targets_of(const json_t *b, struct machine_target out[MACHINE_REFS])
@@ -66,7 +73,7 @@ static int tell(struct machine *m, const json_t *b, struct err *e)
 		.max_services = (unsigned)reply_int(b, "max_services", 1),
 		.keep = (unsigned)reply_int(b, "keep", 2),
 		.deadline_ms = time_of(b, "deadline", 0),
-		.soak_ms = time_of(b, "soak", 60000),
+		.soak_ms = swarm_plan_soak(b),
 		.gate_ms = time_of(b, "gate", 900000),
 		.jobs = is(b, "jobs", "next-run"),
 		.enforce = json_is_true(json_object_get(b, "enforce")),
@@ -125,12 +132,26 @@ static uint32_t dice(void *ctx UNUSED)
 	return 0;
 }
 
+/* The next moment at which anything is due.  While all that goes on is soaking, that is
+ * its end, and not another look every two seconds for a day. */
+static int64_t later(struct imagined *w, int64_t next)
+{
+	int64_t soaked = imagined_soaked(w), quiet = w->now - w->changed;
+
+	next = next > w->now ? next : w->now + 1;
+	if (quiet < EXACT_MS)
+		return next;
+	if (soaked < 0)
+		soaked = w->now + quiet / 4;
+	return next > soaked ? next : soaked;
+}
+
 /* Until it rests and old secrets are gone, or it only waits for somebody else. */
-static void run(struct imagined *w)
+static int run(struct imagined *w, struct err *e)
 {
 	int64_t rest = -1;
 
-	for (unsigned n = 0; n < CALLS_MAX; n++) {
+	for (unsigned n = 0; n < TURNS_MAX; n++) {
 		int64_t next;
 
 		if (imagined_answer(w))
@@ -142,9 +163,10 @@ static void run(struct imagined *w)
 			continue;
 		if (next < 0 || (rest >= 0 && next > rest + AFTER_MS) ||
 		    next > w->changed + QUIET_MS)
-			return;
-		w->now = next > w->now ? next : w->now + 1;
+			return ERR_OK;
+		w->now = later(w, next);
 	}
+	return err_set(e, ERR_TOO_BIG, "that is too much to be planned to its end");
 }
 
 static int play(const struct swarm_plan *p, struct imagined *w, struct err *e)
@@ -160,7 +182,8 @@ static int play(const struct swarm_plan *p, struct imagined *w, struct err *e)
 	                   b) if ((rc = tell(w->m, b, e)) != ERR_OK) return rc;
 	if ((rc = restore(w->m, p->rows, e)) != ERR_OK)
 		return rc;
-	run(w);
+	if ((rc = run(w, e)) != ERR_OK)
+		return rc;
 	return w->failed ? err_set(e, ERR_NOMEM, "out of memory") : ERR_OK;
 }
 

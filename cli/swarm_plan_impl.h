@@ -22,6 +22,8 @@ struct imagined {
 	int64_t now, changed; /* when something was done last */
 	struct imagined_call *calls;
 	size_t n_calls, cap_calls;
+	int64_t *soaks; /* when tasks will have been watched for long enough */
+	size_t n_soaks, cap_soaks;
 	uint64_t index;
 	unsigned made;
 	bool failed; /* out of memory */
@@ -40,5 +42,11 @@ bool imagined_answer(struct imagined *w);
  */
 json_t *imagined_service(const json_t *list, const char *id);
 json_t *imagined_refs(const json_t *spec);
+
+/** imagined_soaked(w): when the first of those that are watched now will have been so for
+ * long enough; -1: none is. */
+int64_t imagined_soaked(struct imagined *w);
+/** swarm_plan_soak(b): for how long a binding wants that, in ms. */
+int64_t swarm_plan_soak(const json_t *b);
 
 #endif

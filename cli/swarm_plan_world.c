@@ -50,8 +50,22 @@ json_t *imagined_refs(const json_t *spec)
 
 static void note(struct imagined *w, json_t *list, json_t *o)
 {
-	w->changed = w->now;
 	w->failed = w->failed || o == NULL || json_array_append_new(list, o) != 0;
+}
+
+static const json_t *binding_of(const struct imagined *w, const char *name)
+{
+	const json_t *b;
+	size_t i;
+
+	json_array_foreach(w->bindings, i, b)
+	{
+		const char *is = reply_str(b, "name");
+
+		if (is != NULL && strcmp(is, name) == 0)
+			return b;
+	}
+	return NULL;
 }
 
 /* ---- life ---- */
@@ -90,10 +104,45 @@ void imagined_close(struct imagined *w)
 	for (size_t i = 0; i < w->n_calls; i++)
 		drop(&w->calls[i]);
 	free(w->calls);
+	free(w->soaks);
 	json_decref(w->before);
 	json_decref(w->creates);
 	json_decref(w->updates);
 	json_decref(w->removes);
+}
+
+/* ---- time ---- */
+
+static int begin_soak(struct imagined *w, const char *binding, struct err *e)
+{
+	if (w->n_soaks == w->cap_soaks) {
+		size_t cap = w->cap_soaks == 0 ? 16 : 2 * w->cap_soaks;
+		int64_t *more = realloc(w->soaks, cap * sizeof(*more));
+
+		if (more == NULL)
+			return err_set(e, ERR_NOMEM, "out of memory");
+		w->soaks = more;
+		w->cap_soaks = cap;
+	}
+	w->soaks[w->n_soaks++] = w->now + swarm_plan_soak(binding_of(w, binding));
+	return ERR_OK;
+}
+
+int64_t imagined_soaked(struct imagined *w)
+{
+	int64_t first = -1;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n_soaks; i++) {
+		int64_t at = w->soaks[i];
+
+		if (at <= w->now)
+			continue;
+		first = first < 0 || at < first ? at : first;
+		w->soaks[kept++] = at;
+	}
+	w->n_soaks = kept;
+	return first;
 }
 
 /* ---- calls ---- */
@@ -119,6 +168,11 @@ int imagined_start(void *ctx, const struct machine_call *call, struct err *e)
 	struct imagined *w = ctx;
 	struct imagined_call *c;
 
+	if (call->kind != MACHINE_LOOK)
+		w->changed = w->now;
+	if (call->kind == MACHINE_STORE && call->row->state == SWARM_SOAK &&
+	    begin_soak(w, call->binding, e) != ERR_OK)
+		return ERR_NOMEM;
 	if (w->n_calls == w->cap_calls) {
 		size_t cap = w->cap_calls == 0 ? 16 : 2 * w->cap_calls;
 
@@ -382,21 +436,6 @@ static void update(struct imagined *w, const struct imagined_call *c)
 }
 
 /* ---- answers ---- */
-
-static const json_t *binding_of(const struct imagined *w, const char *name)
-{
-	const json_t *b;
-	size_t i;
-
-	json_array_foreach(w->bindings, i, b)
-	{
-		const char *is = reply_str(b, "name");
-
-		if (is != NULL && strcmp(is, name) == 0)
-			return b;
-	}
-	return NULL;
-}
 
 bool imagined_answer(struct imagined *w)
 {

@@ -46,6 +46,11 @@ class World(Services):
         p = self.ctl("import", *args, check=check)
         return {r["secret"]: r for r in json.loads(p.stdout)}, p.returncode
 
+    def hurry(self, binding):
+        """It is bound as any other would be, which watches services for a minute."""
+        d = self.s.client().get(f"sys/swarm/bindings/{binding}").data
+        assert self.s.client().post(f"sys/swarm/bindings/{binding}", {**d, "soak": "1s"}).status in (200, 204)
+
     def states(self, binding):
         clusters = self.s.ctl_json("swarm", "status", binding)["data"]["clusters"]
         return {r["name"]: (r["state"], r["version"], r["good"]) for k in clusters for r in k["services"]}
@@ -73,6 +78,46 @@ def world(swarm, own_server, make_agent):
 
 # ---- import ----
 
+FILE = """
+version: "3.8"
+services:
+  web:
+    image: box:1
+    command: ["sh", "-c", "while :; do sleep 1; done"]
+    stop_grace_period: 0s
+    networks: [outside]
+    deploy: {replicas: 2, update_config: {monitor: 300ms}}
+    secrets: [{source: it, target: db}]
+networks: {outside: {external: true, name: host}}
+secrets: {it: %s}
+"""
+
+
+def deploy(w, secret):
+    file = w.engine.dir / "stack.yml"
+    file.write_text(FILE % secret)
+    w.engine.cli("stack", "deploy", "--resolve-image", "never", "-c", file, "st")
+
+
+def test_what_docker_stack_deploy_has_made(world):
+    w = world
+    w.services.append("st_web")
+    (w.engine.dir / "value").write_text("of the stack")
+    deploy(w, "{file: ./value}")
+    wait_for("it to run", lambda: w.running("st_web") and len(w.tasks("st_web")) == 2)
+    before, tasks = w.looks(), w.task_ids("st_web")
+    w.s.put("shop/st_it", {"value": "of the stack"})
+    rows, _ = w.imported("--stack", "st", "--prefix", "secret/shop", "--role", "web")
+    assert [(r["secret"], r["stack"], r["state"], r["services"]) for r in rows.values()] == [("st_it", "st", "adopted", ["st_web"])]
+    w.hurry("st_it")
+    w.agent()
+    w.wait_done("st_it", 1, "st_web")
+    deploy(w, "{external: true, name: st_it}")  # as its note says
+    assert (w.task_ids("st_web"), w.looks()[0].keys()) == (tasks, before[0].keys())
+    assert w.api.call("GET", "/secrets/st_it")[1]["Spec"]["Labels"]["vault.binding"] == "st_it"
+    assert {s: st[:2] for s, st in w.states("st_it").items()} == {"st_web": ("done", 1)}
+
+
 def test_what_the_vault_has_is_taken_over_without_a_restart(world):
     w = world
     w.secret("shop_db", "one", **{STACK: "shop"})
@@ -88,8 +133,7 @@ def test_what_the_vault_has_is_taken_over_without_a_restart(world):
     d = w.s.client().get("sys/swarm/bindings/db").data
     assert (d["path"], d["field"], sorted(d["services"]), d["targets"]) == (
         "secret/app/db", "password", ["api", "web"], [{"target": "db", "uid": "0", "gid": "0", "mode": "0444"}])
-    d["soak"] = "1s"
-    assert w.s.client().post("sys/swarm/bindings/db", d).status in (200, 204)
+    w.hurry("db")
     plan = w.plan("db")[0]
     assert {s["name"]: (s["action"], s["restarts"]) for s in plan["services"]} == {"web": ("adopt", False), "api": ("adopt", False)}
     assert plan["secrets"] == [{"name": "shop_db", "action": "compare"}]

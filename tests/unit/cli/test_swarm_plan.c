@@ -227,6 +227,34 @@ Test(swarm_plan, a_driver_or_an_unknown_version_does_nothing)
 	close_world();
 }
 
+/* Hundreds of services, each watched for hours, are planned to the last. */
+Test(swarm_plan, long_soaks_of_many_services)
+{
+	char name[16];
+	json_int_t before = -1;
+
+	open_world();
+	json_array_append_new(p.bindings,
+	                      load("{\"name\":\"db\",\"path\":\"secret/app/db\","
+	                           "\"version\":2,\"soak\":\"24h\"}"));
+	secret("old", "first", "");
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "s%02d", i);
+		service(name, "");
+	}
+	run();
+	for (size_t i = 0; i < 100; i++) {
+		json_int_t at = number(svc(i), "after_ms");
+
+		cr_assert_str_eq(text(svc(i), "action"), "update", "%zu: %s", i,
+		                 text(svc(i), "reason"));
+		cr_assert(before < 0 || at - before >= 86400000, "%zu", i);
+		cr_assert(before < 0 || at - before < 86400000 + 10000, "%zu", i);
+		before = at;
+	}
+	close_world();
+}
+
 /* Whatever Docker or the vault say. */
 Test(swarm_plan, strange_answers)
 {
