@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "deliver/generation.h"
+#include "template/template.h"
 #include "text.h"
 #include "vault/limits.h"
 
@@ -64,10 +65,16 @@ bool plan_unresolved(const struct plan *p)
 	return false;
 }
 
+/* What one run of a template may take is for all of a binding together. */
+struct share {
+	size_t binding, steps;
+};
+
 struct building {
 	const struct plan_input *in;
 	struct plan *p;
 	struct arena *a; /* of the plan, or of the grant */
+	struct share *share;
 };
 
 static int no_memory(struct err *e)
@@ -125,9 +132,19 @@ static struct render_secret find_nothing(void *ctx UNUSED, const char *asked UNU
 	return (struct render_secret){ NULL, NULL };
 }
 
+static size_t *steps_for(const struct building *b, size_t binding)
+{
+	struct share *s = b->share;
+
+	if (s->binding != binding)
+		*s = (struct share){ binding, TEMPLATE_BUDGET };
+	return &s->steps;
+}
+
 /* A run without values names what can be known before there are any. */
 static int discover(const struct building *b, const struct plan_file *f, struct err *e)
 {
+	size_t *steps = steps_for(b, f->binding);
 	AUTO_ARENA a = arena_new(RENDER_ARENA);
 	struct render_run run = {
 		.engine = b->in->engine,
@@ -135,6 +152,7 @@ static int discover(const struct building *b, const struct plan_file *f, struct 
 		.dirs = &b->in->settings->template_dirs,
 		.granted = b->p->bindings[f->binding].granted,
 		.find = find_nothing,
+		.steps = *steps,
 	};
 	const struct uses_key k = plan_key(f);
 	int rc;
@@ -142,6 +160,7 @@ static int discover(const struct building *b, const struct plan_file *f, struct 
 	if (a == NULL)
 		return no_memory(e);
 	rc = render_template(a, &run, e);
+	*steps = run.steps;
 	if (rc != ERR_OK && rc != ERR_BUSY)
 		return rc;
 	return uses_set(b->in->uses, &k, run.asked, run.n_asked, e);
@@ -333,7 +352,7 @@ static int add_grants(const struct building *b, const struct settings_grant *gra
 
 	for (size_t i = 0; i < b->in->n_grants; i++) {
 		const struct grant *grant = &b->in->grants[i];
-		const struct building of = { b->in, b->p, b->p->arenas[i] };
+		const struct building of = { b->in, b->p, b->p->arenas[i], b->share };
 		struct err why = { 0 };
 		int rc;
 
@@ -394,7 +413,8 @@ static int build(const struct building *b, struct err *e)
 int plan_build(const struct plan_input *in, struct plan **out, struct err *e)
 {
 	struct plan *p = calloc(1, sizeof(*p));
-	struct building b = { in, p, NULL };
+	struct share share = { SIZE_MAX, 0 };
+	struct building b = { in, p, NULL, &share };
 	int rc;
 
 	if (p == NULL || (b.a = p->a = arena_new(PLAN_ARENA)) == NULL) {

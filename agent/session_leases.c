@@ -344,21 +344,31 @@ static bool is_no_value(const struct files_value *v)
 	return v->rc == ERR_VERIFY || v->rc == ERR_INTEGRITY;
 }
 
+/* No verdict on the value either: the binding has had its share of the loop. */
+static bool is_put_off(const struct files_value *v)
+{
+	return v->rc == ERR_RATE;
+}
+
 /* At once the first time, then with all else that is asked for again and again. */
 static void ask_again(struct session *s, struct holding *h, const struct files_value *v)
 {
-	h->want_fetch = !h->retry && h->lease_id[0] != '\0';
+	bool again = strncmp(h->error, v->e.msg, 190) == 0;
+
+	h->want_fetch = is_no_value(v) && !h->retry && h->lease_id[0] != '\0';
 	h->retry = true;
 	h->waits = false;
 	snprintf(h->error, sizeof(h->error), "%.190s", v->e.msg);
-	log_warn("no value", LOG_S("path", session_path(s, h)), LOG_S("why", h->error));
+	if (!again)
+		log_warn("not delivered", LOG_S("path", session_path(s, h)),
+		         LOG_S("why", h->error));
 }
 
 static void settle_item(struct session *s, struct holding *h, struct files_value *v)
 {
 	struct err e = { 0 };
 
-	if (is_no_value(v)) {
+	if (is_no_value(v) || is_put_off(v)) {
 		ask_again(s, h, v);
 		return;
 	}

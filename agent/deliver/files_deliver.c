@@ -227,7 +227,7 @@ void files_deliver_to(struct files *f, struct arena *a, struct files_value *valu
 	for (size_t i = 0; i < f->n_paths; i++)
 		if (values[i].data != NULL)
 			f->held[i].gone = false;
-	if ((made = files_render(f, a, values, only)) == NULL)
+	if ((made = files_render(f, a, values, now, only)) == NULL)
 		return;
 	for (size_t i = 0; i < f->n_paths; i++)
 		if (files_is_new(&values[i]))

@@ -36,6 +36,7 @@ struct binding {
 	struct apply_note note; /* of the current */
 	size_t n_rejected;      /* what was found bad since, one item per path */
 	struct dep *rejected;
+	int64_t steps_until; /* what its templates have taken is paid for until then */
 };
 
 /* One file of the plan, and what was delivered. */
@@ -121,13 +122,18 @@ struct rendered {
 	struct dep *deps;
 };
 
-/** files_render(f, a, values, only): make the files that have a new secret, f->n_slots
- * items in
+/* All templates of a binding together, besides what one run may take: about half a second
+ * in a minute. */
+#define FILES_STEPS_MS     60000
+#define FILES_STEPS_PER_MS 280
+
+/** files_render(f, a, values, now, only): make the files that have a new secret,
+ * f->n_slots items in
  * ${a}, of the bindings whose ${only} is true (NULL: all); what cannot be made, and what
  * goes with it, has its error in ${values}.  NULL if out of memory: every value has that
  * error. */
 struct rendered *files_render(struct files *f, struct arena *a,
-                              struct files_value *values, const bool *only);
+                              struct files_value *values, int64_t now, const bool *only);
 
 /** files_is_new(v): a value that is to be put in place. */
 static inline bool files_is_new(const struct files_value *v)

@@ -11,6 +11,7 @@ struct making {
 	struct arena *a;
 	struct files_value *values;
 	struct rendered *made;
+	int64_t now;
 	size_t binding, bytes; /* what was made for it */
 };
 
@@ -102,6 +103,41 @@ static struct render_secret find_secret(void *ctx, const char *asked)
 	                 : (struct render_secret){ NULL, NULL };
 }
 
+/* Templates run in the agent's only loop: whoever writes a binding may not hold it up for
+ * the others. */
+static size_t steps_left(const struct binding *b, int64_t now)
+{
+	int64_t owed = b->steps_until > now ? b->steps_until - now : 0;
+
+	return owed < FILES_STEPS_MS
+	               ? (size_t)(FILES_STEPS_MS - owed) * FILES_STEPS_PER_MS
+	               : 0;
+}
+
+static void steps_taken(struct binding *b, size_t n, int64_t now)
+{
+	b->steps_until = (b->steps_until > now ? b->steps_until : now) +
+	                 (int64_t)(n / FILES_STEPS_PER_MS) + 1;
+}
+
+static int run_template(struct making *m, const struct plan_file *file, struct arena *a,
+                        struct render_run *run, struct err *e)
+{
+	struct binding *b = &m->f->bindings[file->binding];
+	size_t given = steps_left(b, m->now);
+	int rc;
+
+	run->steps = given;
+	rc = render_template(a, run, e);
+	steps_taken(b, given - run->steps, m->now);
+	if (rc == ERR_TOO_BIG && run->steps == 0)
+		return err_set(e, ERR_RATE,
+		               "the templates of binding '%.64s' take too long, all "
+		               "together: it waits for a minute",
+		               b->name);
+	return rc;
+}
+
 static int make_template(struct making *m, const struct plan_file *file,
                          struct rendered *r, struct err *e)
 {
@@ -117,7 +153,7 @@ static int make_template(struct making *m, const struct plan_file *file,
 	const struct uses_key k = plan_key(file);
 	AUTO_ARENA scratch = arena_new(RENDER_ARENA);
 	int rc = scratch == NULL ? err_set(e, ERR_NOMEM, "out of memory")
-	                         : render_template(scratch, &run, e);
+	                         : run_template(m, file, scratch, &run, e);
 
 	if ((rc == ERR_OK || rc == ERR_BUSY) &&
 	    uses_set(m->f->o.uses, &k, run.asked, run.n_asked, e) != ERR_OK)
@@ -198,9 +234,9 @@ static int make_if_new(struct making *m, size_t slot, struct err *e)
 }
 
 struct rendered *files_render(struct files *f, struct arena *a,
-                              struct files_value *values, const bool *only)
+                              struct files_value *values, int64_t now, const bool *only)
 {
-	struct making m = { .f = f, .a = a, .values = values };
+	struct making m = { .f = f, .a = a, .values = values, .now = now };
 	const struct err none = { ERR_NOMEM, "out of memory" };
 
 	m.made = arena_alloc(a, (f->n_slots + 1) * sizeof(*m.made));

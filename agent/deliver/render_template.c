@@ -238,6 +238,7 @@ int render_template(struct arena *a, struct render_run *run, struct err *e)
 		.read_file = on_file,
 		.env = on_env,
 		.ctx = &r,
+		.steps = &run->steps,
 	};
 	int rc = run->engine->run(run->template, &ops, a, &run->text, &run->len, e);
 

@@ -36,6 +36,7 @@ struct render_run {
 	 * "/v1/secret/metadata/app/", whose data has "keys". */
 	struct render_secret (*find)(void *ctx, const char *asked);
 	void *ctx;
+	size_t steps; /* that it may take; afterwards, that it has left */
 	/* out */
 	const char *text;
 	size_t len;

@@ -40,6 +40,9 @@ struct template_ops {
 	void *ctx;
 	/* Wall clock, milliseconds since 1970 UTC; NULL: the system's. */
 	int64_t (*now_ms)(void *ctx);
+	/* In: how many steps the run may take at most; out: how many of them it did not.
+	 * NULL: TEMPLATE_BUDGET, which no run exceeds. */
+	size_t *steps;
 };
 
 #define TEMPLATE_TEXT_MAX   (1024u * 1024)     /* of a template */

@@ -34,8 +34,10 @@ int tmpl_spend(struct tmpl_run *r, size_t bytes)
 
 	if (r->rc != ERR_OK)
 		return r->rc;
-	if (steps > r->budget)
+	if (steps > r->budget) {
+		r->budget = 0;
 		return tmpl_fail(r, ERR_TOO_BIG, "the template takes too long");
+	}
 	r->budget -= steps;
 	return ERR_OK;
 }
@@ -384,24 +386,27 @@ static int walk(struct tmpl_run *r, const struct tv *dot, const struct tmpl_node
 	return rc;
 }
 
+static size_t budget(const struct template_ops *ops)
+{
+	return ops->steps != NULL && *ops->steps < TEMPLATE_BUDGET ? *ops->steps
+	                                                           : TEMPLATE_BUDGET;
+}
+
 int template_run(const struct template *t, const struct template_ops *ops,
                  struct arena *a, const char **out, size_t *n, struct err *e)
 {
 	static const struct tmpl_str dollar = { "$", 1 };
 	struct tv dot = { .kind = TV_NONE };
 	struct tmpl_run r = {
-		.t = t,
-		.ops = ops,
-		.a = a,
-		.e = e,
-		.budget = TEMPLATE_BUDGET,
-		.at = {1, 1}
+		.t = t, .ops = ops, .a = a, .e = e, .budget = budget(ops), .at = {1, 1}
 	};
 	int rc;
 
 	r.out = (struct tmpl_buf){ .r = &r, .max = TEMPLATE_OUTPUT_MAX };
 	if ((rc = tmpl_var_push(&r, dollar, dot)) == ERR_OK)
 		rc = walk(&r, &dot, t->main->list);
+	if (ops->steps != NULL)
+		*ops->steps -= budget(ops) - r.budget;
 	if (rc != ERR_NOMEM && r.pending)
 		return err_set(e, ERR_BUSY, "%.120s: a secret is not there yet", t->name);
 	if (rc != ERR_OK)

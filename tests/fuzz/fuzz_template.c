@@ -84,8 +84,8 @@ static int64_t on_now(void *ctx UNUSED)
 static int run(const struct template *t, struct arena *a, const char **out, size_t *n,
                struct err *e)
 {
-	const struct template_ops ops = { on_secret, on_secrets, on_file,
-		                          on_env,    NULL,       on_now };
+	const struct template_ops ops = { on_secret, on_secrets, on_file, on_env,
+		                          NULL,      on_now,     NULL };
 	int rc = template_run(t, &ops, a, out, n, e);
 
 	must(rc != ERR_OK || (*n <= TEMPLATE_OUTPUT_MAX && (*out)[*n] == '\0'));

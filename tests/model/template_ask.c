@@ -77,8 +77,8 @@ static int64_t on_now(void *ctx)
 
 static void answer(struct value *world, const char *name, const char *text, size_t n)
 {
-	const struct template_ops ops = { on_secret, on_secrets, on_file,
-		                          on_env,    world,      on_now };
+	const struct template_ops ops = { on_secret, on_secrets, on_file, on_env,
+		                          world,     on_now,     NULL };
 	AUTO_ARENA a = arena_new(ARENA_MAX);
 	AUTO_ARENA run = arena_new(ARENA_MAX);
 	struct template *t;

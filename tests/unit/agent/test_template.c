@@ -84,8 +84,8 @@ static int64_t on_now(void *ctx UNUSED)
 	return world.now;
 }
 
-static const struct template_ops ops = { on_secret, on_secrets, on_file,
-	                                 on_env,    &world,     on_now };
+static const struct template_ops ops = { on_secret, on_secrets, on_file, on_env,
+	                                 &world,    on_now,     NULL };
 
 static void setup(void)
 {

@@ -466,6 +466,52 @@ Test(templates, read_files_of_their_directories_alone)
 	f->o.uses = uses;
 }
 
+static int deliver_at(int64_t now, const char *path, const char *text)
+{
+	static int64_t version;
+
+	clear();
+	give(path, ++version, "v", text);
+	files_deliver(f, a, values, now);
+	return at(path)->rc;
+}
+
+/* A binding has its share of the agent's loop, however many small runs it is taken in;
+ * what it does has no say in others. */
+Test(templates, of_one_binding_do_not_hold_up_the_agent)
+{
+	int rc = ERR_OK, n = 0;
+
+	open_files(
+		"files:\n"
+		"- binding: heavy\n"
+		"  name: t\n"
+		"  template_text: '" GET(
+			"a") "{{ range loop 300000 }}{{ end }}'\n"
+			     "- {path: secret/app/c, field: v, binding: light, name: c}\n"
+			     "- binding: light\n"
+			     "  name: t\n"
+			     "  template_text: '" GET("b") "'\n");
+	resolve();
+	while (n < 1000 && (rc = deliver_at(100, "secret/app/a", "x")) == ERR_OK)
+		n++;
+	cr_assert_eq(rc, ERR_RATE, "%d after %d: %s", rc, n, at("secret/app/a")->e.msg);
+	cr_assert_gt(n, 4, "more than one run may take");
+	cr_assert_lt(n, 60);
+	cr_assert_not_null(strstr(at("secret/app/a")->e.msg, "binding 'heavy'"), "%s",
+	                   at("secret/app/a")->e.msg);
+	cr_assert_eq(deliver_at(100, "secret/app/b", "y"), ERR_OK);
+	cr_assert_eq(deliver_at(100, "secret/app/c", "y"), ERR_OK);
+	cr_assert_eq(deliver_at(1100, "secret/app/a", "x"), ERR_RATE);
+	cr_assert_eq(deliver_at(60100, "secret/app/a", "x"), ERR_OK);
+	replan();
+	n = 0;
+	while (n < 1000 && deliver_at(60100, "secret/app/a", "x") == ERR_OK)
+		n++;
+	replan();
+	cr_assert_eq(deliver_at(60100, "secret/app/a", "x"), ERR_RATE, "another plan");
+}
+
 Test(templates, that_are_wrong_are_refused_with_the_place)
 {
 	static const char text[] = "files:\n- {binding: one, name: t, "
