@@ -59,6 +59,11 @@ void decoder_begin(struct decoder *d);
 size_t decode_find(struct decoder *d, const unsigned char *p, size_t n, size_t from,
                    bool last, decode_fn fn, void *ctx);
 
+/** decode_wide(d, p, n, from, last, fn, ctx): the same for texts in UTF-16 among bytes
+ * that are no text, and what is hidden in them; each on a line of its own. */
+size_t decode_wide(struct decoder *d, const unsigned char *p, size_t n, size_t from,
+                   bool last, decode_fn fn, void *ctx);
+
 /** decode_skipped(d): bytes of this blob that its budget left encoded. */
 uint64_t decode_skipped(const struct decoder *d);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "match/stream_impl.h"
+#include "verdict/random.h"
 
 #define LINE_BEFORE    ((size_t)2048) /* of a long line, before the anchor */
 #define LINE_AFTER     ((size_t)4096)
@@ -17,6 +18,7 @@
 #define WORD_MAX       ((size_t)64)
 #define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
 #define STEP_BACK      ((size_t)512) /* where a search goes on within a line */
+#define NEIGHBOURS     ((size_t)40)  /* bytes of a token's charset around it */
 #define SEEN_BACK      256u          /* candidates that are compared with a new one */
 
 struct window {
@@ -113,13 +115,40 @@ static bool goes_on_before(const struct rule *u, const struct text *t, size_t at
 	       !(at > 1 && t->p[at - 2] == '\\');
 }
 
-static bool is_part_of_more(const struct rule *u, const struct text *t, size_t at,
-                            size_t n)
+/* Not the end of one word and others behind it. */
+static bool random_value(const char *s, size_t n)
+{
+	struct shape shape;
+
+	shape_of(s, n, &shape);
+	return shape.digit >= 3 && shape_random(&shape);
+}
+
+/* Files that are no texts put values side by side with nothing between them: there a run
+ * that goes on for a little is no other token. */
+static bool few_more(const struct rule *u, const struct text *t, size_t at, size_t n)
+{
+	size_t from = at, to = at + n;
+
+	while (from > 0 && at - from <= NEIGHBOURS &&
+	       charset_has(u->charset, t->p[from - 1]))
+		from--;
+	while (to < t->n && to - at - n <= NEIGHBOURS &&
+	       charset_has(u->charset, t->p[to]))
+		to++;
+	return at - from + (to - at - n) <= NEIGHBOURS;
+}
+
+static bool is_part_of_more(const struct scan_stream *s, const struct rule *u,
+                            const struct text *t, size_t at, size_t n)
 {
 	if (u->charset == CHARSET_NONE)
 		return false;
-	return goes_on_before(u, t, at) ||
-	       (at + n < t->n && charset_has(u->charset, t->p[at + n]));
+	if (!goes_on_before(u, t, at) &&
+	    !(at + n < t->n && charset_has(u->charset, t->p[at + n])))
+		return false;
+	return !s->binary || t->decoded != NULL || !few_more(u, t, at, n) ||
+	       !random_value((const char *)t->p + at, n);
 }
 
 /* A block in armour from ${at} on: to the end of its last line. */
@@ -215,7 +244,7 @@ static size_t candidate(struct scan_stream *s, const struct text *t, const struc
 		s->failed |= founds_add(&s->allowed, &f) != 0;
 		return end;
 	}
-	if (is_part_of_more(u, t, f.at, f.n) || seen(&s->founds, u, f.at))
+	if (is_part_of_more(s, u, t, f.at, f.n) || seen(&s->founds, u, f.at))
 		return end;
 	judge(s, t, &f, base + v[0], v[1] - v[0]);
 	s->failed |= founds_add(&s->founds, &f) != 0;

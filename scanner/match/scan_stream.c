@@ -102,7 +102,8 @@ void scan_stream_free(struct scan_stream *s)
 int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 {
 	s->blob = b;
-	s->n = s->n_head = s->from = s->known_from = s->decode_from = 0;
+	s->n = s->n_head = s->from = s->known_from = 0;
+	s->decode_from = s->wide_from = 0;
 	s->offset = s->searched_bytes = 0;
 	s->line = 1;
 	s->started = s->binary = s->failed = false;
@@ -211,10 +212,13 @@ static void zone(struct scan_stream *s, bool last)
 		keep = keep < s->known_from ? keep : s->known_from;
 	}
 	scan_text(s, &t);
-	if (!s->binary) {
-		s->decode_from = decode_find(s->decoder, t.p, t.n, s->decode_from, last,
-		                             decoded, &g);
-		keep = keep < s->decode_from ? keep : s->decode_from;
+	s->decode_from = decode_find(s->decoder, t.p, t.n, s->decode_from, last, decoded,
+	                             &g);
+	keep = keep < s->decode_from ? keep : s->decode_from;
+	if (s->binary) {
+		s->wide_from = decode_wide(s->decoder, t.p, t.n, s->wide_from, last,
+		                           decoded, &g);
+		keep = keep < s->wide_from ? keep : s->wide_from;
 	}
 	s->from = t.to;
 	/* Known values and encodings may go on from a place before the zone's end. */
@@ -226,6 +230,7 @@ static void zone(struct scan_stream *s, bool last)
 	s->from -= keep;
 	s->known_from -= keep < s->known_from ? keep : s->known_from;
 	s->decode_from -= keep < s->decode_from ? keep : s->decode_from;
+	s->wide_from -= keep < s->wide_from ? keep : s->wide_from;
 }
 
 static void put(struct scan_stream *s, const unsigned char *p, size_t n)

@@ -152,7 +152,7 @@ bool context_hash(const struct place *p)
 		"*.terraform.lock.hcl",
 		"*pipfile.lock",
 		"*uv.lock",
-		"*.md5sums",
+		"*md5sums",
 		"*sha256sums*",
 		"*checksums.txt",
 		"*podfile.lock",
@@ -169,10 +169,10 @@ bool context_hash(const struct place *p)
 		"*.sig",
 	};
 	static const char *const marks[] = {
-		"integrity", "sha1-",    "sha256-",  "sha384-",
-		"sha512-",   "sha256:",  "sha512:",  "checksum",
-		"digest",    "nar_hash", "narhash",  "\"mappings\"",
-		";base64,",  "h1:",      "\"hash\"", "--hash="
+		"integrity", "sha1-",        "sha256-",  "sha384-", "sha512-",
+		"sha256:",   "sha512:",      "checksum", "digest",  "nar_hash",
+		"narhash",   "\"mappings\"", ";base64,", "h1:",     "\"hash\"",
+		"--hash=",   "md5sum:",      "-md5:"
 	};
 
 	if (path_is(p, locks, ARRAY_LEN(locks)))
@@ -246,6 +246,17 @@ bool context_config(const struct place *p)
 	       (ascii_space(*end) || *end == '"' || *end == '\'' || *end == ','))
 		end++;
 	return end == stop || *end == '#';
+}
+
+bool context_test(const struct place *p)
+{
+	static const char *const paths[] = {
+		"*/test/*",  "*/tests/*", "*/testdata/*", "*/fixtures/*",
+		"*_test.*",  "*test_*",   "*.spec.*",     "*.test.*",
+		"*_spec.rb", "*/spec/*",  "*/__tests__/*"
+	};
+
+	return path_is(p, paths, ARRAY_LEN(paths));
 }
 
 bool context_prose(const struct place *p)

@@ -47,6 +47,9 @@ bool context_config(const struct place *p);
  * passwords are no secrets. */
 bool context_prose(const struct place *p);
 
+/** context_test(p): a file of a test suite, where keys are test vectors. */
+bool context_test(const struct place *p);
+
 /** context_local(p): the line names a host that is this machine or an example. */
 bool context_local(const struct place *p);
 

@@ -88,13 +88,14 @@ static bool uuid(const char *s, size_t n)
 
 static bool path_like(const char *s, size_t n)
 {
-	static const char *const ends[] = { ".pem",  ".key", ".json", ".yaml",    ".yml",
-		                            ".txt",  ".crt", ".js",   ".html",    ".php",
-		                            ".py",   ".xml", ".conf", ".env",     ".ts",
-		                            ".jsx",  ".tsx", ".css",  ".svg",     ".png",
-		                            ".p12",  ".jks", ".pub",  ".rb",      ".go",
-		                            ".java", ".h",   ".md",   ".service", ".pfx",
-		                            ".cer",  ".gpg", ".asc",  ".keystore" };
+	static const char *const ends[] = { ".pem",  ".key", ".json", ".yaml",     ".yml",
+		                            ".txt",  ".crt", ".js",   ".html",     ".php",
+		                            ".py",   ".xml", ".conf", ".env",      ".ts",
+		                            ".jsx",  ".tsx", ".css",  ".svg",      ".png",
+		                            ".p12",  ".jks", ".pub",  ".rb",       ".go",
+		                            ".java", ".h",   ".md",   ".service",  ".pfx",
+		                            ".cer",  ".gpg", ".asc",  ".keystore", ".deb",
+		                            ".rpm",  ".tgz", ".jar",  ".whl" };
 	struct shape shape;
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
@@ -114,6 +115,9 @@ static bool path_like(const char *s, size_t n)
 static bool call(const struct place *p, const char *s, size_t n)
 {
 	size_t i = 0;
+
+	if (context_quoted(p) && count_of(s, n, "0123456789") >= 4)
+		return false;
 
 	while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == '.' || s[i] == ':' ||
 	                 s[i] == '>' || s[i] == '-' || s[i] == '$' || s[i] == '\\'))
@@ -156,6 +160,8 @@ static bool number(const char *s, size_t n)
 		if (!ascii_alnum(s[i]) && !ascii_any(".:-/,_+ xT", s[i]))
 			return false;
 	}
+	if (n > 1 && s[0] == '-')
+		s++, n--;
 	return (digits > 0 && letters == 0) ||
 	       (n > 2 && s[0] == '0' && ascii_lower(s[1]) == 'x' && n <= 18);
 }
@@ -193,6 +199,24 @@ static bool made_up(const struct shape *shape, size_t separators)
 	       shape->n <= 24;
 }
 
+/* The environment's style: DB_PASSWORD=word at the start of a line. */
+static bool env_line(const struct place *p)
+{
+	const char *s = p->text + p->from;
+	size_t upper = 0;
+
+	if (!context_config(p))
+		return false;
+	if (ascii_starts(s, p->at - p->from, "export ") ||
+	    ascii_starts(s, p->at - p->from, "set ") ||
+	    ascii_starts(s, p->at - p->from, "env "))
+		s = (const char *)memchr(s, ' ', p->at - p->from) + 1;
+	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
+	     s++)
+		upper += ascii_upper(*s);
+	return upper >= 4 && *s == '=';
+}
+
 bool judge_code(const struct place *p, const char *s, size_t n)
 {
 	const char *equals;
@@ -220,10 +244,20 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	    (memchr(equals, '&', (size_t)(s + n - equals)) != NULL ||
 	     number(equals + 1, (size_t)(s + n - equals - 1))))
 		return true;
+	/* Markup of manual pages; the end of braces that begin elsewhere. */
+	if (memmem(s, n, "\\f", 2) != NULL ||
+	    (s[n - 1] == '}' && memchr(s, '{', n) == NULL && !context_quoted(p) &&
+	     memmem(p->text + p->from, p->at - p->from, "${", 2) == NULL))
+		return true;
 	/* What a literal goes on with after an escape, or an operator. */
 	if (s[0] == '\\' || s[0] == ':' || s[0] == ',' || s[0] == ';' || s[0] == '&')
 		return true;
 	if (memchr(s, '\\', n) != NULL && shape_wordy(&shape))
+		return true;
+	/* A variable of an object in Ruby, and a call that may be of nothing. */
+	if (!context_quoted(p) &&
+	    ((s[0] == '@' && identifier(s + 1, n - 1) && shape.digit == 0) ||
+	     memmem(s, n, "&.", 2) != NULL))
 		return true;
 	/* Code around it: brackets, a pointer, a sum of names, a file, a title. */
 	if (count_of(s, n, "(){}[];") >= 4 || (s[0] == '*' && identifier(s + 1, n - 1)) ||
@@ -239,6 +273,14 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 		return true;
 	if (context_quoted(p) || !identifier(s, n))
 		return false;
+	/* Files of settings hold no variables, and names have few digits. */
+	if (memchr(s, '.', n) == NULL &&
+	    (context_data_file(p) ? shape.digit >= 3 : shape.digit >= 1 && env_line(p)))
+		return false;
+	/* A name as of a function of a library. */
+	if (count_of(s, n, "_") >= 2 && (shape.upper == 0 || shape.lower == 0) &&
+	    shape.digit <= n / 6 && !context_data_file(p))
+		return true;
 	if (count_of(s, n, "._:>") > 0 && (shape.digit == 0 || shape.words > 0))
 		return true;
 	return shape_wordy(&shape) && shape.lower > 0 && shape.upper > 0 &&
@@ -281,6 +323,8 @@ enum drop judge_password(const struct place *p, const char *s, size_t n)
 	if (shape.space > 0)
 		return judge_phrase(p, s, n);
 	if (shape.n < 6 && shape_classes(&shape) < 2)
+		return DROP_ENTROPY;
+	if (context_prose(p) && shape_weak(&shape))
 		return DROP_ENTROPY;
 	if (shape.digit + shape.sign == 0 && (context_prose(p) || context_local(p)) &&
 	    (shape_wordy(&shape) || shape_spoken(s, n)))
@@ -328,9 +372,7 @@ enum drop judge_strict(const struct place *p, const char *s, size_t n)
 		                       !context_prose(p)
 		               ? DROP_NONE
 		               : DROP_ENTROPY;
-	/* In documentation and tests only what looks real. */
-	if (context_prose(p) && (shape_classes(&shape) < 3 || n < 8) &&
-	    !shape_random(&shape))
+	if (context_prose(p) && shape_weak(&shape))
 		return DROP_ENTROPY;
 	return mixed(&shape, s) ? DROP_NONE : DROP_ENTROPY;
 }
@@ -362,21 +404,9 @@ enum drop judge_opaque(const struct place *p, const char *s, size_t n)
 	return shape_random(&shape) && shape.high == 0 ? DROP_NONE : DROP_ENTROPY;
 }
 
-/* The environment's style: DB_PASSWORD=word at the start of a line. */
-static bool env_line(const struct place *p)
+enum drop judge_bearer(const struct place *p, const char *s, size_t n)
 {
-	const char *s = p->text + p->from;
-	size_t upper = 0;
-
-	if (!context_config(p))
-		return false;
-	if (ascii_starts(s, p->at - p->from, "export ") ||
-	    ascii_starts(s, p->at - p->from, "env "))
-		s = (const char *)memchr(s, ' ', p->at - p->from) + 1;
-	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
-	     s++)
-		upper += ascii_upper(*s);
-	return upper >= 4 && *s == '=';
+	return uuid(s, n) ? judge_common(p, s, n) : judge_opaque(p, s, n);
 }
 
 /* "PASS: name of a test", what test suites print. */
@@ -396,6 +426,9 @@ static enum drop assigned_password(const struct place *p, const char *s, size_t 
 	enum drop drop = test_result(p) ? DROP_CONTEXT : judge_strict(p, s, n);
 	struct shape shape;
 
+	if (drop == DROP_PLACEHOLDER && shape_passphrase(s, n) && !context_prose(p) &&
+	    (context_quoted(p) || context_config(p)))
+		return judge_common(p, s, n);
 	if (drop != DROP_ENTROPY || n < 7)
 		return drop;
 	shape_of(s, n, &shape);
@@ -416,6 +449,8 @@ static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 	shape_of(s, n, &shape);
 	if (judge_code(p, s, n) || bare_code(p, &shape, s))
 		return DROP_PLACEHOLDER;
+	if (shape_hex(&shape) && context_test(p))
+		return DROP_CONTEXT;
 	if (context_hash(p))
 		return DROP_CONTEXT;
 	if (shape.space > 0 || shape.high > 0)
@@ -475,6 +510,9 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 	char name[KEYNAME_MAX];
 
 	n = parameter_end(s, n);
+	/* The escaped end of a line, in a literal. */
+	while (n > 6 && s[n - 2] == '\\' && (s[n - 1] == 'n' || s[n - 1] == 'r'))
+		n -= 2;
 	keyname_before(p->text + p->from, p->at - p->from, name);
 	if (name[0] == '\0')
 		keyname_before(p->text, p->at, name);
@@ -482,6 +520,8 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 		return DROP_PLACEHOLDER;
 	if (structure_chain_address(s, n) && strstr(name, "private") == NULL)
 		return DROP_STRUCTURE;
+	if (uuid(s, n) && keyname_of_uuid(name) && !context_prose(p))
+		return judge_common(p, s, n);
 	switch (keyname_class(name)) {
 	case KEYNAME_PASSWORD:
 		return assigned_password(p, s, n);
@@ -492,36 +532,6 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 	default:
 		return DROP_NAME;
 	}
-}
-
-enum drop judge_url(const struct place *p, const char *s, size_t n)
-{
-	char plain[160];
-	size_t len = 0;
-	const char *user = p->text + p->at - 1;
-	size_t user_n = 0;
-
-	for (size_t i = 0; i < n && len < sizeof(plain); i++) {
-		if (s[i] == '%' && i + 2 < n &&
-		    text_unhex(s + i + 1, 2, plain + len, 1) == 1) {
-			len++;
-			i += 2;
-		} else {
-			plain[len++] = s[i];
-		}
-	}
-	/* The same word twice is a default. */
-	while (user_n < n && user - user_n > p->text && user[-1 - (long)user_n] != '/')
-		user_n++;
-	if (user_n == n && s == p->text + p->at && strncmp(user - n, s, n) == 0)
-		return DROP_PLACEHOLDER;
-	if (memchr(plain, '\n', len) != NULL || (len == n && number(plain, len) && n < 6))
-		return DROP_STRUCTURE;
-	/* user:pass@ inside of a regular expression or a template. */
-	if (len > 0 &&
-	    (plain[0] == '{' || plain[0] == '(' || plain[0] == '[' || plain[0] == '$'))
-		return DROP_PLACEHOLDER;
-	return judge_password(p, plain, len);
 }
 
 enum drop judge_phrase(const struct place *p, const char *s, size_t n)

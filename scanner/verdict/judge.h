@@ -27,6 +27,9 @@ enum drop judge_strong(const struct place *p, const char *s, size_t n);
 /** judge_opaque(p, s, n): a token: random text. */
 enum drop judge_opaque(const struct place *p, const char *s, size_t n);
 
+/** judge_bearer(p, s, n): the same, or a UUID: in a place for tokens alone. */
+enum drop judge_bearer(const struct place *p, const char *s, size_t n);
+
 /** judge_assign(p, s, n): by the name before it. */
 enum drop judge_assign(const struct place *p, const char *s, size_t n);
 

@@ -59,6 +59,8 @@ static void normalise(const char *s, size_t n, char *out)
 }
 
 static const char *const qualifiers[] = { "api ",     "access ",  "secret ",
+	                                  "app ",     "account ", "master ",
+	                                  "signing ", "shared ",  "storage ",
 	                                  "private ", "license ", "encryption " };
 
 void keyname_before(const char *line, size_t at, char *out)
@@ -285,8 +287,9 @@ static const char *const denied[] = {
 static const char *const secret_ends[] = { "password", "passwd", "passphrase", "secret" };
 
 /* but with one of these words: it is not there in plain, or a text on a screen. */
-static const char *const no_secrets[] = { "encrypted", "hashed", "sealed",     "change",
-	                                  "i18n",      "locale", "translation" };
+static const char *const no_secrets[] = { "encrypted",   "hashed",    "sealed",
+	                                  "change",      "i18n",      "locale",
+	                                  "translation", "etc_passwd" };
 
 /* Nor are all that end in "token". */
 static const char *const no_tokens[] = {
@@ -305,67 +308,26 @@ static const char *const passwords[] = {
 };
 
 static const char *const tokens[] = {
-	"secret",
-	"secrets",
-	"token",
-	"apikey",
-	"api_key",
-	"access_key",
-	"auth_key",
-	"authkey",
-	"private_key",
-	"privkey",
-	"priv_key",
-	"signing_key",
-	"encryption_key",
-	"credential",
-	"credentials",
-	"creds",
-	"cred",
-	"client_key",
-	"master_key",
-	"account_key",
-	"service_key",
-	"shared_key",
-	"license_key",
-	"subscription_key",
-	"admin_key",
-	"app_key",
-	"application_key",
-	"secretkey",
-	"accesskey",
-	"authtoken",
-	"accesstoken",
-	"webhook",
-	"storage_key",
-	"function_key",
-	"host_key",
-	"session_key",
-	"jwt_key",
-	"hmac_key",
-	"deploy_key",
-	"merchant_key",
-	"consumer_key",
-	"integration_key",
-	"ingest_key",
-	"write_key",
-	"server_key",
-	"crypt_key",
-	"aes_key",
-	"cipher_key",
-	"encrypt_key",
-	"secret_base",
-	"api_secret",
-	"sdk_key",
-	"heroku",
-	"postmark",
-	"dsn",
-	"erlang_cookie",
-	"node_cookie",
-	"magic_cookie",
-	"session_cookie",
-	"auth",
-	"salt",
+	"secret",         "secrets",      "token",
+	"apikey",         "api_key",      "access_key",
+	"auth_key",       "authkey",      "private_key",
+	"privkey",        "priv_key",     "signing_key",
+	"encryption_key", "credential",   "credentials",
+	"creds",          "cred",         "client_key",
+	"master_key",     "account_key",  "service_key",
+	"shared_key",     "license_key",  "subscription_key",
+	"admin_key",      "app_key",      "application_key",
+	"secretkey",      "accesskey",    "authtoken",
+	"accesstoken",    "webhook",      "storage_key",
+	"function_key",   "host_key",     "session_key",
+	"jwt_key",        "hmac_key",     "deploy_key",
+	"merchant_key",   "consumer_key", "integration_key",
+	"ingest_key",     "write_key",    "server_key",
+	"crypt_key",      "aes_key",      "cipher_key",
+	"encrypt_key",    "secret_base",  "api_secret",
+	"sdk_key",        "heroku",       "postmark",
+	"erlang_cookie",  "node_cookie",  "magic_cookie",
+	"session_cookie", "auth",         "salt",
 };
 
 /* The same as ends(), also as a part of the last word. */
@@ -439,4 +401,14 @@ bool keyname_promises(const char *name)
 		if (strstr(name, words[i]) != NULL)
 			return true;
 	return false;
+}
+
+bool keyname_of_uuid(const char *name)
+{
+	static const char *const words[] = { "client_secret", "clientsecret",
+		                             "api_key",       "apikey",
+		                             "secret_key",    "access_key",
+		                             "license_key" };
+
+	return any(name, words, ARRAY_LEN(words), tails);
 }

@@ -30,4 +30,7 @@ enum keyname keyname_class(const char *name);
 /** keyname_promises(name): of KEYNAME_KEY, does a word in it say that it is no key by
  * which data is parted or found, whose values are digests? */
 bool keyname_promises(const char *name);
+
+/** keyname_of_uuid(name): a secret whose vendors make it a UUID, often enough. */
+bool keyname_of_uuid(const char *name);
 #endif

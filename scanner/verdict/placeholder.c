@@ -105,9 +105,9 @@ bool placeholder_variable(const char *s, size_t n, bool literal)
 		while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == ':' ||
 		                 s[i] == '.' || s[i] == '-' || s[i] == '>'))
 			i++;
-		return i == n || s[i] == '/' || s[i] == '"' || s[i] == '\\' ||
-		       s[i] == '@' || s[i] == '$' || s[i] == '[' || s[i] == '(' ||
-		       s[i] == '{';
+		return i == n || s[i] == '/' || s[i] == '=' || s[i] == '"' ||
+		       s[i] == '\\' || s[i] == '@' || s[i] == '$' || s[i] == '[' ||
+		       s[i] == '(' || s[i] == '{';
 	}
 	return false;
 }
@@ -130,7 +130,8 @@ static bool fenced(const char *s, size_t n)
 		small += ascii_alpha(s[i]) && !ascii_upper(s[i]);
 		digits += ascii_digit(s[i]);
 	}
-	return small == 0 || (digits == 0 && of_templates) ||
+	return small == 0 ||
+	       (digits == 0 && (of_templates || memchr(s, '-', n) != NULL)) ||
 	       placeholder_words(s + from, n - 2 * from);
 }
 
@@ -250,6 +251,9 @@ static bool of_template(const char *s, size_t n)
 	for (size_t i = 0; i < ARRAY_LEN(open); i++)
 		if (ascii_starts(s, n, open[i]))
 			return true;
+	for (size_t i = 1; i + 1 < n; i++)
+		if (s[i] == '$' && s[i - 1] == '=' && ascii_alpha(s[i + 1]))
+			return true; /* --option=$NAME */
 	return (s[0] == '<' && memchr(s, '>', n) != NULL) || brackets(s, n, "[[", "]]") ||
 	       brackets(s, n, "%(", ")") || brackets(s, n, "${", "}") ||
 	       brackets(s, n, "$(", ")") || brackets(s, n, "{{", "}}") ||
@@ -310,7 +314,7 @@ static const char *const example_words[] = {
 	"never",       "commit",     "rotate",      "it",           "field",
 	"input",       "encrypted",  "hash",        "base64",       "encoded",
 	"signing",     "jwt",        "sha256",      "bcrypt",       "fixture",
-	"stub",        "expected",
+	"stub",        "expected",   "nil",
 };
 
 /* How many letters at the start of ${s} are one of the words, if no letter follows that
@@ -392,17 +396,48 @@ static const uint64_t samples[] = {
 #include "verdict/samples.inc"
 };
 
-bool placeholder_sample(const char *s, size_t n)
+/* The same of private keys that packages carry. */
+static const uint64_t public_keys[] = {
+#include "verdict/public_keys.inc"
+};
+
+static uint64_t first_of_sum(const void *p, size_t n)
 {
 	uint8_t sum[SHA256_BYTES];
 	uint64_t first = 0;
 
+	sha256_of(sum, p, n);
+	for (size_t i = 0; i < 8; i++)
+		first = first << 8 | sum[i];
+	return first;
+}
+
+bool placeholder_public_key(const uint8_t *p, size_t n)
+{
+	size_t low = 0, high = ARRAY_LEN(public_keys);
+	uint64_t first = first_of_sum(p, n);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (public_keys[middle] == first)
+			return true;
+		if (public_keys[middle] < first)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+bool placeholder_sample(const char *s, size_t n)
+{
+	uint64_t first;
+
 	if (n >= 12 &&
 	    (ascii_find(s, n, "example") != NULL || ascii_find(s, n, "EXAMPLE") != NULL))
 		return true;
-	sha256_of(sum, s, n);
-	for (size_t i = 0; i < 8; i++)
-		first = first << 8 | sum[i];
+	first = first_of_sum(s, n);
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i] == first)
 			return true;

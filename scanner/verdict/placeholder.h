@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** placeholder_public(s, n): a key or name that is meant to be known: pk_live_, ssh-rsa,
  * age1, a client id. */
@@ -35,4 +36,8 @@ bool placeholder_pattern(const char *s, size_t n);
 /** placeholder_sample(s, n): a documented sample, compared by its hash, or one that its
  * vendor marked with EXAMPLE. */
 bool placeholder_sample(const char *s, size_t n);
+
+/** placeholder_public_key(p, n): a private key, decoded, that packages of a distribution
+ * carry, as for self-tests; compared by its hash (tools/public-keys). */
+bool placeholder_public_key(const uint8_t *p, size_t n);
 #endif

@@ -146,3 +146,30 @@ bool shape_random(const struct shape *s)
 	/* Digits and both cases, well mixed: a few words in it prove nothing. */
 	return s->words < (shape_classes(s) >= 3 && s->digit >= 2 ? 0.8 : 0.45);
 }
+
+bool shape_passphrase(const char *s, size_t n)
+{
+	size_t words = 0, letters = 0, digits = 0;
+	char sign = '\0';
+
+	for (size_t i = 0; i < n; i++) {
+		if (ascii_alpha(s[i])) {
+			letters++;
+			words += letters == 3;
+			continue;
+		}
+		letters = 0;
+		digits += ascii_digit(s[i]);
+		if (ascii_digit(s[i]))
+			continue;
+		if (!ascii_any("-. ", s[i]) || (sign != '\0' && s[i] != sign))
+			return false;
+		sign = s[i];
+	}
+	return words >= 4 && digits >= 1 && digits <= 4;
+}
+
+bool shape_weak(const struct shape *s)
+{
+	return (shape_classes(s) < 3 || s->n < 8) && !shape_random(s);
+}

@@ -7,6 +7,7 @@
 #include "util.h"
 #include "verdict/ascii.h"
 #include "verdict/checksum.h"
+#include "verdict/placeholder.h"
 
 #define HEADER_MAX 1024u
 
@@ -233,6 +234,8 @@ enum structure_key structure_pem(const char *s, size_t n)
 	bytes = structure_unbase64(text, len, raw, sizeof(raw));
 	if (bytes < 0)
 		return STRUCTURE_KEY_NONE;
+	if (placeholder_public_key(raw, (size_t)bytes))
+		return STRUCTURE_KEY_PUBLISHED;
 	if (openssh)
 		return openssh_key(raw, (size_t)bytes);
 	if (encrypted)
@@ -266,6 +269,8 @@ enum structure_key structure_pgp(const char *s, size_t n)
 		    ((uint32_t)crc[0] << 16 | (uint32_t)crc[1] << 8 | crc[2]) != want)
 			return STRUCTURE_KEY_NONE;
 	}
+	if (placeholder_public_key(raw, (size_t)bytes))
+		return STRUCTURE_KEY_PUBLISHED;
 	/* The tag of the first packet, in either format: 5 is a secret key. */
 	tag = raw[0] & 0x40 ? raw[0] & 0x3fu : raw[0] >> 2 & 15u;
 	return raw[0] & 0x80 && tag == 5 ? STRUCTURE_KEY_PLAIN : STRUCTURE_KEY_NONE;

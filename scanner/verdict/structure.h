@@ -32,6 +32,7 @@ bool structure_pair(const char *s, size_t n, char *pass, size_t *pass_n);
 
 enum structure_key {
 	STRUCTURE_KEY_NONE,      /* no key */
+	STRUCTURE_KEY_PUBLISHED, /* with a package, for all to see */
 	STRUCTURE_KEY_ENCRYPTED, /* a key under a pass phrase */
 	STRUCTURE_KEY_PLAIN,
 };

@@ -136,7 +136,7 @@ static void v_auth_header(const struct tested *t)
 	else if (structure_jwt(t->s, t->n))
 		t->verdict->drop = judge_common(t->place, t->s, t->n);
 	else
-		t->verdict->drop = judge_opaque(t->place, t->s, t->n);
+		t->verdict->drop = judge_bearer(t->place, t->s, t->n);
 }
 
 static void v_npmrc(const struct tested *t)
@@ -173,6 +173,8 @@ static void key_answer(const struct tested *t, enum structure_key key)
 		return;
 	}
 	t->verdict->validity = VALIDITY_VALID;
+	if (key == STRUCTURE_KEY_PUBLISHED)
+		t->verdict->drop = DROP_PLACEHOLDER;
 	if (key == STRUCTURE_KEY_ENCRYPTED)
 		encrypted(t);
 }
@@ -314,7 +316,9 @@ static void v_encoded(const struct tested *t)
 	char plain[512];
 	long n = structure_unbase64(t->s, t->n, (uint8_t *)plain, sizeof(plain));
 
-	if (n >= 4 && text_printable(plain, (size_t)n))
+	if (context_test(t->place))
+		t->verdict->drop = DROP_CONTEXT;
+	else if (n >= 4 && text_printable(plain, (size_t)n))
 		t->verdict->drop = judge_password(t->place, plain, (size_t)n);
 	else
 		t->verdict->drop = judge_opaque(t->place, t->s, t->n);

@@ -105,7 +105,8 @@ void verdict_judge(const struct candidate *c, struct verdict *out)
 	if (!file_fits(rule, place.path) ||
 	    (c->binary && rule->confidence != CONFIDENCE_HIGH))
 		out->drop = DROP_CONTEXT;
-	else if (!context_whole(&place, rule->charset))
+	/* The matcher has looked at what is no text by itself. */
+	else if (!c->binary && !context_whole(&place, rule->charset))
 		out->drop = DROP_STRUCTURE;
 	if (out->drop != DROP_NONE)
 		return;
@@ -119,6 +120,8 @@ void verdict_judge(const struct candidate *c, struct verdict *out)
 		if (shape.entropy < rule->entropy)
 			out->drop = DROP_ENTROPY;
 	}
+	if (out->drop == DROP_NONE && rule->keywords.n > 0 && context_hash(&place))
+		out->drop = DROP_CONTEXT;
 	if (out->drop == DROP_NONE && !keyword_near(rule, &place))
 		out->drop = DROP_CONTEXT;
 	/* Last, since it reads the whole line and the one before. */

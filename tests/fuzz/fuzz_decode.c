@@ -55,32 +55,42 @@ static void transcode(const uint8_t *data, size_t size)
 	(void)transcode_detect(data, size);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+typedef size_t (*find_fn)(struct decoder *, const unsigned char *, size_t, size_t, bool,
+                          decode_fn, void *);
+
+static void whole_and_cut(struct decoder *d, find_fn find, const uint8_t *data,
+                          size_t size)
 {
-	static struct decoder *d;
 	struct check c = { .n = size };
 	size_t cut, next;
 	uint8_t *part;
 
-	if (d == NULL && (d = decoder_new()) == NULL)
-		abort();
-	transcode(data, size);
 	decoder_begin(d);
-	must(decode_find(d, data, size, 0, true, on_text, &c) == size);
+	must(find(d, data, size, 0, true, on_text, &c) == size);
 	must(c.made <= size * DECODE_FACTOR + (size_t)256 * 1024 + 512 * DECODE_KEEP);
 	if (size < 2)
-		return 0;
+		return;
 	cut = data[0] % size;
 	part = malloc(cut + 1);
 	must(part != NULL);
 	memcpy(part, data, cut);
 	decoder_begin(d);
 	c.n = cut;
-	next = decode_find(d, part, cut, 0, false, on_text, &c);
+	next = find(d, part, cut, 0, false, on_text, &c);
 	must(next <= cut && cut - next <= DECODE_KEEP);
 	free(part);
 	c.n = size - next;
-	must(decode_find(d, data + next, size - next, 0, true, on_text, &c) ==
-	     size - next);
+	must(find(d, data + next, size - next, 0, true, on_text, &c) == size - next);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct decoder *d;
+
+	if (d == NULL && (d = decoder_new()) == NULL)
+		abort();
+	transcode(data, size);
+	whole_and_cut(d, decode_find, data, size);
+	whole_and_cut(d, decode_wide, data, size);
 	return 0;
 }

@@ -40,6 +40,9 @@ static void on_text(void *ctx, const struct decoded *d)
 	t->text[t->n] = '\0';
 }
 
+typedef size_t (*find_fn)(struct decoder *, const unsigned char *, size_t, size_t, bool,
+                          decode_fn, void *);
+
 static struct told find(const char *p, size_t n)
 {
 	struct decoder *d = decoder_new();
@@ -54,7 +57,7 @@ static struct told find(const char *p, size_t n)
 }
 
 /* The same in a buffer that slides: ${step} bytes more each time. */
-static struct told find_sliding(const char *p, size_t n, size_t step)
+static struct told find_sliding(find_fn search, const char *p, size_t n, size_t step)
 {
 	struct decoder *d = decoder_new();
 	struct told t = { .text = calloc(1, OUT) };
@@ -68,7 +71,7 @@ static struct told find_sliding(const char *p, size_t n, size_t step)
 		exact = malloc(have - from + 1);
 		memcpy(exact, p + from, have - from);
 		t.base = from;
-		next = decode_find(d, exact, have - from, 0, have == n, on_text, &t);
+		next = search(d, exact, have - from, 0, have == n, on_text, &t);
 		cr_assert_leq(next, have - from);
 		cr_assert_leq(have - from - next, DECODE_KEEP);
 		from += next;
@@ -310,7 +313,7 @@ Test(decode, cuts_do_not_matter)
 
 	cr_assert_gt(n, 6);
 	for (size_t step = 1; step < 90; step++) {
-		struct told u = find_sliding(text, sizeof(text) - 1, step);
+		struct told u = find_sliding(decode_find, text, sizeof(text) - 1, step);
 		size_t m = lines_of(u.text, parts);
 
 		/* Lines of one batch come in several, so compare what is in them. */
@@ -329,6 +332,35 @@ Test(decode, cuts_do_not_matter)
 	free(t.text);
 }
 
+/* UTF-16 among bytes: at any place, and told once, however it is cut. */
+Test(decode, wide_texts_among_bytes)
+{
+	static const char texts[] = "password=Tq7!vz\0short\0twelve of them";
+	char b[256];
+	size_t n = 0;
+
+	memset(b, 0x80, sizeof(b));
+	for (size_t i = 0; i < sizeof(texts) - 1; i++) {
+		if (texts[i] == '\0') {
+			n += 3; /* the next one is at an odd place */
+			continue;
+		}
+		b[n++] = texts[i];
+		b[n++] = '\0';
+	}
+	for (size_t step = 1; step <= sizeof(b); step++) {
+		struct told t = find_sliding(decode_wide, b, sizeof(b), step);
+		const char *first = strstr(t.text, "|password=Tq7!vz\n");
+
+		cr_assert(first != NULL && strstr(t.text, "twelve of them\n") != NULL,
+		          "step %zu: %s", step, t.text);
+		cr_assert_null(strstr(first + 2, "password"), "step %zu: %s", step,
+		               t.text);
+		cr_assert_null(strstr(t.text, "short"), "step %zu: %s", step, t.text);
+		free(t.text);
+	}
+}
+
 Test(decode, a_run_longer_than_the_buffer_is_decoded_in_pieces)
 {
 	static char plain[300000], text[TEXT_BASE64_LEN(sizeof(plain)) + 1];
@@ -340,7 +372,7 @@ Test(decode, a_run_longer_than_the_buffer_is_decoded_in_pieces)
 	for (size_t i = 0; i + 40 < sizeof(plain); i += 10000)
 		memcpy(plain + i, "<needle>", 8);
 	n = text_base64(plain, sizeof(plain), text);
-	t = find_sliding(text, n, 50000);
+	t = find_sliding(decode_find, text, n, 50000);
 	for (n = 0; n * 8 < t.n && strstr(t.text, "<needle>") != NULL; n++)
 		memcpy(strstr(t.text, "<needle>"), "........", 8);
 	cr_assert_geq(n, 30);

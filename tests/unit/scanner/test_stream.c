@@ -443,3 +443,39 @@ Test(stream, an_assignment_within_a_value)
 		cr_expect_str_eq(t.secret, "Tq7!z2Lm!");
 	}
 }
+
+/* A program's strings: side by side, and in UTF-16, at even and at odd places. */
+Test(stream, what_is_no_text)
+{
+	static const char token[] = "shpat_"
+				    "0e1f7a9c3b5d8e2f4a6c1b3d5e7f9a0c";
+	unsigned char b[4096];
+	size_t n;
+
+	for (size_t odd = 0; odd < 2; odd++) {
+		memset(b, 0x90, sizeof(b));
+		memcpy(b, "MZ\0\1", 4);
+		n = 1000 + odd;
+		for (size_t i = 0; i < sizeof(token) - 1; i++) {
+			b[n++] = (unsigned char)token[i];
+			b[n++] = 0;
+		}
+		for (size_t piece = 1; piece < 3000; piece = piece * 7 + 1) {
+			scan("a.exe", b, sizeof(b), piece);
+			cr_assert_eq(t.found, 1, "odd %zu, piece %zu: %s", odd, piece,
+			             t.log);
+			cr_assert_str_eq(t.secret, token);
+		}
+	}
+	/* As SQLite stores a row. */
+	memset(b, 0, sizeof(b));
+	n = 100 + (size_t)snprintf((char *)b + 100, 200, "shopify_key%sother", token);
+	scan("a.db", b, n, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.secret, token);
+	/* Within a longer run it is chance. */
+	memset(b + 100, 'a', 200);
+	memcpy(b + 200, token, sizeof(token) - 1);
+	scan("a.db", b, sizeof(b), 0);
+	cr_assert_eq(t.found, 0, "%s", t.log);
+}

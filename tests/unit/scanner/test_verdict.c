@@ -74,6 +74,9 @@ Test(verdict, values_that_are_secrets)
 		"db_password: '|pse9gbU.+YXexvU129|'",
 		"password: \"|EURUPVkaQqAHEJhr|\"",
 		"private_token = \"|6ew6mk5wqmZAXVpX5zS6|\"",
+		"passphrase: |lantern-gravel-mosaic-tundra57|",
+		"admin.password=|Kestrel_50608Zq|",
+		"DB_PASSWORD=\"${DB_PASSWORD:|-Tq7vz2Lm9xw|}\"",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -127,6 +130,26 @@ Test(verdict, values_that_are_none)
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		cr_expect_neq(judge(texts[i]), DROP_NONE, "%s", texts[i]);
+}
+
+/* The markup of manual pages, other names, and templates within a value. */
+Test(verdict, values_of_programs_and_their_manuals)
+{
+	static const char *const texts[] = {
+		"--passwd=|DATEI9\\fP|",
+		"{readpassphrase.3 => |readpassphrase.3bsd}|",
+		"/etc/passwd:|eli:x:2098:1000:Eli|",
+		"key_opt_password=\"|--x509keyfile=$RSYNC_SSL_KEY|\"",
+		"$dsn = \"|DBI:Pg:dbname=orders7|\"",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		cr_expect_neq(judge_rule(&assign, "manual.1", texts[i]).drop, DROP_NONE,
+		              "%s", texts[i]);
+	cr_expect_neq(judge_rule(&assign, "x/conditional.py",
+	                         "\"HAS_PSK\": |cryptography_has_psk_tlsv13|,")
+	                      .drop,
+	              DROP_NONE);
 }
 
 Test(verdict, tags_allow_a_line)
