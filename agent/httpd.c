@@ -91,12 +91,21 @@ int httpd_listen(const struct httpd_options *o, struct httpd **out, struct err *
 	return ERR_OK;
 }
 
+/* Answers may be secret. */
+static void wipe(struct httpd_client *c)
+{
+	if (c->p != NULL)
+		explicit_bzero(c->p, c->n > c->cap ? c->n : c->cap);
+	free(c->p);
+	c->p = NULL;
+}
+
 static void drop(struct httpd_client *c)
 {
 	if (c->state == CLIENT_WAITING && c->h->o.gone != NULL)
 		c->h->o.gone(c->h->o.ctx, c);
 	close(c->fd);
-	free(c->p);
+	wipe(c);
 	*c = (struct httpd_client){ .state = CLIENT_FREE };
 }
 
@@ -152,10 +161,22 @@ static struct httpd_client *place(struct httpd *h)
 	return oldest;
 }
 
+/* The mode of the socket's file keeps others away; this does where it cannot. */
+static bool may_ask(const struct httpd *h, int fd)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t n = sizeof(peer);
+
+	if (!h->o.trusted)
+		return true;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+	       n == sizeof(peer) && (peer.uid == 0 || peer.uid == geteuid());
+}
+
 static void accept_client(struct httpd *h)
 {
 	int fd = accept4(h->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct httpd_client *c = fd >= 0 ? place(h) : NULL;
+	struct httpd_client *c = fd >= 0 && may_ask(h, fd) ? place(h) : NULL;
 
 	if (c == NULL) {
 		if (fd >= 0)
@@ -196,10 +217,10 @@ void httpd_reply(struct httpd_client *c, const char *status, const char *type,
 	                 "Connection: close\r\n\r\n%s",
 	                 status, type, strlen(body), body);
 
-	free(c->p);
+	wipe(c);
 	c->p = n < 0 ? NULL : text;
 	c->n = n < 0 ? 0 : (size_t)n;
-	c->sent = 0;
+	c->cap = c->sent = 0;
 	c->state = CLIENT_WRITING;
 	write_client(c);
 }

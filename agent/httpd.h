@@ -7,7 +7,7 @@
  *
  * A handful of connections without timers: when all are taken the oldest that is not
  * waiting for our answer goes.  Requests are bounded; memory is held only while there is
- * one.
+ * one, and wiped.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +30,7 @@ struct httpd_options {
 	mode_t mode;        /* of the socket */
 	size_t clients;     /* most */
 	size_t request_max; /* bytes of head and body */
+	bool trusted;       /* only root, and who this process runs as, is answered */
 	/** serve(ctx, c, q): leads to one httpd_reply(), now or later; ${q} is borrowed.
 	 */
 	void (*serve)(void *ctx, struct httpd_client *c, const struct httpd_request *q);

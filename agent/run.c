@@ -153,13 +153,21 @@ static void warn_missing(const char *event, const struct sandbox_report *r)
 /* Files are given to their owners, and taken back to be wiped. */
 #define CAPS_FILES (CAP(CAP_CHOWN) | CAP(CAP_FOWNER))
 
-/* Of the socket of the volume plugin, which goes when we do: Docker waits for one that is
- * dead.  NULL: there is none. */
-static const char *plugin_directory(const struct settings *s, char buf[PATH_MAX])
+/* Of the sockets of plugins, which go when we do: Docker waits for one that is dead.
+ * NULL: there is none. */
+static const char *volumes_directory(const struct settings *s, char buf[PATH_MAX])
 {
 	if (s->docker.socket == NULL || !s->docker.volumes)
 		return NULL;
 	(void)snprintf(buf, PATH_MAX, "%s", s->docker.volumes_socket);
+	return dirname(buf);
+}
+
+static const char *driver_directory(const struct settings *s, char buf[PATH_MAX])
+{
+	if (!s->swarm.driver)
+		return NULL;
+	(void)snprintf(buf, PATH_MAX, "%s", s->swarm.driver_socket);
 	return dirname(buf);
 }
 
@@ -205,9 +213,9 @@ static const char **readable(const struct agent *g, struct arena *a)
 static int close_doors(struct agent *g, struct err *e)
 {
 	AUTO_ARENA a = arena_new(READABLE_ARENA);
-	char plugins[PATH_MAX];
-	const char *const rw[] = { g->s->state_dir, g->s->run_dir,
-		                   plugin_directory(g->s, plugins), NULL };
+	char volumes[PATH_MAX], driver[PATH_MAX];
+	const char *rw[] = { g->s->state_dir, g->s->run_dir, NULL, NULL, NULL };
+	size_t n = 2;
 	const char **ro = a != NULL ? readable(g, a) : NULL;
 	const struct sandbox_options o = {
 		.profile = SANDBOX_AGENT,
@@ -216,8 +224,13 @@ static int close_doors(struct agent *g, struct err *e)
 		.require = g->s->require_sandbox,
 		.caps = CAPS_FILES | (g->s->dac_override ? CAP(CAP_DAC_OVERRIDE) : 0),
 	};
-	int rc = ro == NULL ? err_set(e, ERR_NOMEM, "out of memory")
-	                    : sandbox_enter(&o, g->report, e);
+	int rc;
+
+	if ((rw[n] = volumes_directory(g->s, volumes)) != NULL)
+		n++;
+	rw[n] = driver_directory(g->s, driver);
+	rc = ro == NULL ? err_set(e, ERR_NOMEM, "out of memory")
+	                : sandbox_enter(&o, g->report, e);
 
 	if (rc == ERR_OK)
 		warn_missing("not enforced here", g->report);

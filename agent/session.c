@@ -158,8 +158,8 @@ void session_free(struct session *s)
 	if (s == NULL)
 		return;
 	session_apply_free(s->apply);
-	session_docker_free(s->docker);
 	session_swarm_free(s->swarm);
+	session_docker_free(s->docker);
 	http_multi_free(s->multi);
 	http_free(s->api.http);
 	http_free(s->watch.http);
@@ -254,6 +254,7 @@ static void dispatch(struct session *s, int fd, unsigned events)
 	else if (fd == s->o.signal_fd)
 		on_signal(s);
 	else if (!session_apply_event(s, fd) && !session_docker_event(s, fd, events) &&
+	         !session_swarm_event(s, fd, events) &&
 	         (s->o.status == NULL || !status_event(s->o.status, fd, events, s)))
 		http_multi_event(s->multi, fd, events);
 }

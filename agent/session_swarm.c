@@ -13,14 +13,13 @@
 #define PLAN_MS    600000
 #define TTL_MS     15000
 #define AGAIN_MS   30000
-#define ROWS_MAX   256u
 #define DAY_MIN    1440
 #define WINDOW_LEN 11u
 
 /* --- leading -------------------------------------------------------------------------
  */
 
-static void stop(struct session_swarm *d, const char *why)
+void swarm_stop(struct session_swarm *d, const char *why)
 {
 	if (d->leader)
 		log_info("does not lead the Swarm's secrets any more", LOG_S("why", why));
@@ -42,8 +41,7 @@ static void stop(struct session_swarm *d, const char *why)
 	d->scan = -1;
 }
 
-/* Never the same twice: what is held back on its way is older than what was heard. */
-static int64_t moment(struct session_swarm *d)
+int64_t swarm_moment(struct session_swarm *d)
 {
 	int64_t now = session_now(d->s);
 
@@ -67,16 +65,16 @@ json_t *session_swarm_lead_body(struct session *s)
 	d->lead_at = d->lead_sent + d->ttl_ms / 3;
 	return json_pack("{s:s, s:s, s:b, s:I}", "cluster", d->about.cluster, "node",
 	                 d->about.node, "raft_leader", d->about.leader ? 1 : 0, "boot_ms",
-	                 (json_int_t)moment(d));
+	                 (json_int_t)swarm_moment(d));
 }
 
 /* What each answer says: true: it is this host, still with the same epoch. */
-static bool still_leads(struct session_swarm *d, const json_t *data)
+bool swarm_still_leads(struct session_swarm *d, const json_t *data)
 {
 	if (json_is_true(json_object_get(data, "leader")) &&
 	    reply_int(data, "epoch", -1) == d->epoch)
 		return true;
-	stop(d, "another does");
+	swarm_stop(d, "another does");
 	return false;
 }
 
@@ -89,19 +87,21 @@ int session_swarm_lead_done(struct session *s, const json_t *doc, struct err *e 
 	int64_t epoch = reply_int(data, "epoch", 0);
 	int64_t ttl = reply_int(data, "ttl_ms", TTL_MS);
 
+	d->want_driven = d->want_driven || !d->known;
+	d->known = true;
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", holder != NULL ? holder : "");
 	(void)snprintf(d->error, sizeof(d->error), "%.190s",
 	               reason != NULL ? reason : "");
 	d->ttl_ms = ttl < 1000 ? 1000 : ttl;
 	d->lead_at = session_now(s) + d->ttl_ms / 3;
 	if (!json_is_true(json_object_get(data, "leader"))) {
-		stop(d, "another does");
+		swarm_stop(d, "another does");
 		return ERR_OK;
 	}
 	d->heard = d->lead_sent;
 	if (d->leader && epoch == d->epoch)
 		return ERR_OK;
-	stop(d, "it has a new epoch");
+	swarm_stop(d, "it has a new epoch");
 	d->leader = d->want_plan = true;
 	d->epoch = epoch;
 	log_info("leads the Swarm's secrets", LOG_S("cluster", d->about.cluster),
@@ -220,14 +220,25 @@ static size_t read_targets(const json_t *list, struct machine_target *out)
 	return n;
 }
 
+bool swarm_is_driver(const json_t *b)
+{
+	const char *mode = reply_str(b, "mode");
+
+	return mode != NULL && strcmp(mode, "driver") == 0;
+}
+
 static int tell(struct session_swarm *d, const char *name, const json_t *b, struct err *e)
 {
 	const json_t *list = json_object_get(b, "services");
-	const char *jobs = reply_str(b, "jobs"), *mode = reply_str(b, "mode");
-	bool driver = mode != NULL && strcmp(mode, "driver") == 0;
+	const char *jobs = reply_str(b, "jobs");
+	bool driver = swarm_is_driver(b);
 	struct machine_binding to = {
 		.name = name,
-		.version = driver ? 0 : reply_int(b, "version", 0),
+		/* Only on the leading manager does Docker ask a driver. */
+		.version = driver && swarm_driver_name(d) == NULL
+		                   ? 0
+		                   : reply_int(b, "version", 0),
+		.named_only = driver,
 		.max_services = (unsigned)reply_int(b, "max_services", 1),
 		.keep = (unsigned)reply_int(b, "keep", 1),
 		.deadline_ms = reply_int(b, "deadline_ms", 0),
@@ -333,7 +344,7 @@ int session_swarm_plan_done(struct session *s, const json_t *doc, struct err *e)
 	bool first = d->m == NULL;
 	int rc;
 
-	if (!still_leads(d, data))
+	if (!swarm_still_leads(d, data))
 		return ERR_OK;
 	if (!json_is_array(json_object_get(data, "bindings")))
 		return err_set(e, ERR_INVALID, "the Swarm's plan cannot be read");
@@ -358,114 +369,6 @@ void session_swarm_plan_failed(struct session *s, long status UNUSED,
 	d->plan_at = session_now(s) + AGAIN_MS;
 }
 
-/* --- what was done -------------------------------------------------------------------
- */
-
-/* Of how many services each binding is, if that is news. */
-static void note_looks(struct session_swarm *d)
-{
-	json_t *status, *b;
-	size_t i;
-
-	if (d->m == NULL || machine_scanned(d->m) < 0 || d->looks_in_call)
-		return;
-	status = machine_status(d->m);
-	json_array_foreach(status, i, b)
-	{
-		const char *name = reply_str(b, "name");
-		json_t *look = json_pack(
-			"{s:s, s:O, s:I}", "binding", name, "version",
-			json_object_get(b, "version"), "services",
-			(json_int_t)json_array_size(json_object_get(b, "services")));
-
-		if (reply_int(b, "version", 0) > 0 &&
-		    !json_equal(look, json_object_get(d->looked, name)) &&
-		    json_array_size(d->looks) < ROWS_MAX) {
-			json_object_set(d->looked, name, look);
-			json_array_append(d->looks, look);
-		}
-		json_decref(look);
-	}
-	json_decref(status);
-}
-
-bool session_swarm_state_due(struct session *s, int64_t now UNUSED)
-{
-	struct session_swarm *d = s->swarm;
-
-	if (d == NULL || !d->leader || s->phase != PHASE_READY)
-		return false;
-	/* whatever was under way when the last connection was lost is said again */
-	for (struct swarm_store *w = d->stores; w != NULL; w = w->next)
-		w->in_call = false;
-	d->looks_in_call = false;
-	return d->stores != NULL || json_array_size(d->looks) > 0;
-}
-
-json_t *session_swarm_state_body(struct session *s)
-{
-	struct session_swarm *d = s->swarm;
-	json_t *rows = json_array();
-
-	for (struct swarm_store *w = d->stores;
-	     w != NULL && json_array_size(rows) < ROWS_MAX; w = w->next) {
-		w->in_call = true;
-		json_array_append(rows, w->row);
-	}
-	d->looks_in_call = true;
-	return json_pack("{s:s, s:I, s:I, s:o, s:O}", "cluster", d->about.cluster,
-	                 "epoch", (json_int_t)d->epoch, "boot_ms", (json_int_t)moment(d),
-	                 "rows", rows, "looks", d->looks);
-}
-
-static void answer(struct session_swarm *d, int rc, const char *why)
-{
-	struct swarm_store **at = &d->stores;
-
-	while (*at != NULL) {
-		struct swarm_store *w = *at;
-
-		if (!w->in_call) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		if (d->m != NULL)
-			machine_done(d->m, w->token, rc, why, session_now(d->s));
-		json_decref(w->row);
-		free(w);
-	}
-	if (rc == ERR_OK)
-		json_array_clear(d->looks);
-	d->looks_in_call = false;
-}
-
-int session_swarm_state_done(struct session *s, const json_t *doc, struct err *e UNUSED)
-{
-	struct session_swarm *d = s->swarm;
-	const json_t *data = json_object_get(doc, "data");
-
-	if (!still_leads(d, data))
-		return ERR_OK;
-	if (json_is_true(json_object_get(data, "stored")))
-		answer(d, ERR_OK, "");
-	else
-		stop(d, "the vault stores nothing from here");
-	return ERR_OK;
-}
-
-void session_swarm_state_failed(struct session *s, long status UNUSED,
-                                const json_t *doc UNUSED, const struct err *e)
-{
-	struct session_swarm *d = s->swarm;
-
-	log_warn("the state of the Swarm's secrets was not stored", LOG_S("why", e->msg));
-	(void)snprintf(d->error, sizeof(d->error), "%.190s", e->msg);
-	answer(d, ERR_UNKNOWN, e->msg);
-	json_array_clear(d->looks);
-	json_object_clear(d->looked);
-}
-
 /* --- the Engine ----------------------------------------------------------------------
  */
 
@@ -473,11 +376,14 @@ static void on_about(void *ctx, const struct engine_about *a)
 {
 	struct session_swarm *d = ctx;
 	bool other = strcmp(a->cluster, d->about.cluster) != 0;
+	bool moved = a->leader != d->about.leader;
 
 	d->ask_at = session_now(d->s) + (a->why[0] == '\0' ? ASK_MS : AGAIN_MS);
 	d->about = *a;
 	if (!a->manager || other)
-		stop(d, a->manager ? "it is another Swarm" : a->why);
+		swarm_stop(d, a->manager ? "it is another Swarm" : a->why);
+	d->want_plan = d->want_plan || (d->leader && moved);
+	swarm_driver_cluster(d);
 }
 
 static void on_event(void *ctx, const char *service)
@@ -497,6 +403,16 @@ static void on_changed(void *ctx)
 		d->about.manager = false;
 }
 
+static void on_seen(void *ctx, const struct machine_view *v)
+{
+	const struct session_swarm *d = ctx;
+
+	if (v != NULL)
+		driver_seen(d->driver, v->id, v->tasks, v->n_tasks);
+	else
+		driver_seen_all(d->driver);
+}
+
 int session_swarm_open(struct session *s, struct err *e)
 {
 	const struct settings *set = s->o.settings;
@@ -507,6 +423,7 @@ int session_swarm_open(struct session *s, struct err *e)
 		.multi = s->multi,
 		.clock = s->clock,
 	};
+	int rc;
 
 	if (!set->swarm.sync)
 		return ERR_OK;
@@ -519,7 +436,16 @@ int session_swarm_open(struct session *s, struct err *e)
 	d->bindings = json_object();
 	d->looked = json_object();
 	d->looks = json_array();
-	o.ops = (struct engine_ops){ swarm_secret, on_about, on_event, on_changed, d };
+	d->driven = json_object();
+	d->missed = json_object();
+	o.ops = (struct engine_ops){ .secret = swarm_secret,
+		                     .about = on_about,
+		                     .event = on_event,
+		                     .seen = set->swarm.driver ? on_seen : NULL,
+		                     .changed = on_changed,
+		                     .ctx = d };
+	if ((rc = swarm_driver_open(d, e)) != ERR_OK)
+		return rc;
 	return engine_new(&o, &d->engine, e);
 }
 
@@ -528,8 +454,9 @@ void session_swarm_free(struct session_swarm *d)
 	if (d == NULL)
 		return;
 	if (d->engine != NULL)
-		stop(d, "the agent ends");
+		swarm_stop(d, "the agent ends");
 	engine_free(d->engine);
+	swarm_driver_close(d);
 	json_decref(d->bindings);
 	json_decref(d->looked);
 	json_decref(d->looks);
@@ -543,6 +470,7 @@ void session_swarm_again(struct session *s)
 	if (d == NULL)
 		return;
 	d->want_plan = d->leader;
+	d->want_driven = true;
 	if (!d->leader)
 		d->lead_at = 0;
 }
@@ -556,9 +484,9 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t lead_due(struct session_swarm *d, int64_t now)
 {
 	if (d->leader && now - d->heard >= d->ttl_ms / 2)
-		stop(d, "the vault was not heard");
+		swarm_stop(d, "the vault was not heard");
 	if (d->m != NULL && machine_deposed(d->m))
-		stop(d, "the vault stores nothing from here");
+		swarm_stop(d, "the vault stores nothing from here");
 	if (!d->about.manager)
 		return -1;
 	if (d->s->phase != PHASE_READY)
@@ -582,13 +510,20 @@ int64_t session_swarm_due(struct session *s, int64_t now)
 	next = lead_due(d, now);
 	if (d->m != NULL) {
 		next = earlier(next, machine_due(d->m, now));
-		note_looks(d);
+		swarm_note_looks(d);
 	}
 	if (d->leader)
 		next = earlier(next, d->plan_at);
 	next = earlier(next, swarm_values_due(d, now));
+	next = earlier(next, swarm_driver_due(d, now));
 	next = earlier(next, engine_due(d->engine, now));
 	return engine_up(d->engine) ? earlier(next, d->ask_at) : next;
+}
+
+bool session_swarm_event(struct session *s, int fd, unsigned events)
+{
+	return s->swarm != NULL && s->swarm->driver != NULL &&
+	       driver_event(s->swarm->driver, fd, events);
 }
 
 json_t *session_swarm_status(const struct session *s)
@@ -597,9 +532,10 @@ json_t *session_swarm_status(const struct session *s)
 
 	if (d == NULL)
 		return NULL;
-	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:o}", "manager",
+	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:o, s:o*}", "manager",
 	                 d->about.manager, "leader", d->leader, "epoch",
 	                 (json_int_t)d->epoch, "cluster", d->about.cluster, "holder",
 	                 d->holder, "error", d->about.manager ? d->error : d->about.why,
-	                 "bindings", d->m != NULL ? machine_status(d->m) : json_array());
+	                 "bindings", d->m != NULL ? machine_status(d->m) : json_array(),
+	                 "driver", d->driver != NULL ? driver_status(d->driver) : NULL);
 }

@@ -26,8 +26,10 @@ void session_swarm_free(struct session_swarm *d);
 int64_t session_swarm_due(struct session *s, int64_t now);
 /** session_swarm_again(s): something changed at the vault. */
 void session_swarm_again(struct session *s);
-/** session_swarm_status(s): {manager, leader, epoch, cluster, error, bindings}, the
- * caller's; NULL: not wanted. */
+/** session_swarm_event(s, fd, events): true if it was for this. */
+bool session_swarm_event(struct session *s, int fd, unsigned events);
+/** session_swarm_status(s): {manager, leader, epoch, cluster, error, bindings, driver},
+ * the caller's; NULL: not wanted. */
 json_t *session_swarm_status(const struct session *s) MUST_CHECK;
 
 /* Rows of the session's jobs. */
@@ -51,5 +53,15 @@ json_t *session_swarm_fetch_body(struct session *s);
 int session_swarm_fetch_done(struct session *s, const json_t *doc, struct err *e);
 void session_swarm_fetch_failed(struct session *s, long status, const json_t *doc,
                                 const struct err *e);
+bool session_driver_plan_due(struct session *s, int64_t now);
+json_t *session_driver_plan_body(struct session *s);
+int session_driver_plan_done(struct session *s, const json_t *doc, struct err *e);
+void session_driver_plan_failed(struct session *s, long status, const json_t *doc,
+                                const struct err *e);
+bool session_driver_fetch_due(struct session *s, int64_t now);
+json_t *session_driver_fetch_body(struct session *s);
+int session_driver_fetch_done(struct session *s, const json_t *doc, struct err *e);
+void session_driver_fetch_failed(struct session *s, long status, const json_t *doc,
+                                 const struct err *e);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AGENT_SESSION_SWARM_IMPL_H
 #define AGENT_SESSION_SWARM_IMPL_H
-/* session_swarm_impl - what session_swarm.c and session_swarm_value.c share. */
+/* session_swarm_impl - what session_swarm*.c and session_driver.c share. */
+#include "agent/swarm/driver.h"
 #include "agent/swarm/engine.h"
 #include "agent/swarm/machine.h"
 #include "session_impl.h"
@@ -14,6 +15,7 @@ struct swarm_create {
 	char name[LIMIT_NAME + 1];
 	char secret[MACHINE_ID], secret_name[MACHINE_NAME];
 	bool in_call;
+	bool driver; /* it waits until the driver has it */
 };
 
 /* A value, for as long as it takes to make secrets of it. */
@@ -59,8 +61,52 @@ struct session_swarm {
 	struct swarm_store *stores;
 	struct swarm_create *creates;
 	struct swarm_value *values;
+	/* The secret driver (session_driver.c). */
+	struct driver *driver; /* NULL: not wanted */
+	json_t *driven;        /* bindings of the mode driver, by name */
+	json_t *missed;        /* {name: version} that was asked for and is not current */
+	bool known;            /* the vault has heard of this cluster */
+	bool want_driven;
+	int64_t driven_at;             /* when to ask again */
+	int64_t driven_heard;          /* when that was answered last; 0: never */
+	char fetching[LIMIT_NAME + 1]; /* the binding of an old version; "": others */
+	int64_t fetching_version;
 };
 
+/** swarm_is_driver(b): does the plan's binding have the mode driver? */
+bool swarm_is_driver(const json_t *b);
+/** swarm_open(d, b, item, version, v, e): an item of a fetch, rendered, into ${v}, whose
+ * arena is given; of the plan's binding ${b}, and no older than ${version}. */
+int swarm_open(struct session_swarm *d, const json_t *b, const json_t *item,
+               int64_t version, struct swarm_value *v, struct err *e) MUST_CHECK;
+/** swarm_item(items, lease): the one of that lease, or NULL. */
+const json_t *swarm_item(const json_t *items, const char *lease);
+/** swarm_settle(d, name, version, rc, why): a value of the driver has come (ERR_OK), or
+ * not: what waits for it goes on. */
+void swarm_settle(struct session_swarm *d, const char *name, int64_t version, int rc,
+                  const char *why);
+
+/** swarm_driver_open(d, e): listen, if the settings want it.  swarm_driver_close(d). */
+int swarm_driver_open(struct session_swarm *d, struct err *e) MUST_CHECK;
+void swarm_driver_close(struct session_swarm *d);
+/** swarm_driver_cluster(d): the Engine said what it is. */
+void swarm_driver_cluster(struct session_swarm *d);
+/** swarm_driver_due(d, now): when to come again, or -1. */
+int64_t swarm_driver_due(struct session_swarm *d, int64_t now);
+/** swarm_driver_name(d): that Docker knows it by; NULL: there is none, or it cannot serve
+ * now. */
+const char *swarm_driver_name(const struct session_swarm *d);
+
+/** swarm_stop(d, why): this host does not lead any more. */
+void swarm_stop(struct session_swarm *d, const char *why);
+/** swarm_still_leads(d, data): what each answer says: it is this host, still with the
+ * same epoch.  false: it has stopped. */
+bool swarm_still_leads(struct session_swarm *d, const json_t *data);
+/** swarm_moment(d): for what is said; never the same twice: what is held back on its way
+ * is older than what was heard. */
+int64_t swarm_moment(struct session_swarm *d);
+/** swarm_note_looks(d): of how many services each binding is, if that is news. */
+void swarm_note_looks(struct session_swarm *d);
 /** swarm_values_clear(d): nothing waits for values, and none is kept. */
 void swarm_values_clear(struct session_swarm *d);
 /** swarm_value_note(d, name, b, before): the plan's binding, now and before (or NULL):

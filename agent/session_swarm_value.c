@@ -118,6 +118,11 @@ int swarm_secret(void *ctx, const struct machine_call *call, engine_make_fn make
 		.epoch = (uint64_t)d->epoch,
 	};
 
+	if (swarm_is_driver(b) && s.path != NULL) {
+		if ((s.driver = swarm_driver_name(d)) == NULL)
+			return err_set(e, ERR_UNREACHABLE, "the secret driver is off");
+		return make(make_ctx, &s, e);
+	}
 	if (v == NULL || s.path == NULL)
 		return err_set(e, ERR_NOENT, "the value is not at hand");
 	s.fp = v->fp;
@@ -128,15 +133,27 @@ int swarm_secret(void *ctx, const struct machine_call *call, engine_make_fn make
 
 int swarm_create(struct session_swarm *d, const struct machine_call *call, struct err *e)
 {
+	const json_t *b = json_object_get(d->bindings, call->binding);
+	bool driver = swarm_is_driver(b), here;
 	struct swarm_create *c;
 
-	if (find_value(d, call->binding, call->version) != NULL)
+	if (driver && swarm_driver_name(d) == NULL)
+		return err_set(e, ERR_UNREACHABLE,
+		               "there is no secret driver on the leading manager");
+	/* What tasks have been given before needs no value to be looked at. */
+	if (driver)
+		here = call->known || call->version < reply_int(b, "version", 0) ||
+		       driver_has(d->driver, call->binding, call->version);
+	else
+		here = find_value(d, call->binding, call->version) != NULL;
+	if (here)
 		return engine_start(d->engine, call, e);
 	if ((c = calloc(1, sizeof(*c))) == NULL || strlen(call->binding) > LIMIT_NAME) {
 		free(c);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	c->call = *call;
+	c->driver = driver;
 	(void)snprintf(c->name, sizeof(c->name), "%s", call->binding);
 	c->call.binding = c->name;
 	if (call->secret != NULL) {
@@ -164,11 +181,15 @@ bool session_swarm_fetch_due(struct session *s, int64_t now UNUSED)
 {
 	struct session_swarm *d = s->swarm;
 
-	if (d == NULL || d->creates == NULL || !session_takes_values(s))
+	bool any = false;
+
+	if (d == NULL || !session_takes_values(s))
 		return false;
-	for (struct swarm_create *c = d->creates; c != NULL; c = c->next)
+	for (struct swarm_create *c = d->creates; c != NULL; c = c->next) {
 		c->in_call = false;
-	return true;
+		any = any || !c->driver;
+	}
+	return any;
 }
 
 json_t *session_swarm_fetch_body(struct session *s)
@@ -180,6 +201,8 @@ json_t *session_swarm_fetch_body(struct session *s)
 	     c != NULL && json_array_size(ids) < FETCH_ITEMS; c = c->next) {
 		const char *id = lease_of(d, c);
 
+		if (c->driver)
+			continue;
 		c->in_call = true;
 		if (id != NULL)
 			json_array_append_new(ids, json_string(id));
@@ -210,23 +233,25 @@ static void settings_of(const json_t *b, struct arena *a, struct settings_file *
 	f->fields.items = names;
 }
 
-/* The value of the item, rendered, among those that are at hand. */
-static int open_value(struct session_swarm *d, const char *name, const json_t *item,
-                      struct swarm_value *v, struct err *e)
+int swarm_open(struct session_swarm *d, const json_t *b, const json_t *item,
+               int64_t version, struct swarm_value *v, struct err *e)
 {
 	struct session *s = d->s;
-	const json_t *b = json_object_get(d->bindings, name);
 	const struct sealed_expect want = {
 		.request = session_expects(s->on, "fetch"),
 		.lease_id = reply_str(b, "lease_id"),
 		.path = reply_str(b, "path"),
-		.min_version = reply_int(b, "version", 0),
+		.min_version = version,
 	};
+	const char *why = reply_str(item, "error");
 	struct sealed_value got = { .data = NULL };
 	struct settings_file f;
-	int rc = sealed_open(s->o.identity, v->a, reply_str(item, "sealed"), &want, &got,
-	                     e);
+	int rc;
 
+	if (reply_str(item, "sealed") == NULL)
+		return err_set(e, ERR_NOENT, "%.150s",
+		               why != NULL ? why : "the vault sent no value");
+	rc = sealed_open(s->o.identity, v->a, reply_str(item, "sealed"), &want, &got, e);
 	if (rc != ERR_OK) {
 		session_distrust(s, e);
 		return rc;
@@ -235,37 +260,35 @@ static int open_value(struct session_swarm *d, const char *name, const json_t *i
 	if ((rc = render_fields(v->a, &f, got.data, &v->p, &v->n, e)) != ERR_OK)
 		return rc;
 	v->version = got.version;
-	v->until = session_now(s) + KEEP_MS;
-	(void)snprintf(v->name, sizeof(v->name), "%s", name);
 	(void)snprintf(v->fp, sizeof(v->fp), "%s", got.fp != NULL ? got.fp : "");
 	return ERR_OK;
 }
 
+/* Among those that are at hand. */
 static int take_value(struct session_swarm *d, const char *name, const json_t *item,
                       struct err *e)
 {
-	const char *why = reply_str(item, "error");
-	struct swarm_value *v;
+	const json_t *b = json_object_get(d->bindings, name);
+	struct swarm_value *v = calloc(1, sizeof(*v));
 	int rc;
 
-	if (reply_str(item, "sealed") == NULL)
-		return err_set(e, ERR_NOENT, "%.150s",
-		               why != NULL ? why : "the vault sent no value");
-	if ((v = calloc(1, sizeof(*v))) == NULL ||
-	    (v->a = arena_new(VALUE_ARENA)) == NULL) {
+	if (v == NULL || (v->a = arena_new(VALUE_ARENA)) == NULL) {
 		free(v);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	if ((rc = open_value(d, name, item, v, e)) != ERR_OK) {
+	rc = swarm_open(d, b, item, reply_int(b, "version", 0), v, e);
+	if (rc != ERR_OK) {
 		value_free(v);
 		return rc;
 	}
+	v->until = session_now(d->s) + KEEP_MS;
+	(void)snprintf(v->name, sizeof(v->name), "%s", name);
 	v->next = d->values;
 	d->values = v;
 	return ERR_OK;
 }
 
-static const json_t *item_of(const json_t *items, const char *lease)
+const json_t *swarm_item(const json_t *items, const char *lease)
 {
 	const json_t *item;
 	size_t i;
@@ -285,8 +308,10 @@ static void go_on(struct session_swarm *d, struct swarm_create *c, int rc,
                   const struct err *why)
 {
 	struct err e = *why;
+	bool here = c->driver ? driver_has(d->driver, c->name, c->call.version)
+	                      : find_value(d, c->name, c->call.version) != NULL;
 
-	if (rc == ERR_OK && find_value(d, c->name, c->call.version) == NULL)
+	if (rc == ERR_OK && !here)
 		rc = err_set(&e, ERR_NOENT, "there is a newer version already");
 	if (rc == ERR_OK)
 		rc = engine_start(d->engine, &c->call, &e);
@@ -311,7 +336,8 @@ int session_swarm_fetch_done(struct session *s, const json_t *doc, struct err *e
 		}
 		*at = c->next;
 		if (find_value(d, c->name, c->call.version) == NULL)
-			rc = take_value(d, c->name, item_of(items, lease_of(d, c)), &why);
+			rc = take_value(d, c->name, swarm_item(items, lease_of(d, c)),
+			                &why);
 		if (rc != ERR_OK)
 			log_warn("no value for the Swarm", LOG_S("binding", c->name),
 			         LOG_S("why", why.msg));
@@ -336,5 +362,24 @@ void session_swarm_fetch_failed(struct session *s, long status UNUSED,
 		}
 		*at = c->next;
 		go_on(d, c, e->code != ERR_OK ? (int)e->code : ERR_UNKNOWN, e);
+	}
+}
+
+void swarm_settle(struct session_swarm *d, const char *name, int64_t version, int rc,
+                  const char *why)
+{
+	for (struct swarm_create **at = &d->creates; *at != NULL;) {
+		struct swarm_create *c = *at;
+		struct err e = { .code = ERR_OK };
+
+		if (!c->driver || strcmp(c->name, name) != 0 ||
+		    (rc == ERR_OK && version < c->call.version)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		if (rc != ERR_OK)
+			(void)err_set(&e, (enum errcode)rc, "%.190s", why);
+		go_on(d, c, rc, &e);
 	}
 }

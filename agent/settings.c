@@ -18,7 +18,7 @@
  * asked more often than this. */
 #define HEARTBEAT_FLEET_MS 30000
 #define UNUSED_MS          60000
-#define VOLUMES_SOCKET     "/run/docker/plugins/vault.sock"
+#define PLUGIN_SOCKET      "/run/docker/plugins/vault.sock"
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -139,6 +139,8 @@ static int finish_all(void *object, struct err *e)
 	if (s->swarm.sync && s->swarm.socket == NULL && s->docker.socket == NULL)
 		return err_set(e, ERR_USAGE,
 		               "swarm: sync needs swarm.socket or docker.socket");
+	if (s->swarm.driver && !s->swarm.sync)
+		return err_set(e, ERR_USAGE, "swarm: driver needs sync");
 	if ((rc = check_heartbeat(s, e)) != ERR_OK ||
 	    (rc = settings_check_files(settings_files(s), s->files.n, e)) != ERR_OK)
 		return rc;
@@ -202,8 +204,9 @@ void settings_defaults(struct settings *s)
 		.heartbeat_ms = HEARTBEAT_MS,
 		.identity_rotate_ms = SETTINGS_ROTATE_MS,
 		.docker = {.labels = true,
-                           .volumes_socket = VOLUMES_SOCKET,
-                           .unused_ms = UNUSED_MS},
+                           .volumes_socket = PLUGIN_SOCKET,
+                           .unused_ms = UNUSED_MS },
+		.swarm = { .driver_socket = PLUGIN_SOCKET},
 	};
 }
 

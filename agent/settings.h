@@ -105,6 +105,9 @@ struct settings_docker {
 struct settings_swarm {
 	bool sync;          /* on a manager: bring secrets into the Swarm's services */
 	const char *socket; /* NULL: docker.socket */
+	bool driver;        /* be the secret driver that Docker asks for values */
+	const char *driver_socket; /* where dockerd finds the plugin */
+	const char *driver_name;   /* NULL: by the socket's name */
 };
 
 struct settings {

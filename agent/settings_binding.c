@@ -7,8 +7,9 @@
 
 #include "settings_impl.h"
 
-#define SECOND_MS 1000
-#define HOUR_MS   (3600 * SECOND_MS)
+#define PLUGIN_NAME_MAX 128u
+#define SECOND_MS       1000
+#define HOUR_MS         (3600 * SECOND_MS)
 
 /* Docker's own rule for names of containers. */
 static int check_container(const char *s, struct err *e)
@@ -179,12 +180,26 @@ static int finish_docker(void *object, struct err *e)
 	return ERR_OK;
 }
 
+/* As Docker names plugins: "vault", "registry/vault:1.2". */
+static int check_plugin_name(const char *s, struct err *e)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                     "0123456789._-:/@");
+
+	if (n == 0 || n > PLUGIN_NAME_MAX || s[n] != '\0')
+		return err_set(e, ERR_USAGE, "this is no name of a plugin");
+	return ERR_OK;
+}
+
 /* clang-format off */
 #define SWARM(name, type, ...) \
 	{ #name, type, offsetof(struct settings_swarm, name), __VA_ARGS__ }
 static const struct config_key swarm_keys[] = {
 	SWARM(sync, CONFIG_BOOL, .flags = 0),
 	SWARM(socket, CONFIG_STRING, .check = settings_check_socket),
+	SWARM(driver, CONFIG_BOOL, .flags = 0),
+	SWARM(driver_socket, CONFIG_STRING, .check = settings_check_socket),
+	SWARM(driver_name, CONFIG_STRING, .check = check_plugin_name),
 };
 /* clang-format on */
 const struct config_schema settings_swarm_schema = {

@@ -263,8 +263,8 @@ static void print_head(const json_t *p, const json_t *def)
 	       (long long)version,
 	       out_scalar(json_object_get(p, "path"), path, sizeof(path)));
 	if (driver)
-		puts("  a secret driver hands it out: nothing is made or updated");
-	else if (version == 0)
+		puts("  a secret driver hands it out: the Docker secrets have no value");
+	if (version == 0)
 		printf("  its version is not known: %s\n",
 		       out_scalar(json_object_get(def, "unknown"), text, sizeof(text)));
 	print_secrets(json_object_get(p, "secrets"), false);

@@ -69,7 +69,8 @@ static int tell(struct machine *m, const json_t *b, struct err *e)
 	const json_t *list = json_object_get(b, "services");
 	struct machine_binding to = {
 		.name = reply_str(b, "name"),
-		.version = is(b, "mode", "driver") ? 0 : reply_int(b, "version", 0),
+		.version = reply_int(b, "version", 0),
+		.named_only = is(b, "mode", "driver"),
 		.max_services = (unsigned)reply_int(b, "max_services", 1),
 		.keep = (unsigned)reply_int(b, "keep", 2),
 		.deadline_ms = time_of(b, "deadline", 0),

@@ -228,7 +228,7 @@ static int show(struct imagined *w, const struct imagined_call *c, struct view *
 		view_service(v, item);
 	json_array_foreach(w->tasks, i, item) if (wanted(c, item, "ServiceID"))
 		view_task(v, item);
-	return view_show(v, w->m, w->now, e);
+	return view_show(v, w->m, w->now, NULL, e);
 }
 
 static void look(struct imagined *w, const struct imagined_call *c)

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Docker's volume plugin protocol, version 1: POST /VolumeDriver.VERB with a JSON object,
- * answered by another; "Err" in it is what the user reads.
- */
+/* Docker's volume plugin protocol, version 1. */
 #include "volumes.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agent/deliver/generation.h"
-#include "agent/httpd.h"
 #include "arena.h"
 #include "clock.h"
 #include "file.h"
 #include "log.h"
+#include "plugin.h"
 #include "text.h"
 
-#define CLIENTS     64u
-#define REQUEST_MAX (64u * 1024u)
-#define STATE_FILE  "volumes.json"
-#define STATE_MAX   (1024u * 1024u)
-#define NAME_MAX_   255u
-#define TYPE        "application/vnd.docker.plugins.v1.2+json"
+#define STATE_FILE "volumes.json"
+#define STATE_MAX  (1024u * 1024u)
+#define NAME_MAX_  255u
 
 struct volume {
 	char *name;
@@ -43,8 +34,8 @@ struct waiter {
 
 struct volumes {
 	struct volumes_options o;
-	char *run_dir, *state_file, *driver;
-	struct httpd *httpd;
+	char *run_dir, *state_file;
+	struct plugin *plugin;
 	struct volume *list;
 	size_t n;
 	struct waiter *waiters;
@@ -171,25 +162,6 @@ static int load(struct volumes *v, struct err *e)
 /* --- answers -------------------------------------------------------------------------
  */
 
-/* Takes the document. */
-static void answer(struct httpd_client *c, json_t *doc)
-{
-	size_t n = doc != NULL ? json_dumpb(doc, NULL, 0, JSON_COMPACT) : 0;
-	char *text = n > 0 ? calloc(1, n + 1) : NULL;
-
-	if (text != NULL)
-		(void)json_dumpb(doc, text, n, JSON_COMPACT);
-	httpd_reply(c, text != NULL ? "200 OK" : "500 Internal Server Error", TYPE,
-	            text != NULL ? text : "{\"Err\":\"vault-agent is out of memory\"}");
-	free(text);
-	json_decref(doc);
-}
-
-static void fail(struct httpd_client *c, const char *why)
-{
-	answer(c, json_pack("{s:s}", "Err", why));
-}
-
 static json_t *place_of(const struct volumes *v, const struct volume *it)
 {
 	return json_sprintf("%s/%s", v->run_dir, it->binding);
@@ -255,7 +227,7 @@ static void give_up(const struct volumes *v, struct waiter *w, bool ever)
 	               why != NULL ? why : "");
 	log_warn("a container was not started", LOG_S("binding", w->binding),
 	         LOG_S("why", why));
-	fail(w->client, text);
+	plugin_fail(w->client, text);
 }
 
 /* false: it has to wait. */
@@ -266,9 +238,9 @@ static bool settle(const struct volumes *v, struct waiter *w, int64_t now)
 	if (is == VOLUMES_LATER && now < w->deadline)
 		return false;
 	if (is == VOLUMES_MOUNT)
-		answer(w->client,
-		       json_pack("{s:o}", "Mountpoint",
-		                 json_sprintf("%s/%s", v->run_dir, w->binding)));
+		plugin_answer(w->client,
+		              json_pack("{s:o}", "Mountpoint",
+		                        json_sprintf("%s/%s", v->run_dir, w->binding)));
 	else
 		give_up(v, w, is == VOLUMES_LATER);
 	return true;
@@ -293,9 +265,14 @@ int64_t volumes_due(struct volumes *v, int64_t now)
 	return next;
 }
 
+struct plugin *volumes_plugin(const struct volumes *v)
+{
+	return v->plugin;
+}
+
 const char *volumes_driver(const struct volumes *v)
 {
-	return v->driver;
+	return plugin_name(v->plugin);
 }
 
 const char *volumes_binding(const struct volumes *v, const char *name)
@@ -320,18 +297,11 @@ bool volumes_wants(const struct volumes *v, const char *binding)
 typedef void (*verb_fn)(struct volumes *v, struct httpd_client *c, const json_t *q,
                         const char *name, struct volume *it);
 
-static void on_activate(struct volumes *v UNUSED, struct httpd_client *c,
-                        const json_t *q UNUSED, const char *name UNUSED,
-                        struct volume *it UNUSED)
-{
-	answer(c, json_pack("{s:[s]}", "Implements", "VolumeDriver"));
-}
-
 static void on_capabilities(struct volumes *v UNUSED, struct httpd_client *c,
                             const json_t *q UNUSED, const char *name UNUSED,
                             struct volume *it UNUSED)
 {
-	answer(c, json_pack("{s:{s:s}}", "Capabilities", "Scope", "local"));
+	plugin_answer(c, json_pack("{s:{s:s}}", "Capabilities", "Scope", "local"));
 }
 
 static int binding_of(const json_t *q, const char *name, const char **out, struct err *e)
@@ -378,9 +348,9 @@ static void on_create(struct volumes *v, struct httpd_client *c, const json_t *q
 	struct err e = { ERR_OK, "" };
 
 	if (create(v, q, name, it, &e) != ERR_OK)
-		fail(c, e.msg);
+		plugin_fail(c, e.msg);
 	else
-		answer(c, json_object());
+		plugin_answer(c, json_object());
 }
 
 static void on_remove(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
@@ -394,7 +364,7 @@ static void on_remove(struct volumes *v, struct httpd_client *c, const json_t *q
 			log_error("a volume that was removed will be back",
 			          LOG_S("why", e.msg));
 	}
-	answer(c, json_object());
+	plugin_answer(c, json_object());
 }
 
 static void on_mount(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
@@ -406,7 +376,7 @@ static void on_mount(struct volumes *v, struct httpd_client *c, const json_t *q 
 	    (w->binding = strdup(it->binding)) == NULL) {
 		if (w != NULL)
 			free_waiter(w);
-		fail(c, "vault-agent is out of memory");
+		plugin_fail(c, "vault-agent is out of memory");
 		return;
 	}
 	w->client = c;
@@ -424,19 +394,19 @@ static void on_unmount(struct volumes *v UNUSED, struct httpd_client *c,
                        const json_t *q UNUSED, const char *name UNUSED,
                        struct volume *it UNUSED)
 {
-	answer(c, json_object());
+	plugin_answer(c, json_object());
 }
 
 static void on_path(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
                     const char *name UNUSED, struct volume *it)
 {
-	answer(c, json_pack("{s:o}", "Mountpoint", place_of(v, it)));
+	plugin_answer(c, json_pack("{s:o}", "Mountpoint", place_of(v, it)));
 }
 
 static void on_get(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
                    const char *name UNUSED, struct volume *it)
 {
-	answer(c, json_pack("{s:o}", "Volume", about(v, it)));
+	plugin_answer(c, json_pack("{s:o}", "Volume", about(v, it)));
 }
 
 static void on_list(struct volumes *v, struct httpd_client *c, const json_t *q UNUSED,
@@ -446,108 +416,74 @@ static void on_list(struct volumes *v, struct httpd_client *c, const json_t *q U
 
 	for (size_t i = 0; i < v->n; i++)
 		(void)json_array_append_new(list, about(v, &v->list[i]));
-	answer(c, json_pack("{s:o}", "Volumes", list));
+	plugin_answer(c, json_pack("{s:o}", "Volumes", list));
 }
 
 static const struct verb {
-	const char *path;
+	const char *name;
 	verb_fn run;
 	bool named;  /* the request names a volume, */
 	bool exists; /* that has to be there */
 } verbs[] = {
-	{"/Plugin.Activate",            on_activate,     false, false},
-	{ "/VolumeDriver.Capabilities", on_capabilities, false, false},
-	{ "/VolumeDriver.List",         on_list,         false, false},
-	{ "/VolumeDriver.Create",       on_create,       true,  false},
-	{ "/VolumeDriver.Remove",       on_remove,       true,  false},
-	{ "/VolumeDriver.Unmount",      on_unmount,      true,  false},
-	{ "/VolumeDriver.Mount",        on_mount,        true,  true },
-	{ "/VolumeDriver.Path",         on_path,         true,  true },
-	{ "/VolumeDriver.Get",          on_get,          true,  true },
+	{"Capabilities", on_capabilities, false, false},
+	{ "List",        on_list,         false, false},
+	{ "Create",      on_create,       true,  false},
+	{ "Remove",      on_remove,       true,  false},
+	{ "Unmount",     on_unmount,      true,  false},
+	{ "Mount",       on_mount,        true,  true },
+	{ "Path",        on_path,         true,  true },
+	{ "Get",         on_get,          true,  true },
 };
 
-static const struct verb *verb_of(const struct httpd_request *q)
+static const struct verb *verb_of(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (strcmp(q->path, verbs[i].path) == 0 && strcmp(q->method, "POST") == 0)
+		if (strcmp(name, verbs[i].name) == 0)
 			return &verbs[i];
 	return NULL;
 }
 
-static void on_request(void *ctx, struct httpd_client *c, const struct httpd_request *q)
+static bool on_call(void *ctx, struct httpd_client *c, const char *what, const json_t *q)
 {
 	struct volumes *v = ctx;
-	const struct verb *verb = verb_of(q);
-	json_t *doc = verb != NULL && verb->named ? json_loadb(q->body, q->len, 0, NULL)
-	                                          : NULL;
-	const char *name = json_string_value(json_object_get(doc, "Name"));
+	const struct verb *verb = verb_of(what);
+	const char *name = json_string_value(json_object_get(q, "Name"));
 	struct volume *it = name_ok(name) ? find(v, name) : NULL;
 
 	if (verb == NULL)
-		httpd_reply(c, "404 Not Found", TYPE,
-		            "{\"Err\":\"there is no such call\"}");
-	else if (verb->named && !name_ok(name))
-		fail(c, "this is no name of a volume");
+		return false;
+	if (verb->named && !name_ok(name))
+		plugin_fail(c, "this is no name of a volume");
 	else if (verb->exists && it == NULL)
-		fail(c, "vault-agent knows no such volume");
+		plugin_fail(c, "vault-agent knows no such volume");
 	else
-		verb->run(v, c, doc, name, it);
-	json_decref(doc);
+		verb->run(v, c, q, name, it);
+	return true;
 }
 
 /* --- the outside ---------------------------------------------------------------------
  */
 
-static int make_directories(const char *path, struct err *e)
-{
-	char *copy = strdup(path);
-	int rc = ERR_OK;
-
-	if (copy == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	for (char *at = strchr(copy + 1, '/'); at != NULL && rc == ERR_OK;
-	     at = strchr(at + 1, '/')) {
-		*at = '\0';
-		if (mkdir(copy, 0755) != 0 && errno != EEXIST)
-			rc = err_sys(e, ERR_IO, errno, "making '%s'", copy);
-		*at = '/';
-	}
-	free(copy);
-	return rc;
-}
-
-static char *driver_of(const char *socket)
-{
-	const char *slash = strrchr(socket, '/'),
-		   *name = slash != NULL ? slash + 1 : socket;
-	const char *end = strrchr(name, '.');
-
-	return strndup(name, end != NULL ? (size_t)(end - name) : strlen(name));
-}
-
 static int prepare(struct volumes *v, const struct volumes_options *o, struct err *e)
 {
-	const struct httpd_options h = {
-		.path = o->socket,
-		.mode = 0600,
-		.clients = CLIENTS,
-		.request_max = REQUEST_MAX,
-		.serve = on_request,
+	const struct plugin_kind kind = {
+		.name = "VolumeDriver",
+		.calls = "VolumeDriver",
+		.call = on_call,
 		.gone = on_gone,
 		.ctx = v,
 	};
 	int rc;
 
 	if ((v->run_dir = strdup(o->run_dir)) == NULL ||
-	    (v->driver = driver_of(o->socket)) == NULL ||
 	    asprintf(&v->state_file, "%s/" STATE_FILE, o->state_dir) < 0) {
 		v->state_file = NULL;
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	if ((rc = load(v, e)) != ERR_OK ||
-	    (rc = make_directories(o->socket, e)) != ERR_OK)
+	    (rc = plugin_listen(o->socket, &v->plugin, e)) != ERR_OK)
 		return rc;
-	return httpd_listen(&h, &v->httpd, e);
+	return plugin_serve(v->plugin, &kind, e);
 }
 
 int volumes_listen(const struct volumes_options *o, struct volumes **out, struct err *e)
@@ -572,7 +508,7 @@ void volumes_free(struct volumes *v)
 {
 	if (v == NULL)
 		return;
-	httpd_free(v->httpd);
+	plugin_free(v->plugin);
 	while (v->waiters != NULL) {
 		struct waiter *w = v->waiters;
 
@@ -584,16 +520,15 @@ void volumes_free(struct volumes *v)
 	free(v->list);
 	free(v->run_dir);
 	free(v->state_file);
-	free(v->driver);
 	free(v);
 }
 
 int volumes_attach(struct volumes *v, int epoll_fd, struct err *e)
 {
-	return httpd_attach(v->httpd, epoll_fd, e);
+	return plugin_attach(v->plugin, epoll_fd, e);
 }
 
 bool volumes_event(struct volumes *v, int fd, unsigned events)
 {
-	return httpd_event(v->httpd, fd, events);
+	return plugin_event(v->plugin, fd, events);
 }

@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "plugin.h"
 
-#define VOLUMES_SOCKET  "/run/docker/plugins/vault.sock"
+#define VOLUMES_SOCKET  PLUGIN_SOCKET
 #define VOLUMES_WAIT_MS 20000
 #define VOLUMES_MAX     1024u
 
@@ -64,6 +65,8 @@ bool volumes_event(struct volumes *v, int fd, unsigned events);
  * over, by the boot clock; when to come again, or -1.  Before each sleep of the loop. */
 int64_t volumes_due(struct volumes *v, int64_t now);
 
+/** volumes_plugin(v): its socket, which may serve others, too. */
+struct plugin *volumes_plugin(const struct volumes *v);
 /** volumes_driver(v): by what name Docker knows the plugin: that of the socket's file
  * without ".sock". */
 const char *volumes_driver(const struct volumes *v);

@@ -76,7 +76,7 @@ static int ask(struct task *t, enum step step, struct docker_query *q, struct er
 	return docker_request(t->en->docker, q, on_reply, t, e);
 }
 
-static int get(struct task *t, enum step step, const char *path, bool doc, struct err *e)
+int engine_get(struct task *t, enum step step, const char *path, bool doc, struct err *e)
 {
 	struct docker_query q = { .method = "GET", .path = path, .wants_doc = doc };
 
@@ -103,7 +103,7 @@ int engine_list(struct task *t, enum step step, const char *what, json_t *filter
 }
 
 /* The text of a document, to be handed to docker_request(); wiped there. */
-static char *body_of(const json_t *o)
+char *engine_body(const json_t *o)
 {
 	size_t n = o != NULL ? json_dumpb(o, NULL, 0, JSON_COMPACT) : 0;
 	char *text = n > 0 ? calloc(1, n + 1) : NULL;
@@ -113,7 +113,7 @@ static char *body_of(const json_t *o)
 	return text;
 }
 
-static int post(struct task *t, enum step step, const char *path, char *body, bool doc,
+int engine_post(struct task *t, enum step step, const char *path, char *body, bool doc,
                 struct err *e)
 {
 	struct docker_query q = {
@@ -123,163 +123,6 @@ static int post(struct task *t, enum step step, const char *path, char *body, bo
 	if (body == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	return ask(t, step, &q, e);
-}
-
-/* --- a secret ------------------------------------------------------------------------
- */
-
-static json_t *labels_of(const struct task *t, const struct engine_secret *s)
-{
-	char version[24], object[4], epoch[24];
-
-	(void)snprintf(version, sizeof(version), "%" PRId64, t->call.version);
-	(void)snprintf(object, sizeof(object), "%zu", t->call.object % MACHINE_REFS);
-	(void)snprintf(epoch, sizeof(epoch), "%" PRIu64, s->epoch);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", SWARM_LABEL_CLUSTER,
-	                 t->en->cluster, SWARM_LABEL_BINDING, t->binding,
-	                 SWARM_LABEL_VERSION, version, SWARM_LABEL_OBJECT, object,
-	                 SWARM_LABEL_FP, s->fp != NULL ? s->fp : "", SWARM_LABEL_EPOCH,
-	                 epoch);
-}
-
-static json_t *data_of(const struct engine_secret *s)
-{
-	char *text = malloc(TEXT_BASE64_LEN(s->n) + 1);
-	json_t *o;
-
-	if (text == NULL)
-		return NULL;
-	(void)text_base64(s->value, s->n, text);
-	o = json_string(text);
-	explicit_bzero(text, TEXT_BASE64_LEN(s->n));
-	free(text);
-	return o;
-}
-
-/* One that was there before the vault knew of it lacks what only an agent can say; one
- * that is known may have lost it. */
-static json_t *labels_after(const struct task *t, const struct engine_secret *s)
-{
-	const json_t *before = json_object_get(t->spec, "Labels");
-	const char *fp = reply_str(before, SWARM_LABEL_FP);
-	json_t *labels = json_copy((json_t *)(uintptr_t)before);
-	AUTO_JSON ours = NULL;
-
-	if (fp != NULL && *fp != '\0' && !t->call.known)
-		return labels;
-	if (labels == NULL)
-		labels = json_object();
-	ours = labels_of(t, s);
-	json_object_update(labels, ours);
-	return labels;
-}
-
-/* With the value: made, or (when there is one of this name) compared. */
-static int send_value(void *ctx, const struct engine_secret *s, struct err *e)
-{
-	struct task *t = ctx;
-	char path[PATH_SIZE];
-	AUTO_JSON o = NULL;
-
-	if (s->n == 0 || s->n > ENGINE_VALUE_MAX)
-		return err_set(e, ERR_INVALID,
-		               "Docker takes secrets of 1 to %u bytes, this has %zu",
-		               ENGINE_VALUE_MAX, s->n);
-	if (t->spec != NULL) {
-		o = json_copy(t->spec);
-		json_object_set_new(o, "Labels", labels_after(t, s));
-		json_object_set_new(o, "Data", data_of(s));
-		(void)snprintf(path, sizeof(path), "/secrets/%s/update?version=%" PRIu64,
-		               t->id, t->index);
-		return post(t, STEP_COMPARE, path, body_of(o), false, e);
-	}
-	swarm_name(&(struct swarm_name){ s->path, s->format, t->call.version,
-	                                 t->call.object, t->call.other },
-	           t->name);
-	o = json_pack("{s:s, s:o, s:o}", "Name", t->name, "Labels", labels_of(t, s),
-	              "Data", data_of(s));
-	return post(t, STEP_CREATE, "/secrets/create", body_of(o), true, e);
-}
-
-static void created(struct task *t, const char *id)
-{
-	if (!docker_swarm_id_ok(id)) {
-		engine_finish(t, ERR_UNKNOWN, "Docker's answer cannot be read");
-		return;
-	}
-	if (engine_wanted(t))
-		machine_created(t->en->m, t->token, id, t->name,
-		                clock_boot(t->en->o.clock));
-	engine_task_free(t);
-}
-
-static void on_create(struct task *t, const struct docker_result *r)
-{
-	char path[PATH_SIZE];
-	struct err e;
-
-	if (r->rc == ERR_OK) {
-		created(t, reply_str(r->doc, "ID"));
-		return;
-	}
-	if (r->status != 409) {
-		engine_finish(t, engine_meaning(r), r->e->msg);
-		return;
-	}
-	(void)snprintf(path, sizeof(path), "/secrets/%s", t->name);
-	if (get(t, STEP_READ, path, true, &e) != ERR_OK)
-		engine_finish(t, ERR_UNKNOWN, e.msg);
-}
-
-static void taken(struct task *t)
-{
-	log_info(t->adopting ? "a secret of the Swarm has our labels but not the value"
-	                     : "a secret of the Swarm has our name but is another",
-	         LOG_S("name", t->name));
-	if (engine_wanted(t))
-		machine_taken(t->en->m, t->token, clock_boot(t->en->o.clock));
-	engine_task_free(t);
-}
-
-static void on_read(struct task *t, const struct docker_result *r)
-{
-	struct machine_secret s;
-	struct err e = { ERR_OK, "" };
-	bool ours;
-
-	if (r->rc != ERR_OK) { /* it may have gone since: tried again */
-		engine_finish(t,
-		              r->rc == ERR_NOENT && !t->adopting ? ERR_UNKNOWN
-		                                                 : engine_meaning(r),
-		              r->e->msg);
-		return;
-	}
-	ours = view_secret(r->doc, t->en->cluster, &s) &&
-	       strcmp(s.binding, t->binding) == 0 && s.version == t->call.version &&
-	       s.object == t->call.object;
-	if (!ours && t->call.known)
-		log_warn("labels of a secret of the Swarm are put back",
-		         LOG_S("name", t->name));
-	if ((!ours && !t->call.known) || s.name == NULL || !docker_swarm_id_ok(s.id)) {
-		taken(t);
-		return;
-	}
-	(void)snprintf(t->id, sizeof(t->id), "%s", s.id);
-	(void)snprintf(t->name, sizeof(t->name), "%s", s.name);
-	t->index = (uint64_t)reply_int(json_object_get(r->doc, "Version"), "Index", 0);
-	t->spec = json_incref(json_object_get(r->doc, "Spec"));
-	if (t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, &e) != ERR_OK)
-		engine_finish(t, ERR_UNKNOWN, e.msg);
-}
-
-static void on_compare(struct task *t, const struct docker_result *r)
-{
-	if (r->rc == ERR_OK)
-		created(t, t->id);
-	else if (engine_meaning(r) == ERR_VERIFY)
-		taken(t);
-	else
-		engine_finish(t, engine_meaning(r), r->e->msg);
 }
 
 /* --- a service -----------------------------------------------------------------------
@@ -300,7 +143,7 @@ static int on_service(struct task *t, const struct docker_result *r, struct err 
 		return rc;
 	(void)snprintf(path, sizeof(path), "/services/%s/update?version=%" PRIu64,
 	               t->service, index);
-	return post(t, STEP_POST, path, spec, false, e);
+	return engine_post(t, STEP_POST, path, spec, false, e);
 }
 
 /* --- replies -------------------------------------------------------------------------
@@ -321,13 +164,13 @@ static void on_reply(void *ctx, const struct docker_result *r)
 	}
 	switch (t->step) {
 	case STEP_CREATE:
-		on_create(t, r);
+		engine_made(t, r);
 		return;
 	case STEP_READ:
-		on_read(t, r);
+		engine_read(t, r);
 		return;
 	case STEP_COMPARE:
-		on_compare(t, r);
+		engine_compared(t, r);
 		return;
 	case STEP_SECRETS:
 	case STEP_SERVICES:
@@ -410,7 +253,7 @@ static int adopt(struct task *t, const struct machine_call *c, struct err *e)
 	t->adopting = true;
 	(void)snprintf(t->name, sizeof(t->name), "%s", c->secret_name);
 	(void)snprintf(path, sizeof(path), "/secrets/%s", c->secret);
-	return get(t, STEP_READ, path, true, e);
+	return engine_get(t, STEP_READ, path, true, e);
 }
 
 static int begin(struct task *t, const struct machine_call *c, struct err *e)
@@ -422,7 +265,8 @@ static int begin(struct task *t, const struct machine_call *c, struct err *e)
 	case MACHINE_CREATE:
 		if (c->secret != NULL)
 			return adopt(t, c, e);
-		return t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, send_value, t, e);
+		return t->en->o.ops.secret(t->en->o.ops.ctx, &t->call, engine_send_value,
+		                           t, e);
 	case MACHINE_LOOK:
 		return engine_look(t, c, e);
 	case MACHINE_UPDATE:
@@ -430,7 +274,7 @@ static int begin(struct task *t, const struct machine_call *c, struct err *e)
 		if (!docker_swarm_id_ok(t->service))
 			return err_set(e, ERR_USAGE, "this is no service's id");
 		(void)snprintf(path, sizeof(path), "/services/%s", t->service);
-		return get(t, STEP_GET, path, false, e);
+		return engine_get(t, STEP_GET, path, false, e);
 	case MACHINE_DELETE:
 		if (!docker_swarm_id_ok(c->secret))
 			return err_set(e, ERR_USAGE, "this is no secret's id");
@@ -469,7 +313,7 @@ int engine_ask(struct engine *en, struct err *e)
 		return err_set(e, ERR_UNREACHABLE, "%s", docker_error(en->docker));
 	if ((t = task_new(en, STEP_INFO)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = get(t, STEP_INFO, "/info", true, e)) != ERR_OK)
+	if ((rc = engine_get(t, STEP_INFO, "/info", true, e)) != ERR_OK)
 		engine_task_free(t);
 	return rc;
 }

@@ -32,6 +32,7 @@ struct engine_secret {
 	uint64_t epoch;
 	const void *value;
 	size_t n;
+	const char *driver; /* NULL: the Swarm has the value; else it asks this one */
 };
 
 /* What this Engine is in its Swarm. */
@@ -53,6 +54,9 @@ struct engine_ops {
 	void (*about)(void *ctx, const struct engine_about *a);
 	/** event(ctx, service): something happened to it, or (NULL) to something else. */
 	void (*event)(void *ctx, const char *service);
+	/** seen(ctx, v): a service by a look; NULL: those were all that there are.  NULL:
+	 * nobody wants to know. */
+	void (*seen)(void *ctx, const struct machine_view *v);
 	/** changed(ctx): the Engine answers again, or no longer. */
 	void (*changed)(void *ctx);
 	void *ctx;

@@ -70,6 +70,24 @@ int engine_list(struct task *t, enum step step, const char *what, json_t *filter
 /** engine_copy_id(to, s): "" if it is none. */
 void engine_copy_id(char to[MACHINE_ID], const char *s);
 
+/** engine_get(t, step, path, doc, e), engine_post(…, body, …): ask; takes over the
+ * ${body}, which is wiped; NULL: out of memory. */
+int engine_get(struct task *t, enum step step, const char *path, bool doc, struct err *e)
+	MUST_CHECK;
+int engine_post(struct task *t, enum step step, const char *path, char *body, bool doc,
+                struct err *e) MUST_CHECK;
+/** engine_body(o): its text, for engine_post(). */
+char *engine_body(const json_t *o) MUST_CHECK;
+
+/* Secrets (engine_secret.c). */
+/** engine_send_value(ctx, s, e): for engine_ops.secret(): make it, or compare the one
+ * that was read. */
+int engine_send_value(void *ctx, const struct engine_secret *s, struct err *e) MUST_CHECK;
+/** engine_made(t, r), engine_read(t, r), engine_compared(t, r): the answers. */
+void engine_made(struct task *t, const struct docker_result *r);
+void engine_read(struct task *t, const struct docker_result *r);
+void engine_compared(struct task *t, const struct docker_result *r);
+
 /* Looking (engine_look.c). */
 /** engine_look(t, c, e): begin. */
 int engine_look(struct task *t, const struct machine_call *c, struct err *e) MUST_CHECK;

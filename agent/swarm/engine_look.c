@@ -65,7 +65,10 @@ static int show(struct task *t, struct err *e)
 		    (rc = machine_secret(t->en->m, &s, now, e)) != ERR_OK)
 			return rc;
 	}
-	return view_show(t->view, t->en->m, now, e);
+	rc = view_show(t->view, t->en->m, now, &t->en->o.ops, e);
+	if (rc == ERR_OK && t->ids == NULL && t->en->o.ops.seen != NULL)
+		t->en->o.ops.seen(t->en->o.ops.ctx, NULL);
+	return rc;
 }
 
 void engine_looked(struct task *t, const struct docker_result *r)

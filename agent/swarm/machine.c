@@ -218,6 +218,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 	b->gate_ms = from->gate_ms;
 	b->jobs = from->jobs;
 	b->enforce = from->enforce;
+	b->named_only = from->named_only;
 	if (m->scanned && m->scan_at > now)
 		m->scan_at = now; /* its selector may be another */
 	return ERR_OK;

@@ -68,6 +68,7 @@ struct machine_binding {
 	int64_t version;             /* the newest of its secret; 0: there is none yet */
 	const char *const *services; /* names or ids; beside the label vault.sync */
 	size_t n_services;
+	bool named_only; /* … which then is not honoured */
 	struct machine_target {
 		const char *target; /* where the value is in the container */
 		const char *uid, *gid;

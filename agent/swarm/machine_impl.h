@@ -92,7 +92,7 @@ struct binding {
 	struct object objects[MACHINE_REFS];
 	unsigned max_services, keep;
 	int64_t deadline_ms, soak_ms, gate_ms;
-	bool jobs, enforce, purge;
+	bool jobs, enforce, purge, named_only;
 };
 
 struct secret {

@@ -163,7 +163,7 @@ static bool selects(const struct binding *b, const struct machine_view *v)
 		if (strcmp(b->services[i], v->name) == 0 ||
 		    strcmp(b->services[i], v->id) == 0)
 			return true;
-	return in_list(v->sync, b->name);
+	return !b->named_only && in_list(v->sync, b->name);
 }
 
 static bool task_has(const struct machine_task *t, const char *id)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/reply.h"
+#include "engine.h"
 #include "names.h"
 
 #define START_MS   10000 /* what a task may need to start */
@@ -246,8 +247,13 @@ static bool show_tasks(const json_t *list, struct tasks *out)
 	return true;
 }
 
-static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
-                struct err *e)
+struct audience {
+	struct machine *m;
+	const struct engine_ops *ops;
+	int64_t now;
+};
+
+static int show(const char *id, const json_t *o, const struct audience *to, struct err *e)
 {
 	const json_t *refs = json_object_get(o, "refs"),
 		     *prev = json_object_get(o, "prev"),
@@ -277,7 +283,9 @@ static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
 
 	if (show_tasks(tasks, &t) && now_refs != NULL && prev_refs != NULL) {
 		v.tasks = t.tasks;
-		rc = machine_seen(m, &v, now, e);
+		if (to->ops != NULL && to->ops->seen != NULL)
+			to->ops->seen(to->ops->ctx, &v);
+		rc = machine_seen(to->m, &v, to->now, e);
 	} else {
 		err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -288,15 +296,17 @@ static int show(const char *id, const json_t *o, struct machine *m, int64_t now,
 	return rc;
 }
 
-int view_show(const struct view *v, struct machine *m, int64_t now, struct err *e)
+int view_show(const struct view *v, struct machine *m, int64_t now,
+              const struct engine_ops *ops, struct err *e)
 {
+	const struct audience to = { m, ops, now };
 	const char *id;
 	json_t *o;
 	int rc = ERR_OK;
 
 	json_object_foreach(v->services, id, o)
 	{
-		rc = show(id, o, m, now, e);
+		rc = show(id, o, &to, e);
 		if (rc != ERR_OK)
 			break;
 	}

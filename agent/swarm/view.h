@@ -9,6 +9,7 @@
 
 #include "machine.h"
 
+struct engine_ops;
 struct view;
 
 /** view_new(): nothing was said yet; NULL: out of memory. */
@@ -21,9 +22,10 @@ void view_free(struct view *v);
 void view_service(struct view *v, const json_t *item);
 void view_task(struct view *v, const json_t *item);
 
-/** view_show(v, m, now, e): all services to the machine. */
-int view_show(const struct view *v, struct machine *m, int64_t now, struct err *e)
-	MUST_CHECK;
+/** view_show(v, m, now, ops, e): all services to the machine, and to ops.seen()
+ * (NULL: to nobody). */
+int view_show(const struct view *v, struct machine *m, int64_t now,
+              const struct engine_ops *ops, struct err *e) MUST_CHECK;
 
 /** view_secret(item, cluster, out): a secret of ours; borrows from ${item}; false: it is
  * none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_docker - what comes from a Docker Engine: streams of JSON, output of commands,
- * what it says of containers; and what anybody sends to the socket of the volume plugin.
+ * what it says of containers; and what anybody sends to the socket of our plugins.
  *
  * The first byte says which, the second where the input is cut in two: pieces must lead
  * to the same as the whole does.
@@ -20,6 +20,8 @@
 #include "agent/docker/containers_impl.h"
 #include "agent/docker/stream.h"
 #include "agent/docker/volumes.h"
+#include "agent/swarm/driver.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -144,6 +146,7 @@ static void try_container(const char *p, size_t n)
  */
 
 static struct volumes *volumes;
+static struct driver *secrets; /* at the same socket */
 static int epoll_fd;
 static char directory[64], socket_path[128];
 
@@ -158,10 +161,36 @@ static bool is_ready(void *ctx UNUSED, const char *binding)
 	return binding[0] == 'a';
 }
 
+static void on_missing(void *ctx UNUSED, const char *binding, int64_t version)
+{
+	if (strcmp(binding, "db") != 0 || version < 0)
+		abort();
+}
+
+static void open_driver(void)
+{
+	static const char *const services[] = { "web" };
+	const struct driver_binding list[] = {
+		{"db", services, 1, 2, NULL}
+	};
+	const struct driver_options o = { .plugin = volumes_plugin(volumes),
+		                          .clock = clock_system(),
+		                          .ops = { .missing = on_missing } };
+	struct err e = { ERR_OK, "" };
+
+	if (driver_open(&o, &secrets, &e) != ERR_OK)
+		abort();
+	driver_cluster(secrets, "c1");
+	if (driver_plan(secrets, list, 1, &e) != ERR_OK ||
+	    driver_put(secrets, "db", 1, "one", 3, &e) != ERR_OK)
+		abort();
+}
+
 static void clean(void)
 {
 	char file[160];
 
+	driver_free(secrets);
 	volumes_free(volumes);
 	snprintf(file, sizeof(file), "%s/volumes.json", directory);
 	(void)unlink(file);
@@ -237,6 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (sodium_init() < 0)
 			abort();
 		open_plugin();
+		open_driver();
 	}
 	if (size < 2 || size > 100000)
 		return 0;

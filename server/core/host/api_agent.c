@@ -363,9 +363,11 @@ static int lease_to_fetch(struct req *r, struct arena *a, const struct agent_fet
 	struct err none; /* what was said already stays */
 	int rc = agent_own_lease(r, a, id, &f->h, l, e);
 
+	if (rc == ERR_OK && f->version != 0)
+		return err_set(e, ERR_DENIED, "a host has the current version");
 	if (rc == ERR_NOENT && lease_id_parse(id, raw) == 0 &&
 	    lease_load(r->core, a, raw, l, &none) == ERR_OK && l->cluster[0] != '\0') {
-		rc = swarm_may_fetch(r->core, a, l, &f->h, e);
+		rc = swarm_may_fetch(r->core, a, l, &f->h, f->version, e);
 		/* The next leader may have what this one's role does not allow. */
 		if (rc == ERR_OK && !host_role_allows(f->role.paths, l->path))
 			return err_set(e, ERR_DENIED,
@@ -394,7 +396,7 @@ static int h_fetch(struct req *r)
 {
 	const struct value *data;
 	struct progress *p;
-	struct agent_fetch f;
+	struct agent_fetch f = { .version = 0 };
 	bool stop;
 	int rc = host_self(r, &f.h, &stop);
 
@@ -404,6 +406,7 @@ static int h_fetch(struct req *r)
 		return rc;
 	if ((p = start(r, data, "leases")) == NULL)
 		return (int)r->e.code;
+	f.version = value_int_or(data, "version", 0);
 	if ((rc = host_role_of(r->core, r->a, &f.h, &f.role, &r->e)) != ERR_OK)
 		return rc;
 	for (int n = 0; p->next != NULL && n < FETCH_SLICE; n++, step_on(p)) {

@@ -33,8 +33,9 @@ struct agent_fetch {
 	struct host h;
 	struct host_role role;
 	struct host_asked asked; /* op "fetch" */
+	int64_t version;         /* 0: the current one; of what a Swarm has in use */
 };
-/** agent_give(r, a, f, l, room, item, e): the current value of a usable lease, sealed for
+/** agent_give(r, a, f, l, room, item, e): the value of a usable lease, sealed for
  * its host, as {lease_id, version, sealed} in r->a; the lease knows that it was given.
  * *room bytes are left for boxes: where that is too little *item is NULL, and nothing was
  * given.  ERR_NOENT: there is none. */

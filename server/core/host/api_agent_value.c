@@ -35,6 +35,17 @@ static struct value *item_of(struct req *r, struct arena *a, const struct lease 
 	return item;
 }
 
+/* One that is not the current one any more: the lease does not change by it. */
+static int take_old(struct core *c, struct arena *a, struct lease *l, int64_t version,
+                    struct value **data, struct err *e)
+{
+	int rc = kv_leased_version(c, a, l->o.tag, version, data, e);
+
+	if (rc == ERR_OK)
+		l->version = version;
+	return rc;
+}
+
 /* The current value, what a read shows beside it (NULL: nothing), and its version in the
  * lease. */
 static int take_value(struct core *c, struct arena *a, struct lease *l,
@@ -76,9 +87,14 @@ int agent_give(struct req *r, struct arena *a, const struct agent_fetch *f,
 	int64_t had = l->version;
 	unsigned char *box;
 	size_t n;
-	int rc = kv_is_folder(l->path) ? take_names(r->core, a, l, &data, e)
-	                               : take_value(r->core, a, l, &data, &metadata, e);
+	int rc;
 
+	if (kv_is_folder(l->path))
+		rc = take_names(r->core, a, l, &data, e);
+	else if (f->version != 0)
+		rc = take_old(r->core, a, l, f->version, &data, e);
+	else
+		rc = take_value(r->core, a, l, &data, &metadata, e);
 	*item = NULL;
 	if (rc != ERR_OK || value_size(data) > *room)
 		return rc;
@@ -91,7 +107,8 @@ int agent_give(struct req *r, struct arena *a, const struct agent_fetch *f,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (n > *room)
 		return ERR_OK;
-	if (l->version != had && (rc = lease_save(r->core, a, l, e)) != ERR_OK)
+	if (f->version == 0 && l->version != had &&
+	    (rc = lease_save(r->core, a, l, e)) != ERR_OK)
 		return rc;
 	*room -= n;
 	*item = item_of(r, a, l, box, n);

@@ -150,3 +150,19 @@ int kv_leased_open(struct core *c, struct arena *a, const unsigned char id[32],
 {
 	return judge(by_id(c, a, id, out, e), out, e);
 }
+
+int kv_leased_version(struct core *c, struct arena *a, const unsigned char id[32],
+                      int64_t version, struct value **data, struct err *e)
+{
+	struct kv_secret s = { .current = 0 };
+	struct kv_leased now;
+	int rc = kv_open_id(c, a, id, &s, e);
+
+	if (rc == ERR_OK)
+		rc = kv_read(c, a, &s, version, data, e);
+	else if (rc == ERR_NOENT && (rc = open_entry(c, a, id, &now, e)) == ERR_OK) {
+		*data = now.data;
+		rc = now.version == version ? ERR_OK : ERR_NOENT;
+	}
+	return rc == ERR_NOENT ? err_set(e, rc, "there is no such version any more") : rc;
+}

@@ -32,5 +32,9 @@ int kv_leased_find(struct core *c, struct arena *a, const char *path,
 /** kv_leased_open(c, a, id, out, e): the same by its id. */
 int kv_leased_open(struct core *c, struct arena *a, const unsigned char id[32],
                    struct kv_leased *out, struct err *e) MUST_CHECK;
+/** kv_leased_version(c, a, id, version, data, e): what one version holds or held;
+ * ERR_NOENT: it is gone, or there are no versions. */
+int kv_leased_version(struct core *c, struct arena *a, const unsigned char id[32],
+                      int64_t version, struct value **data, struct err *e) MUST_CHECK;
 
 #endif

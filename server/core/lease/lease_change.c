@@ -24,7 +24,7 @@ void lease_renew(const struct core *c, struct lease *l, int64_t ttl_ms)
 int lease_wake(struct core *c, struct arena *a, const struct lease *l, struct err *e)
 {
 	if (l->cluster[0] != '\0')
-		return swarm_lease_changed(c, a, l->cluster, e);
+		return swarm_lease_changed(c, a, l, e);
 	core_wake(c, WAIT_HOST, l->o.parent);
 	return ERR_OK;
 }

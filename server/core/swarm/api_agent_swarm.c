@@ -23,6 +23,7 @@ struct asking {
 	struct host_asked asked;
 	struct swarm_cluster k;
 	int64_t epoch;
+	bool driver; /* for the secret driver, on any of the managers */
 };
 
 static int find_cluster(struct req *r, const struct value *said, struct swarm_cluster *k)
@@ -215,7 +216,8 @@ static int plan_one(struct req *r, const struct asking *q, struct plan *p,
 		return rc;
 	v = described(a, b);
 	states = value_array(a);
-	add_states(a, &s, states);
+	if (!q->driver)
+		add_states(a, &s, states);
 	p->total += value_size(v) + value_size(states);
 	if (p->total > PLAN_MAX)
 		value_set_str(a, v, "error", "the cluster has too much bound");
@@ -226,6 +228,12 @@ static int plan_one(struct req *r, const struct asking *q, struct plan *p,
 			value_add(p->states, value_copy(r->a, x));
 	value_add(p->bindings, value_copy(r->a, v));
 	return arena_failed(a) ? req_fail(r, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+static bool is_asked_for(const struct asking *q, const struct swarm_binding *b)
+{
+	return swarm_serves(b, q->h.role, q->k.cluster) &&
+	       (!q->driver || swarm_by_driver(b));
 }
 
 /* ${more}: there may be others. */
@@ -242,7 +250,7 @@ static int plan_some(struct req *r, const struct asking *q, struct plan *p, bool
 	                sizeof(p->after), SLICE, collect, &page, &r->e);
 	for (size_t i = 0; rc == ERR_OK && i < page.n; i++) {
 		rc = swarm_read(a, &page.at[i], &b, &r->e);
-		if (rc == ERR_OK && swarm_serves(&b, q->h.role, q->k.cluster))
+		if (rc == ERR_OK && is_asked_for(q, &b))
 			rc = plan_one(r, q, p, &b);
 	}
 	*more = page.n == SLICE;
@@ -254,7 +262,7 @@ static int plan_some(struct req *r, const struct asking *q, struct plan *p, bool
 
 static int say_plan(struct req *r, const struct asking *q, const struct plan *p)
 {
-	struct value *data = answer(r, q, true);
+	struct value *data = answer(r, q, leads(r, q));
 	int64_t rev = 0;
 	int rc = lease_rev(r->core, r->a, false, &rev, &r->e);
 
@@ -283,7 +291,9 @@ int agent_swarm_plan(struct req *r)
 	    (rc = find_cluster(r, said, &q.k)) != ERR_OK)
 		return rc;
 	q.epoch = value_int_or(said, "epoch", -1);
-	if (!leads(r, &q))
+	q.driver = value_bool_or(said, "driver", false);
+	/* A cluster that nobody has led is none that the vault knows. */
+	if (q.driver ? q.k.o.version == 0 : !leads(r, &q))
 		return host_say(r, &q.h, &q.asked, answer(r, &q, false));
 	if (p == NULL) {
 		if ((p = arena_alloc(r->a, sizeof(*p))) == NULL)

@@ -67,6 +67,11 @@ bool swarm_serves(const struct swarm_binding *b, const char *role, const char *c
 	return has_text(b->roles, role) && (only == NULL || value_is_str(only, cluster));
 }
 
+bool swarm_by_driver(const struct swarm_binding *b)
+{
+	return value_is_str(value_get(b->spec, "mode"), "driver");
+}
+
 const char *swarm_member(struct arena *a, const struct swarm_binding *b, const char *key)
 {
 	return value_cstr_or(a, b->spec, key, "");
@@ -149,23 +154,6 @@ int swarm_rev(struct core *c, struct arena *a, const struct host *h, int64_t *re
 	return rc;
 }
 
-int swarm_lease_changed(struct core *c, struct arena *a, const char *cluster,
-                        struct err *e)
-{
-	struct swarm_cluster k;
-	unsigned char id[32];
-	int64_t rev = 0;
-	int rc = swarm_cluster_load(c, a, cluster, &k, e);
-
-	if (rc == ERR_NOENT || (rc == ERR_OK && !k.held))
-		return ERR_OK;
-	if (rc != ERR_OK || (rc = lease_rev(c, a, false, &rev, e)) != ERR_OK)
-		return rc;
-	host_mark(c, k.host, id);
-	core_wake(c, WAIT_HOST, k.host);
-	return mark(c, a, id, rev, e);
-}
-
 static int tell(struct core *c, struct arena *a, const struct value *roles, int64_t rev,
                 struct err *e)
 {
@@ -182,6 +170,43 @@ static int tell(struct core *c, struct arena *a, const struct value *roles, int6
 			return rc;
 	}
 	return binding_wake_roles(c, a, roles, e);
+}
+
+static int tell_leader(struct core *c, struct arena *a, const char *cluster, int64_t rev,
+                       struct err *e)
+{
+	struct swarm_cluster k;
+	unsigned char id[32];
+	int rc = swarm_cluster_load(c, a, cluster, &k, e);
+
+	if (rc == ERR_NOENT || (rc == ERR_OK && !k.held))
+		return ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	host_mark(c, k.host, id);
+	core_wake(c, WAIT_HOST, k.host);
+	return mark(c, a, id, rev, e);
+}
+
+int swarm_lease_changed(struct core *c, struct arena *a, const struct lease *l,
+                        struct err *e)
+{
+	struct swarm_binding b;
+	struct store_object o;
+	struct swarm_sync s;
+	int64_t rev = 0;
+	int rc = lease_rev(c, a, false, &rev, e);
+
+	if (rc != ERR_OK || (rc = tell_leader(c, a, l->cluster, rev, e)) != ERR_OK)
+		return rc;
+	rc = store_get(c, a, KIND_SWARM_SYNC, l->o.parent, HOST_ID, &o, e);
+	if (rc == ERR_OK && (rc = swarm_sync_read(a, &o, &s, e)) == ERR_OK)
+		rc = swarm_find(c, a, s.binding, &b, e);
+	if (rc == ERR_NOENT)
+		return ERR_OK;
+	if (rc != ERR_OK || !swarm_by_driver(&b))
+		return rc;
+	return tell(c, a, b.roles, rev, e);
 }
 
 int swarm_role_changed(struct core *c, struct arena *a, const char *role, struct err *e)

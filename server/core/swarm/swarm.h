@@ -21,7 +21,7 @@
 #include "host.h"
 #include "lease_impl.h"
 
-#define SWARM_BINDINGS    256u
+#define SWARM_BINDINGS    512u
 #define SWARM_CLUSTERS    64u
 #define SWARM_CLUSTER_MAX 64u  /* bytes of an id */
 #define SWARM_ROWS        256u /* of one binding; of one statement */
@@ -65,6 +65,8 @@ int swarm_role_changed(struct core *c, struct arena *a, const char *role, struct
 	MUST_CHECK;
 /** swarm_serves(b, role, cluster): is it for hosts of that role, and for that cluster? */
 bool swarm_serves(const struct swarm_binding *b, const char *role, const char *cluster);
+/** swarm_by_driver(b): do its services get the value by a secret driver? */
+bool swarm_by_driver(const struct swarm_binding *b);
 /** swarm_member(b, key): a text of the definition; "" if it is not there. */
 const char *swarm_member(struct arena *a, const struct swarm_binding *b, const char *key);
 /** swarm_fp(c, a, l, data, out, e): "fp" into ${out}: the keyed hash of the value that
@@ -139,9 +141,9 @@ int swarm_elect(struct core *c, struct arena *a, struct swarm_cluster *k,
  * of, as one of its role or as a leader; 0: there was none. */
 int swarm_rev(struct core *c, struct arena *a, const struct host *h, int64_t *rev,
               struct err *e) MUST_CHECK;
-/** swarm_lease_changed(c, a, cluster, e): a lease of the cluster has changed, whoever
- * leads it hears of it. */
-int swarm_lease_changed(struct core *c, struct arena *a, const char *cluster,
+/** swarm_lease_changed(c, a, l, e): a lease of a cluster has changed: whoever leads that
+ * hears of it, and all who may be asked for it by a secret driver. */
+int swarm_lease_changed(struct core *c, struct arena *a, const struct lease *l,
                         struct err *e) MUST_CHECK;
 
 /* ---- how far it is (swarm_sync.c) ---- */
@@ -184,10 +186,11 @@ struct swarm_lease_ask {
 int swarm_sync_lease(struct core *c, struct arena *a, struct swarm_sync *s,
                      const struct swarm_lease_ask *ask, struct lease *out, struct err *e)
 	MUST_CHECK;
-/** swarm_may_fetch(c, a, l, h, e): does the host lead the cluster of that lease, and is
- * its binding for the host's role?  ERR_NOENT or ERR_DENIED. */
+/** swarm_may_fetch(c, a, l, h, version, e): is the binding of that lease for the host's
+ * role, and does the host lead its cluster, or is the mode driver?  A ${version} (0: the
+ * current one) has to be one that a service has.  ERR_NOENT or ERR_DENIED. */
 int swarm_may_fetch(struct core *c, struct arena *a, const struct lease *l,
-                    const struct host *h, struct err *e) MUST_CHECK;
+                    const struct host *h, int64_t version, struct err *e) MUST_CHECK;
 /** swarm_rows_value(a, s): its rows as people see them. */
 struct value *swarm_rows_value(struct arena *a, const struct swarm_sync *s);
 /** swarm_where(c, a, l, out, e): "cluster", "binding" and "services" of the holder of

@@ -139,6 +139,11 @@ static bool has(const struct value *v, const char *key)
 	return value_get(v, key) != NULL;
 }
 
+static bool is_empty(const struct value *v, const char *key)
+{
+	return !has(v, key) || value_get(v, key)->len == 0;
+}
+
 static const char *bad_together(const struct value *spec)
 {
 	const struct value *format = value_get(spec, "format");
@@ -152,6 +157,9 @@ static const char *bad_together(const struct value *spec)
 		return "fields goes with the formats env and json: raw is field";
 	if (!raw && has(spec, "field"))
 		return "field goes with the format raw: this one has fields";
+	/* Labels are a request, and a driver is asked when nobody can be asked back. */
+	if (value_is_str(value_get(spec, "mode"), "driver") && is_empty(spec, "services"))
+		return "services are missing: in the mode driver they alone get it";
 	if (value_is_str(value_get(spec, "quote"), "none") &&
 	    !value_is_str(format, "env"))
 		return "quote goes with format: env";

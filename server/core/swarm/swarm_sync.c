@@ -320,8 +320,18 @@ int swarm_sync_lease(struct core *c, struct arena *a, struct swarm_sync *s,
 	return lease_save(c, a, out, e);
 }
 
+/* Is that what a service has, or has to go back to? */
+static bool is_in_use(const struct swarm_sync *s, int64_t version)
+{
+	for (const struct value *v = s->rows->first; v != NULL; v = v->next)
+		if (value_int_or(v, "version", 0) == version ||
+		    value_int_or(v, "good", 0) == version)
+			return true;
+	return false;
+}
+
 int swarm_may_fetch(struct core *c, struct arena *a, const struct lease *l,
-                    const struct host *h, struct err *e)
+                    const struct host *h, int64_t version, struct err *e)
 {
 	struct swarm_binding b;
 	struct swarm_cluster k;
@@ -340,8 +350,10 @@ int swarm_may_fetch(struct core *c, struct arena *a, const struct lease *l,
 		return err_set(e, ERR_NOENT, "no such lease");
 	if (rc != ERR_OK)
 		return rc;
-	if (!swarm_leads(c, &k, h))
+	if (!swarm_by_driver(&b) && !swarm_leads(c, &k, h))
 		return err_set(e, ERR_DENIED, "this host does not lead the cluster");
+	if (version != 0 && (!swarm_by_driver(&b) || !is_in_use(&s, version)))
+		return err_set(e, ERR_DENIED, "no service has that version");
 	if (!swarm_serves(&b, h->role, s.cluster))
 		return err_set(e, ERR_DENIED,
 		               "the binding is not for hosts of this role");

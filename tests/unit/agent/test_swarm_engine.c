@@ -122,7 +122,8 @@ Test(swarm_engine, strange_services_and_tasks_are_left_out)
 		view_task(v, o);
 		json_decref(o);
 	}
-	cr_assert_eq(view_show(v, m, 1, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(view_show(v, m, 1, &(struct engine_ops){ .seen = NULL }, &e), ERR_OK,
+	             "%s", e.msg);
 	view_free(v);
 	machine_free(m);
 }

@@ -214,10 +214,26 @@ Test(swarm_plan, a_version_that_was_bad_is_held)
 	close_world();
 }
 
-Test(swarm_plan, a_driver_or_an_unknown_version_does_nothing)
+Test(swarm_plan, a_driver_is_for_services_that_are_named)
 {
 	open_world();
-	binding("\"mode\":\"driver\"");
+	binding("\"mode\":\"driver\",\"services\":[\"a\"]");
+	secret("old", "first", "");
+	service("a", "");
+	service("b", "");
+	run();
+	cr_assert_str_eq(text(svc(0), "name"), "a");
+	cr_assert_str_eq(text(svc(0), "action"), "update");
+	cr_assert_null(svc(1), "its label is a request");
+	cr_assert_eq(json_array_size(json_object_get(json_array_get(plan, 0), "secrets")),
+	             1);
+	close_world();
+}
+
+Test(swarm_plan, an_unknown_version_does_nothing)
+{
+	open_world();
+	binding("\"version\":0");
 	secret("old", "first", "");
 	service("a", "");
 	run();

@@ -343,15 +343,16 @@ UNUSED static char *agent_lease(struct agent *ag, const char *path)
 	return arena_str(rig.a, rig_got("data.leases.0.lease_id"));
 }
 
-/* Fetch one lease and open it: *version, and the text of field ${field}; the error of the
- * item if it has one. */
-UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
-                                      const char *field, int64_t *version)
+/* Fetch one lease, with ${more} members in the request, and open it: *version, and the
+ * text of field ${field}; the error of the item if it has one. */
+UNUSED static const char *agent_fetch_with(struct agent *ag, const char *lease,
+                                           const char *more, const char *field,
+                                           int64_t *version)
 {
 	struct value *item, *body, *text;
 	const struct value *sealed;
-	int status = agent_post(ag, "fetch",
-	                        arena_printf(rig.a, "{\"leases\":[\"%s\"]}", lease));
+	int status = agent_post(
+		ag, "fetch", arena_printf(rig.a, "{\"leases\":[\"%s\"]%s}", lease, more));
 
 	cr_assert_eq(status, 200, "%s", rig_got(""));
 	item = value_at(value_get(value_get(rig.body, "data"), "items"), 0);
@@ -369,6 +370,12 @@ UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
 	*version = value_int_or(body, "version", -1);
 	text = value_get(value_get(body, "data"), field);
 	return text != NULL ? value_to_cstr(text, rig.a) : "-";
+}
+
+UNUSED static const char *agent_fetch(struct agent *ag, const char *lease,
+                                      const char *field, int64_t *version)
+{
+	return agent_fetch_with(ag, lease, "", field, version);
 }
 
 UNUSED static int agent_ack_state(struct agent *ag, const char *lease, int64_t version,

@@ -206,3 +206,99 @@ Test(swarm, what_is_older_than_what_was_heard_is_nothing)
 	cr_assert(leads(&two, false));
 	cr_assert_gt(EPOCH, epoch);
 }
+
+static char *driven(struct agent *ag)
+{
+	cr_assert_eq(agent_post(ag, "swarm/plan", "{\"cluster\":\"c1\",\"driver\":true}"),
+	             200, "%s", rig_got(""));
+	return arena_str(rig.a, rig_got("data.bindings.0.lease_id"));
+}
+
+static void put_driver(const char *name)
+{
+	ASK(204, HTTP_POST, arena_printf(rig.a, "sys/swarm/bindings/%s", name),
+	    "{\"roles\":[\"web\"],\"path\":\"secret/app/db\",\"field\":\"password\","
+	    "\"mode\":\"driver\",\"services\":[\"web\"]}");
+}
+
+Test(swarm, each_manager_has_what_a_driver_is_asked_for)
+{
+	int64_t version;
+	char *lease;
+
+	driven(&two);
+	GOT("data.bindings.0.name", "-");
+	cr_assert(leads(&one, false));
+	driven(&two);
+	GOT("data.bindings.0.name", "-");
+	put_driver("drv");
+	lease = driven(&two);
+	GOT("data.leader", "false");
+	GOT("data.bindings.0.name", "drv");
+	GOT("data.bindings.0.services.0", "web");
+	GOT("data.bindings.1.name", "-");
+	GOT("data.states.0", "-");
+	cr_assert_str_eq(driven(&one), lease, "the cluster's own");
+	cr_assert_str_eq(agent_fetch(&two, lease, "password", &version), "one");
+	cr_assert_str_eq(agent_fetch(&one, lease, "password", &version), "one");
+}
+
+Test(swarm, all_managers_hear_of_a_new_value_for_a_driver)
+{
+	int64_t rev, version;
+
+	put_driver("drv");
+	cr_assert(leads(&one, false));
+	agent_fetch(&two, driven(&two), "password", &version);
+	ASK_AS(200, two.token, HTTP_GET, "sys/agent/sync", NULL);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	agent_watch_with(&two, rev, 0, "");
+	GOT("data.events.0.op", "-");
+	put_secret("app/db", "two");
+	agent_watch_with(&two, rev, 0, "");
+	GOT("data.events.0.op", "swarm");
+}
+
+Test(swarm, an_old_version_is_given_where_a_service_has_it)
+{
+	int64_t version, epoch;
+	char *lease, *of_restart, *rows;
+
+	put_driver("drv");
+	cr_assert(leads(&one, false));
+	epoch = EPOCH;
+	of_restart = planned(&one, epoch);
+	lease = driven(&two);
+	put_secret("app/db", "two");
+	put_secret("app/db", "three");
+	cr_assert_str_eq(agent_fetch_with(&two, lease, ",\"version\":2", "password",
+	                                  &version),
+	                 "no service has that version");
+	rows = arena_printf(rig.a,
+	                    "{\"cluster\":\"c1\",\"epoch\":%lld,\"boot_ms\":%lld,"
+	                    "\"rows\":[{\"binding\":\"drv\",\"service\":\"s1\","
+	                    "\"name\":\"web\",\"state\":\"rolled-back\",\"version\":3,"
+	                    "\"good\":2}]}",
+	                    (long long)epoch, (long long)++moment);
+	cr_assert_eq(agent_post(&one, "swarm/state", rows), 200, "%s", rig_got(""));
+	GOT("data.stored", "true");
+	cr_assert_str_eq(agent_fetch_with(&two, lease, ",\"version\":2", "password",
+	                                  &version),
+	                 "two");
+	cr_assert_eq(version, 2);
+	cr_assert_str_eq(agent_fetch(&two, lease, "password", &version), "three");
+	cr_assert_str_eq(agent_fetch_with(&two, lease, ",\"version\":1", "password",
+	                                  &version),
+	                 "no service has that version");
+	cr_assert_str_eq(agent_fetch_with(&one, of_restart, ",\"version\":2", "password",
+	                                  &version),
+	                 "no service has that version", "that binding is no driver's");
+}
+
+Test(swarm, a_driver_is_for_services_that_are_named)
+{
+	ASK(400, HTTP_POST, "sys/swarm/bindings/drv",
+	    "{\"roles\":[\"web\"],\"path\":\"secret/app/db\",\"field\":\"password\","
+	    "\"mode\":\"driver\"}");
+	GOT("errors.0", "services are missing: in the mode driver they alone get it");
+}
