@@ -11,7 +11,7 @@ import steady
 
 AGENTS = 10_000
 IN_FLIGHT = 64
-CHECKED = 2000  # so many of them verify all that they are told: real ones have processors of their own
+CHECKED = 500  # so many of them verify signatures too: real ones have processors of their own
 CHANGES = 5
 FILL = 20_000  # secrets: more than caches hold
 READS = 200  # a second

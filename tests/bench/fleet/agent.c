@@ -9,6 +9,7 @@
 #include "backoff.h"
 #include "fleet.h"
 #include "join.h"
+#include "json.h"
 #include "merkle.h"
 #include "reply.h"
 #include "rng.h"
@@ -25,15 +26,21 @@
 #define COMPLAINTS     20u
 #define REQUEST_SPARE  512u
 
+/* An answer; all of it is in the scratch arena, or lasts as long. */
+struct answer {
+	const struct reply *r;
+	const struct value *doc, *data; /* ${data}: that of the envelope */
+	const struct value *said;       /* the statement's data */
+};
+
 struct step_row {
 	const char *method, *path;
 	const char *op; /* of the statement in the answer */
 	bool on_side, anonymous;
-	/** body(a): what is sent, NULL: nothing. */
-	json_t *(*body)(struct agent *a);
-	/** done(a, doc, said, e): take the answer; ${said} is the statement's data. */
-	int (*done)(struct agent *a, const json_t *doc, const struct value *said,
-	            struct err *e);
+	/** body(a): what is sent, NULL: nothing; in the scratch arena. */
+	struct value *(*body)(struct agent *a);
+	/** done(a, answer, e): take the answer. */
+	int (*done)(struct agent *a, const struct answer *in, struct err *e);
 };
 
 static const struct step_row steps[STEPS];
@@ -79,6 +86,12 @@ static bool take_text(const struct value *o, const char *key, char *out, size_t 
 	return true;
 }
 
+/* NULL: there is none. */
+static const char *text_in(const struct agent *a, const struct value *o, const char *key)
+{
+	return value_cstr_or(a->f->scratch, o, key, NULL);
+}
+
 static int unreadable(struct err *e, const char *what)
 {
 	return err_set(e, ERR_INVALID, "%s cannot be read", what);
@@ -97,15 +110,16 @@ static int read_login(struct agent *a, const unsigned char *p, size_t n,
 }
 
 /* The statement's data. */
-static int open_statement(struct agent *a, const char *op, const json_t *data,
+static int open_statement(struct agent *a, const char *op, const struct value *data,
                           const struct value **out, struct err *e)
 {
 	const struct statement_expect want = { op, a->nonce, a->generation, a->key };
-	const char *text = reply_str(data, "statement");
-	size_t n = text != NULL ? strlen(text) : 0, cap = n / 4 * 3 + 3;
+	const struct value *text = value_get(data, "statement");
+	size_t n = text != NULL && text->type == V_STRING ? text->len : 0;
+	size_t cap = n / 4 * 3 + 3;
 	unsigned char *p = arena_alloc(a->f->scratch, cap);
 	struct value *body = NULL;
-	long len = p != NULL ? text_unbase64(text != NULL ? text : "", n, p, cap) : -1;
+	long len = p != NULL && n > 0 ? text_unbase64(text->text, n, p, cap) : -1;
 	int rc;
 
 	if (len < 0)
@@ -179,10 +193,9 @@ static int take_hashes(const struct value *list, struct merkle_proof *out)
 	return 0;
 }
 
-static int proof_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
-                      struct err *e)
+static int proof_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	const char *text = value_to_cstr(value_get(said, "checkpoint"), a->f->scratch);
+	const char *text = text_in(a, in->said, "checkpoint");
 	struct merkle_proof proof = { 0 };
 	struct note_checkpoint cp;
 
@@ -192,7 +205,7 @@ static int proof_done(struct agent *a, const json_t *doc UNUSED, const struct va
 		a->head.size = text != NULL ? size_in(text) : a->head.size;
 		return ERR_OK;
 	}
-	if (text == NULL || take_hashes(value_get(said, "proof"), &proof) != 0)
+	if (text == NULL || take_hashes(value_get(in->said, "proof"), &proof) != 0)
 		return unreadable(e, "a proof");
 	if (note_checkpoint_verify(text, strlen(text), &a->audit_key, &cp, e) != ERR_OK)
 		return (int)e->code;
@@ -210,47 +223,61 @@ static void name_of(const struct agent *a, char out[24])
 	snprintf(out, 24, "fleet-%05u", a->number);
 }
 
-static json_t *add_body(struct agent *a)
+static void set_hex(struct agent *a, struct value *o, const char *key,
+                    const unsigned char *p, size_t n)
 {
+	char *text = arena_alloc(a->f->scratch, 2 * n + 1);
+
+	if (text == NULL)
+		abort();
+	text_hex(p, n, text);
+	value_set_str(a->f->scratch, o, key, text);
+}
+
+static struct value *add_body(struct agent *a)
+{
+	struct value *o = value_object(a->f->scratch);
 	char name[24];
 
 	name_of(a, name);
-	return json_pack("{s:s, s:s}", "name", name, "role", a->f->o.role);
+	value_set_str(a->f->scratch, o, "name", arena_str(a->f->scratch, name));
+	value_set_str(a->f->scratch, o, "role", a->f->o.role);
+	return o;
 }
 
-static int add_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
-                    struct err *e)
+static int add_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	const char *token = reply_str(json_object_get(doc, "data"), "join_token");
-
-	if (token == NULL || strlen(token) >= sizeof(a->join_token))
+	if (!take_text(in->data, "join_token", a->join_token, sizeof(a->join_token)))
 		return unreadable(e, "a join token");
-	memcpy(a->join_token, token, strlen(token) + 1);
 	a->added = true;
 	return ERR_OK;
 }
 
-static json_t *join_body(struct agent *a)
+static struct value *join_body(struct agent *a)
 {
+	struct arena *m = a->f->scratch;
+	struct value *o = value_object(m);
 	char id[33];
-	json_t *o;
 
 	join_id(a->join_token, id);
 	join_mac(a->join_token, &a->id, pin_of(a), a->join_mac);
-	o = json_pack("{s:s, s:s}", "join_id", id, "agent_version", VAULT_VERSION);
-	if (reply_set_base64(o, "sign_key", a->id.sign_pk, 32) != 0 ||
-	    reply_set_base64(o, "box_key", a->id.box_pk, 32) != 0 ||
-	    reply_set_base64(o, "mac", a->join_mac, 32) != 0)
-		abort();
+	value_set_str(m, o, "join_id", arena_str(m, id));
+	value_set_str(m, o, "agent_version", VAULT_VERSION);
+	value_set_bytes(m, o, "sign_key", a->id.sign_pk, 32);
+	value_set_bytes(m, o, "box_key", a->id.box_pk, 32);
+	value_set_bytes(m, o, "mac", a->join_mac, 32);
 	return o;
 }
 
-static int join_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
-                     struct err *e)
+static int join_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	int rc = join_accept(a->join_token, &a->id, a->join_mac,
-	                     json_object_get(doc, "data"), e);
+	AUTO_JSON doc = reply_parse(in->r->body, in->r->len, e);
+	int rc;
 
+	if (doc == NULL)
+		return (int)e->code;
+	rc = join_accept(a->join_token, &a->id, a->join_mac, json_object_get(doc, "data"),
+	                 e);
 	if (rc == ERR_OK)
 		rc = note_key_parse(a->id.audit_key, strlen(a->id.audit_key),
 		                    &a->audit_key, e);
@@ -260,55 +287,58 @@ static int join_done(struct agent *a, const json_t *doc, const struct value *sai
 	return rc;
 }
 
-static json_t *challenge_body(struct agent *a)
+static struct value *challenge_body(struct agent *a)
 {
-	json_t *o = json_object();
+	struct value *o = value_object(a->f->scratch);
 
-	if (reply_set_hex(o, "host_id", a->id.host_id, 16) != 0)
-		abort();
+	set_hex(a, o, "host_id", a->id.host_id, 16);
 	return o;
 }
 
-static int challenge_done(struct agent *a, const json_t *doc,
-                          const struct value *said UNUSED, struct err *e)
+static int challenge_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	if (reply_base64(json_object_get(doc, "data"), "nonce", a->challenge,
-	                 sizeof(a->challenge)) != 0)
+	const struct value *nonce = value_get(in->data, "nonce");
+
+	if (nonce == NULL || nonce->type != V_STRING ||
+	    text_unbase64(nonce->text, nonce->len, a->challenge, sizeof(a->challenge)) !=
+	            (long)sizeof(a->challenge))
 		return unreadable(e, "a challenge");
 	a->challenged = true;
 	return ERR_OK;
 }
 
-static json_t *login_body(struct agent *a)
+static struct value *login_body(struct agent *a)
 {
-	unsigned char sig[64];
-	json_t *o = json_pack("{s:I, s:s}", "generation", (json_int_t)a->id.generation,
-	                      "agent_version", VAULT_VERSION);
+	struct arena *m = a->f->scratch;
+	unsigned char *sig = arena_alloc(m, 64);
+	struct value *o = value_object(m);
 
+	if (sig == NULL)
+		abort();
 	a->challenged = false;
 	memcpy(a->nonce, a->challenge, sizeof(a->nonce));
 	identity_sign_login(&a->id, false, a->challenge, pin_of(a), sig);
-	if (reply_set_hex(o, "host_id", a->id.host_id, 16) != 0 ||
-	    reply_set_base64(o, "nonce", a->challenge, sizeof(a->challenge)) != 0 ||
-	    reply_set_base64(o, "signature", sig, sizeof(sig)) != 0)
-		abort();
+	value_set_int(m, o, "generation", (int64_t)a->id.generation);
+	value_set_str(m, o, "agent_version", VAULT_VERSION);
+	set_hex(a, o, "host_id", a->id.host_id, 16);
+	value_set_bytes(m, o, "nonce", a->challenge, sizeof(a->challenge));
+	value_set_bytes(m, o, "signature", sig, 64);
 	return o;
 }
 
-static int login_done(struct agent *a, const json_t *doc, const struct value *said,
-                      struct err *e)
+static int login_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	const char *token = reply_str(json_object_get(doc, "auth"), "client_token");
-	const struct value *session = value_get(said, "session");
+	const struct value *session = value_get(in->said, "session");
 
-	if (token == NULL || strlen(token) > LIMIT_TOKEN_TEXT || session == NULL ||
-	    session->type != V_BYTES || session->len != STATEMENT_SESSION ||
+	if (!take_text(value_get(in->doc, "auth"), "client_token", a->token,
+	               sizeof(a->token)) ||
+	    session == NULL || session->type != V_BYTES ||
+	    session->len != STATEMENT_SESSION ||
 	    statement_session(&a->id, false, (const unsigned char *)session->text,
 	                      a->key) != 0)
 		return unreadable(e, "an answer to a login");
-	memcpy(a->token, token, strlen(token) + 1);
 	a->id.generation++;
-	see_value_checkpoint(a, said, false);
+	see_value_checkpoint(a, in->said, false);
 	return ERR_OK;
 }
 
@@ -323,49 +353,56 @@ static void hold(struct agent *a, const struct value *line)
 		a->want_fetch = true;
 }
 
-static int sync_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
-                     struct err *e UNUSED)
+static int sync_done(struct agent *a, const struct answer *in, struct err *e UNUSED)
 {
-	const struct value *list = value_get(said, "leases");
+	const struct value *list = value_get(in->said, "leases");
 
 	a->lease[0] = '\0';
 	if (list != NULL && list->first != NULL)
 		hold(a, list->first);
 	a->want_lease = a->lease[0] == '\0';
-	a->rev = value_int_or(said, "rev", 0);
-	see_value_checkpoint(a, said, true);
+	a->rev = value_int_or(in->said, "rev", 0);
+	see_value_checkpoint(a, in->said, true);
 	a->in_sync = true;
 	a->attempt = 0;
 	a->back_ns = fleet_ns();
 	return ERR_OK;
 }
 
-static json_t *lease_body(struct agent *a)
+static struct value *list_of_one(struct agent *a, const char *key, const char *text)
 {
-	a->want_lease = false;
-	return json_pack("{s:[s]}", "paths", a->f->o.path);
+	struct value *o = value_object(a->f->scratch), *list = value_array(a->f->scratch);
+
+	value_add(list, value_str(a->f->scratch, text));
+	value_set(o, key, list);
+	return o;
 }
 
-static int lease_done(struct agent *a, const json_t *doc UNUSED, const struct value *said,
-                      struct err *e)
+static struct value *lease_body(struct agent *a)
 {
-	const struct value *list = value_get(said, "leases");
+	a->want_lease = false;
+	return list_of_one(a, "paths", a->f->o.path);
+}
+
+static int lease_done(struct agent *a, const struct answer *in, struct err *e)
+{
+	const struct value *list = value_get(in->said, "leases");
 
 	if (list == NULL || list->first == NULL ||
 	    value_get(list->first, "error") != NULL)
 		return unreadable(e, "a lease");
 	hold(a, list->first);
-	see_value_checkpoint(a, said, true);
+	see_value_checkpoint(a, in->said, true);
 	return ERR_OK;
 }
 
-static json_t *fetch_body(struct agent *a)
+static struct value *fetch_body(struct agent *a)
 {
 	a->want_fetch = false;
-	return json_pack("{s:[s]}", "leases", a->lease);
+	return list_of_one(a, "leases", a->lease);
 }
 
-static int open_value(struct agent *a, const json_t *item, struct err *e)
+static int open_value(struct agent *a, const struct value *item, struct err *e)
 {
 	const struct sealed_expect want = {
 		.request = {"fetch", a->nonce, a->generation, a->key},
@@ -374,7 +411,7 @@ static int open_value(struct agent *a, const json_t *item, struct err *e)
 		.min_version = a->version,
 	};
 	struct sealed_value v = { .version = 0 };
-	const char *text = reply_str(item, "sealed");
+	const char *text = text_in(a, item, "sealed");
 	int rc = text != NULL ? sealed_open(&a->id, a->f->scratch, text, &want, &v, e)
 	                      : unreadable(e, "a value");
 
@@ -385,17 +422,16 @@ static int open_value(struct agent *a, const json_t *item, struct err *e)
 	return ERR_OK;
 }
 
-static int fetch_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
-                      struct err *e)
+static int fetch_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	const json_t *items = json_object_get(json_object_get(doc, "data"), "items");
-	const json_t *item = json_array_get(items, 0);
-	int64_t version = reply_int(item, "version", 0);
+	const struct value *items = value_get(in->data, "items");
+	const struct value *item = items != NULL ? items->first : NULL;
+	int64_t version = value_int_or(item, "version", 0);
 
 	if (version < a->version || version == 0)
 		return err_set(e, ERR_INTEGRITY, "no value: %s",
-		               reply_str(item, "error") != NULL ? reply_str(item, "error")
-		                                                : "it is older");
+		               value_cstr_or(a->f->scratch, item, "error",
+		                             "it is older"));
 	a->want_ack = true;
 	return open_value(a, item, e);
 }
@@ -417,33 +453,36 @@ static json_t *ack_said(const struct agent *a)
 	return statement_say(&a->id, a->key, "ack", m, data);
 }
 
-static json_t *watch_body(struct agent *a)
+static struct value *watch_body(struct agent *a)
 {
-	json_t *o = json_pack("{s:I, s:i, s:I, s:i}", "since", (json_int_t)a->rev, "wait",
-	                      WATCH_S, "from", (json_int_t)a->head.size, "values",
-	                      VALUES_MAX);
+	struct arena *m = a->f->scratch;
+	struct value *o = value_object(m);
+	AUTO_JSON ack = a->want_ack ? ack_said(a) : NULL;
 
-	if (a->want_ack)
-		json_object_set_new(o, "statement", ack_said(a));
+	value_set_int(m, o, "since", a->rev);
+	value_set_int(m, o, "wait", WATCH_S);
+	value_set_int(m, o, "from", (int64_t)a->head.size);
+	value_set_int(m, o, "values", VALUES_MAX);
+	if (ack != NULL)
+		value_set_str(m, o, "statement", arena_str(m, json_string_value(ack)));
 	return o;
 }
 
 /* An answer without events brings a proof, or is not signed. */
-static int watch_done(struct agent *a, const json_t *doc, const struct value *said UNUSED,
-                      struct err *e)
+static int watch_done(struct agent *a, const struct answer *in, struct err *e)
 {
-	const json_t *data = json_object_get(doc, "data");
-	const struct value *news = NULL, *list;
+	struct answer news = *in;
+	const struct value *list;
 	int rc;
 
 	a->want_ack = false;
-	if (reply_str(data, "statement") == NULL) {
-		see_checkpoint(a, reply_str(data, "checkpoint"), false);
+	if (value_get(in->data, "statement") == NULL) {
+		see_checkpoint(a, text_in(a, in->data, "checkpoint"), false);
 		return ERR_OK;
 	}
-	if ((rc = open_statement(a, "watch", data, &news, e)) != ERR_OK)
+	if ((rc = open_statement(a, "watch", in->data, &news.said, e)) != ERR_OK)
 		return rc;
-	list = value_get(news, "events");
+	list = value_get(news.said, "events");
 	for (const struct value *v = list != NULL ? list->first : NULL; v != NULL;
 	     v = v->next) {
 		if (value_is_str(value_get(v, "op"), "update"))
@@ -451,14 +490,14 @@ static int watch_done(struct agent *a, const json_t *doc, const struct value *sa
 		else
 			return err_set(e, ERR_INTEGRITY, "an event that nobody caused");
 	}
-	a->rev = value_int_or(news, "rev", a->rev);
-	if (value_get(news, "proof") != NULL)
-		return proof_done(a, doc, news, e);
-	see_value_checkpoint(a, news, false);
-	if (!a->want_fetch || json_object_get(data, "items") == NULL)
+	a->rev = value_int_or(news.said, "rev", a->rev);
+	if (value_get(news.said, "proof") != NULL)
+		return proof_done(a, &news, e);
+	see_value_checkpoint(a, news.said, false);
+	if (!a->want_fetch || value_get(in->data, "items") == NULL)
 		return ERR_OK;
 	a->want_fetch = false;
-	return fetch_done(a, doc, NULL, e);
+	return fetch_done(a, in, e);
 }
 
 static const struct step_row steps[STEPS] = {
@@ -528,14 +567,14 @@ static void query_of(const struct agent *a, const char *nonce, char *out, size_t
 
 /* The request as vault-agent writes it; the caller's (malloc). */
 static char *write_request(const struct agent *a, const struct step_row *s,
-                           const char *query, const char *body, size_t *n)
+                           const char *query, const struct jbuf *body, size_t *n)
 {
 	const char *token = a->step == STEP_ADD ? a->f->o.operator_token : a->token;
-	size_t len = strlen(body), cap = REQUEST_SPARE + strlen(token) + len;
+	size_t len = body->len, cap = REQUEST_SPARE + strlen(token) + len;
 	char *out = malloc(cap);
 	int used;
 
-	if (out == NULL)
+	if (out == NULL || body->failed)
 		abort();
 	used = snprintf(out, cap,
 	                "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -548,32 +587,44 @@ static char *write_request(const struct agent *a, const struct step_row *s,
 	if (len > 0)
 		used += snprintf(out + used, cap - (size_t)used,
 		                 "Content-Type: application/json\r\n"
-		                 "Content-Length: %zu\r\n\r\n%s",
-		                 len, body);
+		                 "Content-Length: %zu\r\n\r\n%.*s",
+		                 len, (int)len, body->p);
 	else
 		used += snprintf(out + used, cap - (size_t)used, "\r\n");
 	*n = (size_t)used;
 	return out;
 }
 
-static json_t *asked(const struct agent *a, json_t *body)
+/* What is asked goes into a box of the session. */
+static struct value *asked(struct agent *a, const struct value *data)
 {
 	const struct statement_expect want = { a->step == STEP_FETCH ? "fetch" : "leases",
 		                               a->nonce, a->generation, a->key };
-	json_t *said = statement_ask(&a->id, &want, body);
+	struct value *body = value_object(a->f->scratch);
+	struct jbuf text = { .len = 0 };
+	AUTO_JSON plain = NULL;
+	AUTO_JSON said = NULL;
 
-	json_object_clear(body);
-	return said;
+	json_write(&text, data);
+	plain = json_loadb(text.p, text.len, 0, NULL);
+	jbuf_free(&text);
+	said = statement_ask(&a->id, &want, plain);
+	if (said == NULL)
+		abort();
+	value_set_str(a->f->scratch, body, "statement",
+	              arena_str(a->f->scratch, json_string_value(said)));
+	return body;
 }
 
 void agent_go(struct agent *a)
 {
 	const struct step_row *s;
 	char nonce[2 * STATEMENT_NONCE + 1], query[192], *request;
-	AUTO_TEXT text = NULL;
-	AUTO_JSON body = NULL;
+	struct jbuf text = { .len = 0 };
+	struct value *body;
 	size_t n;
 
+	a->f->resting -= a->offline;
 	a->offline = false;
 	a->step = next_step(a);
 	s = &steps[a->step];
@@ -582,12 +633,15 @@ void agent_go(struct agent *a)
 	body = s->body != NULL ? s->body(a) : NULL;
 	text_hex(a->nonce, sizeof(a->nonce), nonce);
 	if (a->step == STEP_WATCH)
-		json_object_set_new(body, "nonce", json_string(nonce));
+		value_set_str(a->f->scratch, body, "nonce", nonce);
 	else if (a->step == STEP_FETCH || a->step == STEP_LEASE)
-		json_object_set_new(body, "statement", asked(a, body));
+		body = asked(a, body);
 	query_of(a, nonce, query, sizeof(query));
-	text = body != NULL ? reply_text(body) : NULL;
-	request = write_request(a, s, query, text != NULL ? text : "", &n);
+	if (body != NULL)
+		json_write(&text, body);
+	request = write_request(a, s, query, &text, &n);
+	jbuf_free(&text);
+	arena_reset(a->f->scratch);
 	conn_send(s->on_side ? &a->side : &a->main,
 	          s->on_side ? &a->f->o.api : &a->f->o.hosts, request, n,
 	          a->step == STEP_WATCH ? WATCH_MS : CALL_MS);
@@ -620,6 +674,7 @@ static void go_offline(struct agent *a, int retry_after)
 	if (a->step == STEP_LEASE)
 		a->want_lease = true;
 	a->retry_at = a->f->now + delay;
+	a->f->resting += !a->offline;
 	a->offline = true;
 	a->in_sync = false;
 	a->challenged = false;
@@ -650,16 +705,19 @@ static void on_refusal(struct agent *a, const struct reply *r)
 static int take(struct agent *a, const struct reply *r, struct err *e)
 {
 	const struct step_row *s = &steps[a->step];
-	AUTO_JSON doc = r->len > 0 ? reply_parse(r->body, r->len, e) : json_object();
-	const struct value *said = NULL;
+	struct answer in = { .r = r };
+	struct value *doc = NULL;
 	int rc;
 
-	if (doc == NULL)
-		return (int)e->code;
-	if (s->op != NULL && (rc = open_statement(a, s->op, json_object_get(doc, "data"),
-	                                          &said, e)) != ERR_OK)
+	if (r->len > 0 &&
+	    (rc = json_parse(a->f->scratch, r->body, r->len, &doc, e)) != ERR_OK)
 		return rc;
-	return s->done(a, doc, said, e);
+	in.doc = doc;
+	in.data = value_get(doc, "data");
+	if (s->op != NULL &&
+	    (rc = open_statement(a, s->op, in.data, &in.said, e)) != ERR_OK)
+		return rc;
+	return s->done(a, &in, e);
 }
 
 void agent_reply(struct agent *a, struct conn *c UNUSED, const struct reply *r)

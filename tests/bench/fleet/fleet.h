@@ -7,8 +7,12 @@
  * Each has an identity, a lease on one shared secret and a long poll over TLS, and asks
  * in the order in which vault-agent does, with the agent's own code for joins, logins,
  * statements, sealed values and backoff.  There are no files and no renewals: a run is
- * short.  What costs the server nothing can be left out for most of them: only every
- * n-th agent verifies signatures (they share the machine with the server).
+ * short.
+ *
+ * Real ones have processors of their own; these share the server's, and what they take of
+ * them is in all that is measured.  So the program is lean where that costs the server
+ * nothing: JSON is read by the server's parser, and only every n-th agent verifies the
+ * signatures of checkpoints.  Each opens every statement and every value.
  */
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
@@ -135,7 +139,8 @@ struct fleet {
 	gnutls_priority_t priorities;
 	struct arena *scratch; /* of one reply */
 	struct agent *agent;   /* o.agents */
-	unsigned started, enrolling, watching;
+	unsigned started;
+	unsigned resting; /* are offline, until their time comes */
 	bool enrol;
 	struct counts counts;
 	int64_t now; /* boot clock, ms */

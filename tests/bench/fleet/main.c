@@ -258,7 +258,7 @@ static void tick(struct fleet *f, struct command *c)
 	bool check = f->now - checked >= CHECK_MS;
 
 	checked = check ? f->now : checked;
-	for (unsigned i = 0; i < f->started; i++) {
+	for (unsigned i = 0; (check || f->resting > 0) && i < f->started; i++) {
 		struct agent *a = &f->agent[i];
 
 		if (a->offline && f->now >= a->retry_at)
