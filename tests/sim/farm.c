@@ -221,14 +221,20 @@ struct looking {
 	struct arena *a;
 };
 
+struct counting {
+	struct core *c;
+	int *n;
+};
+
 static int count_open(void *ctx, struct store_object *o, struct err *e)
 {
+	const struct counting *k = ctx;
 	AUTO_ARENA a = arena_new(LOOK_ARENA);
 	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(k->c, a, o, &t, e);
 
 	if (rc == ERR_OK && !rotation_ended(&t))
-		++*(int *)ctx;
+		++*k->n;
 	return rc;
 }
 
@@ -286,7 +292,7 @@ static int look_at(struct core *c, struct looking *l, int i, struct err *e)
 		return rc;
 	see_attempt(v, &t);
 	return store_by_parent(c, l->a, KIND_ATTEMPT, s.o.id, 32, count_open,
-	                       &v->attempts, e);
+	                       &(struct counting){ c, &v->attempts }, e);
 }
 
 static int look(struct core *c, void *arg, struct err *e)

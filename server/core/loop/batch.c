@@ -14,6 +14,7 @@
 #include "metrics.h"
 #include "mutant.h"
 #include "pwhash.h"
+#include "rotation_state.h"
 #include "step.h"
 #include "store.h"
 #include "sys_state.h"
@@ -223,7 +224,8 @@ static int commit_all(struct core *c, struct err *e)
 
 	if (c->batch->oom)
 		return err_set(e, ERR_NOMEM, "out of memory in the batch");
-	if ((rc = store_state_flush(c, e)) != ERR_OK ||
+	if ((rc = rotation_flush(c, e)) != ERR_OK ||
+	    (rc = store_state_flush(c, e)) != ERR_OK ||
 	    (rc = audit_flush(c, e)) != ERR_OK)
 		return rc;
 	return db_commit(c->db, e);

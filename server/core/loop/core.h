@@ -163,6 +163,9 @@ int64_t core_wait_ms(struct core *c);
 
 /* For modules, inside a batch: */
 
+/** core_in_batch(c): is one running, which will commit or be undone? */
+bool core_in_batch(const struct core *c);
+
 /** core_undo(c, fn, arg): run ${fn} if the current savepoint is rolled back.  Registered
  * after a mirror in memory was changed; run in reverse order. */
 void core_undo(struct core *c, void (*fn)(void *arg), void *arg);

@@ -26,6 +26,11 @@ static void hooks_add(struct batch *b, struct hooks *h, void (*fn)(void *), void
 	h->at[h->n++] = (struct hook){ fn, arg };
 }
 
+bool core_in_batch(const struct core *c)
+{
+	return c->batch->running;
+}
+
 void core_undo(struct core *c, void (*fn)(void *arg), void *arg)
 {
 	if (c->batch->running)

@@ -272,7 +272,8 @@ static int h_attempt_list(struct req *r)
 
 		if (id == NULL)
 			return req_fail(r, ERR_NOMEM, "out of memory");
-		if ((rc = rotation_attempt_read(scratch, &l->at[i], &t, &r->e)) != ERR_OK)
+		if ((rc = rotation_attempt_read(r->core, scratch, &l->at[i], &t,
+		                                &r->e)) != ERR_OK)
 			break;
 		text_hex(t.o.id, 16, id);
 		rotation_attempt_value(r->core, scratch, &t, NULL, info);
@@ -318,7 +319,7 @@ static int collect_attempt(void *ctx, struct store_object *o, struct err *e)
 	struct history *h = ctx;
 	struct rotation_attempt t;
 	struct value *v = value_object(h->r->a);
-	int rc = rotation_attempt_read(h->r->a, o, &t, e);
+	int rc = rotation_attempt_read(h->r->core, h->r->a, o, &t, e);
 
 	if (rc != ERR_OK)
 		return rc;

@@ -12,6 +12,7 @@
 #include "rng.h"
 #include "rotation_event.h"
 #include "rotation_state.h"
+#include "rotation_tally.h"
 #include "text.h"
 
 #define PLAN_HOLDERS 128 /* counted when a rotation is only planned */
@@ -228,8 +229,11 @@ int rotation_settled(struct core *c, struct arena *a, const unsigned char attemp
                      int64_t version, bool applied, struct err *e)
 {
 	struct rotation_attempt t;
-	int rc = rotation_attempt_load(c, a, attempt, &t, e);
+	int rc;
 
+	if (tally_count(c, attempt, version, applied))
+		return ERR_OK;
+	rc = rotation_attempt_load(c, a, attempt, &t, e);
 	if (rc == ERR_NOENT || (rc == ERR_OK && rotation_ended(&t)))
 		return ERR_OK;
 	if (rc != ERR_OK || !counts(&t, version))
@@ -238,6 +242,8 @@ int rotation_settled(struct core *c, struct arena *a, const unsigned char attemp
 		t.waiting--;
 	if (applied)
 		t.applied++;
+	if (tally_begin(c, &t, applied))
+		return ERR_OK;
 	if (t.rejected > 0)
 		hasten(c, &t);
 	return settle(c, a, &t, e);

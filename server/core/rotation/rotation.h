@@ -156,6 +156,8 @@ struct rotation_attempt {
 	int64_t holders, waiting, applied;
 	int64_t rejected; /* of those that wait: they have refused the new version */
 	int64_t counting; /* which version they are counted for */
+	int64_t tallied;  /* in waiting and applied, but not in the row: rotation_tally.h
+	                   */
 	int64_t bits;
 	int64_t aged_ms;     /* when the old value had come; 0: not known */
 	int64_t created_ms;  /* of the payloads that keep the values; 0: there are none */
@@ -210,7 +212,7 @@ int rotation_rule_field(const struct rotation_rule *rule, const struct value *da
 
 int rotation_attempt_load(struct core *c, struct arena *a, const unsigned char id[16],
                           struct rotation_attempt *out, struct err *e) MUST_CHECK;
-int rotation_attempt_read(struct arena *a, const struct store_object *o,
+int rotation_attempt_read(struct core *c, struct arena *a, const struct store_object *o,
                           struct rotation_attempt *out, struct err *e) MUST_CHECK;
 int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attempt *t,
                           struct err *e) MUST_CHECK;

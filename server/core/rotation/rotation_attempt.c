@@ -8,6 +8,7 @@
 #include "rotation.h"
 #include "rotation_room.h"
 #include "rotation_state.h"
+#include "rotation_tally.h"
 #include "text.h"
 
 static const char *const state_names[ATTEMPT__MAX] = {
@@ -142,7 +143,7 @@ static int take_state(const char *name, enum attempt_state *out)
 	X("account", account) \
 	X("error", error)
 
-int rotation_attempt_read(struct arena *a, const struct store_object *o,
+int rotation_attempt_read(struct core *c, struct arena *a, const struct store_object *o,
                           struct rotation_attempt *out, struct err *e)
 {
 	const struct value *b = o->body;
@@ -168,6 +169,7 @@ int rotation_attempt_read(struct arena *a, const struct store_object *o,
 	    rotation_policy_of(value_cstr_or(a, b, "policy", "wait"), &out->policy) != 0)
 		return err_set(e, ERR_INTEGRITY,
 		               "a rotation attempt's record is malformed");
+	tally_merge(c, out);
 	return ERR_OK;
 }
 
@@ -177,7 +179,7 @@ int rotation_attempt_load(struct core *c, struct arena *a, const unsigned char i
 	struct store_object o;
 	int rc = store_get(c, a, KIND_ATTEMPT, id, 16, &o, e);
 
-	if (rc == ERR_OK && (rc = rotation_attempt_read(a, &o, out, e)) == ERR_OK)
+	if (rc == ERR_OK && (rc = rotation_attempt_read(c, a, &o, out, e)) == ERR_OK)
 		(void)rotation_clock_follow(c, out);
 	return rc;
 }
@@ -221,7 +223,8 @@ int rotation_attempt_save(struct core *c, struct arena *a, struct rotation_attem
 	t->o.due = due_time(t);
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = store_put(c, &t->o, e)) == ERR_OK)
+	if ((rc = tally_save(c, t, e)) == ERR_OK &&
+	    (rc = store_put(c, &t->o, e)) == ERR_OK)
 		rotation_room_note(c, t);
 	return rc;
 }

@@ -77,7 +77,7 @@ static int follow_one(struct core *c, struct arena *a, const struct store_object
                       struct err *e)
 {
 	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(c, a, o, &t, e);
 
 	if (rc != ERR_OK)
 		return rc == ERR_INTEGRITY ? ERR_OK : rc;

@@ -104,7 +104,7 @@ static int recover_one(struct core *c, struct arena *a, const struct store_objec
                        struct err *e)
 {
 	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(c, a, o, &t, e);
 	int64_t latest;
 
 	if (rc != ERR_OK || step_under_way(c, t.o.id))
@@ -163,7 +163,7 @@ static int advance(struct core *c, struct arena *a, const struct store_object *o
 {
 	struct rotation_attempt t;
 	struct machine m;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(c, a, o, &t, e);
 
 	if (rc != ERR_OK)
 		return rc;

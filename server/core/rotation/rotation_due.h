@@ -5,6 +5,7 @@
  */
 #include "rotation_room.h"
 #include "rotation_state.h"
+#include "rotation_tally.h"
 #include "store.h"
 #include "target.h"
 
@@ -17,6 +18,7 @@ struct target_strikes {
 
 struct rotation_state {
 	struct rotation_room *room;
+	struct tally tally[TALLY_ATTEMPTS];
 	bool has_failed; /* a row that could not be dealt with: it is put off */
 	enum store_kind failed_kind;
 	unsigned char failed[STORE_ID_MAX];

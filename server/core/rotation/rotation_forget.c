@@ -47,7 +47,7 @@ static int record_end(struct core *c, struct arena *a, const struct store_object
                       struct err *e)
 {
 	struct rotation_attempt t;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(c, a, o, &t, e);
 
 	if (rc != ERR_OK || rotation_ended(&t))
 		return rc;

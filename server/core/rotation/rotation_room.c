@@ -153,6 +153,7 @@ void rotation_room_left(struct core *c, const unsigned char id[16])
 }
 
 struct loading {
+	struct core *c;
 	struct rotation_room *room;
 	struct arena *a;
 };
@@ -161,7 +162,7 @@ static int load_one(void *ctx, struct store_object *o, struct err *e)
 {
 	struct loading *l = ctx;
 	struct rotation_attempt t;
-	int rc = rotation_attempt_read(l->a, o, &t, e);
+	int rc = rotation_attempt_read(l->c, l->a, o, &t, e);
 
 	if (rc != ERR_OK || !(works(&t) || waits(&t)))
 		return rc;
@@ -173,7 +174,7 @@ static int load_one(void *ctx, struct store_object *o, struct err *e)
 static int load(struct core *c, struct rotation_room *r, struct err *e)
 {
 	AUTO_ARENA a = arena_new(LOAD_ARENA);
-	struct loading l = { .room = r, .a = a };
+	struct loading l = { .c = c, .room = r, .a = a };
 	int rc;
 
 	if (a == NULL)

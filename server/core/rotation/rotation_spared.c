@@ -29,7 +29,7 @@ static int wake(struct core *c, struct arena *a, const struct store_object *o,
 {
 	struct rotation_attempt t;
 	struct rotation_rule rule;
-	int rc = rotation_attempt_read(a, o, &t, e);
+	int rc = rotation_attempt_read(c, a, o, &t, e);
 
 	if (rc != ERR_OK || !t.spared || rotation_ended(&t) || step_under_way(c, t.o.id))
 		return rc;

@@ -61,6 +61,9 @@ int rotation_open(struct core *c, struct err *e) MUST_CHECK;
 void rotation_close(struct core *c);
 void rotation_unsealed(struct core *c);
 
+/** rotation_flush(c, e): before COMMIT: what a batch has counted is written down. */
+int rotation_flush(struct core *c, struct err *e) MUST_CHECK;
+
 /** rotation_recheck_begins(c): the vault was set back; see rotation_restored.h. */
 void rotation_recheck_begins(struct core *c);
 

@@ -47,7 +47,8 @@ static int see(void *ctx, struct store_object *o, struct err *e)
 	struct begun *b = ctx;
 	struct rotation_attempt t;
 
-	cr_assert_eq(rotation_attempt_read(rig.a, o, &t, e), ERR_OK, "%s", e->msg);
+	cr_assert_eq(rotation_attempt_read(rig.core, rig.a, o, &t, e), ERR_OK, "%s",
+	             e->msg);
 	cr_assert_lt((size_t)b->n, ARRAY_LEN(b->at));
 	b->at[b->n++] = t.started_ms;
 	return ERR_OK;
