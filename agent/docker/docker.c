@@ -167,6 +167,12 @@ static int negotiate(struct docker *d, const json_t *doc, struct err *e)
 		return err_set(e, ERR_USAGE,
 		               "Docker's API version %s is older than " API_OLDEST,
 		               newest);
+	/* An older version leaves out what it does not know.  Of a service that is given
+	 * back to the Engine nothing may be left out. */
+	if (d->o.swarm && theirs > ours && theirs < api_number("2.0")) {
+		set_text(d->info.api, sizeof(d->info.api), newest);
+		return ERR_OK;
+	}
 	if (api_number(oldest) > ours)
 		return err_set(
 			e, ERR_USAGE,

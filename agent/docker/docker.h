@@ -5,9 +5,10 @@
  * docker - a client of the Docker Engine on the agent's loop.
  *
  * It speaks the Engine's HTTP API over its Unix socket: asks for the version and takes
- * the newest that both sides know (at least 1.41, Debian 12's docker.io), follows the
- * events of containers, and makes calls.  When the Engine goes away it comes back with
- * growing delays; calls wait for it until their own time is over.
+ * the newest that both sides know (at least 1.41, Debian 12's docker.io; for a Swarm the
+ * Engine's own newest), follows the events of containers, and makes calls.  When the
+ * Engine goes away it comes back with growing delays; calls wait for it until their own
+ * time is over.
  *
  * Whatever the Engine says is untrusted: sizes are bounded, types are looked at, nothing
  * is handed to a shell.  The one way by which a value of a secret passes is the body of

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 
 from databases import find
-from vaultd import DEADLINE, wait_for
+from vaultd import DEADLINE, free_port, wait_for
 
 IMAGE = "box:1"
 APPLETS = ("sh", "sleep", "cat", "kill", "true", "false", "ls", "echo", "touch", "id", "test", "seq", "env", "readlink")
@@ -108,7 +108,7 @@ class Dockerd:
         if not self.cli("images", "-q", IMAGE).strip():
             self.make_image()
         if self.swarm and self.cli("info", "--format", "{{.Swarm.LocalNodeState}}").strip() != "active":
-            self.cli("swarm", "init", "--advertise-addr", "127.0.0.1")
+            self.cli("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", f"127.0.0.1:{free_port()}")
         return self
 
     def launch(self):

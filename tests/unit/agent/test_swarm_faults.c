@@ -162,6 +162,16 @@ Test(swarm_faults, a_task_with_more_than_the_service_says_is_an_old_one)
 	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
 }
 
+Test(swarm_faults, a_task_with_less_than_the_service_says_is_an_old_one)
+{
+	struct h_service *s = under_way();
+
+	h_rolled(s);
+	h_set(s->tasks[0].secret[0], "");
+	h_run(60000);
+	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
+}
+
 Test(swarm_faults, a_pause_is_seen_at_once)
 {
 	struct h_service *s = under_way();
@@ -562,27 +572,27 @@ Test(swarm_faults, a_secret_that_is_gone_is_made_again)
 /* A look that began before something was changed says nothing of it. */
 Test(swarm_faults, an_old_look_counts_for_nothing)
 {
-	struct h_service *s = one_good(), then;
+	struct h_service *s = one_good();
 
-	h.hold_looks = true;
+	h.window = false;
 	h_version(0, 2);
-	h_run(500);
+	h_run(1000);
+	h.window = h.hold_looks = true;
+	h_event(0);
 	cr_assert_neq(h.asked, 0);
 	h_show();
-	h.hold_looks = false;
-	machine_done(h.m, h.asked, ERR_OK, "", h.now);
-	then = *s;
+	machine_done(h.m, h.asked, ERR_OK, "", h.now); /* it is to be updated */
 	machine_rescan(h.m, h.now);
-	h.hold_looks = true;
-	h_turn();
-	cr_assert_str_eq(REF(0), "b0v2o0", "%s", REF(0));
+	h_turn(); /* another look begins, and it is */
 	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
-	*s = then;
 	h_set(s->ref[0], "b0v1o0");
 	h_show();
 	machine_done(h.m, h.asked, ERR_OK, "", h.now);
-	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE, "%s",
-	             machine_state_name(h_state(0, 0)));
+	h_set(s->ref[0], "b0v2o0");
+	h.hold_looks = false;
+	h_run(1000);
+	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE, "%s", h.row[0][0].reason);
+	cr_assert_eq(h.updates, 1);
 }
 
 /* --- what is of no use ---------------------------------------------------------------
@@ -858,6 +868,25 @@ Test(swarm_faults, labels_that_were_taken_away_are_put_back)
 	h_run(1000000);
 	cr_assert_eq(h_state(0, 0), SWARM_DONE);
 	cr_assert_eq(h.audits, 1);
+}
+
+Test(swarm_faults, one_that_was_deleted_is_made_again)
+{
+	struct h_service *s = one_good();
+
+	h.creates = 0;
+	h_set(s->ref[0], "");
+	h_rolled(s);
+	h_event(0);
+	cr_assert_eq(h_state(0, 0), SWARM_SUPERSEDED);
+	cr_assert_eq(h_delete("b0v1o0"), ERR_OK);
+	h_run(400000);
+	cr_assert_eq(h.creates, 0);
+	h.b[0].enforce = true;
+	h_tell(0);
+	h_run(100000);
+	cr_assert_eq(h.creates, 1);
+	cr_assert_str_eq(REF(0), "b0v1o0");
 }
 
 Test(swarm_faults, labels_that_were_changed_are_put_back)
