@@ -256,7 +256,8 @@ static int one_image(struct scan_run *r, const char *what, struct err *e)
 
 static int one_container(struct scan_run *r, const char *what, struct err *e)
 {
-	return scan_docker_container(r->scan, what, e);
+	return what != NULL ? scan_docker_container(r->scan, what, e)
+	                    : scan_docker_containers(r->scan, e);
 }
 
 static int swarm_of(struct scan_run *r, const char *what, struct err *e)
@@ -380,9 +381,10 @@ static const struct command rows[] = {
 	  "FILE is docker save's archive or an OCI layout (archive or directory), - standard input;\n"
 	  "NAME an image of the Docker Engine. All images and platforms in it, configuration and\n"
 	  "layers, also what later layers delete.\n" STATUSES },
-	{ "scan", "container", container, 1, -1, docker_flags, "NAME…",
+	{ "scan", "container", container, 0, -1, docker_flags, "[NAME…]",
 	  "find secrets in the configuration of containers",
-	  "Environment, labels, commands, health checks and what they said.\n" STATUSES },
+	  "Environment, labels, commands, health checks and what they said; of all containers\n"
+	  "that run if none is named.\n" STATUSES },
 	{ "scan", "swarm", swarm, 0, 0, docker_flags, "", "find secrets in a swarm's services and configs",
 	  "Needs the Docker Engine of a manager.\n" STATUSES },
 	{ "scan", "env", env, 0, -1, plain_flags, "[PID…]", "find secrets in the environment of processes",
@@ -390,7 +392,7 @@ static const struct command rows[] = {
 	{ "scan", "compose", compose, 1, -1, plain_flags, "FILE…", "find secrets in Compose and stack files",
 	  "And in the env_file and file entries that they name, below their directory.\n" STATUSES },
 	{ "scan", "dockerfile", dockerfile, 1, -1, plain_flags, "FILE…", "find secrets in Dockerfiles",
-	  "And in the files that COPY and ADD name, below their directory.\n" STATUSES },
+	  "And in the files and directories that COPY and ADD name, below their directory.\n" STATUSES },
 	{ "scan", "git", git, 1, -1, git_flags, "PATH…", "find secrets in a working tree and its history",
 	  "Uses the git program; nothing that the repository names is run.\n" STATUSES },
 };

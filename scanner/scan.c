@@ -90,6 +90,8 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 	case RECORD_REFERENCE:
 		if (j->format == FORMAT_DOCKERFILE || j->format == FORMAT_COMPOSE)
 			scan_build_reference(s, j, r->text[0]);
+		else if (j->format == FORMAT_CONTAINERS)
+			(void)scan_name_add(&s->names, r->text[0], -1);
 		break;
 	default:
 		break;
@@ -169,6 +171,34 @@ struct scan *scan_new(const struct scan_config *o, const struct scan_listener *s
 	return NULL;
 }
 
+bool scan_name_add(struct scan_name **list, const char *text, int fd)
+{
+	struct scan_name **at = list;
+	size_t n = strlen(text) + 1;
+
+	for (; *at != NULL; at = &(*at)->next)
+		if (strcmp((*at)->text, text) == 0)
+			return false;
+	*at = calloc(1, sizeof(**at) + n);
+	if (*at == NULL)
+		return false;
+	(*at)->fd = fd;
+	memcpy((*at)->text, text, n);
+	return true;
+}
+
+static void free_names(struct scan_name *one)
+{
+	while (one != NULL) {
+		struct scan_name *next = one->next;
+
+		if (one->fd >= 0)
+			close(one->fd);
+		free(one);
+		one = next;
+	}
+}
+
 void scan_free(struct scan *s)
 {
 	if (s == NULL)
@@ -177,6 +207,8 @@ void scan_free(struct scan *s)
 	while (s->archives != NULL)
 		image_archive_free(s->archives);
 	job_free(s->batch);
+	free_names(s->names);
+	free_names(s->folders);
 	scan_engine_free(s->engine);
 	rules_free(&s->rules);
 	free(s);
@@ -246,12 +278,34 @@ int scan_fd(struct scan *s, int fd, const char *name, enum scan_channel channel,
 	return scan_submit(s, j, e);
 }
 
+/* Directories that files name, when the files have been read. */
+static int walk_folders(struct scan *s, struct err *e)
+{
+	int rc = ERR_OK;
+
+	while (s->folders != NULL && rc == ERR_OK) {
+		struct scan_name *one = s->folders;
+
+		s->folders = one->next;
+		rc = scan_tree(s, one->fd, one->text, e);
+		free(one);
+	}
+	return rc;
+}
+
 int scan_finish(struct scan *s, struct scan_totals *out, struct err *e)
 {
 	int rc = scan_flush(s, e);
 
 	if (rc == ERR_OK)
 		rc = pool_drain(s->pool, e);
+	if (rc == ERR_OK && s->folders != NULL) {
+		rc = walk_folders(s, e);
+		if (rc == ERR_OK)
+			rc = scan_flush(s, e);
+		if (rc == ERR_OK)
+			rc = pool_drain(s->pool, e);
+	}
 	s->totals.bytes = s->progress.bytes;
 	s->totals.blobs = s->progress.blobs;
 	*out = s->totals;

@@ -105,6 +105,8 @@ int scan_image_file(struct scan *s, const char *path, struct err *e) MUST_CHECK;
 int scan_docker_image(struct scan *s, const char *ref, struct err *e) MUST_CHECK;
 /** scan_docker_container(s, id, e): the configuration of a container. */
 int scan_docker_container(struct scan *s, const char *id, struct err *e) MUST_CHECK;
+/** scan_docker_containers(s, e): of all that run. */
+int scan_docker_containers(struct scan *s, struct err *e) MUST_CHECK;
 /** scan_swarm(s, e): services, tasks and configs of the swarm, labels of its nodes and
  * secrets. */
 int scan_swarm(struct scan *s, struct err *e) MUST_CHECK;

@@ -17,8 +17,8 @@ static size_t folder_of(const struct job *j)
 	return slash != NULL ? (size_t)(slash - j->name[0]) + 1 : 0;
 }
 
-/* A regular file below the directory of the job's file; -1 and errno. */
-static int open_below(const struct job *j, const char *path)
+/* A regular file or a directory below the directory of the job's file; -1 and errno. */
+static int open_below(const struct job *j, const char *path, bool *directory)
 {
 	const struct open_how how = {
 		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
@@ -34,21 +34,28 @@ static int open_below(const struct job *j, const char *path)
 	if (dir < 0)
 		return -1;
 	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
+		*directory = S_ISDIR(st.st_mode);
 		return fd;
-	if (fd >= 0) {
-		close(fd);
-		errno = ENOENT; /* a directory: what of it is copied is for scan fs */
 	}
+	close(fd);
+	errno = ENOENT;
 	return -1;
 }
 
 void scan_build_reference(struct scan *s, const struct job *j, const char *path)
 {
 	char shown[2 * WIRE_PATH_MAX];
-	int fd = open_below(j, path);
+	bool directory = false;
+	int fd = open_below(j, path, &directory);
 	struct job *file;
 
+	while (strncmp(path, "./", 2) == 0)
+		path += 2 + strspn(path + 2, "/");
+	if (directory && strcmp(path, ".") == 0)
+		path = folder_of(j) > 0 ? "" : ".";
 	(void)snprintf(shown, sizeof(shown), "%.*s%s", (int)folder_of(j), j->name[0],
 	               path);
 	if (fd < 0) {
@@ -58,6 +65,12 @@ void scan_build_reference(struct scan *s, const struct job *j, const char *path)
 			              "names it");
 		else if (errno != ENOENT)
 			scan_skip_add(s, NULL, NULL, shown, "it could not be opened");
+		return;
+	}
+	if (directory) {
+		/* Not from here: a walk waits for workers. */
+		if (!scan_name_add(&s->folders, shown, fd))
+			close(fd);
 		return;
 	}
 	file = job_new(FORMAT_FILE, CHANNEL_FILE, NULL, NULL);

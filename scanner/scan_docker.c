@@ -19,11 +19,15 @@
 	20 /* times as long until an image begins: the Engine packs it first \
 	    */
 
+/* A job begins with the first byte of an answer: of what the Engine refuses, no worker
+ * can say that it is damaged. */
 struct fetch {
 	struct scan *s;
 	struct http_client *http;
-	int out;         /* to the worker */
-	int64_t last_ms; /* when something came */
+	struct job *job;  /* that is to read it; or */
+	const char *what; /* … without one, an image's archive */
+	int out;          /* to the worker, -1 before that */
+	int64_t last_ms;  /* when something came */
 	bool any;
 	struct err why; /* of writing to the worker */
 };
@@ -33,11 +37,32 @@ static int64_t stall_ms(const struct scan *s)
 	return s->o.stall_ms != 0 ? s->o.stall_ms : STALL_MS;
 }
 
+/* The job or the image gets the other end of a pipe. */
+static int start(struct fetch *f, struct err *e)
+{
+	struct job *j = f->job;
+	int pair[2], rc = scan_pipe(pair, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	f->out = pair[1];
+	f->job = NULL;
+	if (j == NULL)
+		return scan_image_fd(f->s, pair[0], f->what, UINT64_MAX, e);
+	j->streamed = true;
+	if (job_add(j, pair[0], f->what))
+		return scan_submit(f->s, j, e);
+	job_free(j);
+	return err_set(e, ERR_NOMEM, "out of memory");
+}
+
 static bool on_data(void *ctx, const char *p, size_t n)
 {
 	struct fetch *f = ctx;
-	int rc = scan_write(f->s, f->out, p, n, &f->why);
+	int rc = f->out < 0 ? start(f, &f->why) : ERR_OK;
 
+	if (rc == ERR_OK)
+		rc = scan_write(f->s, f->out, p, n, &f->why);
 	f->any = true;
 	f->last_ms = clock_boot(clock_system());
 	return rc == ERR_OK;
@@ -111,42 +136,31 @@ static int get(struct fetch *f, const char *path, const char *what, struct err *
 	return rc;
 }
 
-/* One request whose body a new job reads. */
-static int get_job(struct fetch *f, const char *path, const char *what, struct job *j,
-                   struct err *e)
+/* One request whose body ${j}, or an image of the name ${what}, reads. */
+static int fetch(struct fetch *f, const char *path, const char *what, struct job *j,
+                 struct err *e)
 {
-	int pair[2], rc;
+	int rc;
 
-	if (j == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	if ((rc = scan_pipe(pair, e)) != ERR_OK) {
-		job_free(j);
-		return rc;
-	}
-	f->out = pair[1];
-	j->streamed = true;
-	if (!job_add(j, pair[0], what)) {
-		job_free(j);
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	} else if ((rc = scan_submit(f->s, j, e)) == ERR_OK) {
-		rc = get(f, path, what, e);
-	}
-	close(f->out);
+	f->job = j;
+	f->what = what;
+	f->out = -1;
+	rc = get(f, path, what, e);
+	if (rc == ERR_OK && f->out < 0)
+		rc = err_set(e, ERR_IO, "%.120s: the Docker Engine at %s says nothing",
+		             what, socket_of(f->s));
+	if (f->out >= 0)
+		close(f->out);
+	job_free(f->job);
+	f->job = NULL;
 	return rc;
 }
 
-static int get_image(struct fetch *f, const char *path, const char *ref, struct err *e)
+static int fetch_job(struct fetch *f, const char *path, const char *what, struct job *j,
+                     struct err *e)
 {
-	int pair[2], rc = scan_pipe(pair, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	f->out = pair[1];
-	rc = scan_image_fd(f->s, pair[0], ref, UINT64_MAX, e);
-	if (rc == ERR_OK)
-		rc = get(f, path, ref, e);
-	close(f->out);
-	return rc;
+	return j != NULL ? fetch(f, path, what, j, e)
+	                 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
 /* "/PREFIX/NAME/SUFFIX" with the name percent-encoded; slashes of it stay. */
@@ -182,7 +196,7 @@ int scan_docker_image(struct scan *s, const char *ref, struct err *e)
 	f.http = connect_to(s, e);
 	if (f.http == NULL)
 		return (int)e->code;
-	rc = get_image(&f, path, ref, e);
+	rc = fetch(&f, path, ref, NULL, e);
 	http_free(f.http);
 	return rc;
 }
@@ -198,9 +212,41 @@ int scan_docker_container(struct scan *s, const char *id, struct err *e)
 	f.http = connect_to(s, e);
 	if (f.http == NULL)
 		return (int)e->code;
-	rc = get_job(&f, path, id, job_new(FORMAT_CONTAINER, CHANNEL_ENV, id, NULL), e);
+	rc = fetch_job(&f, path, id, job_new(FORMAT_CONTAINER, CHANNEL_ENV, id, NULL), e);
 	http_free(f.http);
 	return rc;
+}
+
+/* Of one that has gone meanwhile there is nothing to tell. */
+static int each_container(struct scan *s, struct err *e)
+{
+	int rc = ERR_OK;
+
+	while (s->names != NULL && rc == ERR_OK) {
+		struct scan_name *one = s->names;
+
+		s->names = one->next;
+		rc = scan_docker_container(s, one->text, e);
+		if (rc == ERR_NOENT)
+			rc = ERR_OK;
+		free(one);
+	}
+	return rc;
+}
+
+int scan_docker_containers(struct scan *s, struct err *e)
+{
+	struct fetch f = { .s = s, .http = connect_to(s, e) };
+	int rc;
+
+	if (f.http == NULL)
+		return (int)e->code;
+	rc = fetch_job(&f, "/containers/json", "containers",
+	               job_new(FORMAT_CONTAINERS, CHANNEL_ENV, "containers", NULL), e);
+	http_free(f.http);
+	if (rc == ERR_OK)
+		rc = pool_drain(s->pool, e);
+	return rc == ERR_OK ? each_container(s, e) : rc;
 }
 
 int scan_swarm(struct scan *s, struct err *e)
@@ -222,9 +268,9 @@ int scan_swarm(struct scan *s, struct err *e)
 	if (f.http == NULL)
 		return (int)e->code;
 	for (size_t i = 0; i < ARRAY_LEN(lists) && rc == ERR_OK; i++)
-		rc = get_job(&f, lists[i].path, lists[i].name,
-		             job_new(lists[i].format, lists[i].channel, "swarm", NULL),
-		             e);
+		rc = fetch_job(&f, lists[i].path, lists[i].name,
+		               job_new(lists[i].format, lists[i].channel, "swarm", NULL),
+		               e);
 	http_free(f.http);
 	return rc;
 }

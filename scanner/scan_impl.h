@@ -12,6 +12,13 @@
 
 #define SCAN_BATCH_BYTES (4u << 20) /* of files that go in one job */
 
+/* A name that a worker has told: of a container, or of a directory that is copied. */
+struct scan_name {
+	struct scan_name *next;
+	int fd; /* of the directory, or -1 */
+	char text[];
+};
+
 struct scan {
 	struct scan_config o;
 	struct scan_listener sink;
@@ -26,6 +33,8 @@ struct scan {
 	struct job *batch; /* files that wait for more of them */
 	uint64_t batch_bytes;
 	struct image_archive *archives;
+	struct scan_name *names;   /* of containers */
+	struct scan_name *folders; /* to be walked */
 };
 
 /** scan_skip_add(s, source, layer, path, why): report and count. */
@@ -54,6 +63,11 @@ void scan_pump(struct scan *s);
 int scan_pipe(int out[2], struct err *e) MUST_CHECK;
 /** scan_flush(s, e): submit what is batched. */
 int scan_flush(struct scan *s, struct err *e) MUST_CHECK;
+/** scan_name_add(list, text, fd): takes ${fd} (-1: none) unless it fails.  false: out of
+ * memory, or the name is that of one that is there. */
+bool scan_name_add(struct scan_name **list, const char *text, int fd);
+/** scan_tree(s, fd, path, e): the tree of a directory; takes ${fd}. */
+int scan_tree(struct scan *s, int fd, const char *path, struct err *e) MUST_CHECK;
 /** scan_excluded(s, path): does one of the globs match the path or its last part? */
 bool scan_excluded(const struct scan *s, const char *path);
 

@@ -174,7 +174,7 @@ static int step(struct walk *w, struct err *e)
 	return visit(w, d->d_name, n + name_n, e);
 }
 
-static int walk_tree(struct scan *s, int fd, const char *path, struct err *e)
+int scan_tree(struct scan *s, int fd, const char *path, struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	const char *slash = strrchr(path, '/');
@@ -220,7 +220,7 @@ int scan_path(struct scan *s, const char *path, struct err *e)
 	if ((rc = scan_stat(fd, path, &st, e)) != ERR_OK)
 		return rc;
 	if (S_ISDIR(st.st_mode))
-		return walk_tree(s, fd, path, e);
+		return scan_tree(s, fd, path, e);
 	if (S_ISREG(st.st_mode))
 		return scan_add_file(s, fd, path, (uint64_t)st.st_size, e);
 	close(fd);

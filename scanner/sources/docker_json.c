@@ -67,6 +67,38 @@ void source_container(struct work *w, const struct job *j, unsigned i)
 	json_decref(v);
 }
 
+/* By the name that people know, of which there is one that is not "/of/another". */
+static const char *container_name(const json_t *row)
+{
+	json_t *names = json_object_get(row, "Names"), *one;
+	size_t i;
+
+	json_array_foreach(names, i, one)
+	{
+		const char *s = json_string_value(one);
+
+		if (s != NULL && s[0] == '/' && strchr(s + 1, '/') == NULL)
+			return s + 1;
+	}
+	return json_string_value(json_object_get(row, "Id"));
+}
+
+void source_containers(struct work *w, const struct job *j, unsigned i)
+{
+	json_t *v = load(w, j, i), *row;
+	size_t k;
+
+	json_array_foreach(v, k, row)
+	{
+		struct record r = { .type = RECORD_REFERENCE };
+
+		r.text[0] = container_name(row);
+		if (r.text[0] != NULL)
+			work_send(w, &r);
+	}
+	json_decref(v);
+}
+
 void source_services(struct work *w, const struct job *j, unsigned i)
 {
 	json_t *v = load(w, j, i);

@@ -7,11 +7,17 @@
 typedef void (*item_fn)(struct work *w, const struct job *j, unsigned i);
 
 static const item_fn readers[FORMAT__MAX] = {
-	[FORMAT_FILE] = source_file,           [FORMAT_NUL] = source_nul,
-	[FORMAT_IMAGE] = source_image,         [FORMAT_LAYER] = source_layer,
-	[FORMAT_CONTAINER] = source_container, [FORMAT_SERVICES] = source_services,
-	[FORMAT_CONFIGS] = source_configs,     [FORMAT_DOCKERFILE] = source_dockerfile,
-	[FORMAT_COMPOSE] = source_compose,     [FORMAT_GIT] = source_git,
+	[FORMAT_FILE] = source_file,
+	[FORMAT_NUL] = source_nul,
+	[FORMAT_IMAGE] = source_image,
+	[FORMAT_LAYER] = source_layer,
+	[FORMAT_CONTAINER] = source_container,
+	[FORMAT_CONTAINERS] = source_containers,
+	[FORMAT_SERVICES] = source_services,
+	[FORMAT_CONFIGS] = source_configs,
+	[FORMAT_DOCKERFILE] = source_dockerfile,
+	[FORMAT_COMPOSE] = source_compose,
+	[FORMAT_GIT] = source_git,
 };
 
 void source_run(struct work *w, const struct job *j)

@@ -19,6 +19,7 @@ void source_nul(struct work *w, const struct job *j, unsigned i);
 void source_image(struct work *w, const struct job *j, unsigned i);
 void source_layer(struct work *w, const struct job *j, unsigned i);
 void source_container(struct work *w, const struct job *j, unsigned i);
+void source_containers(struct work *w, const struct job *j, unsigned i);
 void source_services(struct work *w, const struct job *j, unsigned i);
 void source_configs(struct work *w, const struct job *j, unsigned i);
 void source_dockerfile(struct work *w, const struct job *j, unsigned i);

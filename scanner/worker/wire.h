@@ -34,6 +34,8 @@ enum job_format {
 	FORMAT_CONFIGS,    /* Swarm configs */
 	FORMAT_DOCKERFILE, /* text, and the files that it copies are named */
 	FORMAT_COMPOSE,    /* text, and the files that it refers to are named */
+	FORMAT_CONTAINERS, /* JSON of the Docker API: a list of containers, which are
+	                      named */
 	FORMAT__MAX
 };
 
@@ -63,7 +65,8 @@ enum record_type {
 	RECORD_LAYER, /* numbers: image, position, offset, size, known place; texts: blob,
 	                 diff_id, digest */
 	RECORD_ENTRIES,   /* texts: layer; bytes: struct wire_entry … */
-	RECORD_REFERENCE, /* texts: path: a file that the item refers to */
+	RECORD_REFERENCE, /* texts: a file that the item refers to, or a container in a
+	                     list */
 	RECORD_SANDBOX,   /* texts: what this kernel does not have */
 	RECORD_DONE,      /* the job is done */
 	RECORD__MAX

@@ -11,6 +11,9 @@ from images import Image, Layer, docker_save, oci_layout
 from scanning import scan, token
 
 
+JOIN = "SWMTKN-1-" + "3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl" + "-7p73s1dx5in4tatdymyhg9hu2"
+
+
 def line(seed):
     return f"key = {token(seed)}\n".encode()
 
@@ -71,6 +74,7 @@ def test_an_oci_layout_that_was_loaded(engine, tmp_path):
 def test_an_image_that_is_not_there(engine):
     r = ask(engine, "image", "never:1")
     assert r.status == 3 and "has none" in r.err, r
+    assert not r.missed, "why it was not scanned is told once"
     assert scan("image", "x:1", "--docker-socket=/nonexistent").status == 3
 
 
@@ -83,16 +87,31 @@ def test_a_containers_configuration(engine):
     engine.remove("c1")
 
 
+def test_all_containers_that_run(engine):
+    engine.create("c1", "sleep", "1000", options=("-e", f"TOKEN={token('one')}"))
+    engine.create("c2", "sleep", "1000", options=("-e", f"JOIN={JOIN}"))
+    engine.create("c3", "sleep", "1000", labels={"l": token("three")})
+    engine.cli("start", "c2", "c3")
+    r = ask(engine, "container")
+    assert r.status == 1 and r.summary["complete"], r
+    assert sorted((f["source"], f["rule"]) for f in r.findings) == [("c2", "swarm-join-token"), ("c3", "github-pat")], r
+    for name in ("c1", "c2", "c3"):
+        engine.remove(name)
+    r = ask(engine, "container")
+    assert r.status == 0 and not r.missed, r
+
+
 def test_a_swarm(engine, tmp_path):
     if engine.try_cli("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:0").returncode != 0:
         pytest.skip("no swarm can be made here")
     (tmp_path / "config").write_bytes(b"first\n" + line("config"))
     engine.cli("config", "create", "settings", tmp_path / "config")
-    engine.cli("service", "create", "--name", "s1", "--detach", "--replicas", "0", "--env", f"TOKEN={token('senv')}",
+    engine.cli("service", "create", "--name", "s1", "--detach", "--replicas", "0", "--env", f"TOKEN={token('senv')}", "--env", f"JOIN={JOIN}",
                "--label", f"l={token('slabel')}", "box:1", "sleep", token("sarg"))
     r = ask(engine, "swarm")
     assert r.status == 1 and r.summary["complete"], r
     assert r.at("settings")["line"] == 2 and r.at("settings")["channel"] == "swarm-config", r
+    assert any(f["rule"] == "swarm-join-token" for f in r.findings), r
     specs = [f for f in r.findings if f["channel"] == "service-spec"]
     assert any("Env" in f["file"] for f in specs) and any("Labels" in f["file"] for f in specs), r
     assert any("Args" in f["file"] for f in specs), r
@@ -160,7 +179,8 @@ def test_answers_of_all_kinds(tmp_path, answer):
 
     with server(tmp_path / "sock", reply) as path:
         for what in (("image", "a:1"), ("container", "c"), ("swarm",)):
-            assert scan(*what, f"--docker-socket={path}").status == 3
+            r = scan(*what, f"--docker-socket={path}")
+            assert r.status == 3 and not r.missed, r
 
 
 def test_documents_of_all_kinds(tmp_path):

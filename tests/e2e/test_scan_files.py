@@ -280,3 +280,22 @@ def test_workers_can_do_nothing_but_read_what_they_are_given(tmp_path):
             targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
             assert all(t == "/dev/null" or t.startswith(("socket:", "pipe:")) for t in targets), targets
         p.communicate()
+
+
+def test_directories_that_a_dockerfile_copies(tmp_path):
+    for name in ("app/deep/secret", "conf/.env", "other/not", "out"):
+        (tmp_path / "ctx" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ctx" / name).write_bytes(line(token(name)))
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/x").write_bytes(line())
+    os.symlink(tmp_path / "outside", tmp_path / "ctx/link")
+    build = tmp_path / "ctx/Dockerfile"
+    build.write_text("FROM x\nCOPY app /app\nCOPY ./conf/ app /conf/\nCOPY link /l\nADD ../outside /o\n")
+    r = scan("dockerfile", build)
+    assert r.files() == [str(tmp_path / "ctx/app/deep/secret"), str(tmp_path / "ctx/conf/.env")], r
+    assert "outside" in r.reasons(), r
+    build.write_text("FROM x\nCOPY . /app\n")
+    names = [str(tmp_path / "ctx" / n) for n in ("app/deep/secret", "conf/.env", "other/not", "out")]
+    assert scan("dockerfile", build).files() == names, r
+    r = scan("dockerfile", "Dockerfile", cwd=tmp_path / "ctx")
+    assert [os.path.normpath(f) for f in r.files()] == ["app/deep/secret", "conf/.env", "other/not", "out"], r
