@@ -57,6 +57,7 @@ static void on_bytes(struct scan *s, const struct record *r)
 {
 	s->progress.bytes += r->number[0];
 	s->progress.blobs += r->number[1];
+	s->totals.filtered += r->number[2];
 	if (s->sink.progress != NULL)
 		s->sink.progress(s->ctx, &s->progress);
 }

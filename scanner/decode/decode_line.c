@@ -358,16 +358,25 @@ static struct input line_part(const struct search *s, size_t from, size_t at,
 	return in;
 }
 
+/* What writing the line out takes at most: up to its end, if its end is the line's. */
+static size_t line_cost(struct input in, enum line_kind kind)
+{
+	const unsigned char *nl = kind != LINE_JOINED ? memchr(in.p, '\n', in.n) : NULL;
+
+	return nl != NULL ? (size_t)(nl - in.p) : in.n;
+}
+
 static void write_line(struct search *s, size_t from, struct input in,
                        enum line_kind kind, bool list)
 {
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
 	struct made *m = &s->level->line[kind];
+	const size_t cost = line_cost(in, kind);
 	size_t i = 0, used;
 
 	if (m->n + in.n + sizeof(APART) > DECODE_PIECE || m->spans_n == DECODE_SPANS)
 		decode_tell(s, m, how[kind]);
-	if (!decode_afford(s, in.n))
+	if (!decode_afford(s, cost))
 		return;
 	if (m->n > 0) {
 		memcpy(m->p + m->n, APART, sizeof(APART) - 1);
@@ -378,6 +387,7 @@ static void write_line(struct search *s, size_t from, struct input in,
 		i = write_joined(in, list, m->p, &used);
 	while (kind != LINE_JOINED && i < in.n && in.p[i] != '\n')
 		i += write_one(in, i, kind, m->p, &used);
+	s->d->made -= i < cost ? cost - i : 0;
 	m->spans[m->spans_n++] = (struct decode_span){ m->n, from, i };
 	m->n = used;
 	s->line_done[kind] = from + i;

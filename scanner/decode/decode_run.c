@@ -213,25 +213,37 @@ static bool zipped(const unsigned char *p, size_t n)
 static void tell_bytes(struct search *s, const struct run *r, const unsigned char *p,
                        size_t n, const char *how);
 
-/* At most DECODE_PIECE bytes of it. */
+/* In pieces that overlap, until the budget is used up: what is left of the input counts
+ * as skipped then. */
 static void tell_zipped(struct search *s, const struct run *r, const unsigned char *p,
                         size_t n, const char *how)
 {
 	struct inflate_state state;
 	unsigned char *out = s->level->unzipped;
+	const uint64_t skipped = s->d->skipped;
 	char name[DECODE_HOW];
+	size_t kept = 0;
+	bool more;
 	int rc;
 
 	isal_inflate_init(&state);
 	state.crc_flag = p[0] == 0x1f ? ISAL_GZIP : ISAL_ZLIB;
 	state.next_in = (uint8_t *)(uintptr_t)p;
 	state.avail_in = (uint32_t)n;
-	state.next_out = out;
-	state.avail_out = DECODE_PIECE;
-	rc = isal_inflate(&state);
 	snprintf(name, sizeof(name), "%s>%s", how, p[0] == 0x1f ? "gzip" : "zlib");
-	if (rc >= 0 || rc == ISAL_INCORRECT_CHECKSUM)
+	do {
+		state.next_out = out + kept;
+		state.avail_out = (uint32_t)(DECODE_PIECE - kept);
+		rc = isal_inflate(&state);
+		if (rc < 0 && rc != ISAL_INCORRECT_CHECKSUM)
+			return;
 		tell_bytes(s, r, out, DECODE_PIECE - state.avail_out, name);
+		more = state.avail_out == 0 && state.block_state != ISAL_BLOCK_FINISH;
+		kept = OVERLAP;
+		memmove(out, out + DECODE_PIECE - kept, kept);
+	} while (more && s->d->skipped == skipped);
+	if (more)
+		s->d->skipped += state.avail_in;
 }
 
 static bool tell_wide(struct search *s, const struct run *r, const unsigned char *p,

@@ -272,6 +272,13 @@ static bool has_run(const struct rule *u, const struct text *t, size_t from, siz
 	return false;
 }
 
+/* No match; or none within the limits, which is told. */
+static void no_match(struct scan_stream *s, const struct rule *u, int rc)
+{
+	if (rc != PCRE2_ERROR_NOMATCH)
+		s->costly = u;
+}
+
 /* All candidates of the window that begin at ${from} or later, and end after ${done}. */
 static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
                 struct window w, size_t from, size_t done)
@@ -285,8 +292,10 @@ static void run(struct scan_stream *s, const struct text *t, const struct rule *
 	while (re != NULL && at <= n) {
 		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
 		                 s->limits);
-		if (rc < 0)
+		if (rc < 0) {
+			no_match(s, u, rc);
 			return;
+		}
 		end = pcre2_get_ovector_pointer(s->md)[1];
 		if (w.from + end > done)
 			end = candidate(s, t, u, w.from, (uint32_t)rc) - w.from;
@@ -325,8 +334,10 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 		return;
 	rc = pcre2_match(re, (PCRE2_SPTR)t->p + from, to - from, start - from,
 	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
-	if (rc < 0)
+	if (rc < 0) {
+		no_match(s, u, rc);
 		return;
+	}
 	last = s->founds.n;
 	end = candidate(s, t, u, from, (uint32_t)rc);
 	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);

@@ -271,8 +271,10 @@ void emit_zone(struct scan_stream *s, const struct text *t)
 	for (size_t i = 0; i < s->founds.n; i++) {
 		const struct found *f = &s->founds.v[i];
 
-		if (f->verdict.drop != DROP_NONE && !s->options.filtered)
+		if (f->verdict.drop != DROP_NONE && !s->options.filtered) {
+			s->dropped++;
 			continue;
+		}
 		line += count_lines(t->p + at, f->at - at);
 		at = f->at;
 		tell(s, t, f, line);

@@ -104,7 +104,8 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 	s->blob = b;
 	s->n = s->n_head = s->from = s->known_from = 0;
 	s->decode_from = s->wide_from = 0;
-	s->offset = s->searched_bytes = 0;
+	s->offset = s->searched_bytes = s->dropped = 0;
+	s->costly = NULL;
 	s->line = 1;
 	s->started = s->binary = s->failed = false;
 	s->wide = (struct transcode){ .form = TRANSCODE_NONE };
@@ -302,4 +303,11 @@ int scan_stream_end(struct scan_stream *s)
 	sodium_memzero(s->buf, s->n);
 	s->n = 0;
 	return s->failed ? ERR_NOMEM : ERR_OK;
+}
+
+void scan_stream_untold(const struct scan_stream *s, struct scan_untold *out)
+{
+	*out = (struct scan_untold){ .costly = s->costly,
+		                     .encoded = decode_skipped(s->decoder),
+		                     .dropped = s->dropped };
 }

@@ -46,4 +46,13 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b) MUST_CHECK;
 int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n) MUST_CHECK;
 int scan_stream_end(struct scan_stream *s) MUST_CHECK;
 
+/* What was not told of a blob. */
+struct scan_untold {
+	const struct rule *costly; /* its expression was given up somewhere, or NULL */
+	uint64_t encoded;          /* bytes that were left encoded: there was too much */
+	uint64_t dropped;          /* candidates, if options do not ask for them */
+};
+/** scan_stream_untold(s, out): of the blob that ended last. */
+void scan_stream_untold(const struct scan_stream *s, struct scan_untold *out);
+
 #endif

@@ -120,6 +120,8 @@ struct scan_stream {
 	struct told told[TOLD_MAX];
 	size_t told_n; /* of this blob; the last TOLD_MAX are kept */
 	unsigned told_round;
+	const struct rule *costly; /* see scan_stream_untold() */
+	uint64_t dropped;
 	uint64_t searched_bytes; /* that expressions were run on, of this blob */
 	bool failed;             /* out of memory */
 };

@@ -60,7 +60,8 @@ struct job {
 enum record_type {
 	RECORD_FINDING, /* see record_finding.h */
 	RECORD_SKIPPED, /* texts: path, layer, reason */
-	RECORD_BYTES,   /* numbers: bytes and blobs scanned since the last one */
+	RECORD_BYTES,   /* numbers: bytes and blobs scanned, and candidates that were
+	                   filtered and are not told, since the last one */
 	RECORD_IMAGE,   /* numbers: image; texts: name, platform, digest */
 	RECORD_LAYER, /* numbers: image, position, offset, size, known place; texts: blob,
 	                 diff_id, digest */

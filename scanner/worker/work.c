@@ -36,10 +36,10 @@ void work_send(struct work *w, struct record *r)
 static void report_bytes(struct work *w)
 {
 	struct record r = {
-		.type = RECORD_BYTES, .number = {w->bytes, w->blobs}
+		.type = RECORD_BYTES, .number = {w->bytes, w->blobs, w->filtered}
 	};
 
-	w->bytes = w->blobs = 0;
+	w->bytes = w->blobs = w->filtered = 0;
 	work_send(w, &r);
 }
 
@@ -101,8 +101,26 @@ void work_feed(struct work *w, const void *p, size_t n)
 
 void work_end(struct work *w)
 {
+	struct scan_untold untold;
+	char why[160];
+
 	if (scan_stream_end(w->match) != 0 || w->failed)
 		work_skip(w, w->status->path, "it could not be searched to its end");
+	scan_stream_untold(w->match, &untold);
+	w->filtered += untold.dropped;
+	if (untold.costly != NULL) {
+		(void)snprintf(
+			why, sizeof(why),
+			"rule %s takes too many steps: it was not tried everywhere",
+			untold.costly->id);
+		work_skip(w, w->blob.path, why);
+	}
+	if (untold.encoded > 0) {
+		(void)snprintf(why, sizeof(why),
+		               "too much in it is encoded: %llu bytes were not decoded",
+		               (unsigned long long)untold.encoded);
+		work_skip(w, w->blob.path, why);
+	}
 }
 
 void work_text(struct work *w, enum scan_channel channel, const char *path, const void *p,

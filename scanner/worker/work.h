@@ -41,9 +41,9 @@ struct work {
 	const char *layer;
 	uint64_t line_base; /* lines of the file before the blob */
 	struct work_budget budget;
-	uint64_t bytes, blobs; /* since the last RECORD_BYTES */
-	bool gone;             /* nobody listens any more */
-	bool failed;           /* the blob cannot be searched any further */
+	uint64_t bytes, blobs, filtered; /* since the last RECORD_BYTES */
+	bool gone;                       /* nobody listens any more */
+	bool failed;                     /* the blob cannot be searched any further */
 };
 
 /** work_beat(w): say that there is progress; nearly free. */

@@ -117,7 +117,8 @@ static void run_job(struct work *w, const struct job *j, uint64_t cpu_s)
 	source_run(w, j);
 	done.number[0] = w->bytes;
 	done.number[1] = w->blobs;
-	w->bytes = w->blobs = 0;
+	done.number[2] = w->filtered;
+	w->bytes = w->blobs = w->filtered = 0;
 	work_send(w, &done);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What vaultctl scan writes: formats, files, colour, progress; and files with hostile names in all of them."""
 import base64
+import gzip
 import hashlib
 import html.parser
 import json
@@ -347,3 +348,33 @@ def test_inline_tags(tmp_path, tag):
     r = scan("fs", tmp_path, "--show-filtered")
     assert [f["line"] for f in r.findings] == [3], r
     assert {(x["line"], x["reason"]) for x in r.lines if x["type"] == "filtered"} == {(1, "allow-line"), (6, "allow-line")}
+
+
+def test_a_rule_that_takes_too_long_is_told(tmp_path):
+    (tmp_path / "f").write_text("key=" + "a" * 3000 + "!b\n" + f"t = {token('t')}\n")
+    rules = tmp_path.parent / "slow.yaml"
+    rules.write_text("rules:\n  - id: slow\n    title: S\n    regex: 'key=(?:a+)+b'\n")
+    r = scan("fs", tmp_path, f"--rules={rules}")
+    assert r.status == 1 and [f["rule"] for f in r.findings] == ["github-pat"], "the others go on"
+    assert "rule slow takes too many steps" in r.reasons() and not r.summary["complete"], r
+    assert scan("fs", tmp_path).summary["complete"]
+
+
+def test_what_is_left_encoded_is_told(tmp_path):
+    plain = "".join(f"line {i} of a text that says nothing\n" for i in range(40000)).encode()
+    (tmp_path / "f").write_bytes(b"data: " + base64.b64encode(gzip.compress(plain)) + b"\n")
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "bytes were not decoded" in r.reasons(), r
+    page = "".join(f"<p>one &amp; {i} of many lines</p>\n" for i in range(3000)) + f"t = &quot;{token('t')}&quot; &lt;\n"
+    (tmp_path / "f").write_text(page)
+    assert scan("fs", tmp_path).summary["complete"], "an ordinary page is decoded to its end"
+    many = b"".join(b"d%d: " % i + base64.b64encode(gzip.compress(plain[i * 1000:i * 1000 + 60000])) + b"\n" for i in range(200))
+    (tmp_path / "f").write_bytes(many)
+    r = scan("fs", tmp_path)
+    assert r.status == 4 and "bytes were not decoded" in r.reasons(), r
+
+
+def test_what_was_filtered_is_counted_without_being_shown(tmp_path):
+    (tmp_path / "f").write_text(f"a = {token('1')} # nosecret\n\npassword: changeme\n")
+    shown, quiet = scan("fs", tmp_path, "--show-filtered"), scan("fs", tmp_path)
+    assert shown.summary["filtered"] == quiet.summary["filtered"] == len(shown.lines) - 1 > 1, (shown, quiet)

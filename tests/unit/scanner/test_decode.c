@@ -289,6 +289,69 @@ Test(decode, yield_is_bounded)
 	free(t.text);
 }
 
+/* A line costs what it is long, not what may follow it. */
+Test(decode, many_short_lines_are_all_decoded)
+{
+	static char text[400000];
+	struct decoder *d = decoder_new();
+	struct told t = { .text = calloc(1, OUT) };
+	size_t n = 0;
+
+	for (int i = 0; i < 5000; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      "<p>%d &amp; more of it</p>\n", i);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "t = &quot;the last&quot;\n");
+	decoder_begin(d);
+	(void)decode_find(d, (unsigned char *)text, n, 0, true, on_text, &t);
+	cr_expect_eq(decode_skipped(d), 0);
+	cr_expect(strstr(t.text, "t = \"the last\"") != NULL);
+	decoder_free(d);
+	free(t.text);
+}
+
+/* base64 of gzip of ${n} bytes of lines; the last one says "the last". */
+static size_t zipped_lines(char *out, size_t n)
+{
+	static char plain[1 << 20];
+	static unsigned char zip[1 << 20];
+	struct isal_zstream z;
+	uint32_t x = 1;
+	size_t k = 0;
+
+	while (k < n) {
+		x = x * 1664525 + 1013904223;
+		k += (size_t)snprintf(plain + k, sizeof(plain) - k, "line %u of it\n", x);
+	}
+	k += (size_t)snprintf(plain + k, sizeof(plain) - k, "the last\n");
+	isal_deflate_stateless_init(&z);
+	z.next_in = (uint8_t *)plain;
+	z.avail_in = (uint32_t)k;
+	z.next_out = zip;
+	z.avail_out = sizeof(zip);
+	z.end_of_stream = 1;
+	z.gzip_flag = IGZIP_GZIP;
+	cr_assert_eq(isal_deflate_stateless(&z), COMP_OK);
+	cr_assert_lt(z.total_out, DECODE_PIECE);
+	k = text_base64(zip, z.total_out, out);
+	out[k++] = '\n';
+	return k;
+}
+
+Test(decode, what_is_compressed_is_read_in_pieces)
+{
+	static char text[1 << 18];
+	size_t n = zipped_lines(text, 130000);
+	struct decoder *d = decoder_new();
+	struct told t = { .text = calloc(1, OUT) };
+
+	decoder_begin(d);
+	(void)decode_find(d, (unsigned char *)text, n, 0, true, on_text, &t);
+	cr_expect(strstr(t.text, "\nthe last\n") != NULL);
+	cr_expect_eq(decode_skipped(d), 0);
+	decoder_free(d);
+	free(t.text);
+}
+
 static size_t lines_of(char *text, char **out)
 {
 	char *rest = NULL;
