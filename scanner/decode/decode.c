@@ -7,9 +7,10 @@
 
 #include "decode/decode_impl.h"
 
-#define MIXED_LEAST \
-	6u /* of so many characters of an encoded text one is no small letter */
-#define SMALL_BLOB (256u * 1024) /* bytes that every blob may yield */
+#define LOOK         64u /* characters of a run that are looked at */
+#define MIXED_LEAST  6u  /* of so many of an encoded text one is no small letter, … */
+#define DIGITS_LEAST 3u  /* … and of hexadecimal text one is a digit */
+#define SMALL_BLOB   (256u * 1024) /* bytes that every blob may yield */
 
 struct decoder *decoder_new(void)
 {
@@ -139,19 +140,39 @@ static unsigned long_run(uint64_t run)
 /* A block of at most 64 bytes, and the run that is open before it. */
 struct block {
 	size_t at, n, open;
-	uint64_t run, mixed;
+	uint64_t run;
 };
 
-/* A run in the block, and none of a word: encoded text has digits and capital letters. */
-static bool mixed(const struct block *b, size_t begin, size_t end)
-{
-	const size_t n = end - begin;
-	uint64_t these;
+/* Of each byte, a count of digits, capitals and small letters: a byte each. */
+#define D 0x000001
+#define U 0x000100
+#define L 0x010000
+/* clang-format off */
+static const uint32_t kinds[256] = {
+	['0'] = D, D, D, D, D, D, D, D, D, D,
+	['A'] = U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
+	['a'] = L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+};
+/* clang-format on */
 
-	if (begin < b->at || end > b->at + b->n || n >= 64)
-		return true;
-	these = b->mixed >> (begin - b->at) & ((UINT64_C(1) << n) - 1);
-	return (size_t)__builtin_popcountll(these) * MIXED_LEAST >= n;
+/* Can a run be more than a word or a name?  Base64 has both cases, since each fourth
+ * character of text is a capital or one of a few small letters; of hexadecimal text half
+ * the characters are digits. */
+static bool may_be_coded(const unsigned char *p, size_t n)
+{
+	const size_t some = n < LOOK ? n : LOOK;
+	uint32_t sum = 0, digits, upper, lower;
+
+	for (size_t i = 0; i < some; i++)
+		sum += kinds[p[i]];
+	digits = sum & 0xff;
+	upper = sum >> 8 & 0xff;
+	lower = sum >> 16;
+	/* What is long may begin otherwise. */
+	if (n >= LOOK)
+		return digits + upper + lower > 0;
+	return (upper > 0 && lower > 0 && (digits + upper) * MIXED_LEAST >= n) ||
+	       digits * DIGITS_LEAST >= n;
 }
 
 /* The next run of the block, if it is long enough. */
@@ -184,7 +205,7 @@ static size_t search_block(struct search *s, struct block *b)
 	size_t begin, end;
 
 	while (next_run(s, b, &begin, &end)) {
-		if (end == s->n || mixed(b, begin, end))
+		if (end == s->n || may_be_coded(s->p + begin, end - begin))
 			end = decode_run(s, begin, end);
 		b->open = 0;
 		if (end >= last || end < b->at)
@@ -207,7 +228,6 @@ static size_t search_text(struct search *s, size_t from)
 		b.n = s->n - b.at < 64 ? s->n - b.at : 64;
 		m = decode_marks(s->p + b.at, b.n);
 		b.run = m.run;
-		b.mixed = m.mixed;
 		if (b.at < lines_from)
 			m.line &= lines_from - b.at < 64
 			                  ? UINT64_MAX << (lines_from - b.at)

@@ -65,9 +65,8 @@ bool decode_afford(struct search *s, size_t n);
  */
 
 struct marks {
-	uint64_t run;   /* of the alphabets of base64 */
-	uint64_t mixed; /* of them, digits and capital letters */
-	uint64_t line;  /* \ % & " ' */
+	uint64_t run;  /* of the alphabets of base64 */
+	uint64_t line; /* \ % & " ' */
 };
 struct marks decode_marks(const unsigned char *p, size_t n);
 /* How many bytes of ${p} from its first on are of the alphabets of base64. */

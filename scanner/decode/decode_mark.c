@@ -13,11 +13,6 @@ static bool in_alphabet(unsigned char c)
 	       (c >= 'a' && c <= 'z') || c == '+' || c == '/' || c == '-' || c == '_';
 }
 
-static bool mixes(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-}
-
 static bool begins_line(unsigned char c)
 {
 	return c == '\\' || c == '%' || c == '&' || c == '"' || c == '\'';
@@ -29,7 +24,6 @@ static struct marks marks_of_few(const unsigned char *p, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		m.run |= (uint64_t)in_alphabet(p[i]) << i;
-		m.mixed |= (uint64_t)mixes(p[i]) << i;
 		m.line |= (uint64_t)begins_line(p[i]) << i;
 	}
 	return m;
@@ -71,9 +65,7 @@ static struct marks marks_of_16(const unsigned char *p)
 	const __m128i line = either(either(is(v, '\\'), is(v, '%')),
 	                            either(either(is(v, '&'), is(v, '"')), is(v, '\'')));
 
-	const __m128i mixed = either(between(v, '0', '9'), between(v, 'A', 'Z'));
-
-	return (struct marks){ bits(run), bits(mixed), bits(line) };
+	return (struct marks){ bits(run), bits(line) };
 }
 
 static struct marks marks_of_64(const unsigned char *p)
@@ -83,7 +75,6 @@ static struct marks marks_of_64(const unsigned char *p)
 	for (unsigned i = 0; i < 4; i++) {
 		part = marks_of_16(p + (size_t)16 * i);
 		m.run |= part.run << 16 * i;
-		m.mixed |= part.mixed << 16 * i;
 		m.line |= part.line << 16 * i;
 	}
 	return m;
@@ -94,8 +85,6 @@ static struct marks marks_of_64(const unsigned char *p)
  * 01 + - /   02 digits   04 A-O a-o   08 P-Z p-z   10 _   20 % &   40 \   80 quotes
  */
 #define OF_ALPHABET 0x1f
-#define DIGITS      0x02
-#define LETTERS     0x0c
 #define OF_LINE     0x60
 #define QUOTES      0x80
 #define LOW_HALF                                                                      \
@@ -108,7 +97,7 @@ static struct marks marks_of_64(const unsigned char *p)
 #define HIGH_JOINT 1, 0, 2, 0, 0, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0
 
 struct masks {
-	uint32_t run, mixed, line, quotes, joint;
+	uint32_t run, line, quotes, joint;
 };
 
 __attribute__((target("avx2"), always_inline)) static inline __m256i classes_of(
@@ -141,10 +130,7 @@ __attribute__((target("avx2"), always_inline)) static inline struct masks masks_
 	const __m256i two = classes_of(v, _mm256_setr_epi8(LOW_JOINT, LOW_JOINT),
 	                               _mm256_setr_epi8(HIGH_JOINT, HIGH_JOINT));
 
-	const uint32_t small = (uint32_t)_mm256_movemask_epi8(_mm256_slli_epi16(v, 2));
-	const uint32_t mixed = having(one, DIGITS) | (having(one, LETTERS) & ~small);
-
-	return (struct masks){ having(one, OF_ALPHABET), mixed, having(one, OF_LINE),
+	return (struct masks){ having(one, OF_ALPHABET), having(one, OF_LINE),
 		               (uint32_t)_mm256_movemask_epi8(one), having(two, 0xff) };
 }
 
@@ -159,7 +145,6 @@ __attribute__((target("avx2"))) static struct marks marks_of_64_avx2(
 	const uint64_t second = (joint | quotes) >> 2 | UINT64_C(3) << 62;
 
 	return (struct marks){ a.run | (uint64_t)b.run << 32,
-		               a.mixed | (uint64_t)b.mixed << 32,
 		               a.line | (uint64_t)b.line << 32 |
 		                       (quotes & first & second) };
 }

@@ -294,12 +294,23 @@ static bool promising(const unsigned char *p, size_t n)
 	       (n >= 16 && transcode_detect(p, 16) != TRANSCODE_NONE);
 }
 
-/* By its first byte; that of a word is none of text most of the time. */
+/* Can the byte after one of ASCII be of text, or of UTF-16? */
+static bool may_follow(unsigned char c)
+{
+	return c < 0x80 ? texty(c) || c == 0 : c >= 0xc2 && c <= 0xf4;
+}
+
+/* By its first three bytes; those of a word are none of text most of the time. */
 static bool can_begin(const unsigned char *p)
 {
-	const unsigned char c = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
+	const unsigned char a = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
+	const unsigned char b = (unsigned char)(digit[p[1]] << 4 | digit[p[2]] >> 2);
+	const unsigned char c = (unsigned char)(digit[p[2]] << 6 | digit[p[3]]);
 
-	return (texty(c) && c < 0x80) || c == 0x1f || c == 0 || c >= 0xfe;
+	if (a == 0x1f || a == 0x78 || a == 0 || a >= 0xfe)
+		return true;
+	return texty(a) && a < 0x80 && may_follow(b) &&
+	       (b < 0x80 ? may_follow(c) : (c & 0xc0) == 0x80);
 }
 
 /* Text that is base64 of a word's letters is rare, but of all letters it is not. */
