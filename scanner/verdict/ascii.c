@@ -6,14 +6,6 @@
 #include <immintrin.h>
 #endif
 
-bool ascii_starts(const char *s, size_t n, const char *prefix)
-{
-	for (; *prefix != '\0'; s++, n--, prefix++)
-		if (n == 0 || ascii_lower(*s) != *prefix)
-			return false;
-	return true;
-}
-
 bool ascii_equal(const char *s, size_t n, const char *word)
 {
 	return strlen(word) == n && ascii_starts(s, n, word);

@@ -43,7 +43,13 @@ static inline bool ascii_any(const char *set, char c)
 }
 
 /** ascii_starts(s, n, prefix): in any case; ${prefix} is in lower case. */
-bool ascii_starts(const char *s, size_t n, const char *prefix);
+static inline bool ascii_starts(const char *s, size_t n, const char *prefix)
+{
+	for (; *prefix != '\0'; s++, n--, prefix++)
+		if (n == 0 || ascii_lower(*s) != *prefix)
+			return false;
+	return true;
+}
 
 /** ascii_equal(s, n, word): in any case; ${word} is in lower case. */
 bool ascii_equal(const char *s, size_t n, const char *word);

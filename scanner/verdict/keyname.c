@@ -106,7 +106,7 @@ static bool ends(const char *name, const char *word)
 {
 	size_t n = strlen(name), len = strlen(word);
 
-	return n >= len && strcmp(name + n - len, word) == 0 &&
+	return n >= len && memcmp(name + n - len, word, len) == 0 &&
 	       (n == len || name[n - len - 1] == '_');
 }
 
@@ -335,7 +335,7 @@ static bool tails(const char *name, const char *word)
 {
 	size_t n = strlen(name), len = strlen(word);
 
-	return n >= len && strcmp(name + n - len, word) == 0;
+	return n >= len && memcmp(name + n - len, word, len) == 0;
 }
 
 /* "db_password_test" becomes "db_password". */

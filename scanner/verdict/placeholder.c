@@ -322,10 +322,11 @@ static const char *const example_words[] = {
 static size_t word_at(const char *s, size_t n, bool fresh)
 {
 	for (size_t i = 0; i < ARRAY_LEN(example_words); i++) {
-		size_t len = strlen(example_words[i]);
+		size_t len;
 
 		if (!ascii_starts(s, n, example_words[i]))
 			continue;
+		len = strlen(example_words[i]);
 		/* Short words only where they stand alone. */
 		if (len <= 3 &&
 		    (!fresh || (len < n && ascii_alpha(s[len]) &&
