@@ -343,17 +343,37 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);
 }
 
-/* The first byte from ${at} on that is not of a word, as rule_beginnings() has it. */
-static unsigned after_word(const struct text *t, size_t at)
+/* The first byte from ${*at} on that is none of ${set}; ${*at} is its place. */
+static unsigned after(const struct text *t, const struct bytes *set, size_t *at)
 {
-	static const struct bytes word = {
-		{0x03ff600000000000, 0x07fffffe87fffffe, 0, 0}
-	};
-	const size_t end = t->n - at < WORD_MAX ? t->n : at + WORD_MAX;
+	const size_t end = t->n - *at < WORD_MAX ? t->n : *at + WORD_MAX;
 
-	while (at < end && rule_has_byte(&word, t->p[at]))
-		at++;
-	return at < end ? t->p[at] : at == t->n ? '\n' : FAR_AWAY;
+	while (*at < end && rule_has_byte(set, t->p[*at]))
+		++*at;
+	return *at < end ? t->p[*at] : *at == t->n ? '\n' : FAR_AWAY;
+}
+
+static bool may_be_after(const struct bytes *set, unsigned byte)
+{
+	return byte == FAR_AWAY || rule_has_byte(set, (unsigned char)byte);
+}
+
+/* Can a match begin at ${at}?  What is after a word there, and after prose. */
+struct sight {
+	size_t at;
+	unsigned word, prose;
+	bool looked; /* ${prose} is known */
+};
+
+static bool can_begin(const struct text *t, const struct rule *u, struct sight *s)
+{
+	if (!may_be_after(&u->after_word, s->word))
+		return false;
+	if (!s->looked) {
+		s->looked = true;
+		s->prose = after(t, &rule_prose, &s->at);
+	}
+	return may_be_after(&u->after_prose, s->prose);
 }
 
 struct hits {
@@ -422,14 +442,13 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 {
 	const struct scan_engine *g = s->g;
 	const size_t start = h->at - g->literals[h->id].n;
-	const unsigned after = after_word(t, start);
+	struct sight sight = { .at = start };
 
+	sight.word = after(t, &rule_word, &sight.at);
 	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
 		const struct rule *u = &g->rules->at[g->list[k]];
 
-		if (s->off[u->index] ||
-		    (u->prefixed && after != FAR_AWAY &&
-		     !rule_has_byte(&u->first, (unsigned char)after)) ||
+		if (s->off[u->index] || (u->prefixed && !can_begin(t, u, &sight)) ||
 		    t->offset + h->at <= t->progress.covered[u->index])
 			continue;
 		if (u->prefixed)

@@ -6,8 +6,9 @@
  * for: it is tried there.  Of each part we know the texts that it may begin with, and of
  * each of these, whether that is all of it, so that what follows it can be appended.
  *
- * Nor need it be tried where the first byte that is not of a word ("key =", "key(") is
- * none that may come first.  Both are supersets: what is not understood may be anything.
+ * Nor need it be tried where the first byte that is not of a word ("key =", "key("), or
+ * not of prose, is none that may come first.  These are supersets: what is not understood
+ * may be anything.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ struct heads {
 	unsigned n;
 };
 
-/* Of a part: its heads; which bytes can be the first that is not of a word; and can it be
+/* Of a part: its heads; which bytes can be the first that is not skipped; and can it be
  * without such a byte? */
 struct part {
 	struct heads heads;
@@ -47,10 +48,11 @@ struct walk {
 	const char *at;
 	unsigned depth;
 	bool any_case;
-	struct run class; /* what was read last, if it was a class */
-	struct run run;   /* the longest that is in each match */
-	struct run next;  /* what follows each head … */
-	bool next_known;  /* … once it is known, or known not to be */
+	const struct bytes *skipped; /* by what asks for the first byte */
+	struct run class;            /* what was read last, if it was a class */
+	struct run run;              /* the longest that is in each match */
+	struct run next;             /* what follows each head … */
+	bool next_known;             /* … once it is known, or known not to be */
 };
 
 static void set_byte(struct bytes *b, unsigned c)
@@ -64,9 +66,12 @@ static void unite(struct bytes *a, const struct bytes *b)
 		a->w[i] |= b->w[i];
 }
 
-/* Letters, digits, '_', '-' and '.'. */
-static const struct bytes of_word = {
+const struct bytes rule_word = {
 	{0x03ff600000000000, 0x07fffffe87fffffe, 0, 0}
+};
+
+const struct bytes rule_prose = {
+	{0x03ff608500000200, 0x07ffffff97fffffe, 0, 0}
 };
 
 static const struct bytes all_bytes = {
@@ -156,7 +161,7 @@ static char folded(const struct walk *w, unsigned c)
 static void literal(const struct walk *w, unsigned char c, struct part *out)
 {
 	out->first = (struct bytes){ { 0 } };
-	out->through = rule_has_byte(&of_word, c);
+	out->through = rule_has_byte(w->skipped, c);
 	if (!out->through)
 		set_byte(&out->first, c);
 	out->heads.n = 1;
@@ -173,8 +178,8 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 	out->heads.n = 0;
 	for (unsigned i = 0; i < 4; i++) {
 		n += (unsigned)__builtin_popcountll(set->w[i]);
-		out->through |= (set->w[i] & of_word.w[i]) != 0;
-		out->first.w[i] = set->w[i] & ~of_word.w[i];
+		out->through |= (set->w[i] & w->skipped->w[i]) != 0;
+		out->first.w[i] = set->w[i] & ~w->skipped->w[i];
 	}
 	if (n == 0 || n > CLASS_MAX) {
 		anything(&out->heads);
@@ -482,9 +487,12 @@ bool rule_any_case(const char *regex)
 	return false;
 }
 
-static void begin(struct walk *w, const char *regex, struct part *out)
+static void begin(struct walk *w, const char *regex, const struct bytes *skipped,
+                  struct part *out)
 {
-	*w = (struct walk){ .at = regex, .any_case = rule_any_case(regex) };
+	*w = (struct walk){ .at = regex,
+		            .any_case = rule_any_case(regex),
+		            .skipped = skipped };
 	choice(w, out);
 	if (w->any_case) {
 		any_case(&w->run.of);
@@ -497,19 +505,26 @@ struct run rule_run(const char *regex)
 	struct walk w;
 	struct part p;
 
-	begin(&w, regex, &p);
+	begin(&w, regex, &rule_word, &p);
 	return w.run;
 }
 
-int rule_beginnings(const char *regex, struct texts *out, struct bytes *first,
-                    struct run *next)
+struct bytes rule_first(const char *regex, const struct bytes *skipped)
+{
+	struct walk w;
+	struct part p;
+
+	begin(&w, regex, skipped, &p);
+	return p.through ? all_bytes : p.first;
+}
+
+int rule_beginnings(const char *regex, struct texts *out, struct run *next)
 {
 	struct walk w;
 	struct part p;
 	const struct heads *h = &p.heads;
 
-	begin(&w, regex, &p);
-	*first = p.through ? all_bytes : p.first;
+	begin(&w, regex, &rule_word, &p);
 	*next = w.next;
 	for (unsigned i = 0; i < h->n; i++)
 		if (h->v[i].n < (next->n >= LEAST_RUN ? LEAST - 1 : LEAST))

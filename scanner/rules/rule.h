@@ -64,10 +64,11 @@ struct rule {
 	bool allow;
 	bool collect_pem;
 	bool checked;  /* its expression is known to compile */
-	bool prefixed; /* each match begins where an anchor does … */
-	struct bytes
-		first;  /* … and its first byte that is not of a word is one of these */
-	struct run run; /* is in each match */
+	bool prefixed; /* each match begins where an anchor does */
+	/* The bytes that may be the first of a match and what follows it that is none of
+	 * a word, or of prose. */
+	struct bytes after_word, after_prose;
+	struct run run;  /* is in each match */
 	struct run next; /* of a prefixed rule: follows the anchor */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;

@@ -291,11 +291,13 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 	struct texts begin = { 0 }, t;
 	struct run next;
 
-	if (rule_beginnings(u->regex, &begin, &u->first, &next) != 0) {
+	if (rule_beginnings(u->regex, &begin, &next) != 0) {
 		texts_free(&begin);
 		return no_memory(r);
 	}
 	u->run = rule_run(u->regex);
+	u->after_word = rule_first(u->regex, &rule_word);
+	u->after_prose = rule_first(u->regex, &rule_prose);
 	u->prefixed = begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
 	              !u->by_keyword &&
 	              (shortest(&begin) >= LONG_ANCHOR ||

@@ -44,13 +44,16 @@ bool rule_any_case(const char *regex);
  * match; 0 of them if there are none.  -1: out of memory. */
 int rule_anchors(const char *regex, struct texts *out);
 
-/** rule_beginnings(regex, out, first, next): texts with one of which every match begins,
- * of three bytes or more, or of two that a long run follows; none if there are no such.
- * ${first}: may this byte be the first of a match and what follows it that is no letter,
- * digit, '_', '-' or '.'?  ${next}: what follows each of the texts.  -1: out of memory.
- */
-int rule_beginnings(const char *regex, struct texts *out, struct bytes *first,
-                    struct run *next);
+/** rule_beginnings(regex, out, next): texts with one of which every match begins, of
+ * three bytes or more, or of two that a long run follows; none if there are no such.
+ * ${next}: what follows each of the texts.  -1: out of memory. */
+int rule_beginnings(const char *regex, struct texts *out, struct run *next);
+
+/* Letters, digits, '_', '-' and '.'; and with blanks, quotes and backslashes, too. */
+extern const struct bytes rule_word, rule_prose;
+/** rule_first(regex, skipped): the bytes that may be the first, of a match and what
+ * follows it, that is none of ${skipped}. */
+struct bytes rule_first(const char *regex, const struct bytes *skipped);
 
 /** rule_run(regex): the longest run of one class that every match has; of 0 bytes:
  * nothing is known. */

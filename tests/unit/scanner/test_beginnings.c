@@ -15,11 +15,10 @@ TestSuite(beginnings, .timeout = 60);
 static void is(const char *regex, const char *want)
 {
 	struct texts t = { 0 };
-	struct bytes first;
 	struct run next;
 	char got[512] = "";
 
-	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
+	cr_assert_eq(rule_beginnings(regex, &t, &next), 0);
 	for (size_t i = 0, n = 0; i < t.n; i++)
 		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s ", t.at[i]);
 	cr_assert_str_eq(got, want, "%s: %s", regex, got);
@@ -44,12 +43,8 @@ Test(beginnings, texts)
 
 static bool may_follow(const char *regex, char c)
 {
-	struct texts t = { 0 };
-	struct bytes first;
-	struct run next;
+	struct bytes first = rule_first(regex, &rule_word);
 
-	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
-	texts_free(&t);
 	return rule_has_byte(&first, (unsigned char)c);
 }
 
@@ -75,6 +70,19 @@ static unsigned run(const char *regex, const char *members)
 	return r.n;
 }
 
+Test(beginnings, first_byte_that_is_not_of_prose)
+{
+	struct bytes first = rule_first("key[\\w.]{0,9}[\"']?\\s*(?:String )?=>?",
+	                                &rule_prose);
+
+	cr_assert(rule_has_byte(&first, '='));
+	cr_assert(rule_has_byte(&first, '\n'));
+	cr_assert_not(rule_has_byte(&first, ','));
+	cr_assert_not(rule_has_byte(&first, '('));
+	first = rule_first("the key is \\S+", &rule_prose);
+	cr_assert(rule_has_byte(&first, ','), "it can end before");
+}
+
 Test(beginnings, runs_that_every_match_has)
 {
 	cr_assert_eq(run("s\\.[0-9A-Za-z]{24}", "09AZaz"), 24);
@@ -92,10 +100,9 @@ Test(beginnings, runs_that_every_match_has)
 static unsigned follows(const char *regex, const char *members)
 {
 	struct texts t = { 0 };
-	struct bytes first;
 	struct run next;
 
-	cr_assert_eq(rule_beginnings(regex, &t, &first, &next), 0);
+	cr_assert_eq(rule_beginnings(regex, &t, &next), 0);
 	for (const char *c = members; *c != '\0'; c++)
 		cr_assert(rule_has_byte(&next.of, (unsigned char)*c), "%s: %c", regex,
 		          *c);
@@ -145,10 +152,9 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 	pcre2_match_data *md = pcre2_match_data_create(64, NULL);
 	size_t n = strlen(text), at = 0, found = 0;
 	struct texts t = { 0 };
-	struct bytes first;
 	struct run next;
 
-	cr_assert_eq(rule_beginnings(u->regex, &t, &first, &next), 0);
+	cr_assert_eq(rule_beginnings(u->regex, &t, &next), 0);
 	while (at <= n && pcre2_match(re, (PCRE2_SPTR)text, n, at, 0, md, NULL) > 0) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(md);
 		size_t i = v[0], run = 0, longest = 0;
@@ -161,11 +167,16 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 		cr_assert_geq(longest, u->run.n, "%s: %s", u->id, text + v[0]);
 		cr_assert(t.n == 0 || begins_so(&t, &next, text + v[0], v[1] - v[0]),
 		          "%s: %s", u->id, text + v[0]);
-		while (i < v[1] && (isalnum((unsigned char)text[i]) || text[i] == '_' ||
-		                    text[i] == '-' || text[i] == '.'))
-			i++;
-		cr_assert(i == v[1] || rule_has_byte(&first, (unsigned char)text[i]),
-		          "%s: '%c' in %s", u->id, text[i], text + v[0]);
+		for (unsigned k = 0; k < 2; k++) {
+			const struct bytes *skipped = k == 0 ? &rule_word : &rule_prose;
+			struct bytes may = rule_first(u->regex, skipped);
+
+			while (i < v[1] && rule_has_byte(skipped, (unsigned char)text[i]))
+				i++;
+			cr_assert(i == v[1] ||
+			                  rule_has_byte(&may, (unsigned char)text[i]),
+			          "%s: '%c' in %s", u->id, text[i], text + v[0]);
+		}
 		found++;
 		at = v[1] > at ? v[1] : at + 1;
 	}
