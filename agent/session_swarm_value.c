@@ -10,6 +10,7 @@
 #include "log.h"
 #include "sealed.h"
 #include "session_swarm_impl.h"
+#include "swarm/one_secret.h"
 
 #define KEEP_MS     60000 /* Docker may have to be asked twice */
 #define FETCH_ITEMS 16u
@@ -245,7 +246,9 @@ int swarm_open(struct session_swarm *d, const json_t *b, const json_t *item,
 	};
 	const char *why = reply_str(item, "error");
 	struct sealed_value got = { .data = NULL };
+	struct one_secret one;
 	struct settings_file f;
+	const char *text;
 	int rc;
 
 	if (reply_str(item, "sealed") == NULL)
@@ -257,7 +260,13 @@ int swarm_open(struct session_swarm *d, const json_t *b, const json_t *item,
 		return rc;
 	}
 	settings_of(b, v->a, &f);
-	if ((rc = render_fields(v->a, &f, got.data, &v->p, &v->n, e)) != ERR_OK)
+	text = reply_str(b, "template_text");
+	one = (struct one_secret){
+		reply_str(b, "path"), {got.data, got.metadata}
+	};
+	rc = text != NULL ? one_secret_render(v->a, text, &one, &v->p, &v->n, e)
+	                  : render_fields(v->a, &f, got.data, &v->p, &v->n, e);
+	if (rc != ERR_OK)
 		return rc;
 	v->version = got.version;
 	(void)snprintf(v->fp, sizeof(v->fp), "%s", got.fp != NULL ? got.fp : "");

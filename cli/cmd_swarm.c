@@ -46,6 +46,24 @@ static int add_target(struct cli *c, json_t *body, struct err *e)
 	return rc;
 }
 
+static int add_template(const char *source, json_t *body, struct err *e)
+{
+	char *text = NULL;
+	size_t n = 0;
+	json_t *v;
+	int rc = cli_read(source, &text, &n, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	v = json_stringn(text, n);
+	cli_wipe(text);
+	if (v == NULL)
+		return err_set(e, ERR_INVALID, "'%.100s' is not UTF-8 text", source);
+	json_object_set_new(body, "template_text", v);
+	json_object_set_new(body, "format", json_string("template"));
+	return ERR_OK;
+}
+
 /* "a,b": an array of both; another flag is one text. */
 static json_t *flag_value(const char *flag, const char *text)
 {
@@ -84,6 +102,8 @@ int swarm_definition(struct cli *c, json_t **out, struct err *e)
 		if (cli_flag(c, flags[i]) != NULL)
 			json_object_set_new(body, members[i],
 			                    flag_value(flags[i], cli_flag(c, flags[i])));
+	if (rc == ERR_OK && cli_flag(c, "template") != NULL)
+		rc = add_template(cli_flag(c, "template"), body, e);
 	if (rc == ERR_OK)
 		rc = add_target(c, body, e);
 	*out = body;
@@ -228,6 +248,7 @@ static const struct flag yes_flags[] = {
 #define DEFINITION                                                                           \
 	{ "path",      FLAG_STRING, "PATH",    "the secret, such as secret/app/db" },             \
 	{ "field",     FLAG_STRING, "FIELD",   "for format=raw, which is the default" },          \
+	{ "template",  FLAG_STRING, "FILE|-",  "a text that names the secret's fields" },         \
 	{ "role",      FLAG_STRING, "ROLE,…",  "host roles whose hosts may sync it" },            \
 	{ "service",   FLAG_STRING, "NAME,…",  "beside services with the label vault.sync=NAME" },\
 	{ "cluster",   FLAG_STRING, "ID",      "the one Swarm that it is for (any)" },            \

@@ -61,6 +61,15 @@ def test_a_definition_has_its_defaults(c, name, role, path):
     assert name in c.list("sys/swarm/bindings").data["keys"]
 
 
+def test_a_template(c, m, name, role, path):
+    text = "password={{ with secret \"secret/data/x\" }}{{ .Data.data.password }}{{ end }}\n"
+    bind(c, name, role, path, field=None, format="template", template_text=text)
+    assert c.get("sys/swarm/bindings/" + name).data["template_text"] == text
+    assert m.lead()["leader"]
+    b = next(b for b in m.plan()["bindings"] if b["name"] == name)
+    assert (b["format"], b["template_text"]) == ("template", text)
+
+
 def test_a_write_replaces_the_whole(c, name, role, path):
     bind(c, name, role, path, services=["web"], soak="5s", targets=[{"target": "a"}, {"target": "b/c", "uid": 1000, "mode": 440}])
     before = c.get("sys/swarm/bindings/" + name).data
@@ -76,7 +85,8 @@ def test_a_write_replaces_the_whole(c, name, role, path):
     ({"roles": []}, "roles: name 1 to 64"), ({"roles": ["none-such"]}, "no host role is named"), ({"path": "secret"}, "path: must name"),
     ({"path": None}, "path is missing"), ({"field": None}, "field is missing"), ({"fields": ["a"]}, "fields goes with"),
     ({"format": "env"}, "field goes with"), ({"format": "yaml"}, "format: must be one of raw, env, json"),
-    ({"quote": "none"}, "quote goes with"), ({"cluster": "../x"}, "cluster: must be"), ({"services": ["-x"]}, "services"),
+    ({"format": "template", "field": None}, "template_text is missing"), ({"template_text": "x"}, "goes with the format template"),
+    ({"format": "template", "template_text": "x"}, "a template has no field"), ({"quote": "none"}, "quote goes with"), ({"cluster": "../x"}, "cluster: must be"), ({"services": ["-x"]}, "services"),
     ({"services": ["x"] * 65}, "services: at most 64"), ({"window": "25:00-01:00"}, "window"), ({"window": "22:00-22:00"}, "window"),
     ({"max_services": 0}, "max_services: must be a number from 1 to 64"), ({"keep": "x"}, "keep"), ({"soak": "-1s"}, "soak"),
     ({"gate": "0s"}, "gate"), ({"jobs": "always"}, "jobs"), ({"mode": "x"}, "mode"), ({"enforce": "x"}, "enforce"),

@@ -294,3 +294,27 @@ def test_status_says_which_service_has_which_version_and_why_not(world):
     assert "done" in lines["web"] and "skipped" in lines["job"] and "run the job again" in lines["job"]
     w.engine.cli("service", "rm", "job")
     wait_for("it to be gone", lambda: set(w.states("db")) == {"web"})
+
+
+# ---- templates ----
+
+def test_a_configuration_with_the_password_in_it(world):
+    w = world
+    w.secret("first", "zero")
+    w.service("web", secret="first", target="app.conf")
+    w.s.ctl("swarm", "bind", "conf", "--path", "secret/app/db", "--template", "-", "--target", "app.conf", "--role", "web",
+            "--service", "web", "soak=1s", stdin='url=db://app:{{ with secret "secret/data/app/db" }}{{ .Data.data.password }}{{ end }}@db\n')
+    w.agent()
+    for version, value in ((1, "one"), (2, "two")):
+        if version > 1:
+            w.s.put("app/db", {"password": value})
+        w.wait_done("conf", version, "web")
+        assert w.api.refs("web") == {"app.conf": f"secret-app-db.temp.{version}"}
+        container = w.engine.cli("ps", "-q", "-f", "label=com.docker.swarm.service.name=web").split()[0]
+        assert w.engine.cli("exec", container, "cat", "/run/secrets/app.conf") == f"url=db://app:{value}@db\n"
+    w.s.ctl("swarm", "bind", "conf", "--path", "secret/app/db", "--template", "-", "--target", "app.conf", "--role", "web",
+            "--service", "web", "soak=1s", stdin='{{ with secret "secret/data/app/other" }}{{ .Data.data.password }}{{ end }}')
+    w.s.put("app/other", {"password": "not of this binding"})
+    w.s.put("app/db", {"password": "three"})
+    wait_for("it to be refused", lambda: "secret/data/app/other" in w.a.log() or "alone" in str(w.a.status()["swarm"]), 60)
+    assert w.api.refs("web") == {"app.conf": "secret-app-db.temp.2"} and "not of this binding" not in w.a.log()

@@ -135,9 +135,9 @@ static void set_ms(struct arena *a, struct value *v, const char *key, const char
 static struct value *described(struct arena *a, const struct swarm_binding *b)
 {
 	static const char *const as_it_is[] = {
-		"path",    "format",   "field",   "fields",       "quote",
-		"targets", "services", "window",  "max_services", "keep",
-		"jobs",    "mode",     "enforce",
+		"path",          "format",  "field",    "fields",  "quote",
+		"template_text", "targets", "services", "window",  "max_services",
+		"keep",          "jobs",    "mode",     "enforce",
 	};
 	struct value *v = value_object(a);
 

@@ -97,7 +97,7 @@ static const char *bad_window(const char *s)
 }
 
 /* clang-format off */
-static const char *const formats[] = { "raw", "env", "json", NULL };
+static const char *const formats[] = { "raw", "env", "json", "template", NULL };
 static const char *const quotes[] = { "shell", "none", NULL };
 static const char *const jobs[] = { "never", "next-run", NULL };
 static const char *const modes[] = { "restart", "driver", NULL };
@@ -108,6 +108,7 @@ static const struct member members[] = {
 	{ "field",        MEMBER_TEXT,   .check = bad_field },
 	{ "fields",       MEMBER_TEXTS,  .max = FIELDS_MAX, .check = bad_field },
 	{ "quote",        MEMBER_CHOICE, .choices = quotes },
+	{ "template_text", MEMBER_LINES, .check = bad_field },
 	{ "services",     MEMBER_TEXTS,  .max = SERVICES_MAX, .check = bad_service },
 	{ "window",       MEMBER_TEXT,   .check = bad_window },
 	{ "max_services", MEMBER_INT,    1, 64, NULL, NULL },
@@ -148,9 +149,15 @@ static const char *bad_together(const struct value *spec)
 {
 	const struct value *format = value_get(spec, "format");
 	bool raw = format == NULL || value_is_str(format, "raw");
+	bool template = value_is_str(format, "template");
 
 	if (!has(spec, "path"))
 		return "path is missing";
+	if (template != has(spec, "template_text"))
+		return template ? "template_text is missing (the format is template)"
+		                : "template_text goes with the format template";
+	if (template && (has(spec, "field") || has(spec, "fields")))
+		return "a template has no field: it names them";
 	if (raw && !has(spec, "field"))
 		return "field is missing (the format is raw)";
 	if (raw && has(spec, "fields"))
