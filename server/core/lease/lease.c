@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "lease_impl.h"
+#include "rng.h"
 #include "rotation.h"
 #include "text.h"
 
@@ -43,6 +44,17 @@ int lease_state_of(const char *name, enum lease_state *out)
 		return -1;
 	*out = (enum lease_state)at;
 	return 0;
+}
+
+/* Ids grow with the revision.  A change goes through the holders of a secret by their
+ * ids: so it goes through their rows as they lie in the file, several of them to a page.
+ */
+void lease_new_id(struct lease *l)
+{
+	for (int i = 0; i < 8; i++)
+		l->o.id[i] = (unsigned char)((uint64_t)l->rev >> (56 - 8 * i));
+	rng_bytes(l->o.id + 8, LEASE_ID - 8);
+	l->o.id_len = LEASE_ID;
 }
 
 int64_t lease_left_ms(const struct core *c, const struct lease *l)

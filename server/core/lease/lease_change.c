@@ -103,8 +103,7 @@ static int make(struct core *c, struct arena *a, const struct lease_ask *ask,
 
 	if (rc != ERR_OK)
 		return rc;
-	l.o.id_len = LEASE_ID;
-	rng_bytes(l.o.id, LEASE_ID);
+	lease_new_id(&l);
 	l.o.parent_len = HOST_ID;
 	memcpy(l.o.parent, ask->h->o.id, HOST_ID);
 	l.o.tag_len = 32;

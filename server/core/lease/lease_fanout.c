@@ -56,7 +56,8 @@ static int replace(struct core *c, struct arena *a, struct lease *l,
 {
 	struct lease old = *l;
 
-	rng_bytes(l->o.id, LEASE_ID);
+	l->rev = rev;
+	lease_new_id(l);
 	l->o.version = 0;
 	if (ch->moved)
 		memcpy(l->o.tag, ch->to, sizeof(ch->to));
@@ -66,7 +67,6 @@ static int replace(struct core *c, struct arena *a, struct lease *l,
 	l->target = ch->version;
 	l->version = l->applied = l->said = 0;
 	l->born = l->seq = ch->seq;
-	l->rev = rev;
 	l->wants = l->settled_ms = l->since_ms = 0;
 	l->waits = l->stored.rejects = false;
 	return lease_drop(c, a, &old, e);

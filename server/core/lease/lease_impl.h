@@ -85,6 +85,8 @@ static inline bool lease_rejects(const struct lease *l)
 /** lease_left_ms(c, l): time left by the earlier of both clocks; 0 if it is over. */
 int64_t lease_left_ms(const struct core *c, const struct lease *l);
 
+/** lease_new_id(l): an id for a lease that is new at its revision. */
+void lease_new_id(struct lease *l);
 int lease_read(struct arena *a, const struct store_object *o, struct lease *out,
                struct err *e) MUST_CHECK;
 int lease_load(struct core *c, struct arena *a, const unsigned char id[LEASE_ID],

@@ -53,6 +53,22 @@ Test(lease, is_given_by_role_alone)
 	cr_assert_eq(agent_post(&ag, "leases", "{}"), 400);
 }
 
+/* So that a change goes through their rows as they lie in the file. */
+Test(lease, ids_grow_as_they_are_given)
+{
+	char *last = agent_lease(&ag, "secret/app/db");
+
+	for (int i = 0; i < 20; i++) {
+		const char *path = arena_printf(rig.a, "app/more-%d", i);
+		char *id;
+
+		put_secret(path, "x");
+		id = agent_lease(&ag, arena_printf(rig.a, "secret/%s", path));
+		cr_assert_gt(strcmp(id, last), 0);
+		last = id;
+	}
+}
+
 Test(lease, of_another_host_is_unknown)
 {
 	char *id = agent_lease(&ag, "secret/app/db");
