@@ -64,9 +64,12 @@ void mirror_batch_begin(struct mirror *m)
 	m->batch++;
 }
 
+/* Tokens and secrets, and the few rows that every request of a host asks for. */
 static bool mirrored(int kind, size_t id_len)
 {
-	return (kind == KIND_TOKEN || kind == KIND_SECRET) && id_len == ID;
+	return (kind == KIND_TOKEN || kind == KIND_SECRET || kind == KIND_HOST_ROLE ||
+	        kind == KIND_SETTING) &&
+	       id_len == ID;
 }
 
 static struct set *set_of(const struct mirror *m, const unsigned char id[ID])

@@ -2,9 +2,9 @@
 #ifndef SERVER_CORE_MIRROR_H
 #define SERVER_CORE_MIRROR_H
 /*
- * mirror - rows that are read over and over: tokens and the metadata of secrets as they
- * opened, the values of secrets sealed as they are stored.  For the store alone; nobody
- * else includes this.
+ * mirror - rows that are read over and over: tokens, the metadata of secrets, the roles
+ * of hosts and settings as they opened, the values of secrets sealed as they are stored.
+ * For the store alone; nobody else includes this.
  *
  * The database stays the truth.  A row that is written or deleted leaves the mirror at
  * once, and nothing enters its place before the batch has ended: what is in the mirror
