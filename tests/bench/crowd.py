@@ -10,7 +10,7 @@ import procs
 import steady
 
 AGENTS = 10_000
-IN_FLIGHT = 64
+IN_FLIGHT = 128
 CHECKED = 500  # so many of them verify signatures too: real ones have processors of their own
 CHANGES = 5
 FILL = 20_000  # secrets: more than caches hold
