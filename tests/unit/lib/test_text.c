@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,63 @@ static long unbase64(const char *s)
 	unsigned char out[32];
 
 	return text_unbase64(s, strlen(s), out, sizeof(out));
+}
+
+/* Of all lengths about a chunk's, against another implementation. */
+Test(text, base64_is_what_libsodium_makes_of_it)
+{
+	static const struct {
+		int variant;
+		size_t (*encode)(const void *, size_t, char *);
+	} kinds[] = {
+		{sodium_base64_VARIANT_ORIGINAL,            text_base64   },
+		{ sodium_base64_VARIANT_URLSAFE_NO_PADDING, text_base64url},
+	};
+	unsigned char in[200], back[200];
+	char ours[300], theirs[300];
+
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		randombytes_buf(in, n);
+		for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+			sodium_bin2base64(theirs, sizeof(theirs), in, n,
+			                  kinds[k].variant);
+			cr_assert_eq(kinds[k].encode(in, n, ours), strlen(theirs));
+			cr_assert_str_eq(ours, theirs);
+			cr_assert_eq(text_unbase64(ours, strlen(ours), back, n), (long)n);
+			cr_assert_eq(memcmp(back, in, n), 0);
+			if (n > 0)
+				cr_assert_eq(text_unbase64(ours, strlen(ours), back,
+				                           n - 1),
+				             -1);
+		}
+	}
+}
+
+/* Wherever it stands, a byte is a digit or nothing is taken. */
+Test(text, base64_has_64_digits_everywhere)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789+/-_";
+	unsigned char out[120];
+	char s[160];
+
+	for (size_t at = 0; at < sizeof(s); at++) {
+		for (int c = 0; c < 256; c++) {
+			bool good = c != 0 && strchr(digits, c) != NULL;
+
+			memset(s, 'B', sizeof(s));
+			s[at] = (char)c;
+			if (c == '=' && at == sizeof(s) - 1)
+				continue;
+			cr_assert_eq(text_unbase64(s, sizeof(s), out, sizeof(out)),
+			             good ? 120 : -1, "%zu %d", at, c);
+		}
+	}
+	memset(s, 'A', sizeof(s));
+	s[3] = '+';
+	s[140] = '_';
+	cr_assert_eq(text_unbase64(s, sizeof(s), out, sizeof(out)), -1, "both alphabets");
 }
 
 Test(text, base64_is_taken_in_one_spelling_alone)
