@@ -17,6 +17,7 @@
 #define PLAN_MS     600000
 #define AGAIN_MS    30000
 #define FETCH_ITEMS 16u
+#define TASKS_MS    1000
 #define VALUE_ARENA (64u * 1024 * 1024)
 #define RETRY       "retry_at"  /* of a binding: its value is fetched again */
 #define ASKED       "asked_for" /* it is in the request that is under way */
@@ -270,6 +271,44 @@ static void on_missing(void *ctx, const char *binding, int64_t version)
 		d->want_driven = true;
 }
 
+/* --- who has what --------------------------------------------------------------------
+ */
+
+/* Tasks start in numbers: a little later it is one message for all. */
+bool session_driver_tasks_due(struct session *s, int64_t now)
+{
+	struct session_swarm *d = s->swarm;
+
+	return d != NULL && d->driver != NULL && d->known && s->phase == PHASE_READY &&
+	       now >= d->tasks_at && driver_has_news(d->driver);
+}
+
+json_t *session_driver_tasks_body(struct session *s)
+{
+	struct session_swarm *d = s->swarm;
+
+	d->tasks_at = session_now(s) + TASKS_MS;
+	return json_pack("{s:s, s:o}", "cluster", d->about.cluster, "tasks",
+	                 driver_news(d->driver));
+}
+
+int session_driver_tasks_done(struct session *s, const json_t *doc UNUSED,
+                              struct err *e UNUSED)
+{
+	driver_heard(s->swarm->driver, true);
+	return ERR_OK;
+}
+
+void session_driver_tasks_failed(struct session *s, long status UNUSED,
+                                 const json_t *doc UNUSED, const struct err *e)
+{
+	struct session_swarm *d = s->swarm;
+
+	log_warn("the vault was not told which tasks have a value", LOG_S("why", e->msg));
+	driver_heard(d->driver, false);
+	d->tasks_at = session_now(s) + AGAIN_MS;
+}
+
 /* --- life ----------------------------------------------------------------------------
  */
 
@@ -333,6 +372,8 @@ int64_t swarm_driver_due(struct session_swarm *d, int64_t now)
 		next = d->driven_heard + stale;
 	if (d->s->phase != PHASE_READY)
 		return next;
+	if (d->known && driver_has_news(d->driver) && (next < 0 || d->tasks_at < next))
+		next = d->tasks_at;
 	if (d->known && d->about.manager && (next < 0 || d->driven_at < next))
 		next = d->driven_at;
 	json_object_foreach(d->driven, name, b)

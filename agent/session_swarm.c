@@ -532,10 +532,12 @@ json_t *session_swarm_status(const struct session *s)
 
 	if (d == NULL)
 		return NULL;
-	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:o, s:o*}", "manager",
+	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:b, s:I, s:o, s:o*}", "manager",
 	                 d->about.manager, "leader", d->leader, "epoch",
 	                 (json_int_t)d->epoch, "cluster", d->about.cluster, "holder",
 	                 d->holder, "error", d->about.manager ? d->error : d->about.why,
-	                 "bindings", d->m != NULL ? machine_status(d->m) : json_array(),
-	                 "driver", d->driver != NULL ? driver_status(d->driver) : NULL);
+	                 "scanned", d->m != NULL && machine_scanned(d->m) >= 0, "calls",
+	                 (json_int_t)engine_calls(d->engine), "bindings",
+	                 d->m != NULL ? machine_status(d->m) : json_array(), "driver",
+	                 d->driver != NULL ? driver_status(d->driver) : NULL);
 }

@@ -28,7 +28,8 @@ int64_t session_swarm_due(struct session *s, int64_t now);
 void session_swarm_again(struct session *s);
 /** session_swarm_event(s, fd, events): true if it was for this. */
 bool session_swarm_event(struct session *s, int fd, unsigned events);
-/** session_swarm_status(s): {manager, leader, epoch, cluster, error, bindings, driver},
+/** session_swarm_status(s): {manager, leader, epoch, cluster, error, scanned, calls,
+ * bindings, driver},
  * the caller's; NULL: not wanted. */
 json_t *session_swarm_status(const struct session *s) MUST_CHECK;
 
@@ -62,6 +63,11 @@ bool session_driver_fetch_due(struct session *s, int64_t now);
 json_t *session_driver_fetch_body(struct session *s);
 int session_driver_fetch_done(struct session *s, const json_t *doc, struct err *e);
 void session_driver_fetch_failed(struct session *s, long status, const json_t *doc,
+                                 const struct err *e);
+bool session_driver_tasks_due(struct session *s, int64_t now);
+json_t *session_driver_tasks_body(struct session *s);
+int session_driver_tasks_done(struct session *s, const json_t *doc, struct err *e);
+void session_driver_tasks_failed(struct session *s, long status, const json_t *doc,
                                  const struct err *e);
 
 #endif

@@ -71,6 +71,7 @@ struct session_swarm {
 	int64_t driven_heard;          /* when that was answered last; 0: never */
 	char fetching[LIMIT_NAME + 1]; /* the binding of an old version; "": others */
 	int64_t fetching_version;
+	int64_t tasks_at; /* when to say who was given what, at the earliest */
 };
 
 /** swarm_is_driver(b): does the plan's binding have the mode driver? */

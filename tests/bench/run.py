@@ -12,6 +12,7 @@
     restart   how soon 100,000 secrets are served again
     scan      the leak scanner, and other ones that it installs for that in build/scan-peers
     footprint what an agent with 100, and one with 1,000 secrets takes
+    swarm     a manager of a Docker Swarm: 300 bindings, one binding of 20 tasks, the driver
     fleet     10,000 agents connected, or fleet:N of them
 
 Rates are compared with a yardstick of the same run (yardstick.c), because the machine's own
@@ -40,6 +41,7 @@ import restart  # noqa: E402
 import rotation  # noqa: E402
 import scan  # noqa: E402
 import schedules  # noqa: E402
+import services  # noqa: E402
 import vaultd  # noqa: E402
 
 READ_PATHS = 1000
@@ -339,6 +341,31 @@ def bench_footprint(table, tmp):
         table.judge("  connections", f"{x.connections}", "1", x.connections == 1)
 
 
+def bench_swarm(table, tmp):
+    why = services.dockerd.unavailable()
+    if why:
+        table.add("swarm", "not measured", "", why)
+        return
+    server = new_server(tmp, "swarm", tls=True)
+    try:
+        x = services.measure(server, tmp)
+    finally:
+        server.stop()
+    m = x.memory
+    table.judge(f"agent on a manager, {services.BINDINGS} bindings",
+                f"private {m['private']:.2f} MiB, PSS {m['pss']:.1f} MiB, RSS {m['rss']:.1f} MiB", "private <= 6 MiB", m["private"] <= 6)
+    table.judge("  looks at all after a start", f"{x.resync_ms:.0f} ms", "<= 2 s", x.resync_ms <= 2000)
+    per_minute = x.calls * 60 / services.IDLE_S
+    table.judge("  calls of Docker's API at rest", f"{per_minute:.0f} a minute", "<= 2", per_minute <= 2)
+    over = statistics.median(x.overheads)
+    table.judge(f"rotation of {services.SERVICES} services x {services.REPLICAS} tasks, without Docker's updates",
+                f"{over:.0f} ms ({', '.join(f'{o:.0f}' for o in x.overheads)})", "<= 300 ms", over <= 300)
+    answers, p50 = percentiles(x.answers, 3)
+    echoes, echo = percentiles(x.echoes, 3)
+    table.judge("secret driver's answer", f"{answers}, max {max(x.answers):.1f} ms; {p50 / echo:.1f}x an echo ({echoes})", "<= 10 ms",
+                sorted(x.answers)[int(len(x.answers) * 0.99)] <= 10)
+
+
 def bench_fleet(table, tmp, agents):
     server = new_server(tmp, "fleet", tls=True)
     try:
@@ -358,7 +385,8 @@ def bench_fleet(table, tmp, agents):
         server.stop()
 
 
-SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "herd", "holders", "restart", "footprint", "scan", "fleet")
+SECTIONS = ("agent", "reads", "api", "expiry", "schedules", "herd", "holders", "restart", "footprint", "swarm", "scan",
+            "fleet")
 
 
 def bench_main(table, tmp, sections):
@@ -399,6 +427,8 @@ def bench(table, tmp, sections):
         bench_restart(table, tmp)
     if "footprint" in sections:
         bench_footprint(table, tmp)
+    if "swarm" in sections:
+        bench_swarm(table, tmp)
     if "scan" in sections:
         scan.bench(table, tmp)
     if "fleet" in sections:

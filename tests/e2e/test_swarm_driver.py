@@ -15,7 +15,7 @@ import pytest
 
 import dockerd
 from swarm import Api
-from vaultd import wait_for
+from vaultd import BIN, SANITIZED, wait_for
 
 PATH = "secret/app/db"
 PLUGIN = dockerd.plugin_socket("secrets")
@@ -65,6 +65,12 @@ class World:
     def driver(self):
         status = self.a.status()
         return status["swarm"].get("driver", {}) if status else {}
+
+    def recorded(self, what):
+        """What the audit log has of leases of tasks."""
+        found = self.s.client().get("sys/audit-log/records?from=0&limit=1000").data["records"]
+        said = [t for r in found if r.get("path") == "sys/agent/swarm/tasks" for t in r["note"].get("tasks", [])]
+        return {t for t in said if t.endswith(what)}
 
     def secret(self, name, **labels):
         words = [w for k, v in labels.items() for w in ("--label", f"vault.{k}={v}")]
@@ -140,6 +146,7 @@ def test_tasks_get_values_that_the_swarm_does_not_have(world):
     assert s["Name"] == "secret-app-db.raw.1" and s["Driver"]["Name"] == PLUGIN.stem
     assert s["Labels"]["vault.fp"] == "" and "one" not in json.dumps(s)
     assert w.driver()["leases"] >= 2, "one for each task"
+    wait_for("the record of each", lambda: len(w.recorded("@1 given")) >= 2)
     w.s.put("app/db", {"password": "two"})
     w.wait_row("web", "done", 2)
     w.wait_value("two")
@@ -147,6 +154,8 @@ def test_tasks_get_values_that_the_swarm_does_not_have(world):
     row, = w.s.client().get(f"sys/hosts/where/{PATH}").data["hosts"]
     assert row["state"] == "applied" and [s["version"] for s in row["services"]] == [2], row
     assert '"two"' not in w.a.log()
+    w.engine.cli("service", "rm", w.services.pop())
+    wait_for("the leases to end", lambda: len(w.recorded("@2 ended")) >= 2 and w.driver()["leases"] == 0, 150)
 
 
 def test_a_rotation_waits_until_tasks_have_it(world):
@@ -231,6 +240,57 @@ def test_a_binding_that_goes_takes_the_value_along(world):
     assert w.s.client().delete("sys/swarm/bindings/db").status in (200, 204)
     wait_for("the value to go", lambda: w.driver()["values"] == 0)
     assert "no such binding" in ask(call("web"))["Err"]
+
+
+# --- as a managed plugin ---
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+MANAGED = "vault-managed"
+
+
+@pytest.fixture
+def managed(world, tmp_path):
+    """The agent runs within the Engine, from what deploy/plugin puts together."""
+    w = world
+    subprocess.run([TOP / "deploy/plugin/make-plugin", BIN / "vault-agent", tmp_path / "plugin"], check=True)
+    w.engine.cli("plugin", "create", MANAGED, tmp_path / "plugin")
+    # State, configuration and Engine are at the places that config.json gives them.
+    w.a.extra = {"tmpfs": "existing", "swarm": json.dumps({
+        "sync": True, "driver": True, "driver_socket": "/run/docker/plugins/plugin.sock", "driver_name": MANAGED,
+        "socket": "/run/docker.sock"})}
+    state, w.a.state_dir = w.a.state_dir, "/var/lib/vault-agent"
+    run, w.a.run_dir = w.a.run_dir, "/run/vault-agent"
+    status, w.a.socket = w.a.socket, "/var/lib/vault-agent/agent.sock"
+    w.a.write_config()
+    w.a.state_dir, w.a.run_dir, w.a.socket = state, run, status
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    w.a.config.rename(etc / "vault-agent.yaml")
+    w.engine.cli("plugin", "set", MANAGED, f"config.source={etc}", f"state.source={state}", f"docker.source={w.engine.socket}")
+    yield w
+    w.close()
+    w.services = []
+    w.engine.try_cli("plugin", "disable", "-f", MANAGED)
+    w.engine.try_cli("plugin", "rm", "-f", MANAGED)
+
+
+@pytest.mark.skipif(SANITIZED, reason="the plugin has no sanitizer's symbolizer, nor its environment")
+def test_a_managed_plugin_is_the_driver(managed):
+    w = managed
+    w.bind("web")
+    w.engine.cli("plugin", "enable", MANAGED)
+    w.engine.cli("secret", "create", "--driver", MANAGED, "--label", "vault.binding=db", "first")
+    w.service("web")
+    w.wait_value("one")
+    wait_for("the managed secret", lambda: w.api.refs("web")["db"] == "secret-app-db.raw.1", 60)
+    w.s.put("app/db", {"password": "two"})
+    w.wait_value("two")
+    spec = w.api.call("GET", f"/secrets/{w.api.refs('web')['db']}")[1]["Spec"]
+    assert spec["Driver"]["Name"] == MANAGED and spec["Name"] == "secret-app-db.raw.2"
+    w.engine.cli("plugin", "disable", "-f", MANAGED)
+    w.engine.cli("plugin", "enable", MANAGED)
+    w.engine.cli("service", "update", "-d", "--force", "web")
+    w.wait_value("two")
 
 
 # --- at the socket ---

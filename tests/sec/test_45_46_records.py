@@ -18,7 +18,7 @@ ROUTES = [("GET", "secret/data/r"), ("POST", "secret/data/r"), ("LIST", "secret/
           ("POST", "sys/leases/revoke-prefix/no/such"), ("POST", "sys/renew"), ("POST", "sys/capabilities-self"), ("GET", "sys/internal/ui/mounts/secret/r"),
           ("LIST", "sys/hosts"), ("GET", "sys/hosts/nobody"), ("POST", "sys/hosts/add"), ("POST", "auth/host/join"),
           ("POST", "auth/host/login"), ("POST", "auth/host/challenge"), ("GET", "sys/agent/sync"), ("POST", "sys/agent/bind"), ("POST", "sys/agent/report"), ("POST", "auth/host/rekey"), ("POST", "sys/agent/cosign"), ("GET", "sys/audit-log/witnesses"), ("GET", "sys/hosts/where/secret/r"), ("LIST", "sys/bindings"), ("POST", "sys/bindings/b45"), ("LIST", "sys/swarm/bindings"), ("POST", "sys/swarm/bindings/b45"),
-          ("POST", "sys/agent/swarm/lead"), ("POST", "sys/agent/swarm/state"), ("GET", "sys/swarm/clusters/c45"), ("LIST", "sys/vault-leases"),
+          ("POST", "sys/agent/swarm/lead"), ("POST", "sys/agent/swarm/state"), ("POST", "sys/agent/swarm/tasks"), ("GET", "sys/swarm/clusters/c45"), ("LIST", "sys/vault-leases"),
           ("LIST", "sys/rotation/config"), ("POST", "sys/rotation/rotate/secret/r"), ("GET", "sys/audit-log/checkpoint"),
           ("GET", "sys/audit-log/records"), ("LIST", "sys/backup"), ("GET", "no/such/route"), ("PATCH", "secret/data/r"),
           ("POST", "secret/metadata/r"), ("DELETE", "sys/mounts"),

@@ -11,6 +11,7 @@
 #include "duration.h"
 #include "rng.h"
 #include "swarm.h"
+#include "text.h"
 #include "vault/limits.h"
 
 #define SLICE    16 /* bindings of a plan in one run */
@@ -467,5 +468,68 @@ int agent_swarm_state(struct req *r)
 	value_set_bool(r->a, data, "stored", ok);
 	value_set_bool(r->a, r->note, "stored", ok);
 	note_rows(r, said);
+	return host_say(r, &q.h, &q.asked, data);
+}
+
+/* ---- who was given a value by a secret driver ---- */
+
+/* What is said of bindings that are gone, or not for the host, is passed over. */
+static int hear_task(struct req *r, const struct asking *q, const struct value *v,
+                     struct value *out)
+{
+	static const char *const texts[] = { "binding", "service", "task" };
+	const char *is[ARRAY_LEN(texts)];
+	struct swarm_binding b;
+	int64_t version;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		is[i] = v->type == V_OBJECT ? value_cstr_or(r->a, v, texts[i], "") : "";
+		if (is[i][0] == '\0' || strlen(is[i]) > SWARM_NAME_MAX ||
+		    !text_printable(is[i], strlen(is[i])))
+			return req_fail(r, ERR_INVALID, "tasks: each names its %s",
+			                texts[i]);
+	}
+	version = value_int_or(v, "version", 0);
+	if (version <= 0)
+		return req_fail(r, ERR_INVALID, "tasks: version is a number");
+	rc = swarm_find(r->core, r->a, is[0], &b, &r->e);
+	if (rc != ERR_OK)
+		return rc == ERR_NOENT ? ERR_OK : rc;
+	if (is_asked_for(q, &b))
+		value_add(out,
+		          value_str(r->a, arena_printf(r->a, "%s/%s/%s@%lld %s", is[0],
+		                                       is[1], is[2], (long long)version,
+		                                       value_bool_or(v, "ended", false)
+		                                               ? "ended"
+		                                               : "given")));
+	return ERR_OK;
+}
+
+int agent_swarm_tasks(struct req *r)
+{
+	struct asking q = { .driver = true };
+	const struct value *said, *list;
+	struct value *out = value_array(r->a), *data;
+	bool stop;
+	int rc = host_self(r, &q.h, &stop);
+
+	if (rc != ERR_OK || stop)
+		return rc;
+	if ((rc = host_asks(r, &q.h, "swarm-tasks", &q.asked, &said)) != ERR_OK ||
+	    (rc = find_cluster(r, said, &q.k)) != ERR_OK)
+		return rc;
+	list = value_get(said, "tasks");
+	if (list == NULL || list->type != V_ARRAY || list->len > SWARM_ROWS)
+		return req_fail(r, ERR_INVALID, "tasks: an array of at most %u",
+		                SWARM_ROWS);
+	for (const struct value *v = list->first; rc == ERR_OK && v != NULL; v = v->next)
+		rc = hear_task(r, &q, v, out);
+	if (rc != ERR_OK)
+		return rc;
+	data = value_object(r->a);
+	value_set_int(r->a, data, "heard", out->len);
+	req_note_str(r, "cluster", q.k.cluster);
+	value_set(r->note, "tasks", out);
 	return host_say(r, &q.h, &q.asked, data);
 }

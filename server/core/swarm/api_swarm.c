@@ -380,6 +380,7 @@ static const struct route rows[] = {
 	{ "system", M_POST,   "agent/swarm/lead",            R_AGENT, agent_heard_fields,       agent_swarm_lead,  NULL,     "ask to lead a Swarm" },
 	{ "system", M_POST,   "agent/swarm/plan",            R_AGENT, agent_heard_fields,       agent_swarm_plan,  NULL,     "what is to be done in a Swarm" },
 	{ "system", M_POST,   "agent/swarm/state",           R_AGENT, agent_heard_fields,       agent_swarm_state, NULL,     "how far it is" },
+	{ "system", M_POST,   "agent/swarm/tasks",           R_AGENT, agent_heard_fields,       agent_swarm_tasks, NULL,     "which tasks a secret driver has given a value" },
 };
 /* clang-format on */
 

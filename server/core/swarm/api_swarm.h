@@ -7,5 +7,6 @@
 int agent_swarm_lead(struct req *r);
 int agent_swarm_plan(struct req *r);
 int agent_swarm_state(struct req *r);
+int agent_swarm_tasks(struct req *r);
 
 #endif

@@ -108,7 +108,8 @@ static struct value *open_said(const struct value *said)
 {
 	static const char *const ops[] = { "watch",      "leases",     "renew",
 		                           "sync",       "bind",       "consistency",
-		                           "swarm-lead", "swarm-plan", "swarm-state" };
+		                           "swarm-lead", "swarm-plan", "swarm-state",
+		                           "swarm-tasks" };
 	struct value *body = NULL;
 	struct err e;
 

@@ -657,9 +657,9 @@ Test(lease, only_the_newest_session_and_the_one_before_count)
 /* Only what the host has put in the box is asked, and only under the nonce in it. */
 Test(lease, nobody_asks_in_the_name_of_a_host)
 {
-	static const char *const ops[] = { "leases",     "renew",      "fetch",
-		                           "bind",       "swarm/lead", "swarm/plan",
-		                           "swarm/state" };
+	static const char *const ops[] = { "leases",      "renew",      "fetch",
+		                           "bind",        "swarm/lead", "swarm/plan",
+		                           "swarm/state", "swarm/tasks" };
 	char *id = agent_lease(&ag, "secret/app/db");
 	char *plain = arena_printf(
 		rig.a,

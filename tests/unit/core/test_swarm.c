@@ -264,10 +264,10 @@ Test(swarm, an_old_version_is_given_where_a_service_has_it)
 	int64_t version, epoch;
 	char *lease, *of_restart, *rows;
 
-	put_driver("drv");
 	cr_assert(leads(&one, false));
 	epoch = EPOCH;
 	of_restart = planned(&one, epoch);
+	put_driver("drv");
 	lease = driven(&two);
 	put_secret("app/db", "two");
 	put_secret("app/db", "three");
@@ -301,4 +301,33 @@ Test(swarm, a_driver_is_for_services_that_are_named)
 	    "{\"roles\":[\"web\"],\"path\":\"secret/app/db\",\"field\":\"password\","
 	    "\"mode\":\"driver\"}");
 	GOT("errors.0", "services are missing: in the mode driver they alone get it");
+}
+
+Test(swarm, who_was_given_what_is_recorded)
+{
+	static const char *const bad[] = {
+		"{\"cluster\":\"c1\"}",
+		"{\"cluster\":\"c1\",\"tasks\":{}}",
+		"{\"cluster\":\"c1\",\"tasks\":[7]}",
+		"{\"cluster\":\"c1\",\"tasks\":[{\"binding\":\"drv\",\"service\":\"s\","
+		"\"task\":\"\",\"version\":1}]}",
+		"{\"cluster\":\"c1\",\"tasks\":[{\"binding\":\"drv\",\"service\":\"s\","
+		"\"task\":\"t\"}]}",
+		"{\"cluster\":\"\",\"tasks\":[]}",
+	};
+
+	put_driver("drv");
+	cr_assert(leads(&one, false));
+	cr_assert_eq(agent_post(&two, "swarm/tasks",
+	                        "{\"cluster\":\"c1\",\"tasks\":["
+	                        "{\"binding\":\"drv\",\"service\":\"s1\",\"task\":\"t1\","
+	                        "\"version\":1},{\"binding\":\"drv\",\"service\":\"s1\","
+	                        "\"task\":\"t0\",\"version\":1,\"ended\":true},"
+	                        "{\"binding\":\"db\",\"service\":\"s1\",\"task\":\"t1\","
+	                        "\"version\":1},{\"binding\":\"none\",\"service\":\"s1\","
+	                        "\"task\":\"t1\",\"version\":1}]}"),
+	             200, "%s", rig_got(""));
+	GOT("data.heard", "2");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		cr_assert_eq(agent_post(&two, "swarm/tasks", bad[i]), 400, "%s", bad[i]);
 }
