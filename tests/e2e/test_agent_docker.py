@@ -389,6 +389,57 @@ def test_a_start_waits_for_the_files_of_its_volume(place):
     p.wait("to be there again", lambda s: PLUGIN.exists())
 
 
+def test_many_that_start_at_once_have_their_own_secret_or_none(place):
+    """None runs without its secret, with a part of one, or with another's; one that is killed while it starts, and all
+    that went, leave nothing."""
+    p = place(volumes=True, unused="2s")
+    names = [p.define(f"app{i}", secret="ab"[i % 2]) for i in range(8)]
+
+    def launch(i):
+        name = names[i % len(names)]
+        return subprocess.Popen(
+            [find("docker", "/usr/bin"), "-H", f"unix://{p.engine.socket}", "run", "-d", "--name", p.name(f"c{i}-"), "--network",
+             "none", "--volume-driver", DRIVER, "-v", f"{name}:/run/secrets/app:ro", "box:1", "sh", "-c",
+             "cat /run/secrets/app/pw; echo; exec sleep 1000"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(p.agent.tmp)})
+
+    runs = [launch(i) for i in range(24)]
+    for i in range(0, 24, 6):  # some while they start
+        p.engine.try_cli("kill", p.name(f"c{i}-"))
+    started = []
+    for i, run in enumerate(runs):
+        if run.wait(120) == 0:
+            started.append(i)
+    assert len(started) >= 20, [r.stderr.read() for r in runs if r.returncode]
+    for i in started:
+        log = p.engine.cli("logs", p.name(f"c{i}-"))
+        assert log in ("", "ab"[i % len(names) % 2] + "1\n"), (i, log)  # killed before its first word, or its own
+        assert log or i % 6 == 0, i
+    p.engine.remove(*[p.name(f"c{i}-") for i in range(24)])
+    wait_for("all files to go", lambda: all(p.agent.content(n, "pw") is None for n in names), 60)
+    assert [d.name for d in p.agent.run_dir.iterdir() if not d.name.startswith(".")] == []
+
+
+def test_a_paused_container_has_the_new_value_when_it_goes_on(place, server):
+    p = place()
+    app = p.define("app")
+    p.run("web", app, options=("-v", f"{p.agent.run_dir}:/run/secrets:ro"))
+    p.agent.wait_content(app, "pw", "a1")
+    p.engine.cli("pause", p.name("web"))
+    server.put(f"{p.path}/a", {"password": "a2"})
+    p.agent.wait_content(app, "pw", "a2")
+    p.wait("the binding to be kept", lambda s: [b["name"] for b in s["docker"]["granted"]] == [app])
+    p.engine.cli("unpause", p.name("web"))
+    assert p.engine.cli("exec", p.name("web"), "cat", f"/run/secrets/{app}/pw") == "a2"
+    # Nor does it stay with a file system that the agent does not use any more.
+    p.agent.stop(signal.SIGKILL)
+    p.agent.start()
+    server.put(f"{p.path}/a", {"password": "a3"})
+    p.agent.wait_content(app, "pw", "a3")
+    assert p.engine.cli("exec", p.name("web"), "cat", f"/run/secrets/{app}/pw") == "a3"
+
+
 def test_a_start_that_would_wait_in_vain_is_told_why_at_once(place):
     p = place(volumes=True)
     run = start(p, "web", p.name("none"))

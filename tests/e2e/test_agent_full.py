@@ -110,6 +110,23 @@ def states(s):
             for row in s.client().list("sys/vault-leases").data["key_info"].values()}
 
 
+@pytest.mark.parametrize("place", ["bytes"], indirect=True)
+def test_a_file_system_that_is_read_only_for_a_while(place):
+    """What is in place stays; the value is put there when that is possible again."""
+    s, a, _, _ = place
+    subprocess.run(["mount", "-o", "remount,ro", a.run_dir], check=True)
+    try:
+        s.put("app/db", value(2))
+        wait_for("the error", lambda: "Read-only file system" in secret(a, "secret/app/db")["error"])
+        whole(a, 1)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", a.run_dir], check=True)
+    wait_for("the new one", lambda: a.content("app", "password") == "p2" or tick(s))
+    wait_for("the vault to hear", lambda: states(s)["secret/app/db"] == ("applied", 2))
+    wait_for("the old one to go", lambda: len([p for p in (a.run_dir / "app").iterdir() if p.name.startswith("..g")]) == 1)
+    whole(a, 2)
+
+
 def test_a_full_file_system_keeps_the_old_and_goes_on(place):
     s, a, net, filler = place
     filler.fill()

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import signal
+import threading
 
 import pytest
 
@@ -168,6 +169,33 @@ def test_a_broken_box_is_no_verdict_on_the_value(scene, how):
     assert scene.lease()["state"] == "applied"
     said = scene.server.client().get("sys/audit-log/records?order=oldest&limit=1000").data["records"]
     assert "rejected" not in json.dumps(said)
+
+
+@pytest.mark.parametrize("what", ["lease", "host"])
+def test_a_value_that_arrives_after_it_was_taken_away(scene, what):
+    """Genuine, asked for in time, and too late all the same."""
+    scene.run()
+    held, go = threading.Event(), threading.Event()
+
+    def lie(path, *_):
+        if path == "sys/agent/fetch":
+            held.set()
+            go.wait(60)
+
+    scene.net.lie = lie
+    scene.put("x" * 20000)  # too large to come with its event
+    assert held.wait(60)
+    c = scene.server.client()
+    if what == "lease":
+        (lease,) = c.list("sys/vault-leases?host=web1").data["keys"]
+        assert c.post("sys/vault-leases/revoke", {"lease_id": lease}).status == 204
+    else:
+        assert c.post("sys/hosts/web1/revoke", {}).status == 204
+    go.set()
+    wait_for("the wipe", lambda: scene.content() is None, 60)
+    wait_for("a quiet agent", lambda: scene.agent.status()["secrets"][0]["state"] in ("revoked", "no lease"))
+    assert scene.content() is None and b"xxxx" not in b"".join(
+        p.read_bytes() for p in scene.agent.run_dir.rglob("*") if p.is_file())
 
 
 KEY = {"path": "secret/app/key", "binding": "other", "field": "key"}

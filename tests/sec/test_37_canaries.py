@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import secrets
+import signal
 import subprocess
 
 import pytest
@@ -316,3 +317,27 @@ def test_core_dumps_hold_nothing(server):
                 assert re.search(r"Max core file size\s+0\s+0\s", f.read())
     assert subprocess.run(["find", str(server.tmp), "-name", "core*"], capture_output=True, text=True).stdout == ""
     assert vaultd.BIN.is_dir()
+
+
+def test_an_agent_that_crashes_leaves_no_value_behind(own_server, make_agent):
+    """Nor what it starts: no core file, whatever the system's settings, and no stranger reads its memory."""
+    s, canary = own_server, Canaries()
+    s.put("canary/a", {"text": canary("text")})
+    a = make_agent(s, "h37", [{"path": "secret/canary/a", "field": "text", "binding": "b", "name": "text"}])
+    a.extra = {"bindings": '[{name: b, reload: exec, command: ["/bin/true"], settle: 0s}]'}
+    a.join(s.add_host("h37", ["secret/canary/*"])["join_token"])
+    a.start()
+    a.wait_content("b", "text", canary.made["text"].decode())
+    children = open(f"/proc/{a.proc.pid}/task/{a.proc.pid}/children").read().split()
+    assert children, "commands are run by another process"
+    for pid in (a.proc.pid, *map(int, children)):
+        with open(f"/proc/{pid}/limits") as f:
+            assert re.search(r"Max core file size\s+0\s+0\s", f.read())
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0, "it is not dumpable: its memory is root's"
+        for name in ("environ", "cmdline"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                assert not list(canary.hits(f.read()))
+    a.proc.send_signal(signal.SIGABRT)
+    assert a.proc.wait(30) == -signal.SIGABRT
+    found = [p for p in a.tmp.rglob("*") if p.is_file() and not p.is_relative_to(a.run_dir)]
+    assert not [p for p in found if p.name.startswith("core") or list(canary.hits(p.read_bytes()))]
