@@ -205,6 +205,16 @@ bool value_is_str(const struct value *v, const char *s)
 	return v != NULL && v->type == V_STRING && text_is(v, s, strlen(s));
 }
 
+bool value_has_str(const struct value *array, const char *s)
+{
+	if (array == NULL || array->type != V_ARRAY)
+		return false;
+	for (const struct value *v = array->first; v != NULL; v = v->next)
+		if (value_is_str(v, s))
+			return true;
+	return false;
+}
+
 int value_to_int(const struct value *v, int64_t *out)
 {
 	size_t i = 0;

@@ -91,6 +91,8 @@ struct value *value_at(const struct value *array, size_t i);
 
 /** value_is_str(v, s): is ${v} the string ${s}? */
 bool value_is_str(const struct value *v, const char *s);
+/** value_has_str(array, s): is that text one of its items?  NULL has none. */
+bool value_has_str(const struct value *array, const char *s);
 /** value_to_int(v, out): an integral number (or string of digits) that fits int64; 0 or
  * -1. */
 int value_to_int(const struct value *v, int64_t *out);

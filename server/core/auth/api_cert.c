@@ -196,14 +196,6 @@ static bool in_body(struct req *r, const char *field)
 	return v != NULL && v->type != V_NULL;
 }
 
-static bool has(const struct value *list, const char *s)
-{
-	for (const struct value *v = list->first; v != NULL; v = v->next)
-		if (value_is_str(v, s))
-			return true;
-	return false;
-}
-
 /* What was last given by an old name is read back by that too. */
 static void note_old_names(struct req *r, struct cert_role *role)
 {
@@ -212,7 +204,7 @@ static void note_old_names(struct req *r, struct cert_role *role)
 	for (const struct token_param_alias *x = aliases; x->name != NULL; x++) {
 		if (in_body(r, x->name) || strcmp(x->old, "lease") == 0)
 			continue;
-		if (in_body(r, x->old) || has(role->old, x->old))
+		if (in_body(r, x->old) || value_has_str(role->old, x->old))
 			value_add(old, value_str(r->a, x->old));
 	}
 	role->old = old;
@@ -256,7 +248,7 @@ static int h_role_read(struct req *r)
 	value_set_bool(r->a, out, "ocsp_query_all_servers", false);
 	token_params_reply(r->a, &role.params, out);
 	for (const struct token_param_alias *x = aliases; x->name != NULL; x++)
-		if (has(role.old, x->old))
+		if (value_has_str(role.old, x->old))
 			value_set(out, x->old, value_copy(r->a, value_get(out, x->name)));
 	return ERR_OK;
 }

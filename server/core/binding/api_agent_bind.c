@@ -109,14 +109,6 @@ static const char *objection(struct bind *b, const struct wanted *w, const char 
 	return NULL;
 }
 
-static bool has_item(const struct value *list, const char *s)
-{
-	for (const struct value *v = list->first; v != NULL; v = v->next)
-		if (value_is_str(v, s))
-			return true;
-	return false;
-}
-
 static int ask_one(struct bind *b, const struct value *v, const char *id,
                    const char *image)
 {
@@ -138,7 +130,7 @@ static int ask_one(struct bind *b, const struct value *v, const char *id,
 		return (int)b->r->e.code;
 	if ((why = objection(b, w, image)) != NULL)
 		refuse(b, id, asked, why);
-	else if (!has_item(w->containers, id))
+	else if (!value_has_str(w->containers, id))
 		value_add(w->containers, value_str(a, id));
 	return ERR_OK;
 }

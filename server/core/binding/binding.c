@@ -45,31 +45,22 @@ int binding_read(struct arena *a, const struct store_object *o, struct binding *
 int binding_find(struct core *c, struct arena *a, const char *name, struct binding *out,
                  struct err *e)
 {
-	struct store_object o = { .version = 0 };
+	struct store_object o;
 	unsigned char id[32];
 	int rc;
 
 	binding_id(c, name, id);
-	rc = store_get(c, a, KIND_BINDING, id, sizeof(id), &o, e);
+	rc = store_find(c, a, KIND_BINDING, id, sizeof(id), &o, e);
 	if (rc == ERR_OK)
 		return binding_read(a, &o, out, e);
-	if (rc != ERR_NOENT)
-		return rc;
-	memset(out, 0, sizeof(*out));
-	out->o.kind = KIND_BINDING;
-	out->o.id_len = sizeof(id);
-	memcpy(out->o.id, id, sizeof(id));
-	out->name = name;
-	out->created_ms = c->now_ms;
-	return ERR_NOENT;
+	if (rc == ERR_NOENT)
+		*out = (struct binding){ .o = o, .name = name, .created_ms = c->now_ms };
+	return rc;
 }
 
 bool binding_has_role(const struct binding *b, const char *role)
 {
-	for (const struct value *v = b->roles->first; v != NULL; v = v->next)
-		if (value_is_str(v, role))
-			return true;
-	return false;
+	return value_has_str(b->roles, role);
 }
 
 bool binding_has_image(const struct binding *b, const char *image)
@@ -102,18 +93,14 @@ int binding_role_rev(struct core *c, struct arena *a, const char *role, int64_t 
 static int mark(struct core *c, struct arena *a, const char *role, int64_t rev,
                 struct err *e)
 {
-	struct store_object o = { .version = 0 };
+	struct store_object o;
 	unsigned char id[32];
 	int rc;
 
 	mark_id(c, role, id);
-	rc = store_get(c, a, KIND_SETTING, id, sizeof(id), &o, e);
-	if (rc == ERR_NOENT) {
-		o = (struct store_object){ .kind = KIND_SETTING, .id_len = sizeof(id) };
-		memcpy(o.id, id, sizeof(id));
-	} else if (rc != ERR_OK) {
+	rc = store_find(c, a, KIND_SETTING, id, sizeof(id), &o, e);
+	if (rc != ERR_OK && rc != ERR_NOENT)
 		return rc;
-	}
 	o.body = value_object(a);
 	value_set_int(a, o.body, "rev", rev);
 	return store_put(c, &o, e);

@@ -242,14 +242,7 @@ struct value *target_request(struct arena *a, const struct target *t, const char
 
 static bool says(const struct target *t, const char *list, const char *name)
 {
-	const struct value *names = value_get(t->describe, list);
-
-	if (names == NULL)
-		return false;
-	for (const struct value *v = names->first; v != NULL; v = v->next)
-		if (value_is_str(v, name))
-			return true;
-	return false;
+	return value_has_str(value_get(t->describe, list), name);
 }
 
 bool target_allows(const struct target *t, const char *strategy)

@@ -153,6 +153,18 @@ int store_get(struct core *c, struct arena *a, enum store_kind kind, const void 
 	return read_object(c, a, kind, id, n, out, e);
 }
 
+int store_find(struct core *c, struct arena *a, enum store_kind kind, const void *id,
+               size_t n, struct store_object *out, struct err *e)
+{
+	int rc = store_get(c, a, kind, id, n, out, e);
+
+	if (rc != ERR_NOENT)
+		return rc;
+	*out = (struct store_object){ .kind = kind, .id_len = n };
+	memcpy(out->id, id, n);
+	return rc;
+}
+
 static struct store_row row_of_object(const struct store_object *o)
 {
 	return (struct store_row){

@@ -92,6 +92,11 @@ struct store_object {
 int store_get(struct core *c, struct arena *a, enum store_kind kind, const void *id,
               size_t n, struct store_object *out, struct err *e) MUST_CHECK;
 
+/** store_find(c, a, kind, id, n, out, e): the same; with ERR_NOENT ${out} is an object
+ * without a body that can be stored there. */
+int store_find(struct core *c, struct arena *a, enum store_kind kind, const void *id,
+               size_t n, struct store_object *out, struct err *e) MUST_CHECK;
+
 /** store_put(c, o, e): insert (version 0) or replace exactly the version that was read;
  * o->version is incremented on success.  ERR_CONFLICT if the row is there already, or is
  * another version. */

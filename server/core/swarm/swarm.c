@@ -33,38 +33,27 @@ int swarm_read(struct arena *a, const struct store_object *o, struct swarm_bindi
 int swarm_find(struct core *c, struct arena *a, const char *name,
                struct swarm_binding *out, struct err *e)
 {
-	struct store_object o = { .version = 0 };
+	struct store_object o;
 	unsigned char id[32];
 	int rc;
 
 	store_blind(c, id, "swarm", name, strlen(name), NULL, 0);
-	rc = store_get(c, a, KIND_SWARM, id, sizeof(id), &o, e);
+	rc = store_find(c, a, KIND_SWARM, id, sizeof(id), &o, e);
 	if (rc == ERR_OK)
 		return swarm_read(a, &o, out, e);
-	if (rc != ERR_NOENT)
-		return rc;
-	memset(out, 0, sizeof(*out));
-	out->o.kind = KIND_SWARM;
-	out->o.id_len = sizeof(id);
-	memcpy(out->o.id, id, sizeof(id));
-	out->name = name;
-	out->created_ms = c->now_ms;
-	return ERR_NOENT;
-}
-
-static bool has_text(const struct value *list, const char *s)
-{
-	for (const struct value *v = list->first; v != NULL; v = v->next)
-		if (value_is_str(v, s))
-			return true;
-	return false;
+	if (rc == ERR_NOENT)
+		*out = (struct swarm_binding){ .o = o,
+			                       .name = name,
+			                       .created_ms = c->now_ms };
+	return rc;
 }
 
 bool swarm_serves(const struct swarm_binding *b, const char *role, const char *cluster)
 {
 	const struct value *only = value_get(b->spec, "cluster");
 
-	return has_text(b->roles, role) && (only == NULL || value_is_str(only, cluster));
+	return value_has_str(b->roles, role) &&
+	       (only == NULL || value_is_str(only, cluster));
 }
 
 bool swarm_by_driver(const struct swarm_binding *b)
@@ -99,22 +88,19 @@ int swarm_fp(struct core *c, struct arena *a, const struct lease *l,
 
 /* ---- who has to hear of it ---- */
 
+/* One that is not there yet has no version. */
 static int mark_read(struct core *c, struct arena *a, const unsigned char id[32],
                      struct store_object *o, struct err *e)
 {
-	int rc = store_get(c, a, KIND_SETTING, id, 32, o, e);
+	int rc = store_find(c, a, KIND_SETTING, id, 32, o, e);
 
-	if (rc != ERR_NOENT)
-		return rc;
-	*o = (struct store_object){ .kind = KIND_SETTING, .id_len = 32 };
-	memcpy(o->id, id, 32);
-	return ERR_OK;
+	return rc == ERR_NOENT ? ERR_OK : rc;
 }
 
 static int mark(struct core *c, struct arena *a, const unsigned char id[32], int64_t rev,
                 struct err *e)
 {
-	struct store_object o = { .version = 0 };
+	struct store_object o;
 	int rc = mark_read(c, a, id, &o, e);
 
 	if (rc != ERR_OK)

@@ -10,11 +10,7 @@
 
 bool token_policies_has(const struct value *list, const char *name)
 {
-	for (const struct value *v = list != NULL ? list->first : NULL; v != NULL;
-	     v = v->next)
-		if (value_is_str(v, name))
-			return true;
-	return false;
+	return value_has_str(list, name);
 }
 
 void token_policies_append(struct arena *a, struct value *list, const struct value *more)

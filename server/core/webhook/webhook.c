@@ -47,23 +47,22 @@ int webhook_read(struct arena *a, const struct store_object *o, struct webhook *
 int webhook_find(struct core *c, struct arena *a, const char *name, struct webhook *out,
                  struct err *e)
 {
-	struct store_object o = { .version = 0 };
+	struct store_object o;
 	unsigned char id[32];
 	int rc;
 
 	webhook_id(c, name, id);
-	rc = store_get(c, a, KIND_WEBHOOK, id, sizeof(id), &o, e);
+	rc = store_find(c, a, KIND_WEBHOOK, id, sizeof(id), &o, e);
 	if (rc == ERR_OK)
 		return webhook_read(a, &o, out, e);
-	if (rc != ERR_NOENT)
-		return rc;
-	memset(out, 0, sizeof(*out));
-	out->o.kind = KIND_WEBHOOK;
-	out->o.id_len = sizeof(id);
-	memcpy(out->o.id, id, sizeof(id));
-	out->name = name;
-	out->url = out->secret = out->ca = out->error = "";
-	return ERR_NOENT;
+	if (rc == ERR_NOENT)
+		*out = (struct webhook){ .o = o,
+			                 .name = name,
+			                 .url = "",
+			                 .secret = "",
+			                 .ca = "",
+			                 .error = "" };
+	return rc;
 }
 
 int webhook_save(struct core *c, struct arena *a, struct webhook *h, struct err *e)
