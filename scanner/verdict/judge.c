@@ -393,15 +393,17 @@ enum drop judge_strong(const struct place *p, const char *s, size_t n)
 
 enum drop judge_opaque(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
+	enum drop drop;
 
+	/* Most is not random, and that is seen soonest. */
+	shape_of(s, n, &shape);
+	if (!shape_random(&shape) || shape.high > 0)
+		return DROP_ENTROPY;
+	drop = judge_common(p, s, n);
 	if (drop != DROP_NONE)
 		return drop;
-	if (judge_code(p, s, n))
-		return DROP_PLACEHOLDER;
-	shape_of(s, n, &shape);
-	return shape_random(&shape) && shape.high == 0 ? DROP_NONE : DROP_ENTROPY;
+	return judge_code(p, s, n) ? DROP_PLACEHOLDER : DROP_NONE;
 }
 
 enum drop judge_bearer(const struct place *p, const char *s, size_t n)
@@ -439,33 +441,36 @@ static enum drop assigned_password(const struct place *p, const char *s, size_t 
 	return DROP_ENTROPY;
 }
 
+/* Random, or what a person made up with signs and digits. */
+static bool token_shape(const struct place *p, const struct shape *shape, const char *s)
+{
+	const size_t n = shape->n;
+
+	/* Short texts of two classes are numbers of something. */
+	if (shape_random(shape) &&
+	    (n >= 16 || shape_classes(shape) >= 3 || (n >= 12 && context_config(p))))
+		return true;
+	return shape_classes(shape) >= 3 && shape->digit > 0 && shape->words < 1.0 &&
+	       n <= 64 && count_of(s, n, "!@#$%^&*+=?~") > 0;
+}
+
 static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = judge_common(p, s, n);
 	struct shape shape;
+	enum drop drop;
 
-	if (drop != DROP_NONE || (drop = too_short(n, 8)) != DROP_NONE)
-		return drop;
 	shape_of(s, n, &shape);
+	if (n < 8 || shape.space > 0 || shape.high > 0 || !token_shape(p, &shape, s))
+		return DROP_ENTROPY;
+	drop = judge_common(p, s, n);
+	if (drop != DROP_NONE)
+		return drop;
 	if (judge_code(p, s, n) || bare_code(p, &shape, s))
 		return DROP_PLACEHOLDER;
-	if (shape_hex(&shape) && context_test(p))
+	if ((shape_hex(&shape) && context_test(p)) || context_hash(p))
 		return DROP_CONTEXT;
-	if (context_hash(p))
-		return DROP_CONTEXT;
-	if (shape.space > 0 || shape.high > 0)
-		return DROP_ENTROPY;
-	if (shape.digit + shape.sign == 0 && shape_spoken(s, n))
-		return DROP_ENTROPY;
-	/* Short texts of two classes are numbers of something. */
-	if (shape_random(&shape) &&
-	    (n >= 16 || shape_classes(&shape) >= 3 || (n >= 12 && context_config(p))))
-		return DROP_NONE;
-	/* What a person made up, with signs and digits. */
-	if (shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0 &&
-	    n <= 64 && count_of(s, n, "!@#$%^&*+=?~") > 0)
-		return DROP_NONE;
-	return DROP_ENTROPY;
+	return shape.digit + shape.sign == 0 && shape_spoken(s, n) ? DROP_ENTROPY
+	                                                           : DROP_NONE;
 }
 
 /* Of "value&name=…", a parameter among others, the length of the value. */
@@ -490,15 +495,18 @@ static bool lone_key(const struct place *p, const struct shape *shape)
 static enum drop assigned_key(const struct place *p, const char *name, const char *s,
                               size_t n)
 {
-	enum drop drop = judge_opaque(p, s, n);
 	struct shape shape;
+	enum drop drop;
 
-	if (drop != DROP_NONE)
-		return drop;
 	shape_of(s, n, &shape);
 	/* "key" alone is any key: of a map, a cache, a test vector. */
-	if (context_prose(p) || (strchr(name, '_') == NULL && !lone_key(p, &shape)) ||
+	if ((strchr(name, '_') == NULL && !lone_key(p, &shape)) ||
 	    (shape_hex(&shape) && !keyname_promises(name)))
+		return DROP_NAME;
+	drop = judge_opaque(p, s, n);
+	if (drop != DROP_NONE)
+		return drop;
+	if (context_prose(p))
 		return DROP_NAME;
 	if (context_hash(p) || bare_code(p, &shape, s))
 		return DROP_CONTEXT;

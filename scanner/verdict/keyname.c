@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict/keyname.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,11 +111,23 @@ static bool ends(const char *name, const char *word)
 	       (n == len || name[n - len - 1] == '_');
 }
 
+static uint32_t letter(char c)
+{
+	return UINT32_C(1) << (c & 31);
+}
+
+/* Is there a word of which ${test} is true?  It holds for none that is not in the name.
+ */
 static bool any(const char *name, const char *const *words, size_t n,
                 bool (*test)(const char *, const char *))
 {
+	uint32_t letters = 0;
+
+	for (const char *c = name; *c != '\0'; c++)
+		letters |= letter(*c);
 	for (size_t i = 0; i < n; i++)
-		if (test(name, words[i]))
+		if ((letters & letter(words[i][0])) != 0 &&
+		    (letters & letter(words[i][1])) != 0 && test(name, words[i]))
 			return true;
 	return false;
 }

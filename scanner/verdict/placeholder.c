@@ -273,60 +273,67 @@ bool placeholder_reference(const char *s, size_t n)
 	       ascii_find(s, n, "os.environ") != NULL;
 }
 
-/* Longest first where one begins another. */
-static const char *const example_words[] = {
-	"placeholder", "passphrase", "credential",  "yourpassword", "changethis",
-	"changeme",    "changeit",   "username",    "password",     "passwort",
-	"passwd",      "replace",    "example",     "default",      "dummy",
-	"sample",      "insert",     "supersecret", "secret",       "testing",
-	"hunter2",     "string",     "foobar",      "anonymous",    "site",
-	"deadbeef",    "cafe",       "babe",        "feedface",     "bad",
-	"letmein",     "qwerty",     "access",      "private",      "client",
-	"enter",       "value",      "admin",       "token",        "login",
-	"guest",       "hello",      "world",       "empty",        "blank",
-	"undefined",   "invalid",    "nothing",     "required",     "optional",
-	"fake",        "mock",       "test",        "demo",         "temp",
-	"user",        "root",       "here",        "your",         "change",
-	"with",        "this",       "that",        "from",         "text",
-	"name",        "none",       "null",        "true",         "false",
-	"todo",        "fixme",      "auth",        "code",         "some",
-	"valid",       "actual",     "real",        "must",         "long",
-	"random",      "strong",     "secure",      "postgres",     "mysql",
-	"mariadb",     "mongo",      "redis",       "rabbitmq",     "oracle",
-	"sqlserver",   "elastic",    "grafana",     "minio",        "docker",
-	"vagrant",     "ubuntu",     "pass",        "pwd",          "key",
-	"api",         "the",        "put",         "set",          "foo",
-	"bar",         "baz",        "abc",         "xyz",          "asdf",
-	"bogus",       "goes",       "wrong",       "correct",      "not",
-	"for",         "and",        "use",         "app",          "aws",
-	"please",      "provide",    "specify",     "obtain",       "generated",
-	"generate",    "existing",   "unique",      "phrase",       "my",
-	"me",          "in",         "is",          "to",           "an",
-	"of",          "a",          "bearer",      "basic",        "new",
-	"old",         "no",         "an",          "production",   "staging",
-	"devel",       "service",    "account",     "server",       "localhost",
-	"toor",        "joe",        "bob",         "alice",        "jane",
-	"doe",         "john",       "github",      "gitlab",       "google",
-	"azure",       "slack",      "stripe",      "openai",       "database",
-	"db",          "id",         "on",          "by",           "first",
-	"second",      "another",    "other",       "very",         "super",
-	"top",         "such",       "only",        "do",           "dont",
-	"never",       "commit",     "rotate",      "it",           "field",
-	"input",       "encrypted",  "hash",        "base64",       "encoded",
-	"signing",     "jwt",        "sha256",      "bcrypt",       "fixture",
-	"stub",        "expected",   "nil",
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/* By their first letters; longest first where one begins another. */
+static const char *const *const example_words[26] = {
+	['a' - 'a'] = WORDS("anonymous", "access", "admin", "auth", "actual", "api",
+	                    "abc", "asdf", "and", "app", "aws", "an", "a", "account",
+	                    "alice", "azure", "another"),
+	['b' - 'a'] = WORDS("babe", "bad", "blank", "bar", "baz", "bogus", "bearer",
+	                    "basic", "bob", "by", "base64", "bcrypt"),
+	['c' - 'a'] = WORDS("credential", "changethis", "changeme", "changeit", "cafe",
+	                    "client", "change", "code", "correct", "commit"),
+	['d' - 'a'] = WORDS("default", "dummy", "deadbeef", "demo", "docker", "devel",
+	                    "doe", "database", "db", "do", "dont"),
+	['e' - 'a'] = WORDS("example", "enter", "empty", "elastic", "existing",
+	                    "encrypted", "encoded", "expected"),
+	['f' - 'a'] = WORDS("foobar", "feedface", "fake", "from", "false", "fixme", "foo",
+	                    "for", "first", "field", "fixture"),
+	['g' - 'a'] = WORDS("guest", "grafana", "goes", "generated", "generate", "github",
+	                    "gitlab", "google"),
+	['h' - 'a'] = WORDS("hunter2", "hello", "here", "hash"),
+	['i' - 'a'] = WORDS("insert", "invalid", "in", "is", "id", "it", "input"),
+	['j' - 'a'] = WORDS("joe", "jane", "john", "jwt"),
+	['k' - 'a'] = WORDS("key"),
+	['l' - 'a'] = WORDS("letmein", "login", "long", "localhost"),
+	['m' - 'a'] = WORDS("mock", "must", "mysql", "mariadb", "mongo", "minio", "my",
+	                    "me"),
+	['n' - 'a'] = WORDS("nothing", "name", "none", "null", "not", "new", "no",
+	                    "never", "nil"),
+	['o' - 'a'] = WORDS("optional", "oracle", "obtain", "of", "old", "openai", "on",
+	                    "other", "only"),
+	['p' - 'a'] = WORDS("placeholder", "passphrase", "password", "passwort", "passwd",
+	                    "private", "postgres", "pass", "pwd", "put", "please",
+	                    "provide", "phrase", "production"),
+	['q' - 'a'] = WORDS("qwerty"),
+	['r' - 'a'] = WORDS("replace", "required", "root", "real", "random", "redis",
+	                    "rabbitmq", "rotate"),
+	['s' - 'a'] = WORDS("sample", "supersecret", "secret", "string", "site", "some",
+	                    "strong", "secure", "sqlserver", "set", "specify", "staging",
+	                    "service", "server", "slack", "stripe", "second", "super",
+	                    "such", "signing", "sha256", "stub"),
+	['t' - 'a'] = WORDS("testing", "token", "test", "temp", "this", "that", "text",
+	                    "true", "todo", "the", "to", "toor", "top"),
+	['u' - 'a'] = WORDS("username", "undefined", "user", "ubuntu", "use", "unique"),
+	['v' - 'a'] = WORDS("value", "valid", "vagrant", "very"),
+	['w' - 'a'] = WORDS("world", "with", "wrong"),
+	['x' - 'a'] = WORDS("xyz"),
+	['y' - 'a'] = WORDS("yourpassword", "your"),
 };
 
 /* How many letters at the start of ${s} are one of the words, if no letter follows that
  * would make it part of a longer lower-case word of three letters or less. */
 static size_t word_at(const char *s, size_t n, bool fresh)
 {
-	for (size_t i = 0; i < ARRAY_LEN(example_words); i++) {
+	const char *const *words = example_words[ascii_lower(s[0]) - 'a'];
+
+	for (; words != NULL && *words != NULL; words++) {
 		size_t len;
 
-		if (!ascii_starts(s, n, example_words[i]))
+		if (!ascii_starts(s, n, *words))
 			continue;
-		len = strlen(example_words[i]);
+		len = strlen(*words);
 		/* Short words only where they stand alone. */
 		if (len <= 3 &&
 		    (!fresh || (len < n && ascii_alpha(s[len]) &&
