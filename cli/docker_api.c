@@ -64,6 +64,8 @@ static int ask(struct docker_api *d, const char *method, const char *path,
 		return err_set(e, ERR_NOMEM, "out of memory");
 	rc = http_call(d->http, method, full, NULL, text, CALL_MS, &reply, e);
 	cli_json_free(text);
+	if (rc == ERR_UNREACHABLE)
+		return err_set(e, ERR_UNREACHABLE, "no Docker Engine answers there");
 	if (rc != ERR_OK)
 		return err_wrap(e, "Docker");
 	if (reply.status / 100 != 2)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import dockerd
 from swarm import Services, one_manager
 from vaultd import wait_for
 
@@ -202,6 +203,21 @@ def test_which_are_looked_at(world):
     assert w.ctl("import", "a", "--path", "secret/shop/a", check=False).returncode == 2, "for whose hosts?"
 
 
+def test_only_a_manager_is_asked(world, tmp_path):
+    w = world
+    for socket in (tmp_path / "none", w.s.tmp):
+        for what in ("plan", "import"):
+            p = w.s.ctl("swarm", what, "--docker-socket", socket, check=False, fmt="")
+            assert p.returncode == 17 and p.stderr == f"vaultctl: {socket}: no Docker Engine answers there\n", p
+    alone = dockerd.Dockerd()
+    try:
+        alone.start()
+        p = w.s.ctl("swarm", "import", "--docker-socket", alone.socket, check=False, fmt="")
+        assert p.returncode == 3 and "no manager of a Swarm" in p.stderr, p
+    finally:
+        alone.close()
+
+
 def test_services_that_have_it_elsewhere_are_not_bound(world):
     w = world
     w.secret("db", "one")
@@ -268,7 +284,7 @@ def test_what_is_not_done_has_a_reason(world):
     w = world
     w.services.append("job")
     w.secret("first", "zero")
-    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", "box:1", "true")
+    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", dockerd.IMAGE, "true")
     w.service("stuck", secret="first")
     w.api.update("stuck", lambda s: s["TaskTemplate"].setdefault("Placement", {}).update(Constraints=["node.labels.x==never"]))
     w.service("well", secret="first")
@@ -285,7 +301,7 @@ def test_status_says_which_service_has_which_version_and_why_not(world):
     w.secret("first", "zero")
     w.service("web", secret="first")
     w.services.append("job")
-    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", "box:1", "true")
+    w.engine.cli("service", "create", "-d", "--no-resolve-image", "--name", "job", "--mode", "replicated-job", dockerd.IMAGE, "true")
     w.s.ctl("swarm", "bind", "db", "--path", "secret/app/db", "--field", "password", "--role", "web", "--service", "web,job", "soak=1s")
     w.agent()
     wait_for("it to be done", lambda: w.states("db").get("web", ("",))[0] == "done" and "job" in w.states("db"), 90)
