@@ -36,23 +36,25 @@ struct heads {
 	unsigned n;
 };
 
+/* Bytes that are skipped: of a word, or of prose. */
+enum { OF_WORD, OF_PROSE, KINDS };
+
 /* Of a part: its heads; which bytes can be the first that is not skipped; and can it be
  * without such a byte? */
 struct part {
 	struct heads heads;
-	struct bytes first;
-	bool through;
+	struct bytes first[KINDS];
+	bool through[KINDS];
 };
 
 struct walk {
 	const char *at;
 	unsigned depth;
 	bool any_case;
-	const struct bytes *skipped; /* by what asks for the first byte */
-	struct run class;            /* what was read last, if it was a class */
-	struct run run;              /* the longest that is in each match */
-	struct run next;             /* what follows each head … */
-	bool next_known;             /* … once it is known, or known not to be */
+	struct run class; /* what was read last, if it was a class */
+	struct run run;   /* the longest that is in each match */
+	struct run next;  /* what follows each head … */
+	bool next_known;  /* … once it is known, or known not to be */
 };
 
 static void set_byte(struct bytes *b, unsigned c)
@@ -73,6 +75,8 @@ const struct bytes rule_word = {
 const struct bytes rule_prose = {
 	{0x03ff608500000200, 0x07ffffff97fffffe, 0, 0}
 };
+
+static const struct bytes *const skipped[KINDS] = { &rule_word, &rule_prose };
 
 static const struct bytes all_bytes = {
 	{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}
@@ -160,10 +164,12 @@ static char folded(const struct walk *w, unsigned c)
 
 static void literal(const struct walk *w, unsigned char c, struct part *out)
 {
-	out->first = (struct bytes){ { 0 } };
-	out->through = rule_has_byte(w->skipped, c);
-	if (!out->through)
-		set_byte(&out->first, c);
+	for (unsigned k = 0; k < KINDS; k++) {
+		out->first[k] = (struct bytes){ { 0 } };
+		out->through[k] = rule_has_byte(skipped[k], c);
+		if (!out->through[k])
+			set_byte(&out->first[k], c);
+	}
 	out->heads.n = 1;
 	out->heads.v[0] = (struct head){ .all = true, .n = 1 };
 	out->heads.v[0].text[0] = folded(w, c);
@@ -174,12 +180,15 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 {
 	unsigned n = 0;
 
-	out->through = false;
 	out->heads.n = 0;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++)
 		n += (unsigned)__builtin_popcountll(set->w[i]);
-		out->through |= (set->w[i] & w->skipped->w[i]) != 0;
-		out->first.w[i] = set->w[i] & ~w->skipped->w[i];
+	for (unsigned k = 0; k < KINDS; k++) {
+		out->through[k] = false;
+		for (unsigned i = 0; i < 4; i++) {
+			out->through[k] |= (set->w[i] & skipped[k]->w[i]) != 0;
+			out->first[k].w[i] = set->w[i] & ~skipped[k]->w[i];
+		}
 	}
 	if (n == 0 || n > CLASS_MAX) {
 		anything(&out->heads);
@@ -196,8 +205,10 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 
 static void empty(struct part *out)
 {
-	out->first = (struct bytes){ { 0 } };
-	out->through = true;
+	for (unsigned k = 0; k < KINDS; k++) {
+		out->first[k] = (struct bytes){ { 0 } };
+		out->through[k] = true;
+	}
 	nothing(&out->heads);
 }
 
@@ -286,8 +297,8 @@ static void escape(struct walk *w, struct part *out)
 		escaped((unsigned char)c, &set);
 		one_of(w, &set, out);
 		/* Neither \x41 nor \Q…\E are understood. */
-		out->through |= !ispunct((unsigned char)c) &&
-		                strchr("nrtfvsSdDwW", c) == NULL;
+		if (!ispunct((unsigned char)c) && strchr("nrtfvsSdDwW", c) == NULL)
+			out->through[OF_WORD] = out->through[OF_PROSE] = true;
 	}
 }
 
@@ -317,8 +328,8 @@ static void group(struct walk *w, struct part *out)
 		choice(w, out);
 	if (asserts) {
 		w->run = before;
-		out->first = all_bytes;
-		out->through = true;
+		out->first[OF_WORD] = out->first[OF_PROSE] = all_bytes;
+		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		anything(&out->heads);
 	}
 	w->at += *w->at == ')';
@@ -391,7 +402,7 @@ static void quantified(struct walk *w, struct part *out)
 		stop(&out->heads);
 	if (least == 0) {
 		add(&out->heads, &none);
-		out->through = true;
+		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		w->run = before;
 		w->class.n = 0;
 	}
@@ -427,9 +438,11 @@ static void sequence(struct walk *w, struct part *out)
 			append(&out->heads, &next.heads);
 		else
 			stop(&out->heads);
-		if (out->through)
-			unite(&out->first, &next.first);
-		out->through &= next.through;
+		for (unsigned k = 0; k < KINDS; k++) {
+			if (out->through[k])
+				unite(&out->first[k], &next.first[k]);
+			out->through[k] &= next.through[k];
+		}
 	}
 }
 
@@ -453,8 +466,10 @@ static void choice(struct walk *w, struct part *out)
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
 			add(&out->heads, &next.heads.v[i]);
-		unite(&out->first, &next.first);
-		out->through |= next.through;
+		for (unsigned k = 0; k < KINDS; k++) {
+			unite(&out->first[k], &next.first[k]);
+			out->through[k] |= next.through[k];
+		}
 		w->run = before;
 	}
 	w->depth--;
@@ -487,53 +502,37 @@ bool rule_any_case(const char *regex)
 	return false;
 }
 
-static void begin(struct walk *w, const char *regex, const struct bytes *skipped,
-                  struct part *out)
+static int put_heads(const struct heads *h, struct lead *out)
 {
-	*w = (struct walk){ .at = regex,
-		            .any_case = rule_any_case(regex),
-		            .skipped = skipped };
-	choice(w, out);
-	if (w->any_case) {
-		any_case(&w->run.of);
-		any_case(&w->next.of);
-	}
-}
+	const unsigned least = out->next.n >= LEAST_RUN ? LEAST - 1 : LEAST;
 
-struct run rule_run(const char *regex)
-{
-	struct walk w;
-	struct part p;
-
-	begin(&w, regex, &rule_word, &p);
-	return w.run;
-}
-
-struct bytes rule_first(const char *regex, const struct bytes *skipped)
-{
-	struct walk w;
-	struct part p;
-
-	begin(&w, regex, skipped, &p);
-	return p.through ? all_bytes : p.first;
-}
-
-int rule_beginnings(const char *regex, struct texts *out, struct run *next)
-{
-	struct walk w;
-	struct part p;
-	const struct heads *h = &p.heads;
-
-	begin(&w, regex, &rule_word, &p);
-	*next = w.next;
 	for (unsigned i = 0; i < h->n; i++)
-		if (h->v[i].n < (next->n >= LEAST_RUN ? LEAST - 1 : LEAST))
+		if (h->v[i].n < least)
 			return 0;
 	for (unsigned i = 0; i < h->n; i++) {
 		if (covered(h, &h->v[i]))
-			*next = (struct run){ .n = 0 };
-		else if (texts_add(out, h->v[i].text, h->v[i].n) != 0)
+			out->next = (struct run){ .n = 0 };
+		else if (texts_add(&out->begin, h->v[i].text, h->v[i].n) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+int rule_lead(const char *regex, struct lead *out)
+{
+	struct walk w = { .at = regex, .any_case = rule_any_case(regex) };
+	struct part p;
+
+	choice(&w, &p);
+	*out = (struct lead){
+		.next = w.next,
+		.run = w.run,
+		.after_word = p.through[OF_WORD] ? all_bytes : p.first[OF_WORD],
+		.after_prose = p.through[OF_PROSE] ? all_bytes : p.first[OF_PROSE],
+	};
+	if (w.any_case) {
+		any_case(&out->run.of);
+		any_case(&out->next.of);
+	}
+	return put_heads(&p.heads, out);
 }

@@ -288,29 +288,29 @@ static size_t shortest(const struct texts *t)
  * the others are much longer: the expression is tried at them alone. */
 static int prefer_beginnings(struct reading *r, struct rule *u)
 {
-	struct texts begin = { 0 }, t;
-	struct run next;
+	struct lead lead;
+	struct texts t;
 
-	if (rule_beginnings(u->regex, &begin, &next) != 0) {
-		texts_free(&begin);
+	if (rule_lead(u->regex, &lead) != 0) {
+		texts_free(&lead.begin);
 		return no_memory(r);
 	}
-	u->run = rule_run(u->regex);
-	u->after_word = rule_first(u->regex, &rule_word);
-	u->after_prose = rule_first(u->regex, &rule_prose);
-	u->prefixed = begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
+	u->run = lead.run;
+	u->after_word = lead.after_word;
+	u->after_prose = lead.after_prose;
+	u->prefixed = lead.begin.n > 0 && u->anchors.n > 0 && u->window == 0 &&
 	              !u->by_keyword &&
-	              (shortest(&begin) >= LONG_ANCHOR ||
-	               shortest(&begin) >= shortest(&u->anchors) ||
+	              (shortest(&lead.begin) >= LONG_ANCHOR ||
+	               shortest(&lead.begin) >= shortest(&u->anchors) ||
 	               shortest(&u->anchors) < LONG_ANCHOR);
 	if (u->prefixed) {
 		t = u->anchors;
-		u->anchors = begin;
-		begin = t;
+		u->anchors = lead.begin;
+		lead.begin = t;
 		u->exact = !rule_any_case(u->regex);
-		u->next = next;
+		u->next = lead.next;
 	}
-	texts_free(&begin);
+	texts_free(&lead.begin);
 	return ERR_OK;
 }
 

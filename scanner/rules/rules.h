@@ -44,20 +44,21 @@ bool rule_any_case(const char *regex);
  * match; 0 of them if there are none.  -1: out of memory. */
 int rule_anchors(const char *regex, struct texts *out);
 
-/** rule_beginnings(regex, out, next): texts with one of which every match begins, of
- * three bytes or more, or of two that a long run follows; none if there are no such.
- * ${next}: what follows each of the texts.  -1: out of memory. */
-int rule_beginnings(const char *regex, struct texts *out, struct run *next);
-
 /* Letters, digits, '_', '-' and '.'; and with blanks, quotes and backslashes, too. */
 extern const struct bytes rule_word, rule_prose;
-/** rule_first(regex, skipped): the bytes that may be the first, of a match and what
- * follows it, that is none of ${skipped}. */
-struct bytes rule_first(const char *regex, const struct bytes *skipped);
 
-/** rule_run(regex): the longest run of one class that every match has; of 0 bytes:
- * nothing is known. */
-struct run rule_run(const char *regex);
+/* What every match of an expression has. */
+struct lead {
+	struct texts begin; /* it begins with one of these, of three bytes or more, or of
+	                     * two that a long run follows; none: that is not known */
+	struct run next;    /* follows each of ${begin} */
+	struct run run;     /* the longest of one class in it; of 0 bytes: not known */
+	/* The first byte of it, and of what follows it, that is none of rule_word, and
+	 * none of rule_prose. */
+	struct bytes after_word, after_prose;
+};
+/** rule_lead(regex, out): texts_free() ${out->begin}, in any case.  -1: out of memory. */
+int rule_lead(const char *regex, struct lead *out);
 
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);

@@ -22,8 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rule_set set = { 0 };
 	struct scan_engine *g = NULL;
-	struct texts begin = { 0 };
-	struct run next;
+	struct lead lead;
 	struct err e = { 0 };
 
 	if (rules_add(&set, "fuzz.yaml", (const char *)data, size, &e) != ERR_OK) {
@@ -33,8 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < set.n; i++) {
 		must(set.at[i].index == i &&
 		     rules_find(&set, set.at[i].id) == &set.at[i]);
-		must(rule_beginnings(set.at[i].regex, &begin, &next) == 0);
-		texts_free(&begin);
+		must(rule_lead(set.at[i].regex, &lead) == 0);
+		texts_free(&lead.begin);
 	}
 	if (scan_engine_new(&set, &g, &e) != ERR_OK)
 		must(strlen(e.msg) > 0);

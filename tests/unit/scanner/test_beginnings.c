@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What rule_beginnings() says of an expression, held against what PCRE2 finds. */
+/* What rule_lead() says of an expression, held against what PCRE2 finds. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -12,17 +12,23 @@
 
 TestSuite(beginnings, .timeout = 60);
 
+static struct lead lead(const char *regex)
+{
+	struct lead l;
+
+	cr_assert_eq(rule_lead(regex, &l), 0);
+	return l;
+}
+
 static void is(const char *regex, const char *want)
 {
-	struct texts t = { 0 };
-	struct run next;
+	struct lead l = lead(regex);
 	char got[512] = "";
 
-	cr_assert_eq(rule_beginnings(regex, &t, &next), 0);
-	for (size_t i = 0, n = 0; i < t.n; i++)
-		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s ", t.at[i]);
+	for (size_t i = 0, n = 0; i < l.begin.n; i++)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s ", l.begin.at[i]);
 	cr_assert_str_eq(got, want, "%s: %s", regex, got);
-	texts_free(&t);
+	texts_free(&l.begin);
 }
 
 Test(beginnings, texts)
@@ -43,9 +49,18 @@ Test(beginnings, texts)
 
 static bool may_follow(const char *regex, char c)
 {
-	struct bytes first = rule_first(regex, &rule_word);
+	struct lead l = lead(regex);
 
-	return rule_has_byte(&first, (unsigned char)c);
+	texts_free(&l.begin);
+	return rule_has_byte(&l.after_word, (unsigned char)c);
+}
+
+static bool may_follow_prose(const char *regex, char c)
+{
+	struct lead l = lead(regex);
+
+	texts_free(&l.begin);
+	return rule_has_byte(&l.after_prose, (unsigned char)c);
 }
 
 Test(beginnings, first_byte_that_is_not_of_a_word)
@@ -63,24 +78,24 @@ Test(beginnings, first_byte_that_is_not_of_a_word)
 
 static unsigned run(const char *regex, const char *members)
 {
-	struct run r = rule_run(regex);
+	struct lead l = lead(regex);
 
 	for (const char *c = members; *c != '\0'; c++)
-		cr_assert(rule_has_byte(&r.of, (unsigned char)*c), "%s: %c", regex, *c);
-	return r.n;
+		cr_assert(rule_has_byte(&l.run.of, (unsigned char)*c), "%s: %c", regex,
+		          *c);
+	texts_free(&l.begin);
+	return l.run.n;
 }
 
 Test(beginnings, first_byte_that_is_not_of_prose)
 {
-	struct bytes first = rule_first("key[\\w.]{0,9}[\"']?\\s*(?:String )?=>?",
-	                                &rule_prose);
+	static const char key[] = "key[\\w.]{0,9}[\"']?\\s*(?:String )?=>?";
 
-	cr_assert(rule_has_byte(&first, '='));
-	cr_assert(rule_has_byte(&first, '\n'));
-	cr_assert_not(rule_has_byte(&first, ','));
-	cr_assert_not(rule_has_byte(&first, '('));
-	first = rule_first("the key is \\S+", &rule_prose);
-	cr_assert(rule_has_byte(&first, ','), "it can end before");
+	cr_assert(may_follow_prose(key, '='));
+	cr_assert(may_follow_prose(key, '\n'));
+	cr_assert_not(may_follow_prose(key, ','));
+	cr_assert_not(may_follow_prose(key, '('));
+	cr_assert(may_follow_prose("the key is \\S+", ','), "it can end before");
 }
 
 Test(beginnings, runs_that_every_match_has)
@@ -99,15 +114,13 @@ Test(beginnings, runs_that_every_match_has)
 
 static unsigned follows(const char *regex, const char *members)
 {
-	struct texts t = { 0 };
-	struct run next;
+	struct lead l = lead(regex);
 
-	cr_assert_eq(rule_beginnings(regex, &t, &next), 0);
 	for (const char *c = members; *c != '\0'; c++)
-		cr_assert(rule_has_byte(&next.of, (unsigned char)*c), "%s: %c", regex,
+		cr_assert(rule_has_byte(&l.next.of, (unsigned char)*c), "%s: %c", regex,
 		          *c);
-	texts_free(&t);
-	return next.n;
+	texts_free(&l.begin);
+	return l.next.n;
 }
 
 Test(beginnings, runs_that_follow_them)
@@ -151,10 +164,8 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 {
 	pcre2_match_data *md = pcre2_match_data_create(64, NULL);
 	size_t n = strlen(text), at = 0, found = 0;
-	struct texts t = { 0 };
-	struct run next;
+	struct lead l = lead(u->regex);
 
-	cr_assert_eq(rule_beginnings(u->regex, &t, &next), 0);
 	while (at <= n && pcre2_match(re, (PCRE2_SPTR)text, n, at, 0, md, NULL) > 0) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(md);
 		size_t i = v[0], run = 0, longest = 0;
@@ -165,22 +176,22 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 			longest = run > longest ? run : longest;
 		}
 		cr_assert_geq(longest, u->run.n, "%s: %s", u->id, text + v[0]);
-		cr_assert(t.n == 0 || begins_so(&t, &next, text + v[0], v[1] - v[0]),
+		cr_assert(l.begin.n == 0 ||
+		                  begins_so(&l.begin, &l.next, text + v[0], v[1] - v[0]),
 		          "%s: %s", u->id, text + v[0]);
 		for (unsigned k = 0; k < 2; k++) {
 			const struct bytes *skipped = k == 0 ? &rule_word : &rule_prose;
-			struct bytes may = rule_first(u->regex, skipped);
+			const struct bytes *may = k == 0 ? &l.after_word : &l.after_prose;
 
 			while (i < v[1] && rule_has_byte(skipped, (unsigned char)text[i]))
 				i++;
-			cr_assert(i == v[1] ||
-			                  rule_has_byte(&may, (unsigned char)text[i]),
+			cr_assert(i == v[1] || rule_has_byte(may, (unsigned char)text[i]),
 			          "%s: '%c' in %s", u->id, text[i], text + v[0]);
 		}
 		found++;
 		at = v[1] > at ? v[1] : at + 1;
 	}
-	texts_free(&t);
+	texts_free(&l.begin);
 	pcre2_match_data_free(md);
 	return found;
 }
