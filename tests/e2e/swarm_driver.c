@@ -310,7 +310,10 @@ int main(int argc, char **argv)
 	struct engine_options o = {
 		.socket = argc > 1 ? argv[1] : "/run/docker.sock",
 		.clock = &watch,
-		.ops = {on_secret, on_about, on_event, on_changed, NULL}
+		.ops = {.secret = on_secret,
+                        .about = on_about,
+                        .event = on_event,
+                        .changed = on_changed}
 	};
 	struct err e;
 
