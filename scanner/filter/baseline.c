@@ -13,7 +13,7 @@
 #include "scanner/whole_file.h"
 #include "text.h"
 
-#define CHECK     8u /* bytes that tell one key from another */
+#define LABEL     8u /* bytes that tell one key from another */
 #define PATH_MOST 16384u
 #define VERSION   1
 #define KEY_TEXT  (2 * BASELINE_KEY)
@@ -83,12 +83,12 @@ static void derive(const struct baseline *b, const char *what, unsigned char *ou
 	                   sizeof(b->key));
 }
 
-static void check_of(const struct baseline *b, char out[2 * CHECK + 1])
+static void label_of(const struct baseline *b, char out[2 * LABEL + 1])
 {
 	unsigned char h[16];
 
 	derive(b, "vaultctl scan: which key", h, sizeof(h));
-	text_hex(h, CHECK, out);
+	text_hex(h, LABEL, out);
 }
 
 void baseline_scan_key(const struct baseline *b, unsigned char out[BASELINE_KEY])
@@ -208,18 +208,18 @@ static int take(struct baseline *b, const char *name, size_t nth, json_t *o,
 static int take_all(struct baseline *b, const char *name, json_t *doc, struct err *e)
 {
 	json_t *list = NULL, *one;
-	const char *check = NULL;
-	char ours[2 * CHECK + 1];
+	const char *label = NULL;
+	char ours[2 * LABEL + 1];
 	int version = 0, rc;
 	size_t i;
 
-	if (json_unpack(doc, "{s:i, s:s, s:o !}", "version", &version, "key", &check,
+	if (json_unpack(doc, "{s:i, s:s, s:o !}", "version", &version, "key", &label,
 	                "findings", &list) != 0 ||
 	    version != VERSION || !json_is_array(list))
 		return err_set(e, ERR_INVALID, "%s: no baseline of version %d", name,
 		               VERSION);
-	check_of(b, ours);
-	if (strcmp(check, ours) != 0)
+	label_of(b, ours);
+	if (strcmp(label, ours) != 0)
 		return err_set(e, ERR_INVALID, "%s was made with another key", name);
 	json_array_foreach(list, i,
 	                   one) if ((rc = take(b, name, i, one, e)) != ERR_OK) return rc;
@@ -266,7 +266,7 @@ static json_t *entry_json(const struct entry *one)
 int baseline_write(struct baseline *b, const char *path, struct err *e)
 {
 	json_t *list = json_array(), *doc;
-	char check[2 * CHECK + 1], *text;
+	char label[2 * LABEL + 1], *text;
 	json_free_t release;
 	int rc;
 
@@ -274,8 +274,8 @@ int baseline_write(struct baseline *b, const char *path, struct err *e)
 	for (size_t i = 0; i < b->n; i++)
 		if (i == 0 || by_entry(&b->at[i - 1], &b->at[i]) != 0)
 			json_array_append_new(list, entry_json(&b->at[i]));
-	check_of(b, check);
-	doc = json_pack("{s:i, s:s, s:o}", "version", VERSION, "key", check, "findings",
+	label_of(b, label);
+	doc = json_pack("{s:i, s:s, s:o}", "version", VERSION, "key", label, "findings",
 	                list);
 	text = doc != NULL ? json_dumps(doc, JSON_INDENT(1) | JSON_PRESERVE_ORDER |
 	                                             JSON_ENSURE_ASCII)
