@@ -267,6 +267,8 @@ bool context_prose(const struct place *p)
 		"*/test/*",
 		"*/tests/*",
 		"*/example*",
+		"*.examples.*",
+		"*examples-*.json",
 		"*/locale*",
 		"*/i18n/*",
 		"*/languages/*",

@@ -238,7 +238,14 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	     (separators >= 3 && (shape.upper == 0 || shape.lower == 0) &&
 	      shape.digit <= n / 4 && shape.words > -0.3)))
 		return true;
-	/* A query: name=value&name=value. */
+	/* A long text of words alone, a version: "v1alpha". */
+	if ((n >= 24 && shape.digit == 0 && shape.sign <= 3 && shape_wordy(&shape)) ||
+	    (n < 12 && s[0] == 'v' && ascii_digit(s[1]) && shape.upper + shape.sign == 0))
+		return true;
+	/* A query: name=value&name=value, or after "name?". */
+	if ((equals = memchr(s, '?', n)) != NULL && identifier(s, (size_t)(equals - s)) &&
+	    memchr(equals, '=', (size_t)(s + n - equals)) != NULL)
+		return true;
 	equals = memchr(s, '=', n);
 	if (equals != NULL && identifier(s, (size_t)(equals - s)) &&
 	    (memchr(equals, '&', (size_t)(s + n - equals)) != NULL ||
@@ -526,6 +533,9 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 		keyname_before(p->text, p->at, name);
 	if (context_compared(p) && !context_quoted(p))
 		return DROP_PLACEHOLDER;
+	/* What a call is said to return: f('', 'secret') => 'result'. */
+	if (p->at - p->from > 8 && ascii_find(p->text + p->at - 8, 8, ") =>") != NULL)
+		return DROP_CONTEXT;
 	if (structure_chain_address(s, n) && strstr(name, "private") == NULL)
 		return DROP_STRUCTURE;
 	if (uuid(s, n) && keyname_of_uuid(name) && !context_prose(p))

@@ -279,6 +279,7 @@ static const char *const denied[] = {
 	"request",
 	"change",
 	"lock_token",
+	"vapid_key",
 	"encrypted",
 	"hashed",
 	"keystroke",
@@ -306,9 +307,10 @@ static const char *const no_secrets[] = { "encrypted",   "hashed",    "sealed",
 
 /* Nor are all that end in "token". */
 static const char *const no_tokens[] = {
-	"csrf",        "xsrf",       "next_token", "page_token", "continuation",
-	"lock_token",  "public",     "pub",        "nonce",      "idempotency",
-	"publishable", "authorized", "dedup",      "sha256",     "commit",
+	"csrf",          "xsrf",         "next_token",   "page_token",  "continuation",
+	"request_token", "client_token", "action_token", "lock_token",  "public",
+	"pub",           "nonce",        "idempotency",  "publishable", "authorized",
+	"dedup",         "sha256",       "commit",
 };
 
 /* What may follow on a password's name: which one it is. */

@@ -364,6 +364,10 @@ bool placeholder_words(const char *s, size_t n)
 	}
 	if (letters == 0)
 		return digits > 0 && n <= 6;
+	/* my_apiKey */
+	if (digits + signs == 0 && n > 4 && ascii_starts(s, n, "my") &&
+	    ascii_any("_-", s[2]))
+		return true;
 	/* What a person made of words, digits and signs may well be a password. */
 	if (digits + signs >= 5 && covered < letters)
 		return false;

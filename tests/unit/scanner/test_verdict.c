@@ -141,6 +141,10 @@ Test(verdict, values_of_programs_and_their_manuals)
 		"/etc/passwd:|eli:x:2098:1000:Eli|",
 		"key_opt_password=\"|--x509keyfile=$RSYNC_SSL_KEY|\"",
 		"$dsn = \"|DBI:Pg:dbname=orders7|\"",
+		"sign('', 'test_secret') => '|f7f9bd47fb987337b5796fdc1fdb9ba221d0d5396814bfca|'",
+		"ResetPassword = \"|identitytoolkit#ResetPasswordResponse|\"",
+		"clientRequestToken: |q7ZvT2mLx9Kd7RwP4nBs|",
+		"webhookKey: \"|my_webhookKey|\"",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
