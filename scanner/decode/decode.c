@@ -143,36 +143,22 @@ struct block {
 	uint64_t run;
 };
 
-/* Of each byte, a count of digits, capitals and small letters: a byte each. */
-#define D 0x000001
-#define U 0x000100
-#define L 0x010000
-/* clang-format off */
-static const uint32_t kinds[256] = {
-	['0'] = D, D, D, D, D, D, D, D, D, D,
-	['A'] = U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
-	['a'] = L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-};
-/* clang-format on */
-
 /* Can a run be more than a word or a name?  Base64 has both cases, since each fourth
  * character of text is a capital or one of a few small letters; of hexadecimal text half
  * the characters are digits. */
-static bool may_be_coded(const unsigned char *p, size_t n)
+static bool may_be_coded(const unsigned char *p, size_t n, size_t room)
 {
-	const size_t some = n < LOOK ? n : LOOK;
-	uint32_t sum = 0, digits, upper, lower;
+	const struct kinds k = decode_kinds(p, n < LOOK ? n : LOOK, room);
+	size_t digits;
 
-	for (size_t i = 0; i < some; i++)
-		sum += kinds[p[i]];
-	digits = sum & 0xff;
-	upper = sum >> 8 & 0xff;
-	lower = sum >> 16;
 	/* What is long may begin otherwise. */
 	if (n >= LOOK)
-		return digits + upper + lower > 0;
-	return (upper > 0 && lower > 0 && (digits + upper) * MIXED_LEAST >= n) ||
-	       digits * DIGITS_LEAST >= n;
+		return (k.digit | k.upper | k.lower) != 0;
+	digits = (size_t)__builtin_popcountll(k.digit);
+	if (digits * DIGITS_LEAST >= n)
+		return true;
+	return k.upper != 0 && k.lower != 0 &&
+	       (digits + (size_t)__builtin_popcountll(k.upper)) * MIXED_LEAST >= n;
 }
 
 /* The next run of the block, if it is long enough. */
@@ -205,7 +191,7 @@ static size_t search_block(struct search *s, struct block *b)
 	size_t begin, end;
 
 	while (next_run(s, b, &begin, &end)) {
-		if (end == s->n || may_be_coded(s->p + begin, end - begin))
+		if (end == s->n || may_be_coded(s->p + begin, end - begin, s->n - begin))
 			end = decode_run(s, begin, end);
 		b->open = 0;
 		if (end >= last || end < b->at)

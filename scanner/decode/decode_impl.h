@@ -69,6 +69,11 @@ struct marks {
 	uint64_t line; /* \ % & " ' */
 };
 struct marks decode_marks(const unsigned char *p, size_t n);
+/* Bits of at most 64 bytes, of which ${room} may be read. */
+struct kinds {
+	uint64_t digit, upper, lower;
+};
+struct kinds decode_kinds(const unsigned char *p, size_t n, size_t room);
 /* How many bytes of ${p} from its first on are of the alphabets of base64. */
 size_t decode_run_length(const unsigned char *p, size_t n);
 

@@ -29,6 +29,18 @@ static struct marks marks_of_few(const unsigned char *p, size_t n)
 	return m;
 }
 
+static struct kinds kinds_of_few(const unsigned char *p, size_t n)
+{
+	struct kinds k = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		k.digit |= (uint64_t)(p[i] >= '0' && p[i] <= '9') << i;
+		k.upper |= (uint64_t)(p[i] >= 'A' && p[i] <= 'Z') << i;
+		k.lower |= (uint64_t)(p[i] >= 'a' && p[i] <= 'z') << i;
+	}
+	return k;
+}
+
 #ifdef __SSE2__
 
 static __m128i is(__m128i v, char c)
@@ -52,6 +64,23 @@ static uint64_t bits(__m128i v)
 static __m128i either(__m128i a, __m128i b)
 {
 	return _mm_or_si128(a, b);
+}
+
+struct kinds decode_kinds(const unsigned char *p, size_t n, size_t room)
+{
+	const uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+	struct kinds k = { 0 };
+
+	if (room < 64)
+		return kinds_of_few(p, n);
+	for (size_t i = 0; i < n; i += 16) {
+		const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+
+		k.digit |= bits(between(v, '0', '9')) << i;
+		k.upper |= bits(between(v, 'A', 'Z')) << i;
+		k.lower |= bits(between(v, 'a', 'z')) << i;
+	}
+	return (struct kinds){ k.digit & all, k.upper & all, k.lower & all };
 }
 
 static struct marks marks_of_16(const unsigned char *p)
@@ -157,6 +186,12 @@ struct marks decode_marks(const unsigned char *p, size_t n)
 }
 
 #else
+
+struct kinds decode_kinds(const unsigned char *p, size_t n, size_t room)
+{
+	(void)room;
+	return kinds_of_few(p, n);
+}
 
 struct marks decode_marks(const unsigned char *p, size_t n)
 {

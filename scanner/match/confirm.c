@@ -330,7 +330,9 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 
 	for (unsigned i = 1; i < u->lines_span && to < t->n && to - start < SPAN_MAX; i++)
 		to = line_end(t, to + 1, LINE_AFTER);
-	if (!has_run(u, t, start, to) || (re = expression(s, u)) == NULL)
+	/* A run that follows the anchor was looked for with it. */
+	if ((u->next.n == 0 && !has_run(u, t, start, to)) ||
+	    (re = expression(s, u)) == NULL)
 		return;
 	rc = pcre2_match(re, (PCRE2_SPTR)t->p + from, to - from, start - from,
 	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
