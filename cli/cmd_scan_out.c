@@ -294,10 +294,11 @@ void scan_out_end(struct scan_run *r, const struct scan_totals *t, bool failed)
 		report_write(r->out, r->format, &report);
 	/* Whoever reads a file, or a table, is told here. */
 	if (r->format == REPORT_TABLE || r->out != stdout)
-		say("%llu findings, %llu filtered, %llu not scanned; %llu bytes "
+		say("%llu finding%s, %llu filtered, %llu not scanned; %llu bytes "
 		    "searched%s",
-		    (unsigned long long)t->findings, (unsigned long long)t->filtered,
-		    (unsigned long long)t->skipped, (unsigned long long)t->bytes,
+		    (unsigned long long)t->findings, t->findings == 1 ? "" : "s",
+		    (unsigned long long)t->filtered, (unsigned long long)t->skipped,
+		    (unsigned long long)t->bytes,
 		    t->skipped > 0 || failed ? ": INCOMPLETE" : "");
 	json_decref(summary);
 }

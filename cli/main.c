@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,16 +35,29 @@ static void wiping_free(void *ptr)
 	free(p - PREFIX);
 }
 
+/* --help or -h, before the arguments that "--" begins. */
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
 static int run(struct cli *c, int argc, char **argv, struct err *e)
 {
 	static char word[] = "help";
-	char *help[] = { word };
+	char *help[] = { word, NULL, NULL };
 	const struct command *cmd;
 	int used, rc;
 
-	if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+	if (argc == 0 || asks_for_help(argc, argv)) {
+		if (cli_find(argc, argv, &used) == NULL)
+			used = argc > 0 && argv[0][0] != '-' ? 1 : 0;
+		for (int i = 0; i < used; i++)
+			help[1 + i] = argv[i];
 		argv = help;
-		argc = 1;
+		argc = 1 + used;
 	}
 	if ((rc = cli_env(c, e)) != ERR_OK)
 		return rc;

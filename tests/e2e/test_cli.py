@@ -254,6 +254,9 @@ def test_help_of_everything(ctl):
     for words in every_command(ctl):
         one = ctl("help", *words, token=None).stdout
         assert one.startswith(f"usage: vaultctl {' '.join(words)} "), words
+        assert ctl(*words, "--help", token=None).stdout == one
+    assert ctl("rotate", "secret/x", "-h", token=None).stdout == ctl("help", "rotate", token=None).stdout
+    assert "no command 'nonsense'" in ctl("nonsense", "--help", check=False).stderr
 
 
 def test_version(ctl):
