@@ -48,6 +48,13 @@ bool context_whole(const struct place *p, enum charset charset)
 	return !ascii_alnum(*end) && (end + 1 >= last || !in_run(charset, end[1]));
 }
 
+/* An id has ended where no letter, digit or dash within it follows: "a" is not "a-b". */
+static bool ends_id(const char *s, size_t n)
+{
+	return n == 0 ||
+	       !(ascii_alnum(s[0]) || (s[0] == '-' && n > 1 && ascii_alnum(s[1])));
+}
+
 bool context_allowed(const struct place *p, const char *id)
 {
 	static const char *const tags[] = { "vaultscan:allow",
@@ -77,8 +84,9 @@ bool context_allowed(const struct place *p, const char *id)
 	/* A rule may follow. */
 	if (n < 2 || own[0] != ' ' || !ascii_alnum(own[1]))
 		return true;
-	return ascii_starts(own + 1, n - 1, id) &&
-	       (n - 1 == strlen(id) || !ascii_alnum(own[1 + strlen(id)]));
+	own++;
+	n--;
+	return ascii_starts(own, n, id) && ends_id(own + strlen(id), n - strlen(id));
 }
 
 static bool word_in(const char *s, size_t n, const char *word)

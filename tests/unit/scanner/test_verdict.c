@@ -175,6 +175,10 @@ Test(verdict, tags_allow_a_line)
 		         tags[i]);
 		cr_assert_eq(judge(text), DROP_NONE, "%s", text);
 	}
+	cr_assert_neq(judge("db_password = |Tq7vz2Lm9xw| # vaultctl:allow assign-strict"),
+	              DROP_ALLOW_LINE, "a longer id");
+	cr_assert_eq(judge("db_password = |Tq7vz2Lm9xw| <!-- vaultctl:allow assign-->"),
+	             DROP_ALLOW_LINE);
 	cr_assert_eq(judge("db_password = |Tq7vz2Lm9xw| # vaultctl:allow other-rule"),
 	             DROP_NONE);
 }
