@@ -69,7 +69,7 @@ void swarm_value_note(struct session_swarm *d, const char *name, const json_t *b
 		return;
 	if (same(b, before, "path") && same(b, before, "format") &&
 	    same(b, before, "field") && same(b, before, "fields") &&
-	    same(b, before, "quote"))
+	    same(b, before, "quote") && same(b, before, "template_text"))
 		return;
 	drop(d, name);
 	if (same(b, before, "path"))

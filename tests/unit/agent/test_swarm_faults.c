@@ -935,7 +935,35 @@ Test(swarm_faults, an_older_version_is_no_news)
 	h_tell(0);
 	h_run(100000);
 	cr_assert_eq(h.updates, 0);
+	cr_assert_eq(h_state(0, 0), SWARM_DONE);
+	cr_assert_eq(h.row[0][0].version, 3);
 	cr_assert_str_eq(REF(0), "b0v3o0");
+}
+
+Test(swarm_faults, what_may_have_been_missed_is_looked_for)
+{
+	unsigned looks;
+	struct h_service *s = one_good();
+
+	h_run(1000);
+	looks = h.looks;
+	h_set(s->ref[0], "");
+	h_rolled(s);
+	machine_rescan(h.m, h.now);
+	h_run(10);
+	cr_assert_eq(h.looks, looks + 1);
+	cr_assert_eq(h_state(0, 0), SWARM_SUPERSEDED);
+	/* one that is under way may have seen what was before */
+	h.hold_looks = true;
+	machine_rescan(h.m, h.now);
+	h_run(10);
+	machine_rescan(h.m, h.now);
+	h.hold_looks = false;
+	h_show();
+	machine_done(h.m, h.asked, ERR_OK, "", h.now);
+	looks = h.looks;
+	h_run(10);
+	cr_assert_eq(h.looks, looks + 1);
 }
 
 /* Its id is none of Docker's, but what it names is named. */
