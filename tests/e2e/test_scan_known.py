@@ -132,3 +132,19 @@ def test_nothing_that_scans_has_the_token(filled, tmp_path):
     finally:
         p.stdin.close()
         p.wait(60)
+
+
+def test_only_by_name_is_it_left_out(filled, tmp_path):
+    """A pattern says what a tree holds, not that a living secret may lie in it."""
+    tree, base, ignore = tmp_path / "tree", tmp_path / "base.json", tmp_path / "tree/.vaultscanignore"
+    tree.mkdir()
+    (tree / "a").write_text(f"xx{VALUE}yy")
+    ignore.write_text("*\n!.vaultscanignore\nrule:vault-secret\n")
+    found, _ = scan(filled, "fs", tree, f"--write-baseline={base}", status=1)
+    assert [f["secret"] for f in found] == ["secret/team/db"]
+    assert "team" not in base.read_text() and VALUE[:8] not in base.read_text()
+    found_then, _ = scan(filled, "fs", tree, f"--baseline={base}", "--show-filtered", status=0)
+    assert [(f["type"], f["reason"]) for f in found_then] == [("filtered", "baseline")]
+    ignore.write_text(f"finding:{found[0]['id']}\n")
+    found, _ = scan(filled, "fs", tree, "--show-filtered", status=0)
+    assert [(f["reason"], f["filtered_by"]) for f in found] == [("suppressed", f"{ignore}:1")]
