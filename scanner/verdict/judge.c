@@ -116,7 +116,8 @@ static bool call(const struct place *p, const char *s, size_t n)
 {
 	size_t i = 0;
 
-	if (context_quoted(p) && count_of(s, n, "0123456789") >= 4)
+	if (context_quoted(p) &&
+	    (count_of(s, n, "0123456789") >= 4 || !ascii_any(")]}", s[n - 1])))
 		return false;
 
 	while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == '.' || s[i] == ':' ||
@@ -192,11 +193,12 @@ static bool address(const char *s, size_t n)
 	       ascii_alpha(s[n - 1]);
 }
 
-/* "Winter_Vault4027": names of programs have fewer digits, or no capitals. */
-static bool made_up(const struct shape *shape, size_t separators)
+/* "Winter_Vault4027", "renEA5Sm_BThM8CK": names of programs have fewer digits, or none
+ * within, or no capitals. */
+static bool made_up(const struct shape *shape, const char *s, size_t separators)
 {
-	return separators == 1 && shape_classes(shape) == 4 && shape->digit >= 3 &&
-	       shape->n <= 24;
+	return separators == 1 && shape_classes(shape) == 4 && shape->n <= 24 &&
+	       (shape->digit >= 3 || shape_inner_digits(s, shape->n) >= 2);
 }
 
 /* The environment's style: DB_PASSWORD=word at the start of a line. */
@@ -233,7 +235,7 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	separators = count_of(s, n, "-_.:/, ");
 	if (separators > 0 && separators == shape.sign + shape.space &&
 	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8 &&
-	      !made_up(&shape, separators)) ||
+	      !made_up(&shape, s, separators)) ||
 	     (shape.digit == 0 && separators >= 2 && shape.words > -0.2) ||
 	     (separators >= 3 && (shape.upper == 0 || shape.lower == 0) &&
 	      shape.digit <= n / 4 && shape.words > -0.3)))

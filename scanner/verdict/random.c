@@ -173,3 +173,13 @@ bool shape_weak(const struct shape *s)
 {
 	return (shape_classes(s) < 3 || s->n < 8) && !shape_random(s);
 }
+
+size_t shape_inner_digits(const char *s, size_t n)
+{
+	size_t found = 0;
+
+	for (size_t i = 1; i + 1 < n; i++)
+		found += ascii_digit(s[i]) && ascii_alpha(s[i - 1]) &&
+		         ascii_alpha(s[i + 1]);
+	return found;
+}

@@ -51,4 +51,7 @@ bool shape_passphrase(const char *s, size_t n);
 /** shape_weak(s): few classes of characters or few of them, and no random text: no secret
  * in documentation and tests. */
 bool shape_weak(const struct shape *s);
+
+/** shape_inner_digits(s, n): digits between two letters; names have few. */
+size_t shape_inner_digits(const char *s, size_t n);
 #endif

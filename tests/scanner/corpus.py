@@ -398,6 +398,28 @@ def places(corpus):
     hard("prose", "hard", "ticket.md", f"Log in with admin / {value}! until Monday.\n", value)
     hard("gzip", "hard", "app.conf.gz", f"db_password = {value}\n", value,
          lambda text: gzip.compress(text.encode(), mtime=0))
+    for name, text in (
+            ("site.conf", 'proxy_set_header Authorization "Bearer {v}";\n'),
+            ("trace.har", '{{"name": "Authorization",\n "value": "Bearer {v}"}}\n'),
+            ("stack.yaml", "Parameters:\n  DbPassword:\n    Type: String\n    Default: {v}\n"),
+            ("params.json", '{{"parameters":{{"adminPassword":{{"value":"{v}"}}}}}}\n'),
+            ("env.js", 'const secret = process.env.JWT_SECRET || "{v}";\n'),
+            ("start.sh", 'DB_PASSWORD="${{DB_PASSWORD:-{v}}}"\n'),
+            ("fix.sql", "UPDATE settings SET value = '{v}' WHERE name = 'smtp_password';\n"),
+            ("keys.csv", "service,kind,value\nweb,session_secret,{v}\n"),
+            ("init.sh", "printf '%s' '{v}' > /etc/app/db-password\n"),
+            ("main.tf", "locals {{\n  db_password = <<EOT\n{v}\nEOT\n}}\n"),
+            ("mirror.sh", "lftp -u deploy,{v} sftp://files.acme.io -e quit\n"),
+            ("unattend.xml", "<AdministratorPassword>\n  <Value>{v}</Value>\n"),
+            ("wiki.md", "| host | password |\n|---|---|\n| db1 | {v} |\n"),
+            ("app.edn", '{{:port 80\n :service-api-key "{v}"}}\n')):
+        value = plain_password(rng, 24)
+        hard("place-" + name, "hard", name, text.format(v=value), value)
+    value = pick("shopify-token")
+    hard("program", "hard", "app.exe", value + "\n", value,
+         lambda text: b"MZ\0\1" + b"\x90" * 200 + text.encode("utf-16-le") + b"\x90" * 200)
+    hard("database", "hard", "app.db", value + "\n", value,
+         lambda text: b"SQLite format 3\0" + bytes(200) + b"shopify" + text.strip().encode() + b"next" + bytes(200))
     account = base64.b64encode(rng.randbytes(64)).decode()
     hard("azure-account", "easy", ".env", "AZURE_STORAGE=DefaultEndpointsProtocol=https;AccountName="
          f"acme;AccountKey={account};EndpointSuffix=core.windows.net\n", account)
