@@ -21,6 +21,7 @@
 #define VALUE_ARENA (64u * 1024 * 1024)
 #define RETRY       "retry_at"  /* of a binding: its value is fetched again */
 #define ASKED       "asked_for" /* it is in the request that is under way */
+#define ANEW        "anew"      /* what is here was made by another definition */
 
 /* --- the plan ------------------------------------------------------------------------
  */
@@ -89,21 +90,38 @@ static int tell(struct session_swarm *d, struct err *e)
 	return rc;
 }
 
+static void keep(struct session_swarm *d, const char *name, json_t *b,
+                 const json_t *before)
+{
+	bool same = before == NULL ||
+	            reply_int(before, "revision", 0) == reply_int(b, "revision", 0);
+
+	if (!same || json_is_true(json_object_get(before, ANEW)))
+		json_object_set_new(b, ANEW, json_true());
+	json_object_set(d->driven, name, b);
+}
+
 int session_driver_plan_done(struct session *s, const json_t *doc, struct err *e)
 {
 	struct session_swarm *d = s->swarm;
 	const json_t *data = json_object_get(doc, "data"), *b;
 	const json_t *list = json_object_get(data, "bindings");
+	json_t *before = d->driven;
 	size_t i;
 
-	json_object_clear(d->driven);
+	if ((d->driven = json_object()) == NULL) {
+		d->driven = before;
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
 	json_array_foreach(list, i, b)
 	{
 		const char *name = reply_str(b, "name");
 
 		if (name != NULL && strlen(name) <= LIMIT_NAME && swarm_is_driver(b))
-			json_object_set(d->driven, name, (json_t *)(uintptr_t)b);
+			keep(d, name, (json_t *)(uintptr_t)b,
+			     json_object_get(before, name));
 	}
+	json_decref(before);
 	if (list == NULL) /* nobody has led it yet */
 		d->known = false;
 	else
@@ -129,7 +147,8 @@ static bool lacks(const struct session_swarm *d, const char *name, const json_t 
 	int64_t version = reply_int(b, "version", 0);
 
 	return version > 0 && reply_str(b, "lease_id") != NULL &&
-	       !driver_has(d->driver, name, version);
+	       (!driver_has(d->driver, name, version) ||
+	        json_is_true(json_object_get(b, ANEW)));
 }
 
 /* When it is to be fetched; -1: it is here. */
@@ -213,6 +232,8 @@ static void take(struct session_swarm *d, const char *name, json_t *b,
 		rc = err_set(&e, ERR_INTEGRITY, "it is another version");
 	if (rc == ERR_OK)
 		rc = driver_put(d->driver, name, v.version, v.p, v.n, &e);
+	if (rc == ERR_OK && old == 0)
+		json_object_del(b, ANEW);
 	if (rc != ERR_OK) {
 		log_warn("no value for the secret driver", LOG_S("binding", name),
 		         LOG_N("version", least), LOG_S("why", e.msg));

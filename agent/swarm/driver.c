@@ -176,9 +176,8 @@ int driver_put(struct driver *d, const char *name, int64_t version, const void *
 		return err_set(e, ERR_TOO_BIG,
 		               "Docker takes secrets of 1 to %u bytes, this has %zu",
 		               DRIVER_VALUE_MAX, n);
-	for (at = &b->values; *at != NULL && (*at)->version >= version; at = &(*at)->next)
-		if ((*at)->version == version)
-			return ERR_OK;
+	for (at = &b->values; *at != NULL && (*at)->version > version; at = &(*at)->next)
+		;
 	if (bytes_held(d) + n > MEMORY_MAX)
 		return err_set(e, ERR_FULL, "the driver has %u MiB of values already",
 		               MEMORY_MAX >> 20);
@@ -189,6 +188,13 @@ int driver_put(struct driver *d, const char *name, int64_t version, const void *
 	memcpy(h->p, p, n);
 	h->next = *at;
 	*at = h;
+	/* The same version in another form. */
+	if (h->next != NULL && h->next->version == version) {
+		struct held *old = h->next;
+
+		h->next = old->next;
+		held_free(old);
+	}
 	trim(d, b, h);
 	return ERR_OK;
 }

@@ -73,8 +73,8 @@ int driver_plan(struct driver *d, const struct driver_binding *list, size_t n,
                 struct err *e) MUST_CHECK;
 /** driver_forget(d, why): no binding is known any more, and no value. */
 void driver_forget(struct driver *d, const char *why);
-/** driver_put(d, name, version, p, n, e): a value, copied.  ERR_NOENT: no such binding;
- * ERR_TOO_BIG; ERR_FULL. */
+/** driver_put(d, name, version, p, n, e): a value, copied, in place of what was here of
+ * that version.  ERR_NOENT: no such binding; ERR_TOO_BIG; ERR_FULL. */
 int driver_put(struct driver *d, const char *name, int64_t version, const void *p,
                size_t n, struct err *e) MUST_CHECK;
 /** driver_has(d, name, version): is it at hand? */

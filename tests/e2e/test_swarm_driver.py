@@ -233,6 +233,16 @@ def test_a_service_that_went_back_is_served_after_a_restart(world):
     w.wait_value("one")
 
 
+def test_another_definition_is_another_value(world):
+    w = world
+    w.s.put("app/db", {"password": "one", "user": "joe"})
+    w.bind("web")
+    w.start()
+    assert ask(call("web"))["Value"] == base64.b64encode(b"one").decode()
+    w.bind("web", field="user")
+    wait_for("the other field", lambda: ask(call("web"))["Value"] == base64.b64encode(b"joe").decode())
+
+
 def test_a_binding_that_goes_takes_the_value_along(world):
     w = world
     w.bind("web")

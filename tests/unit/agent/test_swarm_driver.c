@@ -212,6 +212,18 @@ Test(swarm_driver, old_versions_go_unless_tasks_have_them)
 	cr_assert(driver_has(d, "db", 2), "somebody asked for it");
 }
 
+Test(swarm_driver, a_version_in_another_form_takes_its_place)
+{
+	plan(2, NULL);
+	put(1, "one");
+	put(2, "two");
+	put(1, "two");
+	cr_assert_str_eq(ask(V1, "web", "t1"), VALUE("dHdv"));
+	put(2, "one");
+	cr_assert_str_eq(ask("", "web", "t1"), VALUE("b25l"));
+	cr_assert(driver_has(d, "db", 1));
+}
+
 Test(swarm_driver, values_that_docker_does_not_take_are_not_kept)
 {
 	static char big[DRIVER_VALUE_MAX + 1];
