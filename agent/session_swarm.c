@@ -38,7 +38,7 @@ void swarm_stop(struct session_swarm *d, const char *why)
 	json_array_clear(d->looks);
 	json_object_clear(d->looked);
 	json_object_clear(d->bindings);
-	d->scan = -1;
+	d->noted = 0;
 }
 
 int64_t swarm_moment(struct session_swarm *d)
@@ -432,7 +432,6 @@ int session_swarm_open(struct session *s, struct err *e)
 	s->swarm = d;
 	d->s = s;
 	d->ttl_ms = TTL_MS;
-	d->scan = -1;
 	d->bindings = json_object();
 	d->looked = json_object();
 	d->looks = json_array();

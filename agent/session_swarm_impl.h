@@ -57,7 +57,7 @@ struct session_swarm {
 	json_t *looks;    /* to be said */
 	bool looks_in_call;
 	int64_t said_ms; /* when it last said anything of itself to the vault */
-	int64_t scan;    /* that was told */
+	uint64_t noted;  /* machine_changes() of what was told; 0: nothing */
 	struct swarm_store *stores;
 	struct swarm_create *creates;
 	struct swarm_value *values;

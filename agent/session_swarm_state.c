@@ -13,8 +13,10 @@ void swarm_note_looks(struct session_swarm *d)
 	json_t *status, *b;
 	size_t i;
 
-	if (d->m == NULL || machine_scanned(d->m) < 0 || d->looks_in_call)
+	if (d->m == NULL || machine_scanned(d->m) < 0 || d->looks_in_call ||
+	    machine_changes(d->m) == d->noted)
 		return;
+	d->noted = machine_changes(d->m);
 	status = machine_status(d->m);
 	json_array_foreach(status, i, b)
 	{
@@ -24,9 +26,14 @@ void swarm_note_looks(struct session_swarm *d)
 			json_object_get(b, "version"), "services",
 			(json_int_t)json_array_size(json_object_get(b, "services")));
 
-		if (reply_int(b, "version", 0) > 0 &&
-		    !json_equal(look, json_object_get(d->looked, name)) &&
-		    json_array_size(d->looks) < ROWS_MAX) {
+		if (reply_int(b, "version", 0) <= 0 ||
+		    json_equal(look, json_object_get(d->looked, name))) {
+			json_decref(look);
+			continue;
+		}
+		if (json_array_size(d->looks) == ROWS_MAX) {
+			d->noted = 0; /* the others go with the next */
+		} else {
 			json_object_set(d->looked, name, look);
 			json_array_append(d->looks, look);
 		}
@@ -110,4 +117,5 @@ void session_swarm_state_failed(struct session *s, long status UNUSED,
 	answer(d, ERR_UNKNOWN, e->msg);
 	json_array_clear(d->looks);
 	json_object_clear(d->looked);
+	d->noted = 0;
 }

@@ -201,6 +201,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 {
 	struct binding *b = machine_find_binding(m, from->name);
 
+	m->changes++;
 	if (from->n_targets == 0 || from->n_targets > MACHINE_REFS)
 		return err_set(e, ERR_INVALID, "binding '%s' has no target, or too many",
 		               from->name);
@@ -229,6 +230,7 @@ void machine_forget(struct machine *m, const char *name)
 	struct binding *b = machine_find_binding(m, name);
 	size_t kept = 0;
 
+	m->changes++;
 	if (b == NULL)
 		return;
 	for (size_t i = 0; i < m->n_svcs; i++)
@@ -300,6 +302,7 @@ int machine_restore(struct machine *m, const struct machine_row *row, struct err
 	struct binding *b = machine_find_binding(m, row->binding);
 	struct svc *s;
 
+	m->changes++;
 	if (b == NULL || strlen(row->service) >= MACHINE_ID)
 		return ERR_OK;
 	if ((s = machine_svc(m, b, row->service, e)) == NULL)
@@ -407,6 +410,7 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why, in
 	struct svc *s;
 	struct secret *doomed;
 
+	m->changes++;
 	if (token == 0)
 		return;
 	if (token == m->look)
@@ -442,6 +446,11 @@ int64_t machine_due(struct machine *m, int64_t now)
 	}
 	machine_look_due(m, now);
 	return m->next;
+}
+
+uint64_t machine_changes(const struct machine *m)
+{
+	return m->changes;
 }
 
 int64_t machine_scanned(const struct machine *m)

@@ -245,6 +245,8 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now,
  * again, or -1. */
 int64_t machine_due(struct machine *m, int64_t now);
 
+/** machine_changes(m): another number if what machine_status() says may be another. */
+uint64_t machine_changes(const struct machine *m);
 /** machine_scanned(m): when all services were looked at last; -1: not yet. */
 int64_t machine_scanned(const struct machine *m);
 /** machine_deposed(m): did the vault say that another leads?  Nothing is done any more.

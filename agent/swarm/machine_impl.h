@@ -109,7 +109,7 @@ struct secret {
 
 struct machine {
 	struct machine_ops ops;
-	uint64_t tokens;
+	uint64_t tokens, changes;
 	bool deposed;
 	unsigned scan;      /* number of the newest look at all */
 	bool scanned;       /* one of them has ended well */

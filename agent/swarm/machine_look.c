@@ -331,6 +331,7 @@ static void note_view(struct machine *m, struct svc *s, const struct machine_vie
 int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UNUSED,
                  struct err *e)
 {
+	m->changes++;
 	if (m->look_all)
 		note_use(m, v);
 	/* without a name there are only its last tasks */

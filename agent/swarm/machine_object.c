@@ -93,6 +93,7 @@ void machine_created(struct machine *m, uint64_t token, const char *id, const ch
 	struct machine_secret seen = { .id = id, .name = name };
 	struct err e;
 
+	m->changes++;
 	if (o == NULL)
 		return;
 	o->call = 0;
@@ -119,6 +120,7 @@ void machine_taken(struct machine *m, uint64_t token, int64_t now)
 	size_t k;
 	struct object *o = object_of(m, token, &b, &k);
 
+	m->changes++;
 	if (o == NULL)
 		return;
 	if (o->auditing) {
