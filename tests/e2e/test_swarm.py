@@ -360,6 +360,7 @@ def test_an_operators_rollback_finds_its_secret(world):
     d.wait_state("web", "superseded", 2)
 
 
+@pytest.mark.slow
 def test_the_engine_is_killed_in_the_middle(world):
     w = world
     w.service("web", "--replicas", "2", "--update-delay", "1s")
