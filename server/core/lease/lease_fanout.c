@@ -14,7 +14,7 @@
 #include "rng.h"
 #include "rotation.h"
 
-#define SLICE 64
+#define SLICE 128
 
 struct change {
 	unsigned char secret[32];

@@ -534,7 +534,7 @@ Test(lease, a_newer_change_is_not_undone_by_a_slice_of_an_older_one)
 	struct store_object job = { .version = 0 };
 	struct err e = { 0 };
 
-	holders(100, 1);
+	holders(200, 1);
 	put_secret("app/db", "two");
 	cr_assert_eq(store_each(rig.core, rig.a, KIND_JOB, NULL, 0, 0, keep_job, &job,
 	                        &e),
