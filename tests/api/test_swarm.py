@@ -417,6 +417,34 @@ def test_another_path_is_another_lease(c, m, name, role, path):
     assert c.get("sys/hosts/where/" + path).data["hosts"] == []
 
 
+def test_another_path_begins_anew(c, m, name, role, path):
+    """What services had of another secret says nothing of this one, whatever their versions are."""
+    for password in ("two", "three"):
+        c.post(f"secret/data/app/{name}", {"data": {"password": password}})
+    bind(c, name, role, path)
+    m.lead()
+    m.value(name)
+    m.state(service(name, 1, "done", 3, good=3), looks=[looked(name, 3, 1)])
+    assert where(c, path, "swarm:" + name)["version"] == 3
+    c.post(f"secret/data/app/{name}-b", {"data": {"password": "b"}})
+    bind(c, name, role, path + "-b")
+    assert m.plan()["states"] == []
+    m.value(name)
+    m.state(looks=[looked(name, 1, 1)])
+    assert where(c, path + "-b", "swarm:" + name)["version"] == 0
+    m.state(service(name, 1, "done", 1, good=1))
+    assert where(c, path + "-b", "swarm:" + name)["version"] == 1
+
+
+def test_as_many_services_as_there_may_be(c, m, name, role, path):
+    bind(c, name, role, path)
+    m.lead()
+    for state in ("planned", "gate"):
+        rows = [service(name, n, state, 1, reason="x" * 256) for n in range(256)]
+        assert m.state(*rows)["stored"]
+    assert {r["state"] for r in m.plan()["states"]} == {"gate"} and len(m.plan()["states"]) == 256
+
+
 def test_records(server, c, m, name, role, path):
     bind(c, name, role, path)
     m.lead()

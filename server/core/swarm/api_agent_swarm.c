@@ -217,16 +217,15 @@ static int plan_one(struct req *r, const struct asking *q, struct plan *p,
 		return rc;
 	v = described(a, b);
 	states = value_array(a);
-	if (!q->driver)
-		add_states(a, &s, states);
-	p->total += value_size(v) + value_size(states);
+	p->total += value_size(v) + (q->driver ? 0 : value_size(s.rows));
 	if (p->total > PLAN_MAX)
 		value_set_str(a, v, "error", "the cluster has too much bound");
 	else if ((rc = add_lease(r, a, q, b, &s, v)) != ERR_OK)
 		return rc;
-	else
-		for (const struct value *x = states->first; x != NULL; x = x->next)
-			value_add(p->states, value_copy(r->a, x));
+	else if (!q->driver)
+		add_states(a, &s, states);
+	for (const struct value *x = states->first; x != NULL; x = x->next)
+		value_add(p->states, value_copy(r->a, x));
 	value_add(p->bindings, value_copy(r->a, v));
 	return arena_failed(a) ? req_fail(r, ERR_NOMEM, "out of memory") : ERR_OK;
 }

@@ -177,7 +177,8 @@ int swarm_sync_save(struct core *c, struct arena *a, struct swarm_sync *s, struc
 int swarm_sync_drop(struct core *c, struct arena *a, const struct swarm_sync *s,
                     struct err *e) MUST_CHECK;
 /** swarm_sync_lease(c, a, s, h, path, out, e): its lease on ${path}, made or kept alive
- * by ${h}, whose role has to allow the path.  It holds no other. */
+ * by ${h}, whose role has to allow the path.  It holds no other: with another path it
+ * begins anew, without rows. */
 struct swarm_lease_ask {
 	const struct host *h;
 	const struct host_role *role;

@@ -151,30 +151,44 @@ static struct value *row_of(struct arena *a, const struct swarm_said *said,
 	return row;
 }
 
+/* Out of the list, where it is; a statement has hundreds, none of them is copied. */
+static struct value *take_out(struct value *rows, const struct value *service)
+{
+	struct value *before = NULL, *v = rows->first;
+
+	while (v != NULL && !value_equal(value_get(v, "service"), service)) {
+		before = v;
+		v = v->next;
+	}
+	if (v == NULL)
+		return NULL;
+	*(before != NULL ? &before->next : &rows->first) = v->next;
+	if (rows->last == v)
+		rows->last = before;
+	rows->len--;
+	v->next = NULL;
+	return v;
+}
+
 int swarm_sync_take(struct arena *a, struct swarm_sync *s, const struct swarm_said *said,
                     struct err *e)
 {
 	const struct value *service = value_get(said->row, "service"), *old = NULL;
 	const char *state = value_cstr_or(a, said->row, "state", "");
-	struct value *rows = value_array(a), *row;
+	struct value *row;
 
 	if (strcmp(state, "gone") != 0 && state_of(state) < 0)
 		return err_set(e, ERR_INVALID, "rows: there is no such state");
-	for (const struct value *v = s->rows->first; v != NULL; v = v->next) {
-		if (service != NULL && value_equal(value_get(v, "service"), service))
-			old = v;
-		else
-			value_add(rows, value_copy(a, v));
-	}
-	if (strcmp(state, "gone") != 0) {
-		if (rows->len == SWARM_ROWS)
-			return err_set(e, ERR_INVALID, "rows: a binding has at most %u",
-			               SWARM_ROWS);
-		if ((row = row_of(a, said, old, e)) == NULL)
-			return (int)e->code;
-		value_add(rows, row);
-	}
-	s->rows = rows;
+	if (service != NULL)
+		old = take_out(s->rows, service);
+	if (strcmp(state, "gone") == 0)
+		return ERR_OK;
+	if (s->rows->len == SWARM_ROWS)
+		return err_set(e, ERR_INVALID, "rows: a binding has at most %u",
+		               SWARM_ROWS);
+	if ((row = row_of(a, said, old, e)) == NULL)
+		return (int)e->code;
+	value_add(s->rows, row);
 	return ERR_OK;
 }
 
@@ -274,27 +288,44 @@ int swarm_sync_save(struct core *c, struct arena *a, struct swarm_sync *s, struc
 	return tell_lease(c, a, s, e);
 }
 
+/* *${n}: how many there were. */
 static int drop_leases(struct core *c, struct arena *a, const struct swarm_sync *s,
-                       const struct lease *but, struct err *e)
+                       const struct lease *but, size_t *n, struct err *e)
 {
 	struct leases held;
 	int rc = leases_of_host(c, a, s->o.id, &held, e);
 
+	*n = 0;
 	for (size_t i = 0; rc == ERR_OK && i < held.n; i++)
-		if (but == NULL || memcmp(held.at[i].o.id, but->o.id, LEASE_ID) != 0)
+		if (but == NULL || memcmp(held.at[i].o.id, but->o.id, LEASE_ID) != 0) {
 			rc = lease_drop(c, a, &held.at[i], e);
+			++*n;
+		}
 	return rc;
 }
 
 int swarm_sync_drop(struct core *c, struct arena *a, const struct swarm_sync *s,
                     struct err *e)
 {
-	int rc = drop_leases(c, a, s, NULL, e);
+	size_t n;
+	int rc = drop_leases(c, a, s, NULL, &n, e);
 
 	return rc == ERR_OK ? store_delete(c, &s->o, e) : rc;
 }
 
 /* ---- its lease ---- */
+
+/* It is another secret: what services had of the one before says nothing of it, whatever
+ * the numbers of its versions are. */
+static int begin_anew(struct core *c, struct arena *a, struct swarm_sync *s,
+                      struct err *e)
+{
+	s->rows = value_array(a);
+	s->version = 0;
+	s->services = -1;
+	return s->rows != NULL ? swarm_sync_save(c, a, s, e)
+	                       : err_set(e, ERR_NOMEM, "out of memory");
+}
 
 int swarm_sync_lease(struct core *c, struct arena *a, struct swarm_sync *s,
                      const struct swarm_lease_ask *ask, struct lease *out, struct err *e)
@@ -303,6 +334,7 @@ int swarm_sync_lease(struct core *c, struct arena *a, struct swarm_sync *s,
 	struct host_role role = *ask->role;
 	struct leases held;
 	const struct lease_ask what = { &holder, &role, &held, s->cluster };
+	size_t others;
 	int rc;
 
 	if (holder.name == NULL)
@@ -312,7 +344,8 @@ int swarm_sync_lease(struct core *c, struct arena *a, struct swarm_sync *s,
 	role.ttl_ms = HOST_LEASE_TTL_MS;
 	if ((rc = leases_of_host(c, a, s->o.id, &held, e)) != ERR_OK ||
 	    (rc = lease_issue(c, a, &what, ask->path, out, e)) != ERR_OK ||
-	    (rc = drop_leases(c, a, s, out, e)) != ERR_OK)
+	    (rc = drop_leases(c, a, s, out, &others, e)) != ERR_OK ||
+	    (others > 0 && (rc = begin_anew(c, a, s, e)) != ERR_OK))
 		return rc;
 	if (lease_left_ms(c, out) > HOST_LEASE_TTL_MS - RENEW_MS)
 		return ERR_OK;
