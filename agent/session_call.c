@@ -368,6 +368,7 @@ void session_order(struct session *s, const json_t *order)
 	else
 		log_warn("wiped everything on the vault's order",
 		         LOG_S("host", s->o.identity->name));
+	session_swarm_wipe(s, "the host was revoked");
 	s->wipes += (int64_t)s->n_holdings;
 	for (size_t i = 0; i < s->n_holdings; i++)
 		s->holdings[i] = (struct holding){ .revoked = true };

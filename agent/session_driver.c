@@ -43,7 +43,8 @@ json_t *session_driver_plan_body(struct session *s)
 	return json_pack("{s:s, s:b}", "cluster", d->about.cluster, "driver", 1);
 }
 
-static int tell_one(struct session_swarm *d, const json_t *b, struct driver_binding *to)
+static int tell_one(struct session_swarm *d, const json_t *b, const json_t *before,
+                    struct driver_binding *to)
 {
 	const json_t *list = json_object_get(b, "services");
 	size_t n = json_array_size(list);
@@ -55,6 +56,8 @@ static int tell_one(struct session_swarm *d, const json_t *b, struct driver_bind
 		.name = reply_str(b, "name"),
 		.services = services,
 		.keep = (unsigned)reply_int(b, "keep", 1),
+		.other = before != NULL && !json_equal(json_object_get(b, "path"),
+		                                       json_object_get(before, "path")),
 		.why = reply_str(b, "error"),
 	};
 	for (size_t i = 0; i < n; i++)
@@ -67,7 +70,7 @@ static int tell_one(struct session_swarm *d, const json_t *b, struct driver_bind
 }
 
 /* Everybody who may ask, and for what. */
-static int tell(struct session_swarm *d, struct err *e)
+static int tell(struct session_swarm *d, const json_t *before, struct err *e)
 {
 	size_t n = 0;
 	struct driver_binding *list = calloc(json_object_size(d->driven) + 1,
@@ -78,7 +81,8 @@ static int tell(struct session_swarm *d, struct err *e)
 
 	json_object_foreach(d->driven, name, b)
 	{
-		if (rc == ERR_OK && tell_one(d, b, &list[n]) != 0)
+		if (rc == ERR_OK &&
+		    tell_one(d, b, json_object_get(before, name), &list[n]) != 0)
 			rc = ERR_NOMEM;
 		n += rc == ERR_OK;
 	}
@@ -106,11 +110,14 @@ int session_driver_plan_done(struct session *s, const json_t *doc, struct err *e
 	struct session_swarm *d = s->swarm;
 	const json_t *data = json_object_get(doc, "data"), *b;
 	const json_t *list = json_object_get(data, "bindings");
-	json_t *before = d->driven;
+	AUTO_JSON before = NULL;
 	size_t i;
 
+	if (!swarm_is_here(d, data))
+		return ERR_OK;
+	before = d->driven;
 	if ((d->driven = json_object()) == NULL) {
-		d->driven = before;
+		d->driven = json_incref(before);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	json_array_foreach(list, i, b)
@@ -121,13 +128,12 @@ int session_driver_plan_done(struct session *s, const json_t *doc, struct err *e
 			keep(d, name, (json_t *)(uintptr_t)b,
 			     json_object_get(before, name));
 	}
-	json_decref(before);
 	if (list == NULL) /* nobody has led it yet */
 		d->known = false;
 	else
 		session_prove(s, json_object_get(data, "checkpoint"));
 	d->driven_heard = session_now(s);
-	return tell(d, e);
+	return tell(d, before, e);
 }
 
 void session_driver_plan_failed(struct session *s, long status UNUSED,
@@ -368,11 +374,30 @@ void swarm_driver_close(struct session_swarm *d)
 	json_decref(d->missed);
 }
 
+/* What is under way is for nobody then. */
+static void forget_plan(struct session_swarm *d)
+{
+	json_object_clear(d->driven);
+	json_object_clear(d->missed);
+	d->fetching[0] = '\0';
+	d->driven_heard = 0;
+	d->want_driven = true;
+}
+
 void swarm_driver_cluster(struct session_swarm *d)
 {
 	if (d->driver == NULL || d->about.cluster[0] == '\0')
 		return;
-	driver_cluster(d->driver, d->about.cluster);
+	if (driver_cluster(d->driver, d->about.cluster))
+		forget_plan(d);
+}
+
+void swarm_driver_forget(struct session_swarm *d, const char *why)
+{
+	if (d->driver == NULL)
+		return;
+	driver_forget(d->driver, why);
+	forget_plan(d);
 }
 
 int64_t swarm_driver_due(struct session_swarm *d, int64_t now)
@@ -384,10 +409,7 @@ int64_t swarm_driver_due(struct session_swarm *d, int64_t now)
 	if (d->driver == NULL)
 		return -1;
 	if (d->driven_heard != 0 && now - d->driven_heard >= stale) {
-		driver_forget(d->driver, "the vault was not heard for too long");
-		json_object_clear(d->driven);
-		d->driven_heard = 0;
-		d->want_driven = true;
+		swarm_driver_forget(d, "the vault was not heard for too long");
 	}
 	if (d->driven_heard != 0)
 		next = d->driven_heard + stale;

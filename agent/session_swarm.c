@@ -68,10 +68,19 @@ json_t *session_swarm_lead_body(struct session *s)
 	                 (json_int_t)swarm_moment(d));
 }
 
-/* What each answer says: true: it is this host, still with the same epoch. */
+bool swarm_is_here(const struct session_swarm *d, const json_t *data)
+{
+	const char *cluster = reply_str(data, "cluster");
+
+	return cluster != NULL && strcmp(cluster, d->about.cluster) == 0;
+}
+
+/* What each answer says: true: it is this host, still with the same epoch.  One that has
+ * stopped meanwhile, or is in another Swarm by now, does not begin again by it. */
 bool swarm_still_leads(struct session_swarm *d, const json_t *data)
 {
-	if (json_is_true(json_object_get(data, "leader")) &&
+	if (d->leader && swarm_is_here(d, data) &&
+	    json_is_true(json_object_get(data, "leader")) &&
 	    reply_int(data, "epoch", -1) == d->epoch)
 		return true;
 	swarm_stop(d, "another does");
@@ -87,6 +96,8 @@ int session_swarm_lead_done(struct session *s, const json_t *doc, struct err *e 
 	int64_t epoch = reply_int(data, "epoch", 0);
 	int64_t ttl = reply_int(data, "ttl_ms", TTL_MS);
 
+	if (!swarm_is_here(d, data))
+		return ERR_OK;
 	d->want_driven = d->want_driven || !d->known;
 	d->known = true;
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", holder != NULL ? holder : "");
@@ -306,6 +317,13 @@ static void obey(struct session_swarm *d, const char *name, const json_t *b,
 		machine_retry(d->m, name, now);
 }
 
+/* Of how many services it is has to be said again, should it come back. */
+void swarm_forget(struct session_swarm *d, const char *name)
+{
+	machine_forget(d->m, name);
+	json_object_del(d->looked, name);
+}
+
 static int take_bindings(struct session_swarm *d, const json_t *list, struct err *e)
 {
 	json_t *next = json_object(), *b, *before = d->bindings;
@@ -317,7 +335,7 @@ static int take_bindings(struct session_swarm *d, const json_t *list, struct err
 		json_object_set(next, reply_str(b, "name"), b);
 	d->bindings = next;
 	json_object_foreach(before, name, b) if (json_object_get(next, name) == NULL)
-		machine_forget(d->m, name);
+		swarm_forget(d, name);
 	json_object_foreach(next, name, b)
 	{
 		if (reply_str(b, "error") != NULL)
@@ -382,6 +400,7 @@ static void on_about(void *ctx, const struct engine_about *a)
 	d->about = *a;
 	if (!a->manager || other)
 		swarm_stop(d, a->manager ? "it is another Swarm" : a->why);
+	d->lead_at = other ? 0 : d->lead_at;
 	d->want_plan = d->want_plan || (d->leader && moved);
 	swarm_driver_cluster(d);
 }
@@ -460,6 +479,16 @@ void session_swarm_free(struct session_swarm *d)
 	json_decref(d->looked);
 	json_decref(d->looks);
 	free(d);
+}
+
+void session_swarm_wipe(struct session *s, const char *why)
+{
+	struct session_swarm *d = s->swarm;
+
+	if (d == NULL)
+		return;
+	swarm_stop(d, why);
+	swarm_driver_forget(d, why);
 }
 
 void session_swarm_again(struct session *s)

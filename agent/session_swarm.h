@@ -24,6 +24,9 @@ int session_swarm_open(struct session *s, struct err *e) MUST_CHECK;
 void session_swarm_free(struct session_swarm *d);
 /** session_swarm_due(s, now): do what is due; when to come again, or -1. */
 int64_t session_swarm_due(struct session *s, int64_t now);
+/** session_swarm_wipe(s, why): it does not lead any more, and has no value any more; a
+ * secret driver says why. */
+void session_swarm_wipe(struct session *s, const char *why);
 /** session_swarm_again(s): something changed at the vault. */
 void session_swarm_again(struct session *s);
 /** session_swarm_event(s, fd, events): true if it was for this. */

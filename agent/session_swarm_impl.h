@@ -92,6 +92,8 @@ int swarm_driver_open(struct session_swarm *d, struct err *e) MUST_CHECK;
 void swarm_driver_close(struct session_swarm *d);
 /** swarm_driver_cluster(d): the Engine said what it is. */
 void swarm_driver_cluster(struct session_swarm *d);
+/** swarm_driver_forget(d, why): it knows no binding and has no value any more. */
+void swarm_driver_forget(struct session_swarm *d, const char *why);
 /** swarm_driver_due(d, now): when to come again, or -1. */
 int64_t swarm_driver_due(struct session_swarm *d, int64_t now);
 /** swarm_driver_name(d): that Docker knows it by; NULL: there is none, or it cannot serve
@@ -100,12 +102,16 @@ const char *swarm_driver_name(const struct session_swarm *d);
 
 /** swarm_stop(d, why): this host does not lead any more. */
 void swarm_stop(struct session_swarm *d, const char *why);
+/** swarm_is_here(d, data): is that answer about the Swarm that this Engine is in now? */
+bool swarm_is_here(const struct session_swarm *d, const json_t *data);
 /** swarm_still_leads(d, data): what each answer says: it is this host, still with the
  * same epoch.  false: it has stopped. */
 bool swarm_still_leads(struct session_swarm *d, const json_t *data);
 /** swarm_moment(d): for what is said; never the same twice: what is held back on its way
  * is older than what was heard. */
 int64_t swarm_moment(struct session_swarm *d);
+/** swarm_forget(d, name): there is no such binding any more, or it is another. */
+void swarm_forget(struct session_swarm *d, const char *name);
 /** swarm_note_looks(d): of how many services each binding is, if that is news. */
 void swarm_note_looks(struct session_swarm *d);
 /** swarm_values_clear(d): nothing waits for values, and none is kept. */

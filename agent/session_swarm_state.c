@@ -27,6 +27,7 @@ void swarm_note_looks(struct session_swarm *d)
 			(json_int_t)json_array_size(json_object_get(b, "services")));
 
 		if (reply_int(b, "version", 0) <= 0 ||
+		    !json_is_true(json_object_get(b, "looked")) ||
 		    json_equal(look, json_object_get(d->looked, name))) {
 			json_decref(look);
 			continue;
@@ -59,16 +60,18 @@ json_t *session_swarm_state_body(struct session *s)
 {
 	struct session_swarm *d = s->swarm;
 	json_t *rows = json_array();
+	struct swarm_store *w;
 
-	for (struct swarm_store *w = d->stores;
-	     w != NULL && json_array_size(rows) < ROWS_MAX; w = w->next) {
+	for (w = d->stores; w != NULL && json_array_size(rows) < ROWS_MAX; w = w->next) {
 		w->in_call = true;
 		json_array_append(rows, w->row);
 	}
-	d->looks_in_call = true;
-	return json_pack("{s:s, s:I, s:I, s:o, s:O}", "cluster", d->about.cluster,
+	/* What is counted has its row stored, or in the same message. */
+	d->looks_in_call = w == NULL;
+	return json_pack("{s:s, s:I, s:I, s:o, s:O*}", "cluster", d->about.cluster,
 	                 "epoch", (json_int_t)d->epoch, "boot_ms",
-	                 (json_int_t)swarm_moment(d), "rows", rows, "looks", d->looks);
+	                 (json_int_t)swarm_moment(d), "rows", rows, "looks",
+	                 d->looks_in_call ? d->looks : NULL);
 }
 
 static void answer(struct session_swarm *d, int rc, const char *why)
@@ -88,7 +91,7 @@ static void answer(struct session_swarm *d, int rc, const char *why)
 		json_decref(w->row);
 		free(w);
 	}
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && d->looks_in_call)
 		json_array_clear(d->looks);
 	d->looks_in_call = false;
 }

@@ -75,7 +75,7 @@ void swarm_value_note(struct session_swarm *d, const char *name, const json_t *b
 	if (same(b, before, "path"))
 		machine_audit(d->m, name, session_now(d->s));
 	else
-		machine_forget(d->m, name);
+		swarm_forget(d, name);
 }
 
 int64_t swarm_values_due(struct session_swarm *d, int64_t now)

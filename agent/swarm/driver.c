@@ -252,7 +252,7 @@ static int take_binding(struct driver *d, const struct driver_binding *from,
 	b->stays = true;
 	b->keep = from->keep > 0 ? from->keep : 1;
 	(void)snprintf(b->why, sizeof(b->why), "%s", from->why != NULL ? from->why : "");
-	if (from->why != NULL)
+	if (from->why != NULL || from->other)
 		wipe(b);
 	trim(d, b, NULL);
 	return take_services(b, from, e);
@@ -291,13 +291,14 @@ void driver_forget(struct driver *d, const char *why)
 	(void)snprintf(d->why, sizeof(d->why), "%s", why);
 }
 
-void driver_cluster(struct driver *d, const char *id)
+bool driver_cluster(struct driver *d, const char *id)
 {
 	if (strcmp(d->cluster, id) == 0)
-		return;
+		return false;
 	driver_forget(d, "the vault was not asked yet");
 	d->n_leases = 0;
 	(void)snprintf(d->cluster, sizeof(d->cluster), "%s", id);
+	return true;
 }
 
 static bool may_have(const struct bound *b, const char *name, const char *id)

@@ -50,6 +50,7 @@ struct driver_binding {
 	const char *const *services; /* names or ids that may have it */
 	size_t n_services;
 	unsigned keep;   /* versions that are kept in memory */
+	bool other;      /* it is of another secret than before: values go */
 	const char *why; /* NULL: it is granted; else it is not, and what was here goes */
 };
 
@@ -65,8 +66,9 @@ bool driver_event(struct driver *d, int fd, unsigned events);
 /** driver_name(d): by what name Docker knows a legacy plugin. */
 const char *driver_name(const struct driver *d);
 
-/** driver_cluster(d, id): which Swarm it is for: with another one all is forgotten. */
-void driver_cluster(struct driver *d, const char *id);
+/** driver_cluster(d, id): which Swarm it is for: with another one all is forgotten, and
+ * the answer is true. */
+bool driver_cluster(struct driver *d, const char *id);
 /** driver_plan(d, list, n, e): these are the bindings, and no others; values of those
  * that were there stay. */
 int driver_plan(struct driver *d, const struct driver_binding *list, size_t n,

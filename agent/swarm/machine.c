@@ -184,6 +184,17 @@ static bool copy_lists(struct binding *b, const struct machine_binding *from)
 	return true;
 }
 
+/* Otherwise it may be of services that nobody has looked at yet. */
+static bool same_services(const struct binding *b, const struct machine_binding *from)
+{
+	if (b->n_services != from->n_services || b->named_only != from->named_only)
+		return false;
+	for (size_t i = 0; i < b->n_services; i++)
+		if (strcmp(b->services[i], from->services[i]) != 0)
+			return false;
+	return true;
+}
+
 /* Another value is another set of secrets. */
 static void set_version(struct machine *m, struct binding *b, int64_t version)
 {
@@ -207,6 +218,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 		               from->name);
 	if (b == NULL && (b = add_binding(m, from->name)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	b->looked = b->looked && same_services(b, from);
 	clear_binding(b);
 	if (!copy_lists(b, from))
 		return err_set(e, ERR_NOMEM, "out of memory");

@@ -255,8 +255,9 @@ bool machine_deposed(const struct machine *m);
 /** machine_rest(m): is nothing under way and nothing to be done but looks now and then?
  */
 bool machine_rest(const struct machine *m);
-/** machine_status(m): [{name, version, failed, why, services: [{id, name, state, version,
- * good, reason}]}], the caller's; NULL if out of memory. */
+/** machine_status(m): [{name, version, failed, why, looked, services: [{id, name, state,
+ * version, good, reason}]}], the caller's; NULL if out of memory.  ${looked}: are these
+ * all services, by a look at all of them since the binding is defined as it is? */
 json_t *machine_status(const struct machine *m) MUST_CHECK;
 
 #endif

@@ -93,6 +93,7 @@ struct binding {
 	unsigned max_services, keep;
 	int64_t deadline_ms, soak_ms, gate_ms;
 	bool jobs, enforce, purge, named_only;
+	bool looked; /* at all services, since it is defined like this */
 };
 
 struct secret {

@@ -415,6 +415,8 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 		m->scan_ended = now;
 		m->scan_at = now + SCAN_MS + m->ops.dice(m->ops.ctx) % (SCAN_MS / 5);
 		note_gone(m);
+		for (size_t i = 0; i < m->n_bindings; i++)
+			m->bindings[i]->looked = true;
 		if (m->rescan)
 			m->scan_at = now;
 		m->rescan = false;

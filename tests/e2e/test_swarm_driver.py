@@ -357,6 +357,31 @@ def test_what_docker_is_told(world):
     assert "no such call" in ask("{}", "/VolumeDriver.List")["Err"], "that is not on"
 
 
+def test_another_definition_is_another_value(world):
+    """Of the same version, under the same name."""
+    w = world
+    w.s.put("app/other", {"password": "of another", "user": "her"})
+    w.bind("web")
+    w.start()
+    assert base64.b64decode(ask(call("web"))["Value"]) == b"one"
+    w.bind("web", path="secret/app/other")
+    wait_for("the other secret's", lambda: base64.b64decode(ask(call("web")).get("Value", "")) == b"of another")
+    w.bind("web", path="secret/app/other", field="user")
+    wait_for("the other field", lambda: base64.b64decode(ask(call("web")).get("Value", "")) == b"her")
+
+
+def test_a_revoked_host_gives_nothing_any_more(world):
+    w = world
+    w.bind("web")
+    w.start()
+    assert "Value" in ask(call("web"))
+    assert w.s.client().post(f"sys/hosts/{w.a.name}/revoke").status in (200, 204)
+    wait_for("the order", lambda: w.a.status()["state"] == "revoked")
+    said = ask(call("web"))
+    assert set(said) == {"Err"} and "revoked" in said["Err"]
+    assert w.driver()["values"] == 0 and not w.a.status()["swarm"]["leader"]
+
+
 def test_strangers_are_not_answered(world):
     """Where neither the directory nor the mode of the file keeps them away."""
     w = world

@@ -124,12 +124,14 @@ static const char *ask(const char *labels, const char *service, const char *task
 	return call("SecretProvider.GetSecret", body);
 }
 
+static bool other; /* the binding is of another secret than it was */
+
 static void plan(unsigned keep, const char *why)
 {
 	static const char *const services[] = { "web", "id9" };
 	const struct driver_binding list[] = {
-		{"db",     services,     2, keep, why },
-		{ "other", services + 1, 1, keep, NULL},
+		{"db",     services,     2, keep, other, why },
+		{ "other", services + 1, 1, keep, false, NULL},
 	};
 
 	cr_assert_eq(driver_plan(d, list, 2, &e), ERR_OK, "%s", e.msg);
@@ -191,6 +193,18 @@ Test(swarm_driver, another_swarm_is_another_world)
 	cr_assert(!driver_has(d, "db", 1));
 	cr_assert(!driver_has_news(d));
 	refused(ask("", "web", "t1"), "not asked yet");
+}
+
+Test(swarm_driver, a_value_of_another_secret_is_not_given)
+{
+	plan(2, NULL);
+	put(7, "of the one before");
+	other = true;
+	plan(2, NULL);
+	cr_assert_not(driver_has(d, "db", 7));
+	refused(ask("", "web", "t1"), "not in memory");
+	put(7, "of this one");
+	cr_assert_not_null(strstr(ask("", "web", "t1"), "Value"));
 }
 
 Test(swarm_driver, old_versions_go_unless_tasks_have_them)

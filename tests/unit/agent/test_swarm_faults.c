@@ -995,3 +995,32 @@ Test(swarm_faults, the_next_begins_when_one_is_done)
 	cr_assert_str_eq(h.service[1].ref[0], "b0v2o0");
 	cr_assert_leq(h.now - at, 500);
 }
+
+static bool is_looked(size_t b)
+{
+	json_t *status = machine_status(h.m);
+	bool yes = json_is_true(json_object_get(json_array_get(status, b), "looked"));
+
+	json_decref(status);
+	return yes;
+}
+
+Test(swarm_faults, a_binding_is_not_counted_before_its_services_are_looked_at)
+{
+	static const char *const other[] = { "s1" };
+
+	(void)one_good();
+	cr_assert(is_looked(0));
+	h_version(0, 2);
+	cr_assert(is_looked(0), "the same services");
+	h_version(1, 1);
+	cr_assert_not(is_looked(1), "it would be of none, and all of them done");
+	h_run(1000);
+	cr_assert(is_looked(1));
+	h.b[1].services = other;
+	h.b[1].n_services = 1;
+	h_tell(1);
+	cr_assert_not(is_looked(1));
+	h_run(1000);
+	cr_assert(is_looked(1) && is_looked(0));
+}
