@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <sys/un.h>
 
 #define FIRST_CAP 1024u
+#define HEAD_MAX  512u /* of an answer */
 
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING };
 
@@ -211,15 +213,22 @@ static void write_client(struct httpd_client *c)
 void httpd_reply(struct httpd_client *c, const char *status, const char *type,
                  const char *body)
 {
-	char *text = NULL;
-	int n = asprintf(&text,
+	char head[HEAD_MAX], *text = NULL;
+	size_t len = strlen(body);
+	int n = snprintf(head, sizeof(head),
 	                 "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	                 "Connection: close\r\n\r\n%s",
-	                 status, type, strlen(body), body);
+	                 "Connection: close\r\n\r\n",
+	                 status, type, len);
 
+	/* At once in the size that it has: what grows leaves copies behind. */
+	if (n > 0 && (size_t)n < sizeof(head) &&
+	    (text = malloc((size_t)n + len + 1)) != NULL) {
+		memcpy(text, head, (size_t)n);
+		memcpy(text + n, body, len + 1);
+	}
 	wipe(c);
-	c->p = n < 0 ? NULL : text;
-	c->n = n < 0 ? 0 : (size_t)n;
+	c->p = text;
+	c->n = text != NULL ? (size_t)n + len : 0;
 	c->cap = c->sent = 0;
 	c->state = CLIENT_WRITING;
 	write_client(c);

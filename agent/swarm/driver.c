@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "driver.h"
+#include "driver_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +14,6 @@
 #include "text.h"
 #include "vault/limits.h"
 
-#define TEXT_MAX     255u  /* bytes of names that Docker sends */
-#define REFUSED      16u   /* that are remembered */
-#define YOUNG_MS     60000 /* a look may have begun before */
 #define DIGITS_MAX   18u
 #define HEAD         "{\"Value\":\""
 #define TAIL         "\",\"DoNotReuse\":true}"
@@ -24,53 +21,6 @@
 #define MEMORY_MAX   (64u << 20) /* bytes of values */
 #define WHY_MAX      400u
 #define NOT_GRANTED  "the vault grants it to other services"
-
-struct held {
-	struct held *next; /* older */
-	int64_t version;
-	size_t n;
-	unsigned char p[];
-};
-
-struct bound {
-	char name[LIMIT_NAME + 1];
-	char **services;
-	size_t n_services;
-	unsigned keep;
-	char why[MACHINE_REASON]; /* "": granted */
-	struct held *values;      /* the newest first */
-	bool stays;               /* in the plan that is being taken */
-};
-
-/* What a task was given. */
-struct lease {
-	char task[MACHINE_ID], service[MACHINE_ID];
-	char binding[LIMIT_NAME + 1];
-	int64_t version, since;
-	bool told, ended, in_call;
-	bool seen; /* its service, by the look that is under way */
-};
-
-struct refusal {
-	char binding[LIMIT_NAME + 1], service[TEXT_MAX + 1], why[MACHINE_REASON];
-	int64_t times;
-};
-
-struct driver {
-	struct driver_ops ops;
-	struct plugin *plugin;
-	bool own; /* the plugin's socket */
-	const struct clock *clock;
-	char cluster[MACHINE_ID];
-	char why[MACHINE_REASON]; /* why there are no bindings */
-	struct bound **bindings;
-	size_t n;
-	struct lease *leases;
-	size_t n_leases, cap;
-	struct refusal refused[REFUSED];
-	size_t next_refusal;
-	int64_t given;
-};
 
 /* --- what is at hand -----------------------------------------------------------------
  */
@@ -309,142 +259,6 @@ static bool may_have(const struct bound *b, const char *name, const char *id)
 	return false;
 }
 
-/* --- leases --------------------------------------------------------------------------
- */
-
-static void drop_lease(struct driver *d, size_t i)
-{
-	d->leases[i] = d->leases[--d->n_leases];
-}
-
-/* The oldest makes room: only what is reported is less exact then. */
-static struct lease *room(struct driver *d)
-{
-	size_t cap = d->cap != 0 ? 2 * d->cap : 16, oldest = 0;
-	struct lease *list;
-
-	if (d->n_leases < d->cap)
-		return &d->leases[d->n_leases++];
-	if (cap <= DRIVER_LEASES &&
-	    (list = reallocarray(d->leases, cap, sizeof(*list))) != NULL) {
-		d->leases = list;
-		d->cap = cap;
-		return &d->leases[d->n_leases++];
-	}
-	for (size_t i = 1; i < d->n_leases; i++)
-		if (d->leases[i].since < d->leases[oldest].since)
-			oldest = i;
-	return d->n_leases > 0 ? &d->leases[oldest] : NULL;
-}
-
-static struct lease *lease_of(struct driver *d, const char *task, const char *binding)
-{
-	for (size_t i = 0; i < d->n_leases; i++)
-		if (strcmp(d->leases[i].task, task) == 0 &&
-		    strcmp(d->leases[i].binding, binding) == 0)
-			return &d->leases[i];
-	return NULL;
-}
-
-/* Asked again, a task has what it was given last. */
-static void note(struct driver *d, const struct bound *b, const char *task,
-                 const char *service, int64_t version)
-{
-	struct lease *l = lease_of(d, task, b->name);
-
-	d->given++;
-	if (l == NULL && (l = room(d)) == NULL)
-		return;
-	*l = (struct lease){ .version = version, .since = clock_boot(d->clock) };
-	(void)snprintf(l->task, sizeof(l->task), "%s", task);
-	(void)snprintf(l->service, sizeof(l->service), "%s", service);
-	(void)snprintf(l->binding, sizeof(l->binding), "%s", b->name);
-}
-
-static void end(struct lease *l)
-{
-	if (l->ended)
-		return;
-	l->ended = true;
-	l->told = l->in_call = false;
-}
-
-void driver_seen(struct driver *d, const char *service, const struct machine_task *tasks,
-                 size_t n)
-{
-	int64_t now = clock_boot(d->clock);
-
-	for (size_t i = 0; i < d->n_leases; i++) {
-		struct lease *l = &d->leases[i];
-		bool there = now - l->since < YOUNG_MS;
-
-		if (strcmp(l->service, service) != 0)
-			continue;
-		l->seen = true;
-		for (size_t k = 0; k < n; k++)
-			if (strcmp(tasks[k].id, l->task) == 0)
-				there = tasks[k].wanted &&
-				        tasks[k].state != TASK_FAILED &&
-				        tasks[k].state != TASK_ENDED;
-		if (!there)
-			end(l);
-	}
-}
-
-void driver_seen_all(struct driver *d)
-{
-	int64_t now = clock_boot(d->clock);
-
-	for (size_t i = 0; i < d->n_leases; i++) {
-		struct lease *l = &d->leases[i];
-
-		if (!l->seen && now - l->since >= YOUNG_MS)
-			end(l);
-		l->seen = false;
-	}
-}
-
-bool driver_has_news(const struct driver *d)
-{
-	for (size_t i = 0; i < d->n_leases; i++)
-		if (!d->leases[i].told)
-			return true;
-	return false;
-}
-
-json_t *driver_news(struct driver *d)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < d->n_leases; i++) {
-		struct lease *l = &d->leases[i];
-
-		l->in_call = !l->told && json_array_size(list) < DRIVER_SAID_MAX;
-		if (l->in_call)
-			json_array_append_new(list,
-			                      json_pack("{s:s, s:s, s:s, s:I, s:b}",
-			                                "binding", l->binding, "service",
-			                                l->service, "task", l->task,
-			                                "version", (json_int_t)l->version,
-			                                "ended", l->ended ? 1 : 0));
-	}
-	return list;
-}
-
-void driver_heard(struct driver *d, bool ok)
-{
-	for (size_t i = 0; i < d->n_leases;) {
-		struct lease *l = &d->leases[i];
-
-		l->told = l->told || (ok && l->in_call);
-		l->in_call = false;
-		if (l->told && l->ended)
-			drop_lease(d, i);
-		else
-			i++;
-	}
-}
-
 /* --- a call --------------------------------------------------------------------------
  */
 
@@ -574,7 +388,7 @@ static void get_secret(struct driver *d, struct httpd_client *c, const json_t *q
 		refuse(d, c, &a, bad);
 		return;
 	}
-	note(d, b, a.task, a.service_id, h->version);
+	driver_note(d, b, a.task, a.service_id, h->version);
 	give(c, h);
 }
 
