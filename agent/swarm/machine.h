@@ -31,11 +31,12 @@
 
 #include "err.h"
 
-#define MACHINE_ID     32u /* of anything in a Swarm, with its NUL */
-#define MACHINE_NAME   65u /* of a secret, with its NUL */
-#define MACHINE_REFS   4u  /* references of one binding in one service */
-#define MACHINE_REASON 128u
-#define MACHINE_OTHERS 25u /* names that a secret can have beside its first */
+#define MACHINE_ID       32u  /* of anything in a Swarm, with its NUL */
+#define MACHINE_NAME     65u  /* of a secret, with its NUL */
+#define MACHINE_REFS     4u   /* references of one binding in one service */
+#define MACHINE_SERVICES 256u /* of one binding: so many rows the vault keeps */
+#define MACHINE_REASON   128u
+#define MACHINE_OTHERS   25u /* names that a secret can have beside its first */
 
 struct machine;
 

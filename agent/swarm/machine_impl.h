@@ -93,7 +93,8 @@ struct binding {
 	unsigned max_services, keep;
 	int64_t deadline_ms, soak_ms, gate_ms;
 	bool jobs, enforce, purge, named_only;
-	bool looked; /* at all services, since it is defined like this */
+	bool crowded; /* by the look that is under way: it is of more than it may be */
+	bool looked;  /* at all services, since it is defined like this */
 };
 
 struct secret {

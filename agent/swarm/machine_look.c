@@ -30,6 +30,8 @@ static void look_at_all(struct machine *m, int64_t now)
 		m->svcs[i]->asked = m->svcs[i]->look_at >= 0;
 		m->svcs[i]->look_at = -1;
 	}
+	for (size_t i = 0; i < m->n_bindings; i++)
+		m->bindings[i]->crowded = false;
 	look(m, NULL, 0, now);
 }
 
@@ -328,6 +330,22 @@ static void note_view(struct machine *m, struct svc *s, const struct machine_vie
 	s->fresh = true;
 }
 
+/* One service more, and the vault would store nothing of any binding. */
+static bool has_room(struct machine *m, struct binding *b, const char *id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_svcs; i++) {
+		if (m->svcs[i]->b != b)
+			continue;
+		if (strcmp(m->svcs[i]->id, id) == 0)
+			return true;
+		n++;
+	}
+	b->crowded = b->crowded || n >= MACHINE_SERVICES;
+	return n < MACHINE_SERVICES;
+}
+
 int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UNUSED,
                  struct err *e)
 {
@@ -338,7 +356,7 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UN
 	if (strlen(v->id) >= MACHINE_ID || v->name == NULL || v->name[0] == '\0')
 		return ERR_OK;
 	for (size_t i = 0; m->look_all && i < m->n_bindings; i++)
-		if (selects(m->bindings[i], v) &&
+		if (selects(m->bindings[i], v) && has_room(m, m->bindings[i], v->id) &&
 		    machine_svc(m, m->bindings[i], v->id, e) == NULL)
 			return ERR_NOMEM;
 	for (size_t i = 0; i < m->n_svcs; i++)
@@ -416,7 +434,7 @@ void machine_look_done(struct machine *m, int rc, int64_t now)
 		m->scan_at = now + SCAN_MS + m->ops.dice(m->ops.ctx) % (SCAN_MS / 5);
 		note_gone(m);
 		for (size_t i = 0; i < m->n_bindings; i++)
-			m->bindings[i]->looked = true;
+			m->bindings[i]->looked = !m->bindings[i]->crowded;
 		if (m->rescan)
 			m->scan_at = now;
 		m->rescan = false;

@@ -62,10 +62,12 @@ json_t *machine_status(const struct machine *m)
 		const struct binding *b = m->bindings[i];
 
 		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I, s:s, s:b, s:o}", "name", b->name,
-		                        "version", (json_int_t)b->version, "failed",
-		                        (json_int_t)b->failed, "why", b->why, "looked",
-		                        b->looked, "services", services_of(m, b)));
+			list,
+			json_pack("{s:s, s:I, s:I, s:s, s:b, s:o}", "name", b->name,
+		                  "version", (json_int_t)b->version, "failed",
+		                  (json_int_t)b->failed, "why",
+		                  b->crowded ? "it is of too many services" : b->why,
+		                  "looked", b->looked, "services", services_of(m, b)));
 	}
 	return list;
 }

@@ -1024,3 +1024,29 @@ Test(swarm_faults, a_binding_is_not_counted_before_its_services_are_looked_at)
 	h_run(1000);
 	cr_assert(is_looked(1) && is_looked(0));
 }
+
+Test(swarm_faults, a_binding_has_no_more_services_than_the_vault_keeps)
+{
+	json_t *status, *b;
+	struct err e;
+
+	h_open(1);
+	h.hold_looks = true;
+	h_turn();
+	cr_assert_neq(h.asked, 0);
+	for (unsigned i = 0; i <= MACHINE_SERVICES; i++) {
+		char id[MACHINE_ID];
+		const struct machine_view v = {
+			.id = id, .name = id, .sync = "b0", .index = 1
+		};
+
+		snprintf(id, sizeof(id), "x%u", i);
+		cr_assert_eq(machine_seen(h.m, &v, h.now, &e), ERR_OK);
+	}
+	machine_done(h.m, h.asked, ERR_OK, "", h.now);
+	status = machine_status(h.m);
+	b = json_array_get(status, 0);
+	cr_assert_eq(json_array_size(json_object_get(b, "services")), MACHINE_SERVICES);
+	cr_assert(json_is_false(json_object_get(b, "looked")), "it is not done with all");
+	json_decref(status);
+}
