@@ -559,10 +559,16 @@ def test_a_changed_answer_to_the_join(scene, change):
 
 def test_nobody_else_acknowledges_or_gives_up(scene):
     """The network process has the host's token, and may ask; it cannot speak for the host."""
+    paths, said = ("sys/agent/ack", "sys/agent/watch"), []
+
+    def hear(path, _, request):  # a watch that brings one may wait for long
+        if path in paths and "statement" in request:
+            said.append({"statement": request["statement"]})
+
+    scene.net.twist = hear
     scene.run()
+    scene.net.twist = lambda *_: None
     token = scene.net.replies("auth/host/login")[-1].doc["auth"]["client_token"]
-    paths = ("sys/agent/ack", "sys/agent/watch")
-    said = [{"statement": r["statement"]} for path, r, _ in scene.net.seen if path in paths and "statement" in r]
     lease = scene.agent.status()["secrets"][0]["lease_id"]
     scene.net.answer = lambda path, r: Reply(500, {"errors": ["no"]}) if path in paths and "statement" in r else None
     scene.put("two")
