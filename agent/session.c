@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include "arena.h"
 #include "backoff.h"
 #include "keymem.h"
 #include "log.h"
@@ -55,6 +56,7 @@ static int drop_text(struct dl_phdr_info *info, size_t size UNUSED, void *ctx UN
 
 void session_idle(struct session *s)
 {
+	arena_trim();
 	(void)malloc_trim(0);
 	if (s->phase != PHASE_READY || s->settled)
 		return;

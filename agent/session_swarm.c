@@ -173,7 +173,8 @@ static int minutes(const char *s)
 static bool on_window(void *ctx, const char *binding)
 {
 	const struct session_swarm *d = ctx;
-	const char *w = reply_str(json_object_get(d->bindings, binding), "window");
+	AUTO_JSON b = swarm_binding(d, binding);
+	const char *w = reply_str(b, "window");
 	int now = (int)(clock_wall(d->s->clock) / 60000 % DAY_MIN), from, to;
 
 	if (w == NULL || strlen(w) != WINDOW_LEN)
@@ -207,6 +208,14 @@ json_t *session_swarm_plan_body(struct session *s)
 	d->plan_at = session_now(s) + PLAN_MS;
 	return json_pack("{s:s, s:I}", "cluster", d->about.cluster, "epoch",
 	                 (json_int_t)d->epoch);
+}
+
+json_t *swarm_binding(const struct session_swarm *d, const char *name)
+{
+	const json_t *text = json_object_get(d->bindings, name);
+	struct err e;
+
+	return reply_parse(json_string_value(text), json_string_length(text), &e);
 }
 
 static size_t read_targets(const json_t *list, struct machine_target *out)
@@ -324,31 +333,53 @@ void swarm_forget(struct session_swarm *d, const char *name)
 	json_object_del(d->looked, name);
 }
 
+static void keep_text(json_t *to, const json_t *b)
+{
+	const char *name = reply_str(b, "name");
+	char *text;
+
+	if (name == NULL || strlen(name) > LIMIT_NAME || (text = reply_text(b)) == NULL)
+		return;
+	json_object_set_new(to, name, json_string(text));
+	reply_text_free(text);
+}
+
+static void take_one(struct session_swarm *d, const char *name, const json_t *b,
+                     const json_t *text_before)
+{
+	struct err e = { ERR_OK, "" };
+	AUTO_JSON before = reply_parse(json_string_value(text_before),
+	                               json_string_length(text_before), &e);
+
+	if (reply_str(b, "error") != NULL)
+		log_warn("a binding of the Swarm has no secret", LOG_S("binding", name),
+		         LOG_S("why", reply_str(b, "error")));
+	swarm_value_note(d, name, b, before);
+	if (tell(d, name, b, &e) != ERR_OK)
+		log_error("a binding of the Swarm cannot be used", LOG_S("binding", name),
+		          LOG_S("why", e.msg));
+	else
+		obey(d, name, b, before);
+}
+
 static int take_bindings(struct session_swarm *d, const json_t *list, struct err *e)
 {
-	json_t *next = json_object(), *b, *before = d->bindings;
+	json_t *next = json_object(), *before = d->bindings, *text;
+	const json_t *b;
 	const char *name;
 	size_t i;
 
-	json_array_foreach(list, i, b) if (reply_str(b, "name") != NULL &&
-	                                   strlen(reply_str(b, "name")) <= LIMIT_NAME)
-		json_object_set(next, reply_str(b, "name"), b);
+	if (next == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	d->bindings = next;
-	json_object_foreach(before, name, b) if (json_object_get(next, name) == NULL)
+	json_array_foreach(list, i, b) keep_text(next, b);
+	json_object_foreach(before, name, text) if (json_object_get(next, name) == NULL)
 		swarm_forget(d, name);
-	json_object_foreach(next, name, b)
+	json_array_foreach(list, i, b)
 	{
-		if (reply_str(b, "error") != NULL)
-			log_warn("a binding of the Swarm has no secret",
-			         LOG_S("binding", name),
-			         LOG_S("why", reply_str(b, "error")));
-		swarm_value_note(d, name, b, json_object_get(before, name));
-		if (tell(d, name, b, e) != ERR_OK) {
-			log_error("a binding of the Swarm cannot be used",
-			          LOG_S("binding", name), LOG_S("why", e->msg));
-			continue;
-		}
-		obey(d, name, b, json_object_get(before, name));
+		name = reply_str(b, "name");
+		if (json_object_get(next, name) != NULL)
+			take_one(d, name, b, json_object_get(before, name));
 	}
 	json_decref(before);
 	return ERR_OK;

@@ -52,8 +52,9 @@ struct session_swarm {
 	char error[SESSION_ERROR];
 	bool want_plan;
 	int64_t plan_at;
-	json_t *bindings; /* of the plan, by name */
-	json_t *looked;   /* what was said of looks: name: {version, services} */
+	json_t *bindings; /* of the plan, each as its text, by name: a tenth of an object
+	                   */
+	json_t *looked;   /* what was said of looks, "version services", by name */
 	json_t *looks;    /* to be said */
 	bool looks_in_call;
 	int64_t said_ms; /* when it last said anything of itself to the vault */
@@ -74,6 +75,8 @@ struct session_swarm {
 	int64_t tasks_at; /* when to say who was given what, at the earliest */
 };
 
+/** swarm_binding(d, name): the plan's binding, the caller's; NULL: there is none. */
+json_t *swarm_binding(const struct session_swarm *d, const char *name) MUST_CHECK;
 /** swarm_is_driver(b): does the plan's binding have the mode driver? */
 bool swarm_is_driver(const json_t *b);
 /** swarm_open(d, b, item, version, v, e): an item of a fetch, rendered, into ${v}, whose

@@ -1,46 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was done to a Swarm's services, and what is about to be: kept by the vault. */
 #include <stdio.h>
+#include <string.h>
 
 #include "log.h"
 #include "session_swarm_impl.h"
 
 #define ROWS_MAX 256u
 
+static void note_look(void *ctx, const char *name, int64_t version, size_t services)
+{
+	struct session_swarm *d = ctx;
+	const char *before = json_string_value(json_object_get(d->looked, name));
+	char now[48];
+
+	(void)snprintf(now, sizeof(now), "%lld %zu", (long long)version, services);
+	if (version <= 0 || (before != NULL && strcmp(now, before) == 0))
+		return;
+	if (json_array_size(d->looks) == ROWS_MAX) {
+		d->noted = 0; /* the others go with the next */
+		return;
+	}
+	json_object_set_new(d->looked, name, json_string(now));
+	json_array_append_new(d->looks, json_pack("{s:s, s:I, s:I}", "binding", name,
+	                                          "version", (json_int_t)version,
+	                                          "services", (json_int_t)services));
+}
+
 /* Of how many services each binding is, if that is news. */
 void swarm_note_looks(struct session_swarm *d)
 {
-	json_t *status, *b;
-	size_t i;
-
 	if (d->m == NULL || machine_scanned(d->m) < 0 || d->looks_in_call ||
 	    machine_changes(d->m) == d->noted)
 		return;
 	d->noted = machine_changes(d->m);
-	status = machine_status(d->m);
-	json_array_foreach(status, i, b)
-	{
-		const char *name = reply_str(b, "name");
-		json_t *look = json_pack(
-			"{s:s, s:O, s:I}", "binding", name, "version",
-			json_object_get(b, "version"), "services",
-			(json_int_t)json_array_size(json_object_get(b, "services")));
-
-		if (reply_int(b, "version", 0) <= 0 ||
-		    !json_is_true(json_object_get(b, "looked")) ||
-		    json_equal(look, json_object_get(d->looked, name))) {
-			json_decref(look);
-			continue;
-		}
-		if (json_array_size(d->looks) == ROWS_MAX) {
-			d->noted = 0; /* the others go with the next */
-		} else {
-			json_object_set(d->looked, name, look);
-			json_array_append(d->looks, look);
-		}
-		json_decref(look);
-	}
-	json_decref(status);
+	machine_tally(d->m, note_look, d);
 }
 
 bool session_swarm_state_due(struct session *s, int64_t now UNUSED)

@@ -110,7 +110,7 @@ int swarm_secret(void *ctx, const struct machine_call *call, engine_make_fn make
                  void *make_ctx, struct err *e)
 {
 	struct session_swarm *d = ctx;
-	const json_t *b = json_object_get(d->bindings, call->binding);
+	AUTO_JSON b = swarm_binding(d, call->binding);
 	const struct swarm_value *v = find_value(d, call->binding, call->version);
 	const char *format = reply_str(b, "format");
 	struct engine_secret s = {
@@ -134,7 +134,7 @@ int swarm_secret(void *ctx, const struct machine_call *call, engine_make_fn make
 
 int swarm_create(struct session_swarm *d, const struct machine_call *call, struct err *e)
 {
-	const json_t *b = json_object_get(d->bindings, call->binding);
+	AUTO_JSON b = swarm_binding(d, call->binding);
 	bool driver = swarm_is_driver(b), here;
 	struct swarm_create *c;
 
@@ -172,11 +172,6 @@ int swarm_create(struct session_swarm *d, const struct machine_call *call, struc
 /* --- fetching ------------------------------------------------------------------------
  */
 
-static const char *lease_of(const struct session_swarm *d, const struct swarm_create *c)
-{
-	return reply_str(json_object_get(d->bindings, c->name), "lease_id");
-}
-
 /* Before another request is made none is under way: what was asked for is not to come. */
 bool session_swarm_fetch_due(struct session *s, int64_t now UNUSED)
 {
@@ -200,7 +195,8 @@ json_t *session_swarm_fetch_body(struct session *s)
 
 	for (struct swarm_create *c = d->creates;
 	     c != NULL && json_array_size(ids) < FETCH_ITEMS; c = c->next) {
-		const char *id = lease_of(d, c);
+		AUTO_JSON b = c->driver ? NULL : swarm_binding(d, c->name);
+		const char *id = reply_str(b, "lease_id");
 
 		if (c->driver)
 			continue;
@@ -273,30 +269,6 @@ int swarm_open(struct session_swarm *d, const json_t *b, const json_t *item,
 	return ERR_OK;
 }
 
-/* Among those that are at hand. */
-static int take_value(struct session_swarm *d, const char *name, const json_t *item,
-                      struct err *e)
-{
-	const json_t *b = json_object_get(d->bindings, name);
-	struct swarm_value *v = calloc(1, sizeof(*v));
-	int rc;
-
-	if (v == NULL || (v->a = arena_new(VALUE_ARENA)) == NULL) {
-		free(v);
-		return err_set(e, ERR_NOMEM, "out of memory");
-	}
-	rc = swarm_open(d, b, item, reply_int(b, "version", 0), v, e);
-	if (rc != ERR_OK) {
-		value_free(v);
-		return rc;
-	}
-	v->until = session_now(d->s) + KEEP_MS;
-	(void)snprintf(v->name, sizeof(v->name), "%s", name);
-	v->next = d->values;
-	d->values = v;
-	return ERR_OK;
-}
-
 const json_t *swarm_item(const json_t *items, const char *lease)
 {
 	const json_t *item;
@@ -310,6 +282,31 @@ const json_t *swarm_item(const json_t *items, const char *lease)
 			return item;
 	}
 	return NULL;
+}
+
+/* Among those that are at hand. */
+static int take_value(struct session_swarm *d, const char *name, const json_t *items,
+                      struct err *e)
+{
+	AUTO_JSON b = swarm_binding(d, name);
+	struct swarm_value *v = calloc(1, sizeof(*v));
+	int rc;
+
+	if (v == NULL || (v->a = arena_new(VALUE_ARENA)) == NULL) {
+		free(v);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	rc = swarm_open(d, b, swarm_item(items, reply_str(b, "lease_id")),
+	                reply_int(b, "version", 0), v, e);
+	if (rc != ERR_OK) {
+		value_free(v);
+		return rc;
+	}
+	v->until = session_now(d->s) + KEEP_MS;
+	(void)snprintf(v->name, sizeof(v->name), "%s", name);
+	v->next = d->values;
+	d->values = v;
+	return ERR_OK;
 }
 
 /* What it is made for goes on, with the value or without. */
@@ -345,8 +342,7 @@ int session_swarm_fetch_done(struct session *s, const json_t *doc, struct err *e
 		}
 		*at = c->next;
 		if (find_value(d, c->name, c->call.version) == NULL)
-			rc = take_value(d, c->name, swarm_item(items, lease_of(d, c)),
-			                &why);
+			rc = take_value(d, c->name, items, &why);
 		if (rc != ERR_OK)
 			log_warn("no value for the Swarm", LOG_S("binding", c->name),
 			         LOG_S("why", why.msg));

@@ -142,6 +142,17 @@ static void give_back(struct chunk *c)
 	munmap(c, size);
 }
 
+void arena_trim(void)
+{
+	for (size_t step = 1; step < CLASSES; step++)
+		while (pool.n[step] > 0) {
+			struct chunk *c = pool.free[step][--pool.n[step]];
+
+			UNPOISON(c, class_size(step));
+			munmap(c, class_size(step));
+		}
+}
+
 static void *bump(struct chunk *c, size_t n)
 {
 	unsigned char *p = (unsigned char *)c + c->used;

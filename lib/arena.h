@@ -49,6 +49,9 @@ bool arena_failed(const struct arena *a);
 /** arena_used(a): bytes handed out since the last reset. */
 size_t arena_used(const struct arena *a);
 
+/** arena_trim(): give the pool's chunks back to the system, the smallest aside. */
+void arena_trim(void);
+
 #define AUTO_ARENA __attribute__((cleanup(arena_auto_free))) struct arena *
 static inline void arena_auto_free(struct arena **a)
 {

@@ -256,6 +256,11 @@ bool machine_deposed(const struct machine *m);
 /** machine_rest(m): is nothing under way and nothing to be done but looks now and then?
  */
 bool machine_rest(const struct machine *m);
+/** machine_tally(m, tell, ctx): tells of each binding whose services were all looked at,
+ * since it is defined as it is, its version and of how many services it is. */
+typedef void (*machine_tally_fn)(void *ctx, const char *binding, int64_t version,
+                                 size_t services);
+void machine_tally(struct machine *m, machine_tally_fn tell, void *ctx);
 /** machine_status(m): [{name, version, failed, why, looked, services: [{id, name, state,
  * version, good, reason}]}], the caller's; NULL if out of memory.  ${looked}: are these
  * all services, by a look at all of them since the binding is defined as it is? */

@@ -86,6 +86,8 @@ static bool purge(struct machine *m, struct binding *b, int64_t now)
 
 void machine_collect(struct machine *m, int64_t now)
 {
+	if (m->used == NULL) /* out of memory: nobody knows what is in use */
+		return;
 	for (size_t i = 0; i < m->n_secrets; i++) {
 		struct secret *p = m->secrets[i];
 		const struct binding *b = binding_of(m, p);
@@ -103,6 +105,8 @@ void machine_collect(struct machine *m, int64_t now)
 	for (size_t i = 0; i < m->n_bindings; i++)
 		if (m->bindings[i]->purge)
 			m->bindings[i]->purge = purge(m, m->bindings[i], now);
+	json_decref(m->used); /* the next look begins anew */
+	m->used = NULL;
 }
 
 /* Right after the look that has shown that nothing names it, or not at all. */

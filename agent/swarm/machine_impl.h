@@ -87,6 +87,7 @@ struct binding {
 	char why[MACHINE_REASON];
 	char **services;
 	size_t n_services;
+	size_t tally;                                /* machine_tally() */
 	struct machine_target targets[MACHINE_REFS]; /* texts are its own */
 	size_t n_targets;
 	struct object objects[MACHINE_REFS];

@@ -54,6 +54,18 @@ static json_t *services_of(const struct machine *m, const struct binding *b)
 	return list;
 }
 
+void machine_tally(struct machine *m, machine_tally_fn tell, void *ctx)
+{
+	for (size_t i = 0; i < m->n_bindings; i++)
+		m->bindings[i]->tally = 0;
+	for (size_t i = 0; i < m->n_svcs; i++)
+		m->svcs[i]->b->tally += m->svcs[i]->state != SWARM_GONE ? 1 : 0;
+	for (size_t i = 0; i < m->n_bindings; i++)
+		if (m->bindings[i]->looked)
+			tell(ctx, m->bindings[i]->name, m->bindings[i]->version,
+			     m->bindings[i]->tally);
+}
+
 json_t *machine_status(const struct machine *m)
 {
 	json_t *list = json_array();

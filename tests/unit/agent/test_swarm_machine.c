@@ -470,6 +470,29 @@ static void event(void)
 	}
 }
 
+static void is_as_in_status(void *ctx, const char *name, int64_t version, size_t services)
+{
+	json_t *list = ctx, *b = json_array_get(list, 0);
+
+	cr_assert_str_eq(json_string_value(json_object_get(b, "name")), name);
+	cr_assert_eq(json_integer_value(json_object_get(b, "version")), version);
+	cr_assert_eq(json_array_size(json_object_get(b, "services")), services);
+	json_array_remove(list, 0);
+}
+
+/* What is counted is what the status lists. */
+static void check_tally(struct machine *m)
+{
+	json_t *list = machine_status(m);
+
+	for (size_t i = json_array_size(list); i-- > 0;)
+		if (!json_is_true(json_object_get(json_array_get(list, i), "looked")))
+			json_array_remove(list, i);
+	machine_tally(m, is_as_in_status, list);
+	cr_assert_eq(json_array_size(list), 0);
+	json_decref(list);
+}
+
 /* When nobody disturbs it any more everything comes to rest, and where nobody has
  * meddled and no version is bad all have the newest. */
 static void check(void)
@@ -487,6 +510,7 @@ static void check(void)
 				json_decref(o);
 			}
 			cr_assert(machine_rest(w.m[i]), "no rest: %s", w.log);
+			check_tally(w.m[i]);
 		}
 	cr_assert(leads);
 	for (int b = 0; b < W_BINDINGS; b++)

@@ -161,3 +161,31 @@ Test(arena, a_small_arena_costs_one_page)
 	for (size_t i = 0; i < COUNT; i++)
 		arena_free(parked[i]);
 }
+
+static size_t mapped(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert_not_null(f);
+	cr_assert_eq(fscanf(f, "%zu", &pages), 1);
+	fclose(f);
+	return pages * 4096;
+}
+
+Test(arena, a_trim_gives_back_what_is_kept)
+{
+	struct arena *a = arena_new(16u << 20);
+	size_t before;
+
+	for (int i = 0; i < 40; i++)
+		cr_assert_not_null(arena_alloc(a, 100000));
+	arena_free(a);
+	before = mapped();
+	arena_trim();
+	cr_assert_leq(mapped() + (3u << 20), before);
+	arena_trim();
+	a = arena_new(16u << 20);
+	cr_assert(all_zero(arena_alloc(a, 2000000), 2000000));
+	arena_free(a);
+}
