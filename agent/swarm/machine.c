@@ -89,6 +89,7 @@ int machine_new(const struct machine_ops *ops, struct machine **out, struct err 
 		return err_set(e, ERR_NOMEM, "out of memory");
 	m->ops = *ops;
 	m->scan_ended = -1;
+	m->told = true;
 	*out = m;
 	return ERR_OK;
 }
@@ -213,6 +214,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 	struct binding *b = machine_find_binding(m, from->name);
 
 	m->changes++;
+	m->told = true;
 	if (from->n_targets == 0 || from->n_targets > MACHINE_REFS)
 		return err_set(e, ERR_INVALID, "binding '%s' has no target, or too many",
 		               from->name);
@@ -243,6 +245,7 @@ void machine_forget(struct machine *m, const char *name)
 	size_t kept = 0;
 
 	m->changes++;
+	m->told = true;
 	if (b == NULL)
 		return;
 	for (size_t i = 0; i < m->n_svcs; i++)
@@ -315,6 +318,7 @@ int machine_restore(struct machine *m, const struct machine_row *row, struct err
 	struct svc *s;
 
 	m->changes++;
+	m->told = true;
 	if (b == NULL || strlen(row->service) >= MACHINE_ID)
 		return ERR_OK;
 	if ((s = machine_svc(m, b, row->service, e)) == NULL)
@@ -349,6 +353,7 @@ void machine_purge(struct machine *m, const char *binding, int64_t now)
 		return;
 	b->purge = true;
 	m->scan_at = now;
+	m->told = true;
 }
 
 void machine_retry(struct machine *m, const char *binding, int64_t now)
@@ -357,6 +362,7 @@ void machine_retry(struct machine *m, const char *binding, int64_t now)
 
 	if (b == NULL)
 		return;
+	m->told = true;
 	b->failed = 0;
 	b->why[0] = '\0';
 	for (size_t i = 0; i < m->n_svcs; i++) {
@@ -382,7 +388,7 @@ void machine_event(struct machine *m, const char *service, int64_t now)
 
 		if (strcmp(s->id, service) != 0)
 			continue;
-		ours = true;
+		ours = m->told = true;
 		if (s->look_at < 0 || s->look_at > now + EVENT_MS)
 			s->look_at = now + EVENT_MS;
 	}
@@ -392,6 +398,7 @@ void machine_event(struct machine *m, const char *service, int64_t now)
 		at = m->scan_ended + SCAN_GAP_MS;
 	if (m->scanned && at < m->scan_at)
 		m->scan_at = at;
+	machine_want(m, m->scan_at);
 }
 
 void machine_rescan(struct machine *m, int64_t now)
@@ -399,6 +406,7 @@ void machine_rescan(struct machine *m, int64_t now)
 	m->rescan = m->look != 0 && m->look_all; /* this one may be too old */
 	if (m->scan_at > now)
 		m->scan_at = now;
+	m->told = true;
 }
 
 static struct svc *svc_of(const struct machine *m, uint64_t token)
@@ -423,6 +431,7 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why, in
 	struct secret *doomed;
 
 	m->changes++;
+	m->told = true;
 	if (token == 0)
 		return;
 	if (token == m->look)
@@ -440,7 +449,10 @@ void machine_done(struct machine *m, uint64_t token, int rc, const char *why, in
 
 int64_t machine_due(struct machine *m, int64_t now)
 {
+	if (!m->told && (m->next < 0 || now < m->next))
+		return m->next;
 	m->next = -1;
+	m->told = false;
 	if (m->deposed)
 		return -1;
 	if (m->scanned) {

@@ -243,7 +243,7 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now,
                  struct err *e) MUST_CHECK;
 
 /** machine_due(m, now): do what is due, the only function that calls ops; when to come
- * again, or -1. */
+ * again, or -1.  Whoever comes earlier without having told anything costs nothing. */
 int64_t machine_due(struct machine *m, int64_t now);
 
 /** machine_changes(m): another number if what machine_status() says may be another. */

@@ -121,7 +121,8 @@ struct machine {
 	int64_t scan_ended; /* the last */
 	uint64_t look;      /* under way */
 	bool look_all;
-	int64_t next;
+	int64_t next; /* when something is due; -1: never */
+	bool told;    /* … or at once: something has come in since */
 	json_t *used; /* ids that are named somewhere, as keys; of this look at all */
 	struct binding **bindings;
 	size_t n_bindings;

@@ -350,6 +350,7 @@ int machine_seen(struct machine *m, const struct machine_view *v, int64_t now UN
                  struct err *e)
 {
 	m->changes++;
+	m->told = true;
 	if (m->look_all)
 		note_use(m, v);
 	/* without a name there are only its last tasks */

@@ -94,6 +94,7 @@ void machine_created(struct machine *m, uint64_t token, const char *id, const ch
 	struct err e;
 
 	m->changes++;
+	m->told = true;
 	if (o == NULL)
 		return;
 	o->call = 0;
@@ -121,6 +122,7 @@ void machine_taken(struct machine *m, uint64_t token, int64_t now)
 	struct object *o = object_of(m, token, &b, &k);
 
 	m->changes++;
+	m->told = true;
 	if (o == NULL)
 		return;
 	if (o->auditing) {
@@ -268,6 +270,7 @@ void machine_audit(struct machine *m, const char *name, int64_t now)
 
 	for (size_t k = 0; b != NULL && k < b->n_targets; k++)
 		b->objects[k].audit_at = now;
+	m->told = true;
 }
 
 void machine_doubt(struct machine *m, const struct secret *s, int64_t now)
