@@ -6,7 +6,7 @@
 
 #define POLL_MS        2000
 #define POLL_LONG_MS   60000
-#define EVENT_MS       20 /* several come at once */
+#define EVENT_MS       5 /* several come at once */
 #define OBSERVE_MIN_MS 120000
 #define TRIES_MAX      10u
 #define BACKOFF_MIN_MS 1000

@@ -340,6 +340,12 @@ static void lost(struct machine *m, struct svc *s, int64_t now)
 		machine_set(s, SWARM_SUPERSEDED, "its references are somebody else's");
 }
 
+static void succeed(struct machine *m, struct svc *s, int64_t now)
+{
+	machine_set(s, SWARM_DONE, "");
+	machine_next_turn(m, now);
+}
+
 static void judge_observe(struct machine *m, struct svc *s, int64_t now)
 {
 	recall_base(m, s);
@@ -350,6 +356,8 @@ static void judge_observe(struct machine *m, struct svc *s, int64_t now)
 		revert(s, s->b->why, now);
 	} else if (s->update == UPDATE_PAUSED) {
 		reject(m, s, s->update_text, now);
+	} else if (is_quiet(s) && s->b->soak_ms == 0 && s->b->version == s->version) {
+		succeed(m, s, now); /* neither a state to be stored nor a look more */
 	} else if (is_quiet(s)) {
 		machine_set(s, SWARM_SOAK, "");
 		s->until = now + s->b->soak_ms;
@@ -373,8 +381,7 @@ static void judge_soak(struct machine *m, struct svc *s, int64_t now)
 	} else if (s->b->version != s->version && is_quiet(s)) {
 		s->state = SWARM_GATE; /* another one waits */
 	} else if (now >= s->until && is_quiet(s)) {
-		machine_set(s, SWARM_DONE, "");
-		machine_next_turn(m, now);
+		succeed(m, s, now);
 	} else if (now >= s->soak_until) {
 		reject(m, s, "its tasks did not go on running", now);
 	} else {

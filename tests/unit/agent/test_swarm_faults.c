@@ -196,6 +196,27 @@ Test(swarm_faults, it_is_watched_as_long_as_was_said)
 	cr_assert_eq(h_state(0, 0), SWARM_DONE);
 }
 
+/* Two rows: it is done, and then its version is the good one. */
+Test(swarm_faults, without_a_soak_it_is_done_as_soon_as_it_runs)
+{
+	struct h_service *s = one_good();
+	unsigned stores;
+
+	h.b[0].soak_ms = 0;
+	h_tell(0);
+	h_version(0, 2);
+	h_run(1000);
+	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
+	stores = (unsigned)h.stores;
+	s->tasks[0].state = TASK_COMING;
+	h_event(0);
+	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
+	h_rolled(s);
+	h_event(0);
+	cr_assert_eq(h_state(0, 0), SWARM_DONE);
+	cr_assert_eq(h.stores, stores + 2);
+}
+
 Test(swarm_faults, tasks_that_do_not_go_on_running_are_taken_back)
 {
 	struct h_service *s = under_way();

@@ -532,7 +532,7 @@ static void check(void)
 static void live(uint32_t seed)
 {
 	w_open(seed);
-	w.soak = w_rand(2) * 20000 + 1000;
+	w.soak = w_rand(4) == 0 ? 0 : w_rand(2) * 20000 + 1000;
 	for (int b = 0; b < W_BINDINGS; b++)
 		for (int i = 0; i < W_SERVICES; i++)
 			w.selects[b][i] = w_rand(3) != 0;
