@@ -170,8 +170,8 @@ static void on_missing(void *ctx UNUSED, const char *binding, int64_t version)
 static void open_driver(void)
 {
 	static const char *const services[] = { "web" };
-	const struct driver_binding list[] = {
-		{"db", services, 1, 2, NULL}
+	const struct driver_binding one = {
+		.name = "db", .services = services, .n_services = 1, .keep = 2
 	};
 	const struct driver_options o = { .plugin = volumes_plugin(volumes),
 		                          .clock = clock_system(),
@@ -181,7 +181,7 @@ static void open_driver(void)
 	if (driver_open(&o, &secrets, &e) != ERR_OK)
 		abort();
 	driver_cluster(secrets, "c1");
-	if (driver_plan(secrets, list, 1, &e) != ERR_OK ||
+	if (driver_plan(secrets, &one, 1, &e) != ERR_OK ||
 	    driver_put(secrets, "db", 1, "one", 3, &e) != ERR_OK)
 		abort();
 }
