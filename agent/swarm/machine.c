@@ -196,6 +196,32 @@ static bool same_services(const struct binding *b, const struct machine_binding 
 	return true;
 }
 
+static bool same_targets(const struct binding *b, const struct machine_binding *from)
+{
+	if (b->n_targets != from->n_targets)
+		return false;
+	for (size_t i = 0; i < b->n_targets; i++) {
+		const struct machine_target *t = &b->targets[i], *f = &from->targets[i];
+
+		if (strcmp(t->target, f->target) != 0 || t->mode != f->mode ||
+		    strcmp(t->uid, f->uid != NULL ? f->uid : "0") != 0 ||
+		    strcmp(t->gid, f->gid != NULL ? f->gid : "0") != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Its version aside.  ${b} is new if it has no target. */
+static bool same_terms(const struct binding *b, const struct machine_binding *from)
+{
+	return same_services(b, from) && same_targets(b, from) &&
+	       b->max_services == (from->max_services > 0 ? from->max_services : 1) &&
+	       b->keep == (from->keep > 0 ? from->keep : 1) &&
+	       b->deadline_ms == from->deadline_ms && b->soak_ms == from->soak_ms &&
+	       b->gate_ms == from->gate_ms && b->jobs == from->jobs &&
+	       b->enforce == from->enforce;
+}
+
 /* Another value is another set of secrets. */
 static void set_version(struct machine *m, struct binding *b, int64_t version)
 {
@@ -212,6 +238,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
                     struct err *e)
 {
 	struct binding *b = machine_find_binding(m, from->name);
+	bool same;
 
 	m->changes++;
 	m->told = true;
@@ -220,6 +247,7 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 		               from->name);
 	if (b == NULL && (b = add_binding(m, from->name)) == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	same = same_terms(b, from);
 	b->looked = b->looked && same_services(b, from);
 	clear_binding(b);
 	if (!copy_lists(b, from))
@@ -234,8 +262,9 @@ int machine_binding(struct machine *m, const struct machine_binding *from, int64
 	b->jobs = from->jobs;
 	b->enforce = from->enforce;
 	b->named_only = from->named_only;
-	if (m->scanned && m->scan_at > now)
-		m->scan_at = now; /* its selector may be another */
+	/* Of a new version alone only the services that it has are looked at. */
+	if (!same && m->scanned && m->scan_at > now)
+		m->scan_at = now;
 	return ERR_OK;
 }
 
@@ -363,6 +392,7 @@ void machine_retry(struct machine *m, const char *binding, int64_t now)
 	if (b == NULL)
 		return;
 	m->told = true;
+	m->scan_at = m->scan_at > now ? now : m->scan_at;
 	b->failed = 0;
 	b->why[0] = '\0';
 	for (size_t i = 0; i < m->n_svcs; i++) {

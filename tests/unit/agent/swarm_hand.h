@@ -61,7 +61,7 @@ static struct hand {
 	int audit_rc;    /* ERR_VERIFY: it has another value */
 	bool unlabelled; /* somebody took the labels away: until it is put right */
 	int store_rc, update_rc, delete_rc;
-	unsigned updates, touches, deletes, creates, stores, looks, others;
+	unsigned updates, touches, deletes, creates, stores, looks, scans, others;
 	uint64_t asked; /* a look that is under way, if they are held */
 	bool hold_looks;
 	struct {
@@ -210,6 +210,7 @@ static inline int h_start(void *ctx UNUSED, const struct machine_call *c,
 		break;
 	case MACHINE_LOOK:
 		h.looks++;
+		h.scans += c->ids == NULL ? 1 : 0;
 		break;
 	case MACHINE_UPDATE:
 		h.updates++;

@@ -196,6 +196,28 @@ Test(swarm_faults, it_is_watched_as_long_as_was_said)
 	cr_assert_eq(h_state(0, 0), SWARM_DONE);
 }
 
+Test(swarm_faults, all_are_looked_at_if_a_binding_is_another_not_if_its_version_is)
+{
+	unsigned scans;
+
+	(void)one_good();
+	scans = h.scans;
+	h_version(0, 2);
+	h_run(1000);
+	h_tell(0);
+	h_run(1000);
+	cr_assert_eq(h.updates, 1);
+	cr_assert_eq(h.scans, scans);
+	h.b[0].enforce = true;
+	h_tell(0);
+	h_run(1000);
+	cr_assert_eq(h.scans, scans + 1);
+	h.b[0].targets[0].mode = 0440;
+	h_tell(0);
+	h_run(1000);
+	cr_assert_eq(h.scans, scans + 2);
+}
+
 /* Two rows: it is done, and then its version is the good one. */
 Test(swarm_faults, without_a_soak_it_is_done_as_soon_as_it_runs)
 {
@@ -207,7 +229,7 @@ Test(swarm_faults, without_a_soak_it_is_done_as_soon_as_it_runs)
 	h_version(0, 2);
 	h_run(1000);
 	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
-	stores = (unsigned)h.stores;
+	stores = h.stores;
 	s->tasks[0].state = TASK_COMING;
 	h_event(0);
 	cr_assert_eq(h_state(0, 0), SWARM_OBSERVE);
