@@ -74,7 +74,7 @@ def test_twenty_rotations(world):
     for spec in (before, after):
         spec["TaskTemplate"]["ContainerSpec"].pop("Secrets")
     assert before == after
-    assert d.row("web")["good"] == 21
+    wait_for("it to be the good one", lambda: d.row("web")["good"] == 21)
 
 
 def test_a_bad_value_goes_back_by_itself(world):
