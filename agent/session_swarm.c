@@ -584,19 +584,3 @@ bool session_swarm_event(struct session *s, int fd, unsigned events)
 	return s->swarm != NULL && s->swarm->driver != NULL &&
 	       driver_event(s->swarm->driver, fd, events);
 }
-
-json_t *session_swarm_status(const struct session *s)
-{
-	const struct session_swarm *d = s->swarm;
-
-	if (d == NULL)
-		return NULL;
-	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:b, s:I, s:o, s:o*}", "manager",
-	                 d->about.manager, "leader", d->leader, "epoch",
-	                 (json_int_t)d->epoch, "cluster", d->about.cluster, "holder",
-	                 d->holder, "error", d->about.manager ? d->error : d->about.why,
-	                 "scanned", d->m != NULL && machine_scanned(d->m) >= 0, "calls",
-	                 (json_int_t)engine_calls(d->engine), "bindings",
-	                 d->m != NULL ? machine_status(d->m) : json_array(), "driver",
-	                 d->driver != NULL ? driver_status(d->driver) : NULL);
-}

@@ -116,3 +116,20 @@ void session_swarm_state_failed(struct session *s, long status UNUSED,
 	json_object_clear(d->looked);
 	d->noted = 0;
 }
+
+json_t *session_swarm_status(const struct session *s)
+{
+	const struct session_swarm *d = s->swarm;
+
+	if (d == NULL)
+		return NULL;
+	return json_pack("{s:b, s:b, s:I, s:s, s:s, s:s, s:b, s:I, s:o, s:o, s:o*}",
+	                 "manager", d->about.manager, "leader", d->leader, "epoch",
+	                 (json_int_t)d->epoch, "cluster", d->about.cluster, "holder",
+	                 d->holder, "error", d->about.manager ? d->error : d->about.why,
+	                 "scanned", d->m != NULL && machine_scanned(d->m) >= 0, "calls",
+	                 (json_int_t)engine_calls(d->engine), "bindings",
+	                 d->m != NULL ? machine_status(d->m) : json_array(), "orphans",
+	                 d->m != NULL ? machine_orphans(d->m) : json_array(), "driver",
+	                 d->driver != NULL ? driver_status(d->driver) : NULL);
+}

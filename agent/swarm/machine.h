@@ -265,5 +265,9 @@ void machine_tally(struct machine *m, machine_tally_fn tell, void *ctx);
  * version, good, reason}]}], the caller's; NULL if out of memory.  ${looked}: are these
  * all services, by a look at all of them since the binding is defined as it is? */
 json_t *machine_status(const struct machine *m) MUST_CHECK;
+/** machine_orphans(m): [{name, binding, version, used}], secrets with our cluster's label
+ * whose binding is not known; the caller's.  One that nothing names, not ${used}, is
+ * deleted after a day. */
+json_t *machine_orphans(const struct machine *m) MUST_CHECK;
 
 #endif

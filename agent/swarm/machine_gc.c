@@ -109,6 +109,23 @@ void machine_collect(struct machine *m, int64_t now)
 	m->used = NULL;
 }
 
+json_t *machine_orphans(const struct machine *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_secrets; i++) {
+		const struct secret *p = m->secrets[i];
+
+		if (binding_of(m, p) == NULL)
+			json_array_append_new(list,
+			                      json_pack("{s:s, s:s, s:I, s:b}", "name",
+			                                p->p.name, "binding", p->binding,
+			                                "version", (json_int_t)p->version,
+			                                "used", p->since < 0 ? 1 : 0));
+	}
+	return list;
+}
+
 /* Right after the look that has shown that nothing names it, or not at all. */
 void machine_gc_due(struct machine *m, int64_t now)
 {

@@ -749,12 +749,27 @@ Test(swarm_faults, nothing_goes_while_a_service_is_on_its_way)
 
 Test(swarm_faults, what_no_binding_knows_stays_for_a_day)
 {
+	json_t *told;
+	const char *name = NULL;
+	int used = 1;
+
 	(void)one_good();
 	(void)h_secret("b9", 1, 0);
 	h_run(80000000);
 	cr_assert_not_null(h_find("b9v1o0"));
+	told = machine_orphans(h.m);
+	cr_assert_eq(json_array_size(told), 1);
+	cr_assert_eq(json_unpack(json_array_get(told, 0), "{s:s, s:b}", "binding", &name,
+	                         "used", &used),
+	             0);
+	cr_assert_str_eq(name, "b9");
+	cr_assert_not(used);
+	json_decref(told);
 	h_run(10000000);
 	cr_assert_null(h_find("b9v1o0"));
+	told = machine_orphans(h.m);
+	cr_assert_eq(json_array_size(told), 0);
+	json_decref(told);
 }
 
 Test(swarm_faults, one_that_cannot_be_deleted_is_tried_again)
