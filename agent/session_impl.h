@@ -131,8 +131,8 @@ struct session {
 	struct session_apply *apply;
 	struct session_docker *docker; /* NULL: there is no Engine */
 	struct session_swarm *swarm;   /* NULL: not wanted */
-	json_t *release;   /* array of lease ids that nobody wants; until we know that the
-	                      vault has heard */
+	json_t *release;   /* [{id, rev}] leases that nobody wants, and what was heard of
+	                      them; until we know that the vault has heard */
 	size_t releasing;  /* of them, being said */
 	json_t *strays;    /* leases that perhaps nobody wants: not all names are known */
 	char *checkpoint;  /* one to ask a proof for, or NULL */
@@ -349,6 +349,9 @@ struct holding *session_find(struct session *s, const char *path);
 /** session_grant(s, h, item): a lease as the server describes it: {lease_id, version,
  * ttl_ms}. */
 void session_grant(struct session *s, struct holding *h, const json_t *item);
+/** session_give_up(s, id, rev): nobody wants the lease any more, which was granted or
+ * heard of at ${rev}. */
+void session_give_up(struct session *s, const char *id, int64_t rev);
 /** session_gave_up(s, id): was it said of the lease that nobody wants it, and perhaps
  * heard already?  Then it is none to rely on: another is asked for. */
 bool session_gave_up(const struct session *s, const char *id);

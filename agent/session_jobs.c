@@ -281,16 +281,32 @@ json_t *session_says(const struct session *s, const char *op, json_t *data)
 	return json_pack("{s:o}", "statement", said);
 }
 
-/* As far as we have heard of them: one that has changed since is another matter. */
+/* What we have heard of a lease: by a watch, or when it was granted after that. */
+static int64_t release_rev(const struct session *s, const json_t *item)
+{
+	int64_t rev = reply_int(item, "rev", 0);
+
+	return rev > s->rev ? rev : s->rev;
+}
+
+/* As far as we have heard of them: one that has changed since is another matter.  Those
+ * of one revision at a time. */
 static json_t *release_body(struct session *s)
 {
+	int64_t rev = release_rev(s, json_array_get(s->release, 0));
 	json_t *ids = json_array();
+	const json_t *item;
+	size_t i;
 
-	for (size_t i = 0; i < json_array_size(s->release) && i < LIMIT_AGENT_ITEMS; i++)
-		json_array_append(ids, json_array_get(s->release, i));
+	json_array_foreach(s->release, i, item)
+	{
+		if (i == LIMIT_AGENT_ITEMS || release_rev(s, item) != rev)
+			break;
+		json_array_append(ids, json_object_get(item, "id"));
+	}
 	s->releasing = json_array_size(ids);
 	return session_says(s, "release",
-	                    json_pack("{s:I, s:o}", "rev", (json_int_t)s->rev, "leases",
+	                    json_pack("{s:I, s:o}", "rev", (json_int_t)rev, "leases",
 	                              ids));
 }
 

@@ -66,9 +66,16 @@ bool session_gave_up(const struct session *s, const char *id)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(s->release, i, item) if (strcmp(json_string_value(item), id) ==
-	                                            0) return true;
+	json_array_foreach(s->release, i,
+	                   item) if (strcmp(reply_str(item, "id"), id) == 0) return true;
 	return false;
+}
+
+void session_give_up(struct session *s, const char *id, int64_t rev)
+{
+	if (id != NULL)
+		json_array_append_new(s->release, json_pack("{s:s, s:I}", "id", id, "rev",
+		                                            (json_int_t)rev));
 }
 
 void session_grant(struct session *s, struct holding *h, const json_t *item)

@@ -53,7 +53,7 @@ static void move_holdings(struct session *s, const struct plan *plan, struct hol
 		if (at < plan->n_paths)
 			to[at] = *h;
 		else if (h->lease_id[0] != '\0')
-			json_array_append_new(s->release, json_string(h->lease_id));
+			session_give_up(s, h->lease_id, h->rev);
 	}
 }
 
@@ -191,7 +191,8 @@ void session_release_strays(struct session *s)
 	json_array_foreach(s->strays, i, item)
 	{
 		if (session_find(s, reply_str(item, "path")) == NULL)
-			json_array_append(s->release, json_object_get(item, "lease_id"));
+			session_give_up(s, reply_str(item, "lease_id"),
+			                reply_int(item, "rev", 0));
 	}
 	json_array_clear(s->strays);
 }
