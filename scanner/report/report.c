@@ -23,6 +23,13 @@ void report_line(FILE *out, const json_t *row)
 	fputc('\n', out);
 }
 
+void report_skipped(const json_t *row, char out[REPORT_SKIPPED])
+{
+	(void)snprintf(out, REPORT_SKIPPED, "not scanned: %.300s %.300s: %.300s",
+	               report_get(row, "source"), report_get(row, "path"),
+	               report_get(row, "reason"));
+}
+
 void report_dump(FILE *out, const json_t *o)
 {
 	(void)json_dumpf(o, out,

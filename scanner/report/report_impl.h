@@ -21,6 +21,9 @@ void report_uuid(const json_t *row, unsigned nth, char out[REPORT_UUID]);
 /** report_time(t, out): "2026-01-02T03:04:05", UTC. */
 #define REPORT_TIME 20u
 void report_time(time_t t, char out[REPORT_TIME]);
+/** report_skipped(row, out): what was not scanned, where and why, in a line. */
+#define REPORT_SKIPPED 1024u
+void report_skipped(const json_t *row, char out[REPORT_SKIPPED]);
 /** report_dump(out, o): an indented document in ASCII and a newline. */
 void report_dump(FILE *out, const json_t *o);
 

@@ -183,15 +183,13 @@ static json_t *result(const struct report *r, const json_t *row, const json_t *i
 static json_t *notifications(const struct report *r)
 {
 	json_t *all = json_array();
-	char text[1024];
+	char text[REPORT_SKIPPED];
 	const json_t *row;
 	size_t i;
 
 	json_array_foreach((json_t *)r->skipped, i, row)
 	{
-		snprintf(text, sizeof(text), "not scanned: %.300s %.300s: %.300s",
-		         report_get(row, "source"), report_get(row, "path"),
-		         report_get(row, "reason"));
+		report_skipped(row, text);
 		json_array_append_new(all, json_pack("{s:s, s:o}", "level", "warning",
 		                                     "message", message(text)));
 	}
