@@ -381,7 +381,7 @@ static bool can_begin(const struct text *t, const struct rule *u, struct sight *
 struct hits {
 	struct scan_stream *s;
 	const struct text *t;
-	size_t start; /* of what is searched, in the text */
+	size_t piece; /* that the last hit was in */
 	struct hit {
 		size_t at; /* end of the anchor */
 		unsigned id;
@@ -389,14 +389,10 @@ struct hits {
 	size_t n, room;
 };
 
-static void collect(void *ctx, unsigned id, size_t end)
+static void keep(struct hits *h, const struct hit *one)
 {
-	struct hits *h = ctx;
 	struct hit *v;
 
-	end += h->start;
-	if (end <= h->t->from || end > h->t->to)
-		return;
 	if (h->n == h->room) {
 		h->room = h->room > 0 ? 2 * h->room : 1024;
 		if ((v = realloc(h->v, h->room * sizeof(*v))) == NULL) {
@@ -406,7 +402,61 @@ static void collect(void *ctx, unsigned id, size_t end)
 		}
 		h->v = v;
 	}
-	h->v[h->n++] = (struct hit){ end, id };
+	h->v[h->n++] = *one;
+}
+
+/* From its place in what was gathered to that in the text; ends come in ascending order.
+ */
+static void collect(void *ctx, unsigned id, size_t end)
+{
+	struct hits *h = ctx;
+	const struct gathered *g = h->s->gathered;
+	const struct literal *l = &h->s->g->literals[id];
+	struct hit one = { .id = id };
+
+	while (h->piece + 1 < g->pieces && g->piece[h->piece + 1].at < end)
+		h->piece++;
+	if (end - g->piece[h->piece].at < l->n)
+		return; /* half of it is in the piece before */
+	one.at = end - g->piece[h->piece].at + g->piece[h->piece].from;
+	if (one.at > g->piece[h->piece].after &&
+	    literal_followed(l, h->t->p, h->t->n, one.at))
+		keep(h, &one);
+}
+
+static void search_gathered(struct hits *h)
+{
+	struct gathered *g = h->s->gathered;
+
+	h->piece = 0;
+	if (g->n > 0)
+		literals_find(h->s->g->anchors, h->s->scratch, g->p, g->n, collect, h);
+	g->n = g->pieces = 0;
+}
+
+/* What is too large for the rest of the room is cut in two that overlap. */
+static void gather(struct hits *h, size_t from, size_t to)
+{
+	struct gathered *g = h->s->gathered;
+	size_t after = h->t->from;
+
+	while (from < to) {
+		const size_t room = sizeof(g->p) - g->n;
+		const size_t n = to - from < room ? to - from : room;
+
+		g->piece[g->pieces].at = g->n;
+		g->piece[g->pieces].from = from;
+		g->piece[g->pieces++].after = after;
+		memcpy(g->p + g->n, h->t->p + from, n);
+		g->n += n;
+		from += n;
+		after = from;
+		if (g->n < sizeof(g->p) && g->pieces < GATHERED_PIECES)
+			return;
+		search_gathered(h);
+		if (from < to)
+			from -= h->s->g->longest - 1;
+	}
 }
 
 /* Rules of lines are run once per line, whatever anchors are on it; of the lines or the
@@ -450,6 +500,8 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
 		const struct rule *u = &g->rules->at[g->list[k]];
 
+		if (u->trigger == TRIGGER_WIDE_RUN && !spots_wide(s->spots, start))
+			continue;
 		if (s->off[u->index] || (u->prefixed && !can_begin(t, u, &sight)) ||
 		    t->offset + h->at <= t->progress.covered[u->index])
 			continue;
@@ -471,12 +523,16 @@ static void whole_files(struct scan_stream *s, const struct text *t)
 
 void confirm_zone(struct scan_stream *s, const struct text *t)
 {
+	const size_t least = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
 	struct hits h = { .s = s, .t = t };
-	const struct scan_engine *g = s->g;
+	size_t from, to;
 
-	h.start = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
-	literals_find(g->anchors, s->scratch, t->p + h.start, t->to - h.start,
-	              t->n - h.start, collect, &h);
+	spots_find(s->spots, s->g, s->trigger_scratch, t);
+	while (spots_next(s->spots, &from, &to)) {
+		from = from > least ? from : least;
+		gather(&h, from, to < t->to ? to : t->to);
+	}
+	search_gathered(&h);
 	for (size_t i = 0; i < h.n; i++)
 		at_anchor(s, t, &h.v[i]);
 	free(h.v);

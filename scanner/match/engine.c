@@ -35,6 +35,9 @@ void scan_engine_free(struct scan_engine *g)
 	free(g->first);
 	free(g->list);
 	free(g->literals);
+	literals_free(g->trigger_literals);
+	free(g->trigger_texts);
+	free(g->triggers);
 	free(g->whole);
 	free(g);
 }
@@ -91,6 +94,8 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 		if (i == 0 || by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
 			g->first[g->n] = (unsigned)i;
 			g->literals[g->n++] = p[i].literal;
+			if (g->longest < p[i].literal.n)
+				g->longest = p[i].literal.n;
 		}
 		g->list[i] = p[i].rule;
 	}
@@ -117,7 +122,7 @@ static int build(struct scan_engine *g, struct err *e)
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	free(p);
-	return rc;
+	return rc == ERR_OK ? engine_triggers(g, e) : rc;
 }
 
 int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, struct err *e)

@@ -119,51 +119,50 @@ void literals_scratch_free(struct literals_scratch *s)
 	free(s);
 }
 
-struct telling {
-	const struct literal *list;
-	const unsigned char *p;
-	size_t all;
-	bool exact; /* is to be looked at */
-	literals_fn fn;
-	void *ctx;
-};
-
-static bool followed(const struct telling *t, const struct run *next, size_t end)
+bool literal_followed(const struct literal *l, const unsigned char *p, size_t n,
+                      size_t end)
 {
-	const size_t n = next->n < NEXT_LOOK ? next->n : NEXT_LOOK;
-	const size_t stop = t->all - end < n ? t->all : end + n;
+	const size_t most = l->next.n < NEXT_LOOK ? l->next.n : NEXT_LOOK;
+	const size_t stop = n - end < most ? n : end + most;
 
 	for (size_t i = end; i < stop; i++)
-		if (!rule_has_byte(&next->of, t->p[i]))
+		if (!rule_has_byte(&l->next.of, p[i]))
 			return false;
 	return true;
 }
 
+struct telling {
+	const struct literal *list;
+	const unsigned char *p;
+	literals_fn fn;
+	void *ctx;
+};
+
+/* The automaton looks for all texts in any case. */
 static void tell(void *ctx, unsigned id, size_t end)
 {
 	const struct telling *t = ctx;
 	const struct literal *l = &t->list[id];
 
-	if ((t->exact && l->exact && memcmp(t->p + end - l->n, l->text, l->n) != 0) ||
-	    !followed(t, &l->next, end))
-		return;
-	t->fn(t->ctx, id, end);
+	if (!l->exact || memcmp(t->p + end - l->n, l->text, l->n) == 0)
+		t->fn(t->ctx, id, end);
 }
 
 static int on_match(unsigned id, unsigned long long from, unsigned long long to,
                     unsigned flags, void *ctx)
 {
+	const struct telling *t = ctx;
+
 	(void)from;
 	(void)flags;
-	tell(ctx, id, (size_t)to);
+	t->fn(t->ctx, id, (size_t)to);
 	return 0;
 }
 
 void literals_find(const struct literals *l, struct literals_scratch *s,
-                   const unsigned char *p, size_t n, size_t all, literals_fn fn,
-                   void *ctx)
+                   const unsigned char *p, size_t n, literals_fn fn, void *ctx)
 {
-	struct telling t = { l->list, p, all, l->db == NULL, fn, ctx };
+	struct telling t = { l->list, p, fn, ctx };
 
 	if (l->db != NULL)
 		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, on_match,

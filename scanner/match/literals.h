@@ -39,10 +39,14 @@ void literals_scratch_free(struct literals_scratch *s);
 
 /* ${end}: of the text in what is searched. */
 typedef void (*literals_fn)(void *ctx, unsigned id, size_t end);
-/** literals_find(l, s, p, n, all, fn, ctx): every occurrence in ${n} bytes, ends in
- * ascending order.  Of ${all} bytes, what follows one may be looked at. */
+/** literals_find(l, s, p, n, fn, ctx): every occurrence in ${n} bytes, ends in ascending
+ * order, whatever follows it. */
 void literals_find(const struct literals *l, struct literals_scratch *s,
-                   const unsigned char *p, size_t n, size_t all, literals_fn fn,
-                   void *ctx);
+                   const unsigned char *p, size_t n, literals_fn fn, void *ctx);
+
+/** literal_followed(l, p, n, end): does what has to follow ${l} follow where it ends? The
+ * first bytes of it are looked at, as far as there are any. */
+bool literal_followed(const struct literal *l, const unsigned char *p, size_t n,
+                      size_t end);
 
 #endif

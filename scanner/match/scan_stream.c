@@ -8,7 +8,6 @@
 #include "match/stream_impl.h"
 #include "verdict/ascii.h"
 
-#define BUFFER      (STREAM_BEHIND + STREAM_ZONE + STREAM_AHEAD)
 #define STACK_MAX   ((size_t)256 * 1024)
 #define MATCH_LIMIT 200000u
 #define HEAP_KIB    4096u
@@ -62,11 +61,15 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->options = *options;
 	s->sink = sink;
 	s->ctx = ctx;
-	s->buf = malloc(BUFFER);
+	s->buf = malloc(STREAM_BUFFER);
 	s->off = calloc(g->rules->n + 1, 1);
 	s->scratch = literals_scratch_new(g->anchors);
+	s->trigger_scratch = literals_scratch_new(g->trigger_literals);
+	s->spots = spots_new();
+	s->gathered = calloc(1, sizeof(*s->gathered));
 	s->decoder = decoder_new();
 	if (s->buf == NULL || s->off == NULL || s->scratch == NULL ||
+	    s->trigger_scratch == NULL || s->spots == NULL || s->gathered == NULL ||
 	    s->decoder == NULL || !make_progress(&s->progress, g->rules->n) ||
 	    !make_progress(&s->in_decoded, g->rules->n) || !make_pcre(s)) {
 		scan_stream_free(s);
@@ -86,9 +89,14 @@ void scan_stream_free(struct scan_stream *s)
 	pcre2_match_context_free(s->limits);
 	pcre2_jit_stack_free(s->stack);
 	literals_scratch_free(s->scratch);
+	literals_scratch_free(s->trigger_scratch);
+	spots_free(s->spots);
+	if (s->gathered != NULL)
+		sodium_memzero(s->gathered, sizeof(*s->gathered));
+	free(s->gathered);
 	decoder_free(s->decoder);
 	if (s->buf != NULL)
-		sodium_memzero(s->buf, BUFFER);
+		sodium_memzero(s->buf, STREAM_BUFFER);
 	free(s->buf);
 	free(s->off);
 	free_progress(&s->progress);
@@ -239,9 +247,9 @@ static void put(struct scan_stream *s, const unsigned char *p, size_t n)
 	size_t some;
 
 	while (n > 0) {
-		if (s->n == BUFFER)
+		if (s->n == STREAM_BUFFER)
 			zone(s, false);
-		some = BUFFER - s->n < n ? BUFFER - s->n : n;
+		some = STREAM_BUFFER - s->n < n ? STREAM_BUFFER - s->n : n;
 		memcpy(s->buf + s->n, p, some);
 		s->n += some;
 		p += some;

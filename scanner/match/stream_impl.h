@@ -5,7 +5,8 @@
  * stream_impl - what the parts of a scan share.
  *
  *   feed -> buffer: [ before | zone | ahead ]
- *                            anchors of the zone -> rules around them -> candidates
+ *                            triggers and long runs of the zone -> spots
+ *                            anchors in spots -> rules around them -> candidates
  *                            what is encoded -> decoded -> the same once more
  *                            candidates -> the better of those that overlap -> findings
  *
@@ -19,12 +20,23 @@
 #include "decode/transcode.h"
 #include "match/literals.h"
 #include "match/scan_stream.h"
+#include "match/spots.h"
 #include "verdict/verdict.h"
 
 #define STREAM_BEHIND ((size_t)16 * 1024)
 #define STREAM_AHEAD  ((size_t)72 * 1024)
 #define STREAM_HEAD   ((size_t)8192)
 #define STREAM_ZONE   ((size_t)512 * 1024)
+#define STREAM_BUFFER (STREAM_BEHIND + STREAM_ZONE + STREAM_AHEAD)
+
+/* A text that makes the lines around it worth a look. */
+struct trigger {
+	struct literal literal;
+	size_t before;  /* bytes before it that belong to a spot, … */
+	unsigned lines; /* … but of its line alone, and of so many before */
+	char needs;     /* follows on its line; or 0 */
+	bool covered;
+};
 
 struct scan_engine {
 	const struct rule_set *rules;
@@ -33,7 +45,13 @@ struct scan_engine {
 	unsigned *list;  /* rules of the anchors */
 	struct literal *literals; /* the anchors */
 	size_t n;
-	unsigned *whole; /* rules without anchors: for whole files of a name */
+	size_t longest; /* bytes of an anchor */
+	struct literals *trigger_literals;
+	struct literal *trigger_texts; /* of ${triggers}, as the former borrows them */
+	struct trigger *triggers;
+	size_t n_triggers;
+	unsigned wide_lines; /* that a keyword of a TRIGGER_WIDE_RUN may be away */
+	unsigned *whole;     /* rules without anchors: for whole files of a name */
 	size_t n_whole;
 };
 
@@ -43,6 +61,18 @@ struct progress {
 	uint64_t *searched; /* of rules with keywords or a window: bytes, too */
 	uint64_t *reopened; /* a match that is no secret ended here, and is searched again
 	                     */
+};
+
+/* Spots, side by side: searching many short texts costs more than one that is as long. */
+#define GATHERED_PIECES 1024u
+struct gathered {
+	size_t n, pieces;
+	struct {
+		size_t at;    /* in ${p} */
+		size_t from;  /* in the text */
+		size_t after; /* what ends there or before was found */
+	} piece[GATHERED_PIECES];
+	unsigned char p[64 * 1024];
 };
 
 /* A text that is scanned: the buffer, or what was decoded from it. */
@@ -98,7 +128,9 @@ struct scan_stream {
 	pcre2_match_data *md;
 	pcre2_match_context *limits;
 	pcre2_jit_stack *stack;
-	struct literals_scratch *scratch;
+	struct literals_scratch *scratch, *trigger_scratch;
+	struct spots *spots;
+	struct gathered *gathered;
 	/* the blob */
 	const struct blob *blob;
 	unsigned char *buf;
@@ -126,6 +158,8 @@ struct scan_stream {
 	bool failed;             /* out of memory */
 };
 
+/** engine_triggers(g, e): fills in what it has of triggers. */
+int engine_triggers(struct scan_engine *g, struct err *e) MUST_CHECK;
 /** founds_add(f, one): -1: out of memory. */
 int founds_add(struct founds *f, const struct found *one);
 

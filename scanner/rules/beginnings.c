@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "rules/rules.h"
+#include "rules/stretch.h"
 
 #define HEADS_MAX 96u
 #define HEAD_MAX  8u /* bytes: more would not be much rarer */
@@ -45,6 +46,8 @@ struct part {
 	struct heads heads;
 	struct bytes first[KINDS];
 	bool through[KINDS];
+	struct stretch stretch[RULE_SETS];
+	struct bytes must;
 };
 
 struct walk {
@@ -74,6 +77,12 @@ const struct bytes rule_word = {
 
 const struct bytes rule_prose = {
 	{0x03ff608500000200, 0x07ffffff97fffffe, 0, 0}
+};
+
+const struct bytes rule_set_of[RULE_SETS] = {
+	[RULE_ALNUM] = { { 0x03ff000000000000, 0x07fffffe07fffffe, 0, 0 } },
+	[RULE_URL] = { { 0x03ff200000000000, 0x07fffffe87fffffe, 0, 0 } },
+	[RULE_BASE64] = { { 0x03ff880000000000, 0x07fffffe07fffffe, 0, 0 } },
 };
 
 static const struct bytes *const skipped[KINDS] = { &rule_word, &rule_prose };
@@ -162,8 +171,19 @@ static char folded(const struct walk *w, unsigned c)
 	return (char)(w->any_case ? tolower((int)c) : (int)c);
 }
 
+static void stretch_one(struct part *out, const struct bytes *of)
+{
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		out->stretch[k] = stretch_byte(of, &rule_set_of[k]);
+}
+
 static void literal(const struct walk *w, unsigned char c, struct part *out)
 {
+	struct bytes only = { { 0 } };
+
+	set_byte(&only, c);
+	stretch_one(out, &only);
+	out->must = only;
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = rule_has_byte(skipped[k], c);
@@ -180,6 +200,8 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 {
 	unsigned n = 0;
 
+	stretch_one(out, set);
+	out->must = (struct bytes){ { 0 } };
 	out->heads.n = 0;
 	for (unsigned i = 0; i < 4; i++)
 		n += (unsigned)__builtin_popcountll(set->w[i]);
@@ -205,6 +227,9 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 
 static void empty(struct part *out)
 {
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		out->stretch[k] = stretch_nothing();
+	out->must = (struct bytes){ { 0 } };
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = true;
@@ -328,6 +353,9 @@ static void group(struct walk *w, struct part *out)
 		choice(w, out);
 	if (asserts) {
 		w->run = before;
+		for (unsigned k = 0; k < RULE_SETS; k++)
+			out->stretch[k] = stretch_nothing();
+		out->must = (struct bytes){ { 0 } };
 		out->first[OF_WORD] = out->first[OF_PROSE] = all_bytes;
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		anything(&out->heads);
@@ -398,10 +426,13 @@ static void quantified(struct walk *w, struct part *out)
 		return;
 	}
 	w->at += *w->at == '?' || *w->at == '+';
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		out->stretch[k] = stretch_times(&out->stretch[k], least);
 	if (most > 1)
 		stop(&out->heads);
 	if (least == 0) {
 		add(&out->heads, &none);
+		out->must = (struct bytes){ { 0 } };
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		w->run = before;
 		w->class.n = 0;
@@ -438,6 +469,10 @@ static void sequence(struct walk *w, struct part *out)
 			append(&out->heads, &next.heads);
 		else
 			stop(&out->heads);
+		for (unsigned k = 0; k < RULE_SETS; k++)
+			out->stretch[k] = stretch_then(&out->stretch[k],
+			                               &next.stretch[k]);
+		unite(&out->must, &next.must);
 		for (unsigned k = 0; k < KINDS; k++) {
 			if (out->through[k])
 				unite(&out->first[k], &next.first[k]);
@@ -455,6 +490,8 @@ static void choice(struct walk *w, struct part *out)
 		w->at += strlen(w->at);
 		empty(out);
 		anything(&out->heads);
+		for (unsigned k = 0; k < RULE_SETS; k++)
+			out->stretch[k] = stretch_unknown();
 		return;
 	}
 	sequence(w, out);
@@ -466,6 +503,10 @@ static void choice(struct walk *w, struct part *out)
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
 			add(&out->heads, &next.heads.v[i]);
+		for (unsigned k = 0; k < RULE_SETS; k++)
+			out->stretch[k] = stretch_or(&out->stretch[k], &next.stretch[k]);
+		for (unsigned i = 0; i < 4; i++)
+			out->must.w[i] &= next.must.w[i];
 		for (unsigned k = 0; k < KINDS; k++) {
 			unite(&out->first[k], &next.first[k]);
 			out->through[k] |= next.through[k];
@@ -529,7 +570,10 @@ int rule_lead(const char *regex, struct lead *out)
 		.run = w.run,
 		.after_word = p.through[OF_WORD] ? all_bytes : p.first[OF_WORD],
 		.after_prose = p.through[OF_PROSE] ? all_bytes : p.first[OF_PROSE],
+		.must = p.must,
 	};
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		out->stretch[k] = p.stretch[k].longest;
 	if (w.any_case) {
 		any_case(&out->run.of);
 		any_case(&out->next.of);

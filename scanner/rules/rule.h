@@ -45,6 +45,16 @@ struct run {
 	struct bytes of;
 };
 
+/* What a text must have for a rule to be looked for in it. */
+enum rule_trigger {
+	TRIGGER_TEXT,     /* one of the rule's triggers, on the lines of a match */
+	TRIGGER_RUN,      /* a long run of a token's characters on its line */
+	TRIGGER_WIDE_RUN, /* the same, and longer, as near to its keyword as they may be
+	                   */
+};
+
+#define RULE_REACH_LINES 1000001u /* more than a file can say */
+
 struct rule {
 	char *id, *title, *family, *regex;
 	struct texts anchors; /* empty: only whole files of a name (files) */
@@ -70,6 +80,12 @@ struct rule {
 	struct bytes after_word, after_prose;
 	struct run run;  /* is in each match */
 	struct run next; /* of a prefixed rule: follows the anchor */
+	enum rule_trigger trigger;
+	struct texts triggers; /* in lower case unless ${trigger_exact} */
+	bool trigger_exact;
+	unsigned reach;  /* bytes that an anchor begins before a trigger, at most; or
+	                  * RULE_REACH_LINES: on its lines */
+	char needs;      /* each match has it, on the line of the trigger; 0: not known */
 	bool by_keyword; /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */

@@ -47,6 +47,7 @@ static void rule_free(struct rule *u)
 	free(u->validator);
 	free(u->example_path);
 	texts_free(&u->anchors);
+	texts_free(&u->triggers);
 	texts_free(&u->keywords);
 	texts_free(&u->files);
 	texts_free(&u->positive);
@@ -195,6 +196,8 @@ static int take_limits(struct reading *r, yaml_node_t *v, const char *key, struc
 {
 	if (strcmp(key, "window") == 0)
 		return take_number(r, v, key, &u->window);
+	if (strcmp(key, "reach") == 0)
+		return take_number(r, v, key, &u->reach);
 	if (strcmp(key, "lines_span") == 0)
 		return take_number(r, v, key, &u->lines_span);
 	if (strcmp(key, "within") == 0)
@@ -254,6 +257,8 @@ static int take_key(struct reading *r, yaml_node_t *v, const char *key, struct r
 		return take_text(r, v, key, &u->validator);
 	if (strcmp(key, "anchors") == 0)
 		return take_texts(r, v, key, true, &u->anchors);
+	if (strcmp(key, "triggers") == 0)
+		return take_texts(r, v, key, false, &u->triggers);
 	if (strcmp(key, "keywords") == 0)
 		return take_texts(r, v, key, true, &u->keywords);
 	if (strcmp(key, "files") == 0)
@@ -290,6 +295,7 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 {
 	struct lead lead;
 	struct texts t;
+	int rc;
 
 	if (rule_lead(u->regex, &lead) != 0) {
 		texts_free(&lead.begin);
@@ -310,8 +316,9 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 		u->exact = !rule_any_case(u->regex);
 		u->next = lead.next;
 	}
+	rc = rule_triggers(u, &lead, &lead.begin);
 	texts_free(&lead.begin);
-	return ERR_OK;
+	return rc == 0 ? ERR_OK : no_memory(r);
 }
 
 /* Anchors that it does not name come from its expression, or are its keywords. */

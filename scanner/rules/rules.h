@@ -47,6 +47,15 @@ int rule_anchors(const char *regex, struct texts *out);
 /* Letters, digits, '_', '-' and '.'; and with blanks, quotes and backslashes, too. */
 extern const struct bytes rule_word, rule_prose;
 
+/* Bytes that tokens are made of. */
+enum rule_byte_set {
+	RULE_ALNUM,  /* letters and digits */
+	RULE_URL,    /* and '-' and '_' */
+	RULE_BASE64, /* and '+' and '/' */
+	RULE_SETS
+};
+extern const struct bytes rule_set_of[RULE_SETS];
+
 /* What every match of an expression has. */
 struct lead {
 	struct texts begin; /* it begins with one of these, of three bytes or more, or of
@@ -56,9 +65,22 @@ struct lead {
 	/* The first byte of it, and of what follows it, that is none of rule_word, and
 	 * none of rule_prose. */
 	struct bytes after_word, after_prose;
+	/* So many bytes of each set follow each other in it, at least. */
+	unsigned stretch[RULE_SETS];
+	struct bytes must; /* it has all of these bytes */
 };
 /** rule_lead(regex, out): texts_free() ${out->begin}, in any case.  -1: out of memory. */
 int rule_lead(const char *regex, struct lead *out);
+
+/* Runs that are rare in text, and that tokens have: bytes of the set, at least. */
+#define RULE_RUN_ALNUM  20u
+#define RULE_RUN_URL    36u
+#define RULE_RUN_BASE64 36u
+#define RULE_WIDE_ALNUM 32u /* for TRIGGER_WIDE_RUN */
+/** rule_triggers(u, lead, other): choose ${u->trigger} and fill in ${u->triggers} if the
+ * rule does not name them, by what every match has and by ${u->anchors}; ${other}: the
+ * anchors that it had before it was prefixed, in any case.  -1: out of memory. */
+int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other);
 
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);

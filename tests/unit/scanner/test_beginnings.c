@@ -112,6 +112,60 @@ Test(beginnings, runs_that_every_match_has)
 	cr_assert_eq(run("[0-9]{0,20}", ""), 0);
 }
 
+static unsigned stretch(const char *regex, enum rule_byte_set set)
+{
+	struct lead l = lead(regex);
+
+	texts_free(&l.begin);
+	return l.stretch[set];
+}
+
+Test(beginnings, bytes_of_a_set_that_follow_each_other_in_every_match)
+{
+	cr_assert_eq(stretch("ghp_[0-9A-Za-z]{36}", RULE_ALNUM), 36);
+	cr_assert_eq(stretch("ghp_[0-9A-Za-z]{36}", RULE_URL), 40, "the head counts");
+	cr_assert_eq(stretch("\\bAKIA[A-Z2-7]{16}\\b", RULE_ALNUM), 20);
+	cr_assert_eq(stretch("[0-9a-f]{8}-[0-9a-f]{4}x", RULE_URL), 14);
+	cr_assert_eq(stretch("[0-9a-f]{8}-[0-9a-f]{4}x", RULE_ALNUM), 8);
+	cr_assert_eq(stretch("(?:ab[cd]){5}", RULE_ALNUM), 15);
+	cr_assert_eq(stretch("(?:ab.cd){5}", RULE_ALNUM), 4, "end and begin");
+	cr_assert_eq(stretch("ab.cd", RULE_ALNUM), 2);
+	cr_assert_eq(stretch("(?:abc|d)ef", RULE_ALNUM), 3, "the shorter one");
+	cr_assert_eq(stretch("(?:abc|-)efgh", RULE_ALNUM), 4);
+	cr_assert_eq(stretch("ab(?:cd)?ef", RULE_ALNUM), 4);
+	cr_assert_eq(stretch("ab(?:-)?ef", RULE_ALNUM), 2);
+	cr_assert_eq(stretch("ab\\s*ef", RULE_ALNUM), 2);
+	cr_assert_eq(stretch("ab[0-9]*ef", RULE_ALNUM), 4);
+	cr_assert_eq(stretch("ab[0-9]{3,}ef", RULE_ALNUM), 7);
+	cr_assert_eq(stretch("ab\\d{3}(?![a-z]{9})ef", RULE_ALNUM), 7);
+	cr_assert_eq(stretch("[\\w/+]{40}", RULE_BASE64), 0, "'_' is not of it");
+	cr_assert_eq(stretch("[0-9A-Za-z/+]{40}=", RULE_BASE64), 40);
+	cr_assert_eq(stretch("(?i)KEY_[A-F]{30}", RULE_URL), 34);
+	cr_assert_eq(stretch("[^ ]{40}", RULE_ALNUM), 0);
+	cr_assert_eq(stretch("[[:alnum:]]{40}", RULE_ALNUM), 0, "not understood");
+	cr_assert_eq(stretch("[a-z]{9999}", RULE_ALNUM), 4096, "as long as they get");
+}
+
+static bool must(const char *regex, char c)
+{
+	struct lead l = lead(regex);
+
+	texts_free(&l.begin);
+	return rule_has_byte(&l.must, (unsigned char)c);
+}
+
+Test(beginnings, bytes_that_every_match_has)
+{
+	cr_assert(must("https?://\\S+@[a-z]+", '@'));
+	cr_assert(must("(?:a@|b@c)d", '@'));
+	cr_assert(must("(?:a@)+", '@'));
+	cr_assert_not(must("(?:a@|b)d", '@'));
+	cr_assert_not(must("a@?b", '@'));
+	cr_assert_not(must("a@*b", '@'));
+	cr_assert_not(must("a(?!@)b", '@'));
+	cr_assert_not(must("a[@x]b", '@'));
+}
+
 static unsigned follows(const char *regex, const char *members)
 {
 	struct lead l = lead(regex);

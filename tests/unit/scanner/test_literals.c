@@ -23,6 +23,12 @@ static void count(void *ctx, unsigned id, size_t end)
 	*(uint64_t *)ctx += (uint64_t)(id + 1) * 1000003u * (end + 7) + 1;
 }
 
+static void count_followed(void *ctx, unsigned id, size_t end)
+{
+	if (literal_followed(&list[id], text, SIZE, end))
+		count(ctx, id, end);
+}
+
 static bool begins(const struct literal *l, const unsigned char *p)
 {
 	for (size_t k = 0; k < l->n; k++)
@@ -60,7 +66,7 @@ static uint64_t by_engine(enum literals_engine engine, size_t n)
 
 	cr_assert_eq(literals_new(list, TEXTS, engine, &l, &e), ERR_OK, "%s", e.msg);
 	cr_assert_not_null(s = literals_scratch_new(l));
-	literals_find(l, s, text, n, SIZE, count, &sum);
+	literals_find(l, s, text, n, count_followed, &sum);
 	literals_scratch_free(s);
 	literals_free(l);
 	return sum;

@@ -94,6 +94,26 @@ static char *example(const char *text)
 	return out;
 }
 
+/* What is near triggers is searched in pieces of so many bytes. */
+Test(stream, an_anchor_where_one_piece_ends)
+{
+	const size_t cut = sizeof(((struct gathered *)NULL)->p), n = cut + 4096;
+	const struct rule *u = rules_find(&t.rules, "github-pat");
+	char *text = malloc(n), *token = example(u->positive.at[0]);
+
+	t.only = u->id;
+	for (size_t before = 0; before < strlen(token); before++) {
+		for (size_t i = 0; i < n; i++)
+			text[i] = "token\n"[i % 6];
+		memcpy(text + cut - before, token, strlen(token));
+		text[cut - before - 1] = text[cut - before + strlen(token)] = '\n';
+		scan("a.conf", text, n, 0);
+		cr_assert_eq(t.found, 1, "%zu before: %u", before, t.found);
+	}
+	free(token);
+	free(text);
+}
+
 Test(stream, the_examples_of_all_rules)
 {
 	for (size_t i = 0; i < t.rules.n; i++) {

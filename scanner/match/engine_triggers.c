@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_triggers - the triggers of all rules, without those that others are part of. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/stream_impl.h"
+
+static bool alike(const struct literal *a, const struct literal *b)
+{
+	return a->exact == b->exact && a->n == b->n &&
+	       memcmp(a->text, b->text, a->n) == 0;
+}
+
+/* All that the one wants, and the other. */
+static void unite(struct trigger *t, const struct trigger *more)
+{
+	t->before = t->before > more->before ? t->before : more->before;
+	t->lines = t->lines > more->lines ? t->lines : more->lines;
+	t->needs = t->needs == more->needs ? t->needs : 0;
+}
+
+static void add(struct scan_engine *g, const struct rule *u, const char *text)
+{
+	const bool by_lines = u->reach == RULE_REACH_LINES;
+	const struct trigger one = {
+		.literal = {text, (uint16_t)strlen(text), u->trigger_exact, { .n = 0 }},
+		.before = by_lines ? SPOT_BEFORE : u->reach,
+		.lines = by_lines ? u->lines_span - 1 : 0,
+		.needs = u->needs,
+	};
+
+	for (size_t i = 0; i < g->n_triggers; i++)
+		if (alike(&g->triggers[i].literal, &one.literal)) {
+			unite(&g->triggers[i], &one);
+			return;
+		}
+	g->triggers[g->n_triggers++] = one;
+}
+
+/* Is ${small} found wherever ${large} is? */
+static bool part_of(const struct literal *small, const struct literal *large)
+{
+	if (small->n >= large->n || (small->exact && !large->exact))
+		return false;
+	return small->exact ? strstr(large->text, small->text) != NULL
+	                    : strcasestr(large->text, small->text) != NULL;
+}
+
+/* Does ${t} mark all that ${other} does, wherever both are? */
+static bool as_far(const struct trigger *t, const struct trigger *other)
+{
+	return t->lines >= other->lines &&
+	       (t->before == SPOT_BEFORE ||
+	        t->before >= other->before + other->literal.n - t->literal.n) &&
+	       (t->needs == 0 || t->needs == other->needs);
+}
+
+static bool covered(const struct scan_engine *g, const struct trigger *t)
+{
+	for (size_t i = 0; i < g->n_triggers; i++)
+		if (as_far(&g->triggers[i], t) &&
+		    part_of(&g->triggers[i].literal, &t->literal))
+			return true;
+	return false;
+}
+
+static void drop_covered(struct scan_engine *g)
+{
+	size_t kept = 0;
+
+	/* What covers is shorter, and so not covered by what it covers. */
+	for (size_t i = 0; i < g->n_triggers; i++)
+		g->triggers[i].covered = covered(g, &g->triggers[i]);
+	for (size_t i = 0; i < g->n_triggers; i++)
+		if (!g->triggers[i].covered)
+			g->triggers[kept++] = g->triggers[i];
+	g->n_triggers = kept;
+}
+
+static void widen(struct scan_engine *g, const struct rule *u)
+{
+	if (u->trigger == TRIGGER_WIDE_RUN && g->wide_lines < u->lines)
+		g->wide_lines = u->lines;
+}
+
+int engine_triggers(struct scan_engine *g, struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->rules->n; i++)
+		n += g->rules->at[i].triggers.n;
+	g->triggers = calloc(n + 1, sizeof(*g->triggers));
+	g->trigger_texts = calloc(n + 1, sizeof(*g->trigger_texts));
+	if (g->triggers == NULL || g->trigger_texts == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < g->rules->n; i++) {
+		const struct rule *u = &g->rules->at[i];
+
+		widen(g, u);
+		for (size_t k = 0; k < u->triggers.n; k++)
+			add(g, u, u->triggers.at[k]);
+	}
+	drop_covered(g);
+	for (size_t i = 0; i < g->n_triggers; i++)
+		g->trigger_texts[i] = g->triggers[i].literal;
+	return literals_new(g->trigger_texts, g->n_triggers, LITERALS_BEST,
+	                    &g->trigger_literals, e);
+}

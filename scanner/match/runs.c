@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/runs.h"
+
+#include <stdbool.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "rules/rules.h"
+
+/* Which bytes of a block are of the sets, and which are line feeds. */
+struct masks {
+	uint64_t of[RULE_SETS], lines;
+};
+
+/* Bits where ${n} of them follow each other from; ${m16}: where 16 do, ${n} from 16
+ * to 48.
+ */
+static inline uint64_t rows(uint64_t m16, unsigned n)
+{
+	return n <= 32 ? m16 & m16 >> (n - 16)
+	               : m16 & m16 >> 16 & m16 >> (n - 32) & m16 >> (n - 16);
+}
+
+static inline uint64_t rows_of_16(uint64_t m)
+{
+	m &= m >> 1;
+	m &= m >> 2;
+	m &= m >> 4;
+	return m & m >> 8;
+}
+
+/* Bytes that the block before ends with, and this one begins with. */
+static inline unsigned joined(uint64_t before, uint64_t m)
+{
+	const unsigned last = ~before != 0 ? (unsigned)__builtin_clzll(~before) : 64;
+	const unsigned first = ~m != 0 ? (unsigned)__builtin_ctzll(~m) : 64;
+
+	return first > 0 ? last + first : 0;
+}
+
+/* Where a run of ${n} or more begins that has as many of them in this block. */
+static unsigned begin_of(uint64_t before, uint64_t m, unsigned n)
+{
+	const uint64_t r = rows(rows_of_16(m), n);
+
+	if (joined(before, m) >= n)
+		return 0;
+	return r != 0 ? (unsigned)__builtin_ctzll(r) : RUNS_NONE;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* A run that fills the block before is long enough, however long it is. */
+static void note_runs(const struct masks *before, const struct masks *m,
+                      struct runs_block *b)
+{
+	static const unsigned n[RULE_SETS] = { RULE_RUN_ALNUM, RULE_RUN_URL,
+		                               RULE_RUN_BASE64 };
+
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		b->run = (uint8_t)least(b->run, begin_of(before->of[k], m->of[k], n[k]));
+	b->wide = (uint8_t)begin_of(before->of[RULE_ALNUM], m->of[RULE_ALNUM],
+	                            RULE_WIDE_ALNUM);
+}
+
+static struct masks masks_of(const unsigned char *p, size_t n)
+{
+	struct masks m = { .lines = 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		m.lines |= (uint64_t)(p[i] == '\n') << i;
+		for (unsigned k = 0; k < RULE_SETS; k++)
+			m.of[k] |= (uint64_t)rule_has_byte(&rule_set_of[k], p[i]) << i;
+	}
+	return m;
+}
+
+/* From block ${i} on. */
+static void find_from(const unsigned char *p, size_t n, size_t i, struct runs_block *out)
+{
+	struct masks before = { .lines = 0 }, m;
+
+	if (i > 0)
+		before = masks_of(p + (i - 1) * RUNS_BLOCK, RUNS_BLOCK);
+	for (size_t at = i * RUNS_BLOCK; at < n; at += RUNS_BLOCK, i++) {
+		m = masks_of(p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
+		out[i] = (struct runs_block){ m.lines, RUNS_NONE, RUNS_NONE };
+		note_runs(&before, &m, &out[i]);
+		before = m;
+	}
+}
+
+void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	find_from(p, n, 0, out);
+}
+
+#if defined(__x86_64__)
+
+/*
+ * The halves of a byte pick a set of classes each; those in both are its own:
+ * 01 digits   02 A-O a-o   04 P-Z p-z   08 _   10 -   20 + /   40 line feed
+ */
+#define LOW_HALF  5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0x46, 0x22, 2, 0x12, 2, 0x2a
+#define HIGH_HALF 0x40, 0, 0x30, 0x01, 0x02, 0x0c, 0x02, 0x04, 0, 0, 0, 0, 0, 0, 0, 0
+#define OF_ALNUM  0x07
+#define OF_URL    0x1f
+#define OF_BASE64 0x27
+#define OF_ANY    0x3f
+#define OF_LINES  0x40
+#define AVX2      __attribute__((target("avx2,bmi,lzcnt")))
+#define INLINE    AVX2 __attribute__((always_inline)) static inline
+
+struct classes {
+	__m256i low, high;
+};
+
+INLINE __m256i classes_of_32(const unsigned char *p)
+{
+	const __m256i half = _mm256_set1_epi8(0x0f);
+	const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	const __m256i low = _mm256_shuffle_epi8(_mm256_setr_epi8(LOW_HALF, LOW_HALF),
+	                                        _mm256_and_si256(v, half));
+	const __m256i high =
+		_mm256_shuffle_epi8(_mm256_setr_epi8(HIGH_HALF, HIGH_HALF),
+	                            _mm256_and_si256(_mm256_srli_epi16(v, 4), half));
+
+	return _mm256_and_si256(low, high);
+}
+
+INLINE struct classes classes_of(const unsigned char *p)
+{
+	return (struct classes){ classes_of_32(p), classes_of_32(p + 32) };
+}
+
+/* Which of 64 bytes have one of ${some} of these classes? */
+INLINE uint64_t having(const struct classes *c, int some)
+{
+	const __m256i of = _mm256_set1_epi8((char)some), none = _mm256_setzero_si256();
+	const uint32_t low = (uint32_t)_mm256_movemask_epi8(
+		_mm256_cmpeq_epi8(_mm256_and_si256(c->low, of), none));
+	const uint32_t high = (uint32_t)_mm256_movemask_epi8(
+		_mm256_cmpeq_epi8(_mm256_and_si256(c->high, of), none));
+
+	return ~(low | (uint64_t)high << 32);
+}
+
+INLINE struct masks masks_by(const struct classes *c)
+{
+	return (struct masks){
+		.of = {having(c, OF_ALNUM), having(c, OF_URL), having(c, OF_BASE64)}
+	};
+}
+
+/* A block that has a run of any of these characters, together with the one before it. */
+AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p, bool first,
+                                                       struct runs_block *out)
+{
+	const struct classes c = classes_of(p);
+	const struct masks m = masks_by(&c);
+	struct masks before = { .lines = 0 };
+
+	if (!first) {
+		const struct classes d = classes_of(p - RUNS_BLOCK);
+
+		before = masks_by(&d);
+	}
+	note_runs(&before, &m, out);
+}
+
+/* Can a run of ${n} end in the block of ${m}?  All that do, and some that end before. */
+INLINE uint64_t may_end(uint64_t before, uint64_t m, unsigned n)
+{
+	return rows(rows_of_16(m), n) | (_lzcnt_u64(~before) + _tzcnt_u64(~m) >= n);
+}
+
+AVX2 static size_t find_avx2(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	uint64_t alnum = 0, any = 0;
+	size_t i;
+
+	_Static_assert(RULE_RUN_URL <= RULE_RUN_BASE64, "the smaller one is looked for");
+	for (i = 0; i < n / RUNS_BLOCK; i++) {
+		const struct classes c = classes_of(p + i * RUNS_BLOCK);
+		const uint64_t a = having(&c, OF_ALNUM), b = having(&c, OF_ANY);
+
+		out[i] = (struct runs_block){ having(&c, OF_LINES), RUNS_NONE,
+			                      RUNS_NONE };
+		if ((may_end(alnum, a, RULE_RUN_ALNUM) | may_end(any, b, RULE_RUN_URL)) !=
+		    0)
+			look_closer(p + i * RUNS_BLOCK, i == 0, &out[i]);
+		alnum = a;
+		any = b;
+	}
+	return i;
+}
+
+void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	size_t i = 0;
+
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("lzcnt"))
+		i = find_avx2(p, n, out);
+	find_from(p, n, i, out);
+}
+
+#else
+
+void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	runs_find_plain(p, n, out);
+}
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/spots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/runs.h"
+#include "match/stream_impl.h"
+
+#define LINE_REACH ((size_t)4096) /* bytes of a line that belong to a spot, each way */
+#define SMALL      ((size_t)256)  /* texts that are one spot */
+#define GRAIN      ((size_t)16)   /* bytes that a bit stands for */
+#define BLOCKS     (STREAM_BUFFER / RUNS_BLOCK + 1)
+#define WORDS      (STREAM_BUFFER / GRAIN / 64 + 1)
+
+_Static_assert(SPOT_BEFORE <= STREAM_BEHIND && SPOT_BEFORE <= STREAM_AHEAD,
+               "what is near is in the buffer");
+_Static_assert(DECODE_PIECE + 4096 <= STREAM_BUFFER, "as is what was decoded");
+
+struct spots {
+	const struct scan_engine *g;
+	const unsigned char *p;       /* from ${base} on */
+	size_t base, end;             /* of what was looked through, in the text */
+	size_t next;                  /* grain that the next spot is looked for from */
+	uint64_t near[WORDS];         /* grains that are of spots */
+	uint64_t wide[WORDS];         /* near a run for TRIGGER_WIDE_RUN */
+	struct runs_block at[BLOCKS]; /* from ${base} on */
+};
+
+struct spots *spots_new(void)
+{
+	return calloc(1, sizeof(struct spots));
+}
+
+void spots_free(struct spots *s)
+{
+	free(s);
+}
+
+static size_t grains(const struct spots *s)
+{
+	return (s->end - s->base + GRAIN - 1) / GRAIN;
+}
+
+static size_t last_block(const struct spots *s)
+{
+	return (s->end - s->base - 1) / RUNS_BLOCK;
+}
+
+/* Bytes ${from} to ${to}, and what shares a grain with them. */
+static void mark(const struct spots *s, uint64_t *bits, size_t from, size_t to)
+{
+	const size_t last = grains(s) - 1;
+	const size_t a = from / GRAIN, b = to / GRAIN < last ? to / GRAIN : last;
+	const uint64_t low = UINT64_MAX << a % 64, high = UINT64_MAX >> (63 - b % 64);
+
+	if (a / 64 == b / 64) {
+		bits[a / 64] |= low & high;
+		return;
+	}
+	bits[a / 64] |= low;
+	for (size_t i = a / 64 + 1; i < b / 64; i++)
+		bits[i] = UINT64_MAX;
+	bits[b / 64] |= high;
+}
+
+/* Where the line of ${at} begins, or one ${lines} before it; with blocks of other lines
+ * at most, and not before ${least}. */
+static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_t least)
+{
+	size_t b = at / RUNS_BLOCK;
+	uint64_t ends = s->at[b].lines & ~(UINT64_MAX << at % RUNS_BLOCK);
+	unsigned left = lines, n;
+
+	while ((n = (unsigned)__builtin_popcountll(ends)) <= left) {
+		if (b == 0 || b * RUNS_BLOCK <= least)
+			return least;
+		left -= n;
+		ends = s->at[--b].lines;
+	}
+	at = left > 0 ? b * RUNS_BLOCK
+	              : b * RUNS_BLOCK + 64 - (size_t)__builtin_clzll(ends);
+	return at > least ? at : least;
+}
+
+static size_t line_end(const struct spots *s, size_t at, unsigned lines, size_t most)
+{
+	size_t b = at / RUNS_BLOCK;
+	uint64_t ends = s->at[b].lines & UINT64_MAX << at % RUNS_BLOCK;
+	unsigned left = lines, n;
+
+	while ((n = (unsigned)__builtin_popcountll(ends)) <= left) {
+		if (b == last_block(s) || (b + 1) * RUNS_BLOCK >= most)
+			return most;
+		left -= n;
+		ends = s->at[++b].lines;
+	}
+	at = left > 0 ? (b + 1) * RUNS_BLOCK
+	              : b * RUNS_BLOCK + (size_t)__builtin_ctzll(ends);
+	return at < most ? at : most;
+}
+
+/* The lines around ${at}, as far as ${reach}. */
+static void mark_lines(const struct spots *s, uint64_t *bits, size_t at, unsigned lines,
+                       size_t reach)
+{
+	const size_t least = at > reach ? at - reach : 0;
+
+	mark(s, bits, line_begin(s, at, lines, least),
+	     line_end(s, at, lines, at + reach));
+}
+
+static void mark_runs(struct spots *s)
+{
+	const size_t n = last_block(s) + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct runs_block *b = &s->at[i];
+		const size_t at = i * RUNS_BLOCK;
+
+		if (b->run != RUNS_NONE)
+			mark_lines(s, s->near, at + b->run, 0, LINE_REACH);
+		if (b->wide != RUNS_NONE)
+			mark_lines(s, s->wide, at + b->wide, s->g->wide_lines,
+			           SPOT_BEFORE);
+	}
+	for (size_t i = 0; i < WORDS; i++)
+		s->near[i] |= s->wide[i];
+}
+
+static bool has_on_line(const struct spots *s, size_t at, char c)
+{
+	const unsigned char *p = s->p + at;
+	const size_t n = s->end - s->base - at < LINE_REACH ? s->end - s->base - at
+	                                                    : LINE_REACH;
+	const unsigned char *nl = memchr(p, '\n', n);
+
+	return memchr(p, c, nl != NULL ? (size_t)(nl - p) : n) != NULL;
+}
+
+/* Anchors begin at most so far before their trigger, and may end after it. */
+static void on_trigger(void *ctx, unsigned id, size_t end)
+{
+	struct spots *s = ctx;
+	const struct trigger *t = &s->g->triggers[id];
+	const size_t at = end - t->literal.n;
+	const size_t least = at > t->before ? at - t->before : 0;
+
+	if (t->needs != 0 && !has_on_line(s, end, t->needs))
+		return;
+	mark(s, s->near, line_begin(s, at, t->lines, least), end + s->g->longest);
+}
+
+void spots_find(struct spots *s, const struct scan_engine *g,
+                struct literals_scratch *scratch, const struct text *t)
+{
+	const size_t ahead = t->n - t->to < SPOT_BEFORE ? t->n - t->to : SPOT_BEFORE;
+
+	s->g = g;
+	s->base = t->from > SPOT_BEFORE ? t->from - SPOT_BEFORE : 0;
+	s->end = t->to + ahead;
+	s->p = t->p + s->base;
+	s->next = 0;
+	memset(s->near, 0, sizeof(s->near));
+	memset(s->wide, 0, sizeof(s->wide));
+	if (s->end == s->base)
+		return;
+	if (s->end - s->base <= SMALL) {
+		mark(s, s->near, 0, s->end - s->base);
+		mark(s, s->wide, 0, s->end - s->base);
+		return;
+	}
+	runs_find(t->p + s->base, s->end - s->base, s->at);
+	mark_runs(s);
+	literals_find(g->trigger_literals, scratch, s->p, s->end - s->base, on_trigger,
+	              s);
+}
+
+/* The first grain from ${at} on that is marked, or that is not; or one that is not there.
+ */
+static size_t find_grain(const struct spots *s, size_t at, bool marked)
+{
+	const size_t n = grains(s);
+
+	while (at < n) {
+		const uint64_t bits = marked ? s->near[at / 64] : ~s->near[at / 64];
+		const uint64_t rest = bits & UINT64_MAX << at % 64;
+
+		if (rest != 0)
+			return at / 64 * 64 + (size_t)__builtin_ctzll(rest);
+		at = (at / 64 + 1) * 64;
+	}
+	return n;
+}
+
+bool spots_next(struct spots *s, size_t *from, size_t *to)
+{
+	const size_t n = grains(s), begin = find_grain(s, s->next, true);
+
+	if (begin >= n)
+		return false;
+	s->next = find_grain(s, begin, false);
+	*from = s->base + begin * GRAIN;
+	*to = s->next < n ? s->base + s->next * GRAIN : s->end;
+	return true;
+}
+
+bool spots_wide(const struct spots *s, size_t at)
+{
+	const size_t i = (at - s->base) / GRAIN;
+
+	return s->wide[i / 64] >> i % 64 & 1;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_SPOTS_H
+#define SCANNER_SPOTS_H
+/*
+ * spots - the parts of a text that rules have to be looked for in.
+ *
+ * The first of two passes: all bytes are looked through for triggers and long runs (see
+ * rules/triggers.c); what is on the lines around one is a spot.  Whatever a rule can find
+ * lies in spots, with its anchors.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes that an anchor is before its trigger, at most. */
+#define SPOT_BEFORE ((size_t)12 * 1024)
+
+struct literals_scratch;
+struct scan_engine;
+struct spots;
+struct text;
+
+/** spots_new(): NULL: out of memory. */
+struct spots *spots_new(void);
+void spots_free(struct spots *s);
+
+/** spots_find(s, g, scratch, t): those of the zone of ${t}; ${scratch} is of the engine's
+ * triggers. */
+void spots_find(struct spots *s, const struct scan_engine *g,
+                struct literals_scratch *scratch, const struct text *t);
+/** spots_next(s, from, to): the next one, in ascending order; they do not touch.  false:
+ * there are no more. */
+bool spots_next(struct spots *s, size_t *from, size_t *to);
+/** spots_wide(s, at): is ${at} in a spot near a run for TRIGGER_WIDE_RUN? */
+bool spots_wide(const struct spots *s, size_t at);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Long runs and line ends: both ways to find them against counting bytes. */
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "match/runs.h"
+#include "rules/rules.h"
+
+TestSuite(runs, .timeout = 120);
+
+#define SIZE 2000
+
+static unsigned char text[SIZE + 1];
+static struct runs_block wanted[SIZE / RUNS_BLOCK + 1], got[SIZE / RUNS_BLOCK + 1];
+
+/* Runs of one set, byte by byte. */
+static void note(const unsigned char *p, size_t n, enum rule_byte_set set, unsigned long_,
+                 size_t place)
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct runs_block *b = &wanted[i / RUNS_BLOCK];
+		uint8_t *at = (uint8_t *)b + place;
+		const size_t first = i / RUNS_BLOCK * RUNS_BLOCK;
+		uint8_t offset;
+
+		if (!rule_has_byte(&rule_set_of[set], p[i])) {
+			begin = i + 1;
+			continue;
+		}
+		offset = (uint8_t)(begin > first ? begin - first : 0);
+		if (i + 1 - begin >= long_ && offset < *at)
+			*at = offset;
+	}
+}
+
+static void by_hand(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += RUNS_BLOCK)
+		wanted[i / RUNS_BLOCK] = (struct runs_block){ 0, RUNS_NONE, RUNS_NONE };
+	for (size_t i = 0; i < n; i++)
+		wanted[i / RUNS_BLOCK].lines |= (uint64_t)(p[i] == '\n')
+		                                << i % RUNS_BLOCK;
+	note(p, n, RULE_ALNUM, RULE_RUN_ALNUM, offsetof(struct runs_block, run));
+	note(p, n, RULE_URL, RULE_RUN_URL, offsetof(struct runs_block, run));
+	note(p, n, RULE_BASE64, RULE_RUN_BASE64, offsetof(struct runs_block, run));
+	note(p, n, RULE_ALNUM, RULE_WIDE_ALNUM, offsetof(struct runs_block, wide));
+}
+
+static void compare(const unsigned char *p, size_t n, const char *how)
+{
+	for (size_t i = 0; i * RUNS_BLOCK < n; i++) {
+		cr_assert_eq(got[i].lines, wanted[i].lines, "%s: block %zu of %zu", how,
+		             i, n);
+		cr_assert_eq(got[i].run, wanted[i].run,
+		             "%s: block %zu of %zu: %u, %u:\n%.*s", how, i, n, got[i].run,
+		             wanted[i].run, (int)n, (const char *)p);
+		cr_assert_eq(got[i].wide, wanted[i].wide, "%s: block %zu of %zu", how, i,
+		             n);
+	}
+}
+
+static void check(const unsigned char *p, size_t n)
+{
+	by_hand(p, n);
+	runs_find_plain(p, n, got);
+	compare(p, n, "plain");
+	memset(got, 0, sizeof(got));
+	runs_find(p, n, got);
+	compare(p, n, "vectors");
+}
+
+/* Runs of one kind after the other, with something between most of them. */
+static void fill(void)
+{
+	static const char *const kinds[] = { "aZ09mQpP", "a-Z_09", "a+Z/09", "aA0-_+/",
+		                             " .,:@[`{\x7f\x80\xff" };
+	size_t at = 0;
+
+	while (at < SIZE) {
+		const char *kind = kinds[randombytes_uniform(5)];
+		size_t n = 1 + randombytes_uniform(randombytes_uniform(4) ? 70 : 300);
+
+		for (; n > 0 && at < SIZE; n--)
+			text[at++] = (unsigned char)
+				kind[randombytes_uniform((uint32_t)strlen(kind))];
+		if (at < SIZE && randombytes_uniform(3) != 0)
+			text[at++] = (unsigned char)"\n \n.="[randombytes_uniform(5)];
+	}
+}
+
+Test(runs, both_ways_find_what_counting_does)
+{
+	for (unsigned round = 0; round < 3000; round++) {
+		const size_t from = randombytes_uniform(100);
+
+		fill();
+		check(text + from, randombytes_uniform(SIZE - 100));
+	}
+}
+
+Test(runs, all_bytes_are_of_their_sets)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		memset(text, (int)c, 200);
+		check(text, 200);
+	}
+}
+
+Test(runs, as_long_as_it_has_to_be)
+{
+	for (size_t at = 0; at < 140; at++)
+		for (size_t n = RULE_RUN_ALNUM - 1; n <= RULE_WIDE_ALNUM; n++) {
+			memset(text, '.', 256);
+			memset(text + at, 'x', n);
+			check(text, 256);
+			runs_find(text, 256, got);
+			cr_assert_eq(got[(at + n - 1) / RUNS_BLOCK].run != RUNS_NONE,
+			             n >= RULE_RUN_ALNUM);
+		}
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which parts of a text are looked at a second time.  That nothing else can hold a match
+ * is what test_engine.c is about. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "match/stream_impl.h"
+
+static const char rules_text[] =
+	"rules:\n"
+	"  - id: word\n    title: t\n    regex: 'acme:([a-z]+)'\n"
+	"  - id: lines\n    title: t\n    regex: '(?i)head\\s+\\w+\\s+tail\\d'\n"
+	"    anchors: ['tail']\n    lines_span: 3\n"
+	"  - id: near\n    title: t\n    regex: 'name:[a-z]{0,20}pwd'\n"
+	"    triggers: ['pwd']\n    reach: 30\n"
+	"  - id: url\n    title: t\n    regex: 'https?://\\S+@[a-z]+'\n"
+	"    anchors: ['://']\n"
+	"  - id: token\n    title: t\n    regex: '\\btok_[0-9A-Za-z]{24}\\b'\n"
+	"  - id: keyed\n    title: t\n    regex: '\\b[0-9a-f]{32}\\b'\n"
+	"    keywords: ['zebra']\n    lines: 2\n";
+
+static struct rule_set set;
+static struct scan_engine *g;
+static struct spots *s;
+static struct literals_scratch *scratch;
+static char text[9000];
+
+static void setup(void)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(rules_add(&set, "r", rules_text, sizeof(rules_text) - 1, &e), ERR_OK,
+	             "%s", e.msg);
+	cr_assert_eq(scan_engine_new(&set, &g, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not_null(s = spots_new());
+	cr_assert_not_null(scratch = literals_scratch_new(g->trigger_literals));
+}
+
+static void teardown(void)
+{
+	literals_scratch_free(scratch);
+	spots_free(s);
+	scan_engine_free(g);
+	rules_free(&set);
+}
+
+/* Lines that nothing is looked for in, with ${what} in the middle; where that is. */
+static size_t around(const char *what)
+{
+	size_t n = 0, at;
+
+	while (n < 4000)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "just a line, %zu\n",
+		                      n);
+	at = n;
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", what);
+	while (n < 8000)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "just a line, %zu\n",
+		                      n);
+	return at;
+}
+
+static void look(void)
+{
+	const size_t n = strlen(text);
+	const struct text t = { .p = (const unsigned char *)text, .n = n, .to = n };
+
+	spots_find(s, g, scratch, &t);
+}
+
+/* Bytes in spots; all of ${part}, from ${at} on, have to be. */
+static size_t found(size_t at, const char *part)
+{
+	const char *p = strstr(text + at, part);
+	size_t from, to, all = 0;
+	bool in = false;
+
+	cr_assert_not_null(p);
+	look();
+	while (spots_next(s, &from, &to)) {
+		all += to - from;
+		in |= (size_t)(p - text) >= from &&
+		      (size_t)(p - text) + strlen(part) <= to;
+	}
+	cr_assert_eq(in, all > 0, "%s: %zu", part, all);
+	return all;
+}
+
+TestSuite(spots, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(spots, nothing)
+{
+	cr_assert_eq(found(around("nothing to see"), "nothing"), 0);
+}
+
+Test(spots, a_text_and_what_is_near)
+{
+	size_t n = found(around("use ACME:x, and more of it"), "ACME");
+
+	cr_assert_eq(n, 0, "in its case");
+	n = found(around("use acme:x, and more of it"), "acme");
+	cr_assert(n > 0 && n < 100, "%zu", n);
+}
+
+Test(spots, lines_before)
+{
+	static const char match[] =
+		"head           \n  x                       \n               tail1";
+	size_t n = found(around(match), match);
+
+	cr_assert(n > 0 && n < 250, "%zu", n);
+}
+
+Test(spots, as_far_as_it_says)
+{
+	size_t at = around("name:abcdefghijklmnopqrstpwd");
+	size_t n = found(at, "name:abcdefghijklmnopqrstpwd");
+
+	cr_assert(n > 0 && n < 120, "%zu", n);
+}
+
+Test(spots, what_a_match_needs)
+{
+	cr_assert_eq(found(around("see https://host/path?a=b"), "https"), 0);
+	cr_assert_eq(found(around("see https://host/path\n a@b"), "https"), 0,
+	             "on another line");
+	cr_assert_gt(found(around("see https://u:p@host"), "https://u:p@host"), 0);
+}
+
+Test(spots, runs)
+{
+	cr_assert_eq(found(around("tok_0123456789abcdef"), "tok_"), 0, "too short");
+	cr_assert_gt(found(around("x: tok_0123456789abcdefghijABCD"),
+	                   "x: tok_0123456789abcdefghijABCD"),
+	             0);
+}
+
+Test(spots, keywords_near_longer_runs)
+{
+	static const char match[] = "zebra               \nx               \n"
+				    "0123456789abcdef0123456789abcdef\ny\nz";
+	size_t at = around(match);
+
+	cr_assert_gt(found(at, match), 0);
+	cr_assert(spots_wide(s, at));
+	cr_assert_not(spots_wide(s, at - 200));
+	cr_assert_not(spots_wide(s, 0));
+	at = around("zebra               \n0123456789abcdef0123456789ab");
+	look();
+	cr_assert_not(spots_wide(s, at), "a run that is too short for it");
+}
+
+Test(spots, a_short_text_is_one)
+{
+	size_t from, to;
+
+	snprintf(text, sizeof(text), "nothing to see");
+	look();
+	cr_assert(spots_next(s, &from, &to));
+	cr_assert_eq(from, 0);
+	cr_assert_eq(to, strlen(text));
+	cr_assert_not(spots_next(s, &from, &to));
+	*text = '\0';
+	look();
+	cr_assert_not(spots_next(s, &from, &to));
+}
+
+Test(spots, one_line_that_never_ends)
+{
+	size_t from, to, all = 0;
+
+	memset(text, 'a', sizeof(text) - 1);
+	memcpy(text + 8000, "tail1", 5);
+	look();
+	while (spots_next(s, &from, &to))
+		all += to - from;
+	cr_assert_eq(all, strlen(text), "all of it is a run");
+	for (size_t i = 0; i < sizeof(text) - 1; i += 8)
+		text[i] = ' ';
+	memcpy(text + 8000, "tail1", 5);
+	look();
+	cr_assert(spots_next(s, &from, &to));
+	cr_assert_lt(from, 16);
+	cr_assert_leq(to, 8064);
+}
