@@ -86,15 +86,20 @@ static struct window window_of(const struct rule *u, const struct text *t, size_
 	return lines_around(t, at, lines, SPAN_MAX);
 }
 
+static uint32_t options_of(const struct rule *u)
+{
+	return u->prefixed ? PCRE2_ANCHORED : u->near ? PCRE2_USE_OFFSET_LIMIT : 0;
+}
+
 static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 {
 	PCRE2_SIZE at;
 	int code;
 
 	if (s->re[u->index] == NULL) {
-		s->re[u->index] =
-			pcre2_compile((PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED,
-		                      u->prefixed ? PCRE2_ANCHORED : 0, &code, &at, NULL);
+		s->re[u->index] = pcre2_compile((PCRE2_SPTR)u->regex,
+		                                PCRE2_ZERO_TERMINATED, options_of(u),
+		                                &code, &at, NULL);
 		if (s->re[u->index] != NULL)
 			(void)pcre2_jit_compile(s->re[u->index], PCRE2_JIT_COMPLETE);
 		s->failed |= s->re[u->index] == NULL;
@@ -251,14 +256,13 @@ static size_t candidate(struct scan_stream *s, const struct text *t, const struc
 	return end;
 }
 
-/* Can there be a match from ${from} to ${to}?  Each has so many bytes of a class in a row
- * that every u->run.n-th byte is looked at, until one is of it. */
-static bool has_run(const struct rule *u, const struct text *t, size_t from, size_t to)
+/* Each match has so many bytes of a class in a row that every u->run.n-th byte is looked
+ * at, until one is of it.  Where the first such run from ${from} on begins; ${to}: none
+ * does before. */
+static size_t find_run(const struct rule *u, const struct text *t, size_t from, size_t to)
 {
 	size_t low, high;
 
-	if (u->run.n < RUN_LEAST)
-		return true;
 	for (size_t at = from + u->run.n - 1; at < to; at = high + u->run.n) {
 		for (low = at + 1;
 		     low > from && rule_has_byte(&u->run.of, t->p[low - 1]);)
@@ -267,9 +271,33 @@ static bool has_run(const struct rule *u, const struct text *t, size_t from, siz
 		                rule_has_byte(&u->run.of, t->p[high]);)
 			high++;
 		if (high >= low + u->run.n)
-			return true;
+			return low;
 	}
-	return false;
+	return to;
+}
+
+static bool has_run(const struct rule *u, const struct text *t, size_t from, size_t to)
+{
+	return u->run.n < RUN_LEAST || find_run(u, t, from, to) < to;
+}
+
+/* The same, for places that ascend: what is known to have none is not looked at again. */
+static bool has_run_after(const struct rule *u, const struct text *t, size_t from,
+                          size_t to)
+{
+	uint64_t *none = &t->progress.searched[u->index];
+	size_t run;
+
+	if (u->run.n < RUN_LEAST)
+		return true;
+	if (*none > t->offset + from)
+		from = (size_t)(*none - t->offset);
+	run = from < to ? find_run(u, t, from, to) : to;
+	if (run < to)
+		*none = t->offset + run;
+	else if (to >= from + u->run.n)
+		*none = t->offset + to - u->run.n + 1;
+	return run < to;
 }
 
 /* No match; or none within the limits, which is told. */
@@ -279,28 +307,31 @@ static void no_match(struct scan_stream *s, const struct rule *u, int rc)
 		s->costly = u;
 }
 
-/* All candidates of the window that begin at ${from} or later, and end after ${done}. */
-static void run(struct scan_stream *s, const struct text *t, const struct rule *u,
-                struct window w, size_t from, size_t done)
+/* All candidates of the window that begin at ${from} or later, and end after ${done}.
+ * Returns the end of the last match; ${from}: there is none. */
+static size_t run(struct scan_stream *s, const struct text *t, const struct rule *u,
+                  struct window w, size_t from, size_t done)
 {
 	pcre2_code *re = expression(s, u);
 	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
-	size_t n = w.to - w.from, at = from - w.from, end;
+	size_t n = w.to - w.from, at = from - w.from, last = at, end;
 	int rc;
 
-	s->searched_bytes += n - at;
+	s->searched_bytes += u->near ? 0 : n - at;
 	while (re != NULL && at <= n) {
 		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
 		                 s->limits);
 		if (rc < 0) {
 			no_match(s, u, rc);
-			return;
+			break;
 		}
 		end = pcre2_get_ovector_pointer(s->md)[1];
 		if (w.from + end > done)
 			end = candidate(s, t, u, w.from, (uint32_t)rc) - w.from;
+		last = end;
 		at = end > at ? end : at + 1;
 	}
+	return w.from + last;
 }
 
 /* The anchors of a match have been looked at.  A string that turned out to be no secret
@@ -478,7 +509,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
 			from -= from - w.from < STEP_BACK ? from - w.from : STEP_BACK;
 	}
 	if (has_run(u, t, from, w.to))
-		run(s, t, u, w, from, done);
+		(void)run(s, t, u, w, from, done);
 	*searched = t->offset + w.to;
 	if (u->window > 0)
 		return;
@@ -487,6 +518,28 @@ static void search_around(struct scan_stream *s, const struct text *t,
 		(u->lines_span == 1 && !u->by_keyword
 	                 ? w.to - (w.to - end > LINE_AFTER / 2 ? LINE_AFTER / 2 : 0)
 	                 : line_end(t, end - 1, LINE_AFTER / 2));
+}
+
+/* A rule that says how far before an anchor its matches begin: nowhere else do any. */
+static void search_near(struct scan_stream *s, const struct text *t, const struct rule *u,
+                        size_t start, size_t end)
+{
+	const struct window w = window_of(u, t, end - 1);
+	uint64_t *covered = &t->progress.covered[u->index];
+	size_t from = start - w.from > u->reach ? start - u->reach : w.from, last;
+
+	if (*covered > t->offset + from)
+		from = (size_t)(*covered - t->offset);
+	/* Matches may begin within an anchor, and hold the next one. */
+	*covered = t->offset + start + 1;
+	if (from > start || !has_run_after(u, t, from, w.to))
+		return;
+	s->searched_bytes += start - from + 1; /* that a match may begin with */
+	pcre2_set_offset_limit(s->limits, start - w.from);
+	last = run(s, t, u, w, from, 0);
+	pcre2_set_offset_limit(s->limits, PCRE2_UNSET);
+	if (last > end)
+		*covered = t->offset + last;
 }
 
 /* All rules of one anchor. */
@@ -507,6 +560,8 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 			continue;
 		if (u->prefixed)
 			try_at(s, t, u, start);
+		else if (u->near)
+			search_near(s, t, u, start, h->at);
 		else
 			search_around(s, t, u, h->at);
 	}
@@ -518,7 +573,7 @@ static void whole_files(struct scan_stream *s, const struct text *t)
 
 	for (size_t i = 0; i < s->g->n_whole; i++)
 		if (!s->off[s->g->whole[i]])
-			run(s, t, &s->g->rules->at[s->g->whole[i]], w, 0, 0);
+			(void)run(s, t, &s->g->rules->at[s->g->whole[i]], w, 0, 0);
 }
 
 void confirm_zone(struct scan_stream *s, const struct text *t)

@@ -30,31 +30,46 @@ static inline uint64_t rows_of_16(uint64_t m)
 	return m & m >> 8;
 }
 
+/* Bytes that it begins with. */
+static unsigned first_bytes(uint64_t m)
+{
+	return ~m != 0 ? (unsigned)__builtin_ctzll(~m) : 64;
+}
+
 /* Bytes that the block before ends with, and this one begins with. */
-static inline unsigned joined(uint64_t before, uint64_t m)
+static unsigned joined(uint64_t before, uint64_t m)
 {
 	const unsigned last = ~before != 0 ? (unsigned)__builtin_clzll(~before) : 64;
-	const unsigned first = ~m != 0 ? (unsigned)__builtin_ctzll(~m) : 64;
 
-	return first > 0 ? last + first : 0;
+	return first_bytes(m) > 0 ? last + first_bytes(m) : 0;
 }
 
-/* Where a run of ${n} or more begins that has as many of them in this block. */
-static unsigned begin_of(uint64_t before, uint64_t m, unsigned n)
+static uint8_t least(unsigned a, unsigned b)
+{
+	return (uint8_t)(a < b ? a : b);
+}
+
+static uint8_t most(unsigned a, unsigned b)
+{
+	return (uint8_t)(a > b ? a : b);
+}
+
+/* Adds the runs of ${n} or more of one set.  One that fills the block before is long
+ * enough, however long it is. */
+static void note(uint64_t before, uint64_t m, unsigned n, struct runs_long *out)
 {
 	const uint64_t r = rows(rows_of_16(m), n);
+	const bool goes_on = joined(before, m) >= n;
+	unsigned last = goes_on ? first_bytes(m) - 1 : 0;
 
-	if (joined(before, m) >= n)
-		return 0;
-	return r != 0 ? (unsigned)__builtin_ctzll(r) : RUNS_NONE;
+	if (!goes_on && r == 0)
+		return;
+	if (r != 0)
+		last = most(last, 63 - (unsigned)__builtin_clzll(r) + n - 1);
+	out->last = out->first == RUNS_NONE ? (uint8_t)last : most(out->last, last);
+	out->first = goes_on ? 0 : least(out->first, (unsigned)__builtin_ctzll(r));
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* A run that fills the block before is long enough, however long it is. */
 static void note_runs(const struct masks *before, const struct masks *m,
                       struct runs_block *b)
 {
@@ -62,9 +77,16 @@ static void note_runs(const struct masks *before, const struct masks *m,
 		                               RULE_RUN_BASE64 };
 
 	for (unsigned k = 0; k < RULE_SETS; k++)
-		b->run = (uint8_t)least(b->run, begin_of(before->of[k], m->of[k], n[k]));
-	b->wide = (uint8_t)begin_of(before->of[RULE_ALNUM], m->of[RULE_ALNUM],
-	                            RULE_WIDE_ALNUM);
+		note(before->of[k], m->of[k], n[k], &b->run);
+	note(before->of[RULE_ALNUM], m->of[RULE_ALNUM], RULE_WIDE_ALNUM, &b->wide);
+}
+
+static struct runs_block no_runs(uint64_t lines)
+{
+	return (struct runs_block){
+		lines, {RUNS_NONE,  RUNS_NONE},
+                 { RUNS_NONE, RUNS_NONE}
+	};
 }
 
 static struct masks masks_of(const unsigned char *p, size_t n)
@@ -88,7 +110,7 @@ static void find_from(const unsigned char *p, size_t n, size_t i, struct runs_bl
 		before = masks_of(p + (i - 1) * RUNS_BLOCK, RUNS_BLOCK);
 	for (size_t at = i * RUNS_BLOCK; at < n; at += RUNS_BLOCK, i++) {
 		m = masks_of(p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
-		out[i] = (struct runs_block){ m.lines, RUNS_NONE, RUNS_NONE };
+		out[i] = no_runs(m.lines);
 		note_runs(&before, &m, &out[i]);
 		before = m;
 	}
@@ -188,8 +210,7 @@ AVX2 static size_t find_avx2(const unsigned char *p, size_t n, struct runs_block
 		const struct classes c = classes_of(p + i * RUNS_BLOCK);
 		const uint64_t a = having(&c, OF_ALNUM), b = having(&c, OF_ANY);
 
-		out[i] = (struct runs_block){ having(&c, OF_LINES), RUNS_NONE,
-			                      RUNS_NONE };
+		out[i] = no_runs(having(&c, OF_LINES));
 		if ((may_end(alnum, a, RULE_RUN_ALNUM) | may_end(any, b, RULE_RUN_URL)) !=
 		    0)
 			look_closer(p + i * RUNS_BLOCK, i == 0, &out[i]);

@@ -10,15 +10,18 @@
 
 #define RUNS_BLOCK ((size_t)64)
 
-/* Where the run that makes a block count begins in it; or there is none in it. */
+/* Runs that grow long in a block: from the first byte of the first one, or 0 if that
+ * began before the block, to the last byte of the last one.  RUNS_NONE: there is none. */
 #define RUNS_NONE 255u
+struct runs_long {
+	uint8_t first, last;
+};
 
 /* Of one block. */
 struct runs_block {
-	uint64_t lines; /* line feeds, from the lowest bit on */
-	/* Offset of the first byte of a run that grows long in this block: RULE_RUN_… and
-	 * RULE_WIDE_…; 0 if it began before the block. */
-	uint8_t run, wide;
+	uint64_t lines;        /* line feeds, from the lowest bit on */
+	struct runs_long run;  /* RULE_RUN_… */
+	struct runs_long wide; /* RULE_WIDE_… */
 };
 
 /** runs_find(p, n, out): one of ${out} per RUNS_BLOCK bytes, begun or whole. */

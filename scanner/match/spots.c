@@ -100,14 +100,15 @@ static size_t line_end(const struct spots *s, size_t at, unsigned lines, size_t 
 	return at < most ? at : most;
 }
 
-/* The lines around ${at}, as far as ${reach}. */
-static void mark_lines(const struct spots *s, uint64_t *bits, size_t at, unsigned lines,
-                       size_t reach)
+/* The lines around the runs of block ${i}, as far as ${reach}. */
+static void mark_lines(const struct spots *s, uint64_t *bits, size_t i,
+                       const struct runs_long *runs, unsigned lines, size_t reach)
 {
-	const size_t least = at > reach ? at - reach : 0;
+	const size_t first = i * RUNS_BLOCK + runs->first;
+	const size_t last = i * RUNS_BLOCK + runs->last;
 
-	mark(s, bits, line_begin(s, at, lines, least),
-	     line_end(s, at, lines, at + reach));
+	mark(s, bits, line_begin(s, first, lines, first > reach ? first - reach : 0),
+	     line_end(s, last, lines, last + reach));
 }
 
 static void mark_runs(struct spots *s)
@@ -116,12 +117,11 @@ static void mark_runs(struct spots *s)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct runs_block *b = &s->at[i];
-		const size_t at = i * RUNS_BLOCK;
 
-		if (b->run != RUNS_NONE)
-			mark_lines(s, s->near, at + b->run, 0, LINE_REACH);
-		if (b->wide != RUNS_NONE)
-			mark_lines(s, s->wide, at + b->wide, s->g->wide_lines,
+		if (b->run.first != RUNS_NONE)
+			mark_lines(s, s->near, i, &b->run, 0, LINE_REACH);
+		if (b->wide.first != RUNS_NONE)
+			mark_lines(s, s->wide, i, &b->wide, s->g->wide_lines,
 			           SPOT_BEFORE);
 	}
 	for (size_t i = 0; i < WORDS; i++)

@@ -79,6 +79,7 @@ static int choose(struct rule *u, const struct texts *other)
 
 int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other)
 {
+	u->near = u->reach > 0 && !u->prefixed && !u->by_keyword && u->window == 0;
 	u->needs = rule_has_byte(&lead->must, '@') && u->lines_span == 1 ? '@' : 0;
 	if (u->triggers.n == 0 && u->by_keyword &&
 	    lead->stretch[RULE_ALNUM] >= RULE_WIDE_ALNUM) {

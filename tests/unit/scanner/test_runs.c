@@ -15,38 +15,42 @@ static unsigned char text[SIZE + 1];
 static struct runs_block wanted[SIZE / RUNS_BLOCK + 1], got[SIZE / RUNS_BLOCK + 1];
 
 /* Runs of one set, byte by byte. */
-static void note(const unsigned char *p, size_t n, enum rule_byte_set set, unsigned long_,
-                 size_t place)
+static void note(const unsigned char *p, size_t n, enum rule_byte_set set, unsigned least,
+                 bool wide)
 {
 	size_t begin = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct runs_block *b = &wanted[i / RUNS_BLOCK];
-		uint8_t *at = (uint8_t *)b + place;
-		const size_t first = i / RUNS_BLOCK * RUNS_BLOCK;
-		uint8_t offset;
+		struct runs_long *to = wide ? &b->wide : &b->run;
+		const size_t block = i / RUNS_BLOCK * RUNS_BLOCK;
+		const uint8_t first = (uint8_t)(begin > block ? begin - block : 0);
 
 		if (!rule_has_byte(&rule_set_of[set], p[i])) {
 			begin = i + 1;
-			continue;
+		} else if (i + 1 - begin >= least) {
+			if (to->first == RUNS_NONE || to->last < i - block)
+				to->last = (uint8_t)(i - block);
+			if (first < to->first)
+				to->first = first;
 		}
-		offset = (uint8_t)(begin > first ? begin - first : 0);
-		if (i + 1 - begin >= long_ && offset < *at)
-			*at = offset;
 	}
 }
 
 static void by_hand(const unsigned char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i += RUNS_BLOCK)
-		wanted[i / RUNS_BLOCK] = (struct runs_block){ 0, RUNS_NONE, RUNS_NONE };
+		wanted[i / RUNS_BLOCK] = (struct runs_block){
+			0, {RUNS_NONE,  RUNS_NONE},
+                         { RUNS_NONE, RUNS_NONE}
+		};
 	for (size_t i = 0; i < n; i++)
 		wanted[i / RUNS_BLOCK].lines |= (uint64_t)(p[i] == '\n')
 		                                << i % RUNS_BLOCK;
-	note(p, n, RULE_ALNUM, RULE_RUN_ALNUM, offsetof(struct runs_block, run));
-	note(p, n, RULE_URL, RULE_RUN_URL, offsetof(struct runs_block, run));
-	note(p, n, RULE_BASE64, RULE_RUN_BASE64, offsetof(struct runs_block, run));
-	note(p, n, RULE_ALNUM, RULE_WIDE_ALNUM, offsetof(struct runs_block, wide));
+	note(p, n, RULE_ALNUM, RULE_RUN_ALNUM, false);
+	note(p, n, RULE_URL, RULE_RUN_URL, false);
+	note(p, n, RULE_BASE64, RULE_RUN_BASE64, false);
+	note(p, n, RULE_ALNUM, RULE_WIDE_ALNUM, true);
 }
 
 static void compare(const unsigned char *p, size_t n, const char *how)
@@ -54,11 +58,12 @@ static void compare(const unsigned char *p, size_t n, const char *how)
 	for (size_t i = 0; i * RUNS_BLOCK < n; i++) {
 		cr_assert_eq(got[i].lines, wanted[i].lines, "%s: block %zu of %zu", how,
 		             i, n);
-		cr_assert_eq(got[i].run, wanted[i].run,
-		             "%s: block %zu of %zu: %u, %u:\n%.*s", how, i, n, got[i].run,
-		             wanted[i].run, (int)n, (const char *)p);
-		cr_assert_eq(got[i].wide, wanted[i].wide, "%s: block %zu of %zu", how, i,
-		             n);
+		cr_assert_eq(memcmp(&got[i].run, &wanted[i].run, sizeof(got[i].run)), 0,
+		             "%s: block %zu of %zu: %u to %u, not %u to %u:\n%.*s", how,
+		             i, n, got[i].run.first, got[i].run.last, wanted[i].run.first,
+		             wanted[i].run.last, (int)n, (const char *)p);
+		cr_assert_eq(memcmp(&got[i].wide, &wanted[i].wide, sizeof(got[i].wide)),
+		             0, "%s: block %zu of %zu", how, i, n);
 	}
 }
 
@@ -117,7 +122,8 @@ Test(runs, as_long_as_it_has_to_be)
 			memset(text + at, 'x', n);
 			check(text, 256);
 			runs_find(text, 256, got);
-			cr_assert_eq(got[(at + n - 1) / RUNS_BLOCK].run != RUNS_NONE,
+			cr_assert_eq(got[(at + n - 1) / RUNS_BLOCK].run.first !=
+			                     RUNS_NONE,
 			             n >= RULE_RUN_ALNUM);
 		}
 }

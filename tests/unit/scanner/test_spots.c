@@ -136,6 +136,20 @@ Test(spots, runs)
 	             0);
 }
 
+/* Two of them in 64 bytes, wherever these begin. */
+Test(spots, runs_on_two_lines)
+{
+	static const char second[] = "tok_abcdefghijklmnopqrstuvwx";
+
+	for (unsigned i = 0; i < 70; i++) {
+		char match[200];
+
+		snprintf(match, sizeof(match), "%*s\nABCDEFGHIJKLMNOPQRSTUV\n%s", (int)i,
+		         "", second);
+		cr_assert_gt(found(around(match), second), 0, "%u", i);
+	}
+}
+
 Test(spots, keywords_near_longer_runs)
 {
 	static const char match[] = "zebra               \nx               \n"
