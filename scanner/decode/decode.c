@@ -116,116 +116,146 @@ void decode_tell(struct search *s, struct made *m, const char *how)
 	m->n = m->spans_n = 0;
 }
 
-/* The marks of one block, from byte ${at} of the text on. */
-static void mark_lines(struct search *s, size_t at, uint64_t line)
-{
-	for (; line != 0; line &= line - 1) {
-		size_t i = at + (size_t)__builtin_ctzll(line);
+/* Into the one function that is compiled twice. */
+#define ALWAYS_INLINE __attribute__((always_inline))
 
-		if (decode_may_count(s->p + i, s->n - i))
-			decode_line(s, i);
+/* Where a search through a text is. */
+struct place {
+	struct marks marks; /* of the blocks from ${at} on */
+	size_t at;
+	size_t next; /* runs and marks before it are done … */
+	bool fresh;  /* … and what begins there is a run of its own */
+	bool before; /* the byte before ${at} is of the alphabets */
+};
+
+/* The marks of block ${i}. */
+static void search_lines(struct search *s, const struct place *w, unsigned i, size_t from)
+{
+	const size_t at = w->at + (size_t)64 * i;
+	uint64_t line = w->marks.line[i];
+
+	if (at < from)
+		line &= from - at < 64 ? UINT64_MAX << (from - at) : 0;
+	for (; line != 0; line &= line - 1) {
+		const size_t k = at + (size_t)__builtin_ctzll(line);
+
+		if (decode_may_count(s->p + k, s->n - k))
+			decode_line(s, k);
 	}
 }
 
-/* Where in a block DECODE_RUN_MIN marks follow each other; 64: nowhere. */
-static unsigned long_run(uint64_t run)
+/* Bits from bit ${bit} of ${m} on, which goes on in ${m}[1]. */
+ALWAYS_INLINE static inline uint64_t from_bit(const uint64_t *m, unsigned bit)
 {
-	run &= run >> 1;
-	run &= run >> 2;
-	run &= run >> 4;
-	run &= run >> (DECODE_RUN_MIN - 8);
-	return run != 0 ? (unsigned)__builtin_ctzll(run) : 64;
+	return m[0] >> bit | (bit > 0 ? m[1] << (64 - bit) : 0);
 }
 
-/* A block of at most 64 bytes, and the run that is open before it. */
-struct block {
-	size_t at, n, open;
-	uint64_t run;
-};
+/* Bits of ${m} that DECODE_RUN_MIN of them follow each other from. */
+ALWAYS_INLINE static inline uint64_t long_runs(const uint64_t *m)
+{
+	uint64_t a = m[0] & from_bit(m, 1), b = m[1] & m[1] >> 1;
+	uint64_t c = a & (a >> 2 | b << 62), d = b & b >> 2;
+
+	a = c & (c >> 4 | d << 60);
+	b = d & d >> 4;
+	return a & (a >> (DECODE_RUN_MIN - 8) | b << (64 - (DECODE_RUN_MIN - 8)));
+}
 
 /* Can a run be more than a word or a name?  Base64 has both cases, since each fourth
  * character of text is a capital or one of a few small letters; of hexadecimal text half
  * the characters are digits. */
-static bool may_be_coded(const unsigned char *p, size_t n, size_t room)
+ALWAYS_INLINE static inline bool may_be_coded(const struct marks *m, unsigned i,
+                                              unsigned bit, size_t n)
 {
-	const struct kinds k = decode_kinds(p, n < LOOK ? n : LOOK, room);
-	size_t digits;
+	const uint64_t all = n < LOOK ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+	const uint64_t mixed = from_bit(&m->mixed[i], bit) & all;
+	uint64_t digit;
 
 	/* What is long may begin otherwise. */
 	if (n >= LOOK)
-		return (k.digit | k.upper | k.lower) != 0;
-	digits = (size_t)__builtin_popcountll(k.digit);
-	if (digits * DIGITS_LEAST >= n)
-		return true;
-	return k.upper != 0 && k.lower != 0 &&
-	       (digits + (size_t)__builtin_popcountll(k.upper)) * MIXED_LEAST >= n;
+		return (mixed | (from_bit(&m->lower[i], bit) & all)) != 0;
+	if ((size_t)__builtin_popcountll(mixed) * MIXED_LEAST < n)
+		return false;
+	digit = from_bit(&m->digit[i], bit) & all;
+	return (size_t)__builtin_popcountll(digit) * DIGITS_LEAST >= n ||
+	       (mixed != digit && (from_bit(&m->lower[i], bit) & all) != 0);
 }
 
-/* The next run of the block, if it is long enough. */
-static bool next_run(const struct search *s, const struct block *b, size_t *begin,
-                     size_t *end)
+/* Bits of block ${i} that runs begin at, which are long enough. */
+ALWAYS_INLINE static inline uint64_t run_begins(const struct place *w, unsigned i)
 {
-	unsigned first = b->run == UINT64_MAX ? 64 : (unsigned)__builtin_ctzll(~b->run),
-		 i = 0;
-	uint64_t after;
+	const uint64_t *run = &w->marks.run[i];
+	const uint64_t all = long_runs(run);
+	const bool before = i > 0 ? run[-1] >> 63 : w->before;
+	const size_t at = w->at + (size_t)64 * i;
+	uint64_t begins = all & ~(run[0] << 1 | before);
 
-	if (b->open + first >= DECODE_RUN_MIN) {
-		*begin = b->at - b->open;
-	} else {
-		i = long_run(b->run);
-		if (i == 64)
-			return false;
-		*begin = b->at + i;
-	}
-	after = ~(b->run >> i);
-	*end = b->at + i + (after == 0 ? 64 : (size_t)__builtin_ctzll(after));
-	if (*end >= b->at + b->n)
-		*end = *begin + decode_run_length(s->p + *begin, s->n - *begin);
-	return true;
+	if (w->next < at)
+		return begins;
+	if (w->next - at >= 64)
+		return 0;
+	begins &= UINT64_MAX << (w->next - at);
+	return w->fresh ? begins | (all & UINT64_C(1) << (w->next - at)) : begins;
 }
 
-/* Decodes the runs of a block; where to go on. */
-static size_t search_block(struct search *s, struct block *b)
+/* Decodes the runs that begin in block ${i}. */
+ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
+                                             unsigned i)
 {
-	const size_t last = b->at + b->n;
-	size_t begin, end;
+	uint64_t begins = run_begins(w, i);
 
-	while (next_run(s, b, &begin, &end)) {
-		if (end == s->n || may_be_coded(s->p + begin, end - begin, s->n - begin))
-			end = decode_run(s, begin, end);
-		b->open = 0;
-		if (end >= last || end < b->at)
-			return end;
-		b->run &= UINT64_MAX << (end - b->at);
+	while (begins != 0) {
+		const unsigned bit = (unsigned)__builtin_ctzll(begins);
+		const size_t begin = w->at + (size_t)64 * i + bit;
+		const uint64_t out = ~from_bit(&w->marks.run[i], bit);
+		const size_t n = out != 0 ? (size_t)__builtin_ctzll(out)
+		                          : decode_run_length(s->p + begin, s->n - begin);
+
+		begins &= begins - 1;
+		if (begin + n == s->n || may_be_coded(&w->marks, i, bit, n)) {
+			w->next = decode_run(s, begin, begin + n);
+			w->fresh = true;
+			begins = run_begins(w, i);
+		}
 	}
-	b->open = b->run == 0 ? 0 : (size_t)__builtin_clzll(~(b->run << (64 - b->n)));
-	return last;
+}
+
+#ifdef __x86_64__
+#define WITH_POPCNT __attribute__((target_clones("popcnt", "default")))
+#else
+#define WITH_POPCNT
+#endif
+
+WITH_POPCNT static void search_blocks(struct search *s, struct place *w, size_t from)
+{
+	const size_t n = (s->n - w->at + 63) / 64;
+
+	for (unsigned i = 0; i < DECODE_BLOCKS && i < n; i++) {
+		const size_t at = w->at + (size_t)64 * i;
+
+		search_lines(s, w, i, from > w->next || !w->fresh ? from : w->next);
+		if (w->next < at + 64)
+			search_runs(s, w, i);
+	}
 }
 
 static size_t search_text(struct search *s, size_t from)
 {
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
-	struct block b = { .at = from };
-	size_t lines_from = from;
+	struct place w = { .at = from, .next = from, .fresh = true };
+	size_t open = 0;
 
-	while (b.at < s->n) {
-		struct marks m;
-
-		b.n = s->n - b.at < 64 ? s->n - b.at : 64;
-		m = decode_marks(s->p + b.at, b.n);
-		b.run = m.run;
-		if (b.at < lines_from)
-			m.line &= lines_from - b.at < 64
-			                  ? UINT64_MAX << (lines_from - b.at)
-			                  : 0;
-		mark_lines(s, b.at, m.line);
-		lines_from = b.at + b.n > lines_from ? b.at + b.n : lines_from;
-		b.at = search_block(s, &b);
+	for (; w.at < s->n; w.at += (size_t)64 * DECODE_BLOCKS) {
+		decode_marks(s->p + w.at, s->n - w.at, &w.marks);
+		search_blocks(s, &w, from);
+		w.before = w.marks.run[DECODE_BLOCKS - 1] >> 63;
 	}
 	/* A run may begin or go on, and what is before it be its name. */
+	while (open < DECODE_RUN_MIN && s->n - open > w.next &&
+	       decode_run_length(s->p + s->n - open - 1, 1) == 1)
+		open++;
 	if (!s->last)
-		decode_hold(s, s->n - b.open > DECODE_NAME ? s->n - b.open - DECODE_NAME
-		                                           : 0);
+		decode_hold(s, s->n - open > DECODE_NAME ? s->n - open - DECODE_NAME : 0);
 	for (unsigned k = 0; k < LINE__KINDS; k++)
 		decode_tell(s, &s->level->line[k], how[k]);
 	return s->hold < s->n ? s->hold : s->n;

@@ -61,20 +61,24 @@ void decode_hold(struct search *s, size_t at);
 /* Is there budget for ${n} bytes more?  Takes it, or counts them as skipped. */
 bool decode_afford(struct search *s, size_t n);
 
-/* --- decode_mark.c: bits of 64 bytes, or of fewer at the end of a text, from the lowest.
- */
+/* --- decode_mark.c: bits of 64 bytes each, from the lowest. */
 
+#define DECODE_BLOCKS 64u /* that are looked through at once */
+
+/* What the bytes of some blocks are, and of one block more. */
 struct marks {
-	uint64_t run;  /* of the alphabets of base64 */
-	uint64_t line; /* \ % & " ' */
+	uint64_t run[DECODE_BLOCKS + 1]; /* of the alphabets of base64, and of these … */
+	uint64_t digit[DECODE_BLOCKS + 1], lower[DECODE_BLOCKS + 1];
+	uint64_t mixed[DECODE_BLOCKS + 1]; /* digits and capitals */
+	uint64_t line[DECODE_BLOCKS + 1];  /* \ % & and such quotes as may count */
 };
-struct marks decode_marks(const unsigned char *p, size_t n);
-/* Bits of at most 64 bytes, of which ${room} may be read. */
-struct kinds {
-	uint64_t digit, upper, lower;
-};
-struct kinds decode_kinds(const unsigned char *p, size_t n, size_t room);
-/* How many bytes of ${p} from its first on are of the alphabets of base64. */
+/** decode_marks(p, n, m): of the first bytes of ${p}; there are none after ${n}. */
+void decode_marks(const unsigned char *p, size_t n, struct marks *m);
+/** decode_marks_plain(p, n, m): the same without vector instructions, but of quotes all.
+ */
+void decode_marks_plain(const unsigned char *p, size_t n, struct marks *m);
+/** decode_run_length(p, n): how many bytes of ${p} from its first on are of the alphabets
+ * of base64. */
 size_t decode_run_length(const unsigned char *p, size_t n);
 
 /* --- decode_run.c */
@@ -84,29 +88,9 @@ size_t decode_run(struct search *s, size_t at, size_t end);
 
 /* --- decode_line.c */
 
-/* Can the mark that ${p} begins with count?  By the next two bytes; most cannot. */
-static inline bool decode_may_count(const unsigned char *p, size_t n)
-{
-	static const char blanks[256] = { [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
-	static const char joins[256] = {
-		['+'] = 1, ['.'] = 1, ['&'] = 1, ['~'] = 1, ['\\'] = 1
-	};
-	unsigned char next, after;
-
-	if (p[0] != '"' && p[0] != '\'')
-		return true;
-	if (n < 3)
-		return false;
-	next = p[1];
-	after = p[2];
-	if (next == p[0])
-		return true; /* an empty string */
-	if (joins[next])
-		return blanks[after] || after == '"' || after == '\'';
-	return next == '\n' || next == '\r' ||
-	       (blanks[next] && (joins[after] || blanks[after]));
-}
-
+/** decode_may_count(p, n): can the mark that ${p} begins with count?  By the next two
+ * bytes; most cannot. */
+bool decode_may_count(const unsigned char *p, size_t n);
 /* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
 void decode_line(struct search *s, size_t at);
 

@@ -83,6 +83,44 @@ static bool begins_setting(struct input in, size_t at)
 	return i < in.n && (in.p[i] == '=' || in.p[i] == ':');
 }
 
+static bool may_be_joint(const unsigned char *p, size_t n)
+{
+	static const char joins[256] = {
+		['+'] = 1, ['.'] = 1, ['&'] = 1, ['~'] = 1, ['\\'] = 1
+	};
+	static const char blanks[256] = { [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
+	unsigned char next, after;
+
+	if (n < 3)
+		return false;
+	next = p[1];
+	after = p[2];
+	if (next == p[0])
+		return true; /* an empty string */
+	if (joins[next])
+		return blanks[after] || after == '"' || after == '\'';
+	return next == '\n' || next == '\r' ||
+	       (blanks[next] && (joins[after] || blanks[after]));
+}
+
+bool decode_may_count(const unsigned char *p, size_t n)
+{
+	if (n < 3)
+		return true;
+	switch (p[0]) {
+	case '\\':
+		if (p[1] == 'n' || p[1] == 'r')
+			return word(p[2]) || p[2] == '.' || p[2] == '-';
+		return p[1] != '\0' && strchr("ux/\\01\n", p[1]) != NULL;
+	case '%':
+		return hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
+	case '&':
+		return p[1] != '\0' && strchr("#qalg", p[1]) != NULL;
+	default:
+		return may_be_joint(p, n);
+	}
+}
+
 static bool escape_counts(struct input in, size_t at)
 {
 	unsigned char c = at + 1 < in.n ? in.p[at + 1] : 0;
