@@ -107,6 +107,7 @@ void decode_tell(struct search *s, struct made *m, const char *how)
 			                .n = m->n,
 			                .last = true,
 			                .depth = s->depth + 1,
+			                .joined = strcmp(how, "joined") == 0,
 			                .fn = s->fn,
 			                .ctx = s->ctx,
 			                .hold = SIZE_MAX };
@@ -139,7 +140,7 @@ static void search_lines(struct search *s, const struct place *w, unsigned i, si
 	for (; line != 0; line &= line - 1) {
 		const size_t k = at + (size_t)__builtin_ctzll(line);
 
-		if (decode_may_count(s->p + k, s->n - k))
+		if (decode_may_count(s->p, s->n, k))
 			decode_line(s, k);
 	}
 }

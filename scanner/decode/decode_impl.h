@@ -45,6 +45,7 @@ struct search {
 	size_t n;
 	bool last;
 	unsigned depth; /* of what is found */
+	bool joined;    /* what can be put together has been */
 	decode_fn fn;
 	void *ctx;
 	size_t line_done[LINE__KINDS]; /* what is before has been written out */
@@ -88,9 +89,9 @@ size_t decode_run(struct search *s, size_t at, size_t end);
 
 /* --- decode_line.c */
 
-/** decode_may_count(p, n): can the mark that ${p} begins with count?  By the next two
- * bytes; most cannot. */
-bool decode_may_count(const unsigned char *p, size_t n);
+/** decode_may_count(p, n, at): can the mark at ${at} count?  By the next two bytes, and
+ * the one before; most cannot. */
+bool decode_may_count(const unsigned char *p, size_t n, size_t at);
 /* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
 void decode_line(struct search *s, size_t at);
 

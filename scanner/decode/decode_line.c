@@ -83,29 +83,28 @@ static bool begins_setting(struct input in, size_t at)
 	return i < in.n && (in.p[i] == '=' || in.p[i] == ':');
 }
 
-static bool may_be_joint(const unsigned char *p, size_t n)
+/* The quote that ${p} begins with; ${before}: the byte before it. */
+static bool may_be_joint(const unsigned char *p, unsigned char before)
 {
 	static const char joins[256] = {
 		['+'] = 1, ['.'] = 1, ['&'] = 1, ['~'] = 1, ['\\'] = 1
 	};
 	static const char blanks[256] = { [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
-	unsigned char next, after;
+	const unsigned char next = p[1], third = p[2];
 
-	if (n < 3)
-		return false;
-	next = p[1];
-	after = p[2];
 	if (next == p[0])
-		return true; /* an empty string */
-	if (joins[next])
-		return blanks[after] || after == '"' || after == '\'';
-	return next == '\n' || next == '\r' ||
-	       (blanks[next] && (joins[after] || blanks[after]));
+		return third == '.' || before == '('; /* an empty string joins a list */
+	if (third == '"' || third == '\'')
+		return joins[next] || blanks[next];
+	return (joins[next] || blanks[next]) && (joins[third] || blanks[third]);
 }
 
-bool decode_may_count(const unsigned char *p, size_t n)
+bool decode_may_count(const unsigned char *p, size_t n, size_t at)
 {
-	if (n < 3)
+	const unsigned char before = at > 0 ? p[at - 1] : 0;
+
+	p += at;
+	if (n - at < 3)
 		return true;
 	switch (p[0]) {
 	case '\\':
@@ -117,7 +116,7 @@ bool decode_may_count(const unsigned char *p, size_t n)
 	case '&':
 		return p[1] != '\0' && strchr("#qalg", p[1]) != NULL;
 	default:
-		return may_be_joint(p, n);
+		return may_be_joint(p, before);
 	}
 }
 
@@ -468,7 +467,8 @@ void decode_line(struct search *s, size_t at)
 	struct input in;
 	size_t from;
 
-	if (!counts(s, at, &kind, &list) || at < s->line_done[kind])
+	if (!counts(s, at, &kind, &list) || at < s->line_done[kind] ||
+	    (kind == LINE_JOINED && s->joined))
 		return;
 	from = line_begin(s, at, kind);
 	in = line_part(s, from, at, kind);

@@ -114,7 +114,7 @@ INLINE uint64_t having(const struct pair *v, int some)
 	return ~signs(&without);
 }
 
-/* Of quotes, only those that another may follow. */
+/* Of quotes, only those that another may follow, at once or after a joint. */
 INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 {
 	const struct pair v = load(p);
@@ -125,13 +125,14 @@ INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 	const uint64_t quotes = signs(&one), joint = having(&two, 0xff);
 	const uint64_t letters = having(&one, OF_LETTERS), small = having(&v, SMALL);
 	const uint64_t first = (joint | quotes) >> 1 | UINT64_C(1) << 63;
+	const uint64_t twice = quotes >> 1 | UINT64_C(1) << 63;
 	const uint64_t second = (joint | quotes) >> 2 | UINT64_C(3) << 62;
 
 	m->run[i] = having(&one, OF_ALPHABET);
 	m->digit[i] = having(&one, OF_DIGITS);
 	m->mixed[i] = m->digit[i] | (letters & ~small);
 	m->lower[i] = letters & small;
-	m->line[i] = having(&one, OF_LINE) | (quotes & first & second);
+	m->line[i] = having(&one, OF_LINE) | (quotes & (twice | (first & second)));
 }
 
 AVX2 static unsigned mark_blocks(const unsigned char *p, size_t n, struct marks *m)
