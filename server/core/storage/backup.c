@@ -279,7 +279,7 @@ static int check_records(struct backup *b, bool *last, struct err *e)
 
 static int check_audit(struct backup *b, struct err *e)
 {
-	bool last;
+	bool last = false;
 	int rc = check_records(b, &last, e);
 
 	if (rc != ERR_OK || !last)
