@@ -133,6 +133,8 @@ static int enter_filters(const struct sandbox_options *o, struct sandbox_report 
 		return rc;
 	if (rc == ERR_UNKNOWN)
 		missing(r, "landlock");
+	if (o->start_threads != NULL)
+		o->start_threads(o->ctx);
 	if (!SANDBOX_SANITIZED && sandbox_seccomp(o->profile) == 0)
 		return ERR_OK;
 	/* Without seccomp only a new Landlock keeps these roles from connecting. */

@@ -36,6 +36,10 @@ struct sandbox_options {
 	bool drop_user; /* when running as root: to uid and gid below */
 	uid_t uid;
 	gid_t gid;
+	/* Threads are started when there is nothing left that they would not inherit, and
+	 * before the filter, which is for all of them and lets no more be started. */
+	void (*start_threads)(void *ctx); /* or NULL; SCAN only */
+	void *ctx;
 	uint64_t caps; /* that stay if we have them, 1 << CAP_…; AGENT and HOOK only */
 };
 

@@ -236,6 +236,8 @@ int sandbox_seccomp(enum sandbox_profile profile)
 	if (ctx == NULL)
 		return -1;
 	if (seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
+	    /* Its helper threads are there already. */
+	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, profile == SANDBOX_SCAN) == 0 &&
 	    (listed ? fill(ctx, profile) : fill_denied(ctx)) == 0)
 		rc = seccomp_load(ctx) == 0 ? 0 : -1;
 	seccomp_release(ctx);

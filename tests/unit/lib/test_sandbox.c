@@ -390,6 +390,62 @@ Test(sandbox, hook_starts_programs_and_changes_no_system)
 	cr_assert_eq(in_child(hook_works), 0);
 }
 
+/* A thread that was there before the filter, and what it may do. */
+static struct {
+	pthread_t thread;
+	pthread_barrier_t closed;
+	uid_t uid;
+	int result;
+} helper;
+
+static void *help(void *ctx)
+{
+	(void)ctx;
+	pthread_barrier_wait(&helper.closed);
+	helper.uid = geteuid();
+	if (fails_with(open("/etc/passwd", O_RDONLY), EPERM))
+		helper.result = 10;
+	else if (fails_with(socket(AF_UNIX, SOCK_STREAM, 0), EPERM))
+		helper.result = 11;
+	else if (fails_with(fork(), EPERM))
+		helper.result = 12;
+	return NULL;
+}
+
+static void start_helper(void *ctx)
+{
+	(void)ctx;
+	(void)pthread_create(&helper.thread, NULL, help, NULL);
+}
+
+static int scan_helper(void)
+{
+	const struct sandbox_options o = { .profile = SANDBOX_SCAN,
+		                           .start_threads = start_helper,
+		                           .drop_user = true,
+		                           .uid = NOBODY,
+		                           .gid = NOBODY };
+	pthread_t another;
+
+	(void)pthread_barrier_init(&helper.closed, NULL, 2);
+	sandbox_early(&report);
+	if (sandbox_enter(&o, &report, &e) != ERR_OK)
+		return 99;
+	if (missing("seccomp") || missing("landlock"))
+		return SKIP;
+	pthread_barrier_wait(&helper.closed);
+	if (pthread_join(helper.thread, NULL) != 0)
+		return 1;
+	if (helper.uid != geteuid())
+		return 2;
+	return pthread_create(&another, NULL, nothing, NULL) == 0 ? 3 : helper.result;
+}
+
+Test(sandbox, a_helper_of_the_scanner_is_as_closed_as_the_rest)
+{
+	cr_assert_eq(in_child(scan_helper), 0);
+}
+
 static int early(void)
 {
 	struct rlimit lim;
