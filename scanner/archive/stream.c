@@ -7,20 +7,23 @@
 
 #define BEAT_MS 1000
 
-/* The next piece as the stream makes it, and its end remembered. */
+/* The end, remembered: 0, or -1. */
+static int ended(struct stream *s, int r)
+{
+	if (s->ended == 0)
+		s->ended = r == 0 ? 1 : -1;
+	return s->ended > 0 ? 0 : -1;
+}
+
+/* The next piece as the stream makes it. */
 static int pull(struct stream *s, const uint8_t **p, size_t *n)
 {
-	int r = 1;
+	int r = s->ended == 0;
 
 	*n = 0;
-	while (s->ended == 0 && *n == 0) {
+	while (r > 0 && *n == 0)
 		r = s->next(s, p, n);
-		if (r <= 0)
-			s->ended = r == 0 ? 1 : -1;
-	}
-	if (s->ended != 0)
-		return s->ended > 0 ? 0 : -1;
-	return r;
+	return r > 0 ? r : ended(s, r);
 }
 
 int stream_next(struct stream *s, const uint8_t **p, size_t *n)
@@ -44,6 +47,41 @@ int stream_next(struct stream *s, const uint8_t **p, size_t *n)
 	r = pull(s, p, n);
 	if (r > 0)
 		s->taken += *n;
+	return r;
+}
+
+static int pull_into(struct stream *s, uint8_t *p, size_t cap, size_t *n)
+{
+	int r = s->ended == 0;
+
+	*n = 0;
+	while (r > 0 && *n == 0)
+		r = s->fill(s, p, cap, n);
+	if (r <= 0)
+		return ended(s, r);
+	s->taken += *n;
+	return r;
+}
+
+int stream_fill(struct stream *s, uint8_t *p, size_t cap, size_t *n)
+{
+	const uint8_t *piece;
+	size_t got;
+	int r;
+
+	if (s->head_n == 0 && s->rest_n == 0 && s->fill != NULL)
+		return pull_into(s, p, cap, n);
+	r = stream_next(s, &piece, &got);
+	if (r <= 0)
+		return r;
+	*n = got < cap ? got : cap;
+	memcpy(p, piece, *n);
+	/* A head fits: if there is more it is of a piece, and nothing else is left. */
+	if (*n < got) {
+		s->rest = piece + *n;
+		s->rest_n = got - *n;
+		s->taken -= s->rest_n;
+	}
 	return r;
 }
 
@@ -88,28 +126,28 @@ static void wait_input(struct stream_fd *s)
 		s->beat(s->ctx);
 }
 
-static ssize_t read_some(struct stream_fd *s, size_t want)
+static ssize_t read_some(struct stream_fd *s, uint8_t *p, size_t want)
 {
 	ssize_t n;
 
 	do {
 		if (s->beat != NULL)
 			wait_input(s);
-		n = s->positioned ? pread(s->fd, s->buffer, want, (off_t)s->at)
-		                  : read(s->fd, s->buffer, want);
+		n = s->positioned ? pread(s->fd, p, want, (off_t)s->at)
+		                  : read(s->fd, p, want);
 	} while (n < 0 && errno == EINTR);
 	return n;
 }
 
-static int fd_next(struct stream *base, const uint8_t **p, size_t *n)
+static int fd_fill(struct stream *base, uint8_t *p, size_t cap, size_t *n)
 {
 	struct stream_fd *s = (struct stream_fd *)base;
-	size_t want = s->left < s->cap ? (size_t)s->left : s->cap;
+	size_t want = s->left < cap ? (size_t)s->left : cap;
 	ssize_t got;
 
 	if (want == 0)
 		return 0;
-	got = read_some(s, want);
+	got = read_some(s, p, want);
 	if (got < 0) {
 		base->why = "it could not be read";
 		return -1;
@@ -118,7 +156,6 @@ static int fd_next(struct stream *base, const uint8_t **p, size_t *n)
 		base->why = "it ends too early";
 		return -1;
 	}
-	*p = s->buffer;
 	*n = (size_t)got;
 	s->at += (uint64_t)got;
 	if (s->left != UINT64_MAX)
@@ -126,10 +163,19 @@ static int fd_next(struct stream *base, const uint8_t **p, size_t *n)
 	return got > 0;
 }
 
+static int fd_next(struct stream *base, const uint8_t **p, size_t *n)
+{
+	struct stream_fd *s = (struct stream_fd *)base;
+
+	*p = s->buffer;
+	return fd_fill(base, s->buffer, s->cap, n);
+}
+
 void stream_fd_init(struct stream_fd *s, int fd, uint8_t *buffer, size_t cap)
 {
 	memset(s, 0, sizeof(*s));
 	s->s.next = fd_next;
+	s->s.fill = fd_fill;
 	s->fd = fd;
 	s->buffer = buffer;
 	s->cap = cap;

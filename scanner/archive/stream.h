@@ -17,6 +17,8 @@ struct stream {
 	/* The next piece, borrowed until the next call: 1, 0 at the end, -1 and ${why}.
 	   After 0 or -1 it is not called again. */
 	int (*next)(struct stream *s, const uint8_t **p, size_t *n);
+	/* The same into ${p}, at most ${cap} bytes, where that saves a copy; or NULL. */
+	int (*fill)(struct stream *s, uint8_t *p, size_t cap, size_t *n);
 	const char *why; /* a literal */
 	/* what has been looked at */
 	uint8_t head[STREAM_PEEK];
@@ -30,6 +32,9 @@ struct stream {
 
 /** stream_next(s, p, n): see struct stream; ${n} is never 0 with a result of 1. */
 int stream_next(struct stream *s, const uint8_t **p, size_t *n) MUST_CHECK;
+/** stream_fill(s, p, cap, n): the same into memory of the caller's, of at least
+ * STREAM_PEEK bytes; the first ones may be few. */
+int stream_fill(struct stream *s, uint8_t *p, size_t cap, size_t *n) MUST_CHECK;
 /** stream_peek(s, p): the first bytes, at most STREAM_PEEK, which stream_next() gives
  * again; fewer only if the stream ends or fails there.  Before the first
  * stream_next(). */

@@ -7,7 +7,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define OUT_SIZE (256u << 10)
+#define OUT_SIZE ((size_t)256 << 10)
+#define OUT_MAX  ((size_t)1 << 30)
 
 struct unpack {
 	struct stream s;
@@ -18,13 +19,13 @@ struct unpack {
 	size_t piece_n;
 	bool in_end;
 	/* One round: from the piece into ${out}; how many bytes, or -1 and s.why. */
-	long (*round)(struct unpack *u);
+	long (*round)(struct unpack *u, uint8_t *out, size_t cap);
 	bool whole; /* the input may end here: no member is open */
 	struct inflate_state *gzip;
 	ZSTD_DCtx *zstd;
 	lzma_stream xz;
 	bool xz_open;
-	uint8_t out[OUT_SIZE];
+	uint8_t *own; /* where pieces are made for who has no memory for them; or NULL */
 };
 
 enum unpack_kind unpack_kind_of(const uint8_t *p, size_t n)
@@ -73,7 +74,7 @@ static long gzip_between(struct unpack *u)
 	return 1;
 }
 
-static long gzip_round(struct unpack *u)
+static long gzip_round(struct unpack *u, uint8_t *out, size_t cap)
 {
 	struct inflate_state *g = u->gzip;
 	int r;
@@ -82,8 +83,8 @@ static long gzip_round(struct unpack *u)
 		return 0;
 	g->next_in = (uint8_t *)(uintptr_t)u->piece;
 	g->avail_in = (uint32_t)(u->piece_n < UINT32_MAX ? u->piece_n : UINT32_MAX);
-	g->next_out = u->out;
-	g->avail_out = OUT_SIZE;
+	g->next_out = out;
+	g->avail_out = (uint32_t)cap;
 	r = isal_inflate(g);
 	took(u, u->piece_n - (size_t)(g->next_in - u->piece));
 	if (r == ISAL_INCORRECT_CHECKSUM)
@@ -91,14 +92,14 @@ static long gzip_round(struct unpack *u)
 	if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT)
 		return fail(u, "its gzip data is damaged");
 	u->whole = g->block_state == ISAL_BLOCK_FINISH;
-	return (long)(OUT_SIZE - g->avail_out);
+	return (long)((uint32_t)cap - g->avail_out);
 }
 
-static long zstd_round(struct unpack *u)
+static long zstd_round(struct unpack *u, uint8_t *out, size_t cap)
 {
 	ZSTD_inBuffer in = { u->piece, u->piece_n, 0 };
-	ZSTD_outBuffer out = { u->out, OUT_SIZE, 0 };
-	size_t r = ZSTD_decompressStream(u->zstd, &out, &in);
+	ZSTD_outBuffer to = { out, cap, 0 };
+	size_t r = ZSTD_decompressStream(u->zstd, &to, &in);
 
 	if (ZSTD_isError(r))
 		return fail(u, ZSTD_getErrorCode(r) ==
@@ -107,17 +108,17 @@ static long zstd_round(struct unpack *u)
 		                       : "its zstd data is damaged");
 	took(u, in.size - in.pos);
 	u->whole = r == 0;
-	return (long)out.pos;
+	return (long)to.pos;
 }
 
-static long xz_round(struct unpack *u)
+static long xz_round(struct unpack *u, uint8_t *out, size_t cap)
 {
 	lzma_ret r;
 
 	u->xz.next_in = u->piece;
 	u->xz.avail_in = u->piece_n;
-	u->xz.next_out = u->out;
-	u->xz.avail_out = OUT_SIZE;
+	u->xz.next_out = out;
+	u->xz.avail_out = cap;
 	r = lzma_code(&u->xz, u->in_end ? LZMA_FINISH : LZMA_RUN);
 	took(u, u->xz.avail_in);
 	if (r == LZMA_MEMLIMIT_ERROR)
@@ -125,12 +126,13 @@ static long xz_round(struct unpack *u)
 	if (r != LZMA_OK && r != LZMA_STREAM_END && r != LZMA_BUF_ERROR)
 		return fail(u, "its xz data is damaged");
 	u->whole = r == LZMA_STREAM_END;
-	return (long)(OUT_SIZE - u->xz.avail_out);
+	return (long)(cap - u->xz.avail_out);
 }
 
 /* More input, when there is none left: false on a failure of the stream below. */
 static bool refill(struct unpack *u)
 {
+	static const uint8_t none;
 	int r;
 
 	if (u->piece_n > 0 || u->in_end)
@@ -143,7 +145,7 @@ static bool refill(struct unpack *u)
 	if (r == 0) {
 		u->in_end = true;
 		u->piece_n = 0;
-		u->piece = u->out; /* never read, but no null pointer */
+		u->piece = &none; /* never read, but no null pointer */
 	}
 	return true;
 }
@@ -153,10 +155,13 @@ static bool ratio_ok(const struct unpack *u)
 	return u->out_bytes / u->ratio <= u->in_bytes + SCAN_RATIO_WINDOW;
 }
 
-static int unpack_next(struct stream *s, const uint8_t **p, size_t *n)
+static int unpack_fill(struct stream *s, uint8_t *p, size_t cap, size_t *n)
 {
 	struct unpack *u = (struct unpack *)s;
 	bool was_end;
+
+	/* What the decoders count in 32 bits. */
+	cap = cap < OUT_MAX ? cap : OUT_MAX;
 
 	do {
 		size_t before;
@@ -166,12 +171,11 @@ static int unpack_next(struct stream *s, const uint8_t **p, size_t *n)
 			return -1;
 		was_end = u->in_end;
 		before = u->piece_n;
-		got = u->in_end && u->whole ? 0 : u->round(u);
+		got = u->in_end && u->whole ? 0 : u->round(u, p, cap);
 		if (got < 0)
 			return -1;
 		if (got > 0) {
 			u->out_bytes += (uint64_t)got;
-			*p = u->out;
 			*n = (size_t)got;
 			return ratio_ok(u)
 			               ? 1
@@ -181,6 +185,18 @@ static int unpack_next(struct stream *s, const uint8_t **p, size_t *n)
 			return (int)fail(u, "its compressed data is damaged");
 	} while (!was_end);
 	return u->whole ? 0 : (int)fail(u, "its compressed data ends too early");
+}
+
+static int unpack_next(struct stream *s, const uint8_t **p, size_t *n)
+{
+	struct unpack *u = (struct unpack *)s;
+
+	if (u->own == NULL)
+		u->own = malloc(OUT_SIZE);
+	if (u->own == NULL)
+		return (int)fail(u, "out of memory");
+	*p = u->own;
+	return unpack_fill(s, u->own, OUT_SIZE, n);
 }
 
 static bool open_xz(struct unpack *u)
@@ -217,13 +233,13 @@ static bool open_gzip(struct unpack *u)
 
 struct unpack *unpack_open(enum unpack_kind kind, struct stream *in, uint64_t ratio)
 {
-	struct unpack *u = malloc(sizeof(*u));
+	struct unpack *u = calloc(1, sizeof(*u));
 	bool ok;
 
 	if (u == NULL)
 		return NULL;
-	memset(u, 0, offsetof(struct unpack, out));
 	u->s.next = unpack_next;
+	u->s.fill = unpack_fill;
 	u->in = in;
 	u->ratio = ratio;
 	ok = kind == UNPACK_GZIP   ? open_gzip(u)
@@ -248,5 +264,6 @@ void unpack_close(struct unpack *u)
 	(void)ZSTD_freeDCtx(u->zstd);
 	if (u->xz_open)
 		lzma_end(&u->xz);
+	free(u->own);
 	free(u);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scanner/archive/ahead.h"
 #include "scanner/archive/member_path.h"
 #include "scanner/archive/nested.h"
 #include "scanner/archive/tar.h"
@@ -135,9 +136,10 @@ static void read_packed(struct inner *in, enum unpack_kind kind, struct stream *
 		work_skip(in->w, in->outer, "out of memory");
 		return;
 	}
-	c.in = unpack_stream(u);
+	c.in = ahead_open(in->w->ahead, unpack_stream(u));
 	c.path = in->outer;
 	content_read(in->w, in->channel, in->outer, &c.s, in->depth);
+	ahead_close(in->w->ahead, c.in);
 	unpack_close(u);
 }
 

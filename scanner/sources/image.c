@@ -13,6 +13,7 @@
 #include "image_impl.h"
 #include "json_text.h"
 #include "layer.h"
+#include "scanner/archive/ahead.h"
 #include "scanner/archive/stream.h"
 #include "scanner/archive/stream_hash.h"
 #include "scanner/archive/tar.h"
@@ -194,6 +195,20 @@ static void list_members(struct image *im, struct stream *in, struct stream_fd *
 	tar_close(t);
 }
 
+static bool list_unpacked(struct image *im, enum unpack_kind kind, struct stream *in)
+{
+	struct unpack *u = unpack_open(kind, in, im->w->limits->ratio);
+	struct stream *out;
+
+	if (u == NULL)
+		return false;
+	out = ahead_open(im->w->ahead, unpack_stream(u));
+	list_members(im, out, NULL);
+	ahead_close(im->w->ahead, out);
+	unpack_close(u);
+	return true;
+}
+
 static void sort_members(struct image *im)
 {
 	if (im->n == 0)
@@ -263,9 +278,8 @@ static void read_unnamed(struct image *im, struct member *m)
 	json_decref(v);
 }
 
-static void read_image(struct image *im, struct stream *in, struct stream_fd *seek)
+static void read_image(struct image *im)
 {
-	list_members(im, in, seek);
 	sort_members(im);
 	image_manifests(im);
 	for (size_t i = 0; i < im->n && !im->w->gone; i++)
@@ -282,7 +296,6 @@ static void read_image(struct image *im, struct stream *in, struct stream_fd *se
 void source_image(struct work *w, const struct job *j, unsigned i)
 {
 	struct image im = { .w = w, .j = j, .known = json_object() };
-	struct unpack *u = NULL;
 	struct stream_fd s;
 	const uint8_t *p;
 	enum unpack_kind kind;
@@ -294,11 +307,9 @@ void source_image(struct work *w, const struct job *j, unsigned i)
 	n = stream_peek(&s.s, &p);
 	kind = unpack_kind_of(p, n);
 	im.seekable = !j->streamed && kind == UNPACK_NONE;
-	if (kind != UNPACK_NONE)
-		u = unpack_open(kind, &s.s, w->limits->ratio);
-	if (kind != UNPACK_NONE && u == NULL)
+	if (kind == UNPACK_NONE)
+		list_members(&im, &s.s, &s);
+	else if (!list_unpacked(&im, kind, &s.s))
 		work_skip(w, j->name[i], "out of memory");
-	else
-		read_image(&im, u != NULL ? unpack_stream(u) : &s.s, &s);
-	unpack_close(u);
+	read_image(&im);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "content.h"
+#include "scanner/archive/ahead.h"
 #include "scanner/archive/member_path.h"
 #include "scanner/archive/stream_hash.h"
 #include "scanner/archive/tar.h"
@@ -174,6 +175,7 @@ static void read_packed(struct layer *l, struct stream *in)
 	const uint8_t *p;
 	size_t n = stream_peek(in, &p);
 	enum unpack_kind kind = unpack_kind_of(p, n);
+	struct stream *out;
 	struct unpack *u;
 
 	if (kind == UNPACK_NONE) {
@@ -185,7 +187,9 @@ static void read_packed(struct layer *l, struct stream *in)
 		work_skip(l->w, l->key, "out of memory");
 		return;
 	}
-	read_content(l, unpack_stream(u));
+	out = ahead_open(l->w->ahead, unpack_stream(u));
+	read_content(l, out);
+	ahead_close(l->w->ahead, out);
 	unpack_close(u);
 }
 

@@ -11,10 +11,7 @@
 
 void work_beat(struct work *w)
 {
-	/* Alone in writing it: no need for a locked addition. */
-	uint64_t n = atomic_load_explicit(&w->status->beats, memory_order_relaxed);
-
-	atomic_store_explicit(&w->status->beats, n + 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->status->beats, 1, memory_order_relaxed);
 }
 
 void work_at(struct work *w, const char *path)

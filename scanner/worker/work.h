@@ -16,6 +16,7 @@
 #include "status.h"
 #include "wire.h"
 
+struct ahead;
 struct scan_stream;
 struct stream;
 
@@ -34,6 +35,7 @@ struct work {
 	const struct scan_limits *limits;
 	struct scan_stream *match;
 	struct blob blob;     /* that is being searched */
+	struct ahead *ahead;  /* the helper that unpacks; NULL: none */
 	uint8_t *buffer;      /* WORK_BUFFER bytes, for the one descriptor that is read */
 	uint8_t hash_key[16]; /* of path_hash() */
 	const struct job *job;
@@ -46,7 +48,7 @@ struct work {
 	bool failed;                     /* the blob cannot be searched any further */
 };
 
-/** work_beat(w): say that there is progress; nearly free. */
+/** work_beat(w): say that there is progress; nearly free, and for any thread. */
 void work_beat(struct work *w);
 /** work_at(w, path): what is being read, for whoever finds us dead. */
 void work_at(struct work *w, const char *path);

@@ -2,6 +2,8 @@
 #include "worker.h"
 
 #include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "sandbox.h"
+#include "scanner/archive/ahead.h"
 #include "scanner/sources/source.h"
 #include "scanner/worker/emit.h"
 #include "work.h"
@@ -82,9 +85,30 @@ static void allow_cpu(uint64_t seconds)
 	(void)setrlimit(RLIMIT_CPU, &l);
 }
 
+static bool one_processor(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
+/* Without one everything is unpacked by ourselves. */
+static void start_helper(void *ctx)
+{
+	struct work *w = ctx;
+
+	if (one_processor())
+		return;
+	/* What it allocates is ours: an arena of its own would take address space. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	w->ahead = ahead_new();
+}
+
 static int enter_sandbox(const struct worker_options *o, struct work *w)
 {
 	struct sandbox_options so = { .profile = SANDBOX_SCAN,
+		                      .start_threads = start_helper,
+		                      .ctx = w,
 		                      .require = o->require_sandbox,
 		                      .drop_user = true,
 		                      .uid = NOBODY,

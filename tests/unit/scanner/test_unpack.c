@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "archive/ahead.h"
 #include "archive/unpack.h"
 
 #define PLAIN_MAX  (3u << 20)
@@ -77,30 +78,45 @@ static int dribble_next(struct stream *base, const uint8_t **p, size_t *n)
 	return 1;
 }
 
-/* All of it unpacked equals ${plain}; else the reason, or "differs". */
-static const char *result(enum unpack_kind kind)
+/* All of the stream equals ${plain}; else the reason, or "differs". */
+static const char *compare(struct stream *s, bool into)
 {
-	struct dribble in = { .s = { .next = dribble_next } };
-	struct unpack *u = unpack_open(kind, &in.s, 200);
-	const char *why = NULL;
-	const uint8_t *p;
+	static uint8_t room[STREAM_PEEK + 1];
+	const uint8_t *p = room;
 	size_t n, have = 0;
 	int r;
 
-	cr_assert_not_null(u);
-	while ((r = stream_next(unpack_stream(u), &p, &n)) > 0) {
-		if (n > plain_n - have || memcmp(plain + have, p, n) != 0) {
-			why = "differs";
-			break;
-		}
+	while ((r = into ? stream_fill(s, room, sizeof(room), &n)
+	                 : stream_next(s, &p, &n)) > 0) {
+		if (n > plain_n - have || memcmp(plain + have, p, n) != 0)
+			return "differs";
 		have += n;
 	}
-	if (r < 0)
-		why = unpack_stream(u)->why;
-	else if (r == 0 && have != plain_n)
-		why = "is short";
-	unpack_close(u);
-	return why;
+	return r < 0 ? s->why : have != plain_n ? "is short" : NULL;
+}
+
+/* What came of it: the same in pieces, in the caller's memory, and read ahead. */
+static const char *result(enum unpack_kind kind)
+{
+	struct ahead *a = ahead_new();
+	const char *why[3];
+
+	cr_assert_not_null(a);
+	for (int way = 0; way < 3; way++) {
+		struct dribble in = { .s = { .next = dribble_next } };
+		struct unpack *u = unpack_open(kind, &in.s, 200);
+		struct stream *s;
+
+		cr_assert_not_null(u);
+		s = ahead_open(way == 2 ? a : NULL, unpack_stream(u));
+		why[way] = compare(s, way == 1);
+		ahead_close(a, s);
+		unpack_close(u);
+	}
+	ahead_free(a);
+	cr_assert_eq(why[0], why[1]);
+	cr_assert_eq(why[0], why[2]);
+	return why[0];
 }
 
 TestSuite(unpack, .timeout = 60);
