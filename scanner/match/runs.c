@@ -8,9 +8,10 @@
 
 #include "rules/rules.h"
 
-/* Which bytes of a block are of the sets, and which are line feeds. */
+/* Which bytes of a block are of the sets, which are digits or capitals, and which are
+ * line feeds. */
 struct masks {
-	uint64_t of[RULE_SETS], lines;
+	uint64_t of[RULE_SETS], mixed, lines;
 };
 
 /* Bits where ${n} of them follow each other from; ${m16}: where 16 do, ${n} from 16
@@ -54,20 +55,39 @@ static uint8_t most(unsigned a, unsigned b)
 	return (uint8_t)(a > b ? a : b);
 }
 
-/* Adds the runs of ${n} or more of one set.  One that fills the block before is long
- * enough, however long it is. */
-static void note(uint64_t before, uint64_t m, unsigned n, struct runs_long *out)
+static uint64_t ones(unsigned from, unsigned n)
 {
-	const uint64_t r = rows(rows_of_16(m), n);
-	const bool goes_on = joined(before, m) >= n;
-	unsigned last = goes_on ? first_bytes(m) - 1 : 0;
+	return (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << from;
+}
 
-	if (!goes_on && r == 0)
-		return;
-	if (r != 0)
-		last = most(last, 63 - (unsigned)__builtin_clzll(r) + n - 1);
-	out->last = out->first == RUNS_NONE ? (uint8_t)last : most(out->last, last);
-	out->first = goes_on ? 0 : least(out->first, (unsigned)__builtin_ctzll(r));
+static void add(struct runs_long *out, unsigned from, unsigned n)
+{
+	const bool none = out->first == RUNS_NONE;
+
+	out->first = least(out->first, from);
+	out->last = none ? (uint8_t)(from + n - 1) : most(out->last, from + n - 1);
+}
+
+/* Adds the runs of ${n} or more of one set that have a digit or a capital.  What is
+ * before the block before is of no matter: there the run was long enough, or had none. */
+static void note(const struct masks *before, const struct masks *m, unsigned set,
+                 unsigned n, struct runs_long *out)
+{
+	const uint64_t x = m->of[set], y = before->of[set];
+	const unsigned head = first_bytes(x), tail = joined(y, x) - head;
+
+	if (head > 0 && head + tail >= n &&
+	    ((ones(0, head) & m->mixed) != 0 ||
+	     (tail > 0 && (ones(64 - tail, tail) & before->mixed) != 0)))
+		add(out, 0, head);
+	for (uint64_t r = rows(rows_of_16(x), n); r != 0;) {
+		const unsigned from = (unsigned)__builtin_ctzll(r);
+		const unsigned some = first_bytes(x >> from);
+
+		if ((ones(from, some) & m->mixed) != 0)
+			add(out, from, some);
+		r &= from + some < 64 ? UINT64_MAX << (from + some) : 0;
+	}
 }
 
 static void note_runs(const struct masks *before, const struct masks *m,
@@ -77,8 +97,8 @@ static void note_runs(const struct masks *before, const struct masks *m,
 		                               RULE_RUN_BASE64 };
 
 	for (unsigned k = 0; k < RULE_SETS; k++)
-		note(before->of[k], m->of[k], n[k], &b->run);
-	note(before->of[RULE_ALNUM], m->of[RULE_ALNUM], RULE_WIDE_ALNUM, &b->wide);
+		note(before, m, k, n[k], &b->run);
+	note(before, m, RULE_ALNUM, RULE_WIDE_ALNUM, &b->wide);
 }
 
 static struct runs_block no_runs(uint64_t lines)
@@ -95,6 +115,9 @@ static struct masks masks_of(const unsigned char *p, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		m.lines |= (uint64_t)(p[i] == '\n') << i;
+		m.mixed |= (uint64_t)((p[i] >= '0' && p[i] <= '9') ||
+		                      (p[i] >= 'A' && p[i] <= 'Z'))
+		           << i;
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			m.of[k] |= (uint64_t)rule_has_byte(&rule_set_of[k], p[i]) << i;
 	}
@@ -129,6 +152,7 @@ void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
  */
 #define LOW_HALF  5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0x46, 0x22, 2, 0x12, 2, 0x2a
 #define HIGH_HALF 0x40, 0, 0x30, 0x01, 0x02, 0x0c, 0x02, 0x04, 0, 0, 0, 0, 0, 0, 0, 0
+#define OF_DIGITS 0x01
 #define OF_ALNUM  0x07
 #define OF_URL    0x1f
 #define OF_BASE64 0x27
@@ -171,10 +195,18 @@ INLINE uint64_t having(const struct classes *c, int some)
 	return ~(low | (uint64_t)high << 32);
 }
 
-INLINE struct masks masks_by(const struct classes *c)
+/* Small letters have a bit that capitals have not. */
+INLINE struct masks masks_of_64(const unsigned char *p)
 {
+	const struct classes c = classes_of(p);
+	const struct classes v = { _mm256_loadu_si256((const __m256i *)(const void *)p),
+		                   _mm256_loadu_si256(
+					   (const __m256i *)(const void *)(p + 32)) };
+	const uint64_t alnum = having(&c, OF_ALNUM);
+
 	return (struct masks){
-		.of = {having(c, OF_ALNUM), having(c, OF_URL), having(c, OF_BASE64)}
+		.of = {alnum, having(&c, OF_URL), having(&c, OF_BASE64)},
+		.mixed = having(&c, OF_DIGITS) | (alnum & ~having(&v, 0x20)),
 	};
 }
 
@@ -182,15 +214,11 @@ INLINE struct masks masks_by(const struct classes *c)
 AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p, bool first,
                                                        struct runs_block *out)
 {
-	const struct classes c = classes_of(p);
-	const struct masks m = masks_by(&c);
+	const struct masks m = masks_of_64(p);
 	struct masks before = { .lines = 0 };
 
-	if (!first) {
-		const struct classes d = classes_of(p - RUNS_BLOCK);
-
-		before = masks_by(&d);
-	}
+	if (!first)
+		before = masks_of_64(p - RUNS_BLOCK);
 	note_runs(&before, &m, out);
 }
 

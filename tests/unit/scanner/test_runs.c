@@ -14,25 +14,35 @@ TestSuite(runs, .timeout = 120);
 static unsigned char text[SIZE + 1];
 static struct runs_block wanted[SIZE / RUNS_BLOCK + 1], got[SIZE / RUNS_BLOCK + 1];
 
-/* Runs of one set, byte by byte. */
+static bool mixed(const unsigned char *p, size_t from, size_t to)
+{
+	for (; from < to; from++)
+		if ((p[from] >= '0' && p[from] <= '9') ||
+		    (p[from] >= 'A' && p[from] <= 'Z'))
+			return true;
+	return false;
+}
+
+/* Runs of one set, byte by byte: what of one is in each block. */
 static void note(const unsigned char *p, size_t n, enum rule_byte_set set, unsigned least,
                  bool wide)
 {
-	size_t begin = 0;
+	for (size_t at = 0, to; at < n; at = to + 1) {
+		for (to = at; to < n && rule_has_byte(&rule_set_of[set], p[to]);)
+			to++;
+		for (size_t b = at / RUNS_BLOCK * RUNS_BLOCK; b < to; b += RUNS_BLOCK) {
+			struct runs_block *w = &wanted[b / RUNS_BLOCK];
+			struct runs_long *out = wide ? &w->wide : &w->run;
+			const size_t end = to < b + RUNS_BLOCK ? to : b + RUNS_BLOCK;
+			const size_t near = b >= RUNS_BLOCK ? b - RUNS_BLOCK : 0;
+			const size_t begin = at > b ? at : b;
 
-	for (size_t i = 0; i < n; i++) {
-		struct runs_block *b = &wanted[i / RUNS_BLOCK];
-		struct runs_long *to = wide ? &b->wide : &b->run;
-		const size_t block = i / RUNS_BLOCK * RUNS_BLOCK;
-		const uint8_t first = (uint8_t)(begin > block ? begin - block : 0);
-
-		if (!rule_has_byte(&rule_set_of[set], p[i])) {
-			begin = i + 1;
-		} else if (i + 1 - begin >= least) {
-			if (to->first == RUNS_NONE || to->last < i - block)
-				to->last = (uint8_t)(i - block);
-			if (first < to->first)
-				to->first = first;
+			if (end - at < least || !mixed(p, at > near ? at : near, end))
+				continue;
+			if (out->first == RUNS_NONE || out->last < end - 1 - b)
+				out->last = (uint8_t)(end - 1 - b);
+			if (begin - b < out->first)
+				out->first = (uint8_t)(begin - b);
 		}
 	}
 }
@@ -80,12 +90,17 @@ static void check(const unsigned char *p, size_t n)
 /* Runs of one kind after the other, with something between most of them. */
 static void fill(void)
 {
-	static const char *const kinds[] = { "aZ09mQpP", "a-Z_09", "a+Z/09", "aA0-_+/",
+	static const char *const kinds[] = { "aZ09mQpP",
+		                             "a-Z_09",
+		                             "a+Z/09",
+		                             "aA0-_+/",
+		                             "abcxyz",
+		                             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab_-Z",
 		                             " .,:@[`{\x7f\x80\xff" };
 	size_t at = 0;
 
 	while (at < SIZE) {
-		const char *kind = kinds[randombytes_uniform(5)];
+		const char *kind = kinds[randombytes_uniform(7)];
 		size_t n = 1 + randombytes_uniform(randombytes_uniform(4) ? 70 : 300);
 
 		for (; n > 0 && at < SIZE; n--)
@@ -119,7 +134,7 @@ Test(runs, as_long_as_it_has_to_be)
 	for (size_t at = 0; at < 140; at++)
 		for (size_t n = RULE_RUN_ALNUM - 1; n <= RULE_WIDE_ALNUM; n++) {
 			memset(text, '.', 256);
-			memset(text + at, 'x', n);
+			memset(text + at, 'X', n);
 			check(text, 256);
 			runs_find(text, 256, got);
 			cr_assert_eq(got[(at + n - 1) / RUNS_BLOCK].run.first !=
