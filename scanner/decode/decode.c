@@ -213,7 +213,8 @@ ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
 		                          : decode_run_length(s->p + begin, s->n - begin);
 
 		begins &= begins - 1;
-		if (begin + n == s->n || may_be_coded(&w->marks, i, bit, n)) {
+		if (begin + n == s->n || (may_be_coded(&w->marks, i, bit, n) &&
+		                          decode_may_hold(s->p + begin, n))) {
 			w->next = decode_run(s, begin, begin + n);
 			w->fresh = true;
 			begins = run_begins(w, i);

@@ -84,6 +84,9 @@ size_t decode_run_length(const unsigned char *p, size_t n);
 
 /* --- decode_run.c */
 
+/** decode_may_hold(p, n): can a run of ${n} bytes, with what may follow it, be anything
+ * encoded?  By a few of its bytes; most that are short cannot. */
+bool decode_may_hold(const unsigned char *p, size_t n);
 /* A run of the alphabets of base64 from ${at} to ${end}.  Returns where to go on. */
 size_t decode_run(struct search *s, size_t at, size_t end);
 

@@ -352,6 +352,16 @@ static bool try_hex(struct search *s, const struct run *r, const unsigned char *
 	return true;
 }
 
+/* Where base64 may begin after ${at}: what is glued to it by a sign may be something
+ * else.
+ */
+static size_t next_start(const unsigned char *p, size_t n, size_t at)
+{
+	while (at < n && p[at] != '/' && p[at] != '-' && p[at] != '_' && p[at] != '+')
+		at++;
+	return at + (at < n);
+}
+
 /* What is glued to the front of a run by '/' or '-' may be something else. */
 static void try_run(struct search *s, const struct run *r, const unsigned char *p,
                     size_t n)
@@ -365,11 +375,24 @@ static void try_run(struct search *s, const struct run *r, const unsigned char *
 	for (unsigned i = 0; i < STARTS_MAX && n - at >= DECODE_RUN_MIN; i++) {
 		if (try_base64(s, r, p + at, n - at))
 			return;
-		while (at < n && p[at] != '/' && p[at] != '-' && p[at] != '_' &&
-		       p[at] != '+')
-			at++;
-		at += at < n;
+		at = next_start(p, n, at);
 	}
+}
+
+bool decode_may_hold(const unsigned char *p, size_t n)
+{
+	size_t at = 0;
+
+	if (n >= WRAP_MIN)
+		return true;
+	if (n >= HEX_MIN && hex_digit(p[2]) >= 0 && hex_digit(p[3]) >= 0)
+		return true;
+	for (unsigned i = 0; i < STARTS_MAX && n - at >= DECODE_RUN_MIN; i++) {
+		if (can_begin(p + at))
+			return true;
+		at = next_start(p, n, at);
+	}
+	return false;
 }
 
 /* --- the run itself -------------------------------------------------------------------

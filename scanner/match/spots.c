@@ -64,39 +64,48 @@ static void mark(const struct spots *s, uint64_t *bits, size_t from, size_t to)
 	bits[b / 64] |= high;
 }
 
-/* Where the line of ${at} begins, or one ${lines} before it; with blocks of other lines
- * at most, and not before ${least}. */
+/* Takes ${lines} line ends off ${ends}, from the highest or the lowest, if there are more
+ * than so many; else takes off what there are from ${lines}. */
+static bool more_than(uint64_t *ends, unsigned *lines, bool highest)
+{
+	for (; *ends != 0; --*lines) {
+		if (*lines == 0)
+			return true;
+		if (highest)
+			*ends &= ~(UINT64_C(1) << (63 - __builtin_clzll(*ends)));
+		else
+			*ends &= *ends - 1;
+	}
+	return false;
+}
+
+/* Where the line of ${at} begins, or one ${lines} before it, but not before ${least}. */
 static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_t least)
 {
 	size_t b = at / RUNS_BLOCK;
 	uint64_t ends = s->at[b].lines & ~(UINT64_MAX << at % RUNS_BLOCK);
-	unsigned left = lines, n;
 
-	while ((n = (unsigned)__builtin_popcountll(ends)) <= left) {
+	while (!more_than(&ends, &lines, true)) {
 		if (b == 0 || b * RUNS_BLOCK <= least)
 			return least;
-		left -= n;
 		ends = s->at[--b].lines;
 	}
-	at = left > 0 ? b * RUNS_BLOCK
-	              : b * RUNS_BLOCK + 64 - (size_t)__builtin_clzll(ends);
+	at = b * RUNS_BLOCK + 64 - (size_t)__builtin_clzll(ends);
 	return at > least ? at : least;
 }
 
+/* The same of its end, but not after ${most}. */
 static size_t line_end(const struct spots *s, size_t at, unsigned lines, size_t most)
 {
 	size_t b = at / RUNS_BLOCK;
 	uint64_t ends = s->at[b].lines & UINT64_MAX << at % RUNS_BLOCK;
-	unsigned left = lines, n;
 
-	while ((n = (unsigned)__builtin_popcountll(ends)) <= left) {
+	while (!more_than(&ends, &lines, false)) {
 		if (b == last_block(s) || (b + 1) * RUNS_BLOCK >= most)
 			return most;
-		left -= n;
 		ends = s->at[++b].lines;
 	}
-	at = left > 0 ? (b + 1) * RUNS_BLOCK
-	              : b * RUNS_BLOCK + (size_t)__builtin_ctzll(ends);
+	at = b * RUNS_BLOCK + (size_t)__builtin_ctzll(ends);
 	return at < most ? at : most;
 }
 
