@@ -158,7 +158,7 @@ void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
 #define OF_BASE64 0x27
 #define OF_ANY    0x3f
 #define OF_LINES  0x40
-#define AVX2      __attribute__((target("avx2,bmi,lzcnt")))
+#define AVX2      __attribute__((target("avx2")))
 #define INLINE    AVX2 __attribute__((always_inline)) static inline
 
 struct classes {
@@ -225,7 +225,11 @@ AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p, b
 /* Can a run of ${n} end in the block of ${m}?  All that do, and some that end before. */
 INLINE uint64_t may_end(uint64_t before, uint64_t m, unsigned n)
 {
-	return rows(rows_of_16(m), n) | (_lzcnt_u64(~before) + _tzcnt_u64(~m) >= n);
+	/* One less of what fills a block is enough, too. */
+	const unsigned last = (unsigned)__builtin_clzll(~before | 1);
+	const unsigned first = (unsigned)__builtin_ctzll(~m | UINT64_C(1) << 63);
+
+	return rows(rows_of_16(m), n) | (last + first >= n);
 }
 
 AVX2 static size_t find_avx2(const unsigned char *p, size_t n, struct runs_block *out)
@@ -252,8 +256,7 @@ void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
 {
 	size_t i = 0;
 
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-	    __builtin_cpu_supports("lzcnt"))
+	if (__builtin_cpu_supports("avx2"))
 		i = find_avx2(p, n, out);
 	find_from(p, n, i, out);
 }
