@@ -1,5 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
+# vault_objects(NAME SOURCES_RECURSE GLOB LIBS TARGET...): objects of every matching file but
+# those of a program, which is in a directory with a main.c.
+function(vault_objects name)
+  cmake_parse_arguments(arg "" "SOURCES_RECURSE" "LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${arg_SOURCES_RECURSE}")
+  set(programs ${sources})
+  list(FILTER programs INCLUDE REGEX "/main\\.c$")
+  foreach(main IN LISTS programs)
+    get_filename_component(dir "${main}" DIRECTORY)
+    list(FILTER sources EXCLUDE REGEX "^${dir}/")
+  endforeach()
+  add_library(${name} OBJECT ${sources})
+  target_link_libraries(${name} PUBLIC vault_flags ${arg_LIBS})
+endfunction()
+
 # vault_library(NAME [SOURCES GLOB] [SOURCES_RECURSE GLOB] [EXTRA FILE...] LIBS TARGET...)
 # A static library of every matching file but main.c.  With no file to compile it is an
 # interface library, so that whoever links it need not care.

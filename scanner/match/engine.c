@@ -42,6 +42,13 @@ void scan_engine_free(struct scan_engine *g)
 	free(g);
 }
 
+const struct literals *engine_literals(const struct scan_engine *g, unsigned i)
+{
+	const struct literals *const all[] = { g->anchors, g->trigger_literals, NULL };
+
+	return all[i];
+}
+
 static int check(const struct rule *u, struct err *e)
 {
 	pcre2_code *re;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/literals.h"
 
-#include <hs.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "match/automaton.h"
+#include "match/database.h"
 
 #define NEXT_LOOK 16u /* bytes of what follows that are looked at */
 
 struct literals {
 	const struct literal *list;
+	size_t n;
 	hs_database_t *db;
+	bool embedded;          /* ${db} was compiled when the program was built */
 	struct automaton *slow; /* without ${db} */
 };
 
@@ -28,54 +30,6 @@ void literals_free(struct literals *l)
 	free(l);
 }
 
-struct patterns {
-	const char **texts;
-	unsigned *flags, *ids;
-	size_t *lens;
-};
-
-static int compile_texts(struct literals *l, size_t n, const struct patterns *p,
-                         struct err *e)
-{
-	hs_compile_error_t *why = NULL;
-	int rc = ERR_OK;
-
-	for (size_t i = 0; i < n; i++) {
-		p->texts[i] = l->list[i].text;
-		p->flags[i] = l->list[i].exact ? 0 : HS_FLAG_CASELESS;
-		p->ids[i] = (unsigned)i;
-		p->lens[i] = l->list[i].n;
-	}
-	if (hs_compile_lit_multi(p->texts, p->flags, p->ids, p->lens, (unsigned)n,
-	                         HS_MODE_BLOCK, NULL, &l->db, &why) != HS_SUCCESS) {
-		rc = err_set(e, ERR_INTERNAL, "anchors do not compile: %s",
-		             why != NULL ? why->message : "?");
-		hs_free_compile_error(why);
-	}
-	return rc;
-}
-
-static int compile(struct literals *l, size_t n, struct err *e)
-{
-	struct patterns p = {
-		.texts = calloc(n, sizeof(*p.texts)),
-		.flags = calloc(n, sizeof(*p.flags)),
-		.ids = calloc(n, sizeof(*p.ids)),
-		.lens = calloc(n, sizeof(*p.lens)),
-	};
-	int rc;
-
-	if (p.texts != NULL && p.flags != NULL && p.ids != NULL && p.lens != NULL)
-		rc = compile_texts(l, n, &p, e);
-	else
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	free(p.texts);
-	free(p.flags);
-	free(p.ids);
-	free(p.lens);
-	return rc;
-}
-
 int literals_new(const struct literal *list, size_t n, enum literals_engine engine,
                  struct literals **out, struct err *e)
 {
@@ -85,19 +39,35 @@ int literals_new(const struct literal *list, size_t n, enum literals_engine engi
 	if (l == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	l->list = list;
+	l->n = n;
 	if (engine == LITERALS_BEST)
 		engine = n > 0 && hs_valid_platform() == HS_SUCCESS ? LITERALS_VECTOR
 		                                                    : LITERALS_AUTOMATON;
-	if (engine == LITERALS_VECTOR)
-		rc = compile(l, n, e);
-	else if ((l->slow = automaton_new(list, n)) == NULL)
+	if (engine == LITERALS_VECTOR) {
+		l->db = database_load(databases_embedded, list, n);
+		l->embedded = l->db != NULL;
+		if (!l->embedded)
+			rc = database_compile(list, n, NULL, &l->db, e);
+	} else if ((l->slow = automaton_new(list, n)) == NULL) {
 		rc = err_set(e, ERR_NOMEM, "out of memory");
+	}
 	if (rc != ERR_OK) {
 		literals_free(l);
 		return rc;
 	}
 	*out = l;
 	return ERR_OK;
+}
+
+const struct literal *literals_list(const struct literals *l, size_t *n)
+{
+	*n = l->n;
+	return l->list;
+}
+
+bool literals_embedded(const struct literals *l)
+{
+	return l->embedded;
 }
 
 struct literals_scratch *literals_scratch_new(const struct literals *l)

@@ -32,6 +32,10 @@ enum literals_engine { LITERALS_BEST, LITERALS_VECTOR, LITERALS_AUTOMATON };
 int literals_new(const struct literal *list, size_t n, enum literals_engine engine,
                  struct literals **out, struct err *e) MUST_CHECK;
 void literals_free(struct literals *l);
+/** literals_list(l, n): what it looks for. */
+const struct literal *literals_list(const struct literals *l, size_t *n);
+/** literals_embedded(l): was it compiled when the program was built? */
+bool literals_embedded(const struct literals *l);
 
 /** literals_scratch_new(l): what one thread needs; NULL: out of memory. */
 struct literals_scratch *literals_scratch_new(const struct literals *l);

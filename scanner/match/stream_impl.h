@@ -158,6 +158,8 @@ struct scan_stream {
 	bool failed;             /* out of memory */
 };
 
+/** engine_literals(g, i): what it looks for, one list after the other; NULL: no more. */
+const struct literals *engine_literals(const struct scan_engine *g, unsigned i);
 /** engine_triggers(g, e): fills in what it has of triggers. */
 int engine_triggers(struct scan_engine *g, struct err *e) MUST_CHECK;
 /** founds_add(f, one): -1: out of memory. */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SCANNER_BUILTIN_H
 #define SCANNER_BUILTIN_H
-/* builtin - the files of scanner/rules, embedded when the program is built. */
-#include <stddef.h>
+/* builtin - the rules of scanner/rules, as the parser made them when the program was
+ * built: scanner/embed writes this table. */
+#include "rules/rule.h"
 
-struct rules_file {
-	const char *name, *text;
-	size_t n;
-};
-extern const struct rules_file rules_files[]; /* ends with a NULL name */
+extern const struct rule rules_embedded[];
+extern const size_t rules_embedded_count;
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "rules/builtin.h"
 #include "verdict/validator.h"
 
 #define ANCHOR_MIN  2u
@@ -19,7 +18,7 @@
 
 struct reading {
 	const char *name; /* of the file */
-	bool check;       /* of a user: what CI has seen to of those that are built in */
+	bool own;         /* not of a user: its expressions may be any */
 	yaml_document_t doc;
 	struct rule_set *set;
 	struct err *e;
@@ -40,6 +39,8 @@ static int no_memory(struct reading *r)
 
 static void rule_free(struct rule *u)
 {
+	if (u->embedded)
+		return;
 	free(u->id);
 	free(u->title);
 	free(u->family);
@@ -371,7 +372,7 @@ static int check(struct reading *r, const yaml_node_t *at, struct rule *u)
 		return bad(
 			r, value_of(r, at, "validator"), "validator",
 			"there is none of this name: docs/scanning-rules.md lists them");
-	if (rule_check(u, why) != 0)
+	if (!r->own && rule_check(u, why) != 0)
 		return bad(r, value_of(r, at, "regex"), "regex", why);
 	return ERR_OK;
 }
@@ -388,7 +389,7 @@ static int complete(struct reading *r, const yaml_node_t *at, struct rule *u, bo
 		return no_memory(r);
 	if (u->validator == NULL && (u->validator = strdup("")) == NULL)
 		return no_memory(r);
-	if (r->check && check(r, at, u) != ERR_OK)
+	if (check(r, at, u) != ERR_OK)
 		return (int)r->e->code;
 	return find_anchors(r, at, u, named);
 }
@@ -510,10 +511,10 @@ static int read_file(struct reading *r, const char *text, size_t n)
 }
 
 static int add(struct rule_set *set, const char *name, const char *text, size_t n,
-               bool check, struct err *e)
+               bool own, struct err *e)
 {
 	struct rule_set file = { 0 };
-	struct reading one = { .name = name, .check = check, .set = &file, .e = e };
+	struct reading one = { .name = name, .own = own, .set = &file, .e = e };
 	struct reading r = { .name = name, .set = set, .e = e };
 	int rc = read_file(&one, text, n);
 
@@ -531,20 +532,11 @@ static int add(struct rule_set *set, const char *name, const char *text, size_t 
 int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
               struct err *e)
 {
-	return add(set, name, text, n, true, e);
+	return add(set, name, text, n, false, e);
 }
 
-int rules_builtin(struct rule_set *out, struct err *e)
+int rules_add_own(struct rule_set *set, const char *name, const char *text, size_t n,
+                  struct err *e)
 {
-	int rc = ERR_OK;
-
-	*out = (struct rule_set){ 0 };
-	for (size_t i = 0; rc == ERR_OK && rules_files[i].name != NULL; i++)
-		rc = add(out, rules_files[i].name, rules_files[i].text, rules_files[i].n,
-		         false, e);
-	for (size_t i = 0; rc == ERR_OK && i < out->n; i++)
-		out->at[i].checked = true;
-	if (rc != ERR_OK)
-		rules_free(out);
-	return rc;
+	return add(set, name, text, n, true, e);
 }

@@ -14,13 +14,18 @@ struct rule_set {
 	size_t n;
 };
 
-/** rules_builtin(out, e): those that are embedded in the program. */
+/** rules_builtin(out, e): those that are embedded in the program; they are not parsed,
+ * and are known to compile. */
 int rules_builtin(struct rule_set *out, struct err *e) MUST_CHECK;
 /** rules_add(set, name, text, n, e): those of one file; a rule with an id that is there
  * replaces it.  ERR_INVALID names file, line, column and key; the set is as before then.
  */
 int rules_add(struct rule_set *set, const char *name, const char *text, size_t n,
               struct err *e) MUST_CHECK;
+/** rules_add_own(set, name, text, n, e): the same for a file of scanner/rules, whose
+ * expressions may be all that PCRE2 knows; scan_engine_new() checks that they compile. */
+int rules_add_own(struct rule_set *set, const char *name, const char *text, size_t n,
+                  struct err *e) MUST_CHECK;
 /** rules_add_file(set, path, e): the same of a file; ERR_NOENT, ERR_IO. */
 int rules_add_file(struct rule_set *set, const char *path, struct err *e) MUST_CHECK;
 

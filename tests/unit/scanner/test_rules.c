@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of rules: what is taken, what is refused and where, and anchors. */
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rules/rules.h"
+#include "whole_file.h"
 
 TestSuite(rules, .timeout = 60);
 
@@ -122,6 +125,111 @@ Test(rules, those_that_are_built_in)
 		cr_expect(set.at[i].positive.n > 0 || set.at[i].collect_pem,
 		          "%s has no example", set.at[i].id);
 	rules_free(&set);
+}
+
+static void same_texts(const char *id, const struct texts *a, const struct texts *b)
+{
+	cr_assert_eq(a->n, b->n, "%s", id);
+	for (size_t i = 0; i < a->n; i++)
+		cr_expect_str_eq(a->at[i], b->at[i], "%s", id);
+}
+
+static void same_text(const char *id, const char *a, const char *b)
+{
+	cr_assert_eq(a == NULL, b == NULL, "%s", id);
+	if (a != NULL)
+		cr_expect_str_eq(a, b, "%s", id);
+}
+
+/* All but the texts, as bytes: also what a rule will get one day. */
+static void bare(const struct rule *u, struct rule *out)
+{
+	const struct texts none = { 0 };
+
+	memcpy(out, u, sizeof(*out));
+	out->id = out->title = out->family = out->regex = NULL;
+	out->validator = out->example_path = NULL;
+	out->anchors = out->keywords = out->files = out->triggers = none;
+	out->positive = out->negative = none;
+	out->embedded = out->checked = true;
+}
+
+static void same_rule(const struct rule *a, const struct rule *b)
+{
+	struct rule x, y;
+
+	same_text(a->id, a->id, b->id);
+	same_text(a->id, a->title, b->title);
+	same_text(a->id, a->family, b->family);
+	same_text(a->id, a->regex, b->regex);
+	same_text(a->id, a->validator, b->validator);
+	same_text(a->id, a->example_path, b->example_path);
+	same_texts(a->id, &a->anchors, &b->anchors);
+	same_texts(a->id, &a->keywords, &b->keywords);
+	same_texts(a->id, &a->files, &b->files);
+	same_texts(a->id, &a->triggers, &b->triggers);
+	same_texts(a->id, &a->positive, &b->positive);
+	same_texts(a->id, &a->negative, &b->negative);
+	bare(a, &x);
+	bare(b, &y);
+	cr_expect(memcmp(&x, &y, sizeof(x)) == 0, "%s", a->id);
+}
+
+/* In the order that the build has them in. */
+static void parse_all(struct rule_set *out)
+{
+	struct err e = { 0 };
+	glob_t files;
+	char *text;
+	size_t n;
+
+	cr_assert_eq(glob("scanner/rules/*.yaml", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		cr_assert_eq(whole_file(files.gl_pathv[i], RULES_FILE_MAX, &text, &n, &e),
+		             ERR_OK, "%s", e.msg);
+		cr_assert_eq(rules_add_own(out, files.gl_pathv[i], text, n, &e), ERR_OK,
+		             "%s", e.msg);
+		free(text);
+	}
+	globfree(&files);
+}
+
+Test(rules, those_that_are_built_in_are_what_their_files_say)
+{
+	struct rule_set parsed = { 0 };
+	struct err e = { 0 };
+
+	parse_all(&parsed);
+	cr_assert_eq(rules_builtin(&set, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(set.n, parsed.n);
+	for (size_t i = 0; i < set.n; i++) {
+		cr_expect(set.at[i].embedded && set.at[i].checked);
+		same_rule(&set.at[i], &parsed.at[i]);
+	}
+	rules_free(&parsed);
+	rules_free(&set);
+}
+
+Test(rules, those_that_are_built_in_can_be_replaced)
+{
+	struct rule_set other = { 0 };
+	struct err e = { 0 };
+	const char *text = "rules:\n  - id: age-secret\n    title: X\n"
+			   "    regex: AGE-SECRET-KEY-1[0-9A-Z]{58}\n";
+	const struct rule *u;
+
+	cr_assert_eq(rules_builtin(&set, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(rules_builtin(&other, &e), ERR_OK, "%s", e.msg);
+	cr_assert_not_null(rules_find(&set, "age-secret"));
+	cr_assert_eq(add(text, &e), ERR_OK, "%s", e.msg);
+	cr_assert_eq(set.n, other.n);
+	u = rules_find(&set, "age-secret");
+	cr_expect_str_eq(u->title, "X");
+	cr_expect_not(u->embedded);
+	cr_expect_eq(u->index, rules_find(&other, "age-secret")->index);
+	cr_expect_str_neq(rules_find(&other, "age-secret")->title, "X");
+	rules_free(&set);
+	rules_free(&other);
 }
 
 static void anchors(const char *regex, const char *want)
