@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "arena.h"
+#include "known/winnow.h"
 #include "value.h"
 
 #define PAGE_MAX ((size_t)64 * 1024 * 1024)
 #define BITS     ((size_t)1 << LEAK_TAG_BITS)
-#define BLOCK    2048u /* positions that are looked at together */
-#define EDGE     LEAK_WINDOW
+#define BLOCK    WINNOW_MAX /* positions that are looked at together */
 
 struct known {
 	struct leak_key key;
@@ -86,8 +86,9 @@ static int add_entries(struct known *k, const struct value *list, struct err *e)
 		struct leak_entry *en = &k->entries[k->n];
 
 		if (leak_entry_read(p, en) != 0)
-			return err_set(e, ERR_INVALID, "leak pack: a value of %u bytes",
-			               en->len);
+			return err_set(e, ERR_INVALID,
+			               "leak pack: a value of %u bytes, known by byte %u",
+			               en->len, en->place);
 		k->n++;
 		k->longest = en->len > k->longest ? en->len : k->longest;
 	}
@@ -110,6 +111,9 @@ int known_add(struct known *k, const void *page, size_t n, int64_t now_ms, struc
 	entries = bytes(v, "entries", 0);
 	if (pack == NULL || key == NULL || entries == NULL)
 		return err_set(e, ERR_INVALID, "leak pack: not a page of one");
+	if (value_int_or(v, "format", 1) != LEAK_FORMAT)
+		return err_set(e, ERR_INVALID,
+		               "leak pack: made by another version of the vault");
 	if (value_int_or(v, "expires_ms", 0) <= now_ms)
 		return err_set(e, ERR_INVALID, "leak pack: it has expired");
 	if (k->begun && memcmp(k->pack, pack->text, sizeof(k->pack)) != 0)
@@ -162,151 +166,124 @@ struct look {
 	void *ctx;
 };
 
+/* Is what stands at ${p} this value?  Most of what only has its tag has its anchor
+ * elsewhere, which is told faster than by the digest. */
+static bool is(const struct known *k, const struct leak_entry *en, const unsigned char *p)
+{
+	unsigned char digest[LEAK_DIGEST];
+
+	if (leak_place(&k->key, p, en->len) != en->place)
+		return false;
+	leak_digest(&k->key, p, en->len, digest);
+	return memcmp(digest, en->digest, sizeof(digest)) == 0;
+}
+
 /* The entries whose tag is that of the eight bytes at ${at}.  false: some need more bytes
  * than have come. */
 static bool look_at(const struct look *l, size_t at, uint32_t tag)
 {
 	const struct known *k = l->k;
-	unsigned char digest[LEAK_DIGEST];
 	size_t end = k->first[slot(tag) + 1];
 
 	if (!l->last)
 		for (size_t i = k->first[slot(tag)]; i < end; i++)
-			if (k->entries[i].tag == tag && at >= k->entries[i].anchor &&
-			    k->entries[i].len > l->n - (at - k->entries[i].anchor))
+			if (k->entries[i].tag == tag && at >= k->entries[i].place &&
+			    k->entries[i].len > l->n - (at - k->entries[i].place))
 				return false;
 	for (size_t i = k->first[slot(tag)]; i < end; i++) {
 		const struct leak_entry *en = &k->entries[i];
 
-		if (en->tag != tag || at < en->anchor ||
-		    en->len > l->n - (at - en->anchor))
-			continue;
-		leak_digest(&k->key, l->p + at - en->anchor, en->len, digest);
-		if (memcmp(digest, en->digest, sizeof(digest)) == 0)
+		if (en->tag == tag && at >= en->place &&
+		    en->len <= l->n - (at - en->place) &&
+		    is(k, en, l->p + at - en->place))
 			l->fn(l->ctx, &(struct known_hit){
-					      en->id, at - en->anchor, en->len,
+					      en->id, at - en->place, en->len,
 					      (en->flags & LEAK_FLAG_CURRENT) != 0 });
 	}
 	return true;
 }
 
-/* Which of BLOCK positions from b[EDGE] on are smallest in some window; ${b} has EDGE
- * hashes before and after them.  Plain loops over bytes, which compilers turn into vector
- * instructions. */
-__attribute__((optimize("O3"), target_clones("avx2", "default"))) static void smallest(
-	const uint8_t *b, uint8_t *out)
+/* Words with a bit set move to the front, with a zero after them; ${which} says where
+ * they were. */
+static size_t compact(uint64_t *bits, size_t words, uint8_t *which)
 {
-	uint8_t m[BLOCK + 2 * EDGE], t[BLOCK + 2 * EDGE];
-	const size_t n = BLOCK + 2 * EDGE;
+	size_t n = 0;
 
-	/* m[i]: the smallest of b[i] to b[i + 15], in four steps that double the width.
-	 */
-	memset(m, 0, sizeof(m));
-	memset(t, 0, sizeof(t));
-	for (size_t i = 0; i + 1 < n; i++)
-		t[i] = b[i] < b[i + 1] ? b[i] : b[i + 1];
-	for (size_t i = 0; i + 3 < n; i++)
-		m[i] = t[i] < t[i + 2] ? t[i] : t[i + 2];
-	for (size_t i = 0; i + 7 < n; i++)
-		t[i] = m[i] < m[i + 4] ? m[i] : m[i + 4];
-	for (size_t i = 0; i + 15 < n; i++)
-		m[i] = t[i] < t[i + 8] ? t[i] : t[i + 8];
-	/* And the largest of those for the 16 windows that a position is in. */
-	for (size_t i = 0; i + 1 < n; i++)
-		t[i] = m[i] > m[i + 1] ? m[i] : m[i + 1];
-	for (size_t i = 0; i + 3 < n; i++)
-		m[i] = t[i] > t[i + 2] ? t[i] : t[i + 2];
-	for (size_t i = 0; i + 7 < n; i++)
-		t[i] = m[i] > m[i + 4] ? m[i] : m[i + 4];
-	for (size_t i = 0; i < BLOCK; i++) {
-		uint8_t w = t[i + 1] > t[i + 9] ? t[i + 1] : t[i + 9];
-
-		out[i] = w == b[i + EDGE];
+	for (size_t w = 0; w < words; w++) {
+		bits[n] = bits[w];
+		which[n] = (uint8_t)w;
+		n += bits[w] != 0;
 	}
+	bits[n] = bits[n + 1] = 0;
+	return n;
 }
 
-__attribute__((optimize("O3"), target_clones("avx2", "default"))) static void hashes(
-	uint16_t select, const unsigned char *p, size_t n, uint8_t *out)
+/* Looks at what stands out among ${n} positions from ${from} on, which is at ${p} with
+ * what winnow() needs around; where it has to go on. */
+static size_t look_at_block(const struct look *l, size_t from, size_t n,
+                            const unsigned char *p)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] =
-			(uint8_t)((uint16_t)((uint16_t)(p[i] | p[i + 1] << 8) * select) >>
-		                  8);
-}
+	const struct known *k = l->k;
+	size_t words = (n + 63) / 64;
+	uint64_t bits[BLOCK / 64 + 2], word, next, rest;
+	uint8_t which[BLOCK / 64 + 1];
 
-/* Hashes of the positions ${from} - EDGE to ${from} + BLOCK + EDGE; what is not there is
- * larger than all: no window over an edge is smaller for it. */
-static void fill(const struct look *l, size_t from, uint8_t *b)
-{
-	size_t before = from < EDGE ? from : EDGE, start = from - before;
-	size_t have = l->n - 1 - start, want = before + BLOCK + EDGE;
+	winnow((uint16_t)k->key.select, p, 64 * words, bits);
+	if (n % 64 != 0)
+		bits[words - 1] &= (1ull << n % 64) - 1;
+	words = compact(bits, words, which);
+	word = bits[0];
+	next = bits[1];
+	for (size_t i = 0; i < words;) {
+		size_t at = 64u * which[i] + (unsigned)__builtin_ctzll(word);
+		uint32_t tag = leak_tag(&k->key, p + at);
 
-	memset(b, 0xff, BLOCK + 2 * EDGE);
-	hashes((uint16_t)l->k->key.select, l->p + start, have < want ? have : want,
-	       b + EDGE - before);
-}
-
-/* A bit for each of 64 bytes that are 0 or 1. */
-static uint64_t bits_of(const uint8_t *p)
-{
-	uint64_t all = 0, eight;
-
-	for (unsigned i = 0; i < 64; i += 8) {
-		memcpy(&eight, p + i, sizeof(eight));
-		all |= eight * 0x0102040810204080ull >> 56 << i;
+		/* How many bits a word has is random: a branch on it would cost more than
+		 * the rest. */
+		rest = word & (word - 1);
+		word = __builtin_expect_with_probability(rest == 0, 1, 0.5) ? next : rest;
+		i += rest == 0;
+		next = bits[i + 1];
+		if ((k->map[tag / 64] >> tag % 64 & 1) != 0 &&
+		    !look_at(l, from + at, tag))
+			return from + at;
 	}
-	return all;
-}
-
-/* Positions of those that stand out and whose tag there is; branches on what is random
- * would cost more than the rest. */
-static size_t sift(const struct look *l, size_t from, const uint8_t *out, uint16_t *at)
-{
-	size_t n = 0, kept = 0;
-	uint16_t all[BLOCK];
-	uint32_t tag;
-
-	for (unsigned g = 0; g < BLOCK; g += 64)
-		for (uint64_t m = bits_of(out + g); m != 0; m &= m - 1)
-			all[n++] = (uint16_t)(g + (unsigned)__builtin_ctzll(m));
-	for (size_t i = 0; i < n; i++) {
-		tag = leak_tag(&l->k->key, l->p + from + all[i]);
-		at[kept] = all[i];
-		kept += l->k->map[tag / 64] >> tag % 64 & 1;
-	}
-	return kept;
-}
-
-/* Looks at what stands out among ${n} positions from ${from} on; where it has to go on.
- */
-static size_t look_at_block(const struct look *l, size_t from, size_t n)
-{
-	uint8_t b[BLOCK + 2 * EDGE], out[BLOCK];
-	uint16_t at[BLOCK];
-	size_t kept;
-
-	fill(l, from, b);
-	smallest(b, out);
-	memset(out + n, 0, BLOCK - n);
-	kept = sift(l, from, out, at);
-	for (size_t i = 0; i < kept; i++)
-		if (!look_at(l, from + at[i], leak_tag(&l->k->key, l->p + from + at[i])))
-			return from + at[i];
 	return from + n;
 }
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+_Static_assert(BLOCK / 64 < UINT8_MAX, "the number of a word is a byte");
+
+/* The same near an end of the text, which is as good as a blank. */
+static size_t look_at_edge(const struct look *l, size_t from, size_t n)
+{
+	unsigned char room[WINNOW_BEHIND + BLOCK + WINNOW_AHEAD];
+	size_t before = from < WINNOW_BEHIND ? from : WINNOW_BEHIND;
+	size_t after = l->n - from, most = sizeof(room) - WINNOW_BEHIND;
+
+	memset(room, 0, sizeof(room));
+	memcpy(room + WINNOW_BEHIND - before, l->p + from - before,
+	       before + (after < most ? after : most));
+	return look_at_block(l, from, n, room + WINNOW_BEHIND);
+}
+
+/* winnow() judges whole words of positions. */
+static size_t look_at_some(const struct look *l, size_t from, size_t n)
+{
+	if (from >= WINNOW_BEHIND && l->n - from >= (n + 63) / 64 * 64 + WINNOW_AHEAD)
+		return look_at_block(l, from, n, l->p + from);
+	return look_at_edge(l, from, n);
+}
 
 size_t known_scan(const struct known *k, const unsigned char *p, size_t n, size_t from,
                   bool last, known_fn fn, void *ctx)
 {
 	const struct look l = { k, p, n, last, fn, ctx };
 	/* A position is judged when all windows that it is in are there. */
-	size_t need = last ? LEAK_GRAM : LEAK_WINDOW + LEAK_GRAM;
+	size_t need = last ? LEAK_GRAM : LEAK_RUN;
 	size_t end = n >= need ? n - need + 1 : 0, count, next;
 
 	while (k->n > 0 && from < end) {
 		count = end - from < BLOCK ? end - from : BLOCK;
-		next = look_at_block(&l, from, count);
+		next = look_at_some(&l, from, count);
 		if (next != from + count)
 			return next;
 		from = next;

@@ -41,11 +41,14 @@ struct known_hit {
 };
 typedef void (*known_fn)(void *ctx, const struct known_hit *hit);
 
+/* A value begins at most this far before the position that it is known by. */
+#define KNOWN_BEHIND LEAK_PLACE_MAX
+
 /** known_scan(k, p, n, from, last, fn, ctx): look at the positions from ${from} on; every
  * occurrence whose anchor is there is told once.  ${last}: nothing comes after p[n].
  * Returns the position that the next call goes on at: the caller moves the buffer on, but
- * keeps
- * LEAK_WINDOW bytes before that position, and has room for known_longest() after it. */
+ * keeps KNOWN_BEHIND bytes before that position, and has room for known_longest() after
+ * it. */
 size_t known_scan(const struct known *k, const unsigned char *p, size_t n, size_t from,
                   bool last, known_fn fn, void *ctx);
 

@@ -12,6 +12,7 @@
 #define MATCH_LIMIT 200000u
 #define HEAP_KIB    4096u
 #define GROUPS      32u
+_Static_assert(STREAM_BEHIND >= KNOWN_BEHIND, "where a known value begins is kept");
 
 static bool make_pcre(struct scan_stream *s)
 {

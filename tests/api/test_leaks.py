@@ -3,13 +3,15 @@
 import base64
 import ctypes
 import hashlib
+import re
 
 import pytest
 
 import hostwire
 
-WINDOW, GRAM, TAG_BITS, ID = 16, 8, 20, 83
-ENTRY = ID + 4 + 3 + 1 + 16
+WINDOW, GRAM, TAG_BITS, ID = 15, 8, 20, 83
+RUN = WINDOW + GRAM - 1
+ENTRY = ID + 4 + 2 + 3 + 1 + 16
 GOOD = "q7RkT2mZxV9bL4nWc8YpD3fHs6JgA1eU"
 
 
@@ -28,9 +30,9 @@ class Entry:
     def __init__(self, raw):
         self.id = base64.b64encode(raw[:ID]).decode()
         self.len = int.from_bytes(raw[ID:ID + 4], "big")
-        bits = int.from_bytes(raw[ID + 4:ID + 7], "big")
-        self.anchor, self.tag = bits >> TAG_BITS, bits & ((1 << TAG_BITS) - 1)
-        self.current, self.digest = raw[ID + 7] & 1, raw[ID + 8:]
+        self.place = int.from_bytes(raw[ID + 4:ID + 6], "big")
+        self.tag = int.from_bytes(raw[ID + 6:ID + 9], "big")
+        self.current, self.digest = raw[ID + 9] & 1, raw[ID + 10:]
 
 
 class Pack:
@@ -45,6 +47,7 @@ class Pack:
             plain = hostwire.open_sealed(base64.b64decode(r.data["page"]), pk, sk)
             self.page = hostwire.decode(plain)
             self.key = self.page["key"]
+            assert self.page["format"] == 2
             assert self.page["pack"].hex() == r.data["pack"] == more.get("pack", r.data["pack"])
             raw = self.page["entries"]
             assert len(raw) == ENTRY * r.data["values"]
@@ -66,10 +69,13 @@ class Pack:
         for en in self.entries:
             for at in range(len(text) - en.len + 1):
                 value = text[at:at + en.len]
-                hashes = [self._least(value, i) for i in range(WINDOW)]
-                anchor = hashes.index(min(hashes))
-                gram = int.from_bytes(value[anchor:anchor + GRAM], "little")
-                if (anchor, gram * self.mix % 2 ** 64 >> (64 - TAG_BITS)) != (en.anchor, en.tag):
+                run = re.search(rb"[^ \t\r\n\0]{%d}" % RUN, value)
+                if run is None:
+                    continue
+                hashes = [self._least(run[0], i) for i in range(WINDOW)]
+                place = run.start() + hashes.index(min(hashes))
+                gram = int.from_bytes(value[place:place + GRAM], "little")
+                if (place, gram * self.mix % 2 ** 64 >> (64 - TAG_BITS)) != (en.place, en.tag):
                     continue
                 if hashlib.blake2b(value, key=self.key[:32], digest_size=16).digest() == en.digest:
                     out.append(en)
@@ -121,6 +127,17 @@ def test_a_pack_has_no_value_and_no_name(filled, c):
         assert secret not in raw
     assert {e.id for e in pack.entries}.isdisjoint({e.id for e in Pack(c).entries}), "ids of packs are not comparable"
     assert pack.page["expires_ms"] - pack.page["created_ms"] == 24 * 3600 * 1000
+
+
+def test_a_value_is_known_by_what_has_no_white_space(filled, c):
+    """Its first line may be the same in every value of that kind."""
+    key = "-----BEGIN PRIVATE KEY-----\n" + 3 * (GOOD[::-1] + GOOD + "\n") + "-----END PRIVATE KEY-----\n"
+    filled.put("keys/tls", {"key": key})
+    pack = Pack(c)
+    hits = pack.find(b"tls.key: |\n" + key.encode())
+    assert "key" in [e["field"] for e in resolve(c, *hits)]
+    assert [e.place >= len("-----BEGIN PRIVATE KEY-----\n") for e in hits if e.len == len(key) - 1] == [True]
+    assert c.request("DELETE", "secret/metadata/keys/tls").status == 204
 
 
 def test_old_versions(filled, c):

@@ -55,23 +55,20 @@ static int take_value(void *ctx, const struct leak_leaf *l)
 {
 	struct row *w = ctx;
 	struct packing *p = w->p;
-	struct leak_entry en = { .len = (uint32_t)l->n };
+	struct leak_entry en = { .flags = w->current ? LEAK_FLAG_CURRENT : 0 };
 	const unsigned char *text = (const unsigned char *)l->text;
 
 	if (l->n == 0 || leak_is_public(l->text, l->n))
 		return ERR_OK;
 	/* Versions come newest first, so that old ones find no room. */
 	if (p->n == p->room || l->n < LEAK_MIN || l->n > LEAK_MAX ||
-	    l->index > UINT16_MAX || leak_bits(text, l->n) < LEAK_BITS_MIN) {
+	    l->index > UINT16_MAX || leak_bits(text, l->n) < LEAK_BITS_MIN ||
+	    leak_entry_of(&p->key, text, l->n, &en) != 0) {
 		p->unfit++;
 		return ERR_OK;
 	}
 	w->at.leaf = l->index;
 	leak_id_seal(w->r->core, &w->at, en.id);
-	en.anchor = (uint8_t)leak_anchor(&p->key, text);
-	en.tag = leak_tag(&p->key, text + en.anchor);
-	en.flags = w->current ? LEAK_FLAG_CURRENT : 0;
-	leak_digest(&p->key, text, l->n, en.digest);
 	leak_entry_write(&en, p->entries + p->n++ * LEAK_ENTRY);
 	return ERR_OK;
 }
@@ -255,6 +252,7 @@ static char *seal_page(struct req *r, const struct packing *p)
 	value_set_bytes(r->a, v, "key", p->wire, sizeof(p->wire));
 	value_set_int(r->a, v, "created_ms", r->core->now_ms);
 	value_set_int(r->a, v, "expires_ms", r->core->now_ms + LEAK_PACK_TTL);
+	value_set_int(r->a, v, "format", LEAK_FORMAT);
 	value_set_bytes(r->a, v, "entries", p->entries, p->n * LEAK_ENTRY);
 	if ((plain = value_pack(r->a, v, &n)) == NULL)
 		return NULL;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "leaktag.h"
 #include "text.h"
 #include "util.h"
 
@@ -288,7 +289,7 @@ static unsigned part_bits(const unsigned char *p, size_t n, unsigned depth)
 
 static bool parts(unsigned char c)
 {
-	return c == ':' || c == '@' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return c == ':' || c == '@' || !leak_solid(c);
 }
 
 /* Of name and password, or of an address with both, one part has to be enough: the others

@@ -16,8 +16,11 @@
  * Letters that may be a word count one bit each; if they are more than half of the text,
  * or it is several words, it is 0.  UUIDs count nothing.
  *
- * ':', '@' and white space part a value: what counts is the part that has most.  Text in
- * base64 or hexadecimal digits counts as the text does, also in each other. */
+ * ':', '@', NUL and white space part a value: what counts is the part that has most. Text
+ * in base64 or hexadecimal digits counts as the text does, also in each other.
+ *
+ * No byte counts more than six bits, so that what has LEAK_BITS_MIN has a part of at
+ * least LEAK_RUN bytes (lib/leaktag.h). */
 unsigned leak_bits(const void *p, size_t n);
 
 #endif

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "leaktag.h"
 #include "rng.h"
 #include "server/core/leak/leak_bits.h"
 
@@ -99,6 +100,37 @@ Test(leak_bits, what_has_a_strong_part)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		cr_expect_geq(leak_bits(texts[i], strlen(texts[i])), LEAK_BITS_MIN,
 		              "%s: %u", texts[i], leak_bits(texts[i], strlen(texts[i])));
+}
+
+/* What has enough can be searched for: leak_entry_of() finds a run in it. */
+Test(leak_bits, what_has_enough_has_a_run)
+{
+	static const char between[] = ": @\t\r\n";
+	unsigned char wire[LEAK_KEY_BYTES], p[120];
+	struct leak_key key;
+	unsigned good = 0;
+
+	randombytes_buf(wire, sizeof(wire));
+	leak_key_read(&key, wire);
+	for (int round = 0; round < 20000; round++) {
+		size_t n = LEAK_RUN + randombytes_uniform(sizeof(p) - LEAK_RUN);
+		unsigned parts = 15 + randombytes_uniform(30);
+
+		for (size_t i = 0; i < n; i++) {
+			p[i] = (unsigned char)randombytes_uniform(256);
+			if (round % 2 == 0)
+				p[i] = (unsigned char)('0' + p[i] % 75);
+			/* NUL, too */
+			if (randombytes_uniform(parts) == 0)
+				p[i] = (unsigned char)
+					between[randombytes_uniform(sizeof(between))];
+		}
+		if (leak_bits(p, n) < LEAK_BITS_MIN)
+			continue;
+		good++;
+		cr_assert_geq(leak_place(&key, p, n), 0);
+	}
+	cr_assert_gt(good, 1000u);
 }
 
 Test(leak_bits, no_uuid_has_enough)

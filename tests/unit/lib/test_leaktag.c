@@ -62,7 +62,7 @@ Test(leaktag, an_occurrence_is_found_by_its_anchor_alone)
 
 Test(leaktag, keys_differ)
 {
-	static const unsigned char value[LEAK_MIN] = "0123456789abcdefghijklmn";
+	static const unsigned char value[LEAK_RUN] = "0123456789abcdefghijkl";
 	unsigned char one[LEAK_DIGEST], two[LEAK_DIGEST];
 	unsigned same = 0;
 
@@ -81,10 +81,41 @@ Test(leaktag, keys_differ)
 	cr_assert_leq(same, 1u);
 }
 
+/* The first run is what a value is known by, wherever it begins. */
+Test(leaktag, the_place_is_in_the_first_run)
+{
+	static const unsigned char blanks[] = { ' ', '\t', '\n', '\r', '\0' };
+	unsigned char value[LEAK_PLACE_MAX + 100];
+	struct leak_entry en = { 0 };
+	size_t run;
+
+	for (int round = 0; round < 300; round++) {
+		make_key();
+		memset(value, 'a', sizeof(value));
+		run = randombytes_uniform(LEAK_PLACE_MAX - LEAK_WINDOW + 1);
+		run = round % 2 ? run : run % 100;
+		for (size_t i = run % LEAK_RUN; i < run; i += LEAK_RUN)
+			value[i] = blanks[randombytes_uniform(sizeof(blanks))];
+		if (run > 0)
+			value[run - 1] = blanks[run % sizeof(blanks)];
+		for (size_t i = 0; i < LEAK_RUN; i++)
+			value[run + i] = (unsigned char)('!' + randombytes_uniform(94));
+		cr_assert_eq(leak_entry_of(&key, value, run + LEAK_RUN, &en), 0);
+		cr_assert_eq(en.place, run + leak_anchor(&key, value + run));
+		cr_assert_eq(en.tag, leak_tag(&key, value + en.place));
+		cr_assert_eq(en.len, run + LEAK_RUN);
+		cr_assert_eq(leak_place(&key, value, sizeof(value)), en.place);
+		cr_assert_eq(leak_place(&key, value, run + LEAK_RUN - 1), -1);
+	}
+	memset(value, ' ', sizeof(value));
+	memset(value + LEAK_PLACE_MAX - LEAK_WINDOW + 1, 'a', LEAK_RUN);
+	cr_assert_eq(leak_place(&key, value, sizeof(value)), -1, "too late");
+}
+
 Test(leaktag, an_entry_is_read_as_it_was_written)
 {
-	struct leak_entry en = { .len = 1234,
-		                 .anchor = 15,
+	struct leak_entry en = { .len = 12345,
+		                 .place = 4095,
 		                 .tag = 0xabcde,
 		                 .flags = LEAK_FLAG_CURRENT },
 			  back;
@@ -95,11 +126,14 @@ Test(leaktag, an_entry_is_read_as_it_was_written)
 	leak_entry_write(&en, raw);
 	cr_assert_eq(leak_entry_read(raw, &back), 0);
 	cr_assert_eq(back.len, en.len);
-	cr_assert_eq(back.anchor, en.anchor);
+	cr_assert_eq(back.place, en.place);
 	cr_assert_eq(back.tag, en.tag);
 	cr_assert_eq(back.flags, en.flags);
 	cr_assert_eq(memcmp(back.id, en.id, sizeof(en.id)), 0);
 	cr_assert_eq(memcmp(back.digest, en.digest, sizeof(en.digest)), 0);
+	raw[LEAK_ID + 4] = 0x10;
+	cr_assert_eq(leak_entry_read(raw, &back), -1, "no anchor is there");
+	raw[LEAK_ID + 4] = 0x0f;
 	raw[LEAK_ID] = 0xff;
 	cr_assert_eq(leak_entry_read(raw, &back), -1, "too long");
 	memset(raw + LEAK_ID, 0, 4);

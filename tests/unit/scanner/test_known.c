@@ -25,14 +25,12 @@ static struct {
 
 static void entry_of(unsigned i, unsigned char out[LEAK_ENTRY])
 {
-	struct leak_entry en = { .len = (uint32_t)t.lens[i], .flags = i & 1 };
+	struct leak_entry en = { .flags = i & 1 };
 	struct leak_key key;
 
 	leak_key_read(&key, t.wire);
 	memset(en.id, (int)i, sizeof(en.id));
-	en.anchor = (uint8_t)leak_anchor(&key, t.values[i]);
-	en.tag = leak_tag(&key, t.values[i] + en.anchor);
-	leak_digest(&key, t.values[i], t.lens[i], en.digest);
+	cr_assert_eq(leak_entry_of(&key, t.values[i], t.lens[i], &en), 0);
 	leak_entry_write(&en, out);
 }
 
@@ -46,6 +44,7 @@ static unsigned char *page(unsigned from, unsigned to, int64_t expires, size_t *
 	value_set_bytes(t.a, v, "pack", t.wire, 16);
 	value_set_bytes(t.a, v, "key", t.wire, sizeof(t.wire));
 	value_set_int(t.a, v, "expires_ms", expires);
+	value_set_int(t.a, v, "format", LEAK_FORMAT);
 	value_set_bytes(t.a, v, "entries", entries, (to - from) * LEAK_ENTRY);
 	return value_pack(t.a, v, n);
 }
@@ -59,6 +58,22 @@ static void add(unsigned from, unsigned to)
 	cr_assert_eq(known_add(t.k, p, n, NOW, &e), ERR_OK, "%s", e.msg);
 }
 
+/* Any bytes, or those of a token; with white space and NULs before and behind a run. */
+static void make_value(unsigned i)
+{
+	unsigned char *p = t.values[i];
+	static const unsigned char some[] = " \t\r\n\0ab";
+	size_t blanks = i % 3 == 0 ? randombytes_uniform(40) : 0;
+
+	t.lens[i] = blanks + LEAK_RUN + randombytes_uniform(120);
+	randombytes_buf(p, t.lens[i]);
+	for (size_t at = 0; at < blanks; at++)
+		p[at] = some[randombytes_uniform(sizeof(some) - 1)];
+	for (size_t at = blanks; at < t.lens[i]; at++)
+		if (i % 2 == 0 || (at < blanks + LEAK_RUN && !leak_solid(p[at])))
+			p[at] = (unsigned char)('a' + p[at] % 26);
+}
+
 static void setup(void)
 {
 	struct err e = { 0 };
@@ -67,13 +82,20 @@ static void setup(void)
 	t.a = arena_new(16 << 20);
 	t.k = known_new(&e);
 	randombytes_buf(t.wire, sizeof(t.wire));
-	for (unsigned i = 0; i < VALUES; i++) {
-		t.lens[i] = LEAK_MIN + 8 + randombytes_uniform(150);
-		randombytes_buf(t.values[i], t.lens[i]);
-	}
-	/* One that is like any text, and one that begins like another. */
-	memset(t.values[0], ' ', LEAK_MIN);
-	memcpy(t.values[1], t.values[2], LEAK_MIN);
+	for (unsigned i = 0; i < VALUES; i++)
+		make_value(i);
+	/* One that begins like any text, one that begins like another, the shortest, and
+	 * one that is the same byte as far as its anchor. */
+	t.lens[0] = 2 * LEAK_RUN;
+	memset(t.values[0], ' ', LEAK_RUN);
+	memset(t.values[0] + LEAK_RUN, 'z', LEAK_RUN - 1);
+	t.values[0][2 * LEAK_RUN - 1] = 'y';
+	make_value(2);
+	t.lens[2] += 8;
+	memcpy(t.values[1], t.values[2], LEAK_RUN);
+	t.lens[1] = t.lens[1] < 2 * LEAK_RUN ? 2 * LEAK_RUN : t.lens[1];
+	t.lens[4] = LEAK_RUN;
+	memset(t.values[7], '-', LEAK_RUN);
 }
 
 static void teardown(void)
@@ -158,12 +180,70 @@ Test(known, in_pieces)
 			end = end < TEXT ? end : TEXT;
 			from = known_scan(t.k, t.text + t.base, end - t.base, from,
 			                  end == TEXT, hit, NULL);
-			if (from > LEAK_WINDOW) {
-				t.base += from - LEAK_WINDOW;
-				from = LEAK_WINDOW;
+			if (from > KNOWN_BEHIND) {
+				t.base += from - KNOWN_BEHIND;
+				from = KNOWN_BEHIND;
 			}
 		}
 		all_found();
+	}
+}
+
+/* Alone in a text, at every place around the edges of what is looked at together. */
+static void alone_at(size_t at, size_t n)
+{
+	for (unsigned i = 0; i < VALUES; i++) {
+		unsigned char kept[sizeof(t.values[0])];
+
+		if (at + t.lens[i] > n)
+			continue;
+		memset(t.found, 0, sizeof(t.found));
+		memcpy(kept, t.text + at, t.lens[i]);
+		memcpy(t.text + at, t.values[i], t.lens[i]);
+		known_scan(t.k, t.text, n, 0, true, hit, NULL);
+		memcpy(t.text + at, kept, t.lens[i]);
+		cr_assert_eq(t.found[i], 1, "value %u of %zu bytes at %zu of %zu", i,
+		             t.lens[i], at, n);
+	}
+	cr_assert_eq(t.wrong, 0);
+}
+
+Test(known, at_every_place)
+{
+	static const char fill[] = { ' ', 'x', '\0' };
+
+	load();
+	for (size_t f = 0; f < sizeof(fill); f++) {
+		memset(t.text, fill[f], TEXT);
+		for (size_t at = 0; at < 200; at++)
+			alone_at(at, 400);
+		for (size_t at = 1950; at < 2100; at++)
+			alone_at(at, 5000);
+		for (size_t at = 3950; at < 4200; at++)
+			alone_at(at, 5000);
+		for (size_t n = 200; n < 300; n++)
+			alone_at(n - t.lens[n % VALUES], n);
+	}
+}
+
+/* For sanitizers: texts that end, and begin, where their memory does. */
+Test(known, nothing_else_is_read)
+{
+	static const size_t sizes[] = { 0,  1,  7,  8,  22,   27,   28,
+		                        63, 64, 65, 91, 4096, 4122, 9000 };
+
+	load();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t n = sizes[i];
+		unsigned char *p = malloc(n);
+
+		memset(p, 'x', n);
+		for (size_t from = 0; from <= n && from < 70; from++) {
+			cr_assert_geq(known_scan(t.k, p, n, from, true, hit, NULL), from);
+			cr_assert_geq(known_scan(t.k, p, n, from, false, hit, NULL),
+			              from);
+		}
+		free(p);
 	}
 }
 
@@ -205,6 +285,20 @@ static void refused(const void *p, size_t n, const char *why)
 	cr_assert(strstr(e.msg, why) != NULL, "%s", e.msg);
 }
 
+/* One byte of the entry that is last in the page is another. */
+static void refused_entry(const unsigned char *page, size_t n, size_t at,
+                          unsigned char byte, const char *why)
+{
+	unsigned char entry[LEAK_ENTRY], *copy = arena_alloc(t.a, n), *found;
+
+	entry_of(3, entry);
+	memcpy(copy, page, n);
+	found = memmem(copy, n, entry, sizeof(entry));
+	cr_assert_not_null(found);
+	found[at] = byte;
+	refused(copy, n, why);
+}
+
 Test(known, pages_that_are_refused)
 {
 	struct err e = { 0 };
@@ -224,7 +318,13 @@ Test(known, pages_that_are_refused)
 	p = page(2, 3, NOW + 1, &n);
 	refused(p, n, "different packs");
 	t.wire[0] ^= 1;
-	t.lens[3] = LEAK_MIN - 1;
 	p = page(3, 4, NOW + 1, &n);
-	refused(p, n, "a value of 23 bytes");
+	refused_entry(p, n, LEAK_ID, 0xff, "a value of 4278190");
+	refused_entry(p, n, LEAK_ID + 4, 0xff, "known by byte 65");
+	value_set_bytes(t.a, v, "pack", t.wire, 16);
+	value_set_bytes(t.a, v, "key", t.wire, sizeof(t.wire));
+	value_set_int(t.a, v, "expires_ms", NOW + 1);
+	value_set_bytes(t.a, v, "entries", t.wire, 0);
+	p = value_pack(t.a, v, &n);
+	refused(p, n, "another version");
 }

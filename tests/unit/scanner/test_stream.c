@@ -326,7 +326,7 @@ static struct known *knowing(const char *value)
 	struct arena *a = arena_new(1 << 20);
 	struct value *v = value_object(a);
 	unsigned char wire[LEAK_KEY_BYTES], entry[LEAK_ENTRY], *page;
-	struct leak_entry en = { .len = (uint32_t)strlen(value), .flags = 1 };
+	struct leak_entry en = { .flags = 1 };
 	struct known *k;
 	struct leak_key key;
 	struct err e = { 0 };
@@ -334,13 +334,13 @@ static struct known *knowing(const char *value)
 
 	randombytes_buf(wire, sizeof(wire));
 	leak_key_read(&key, wire);
-	en.anchor = (uint8_t)leak_anchor(&key, (const unsigned char *)value);
-	en.tag = leak_tag(&key, (const unsigned char *)value + en.anchor);
-	leak_digest(&key, (const unsigned char *)value, en.len, en.digest);
+	cr_assert_eq(
+		leak_entry_of(&key, (const unsigned char *)value, strlen(value), &en), 0);
 	leak_entry_write(&en, entry);
 	value_set_bytes(a, v, "pack", wire, 16);
 	value_set_bytes(a, v, "key", wire, sizeof(wire));
 	value_set_int(a, v, "expires_ms", 2);
+	value_set_int(a, v, "format", LEAK_FORMAT);
 	value_set_bytes(a, v, "entries", entry, sizeof(entry));
 	page = value_pack(a, v, &n);
 	cr_assert_not_null(k = known_new(&e));

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "known/winnow.h"
+
+#include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
+#define BEFORE (LEAK_WINDOW - 1) /* positions that a window reaches back */
+#define LAST   (LEAK_GRAM - 1)   /* of a gram, from its first byte on */
+#define ROOM   (WINNOW_MAX + 2 * BEFORE)
+_Static_assert(LEAK_WINDOW == 15 && LEAK_GRAM == 8, "what the steps below add up to");
+
+/* --- on any processor -----------------------------------------------------------------
+ */
+
+/* A hash for each of ${n} positions, never 0; but 0 where a gram has a byte that no run
+ * has.  Its first and its last byte are enough to look at, since a window has every gram
+ * of its run. */
+__attribute__((optimize("O3"))) static void hashes(uint16_t select,
+                                                   const unsigned char *p, size_t n,
+                                                   uint8_t *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint16_t pair = (uint16_t)(p[i] | p[i + 1] << 8);
+		uint8_t h = (uint8_t)((uint32_t)pair * select >> 8);
+		bool solid = leak_solid(p[i]) & leak_solid(p[i + LAST]);
+
+		out[i] = solid ? (h > 0 ? h : 1) : 0;
+	}
+}
+
+/* b[i] becomes the smallest, or the largest, of b[i] to b[i + 14], in steps that double
+ * the width.  Plain loops over bytes, which compilers turn into vector instructions. */
+__attribute__((optimize("O3"), always_inline)) static inline void least(uint8_t *b,
+                                                                        size_t n,
+                                                                        size_t step)
+{
+	for (size_t i = 0; i + step < n; i++)
+		b[i] = b[i] < b[i + step] ? b[i] : b[i + step];
+}
+
+__attribute__((optimize("O3"))) static void smallest(uint8_t *b, size_t n)
+{
+	least(b, n, 1);
+	least(b, n, 2);
+	least(b, n, 4);
+	least(b, n, 7);
+}
+
+__attribute__((optimize("O3"), always_inline)) static inline void most(uint8_t *b,
+                                                                       size_t n,
+                                                                       size_t step)
+{
+	for (size_t i = 0; i + step < n; i++)
+		b[i] = b[i] > b[i + step] ? b[i] : b[i + step];
+}
+
+__attribute__((optimize("O3"))) static void largest(uint8_t *b, size_t n)
+{
+	most(b, n, 1);
+	most(b, n, 2);
+	most(b, n, 4);
+	most(b, n, 7);
+}
+
+void winnow_plain(uint16_t select, const unsigned char *p, size_t n, uint64_t *out)
+{
+	uint8_t h[ROOM] = { 0 }, w[ROOM] = { 0 };
+
+	hashes(select, p - BEFORE, n + 2 * BEFORE, h);
+	memcpy(w, h, n + 2 * BEFORE);
+	/* Of each window its smallest; then, of the windows that a position is in, the
+	 * largest of these. */
+	smallest(w, n + 2 * BEFORE);
+	largest(w, n + BEFORE);
+	memset(out, 0, n / 8);
+	for (size_t i = 0; i < n; i++)
+		out[i / 64] |= (uint64_t)(w[i] != 0 && w[i] == h[i + BEFORE]) << i % 64;
+}
+
+#ifdef __SSE2__
+
+/* --- with AVX2 ------------------------------------------------------------------------
+ */
+
+/* The two halves of the positions go through the two halves of a vector side by side, so
+ * that "the bytes before" are one instruction; they are a stream of 16 bytes a step each.
+ */
+#define HEAD                    ((WINNOW_BEHIND + BEFORE + LAST) / 16) /* steps before the first result */
+#define BEFORE_OF(now, then, n) _mm256_alignr_epi8(now, then, 16 - (n))
+#define LEAST(now, then, n)     _mm256_min_epu8(now, BEFORE_OF(now, then, n))
+#define MOST(now, then, n)      _mm256_max_epu8(now, BEFORE_OF(now, then, n))
+_Static_assert(WINNOW_BEHIND + BEFORE + LAST == 48,
+               "a position has the bit of its number");
+
+__attribute__((target("avx2"), always_inline)) static inline __m256i both(
+	const unsigned char *p, const unsigned char *q)
+{
+	return _mm256_inserti128_si256(
+		_mm256_castsi128_si256(_mm_loadu_si128((const void *)p)),
+		_mm_loadu_si128((const void *)q), 1);
+}
+
+/* leak_select() of 32 positions; ${y} has the bytes after those of ${x}. */
+__attribute__((target("avx2"), always_inline)) static inline __m256i select_of(
+	__m256i x, __m256i y, __m256i select)
+{
+	const __m256i even = _mm256_srli_epi16(_mm256_mullo_epi16(x, select), 8);
+	const __m256i odd = _mm256_and_si256(_mm256_mullo_epi16(y, select),
+	                                     _mm256_set1_epi16((short)0xff00));
+
+	return _mm256_or_si256(even, odd);
+}
+
+/* 0xff where a byte is not solid. */
+__attribute__((target("avx2"), always_inline)) static inline __m256i gaps(__m256i x)
+{
+	const __m256i white = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+		' ', -1, -1, -1, -1, -1, -1, -1, -1, '\t', '\n', -1, -1, '\r', -1, -1));
+
+	return _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(white, x), x),
+	                       _mm256_cmpeq_epi8(x, _mm256_setzero_si256()));
+}
+
+/* What the last step had, of each stage. */
+struct stages {
+	__m256i hash, hash2, begun, gram, two, four, eight, least, most2, most4, most8;
+};
+
+/* One step: of each half the bits of the 16 positions that are BEFORE + LAST bytes before
+ * those of this step.  A hash of 0 cannot be told from a gap, so it is taken for 1. */
+__attribute__((target("avx2"), always_inline)) static inline uint32_t step(
+	struct stages *s, __m256i x, __m256i y, __m256i select)
+{
+	const __m256i hash = _mm256_max_epu8(select_of(x, y, select),
+	                                     _mm256_set1_epi8(1));
+	const __m256i gap = gaps(x);
+	const __m256i begun = _mm256_andnot_si256(gap, hash);
+	const __m256i gram = _mm256_andnot_si256(gap, BEFORE_OF(begun, s->begun, LAST));
+	const __m256i two = LEAST(gram, s->gram, 1);
+	const __m256i four = LEAST(two, s->two, 2);
+	const __m256i eight = LEAST(four, s->four, 4);
+	const __m256i least = LEAST(eight, s->eight, 7);
+	const __m256i most2 = MOST(least, s->least, 1);
+	const __m256i most4 = MOST(most2, s->most2, 2);
+	const __m256i most8 = MOST(most4, s->most4, 4);
+	const __m256i most = MOST(most8, s->most8, 7);
+	const __m256i at = BEFORE_OF(s->hash, s->hash2, BEFORE + LAST - 16);
+
+	*s = (struct stages){ hash,  s->hash, begun, gram,  two,  four,
+		              eight, least,   most2, most4, most8 };
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(at, most));
+}
+
+__attribute__((target("avx2"))) static void winnow_avx2(uint16_t select,
+                                                        const unsigned char *p, size_t n,
+                                                        uint64_t *out)
+{
+	const __m256i sel = _mm256_set1_epi16((short)select);
+	const unsigned char *low = p - WINNOW_BEHIND, *high = low + n / 2;
+	struct stages s = { 0 };
+	uint16_t bits[2][HEAD + WINNOW_MAX / 32];
+	uint32_t both_bits;
+
+	for (size_t i = 0; i < HEAD + n / 32; i++, low += 16, high += 16) {
+		both_bits = step(&s, both(low, high), both(low + 1, high + 1), sel);
+		bits[0][i] = (uint16_t)both_bits;
+		bits[1][i] = (uint16_t)(both_bits >> 16);
+	}
+	memcpy(out, bits[0] + HEAD, n / 16);
+	memcpy((unsigned char *)out + n / 16, bits[1] + HEAD, n / 16);
+}
+
+void winnow(uint16_t select, const unsigned char *p, size_t n, uint64_t *out)
+{
+	if (__builtin_cpu_supports("avx2"))
+		winnow_avx2(select, p, n, out);
+	else
+		winnow_plain(select, p, n, out);
+}
+
+#else
+
+void winnow(uint16_t select, const unsigned char *p, size_t n, uint64_t *out)
+{
+	winnow_plain(select, p, n, out);
+}
+
+#endif
