@@ -91,6 +91,14 @@ static uint32_t options_of(const struct rule *u)
 	return u->prefixed ? PCRE2_ANCHORED : u->near ? PCRE2_USE_OFFSET_LIMIT : 0;
 }
 
+/* Machine code is worth its making for rules that many places are tried for: those that
+ * look for words, not for tokens.  The others' expressions are interpreted, and are
+ * compiled when a place is found to try them at. */
+static bool often_tried(const struct rule *u)
+{
+	return u->trigger == TRIGGER_TEXT && u->confidence != CONFIDENCE_HIGH;
+}
+
 static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 {
 	PCRE2_SIZE at;
@@ -100,7 +108,7 @@ static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 		s->re[u->index] = pcre2_compile((PCRE2_SPTR)u->regex,
 		                                PCRE2_ZERO_TERMINATED, options_of(u),
 		                                &code, &at, NULL);
-		if (s->re[u->index] != NULL)
+		if (s->re[u->index] != NULL && often_tried(u))
 			(void)pcre2_jit_compile(s->re[u->index], PCRE2_JIT_COMPLETE);
 		s->failed |= s->re[u->index] == NULL;
 	}
@@ -110,7 +118,8 @@ static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
 void scan_stream_prepare(struct scan_stream *s)
 {
 	for (size_t i = 0; i < s->g->rules->n; i++)
-		(void)expression(s, &s->g->rules->at[i]);
+		if (often_tried(&s->g->rules->at[i]))
+			(void)expression(s, &s->g->rules->at[i]);
 }
 
 /* Is the byte before ${at} part of the token, and not of an escape as \n? */

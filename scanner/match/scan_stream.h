@@ -36,8 +36,8 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
                                     const struct scan_options *options, scan_sink sink,
                                     void *ctx);
 void scan_stream_free(struct scan_stream *s);
-/** scan_stream_prepare(s): compile all expressions to machine code now: a worker may not
- * make any once it is in its sandbox. */
+/** scan_stream_prepare(s): compile what is to be machine code now: a worker may not make
+ * any once it is in its sandbox. */
 void scan_stream_prepare(struct scan_stream *s);
 
 /** scan_stream_begin(s, b), scan_stream_feed(s, p, n), scan_stream_end(s): one blob;
