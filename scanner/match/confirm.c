@@ -418,87 +418,6 @@ static bool can_begin(const struct text *t, const struct rule *u, struct sight *
 	return may_be_after(&u->after_prose, s->prose);
 }
 
-struct hits {
-	struct scan_stream *s;
-	const struct text *t;
-	size_t piece; /* that the last hit was in */
-	struct hit {
-		size_t at; /* end of the anchor */
-		unsigned id;
-	} * v;
-	size_t n, room;
-};
-
-static void keep(struct hits *h, const struct hit *one)
-{
-	struct hit *v;
-
-	if (h->n == h->room) {
-		h->room = h->room > 0 ? 2 * h->room : 1024;
-		if ((v = realloc(h->v, h->room * sizeof(*v))) == NULL) {
-			h->room = h->n;
-			h->s->failed = true;
-			return;
-		}
-		h->v = v;
-	}
-	h->v[h->n++] = *one;
-}
-
-/* From its place in what was gathered to that in the text; ends come in ascending order.
- */
-static void collect(void *ctx, unsigned id, size_t end)
-{
-	struct hits *h = ctx;
-	const struct gathered *g = h->s->gathered;
-	const struct literal *l = &h->s->g->literals[id];
-	struct hit one = { .id = id };
-
-	while (h->piece + 1 < g->pieces && g->piece[h->piece + 1].at < end)
-		h->piece++;
-	if (end - g->piece[h->piece].at < l->n)
-		return; /* half of it is in the piece before */
-	one.at = end - g->piece[h->piece].at + g->piece[h->piece].from;
-	if (one.at > g->piece[h->piece].after &&
-	    literal_followed(l, h->t->p, h->t->n, one.at))
-		keep(h, &one);
-}
-
-static void search_gathered(struct hits *h)
-{
-	struct gathered *g = h->s->gathered;
-
-	h->piece = 0;
-	if (g->n > 0)
-		literals_find(h->s->g->anchors, h->s->scratch, g->p, g->n, collect, h);
-	g->n = g->pieces = 0;
-}
-
-/* What is too large for the rest of the room is cut in two that overlap. */
-static void gather(struct hits *h, size_t from, size_t to)
-{
-	struct gathered *g = h->s->gathered;
-	size_t after = h->t->from;
-
-	while (from < to) {
-		const size_t room = sizeof(g->p) - g->n;
-		const size_t n = to - from < room ? to - from : room;
-
-		g->piece[g->pieces].at = g->n;
-		g->piece[g->pieces].from = from;
-		g->piece[g->pieces++].after = after;
-		memcpy(g->p + g->n, h->t->p + from, n);
-		g->n += n;
-		from += n;
-		after = from;
-		if (g->n < sizeof(g->p) && g->pieces < GATHERED_PIECES)
-			return;
-		search_gathered(h);
-		if (from < to)
-			from -= h->s->g->longest - 1;
-	}
-}
-
 /* Rules of lines are run once per line, whatever anchors are on it; of the lines or the
  * bytes around an anchor, those that an earlier one was near to have been searched. */
 static void search_around(struct scan_stream *s, const struct text *t,
@@ -587,19 +506,12 @@ static void whole_files(struct scan_stream *s, const struct text *t)
 
 void confirm_zone(struct scan_stream *s, const struct text *t)
 {
-	const size_t least = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
-	struct hits h = { .s = s, .t = t };
-	size_t from, to;
+	const struct hit *h;
 
 	spots_find(s->spots, s->g, s->trigger_scratch, t);
-	while (spots_next(s->spots, &from, &to)) {
-		from = from > least ? from : least;
-		gather(&h, from, to < t->to ? to : t->to);
-	}
-	search_gathered(&h);
-	for (size_t i = 0; i < h.n; i++)
-		at_anchor(s, t, &h.v[i]);
-	free(h.v);
+	hits_find(s, t);
+	while ((h = hits_next(s)) != NULL)
+		at_anchor(s, t, h);
 	if (t->decoded == NULL && t->offset == 0 && t->from == 0)
 		whole_files(s, t);
 }

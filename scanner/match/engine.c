@@ -7,6 +7,7 @@
 
 struct pair {
 	struct literal literal;
+	enum spot_kind kind;
 	unsigned rule;
 };
 
@@ -22,8 +23,9 @@ static int by_literal(const struct literal *a, const struct literal *b)
 static int by_text(const void *x, const void *y)
 {
 	const struct pair *a = x, *b = y;
-	int c = by_literal(&a->literal, &b->literal);
+	int c = (a->kind > b->kind) - (a->kind < b->kind);
 
+	c = c != 0 ? c : by_literal(&a->literal, &b->literal);
 	return c != 0 ? c : a->rule < b->rule ? -1 : a->rule > b->rule;
 }
 
@@ -31,7 +33,8 @@ void scan_engine_free(struct scan_engine *g)
 {
 	if (g == NULL)
 		return;
-	literals_free(g->anchors);
+	for (unsigned k = 0; k < SPOT_KINDS; k++)
+		literals_free(g->anchors[k]);
 	free(g->first);
 	free(g->list);
 	free(g->literals);
@@ -44,7 +47,9 @@ void scan_engine_free(struct scan_engine *g)
 
 const struct literals *engine_literals(const struct scan_engine *g, unsigned i)
 {
-	const struct literals *const all[] = { g->anchors, g->trigger_literals, NULL };
+	const struct literals *const all[] = { g->anchors[SPOT_TEXT],
+		                               g->anchors[SPOT_RUN], g->trigger_literals,
+		                               NULL };
 
 	return all[i];
 }
@@ -76,6 +81,11 @@ static struct literal literal_of(const struct rule *u, size_t a)
 	return (struct literal){ text, (uint16_t)strlen(text), u->exact, u->next };
 }
 
+static enum spot_kind kind_of(const struct rule *u)
+{
+	return u->trigger == TRIGGER_TEXT ? SPOT_TEXT : SPOT_RUN;
+}
+
 static struct pair *pairs(const struct rule_set *rules, size_t *n)
 {
 	struct pair *p;
@@ -88,7 +98,7 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 	for (size_t i = 0; p != NULL && i < rules->n; i++)
 		for (size_t a = 0; a < rules->at[i].anchors.n; a++)
 			p[k++] = (struct pair){ literal_of(&rules->at[i], a),
-				                (unsigned)i };
+				                kind_of(&rules->at[i]), (unsigned)i };
 	if (p != NULL)
 		qsort(p, *n, sizeof(*p), by_text);
 	return p;
@@ -97,20 +107,29 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 /* ${p} is sorted: the rules of one anchor follow each other. */
 static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
 {
+	int rc = ERR_OK;
+
 	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
+		if (i == 0 || p[i].kind != p[i - 1].kind ||
+		    by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
 			g->first[g->n] = (unsigned)i;
 			g->literals[g->n++] = p[i].literal;
+			g->first_of[p[i].kind + 1] = g->n;
 			if (g->longest < p[i].literal.n)
 				g->longest = p[i].literal.n;
 		}
 		g->list[i] = p[i].rule;
 	}
 	g->first[g->n] = (unsigned)n;
+	g->first_of[SPOT_KINDS] = g->n;
 	for (size_t i = 0; i < g->rules->n; i++)
 		if (g->rules->at[i].anchors.n == 0)
 			g->whole[g->n_whole++] = (unsigned)i;
-	return literals_new(g->literals, g->n, LITERALS_BEST, &g->anchors, e);
+	for (unsigned k = 0; rc == ERR_OK && k < SPOT_KINDS; k++)
+		rc = literals_new(g->literals + g->first_of[k],
+		                  g->first_of[k + 1] - g->first_of[k], LITERALS_BEST,
+		                  &g->anchors[k], e);
+	return rc;
 }
 
 static int build(struct scan_engine *g, struct err *e)

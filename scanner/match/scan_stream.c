@@ -64,14 +64,16 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->ctx = ctx;
 	s->buf = malloc(STREAM_BUFFER);
 	s->off = calloc(g->rules->n + 1, 1);
-	s->scratch = literals_scratch_new(g->anchors);
+	for (unsigned k = 0; k < SPOT_KINDS; k++)
+		if ((s->scratch[k] = literals_scratch_new(g->anchors[k])) == NULL)
+			s->failed = true;
 	s->trigger_scratch = literals_scratch_new(g->trigger_literals);
 	s->spots = spots_new();
 	s->gathered = calloc(1, sizeof(*s->gathered));
 	s->decoder = decoder_new();
-	if (s->buf == NULL || s->off == NULL || s->scratch == NULL ||
-	    s->trigger_scratch == NULL || s->spots == NULL || s->gathered == NULL ||
-	    s->decoder == NULL || !make_progress(&s->progress, g->rules->n) ||
+	if (s->buf == NULL || s->off == NULL || s->failed || s->trigger_scratch == NULL ||
+	    s->spots == NULL || s->gathered == NULL || s->decoder == NULL ||
+	    !make_progress(&s->progress, g->rules->n) ||
 	    !make_progress(&s->in_decoded, g->rules->n) || !make_pcre(s)) {
 		scan_stream_free(s);
 		return NULL;
@@ -89,7 +91,10 @@ void scan_stream_free(struct scan_stream *s)
 	pcre2_match_data_free(s->md);
 	pcre2_match_context_free(s->limits);
 	pcre2_jit_stack_free(s->stack);
-	literals_scratch_free(s->scratch);
+	for (unsigned k = 0; k < SPOT_KINDS; k++) {
+		literals_scratch_free(s->scratch[k]);
+		free(s->hits[k].v);
+	}
 	literals_scratch_free(s->trigger_scratch);
 	spots_free(s->spots);
 	if (s->gathered != NULL)

@@ -19,12 +19,11 @@ _Static_assert(DECODE_PIECE + 4096 <= STREAM_BUFFER, "as is what was decoded");
 
 struct spots {
 	const struct scan_engine *g;
-	const unsigned char *p;       /* from ${base} on */
-	size_t base, end;             /* of what was looked through, in the text */
-	size_t next;                  /* grain that the next spot is looked for from */
-	uint64_t near[WORDS];         /* grains that are of spots */
-	uint64_t wide[WORDS];         /* near a run for TRIGGER_WIDE_RUN */
-	struct runs_block at[BLOCKS]; /* from ${base} on */
+	const unsigned char *p;         /* from ${base} on */
+	size_t base, end;               /* of what was looked through, in the text */
+	uint64_t in[SPOT_KINDS][WORDS]; /* grains that are of spots */
+	uint64_t wide[WORDS];           /* near a run for TRIGGER_WIDE_RUN */
+	struct runs_block at[BLOCKS];   /* from ${base} on */
 };
 
 struct spots *spots_new(void)
@@ -128,13 +127,13 @@ static void mark_runs(struct spots *s)
 		const struct runs_block *b = &s->at[i];
 
 		if (b->run.first != RUNS_NONE)
-			mark_lines(s, s->near, i, &b->run, 0, LINE_REACH);
+			mark_lines(s, s->in[SPOT_RUN], i, &b->run, 0, LINE_REACH);
 		if (b->wide.first != RUNS_NONE)
 			mark_lines(s, s->wide, i, &b->wide, s->g->wide_lines,
 			           SPOT_BEFORE);
 	}
 	for (size_t i = 0; i < WORDS; i++)
-		s->near[i] |= s->wide[i];
+		s->in[SPOT_RUN][i] |= s->wide[i];
 }
 
 static bool has_on_line(const struct spots *s, size_t at, char c)
@@ -157,7 +156,8 @@ static void on_trigger(void *ctx, unsigned id, size_t end)
 
 	if (t->needs != 0 && !has_on_line(s, end, t->needs))
 		return;
-	mark(s, s->near, line_begin(s, at, t->lines, least), end + s->g->longest);
+	mark(s, s->in[SPOT_TEXT], line_begin(s, at, t->lines, least),
+	     end + s->g->longest);
 }
 
 void spots_find(struct spots *s, const struct scan_engine *g,
@@ -169,13 +169,13 @@ void spots_find(struct spots *s, const struct scan_engine *g,
 	s->base = t->from > SPOT_BEFORE ? t->from - SPOT_BEFORE : 0;
 	s->end = t->to + ahead;
 	s->p = t->p + s->base;
-	s->next = 0;
-	memset(s->near, 0, sizeof(s->near));
+	memset(s->in, 0, sizeof(s->in));
 	memset(s->wide, 0, sizeof(s->wide));
 	if (s->end == s->base)
 		return;
 	if (s->end - s->base <= SMALL) {
-		mark(s, s->near, 0, s->end - s->base);
+		mark(s, s->in[SPOT_TEXT], 0, s->end - s->base);
+		mark(s, s->in[SPOT_RUN], 0, s->end - s->base);
 		mark(s, s->wide, 0, s->end - s->base);
 		return;
 	}
@@ -187,12 +187,10 @@ void spots_find(struct spots *s, const struct scan_engine *g,
 
 /* The first grain from ${at} on that is marked, or that is not; or one that is not there.
  */
-static size_t find_grain(const struct spots *s, size_t at, bool marked)
+static size_t find_grain(const uint64_t *in, size_t n, size_t at, bool marked)
 {
-	const size_t n = grains(s);
-
 	while (at < n) {
-		const uint64_t bits = marked ? s->near[at / 64] : ~s->near[at / 64];
+		const uint64_t bits = marked ? in[at / 64] : ~in[at / 64];
 		const uint64_t rest = bits & UINT64_MAX << at % 64;
 
 		if (rest != 0)
@@ -202,15 +200,16 @@ static size_t find_grain(const struct spots *s, size_t at, bool marked)
 	return n;
 }
 
-bool spots_next(struct spots *s, size_t *from, size_t *to)
+bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t *from,
+                size_t *to)
 {
-	const size_t n = grains(s), begin = find_grain(s, s->next, true);
+	const size_t n = grains(s), begin = find_grain(s->in[kind], n, *next, true);
 
 	if (begin >= n)
 		return false;
-	s->next = find_grain(s, begin, false);
+	*next = find_grain(s->in[kind], n, begin, false);
 	*from = s->base + begin * GRAIN;
-	*to = s->next < n ? s->base + s->next * GRAIN : s->end;
+	*to = *next < n ? s->base + *next * GRAIN : s->end;
 	return true;
 }
 

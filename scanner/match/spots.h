@@ -11,6 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a spot is looked at for. */
+enum spot_kind {
+	SPOT_TEXT, /* rules with triggers that are texts */
+	SPOT_RUN,  /* rules that a long run triggers */
+	SPOT_KINDS
+};
+
 /* Bytes that an anchor is before its trigger, at most. */
 #define SPOT_BEFORE ((size_t)12 * 1024)
 
@@ -27,9 +34,10 @@ void spots_free(struct spots *s);
  * triggers. */
 void spots_find(struct spots *s, const struct scan_engine *g,
                 struct literals_scratch *scratch, const struct text *t);
-/** spots_next(s, from, to): the next one, in ascending order; they do not touch.  false:
- * there are no more. */
-bool spots_next(struct spots *s, size_t *from, size_t *to);
+/** spots_next(s, kind, next, from, to): the next one of a kind, in ascending order; they
+ * do not touch.  ${*next} is 0 at first.  false: there are no more. */
+bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t *from,
+                size_t *to);
 /** spots_wide(s, at): is ${at} in a spot near a run for TRIGGER_WIDE_RUN? */
 bool spots_wide(const struct spots *s, size_t at);
 

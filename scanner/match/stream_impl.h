@@ -40,10 +40,11 @@ struct trigger {
 
 struct scan_engine {
 	const struct rule_set *rules;
-	struct literals *anchors;
+	struct literals *anchors[SPOT_KINDS];
 	unsigned *first; /* of an anchor in ${list}; one more than there are anchors */
 	unsigned *list;  /* rules of the anchors */
-	struct literal *literals; /* the anchors */
+	struct literal *literals; /* the anchors, of one kind of spots after the other */
+	size_t first_of[SPOT_KINDS + 1]; /* where those of each begin in it */
 	size_t n;
 	size_t longest; /* bytes of an anchor */
 	struct literals *trigger_literals;
@@ -73,6 +74,17 @@ struct gathered {
 		size_t after; /* what ends there or before was found */
 	} piece[GATHERED_PIECES];
 	unsigned char p[64 * 1024];
+};
+
+/* Ends of anchors in the text, in ascending order. */
+struct hit {
+	size_t at;
+	unsigned id;
+};
+struct hits {
+	struct hit *v;
+	size_t n, room;
+	size_t next; /* that is taken */
 };
 
 /* A text that is scanned: the buffer, or what was decoded from it. */
@@ -128,9 +140,10 @@ struct scan_stream {
 	pcre2_match_data *md;
 	pcre2_match_context *limits;
 	pcre2_jit_stack *stack;
-	struct literals_scratch *scratch, *trigger_scratch;
+	struct literals_scratch *scratch[SPOT_KINDS], *trigger_scratch;
 	struct spots *spots;
 	struct gathered *gathered;
+	struct hits hits[SPOT_KINDS];
 	/* the blob */
 	const struct blob *blob;
 	unsigned char *buf;
@@ -165,6 +178,10 @@ int engine_triggers(struct scan_engine *g, struct err *e) MUST_CHECK;
 /** founds_add(f, one): -1: out of memory. */
 int founds_add(struct founds *f, const struct found *one);
 
+/** hits_find(s, t): looks for all anchors in the spots that were found last. */
+void hits_find(struct scan_stream *s, const struct text *t);
+/** hits_next(s): in ascending order; NULL: there are no more. */
+const struct hit *hits_next(struct scan_stream *s);
 /** confirm_zone(s, t): candidates of all anchors in the zone of ${t}. */
 void confirm_zone(struct scan_stream *s, const struct text *t);
 /** emit_zone(s, t): tells what was found in it, and forgets it. */

@@ -78,11 +78,12 @@ static size_t found(size_t at, const char *part)
 
 	cr_assert_not_null(p);
 	look();
-	while (spots_next(s, &from, &to)) {
-		all += to - from;
-		in |= (size_t)(p - text) >= from &&
-		      (size_t)(p - text) + strlen(part) <= to;
-	}
+	for (unsigned kind = 0; kind < SPOT_KINDS; kind++)
+		for (size_t next = 0; spots_next(s, kind, &next, &from, &to);) {
+			all += to - from;
+			in |= (size_t)(p - text) >= from &&
+			      (size_t)(p - text) + strlen(part) <= to;
+		}
 	cr_assert_eq(in, all > 0, "%s: %zu", part, all);
 	return all;
 }
@@ -169,32 +170,40 @@ Test(spots, a_short_text_is_one)
 {
 	size_t from, to;
 
-	snprintf(text, sizeof(text), "nothing to see");
-	look();
-	cr_assert(spots_next(s, &from, &to));
-	cr_assert_eq(from, 0);
-	cr_assert_eq(to, strlen(text));
-	cr_assert_not(spots_next(s, &from, &to));
-	*text = '\0';
-	look();
-	cr_assert_not(spots_next(s, &from, &to));
+	for (unsigned kind = 0; kind < SPOT_KINDS; kind++) {
+		size_t next = 0;
+
+		snprintf(text, sizeof(text), "nothing to see");
+		look();
+		cr_assert(spots_next(s, kind, &next, &from, &to));
+		cr_assert_eq(from, 0);
+		cr_assert_eq(to, strlen(text));
+		cr_assert_not(spots_next(s, kind, &next, &from, &to));
+		*text = '\0';
+		look();
+		next = 0;
+		cr_assert_not(spots_next(s, kind, &next, &from, &to));
+	}
 }
 
 Test(spots, one_line_that_never_ends)
 {
-	size_t from, to, all = 0;
+	size_t from, to, next = 0, all = 0;
 
-	memset(text, 'a', sizeof(text) - 1);
+	memset(text, 'A', sizeof(text) - 1);
 	memcpy(text + 8000, "tail1", 5);
 	look();
-	while (spots_next(s, &from, &to))
+	while (spots_next(s, SPOT_RUN, &next, &from, &to))
 		all += to - from;
 	cr_assert_eq(all, strlen(text), "all of it is a run");
 	for (size_t i = 0; i < sizeof(text) - 1; i += 8)
 		text[i] = ' ';
 	memcpy(text + 8000, "tail1", 5);
 	look();
-	cr_assert(spots_next(s, &from, &to));
+	next = 0;
+	cr_assert_not(spots_next(s, SPOT_RUN, &next, &from, &to));
+	next = 0;
+	cr_assert(spots_next(s, SPOT_TEXT, &next, &from, &to));
 	cr_assert_lt(from, 16);
 	cr_assert_leq(to, 8064);
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hits - anchors in the spots of a text.
+ *
+ * Spots are put side by side, since to search many short texts costs more than one that
+ * is as long.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/stream_impl.h"
+
+/* A search of the spots of one kind. */
+struct finding_hits {
+	struct scan_stream *s;
+	const struct text *t;
+	enum spot_kind kind;
+	size_t piece; /* that the last hit was in */
+};
+
+static void keep(struct scan_stream *s, struct hits *h, const struct hit *one)
+{
+	struct hit *v;
+
+	if (h->n == h->room) {
+		const size_t room = h->room > 0 ? 2 * h->room : 1024;
+
+		if ((v = realloc(h->v, room * sizeof(*v))) == NULL) {
+			s->failed = true;
+			return;
+		}
+		h->v = v;
+		h->room = room;
+	}
+	h->v[h->n++] = *one;
+}
+
+/* From its place in what was gathered to that in the text; ends come in ascending order.
+ */
+static void collect(void *ctx, unsigned id, size_t end)
+{
+	struct finding_hits *f = ctx;
+	const struct scan_engine *e = f->s->g;
+	const struct gathered *g = f->s->gathered;
+	struct hit one = { .id = id + (unsigned)e->first_of[f->kind] };
+	const struct literal *l = &e->literals[one.id];
+
+	while (f->piece + 1 < g->pieces && g->piece[f->piece + 1].at < end)
+		f->piece++;
+	if (end - g->piece[f->piece].at < l->n)
+		return; /* half of it is in the piece before */
+	one.at = end - g->piece[f->piece].at + g->piece[f->piece].from;
+	if (one.at > g->piece[f->piece].after &&
+	    literal_followed(l, f->t->p, f->t->n, one.at))
+		keep(f->s, &f->s->hits[f->kind], &one);
+}
+
+static void search_gathered(struct finding_hits *f)
+{
+	struct gathered *g = f->s->gathered;
+
+	f->piece = 0;
+	if (g->n > 0)
+		literals_find(f->s->g->anchors[f->kind], f->s->scratch[f->kind], g->p,
+		              g->n, collect, f);
+	g->n = g->pieces = 0;
+}
+
+/* What is too large for the rest of the room is cut in two that overlap. */
+static void gather(struct finding_hits *f, size_t from, size_t to)
+{
+	struct gathered *g = f->s->gathered;
+	size_t after = f->t->from;
+
+	while (from < to) {
+		const size_t room = sizeof(g->p) - g->n;
+		const size_t n = to - from < room ? to - from : room;
+
+		g->piece[g->pieces].at = g->n;
+		g->piece[g->pieces].from = from;
+		g->piece[g->pieces++].after = after;
+		memcpy(g->p + g->n, f->t->p + from, n);
+		g->n += n;
+		from += n;
+		after = from;
+		if (g->n < sizeof(g->p) && g->pieces < GATHERED_PIECES)
+			return;
+		search_gathered(f);
+		if (from < to)
+			from -= f->s->g->longest - 1;
+	}
+}
+
+void hits_find(struct scan_stream *s, const struct text *t)
+{
+	const size_t least = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
+
+	for (unsigned kind = 0; kind < SPOT_KINDS; kind++) {
+		struct finding_hits f = { .s = s, .t = t, .kind = (enum spot_kind)kind };
+		size_t next = 0, from, to;
+
+		s->hits[kind].n = s->hits[kind].next = 0;
+		while (spots_next(s->spots, f.kind, &next, &from, &to)) {
+			from = from > least ? from : least;
+			gather(&f, from, to < t->to ? to : t->to);
+		}
+		search_gathered(&f);
+	}
+}
+
+const struct hit *hits_next(struct scan_stream *s)
+{
+	struct hits *best = NULL;
+
+	for (unsigned kind = 0; kind < SPOT_KINDS; kind++) {
+		struct hits *h = &s->hits[kind];
+
+		if (h->next < h->n &&
+		    (best == NULL || h->v[h->next].at < best->v[best->next].at))
+			best = h;
+	}
+	return best != NULL ? &best->v[best->next++] : NULL;
+}
