@@ -6,15 +6,18 @@
 
 #include "match/automaton.h"
 #include "match/database.h"
+#include "match/sieve.h"
 
 #define NEXT_LOOK 16u /* bytes of what follows that are looked at */
 
 struct literals {
 	const struct literal *list;
 	size_t n;
+	/* one of these */
 	hs_database_t *db;
-	bool embedded;          /* ${db} was compiled when the program was built */
-	struct automaton *slow; /* without ${db} */
+	struct automaton *slow;
+	struct sieve *sieve;
+	bool embedded; /* ${db} was compiled when the program was built */
 };
 
 struct literals_scratch {
@@ -27,7 +30,19 @@ void literals_free(struct literals *l)
 		return;
 	hs_free_database(l->db);
 	automaton_free(l->slow);
+	sieve_free(l->sieve);
 	free(l);
+}
+
+static enum literals_engine choose(const struct literal *list, size_t n,
+                                   enum literals_engine engine)
+{
+	if (engine == LITERALS_UNORDERED && sieve_fast() && sieve_fits(list, n))
+		return LITERALS_SIEVE;
+	if (engine != LITERALS_BEST && engine != LITERALS_UNORDERED)
+		return engine;
+	return n > 0 && hs_valid_platform() == HS_SUCCESS ? LITERALS_VECTOR
+	                                                  : LITERALS_AUTOMATON;
 }
 
 int literals_new(const struct literal *list, size_t n, enum literals_engine engine,
@@ -40,14 +55,14 @@ int literals_new(const struct literal *list, size_t n, enum literals_engine engi
 		return err_set(e, ERR_NOMEM, "out of memory");
 	l->list = list;
 	l->n = n;
-	if (engine == LITERALS_BEST)
-		engine = n > 0 && hs_valid_platform() == HS_SUCCESS ? LITERALS_VECTOR
-		                                                    : LITERALS_AUTOMATON;
+	engine = choose(list, n, engine);
 	if (engine == LITERALS_VECTOR) {
 		l->db = database_load(databases_embedded, list, n);
 		l->embedded = l->db != NULL;
 		if (!l->embedded)
 			rc = database_compile(list, n, NULL, &l->db, e);
+	} else if (engine == LITERALS_SIEVE) {
+		rc = sieve_new(list, n, &l->sieve, e);
 	} else if ((l->slow = automaton_new(list, n)) == NULL) {
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -137,6 +152,8 @@ void literals_find(const struct literals *l, struct literals_scratch *s,
 	if (l->db != NULL)
 		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, on_match,
 		              &t);
+	else if (l->sieve != NULL)
+		sieve_find(l->sieve, p, n, fn, ctx);
 	else
 		automaton_find(l->slow, p, n, tell, &t);
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/buckets.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "match/literals.h"
+
+/* How often a byte occurs in programs and prose, of some 65,536; all are seen. */
+static const uint16_t often[BUCKETS_BYTES] = {
+	3,    2,    2,   2,   2,    2,   2,    2,    2,    147,  1448, 2,    2,
+	2,    2,    2,   2,   2,    2,   2,    2,    2,    2,    2,    2,    2,
+	2,    2,    2,   2,   2,    2,   8727, 17,   502,  310,  58,   46,   43,
+	189,  526,  527, 541, 26,   482, 472,  568,  1150, 597,  525,  422,  313,
+	291,  319,  168, 139, 159,  193, 298,  380,  744,  309,  778,  10,   36,
+	452,  189,  438, 257, 769,  217, 315,  111,  590,  34,   81,   429,  207,
+	568,  546,  326, 20,  554,  680, 500,  348,  93,   62,   132,  78,   19,
+	111,  73,   111, 6,   1518, 109, 2241, 615,  1601, 1437, 3999, 872,  603,
+	1021, 2348, 148, 350, 1654, 870, 2320, 2248, 1263, 53,   2050, 2652, 3094,
+	956,  327,  259, 281, 469,  63,  79,   27,   78,   9,    2,
+};
+
+struct set {
+	uint64_t w[BUCKETS_BYTES / 64];
+};
+
+/* Literals that share a bucket. */
+struct group {
+	struct set at[BUCKETS_WINDOW];
+	float share[BUCKETS_WINDOW]; /* of all bytes that are in the set, 0 to 1 */
+	float cost;  /* of all texts that it takes, if bytes were by chance */
+	size_t mate; /* before it: the cheapest to be joined with, … */
+	float more;  /* … by so much; or there is none */
+	size_t in;   /* the group that it was joined with; or itself */
+};
+
+#define NO_MATE 1e9f
+
+static float share_of(const struct set *s)
+{
+	unsigned sum = 0;
+
+	for (unsigned k = 0; k < BUCKETS_BYTES / 64; k++)
+		for (uint64_t w = s->w[k]; w != 0; w &= w - 1)
+			sum += often[k * 64 + (unsigned)__builtin_ctzll(w)];
+	return (float)sum / 65536;
+}
+
+static void add_byte(struct set *s, unsigned char c)
+{
+	s->w[c % BUCKETS_BYTES / 64] |= UINT64_C(1) << c % 64;
+}
+
+static struct set set_of(const struct literal *l, size_t at)
+{
+	struct set s = { { 0 } };
+
+	if (at >= l->n)
+		return (struct set){
+			{UINT64_MAX, UINT64_MAX}
+		};
+	add_byte(&s, (unsigned char)l->text[at]);
+	if (!l->exact)
+		add_byte(&s, (unsigned char)toupper((unsigned char)l->text[at]));
+	return s;
+}
+
+static struct group group_of(const struct literal *l, size_t window)
+{
+	struct group g = { .cost = 1 };
+
+	for (size_t k = 0; k < BUCKETS_WINDOW; k++) {
+		g.at[k] = set_of(l, window + k);
+		g.share[k] = window + k < l->n ? share_of(&g.at[k]) : 1;
+		g.cost *= g.share[k];
+	}
+	return g;
+}
+
+/* Its cheapest window. */
+static struct group cheapest(const struct literal *l, uint16_t *window)
+{
+	struct group g, best = group_of(l, 0);
+
+	*window = 0;
+	for (size_t w = 1; w + BUCKETS_WINDOW <= l->n; w++) {
+		g = group_of(l, w);
+		if (g.cost < best.cost) {
+			best = g;
+			*window = (uint16_t)w;
+		}
+	}
+	return best;
+}
+
+/* What is taken more if ${a} and ${b} are joined. */
+static float extra(const struct group *a, const struct group *b)
+{
+	float cost = 1;
+	struct set both;
+
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
+		for (unsigned i = 0; i < BUCKETS_BYTES / 64; i++)
+			both.w[i] = a->at[k].w[i] & b->at[k].w[i];
+		if (a->share[k] < 1 && b->share[k] < 1)
+			cost *= a->share[k] + b->share[k] - share_of(&both);
+	}
+	return cost - a->cost - b->cost;
+}
+
+static void find_mate(struct group *g, size_t i)
+{
+	float more;
+
+	g[i].more = NO_MATE;
+	for (size_t k = 0; k < i; k++) {
+		if (g[k].in != k || (more = extra(&g[k], &g[i])) >= g[i].more)
+			continue;
+		g[i].mate = k;
+		g[i].more = more;
+	}
+}
+
+/* ${i} and what it is with go into the mate of ${i}, which is before it. */
+static void join(struct group *g, size_t n, size_t i)
+{
+	const size_t into = g[i].mate;
+	struct group *a = &g[into];
+	float more;
+
+	a->cost += g[i].cost + g[i].more;
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
+		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
+			a->at[k].w[w] |= g[i].at[k].w[w];
+		a->share[k] = a->share[k] < 1 && g[i].share[k] < 1 ? share_of(&a->at[k])
+		                                                   : 1;
+	}
+	g[i].in = into;
+	find_mate(g, into);
+	for (size_t k = into + 1; k < n; k++) {
+		if (g[k].in != k)
+			continue;
+		if (g[k].mate == into || g[k].mate == i) {
+			find_mate(g, k);
+		} else if ((more = extra(a, &g[k])) < g[k].more) {
+			g[k].mate = into;
+			g[k].more = more;
+		}
+	}
+}
+
+/* Those that cost least together, until there are as few as buckets. */
+static void join_all(struct group *g, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		g[i].in = i;
+		find_mate(g, i);
+	}
+	for (size_t left = n; left > BUCKETS; left--) {
+		size_t best = 0;
+
+		for (size_t i = 1; i < n; i++)
+			if (g[i].in == i &&
+			    (g[best].in != best || g[i].more < g[best].more))
+				best = i;
+		join(g, n, best);
+	}
+}
+
+static void fill(const struct group *g, size_t n, struct buckets *out)
+{
+	unsigned bucket = 0;
+
+	*out = (struct buckets){ .take = { { 0 } } };
+	for (size_t i = 0; i < n; i++) {
+		if (g[i].in != i)
+			continue;
+		for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+			for (unsigned c = 0; c < BUCKETS_BYTES; c++)
+				out->take[k][c] |=
+					(uint16_t)((g[i].at[k].w[c / 64] >> c % 64 & 1)
+				                   << bucket);
+		bucket++;
+	}
+}
+
+bool buckets_fit(const struct literal *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].n < BUCKETS_LEAST)
+			return false;
+	return n > 0 && n <= BUCKETS_MOST;
+}
+
+int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
+                   struct buckets *out, struct err *e)
+{
+	struct group *g = calloc(n, sizeof(*g));
+
+	if (g == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		g[i] = cheapest(&list[i], &windows[i]);
+	join_all(g, n);
+	fill(g, n, out);
+	free(g);
+	return ERR_OK;
+}

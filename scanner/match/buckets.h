@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCANNER_BUCKETS_H
+#define SCANNER_BUCKETS_H
+/*
+ * buckets - literals put into few buckets, by what is found seldom.
+ *
+ * Of each literal, some bytes in a row are chosen, its window.  A bucket takes a text if
+ * each byte of it is, at its place, in one of the bucket's windows: all windows do, and
+ * as little else as can be had.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define BUCKETS        16u /* bits of a row of the table */
+#define BUCKETS_WINDOW 4u  /* bytes; where a literal is shorter, any byte will do */
+#define BUCKETS_LEAST  3u  /* bytes of a literal */
+#define BUCKETS_MOST   1024u
+#define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */
+
+struct literal;
+
+/* Buckets that take a byte at a place of their windows. */
+struct buckets {
+	uint16_t take[BUCKETS_WINDOW][BUCKETS_BYTES];
+};
+
+/** buckets_fit(list, n): can buckets_choose() be asked for these? */
+bool buckets_fit(const struct literal *list, size_t n);
+/** buckets_choose(list, n, windows, out, e): ${windows} of ${n}: where each one's window
+ * begins in it. */
+int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
+                   struct buckets *out, struct err *e) MUST_CHECK;
+
+#endif
