@@ -207,6 +207,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		              .known = json_array(),
 		              .ids = json_array() };
 	struct scan_config o = { .exclude = exclude,
+		                 .no_ignore = cli_flag(c, "no-ignore") != NULL,
 		                 .show_filtered = cli_flag(c, "show-filtered") != NULL,
 		                 .require_sandbox = cli_flag(c, "require-sandbox") !=
 		                                    NULL,
@@ -392,7 +393,8 @@ static const struct command rows[] = {
 	{ "scan", "compose", compose, 1, -1, plain_flags, "FILE…", "find secrets in Compose and stack files",
 	  "And in the env_file and file entries that they name, below their directory.\n" STATUSES },
 	{ "scan", "dockerfile", dockerfile, 1, -1, plain_flags, "FILE…", "find secrets in Dockerfiles",
-	  "And in the files and directories that COPY and ADD name, below their directory.\n" STATUSES },
+	  "And in the files and directories that COPY and ADD name, below their directory, but for\n"
+	  "what a .dockerignore there leaves out.\n" STATUSES },
 	{ "scan", "git", git, 1, -1, git_flags, "PATH…", "find secrets in a working tree and its history",
 	  "Uses the git program; nothing that the repository names is run.\n" STATUSES },
 };

@@ -92,7 +92,7 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 		if (j->format == FORMAT_DOCKERFILE || j->format == FORMAT_COMPOSE)
 			scan_build_reference(s, j, r->text[0]);
 		else if (j->format == FORMAT_CONTAINERS)
-			(void)scan_name_add(&s->names, r->text[0], -1);
+			(void)scan_name_add(&s->names, r->text[0], NULL, -1);
 		break;
 	default:
 		break;
@@ -172,18 +172,20 @@ struct scan *scan_new(const struct scan_config *o, const struct scan_listener *s
 	return NULL;
 }
 
-bool scan_name_add(struct scan_name **list, const char *text, int fd)
+bool scan_name_add(struct scan_name **list, const char *text,
+                   const struct scan_context *context, int fd)
 {
 	struct scan_name **at = list;
 	size_t n = strlen(text) + 1;
 
 	for (; *at != NULL; at = &(*at)->next)
-		if (strcmp((*at)->text, text) == 0)
+		if ((*at)->context == context && strcmp((*at)->text, text) == 0)
 			return false;
 	*at = calloc(1, sizeof(**at) + n);
 	if (*at == NULL)
 		return false;
 	(*at)->fd = fd;
+	(*at)->context = context;
 	memcpy((*at)->text, text, n);
 	return true;
 }
@@ -210,6 +212,7 @@ void scan_free(struct scan *s)
 	job_free(s->batch);
 	free_names(s->names);
 	free_names(s->folders);
+	scan_build_free(s);
 	scan_engine_free(s->engine);
 	rules_free(&s->rules);
 	free(s);
@@ -288,7 +291,7 @@ static int walk_folders(struct scan *s, struct err *e)
 		struct scan_name *one = s->folders;
 
 		s->folders = one->next;
-		rc = scan_tree(s, one->fd, one->text, e);
+		rc = scan_tree(s, one->fd, one->text, one->context, e);
 		free(one);
 	}
 	return rc;

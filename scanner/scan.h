@@ -68,6 +68,7 @@ struct scan_config {
 	unsigned workers;           /* 0: one per processor */
 	const char *const *exclude; /* globs of paths and names, or NULL */
 	size_t excludes;
+	bool no_ignore; /* what a .dockerignore leaves out is scanned as well */
 	bool show_filtered;
 	bool require_sandbox;
 	int64_t stall_ms;          /* a worker or a socket without progress; 0: 30 s */
@@ -114,7 +115,8 @@ int scan_swarm(struct scan *s, struct err *e) MUST_CHECK;
  */
 int scan_processes(struct scan *s, const char *pid, struct err *e) MUST_CHECK;
 /** scan_build_file(s, path, compose, e): a Dockerfile or a Compose file, and the files
- * beside and below it that it names. */
+ * beside and below it that it names; of a Dockerfile, but for what a .dockerignore beside
+ * it leaves out. */
 int scan_build_file(struct scan *s, const char *path, bool compose, struct err *e)
 	MUST_CHECK;
 /** scan_git(s, path, since, e): the history of a working tree; ${since} as git takes it,

@@ -7,5 +7,12 @@
 /** scan_build_reference(s, j, path): job ${j} (FORMAT_DOCKERFILE or FORMAT_COMPOSE) names
  * a file: it is scanned if it is below the directory of ${j}'s. */
 void scan_build_reference(struct scan *s, const struct job *j, const char *path);
+/** scan_build_left_out(c, path, directory): does a .dockerignore keep ${path}, which
+ * begins with the directory of ${c}, out of the build?  With all that is in it, if it may
+ * be a
+ * ${directory}.  ${c} NULL: no. */
+bool scan_build_left_out(const struct scan_context *c, const char *path, bool directory);
+/** scan_build_free(s): what was kept of Dockerfiles. */
+void scan_build_free(struct scan *s);
 
 #endif

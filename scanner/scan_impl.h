@@ -12,10 +12,21 @@
 
 #define SCAN_BATCH_BYTES (4u << 20) /* of files that go in one job */
 
+struct dockerignore;
+
+/* The directory of a Dockerfile that has a .dockerignore. */
+struct scan_context {
+	struct scan_context *next;
+	struct dockerignore *ignore;
+	size_t dir_n; /* of the directory in ${path}, with its slash */
+	char path[];  /* of the Dockerfile */
+};
+
 /* A name that a worker has told: of a container, or of a directory that is copied. */
 struct scan_name {
 	struct scan_name *next;
-	int fd; /* of the directory, or -1 */
+	int fd;                             /* of the directory, or -1 */
+	const struct scan_context *context; /* what is copied from, or NULL; borrowed */
 	char text[];
 };
 
@@ -35,6 +46,7 @@ struct scan {
 	struct image_archive *archives;
 	struct scan_name *names;   /* of containers */
 	struct scan_name *folders; /* to be walked */
+	struct scan_context *contexts;
 };
 
 /** scan_skip_add(s, source, layer, path, why): report and count. */
@@ -63,11 +75,14 @@ void scan_pump(struct scan *s);
 int scan_pipe(int out[2], struct err *e) MUST_CHECK;
 /** scan_flush(s, e): submit what is batched. */
 int scan_flush(struct scan *s, struct err *e) MUST_CHECK;
-/** scan_name_add(list, text, fd): takes ${fd} (-1: none) unless it fails.  false: out of
- * memory, or the name is that of one that is there. */
-bool scan_name_add(struct scan_name **list, const char *text, int fd);
-/** scan_tree(s, fd, path, e): the tree of a directory; takes ${fd}. */
-int scan_tree(struct scan *s, int fd, const char *path, struct err *e) MUST_CHECK;
+/** scan_name_add(list, text, context, fd): takes ${fd} (-1: none) unless it fails. false:
+ * out of memory, or name and context are those of one that is there. */
+bool scan_name_add(struct scan_name **list, const char *text,
+                   const struct scan_context *context, int fd);
+/** scan_tree(s, fd, path, context, e): the tree of a directory, but for what is left out
+ * of ${context} (or NULL); takes ${fd}. */
+int scan_tree(struct scan *s, int fd, const char *path,
+              const struct scan_context *context, struct err *e) MUST_CHECK;
 /** scan_excluded(s, path): does one of the globs match the path or its last part? */
 bool scan_excluded(const struct scan *s, const char *path);
 

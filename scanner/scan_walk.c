@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-#include "scan_impl.h"
+#include "scan_build.h"
 
 struct level {
 	DIR *dir;
@@ -26,6 +26,7 @@ struct level {
 
 struct walk {
 	struct scan *s;
+	const struct scan_context *context; /* or NULL */
 	char path[2 * WIRE_PATH_MAX];
 	size_t root_n; /* globs see what comes after it */
 	struct level level[SCAN_WALK_DEPTH];
@@ -169,12 +170,14 @@ static int step(struct walk *w, struct err *e)
 		return ERR_OK;
 	}
 	memcpy(w->path + n, d->d_name, name_n + 1);
-	if (scan_excluded(w->s, w->path + w->root_n))
+	if (scan_excluded(w->s, w->path + w->root_n) ||
+	    scan_build_left_out(w->context, w->path, d->d_type != DT_REG))
 		return ERR_OK;
 	return visit(w, d->d_name, n + name_n, e);
 }
 
-int scan_tree(struct scan *s, int fd, const char *path, struct err *e)
+int scan_tree(struct scan *s, int fd, const char *path,
+              const struct scan_context *context, struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	const char *slash = strrchr(path, '/');
@@ -188,6 +191,7 @@ int scan_tree(struct scan *s, int fd, const char *path, struct err *e)
 		                 : err_set(e, ERR_INVALID, "the path is too long");
 	}
 	w->s = s;
+	w->context = context;
 	memcpy(w->path, path, n + 1);
 	w->root_n = n > 0 && path[n - 1] == '/' ? n : n + 1;
 	enter(w, fd, n, slash != NULL ? slash + 1 : path);
@@ -220,7 +224,7 @@ int scan_path(struct scan *s, const char *path, struct err *e)
 	if ((rc = scan_stat(fd, path, &st, e)) != ERR_OK)
 		return rc;
 	if (S_ISDIR(st.st_mode))
-		return scan_tree(s, fd, path, e);
+		return scan_tree(s, fd, path, NULL, e);
 	if (S_ISREG(st.st_mode))
 		return scan_add_file(s, fd, path, (uint64_t)st.st_size, e);
 	close(fd);

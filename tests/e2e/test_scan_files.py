@@ -299,3 +299,54 @@ def test_directories_that_a_dockerfile_copies(tmp_path):
     assert scan("dockerfile", build).files() == names, r
     r = scan("dockerfile", "Dockerfile", cwd=tmp_path / "ctx")
     assert [os.path.normpath(f) for f in r.files()] == ["app/deep/secret", "conf/.env", "other/not", "out"], r
+
+
+def context(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(line(token(name)))
+    (folder / "Dockerfile").write_text("FROM x\nCOPY id app /app/\nADD . /all\nCOPY /b.key /\n")
+
+    def copied(*args, cwd=None):
+        r = scan("dockerfile", "Dockerfile" if cwd else folder / "Dockerfile", *args, cwd=cwd)
+        assert r.summary["complete"], r
+        return sorted({os.path.relpath(os.path.join(cwd or folder, f), folder) for f in r.files()})
+    return copied
+
+
+def test_what_dockerignore_keeps_out_of_the_image(tmp_path):
+    names = ["app/a", "app/deep/b.key", "b.key", "id", "other"]
+    copied = context(tmp_path, *names)
+    ignore = tmp_path / ".dockerignore"
+    assert copied() == names
+    ignore.write_text("# id\n**/*.key\nother/\n")
+    assert copied() == copied(cwd=tmp_path) == ["app/a", "id"]
+    assert copied("--no-ignore") == names
+    ignore.write_text("*\n!app/deep\n")
+    assert copied() == ["app/deep/b.key"], "a directory that is left out is looked into"
+    ignore.write_text("app\n")
+    assert copied() == ["b.key", "id", "other"]
+    ignore.write_text("*\n!a**b\n")
+    assert copied() == names, "what we do not understand hides nothing"
+    (tmp_path / "Dockerfile.dockerignore").write_text("id\n")
+    assert copied() == ["app/a", "app/deep/b.key", "b.key", "other"], "the Dockerfile's own comes first"
+    (tmp_path / "compose.yaml").write_text("services:\n  web:\n    env_file: id\n")
+    assert scan("compose", tmp_path / "compose.yaml").files() == [str(tmp_path / "id")], "it is about builds"
+
+
+def test_two_dockerfiles_of_one_context_leave_out_different_files(tmp_path):
+    context(tmp_path, "a", "b")
+    for name, left in (("one", "a"), ("two", "b")):
+        (tmp_path / name).write_text("FROM x\nCOPY . /\n")
+        (tmp_path / f"{name}.dockerignore").write_text(f"{left}\n")
+    r = scan("dockerfile", tmp_path / "one", tmp_path / "two")
+    assert r.files() == [str(tmp_path / n) for n in ("a", "b")], r
+
+
+@pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"*\n" + b"#" * (64 << 10)), os.mkfifo, os.mkdir])
+def test_a_dockerignore_that_cannot_be_used_hides_nothing(tmp_path, make):
+    context(tmp_path, "a", "b")
+    make(tmp_path / ".dockerignore")
+    r = scan("dockerfile", tmp_path / "Dockerfile")
+    assert r.status == 1 and "nothing is left out" in r.reasons(), r
+    assert {str(tmp_path / n) for n in ("a", "b")} <= set(r.files()), r

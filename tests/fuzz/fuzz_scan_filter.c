@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_scan_filter - ignore files and paths, and what reports make of any text.
+ * fuzz_scan_filter - ignore files, those of Docker, and paths, and what reports make of
+ * any text.
  *
  * Up to the first NUL the input is a path, what follows a file.  A file that is refused
- * says where; whatever a report shows is printable and as wide as it says.
+ * says where; whatever a .dockerignore says, its last line decides; whatever a report
+ * shows is printable and as wide as it says.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "scanner/filter/dockerignore.h"
 #include "scanner/filter/ignore.h"
 #include "scanner/filter/place.h"
 #include "scanner/report/report_impl.h"
@@ -42,6 +45,33 @@ static void ignore_file(const char *path, const char *text, size_t n)
 	else if (ignore_match(i, &what, by, sizeof(by)))
 		must(strncmp(by, "f:", 2) == 0);
 	ignore_free(i);
+}
+
+static void ends_with(const char *path, const char *text, size_t n, const char *line)
+{
+	size_t line_n = strlen(line);
+	char *all = malloc(n + line_n + 1);
+	struct err e = { 0 };
+	struct dockerignore *d;
+
+	must(all != NULL);
+	memcpy(all, text, n);
+	memcpy(all + n, line, line_n + 1);
+	d = dockerignore_new(all, n + line_n, &e);
+	must(d != NULL || e.code != ERR_OK);
+	if (d != NULL)
+		must(dockerignore_has(d, path) == (line[1] != '!'));
+	dockerignore_free(d);
+	free(all);
+}
+
+/* Up to a size for which no pattern is slow. */
+static void docker_file(const char *path, const char *text, size_t n)
+{
+	if (*path == '\0' || n > 1024)
+		return;
+	ends_with(path, text, n, "\n**");
+	ends_with(path, text, n, "\n!**");
 }
 
 static void shown(const char *path)
@@ -79,7 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     strstr(place, "/../") == NULL);
 	must(glob_match("**", place));
 	shown(path);
-	if (end != NULL)
+	if (end != NULL) {
 		ignore_file(place, (const char *)end + 1, size - n - 1);
+		docker_file(place + 1, (const char *)end + 1, size - n - 1);
+	}
 	return 0;
 }
