@@ -63,3 +63,25 @@ function(vault_rotator name)
   vault_program(vault-rotator-${name} server/rotators/${name}/main.c rotator_${name}
     rotator_lib vault_lib)
 endfunction()
+
+# libcurl, but for programs that vault_late_curl() was called for.
+set(VAULT_CURL "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:VAULT_LATE_CURL>>>:dep::curl>")
+
+# vault_late_curl(NAME): the program loads libcurl when it first needs it: see
+# cli/late/curl.c.  By the name that it would be linked with, which is that of the file up
+# to the first number; where there is none, it is linked as usual.
+function(vault_late_curl name)
+  if(NOT TARGET ${name})
+    return()
+  endif()
+  get_target_property(files dep::curl INTERFACE_LINK_LIBRARIES)
+  foreach(file IN LISTS files)
+    file(REAL_PATH "${file}" file)
+    if(file MATCHES "/(libcurl[^/]*\\.so\\.[0-9]+)[^/]*$")
+      target_sources(${name} PRIVATE cli/late/curl.c)
+      target_compile_definitions(${name} PRIVATE "VAULT_LIBCURL=\"${CMAKE_MATCH_1}\"")
+      set_target_properties(${name} PROPERTIES VAULT_LATE_CURL ON)
+      return()
+    endif()
+  endforeach()
+endfunction()

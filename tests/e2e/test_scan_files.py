@@ -116,6 +116,12 @@ def test_no_function_takes_the_place_of_a_librarys():
     assert [line for line in nm.stdout.splitlines() if line.split()[-2] in "TtWi"] == []
 
 
+def test_a_scan_of_files_loads_no_library_for_networks():
+    shown = subprocess.run([BIN / "vaultctl", "scan", "fs", "/dev/null"], env={"LD_TRACE_LOADED_OBJECTS": "1"},
+                           capture_output=True, text=True, check=True).stdout
+    assert "libhs" in shown and "libcurl" not in shown, shown
+
+
 def test_too_many_archives_in_each_other_are_told(tmp_path):
     data = line()
     for _ in range(12):
