@@ -23,7 +23,8 @@ static enum transcode_form by_statistics(const unsigned char *p, size_t n)
 {
 	size_t pairs = n / 2, le = 0, be = 0;
 
-	if (n < 16)
+	/* Text has none, and a search for one is fast. */
+	if (n < 16 || memchr(p, '\0', n) == NULL)
 		return TRANSCODE_NONE;
 	for (size_t i = 0; i + 1 < n; i += 2) {
 		le += p[i + 1] == 0 && printable(p[i]);

@@ -50,6 +50,25 @@ static void no_progress(struct progress *p, size_t rules)
 	memset(p->reopened, 0, rules * sizeof(*p->reopened));
 }
 
+static bool make_off(struct scan_stream *s)
+{
+	const struct rule_set *rules = s->g->rules;
+
+	s->off = calloc(rules->n + 1, 1);
+	s->off_binary = calloc(rules->n + 1, 1);
+	s->named = calloc(rules->n + 1, sizeof(*s->named));
+	if (s->off == NULL || s->off_binary == NULL || s->named == NULL)
+		return false;
+	for (unsigned i = 0; i < rules->n; i++) {
+		const struct rule *u = &rules->at[i];
+
+		s->off_binary[i] = u->confidence != CONFIDENCE_HIGH && !u->allow;
+		if (u->files.n > 0)
+			s->named[s->n_named++] = i;
+	}
+	return true;
+}
+
 struct scan_stream *scan_stream_new(const struct scan_engine *g,
                                     const struct scan_options *options, scan_sink sink,
                                     void *ctx)
@@ -63,7 +82,6 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->sink = sink;
 	s->ctx = ctx;
 	s->buf = malloc(STREAM_BUFFER);
-	s->off = calloc(g->rules->n + 1, 1);
 	for (unsigned k = 0; k < SPOT_KINDS; k++)
 		if ((s->scratch[k] = literals_scratch_new(g->anchors[k])) == NULL)
 			s->failed = true;
@@ -71,9 +89,9 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->spots = spots_new();
 	s->gathered = calloc(1, sizeof(*s->gathered));
 	s->decoder = decoder_new();
-	if (s->buf == NULL || s->off == NULL || s->failed || s->trigger_scratch == NULL ||
+	if (s->buf == NULL || s->failed || s->trigger_scratch == NULL ||
 	    s->spots == NULL || s->gathered == NULL || s->decoder == NULL ||
-	    !make_progress(&s->progress, g->rules->n) ||
+	    !make_off(s) || !make_progress(&s->progress, g->rules->n) ||
 	    !make_progress(&s->in_decoded, g->rules->n) || !make_pcre(s)) {
 		scan_stream_free(s);
 		return NULL;
@@ -105,6 +123,8 @@ void scan_stream_free(struct scan_stream *s)
 		sodium_memzero(s->buf, STREAM_BUFFER);
 	free(s->buf);
 	free(s->off);
+	free(s->off_binary);
+	free(s->named);
 	free_progress(&s->progress);
 	free_progress(&s->in_decoded);
 	free(s->founds.v);
@@ -132,12 +152,13 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 /* --- what kind of blob it is ----------------------------------------------------------
  */
 
+/* A file of one of the names that ${u} is for? */
 static bool is_for(const struct rule *u, const char *path)
 {
 	for (size_t i = 0; i < u->files.n; i++)
 		if (path != NULL && ascii_glob(u->files.at[i], path))
 			return true;
-	return u->files.n == 0;
+	return false;
 }
 
 static void start(struct scan_stream *s)
@@ -149,12 +170,13 @@ static void start(struct scan_stream *s)
 	s->wide.form = transcode_detect(p, look);
 	s->binary = s->wide.form == TRANSCODE_NONE && !s->blob->binary_ok &&
 	            memchr(p, '\0', look) != NULL;
-	for (size_t i = 0; i < s->g->rules->n; i++) {
-		const struct rule *u = &s->g->rules->at[i];
-
-		s->off[i] = !is_for(u, s->blob->path) ||
-		            (s->binary && u->confidence != CONFIDENCE_HIGH && !u->allow);
-	}
+	if (s->binary)
+		memcpy(s->off, s->off_binary, s->g->rules->n);
+	else
+		memset(s->off, 0, s->g->rules->n);
+	for (size_t i = 0; i < s->n_named; i++)
+		s->off[s->named[i]] |= !is_for(&s->g->rules->at[s->named[i]],
+		                               s->blob->path);
 }
 
 /* --- zones ----------------------------------------------------------------------------

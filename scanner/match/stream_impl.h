@@ -157,7 +157,10 @@ struct scan_stream {
 	size_t n_head;
 	struct transcode wide; /* UTF-16 is scanned as UTF-8 */
 	struct decoder *decoder;
-	unsigned char *off; /* per rule: not for this blob */
+	unsigned char *off;        /* per rule: not for this blob */
+	unsigned char *off_binary; /* the same of what is no text, whatever its name */
+	unsigned *named;           /* rules for files of some names alone */
+	size_t n_named;
 	struct progress progress;
 	struct progress in_decoded; /* the same of what was decoded last */
 	struct founds founds;

@@ -72,7 +72,12 @@ const char *ascii_find(const char *s, size_t n, const char *word)
 bool ascii_glob(const char *pattern, const char *text)
 {
 	const char *star = NULL, *from = NULL;
+	size_t n = strlen(pattern), text_n = strlen(text);
 
+	/* Most patterns are of how a path ends. */
+	if (n > 0 && pattern[n - 1] != '*' &&
+	    (text_n == 0 || ascii_lower(pattern[n - 1]) != ascii_lower(text[text_n - 1])))
+		return false;
 	while (*text != '\0') {
 		if (*pattern == '*') {
 			star = ++pattern;

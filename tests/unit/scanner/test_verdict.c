@@ -380,4 +380,9 @@ Test(verdict, every_validator_of_the_rules_is_known)
 	cr_assert_not(validator_known(""));
 	cr_assert(ascii_glob("*.ENV", "a/b.env"));
 	cr_assert_not(ascii_glob("*.env", "a/b.envx"));
+	cr_assert(ascii_glob("*.env*", "a/b.envx"));
+	cr_assert(ascii_glob("a*b*C", "a/b.b/c"));
+	cr_assert_not(ascii_glob("a*b*c", "a/b.b/cb"));
+	cr_assert(ascii_glob("", "") && ascii_glob("*", ""));
+	cr_assert_not(ascii_glob("", "a") || ascii_glob("a", ""));
 }
