@@ -103,6 +103,6 @@ int engine_triggers(struct scan_engine *g, struct err *e)
 	drop_covered(g);
 	for (size_t i = 0; i < g->n_triggers; i++)
 		g->trigger_texts[i] = g->triggers[i].literal;
-	return literals_new(g->trigger_texts, g->n_triggers, LITERALS_BEST,
+	return literals_new(g->trigger_texts, g->n_triggers, LITERALS_UNORDERED,
 	                    &g->trigger_literals, e);
 }
