@@ -127,7 +127,7 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 			g->whole[g->n_whole++] = (unsigned)i;
 	for (unsigned k = 0; rc == ERR_OK && k < SPOT_KINDS; k++)
 		rc = literals_new(g->literals + g->first_of[k],
-		                  g->first_of[k + 1] - g->first_of[k], LITERALS_BEST,
+		                  g->first_of[k + 1] - g->first_of[k], LITERALS_UNORDERED,
 		                  &g->anchors[k], e);
 	return rc;
 }

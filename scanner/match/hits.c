@@ -18,8 +18,10 @@ struct finding_hits {
 	size_t piece; /* that the last hit was in */
 };
 
+/* In ascending order, which they nearly come in. */
 static void keep(struct scan_stream *s, struct hits *h, const struct hit *one)
 {
+	size_t i = h->n;
 	struct hit *v;
 
 	if (h->n == h->room) {
@@ -32,11 +34,13 @@ static void keep(struct scan_stream *s, struct hits *h, const struct hit *one)
 		h->v = v;
 		h->room = room;
 	}
-	h->v[h->n++] = *one;
+	for (; i > 0 && h->v[i - 1].at > one->at; i--)
+		h->v[i] = h->v[i - 1];
+	h->v[i] = *one;
+	h->n++;
 }
 
-/* From its place in what was gathered to that in the text; ends come in ascending order.
- */
+/* From its place in what was gathered to that in the text; ends come nearly in order. */
 static void collect(void *ctx, unsigned id, size_t end)
 {
 	struct finding_hits *f = ctx;
@@ -45,6 +49,8 @@ static void collect(void *ctx, unsigned id, size_t end)
 	struct hit one = { .id = id + (unsigned)e->first_of[f->kind] };
 	const struct literal *l = &e->literals[one.id];
 
+	while (f->piece > 0 && g->piece[f->piece].at >= end)
+		f->piece--;
 	while (f->piece + 1 < g->pieces && g->piece[f->piece + 1].at < end)
 		f->piece++;
 	if (end - g->piece[f->piece].at < l->n)
