@@ -1,34 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scanner's SARIF by the schema of the standard."""
 import json
-import os
-import pathlib
-import subprocess
 
 import pytest
 
 from images import Image, Layer, docker_save
+from reports import HERE, MODULES, check, report
 from scanning import token
-from vaultd import BIN, DEADLINE
 
-HERE = pathlib.Path(__file__).resolve().parent
-MODULES = HERE.parent.parent / "build/clients/node_modules"
+SCHEMA = MODULES / "@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json"
 
 
-def sarif(*args):
-    r = subprocess.run([str(BIN / "vaultctl"), "scan", *map(str, args), "-format=sarif"], capture_output=True, check=False,
-                       timeout=DEADLINE * 4, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
-    assert r.returncode in (0, 1, 4), r
-    return r.stdout
-
-
-def check(text):
-    return subprocess.run(["node", str(HERE / "sarif_check.js")], input=text, capture_output=True, check=False,
-                          timeout=DEADLINE, env={"PATH": os.environ["PATH"], "NODE_PATH": str(MODULES)})
+def sarif(*args, **kw):
+    return report("sarif", *args, **kw)
 
 
 def valid(text):
-    r = check(text)
+    r = check(SCHEMA, text)
     assert r.returncode == 0, r.stderr.decode()
     return json.loads(text)["runs"][0]
 
@@ -46,7 +34,7 @@ def tree(tmp_path):
 def test_the_check_refuses_what_is_none(tree):
     doc = json.loads(sarif("fs", tree))
     doc["runs"][0]["results"][0]["level"] = "terrible"
-    assert check(json.dumps(doc).encode()).returncode == 1
+    assert check(SCHEMA, json.dumps(doc).encode()).returncode == 1
 
 
 def test_of_a_tree(tree):
@@ -59,9 +47,8 @@ def test_of_a_tree(tree):
 
 
 def test_relative_paths_of_a_tree_are_those_of_a_repository(tree):
-    r = subprocess.run([str(BIN / "vaultctl"), "scan", "fs", "tree/plain", "-format=sarif"], capture_output=True, check=False,
-                       cwd=tree.parent, timeout=DEADLINE, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
-    where = valid(r.stdout)["results"][0]["locations"][0]["physicalLocation"]
+    text = sarif("fs", "tree/plain", cwd=tree.parent)
+    where = valid(text)["results"][0]["locations"][0]["physicalLocation"]
     assert where["artifactLocation"] == {"uri": "tree/plain", "uriBaseId": "SRCROOT"}
     assert where["region"]["startLine"] == 1
 
