@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report_junit - JUnit XML: each finding is a test that failed, what was not scanned one
- * that could not be run, and what was filtered one that was skipped. */
+ * that could not be run, and what was filtered one that was skipped.  Of tests with one
+ * class and name, CI systems show the first alone: no two have both in common. */
 #include <string.h>
 
 #include "report_impl.h"
@@ -33,23 +34,56 @@ static void details(FILE *out, const json_t *row)
 		line(out, members[i], report_get(row, members[i]));
 }
 
-static void begin_case(FILE *out, const char *file, const char *rule, const json_t *row)
+struct suite {
+	FILE *out;
+	json_t *seen; /* how many of a class and name */
+};
+
+static unsigned nth(json_t *seen, const char *class, const char *name)
 {
-	fputs("    <testcase", out);
-	attribute(out, "classname", *file != '\0' ? file : "-");
-	fputs(" name=\"", out);
-	report_markup(out, rule);
-	if (row != NULL)
-		fprintf(out, " at line %lld, column %lld", report_number(row, "line"),
-		        report_number(row, "column"));
-	fputs("\" time=\"0\">\n", out);
+	json_t *key = json_sprintf("%s\n%s", class, name);
+	json_int_t n = json_integer_value(json_object_get(seen, json_string_value(key)));
+
+	json_object_set_new(seen, json_string_value(key), json_integer(n + 1));
+	json_decref(key);
+	return (unsigned)n;
 }
 
-static void finding(FILE *out, const json_t *row)
+static void begin_case(const struct suite *s, const char *class, const char *name)
+{
+	unsigned n = nth(s->seen, class, name);
+
+	fputs("    <testcase", s->out);
+	attribute(s->out, "classname", class);
+	fputs(" name=\"", s->out);
+	report_markup(s->out, name);
+	if (n > 0)
+		fprintf(s->out, " (%u)", n + 1);
+	fputs("\" time=\"0\">\n", s->out);
+}
+
+/* Its class is where the file is: the same path is in many images and commits. */
+static void begin_finding(const struct suite *s, const json_t *row)
+{
+	const char *file = report_get(row, "file"), *source = report_get(row, "source");
+	const char *between = *file != '\0' && *source != '\0' ? ": " : "";
+	json_t *class = json_sprintf("%s%s%s", source, between, file);
+	char name[256];
+
+	snprintf(name, sizeof(name), "%.128s at line %lld, column %lld",
+	         report_get(row, "rule"), report_number(row, "line"),
+	         report_number(row, "column"));
+	begin_case(s, json_string_length(class) > 0 ? json_string_value(class) : "-",
+	           name);
+	json_decref(class);
+}
+
+static void finding(const struct suite *s, const json_t *row)
 {
 	const char *what = report_is_finding(row) ? "failure" : "skipped";
+	FILE *out = s->out;
 
-	begin_case(out, report_get(row, "file"), report_get(row, "rule"), row);
+	begin_finding(s, row);
 	fprintf(out, "      <%s", what);
 	if (report_is_finding(row)) {
 		attribute(out, "type", report_get(row, "severity"));
@@ -64,12 +98,13 @@ static void finding(FILE *out, const json_t *row)
 	fputs("    </testcase>\n", out);
 }
 
-static void not_scanned(FILE *out, const json_t *row)
+static void not_scanned(const struct suite *s, const json_t *row)
 {
 	const char *path = report_get(row, "path");
+	const char *class = *path != '\0' ? path : report_get(row, "source");
+	FILE *out = s->out;
 
-	begin_case(out, *path != '\0' ? path : report_get(row, "source"), "not scanned",
-	           NULL);
+	begin_case(s, *class != '\0' ? class : "-", "not scanned");
 	fputs("      <error type=\"not_scanned\"", out);
 	attribute(out, "message", report_get(row, "reason"));
 	fputs(">\n", out);
@@ -86,6 +121,7 @@ void report_junit(FILE *out, const struct report *r)
 	bool broken = errors == 0 &&
 	              !json_is_true(json_object_get(r->summary, "complete"));
 	bool clean = all == 0 && !broken;
+	const struct suite s = { out, json_object() };
 	char began[REPORT_TIME];
 	const json_t *row;
 
@@ -99,8 +135,8 @@ void report_junit(FILE *out, const struct report *r)
 	        "errors=\"%zu\" skipped=\"%zu\" timestamp=\"%s\" time=\"%lld\">\n",
 	        all, failed, errors + broken, json_array_size(r->rows) - failed, began,
 	        (long long)(r->ended - r->begun));
-	json_array_foreach((json_t *)r->rows, i, row) finding(out, row);
-	json_array_foreach((json_t *)r->skipped, i, row) not_scanned(out, row);
+	json_array_foreach((json_t *)r->rows, i, row) finding(&s, row);
+	json_array_foreach((json_t *)r->skipped, i, row) not_scanned(&s, row);
 	if (broken)
 		fputs("    <testcase classname=\"-\" name=\"not scanned\" time=\"0\">\n"
 		      "      <error type=\"not_scanned\" message=\"a source could not be "
@@ -111,4 +147,5 @@ void report_junit(FILE *out, const struct report *r)
 		      "time=\"0\"/>\n",
 		      out);
 	fputs("  </testsuite>\n</testsuites>\n", out);
+	json_decref(s.seen);
 }

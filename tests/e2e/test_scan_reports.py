@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from images import Image, Layer, docker_save
 from scanning import scan, token
 from vaultd import BIN, DEADLINE
 
@@ -92,22 +93,48 @@ def test_html_loads_and_runs_nothing(tree):
     assert text.count("<tr><td><span class=\"s critical\">") == COUNT
 
 
+def suite_of(text):
+    """The one suite of a report, if a CI system can read it: counts that are right, and no two tests of one name."""
+    root = ElementTree.fromstring(text)
+    assert root.tag == "testsuites" and [s.tag for s in root] == ["testsuite"]
+    suite = root[0]
+    cases = list(suite)
+    assert cases and all(c.tag == "testcase" and c.get("classname") and c.get("name") and float(c.get("time")) >= 0 for c in cases)
+    names = [(c.get("classname"), c.get("name")) for c in cases]
+    assert len(set(names)) == len(names), "of two with one name, GitLab and Jenkins show one"
+    assert all([e.tag for e in c] in ([], ["failure"], ["error"], ["skipped"]) for c in cases)
+    assert all(e.get("message") for c in cases for e in c), "it is what they show"
+    assert int(suite.get("tests")) == len(cases) and suite.get("name") and float(suite.get("time")) >= 0
+    for what, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        assert len(suite.findall(f"testcase/{what}")) == int(suite.get(count)), what
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp"))
+    return suite
+
+
 def test_junit_is_xml_that_counts(tree):
-    root = ElementTree.fromstring(run("fs", tree, "-format=junit").stdout)
-    suite = root.find("testsuite")
-    cases = suite.findall("testcase")
-    assert len(cases) == int(suite.get("tests")) == COUNT + 1
-    assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) == COUNT
-    assert len(suite.findall("testcase/error")) == int(suite.get("errors")) == 1
-    assert any("<img src=x onerror=alert(1)>&'\".txt" in c.get("classname") for c in cases)
+    suite = suite_of(run("fs", tree, "-format=junit").stdout)
+    assert suite.get("tests") == str(COUNT + 1) and suite.get("failures") == str(COUNT) and suite.get("errors") == "1"
+    assert any("<img src=x onerror=alert(1)>&'\".txt" in c.get("classname") for c in suite)
+    for failure in suite.iter("failure"):
+        assert failure.get("type") == "critical" and "excerpt: " in failure.text and "id: " in failure.text
+    (tree / "allowed").write_text(f"k = {token('a')} # nosecret\n")
+    assert suite_of(run("fs", tree, "-format=junit", "--show-filtered").stdout).get("skipped") != "0"
+
+
+def test_junit_tells_images_and_layers_apart(tmp_path):
+    one = Image([Layer().file("f", f"k = {token('1')}\n".encode()), Layer().file("f", f"k = {token('2')}\n".encode())])
+    two = Image([Layer().file("f", f"k = {token('3')}\n".encode())])
+    suite = suite_of(run("image", docker_save(tmp_path / "i.tar", [("a:1", one), ("b:1", two)]), "-format=junit").stdout)
+    assert sorted(c.get("classname") for c in suite) == ["a:1 linux/amd64: f", "a:1 linux/amd64: f", "b:1 linux/amd64: f"]
+    assert sorted(c.get("name")[-4:] for c in suite)[0] == " (2)"
 
 
 def test_junit_of_nothing_is_one_test_that_passed(tmp_path):
     r = run("fs", tmp_path, "-format=junit")
-    suite = ElementTree.fromstring(r.stdout).find("testsuite")
+    suite = suite_of(r.stdout)
     assert r.returncode == 0 and suite.get("tests") == "1" and suite.get("failures") == "0"
     r = run("fs", tmp_path / "none", "-format=junit")
-    suite = ElementTree.fromstring(r.stdout).find("testsuite")
+    suite = suite_of(r.stdout)
     assert r.returncode == 3 and suite.get("errors") == "1"
 
 
