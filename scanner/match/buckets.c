@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "match/literals.h"
 
@@ -109,62 +110,107 @@ static float extra(const struct group *a, const struct group *b)
 	return cost - a->cost - b->cost;
 }
 
-static void find_mate(struct group *g, size_t i)
-{
-	float more;
+/* The groups, and what joining any two costs: of ${i} and ${k} before it at i * n + k. */
+struct plan {
+	size_t n;
+	struct group *g;
+	float *more;
+};
 
-	g[i].more = NO_MATE;
-	for (size_t k = 0; k < i; k++) {
-		if (g[k].in != k || (more = extra(&g[k], &g[i])) >= g[i].more)
-			continue;
-		g[i].mate = k;
-		g[i].more = more;
+static bool is_group(const struct plan *p, size_t i)
+{
+	return p->g[i].in == i;
+}
+
+static void find_mate(struct plan *p, size_t i)
+{
+	const float *more = &p->more[i * p->n];
+	struct group *g = &p->g[i];
+
+	g->more = NO_MATE;
+	for (size_t k = 0; k < i; k++)
+		if (is_group(p, k) && more[k] < g->more) {
+			g->mate = k;
+			g->more = more[k];
+		}
+}
+
+static void find_costs(struct plan *p, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (is_group(p, k))
+			p->more[i * p->n + k] = extra(&p->g[k], &p->g[i]);
+	find_mate(p, i);
+}
+
+static void unite(struct group *a, const struct group *b)
+{
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
+		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
+			a->at[k].w[w] |= b->at[k].w[w];
+		a->share[k] = a->share[k] < 1 && b->share[k] < 1 ? share_of(&a->at[k])
+		                                                 : 1;
 	}
 }
 
-/* ${i} and what it is with go into the mate of ${i}, which is before it. */
-static void join(struct group *g, size_t n, size_t i)
+/* ${i} goes into its mate, which is before it. */
+static void join(struct plan *p, size_t i)
 {
-	const size_t into = g[i].mate;
-	struct group *a = &g[into];
-	float more;
+	const size_t into = p->g[i].mate;
+	struct group *a = &p->g[into];
 
-	a->cost += g[i].cost + g[i].more;
-	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
-		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
-			a->at[k].w[w] |= g[i].at[k].w[w];
-		a->share[k] = a->share[k] < 1 && g[i].share[k] < 1 ? share_of(&a->at[k])
-		                                                   : 1;
-	}
-	g[i].in = into;
-	find_mate(g, into);
-	for (size_t k = into + 1; k < n; k++) {
-		if (g[k].in != k)
+	a->cost += p->g[i].cost + p->g[i].more;
+	unite(a, &p->g[i]);
+	p->g[i].in = into;
+	find_costs(p, into);
+	for (size_t k = into + 1; k < p->n; k++) {
+		struct group *g = &p->g[k];
+		const float more = is_group(p, k) ? extra(a, g) : NO_MATE;
+
+		p->more[k * p->n + into] = more;
+		if (!is_group(p, k))
 			continue;
-		if (g[k].mate == into || g[k].mate == i) {
-			find_mate(g, k);
-		} else if ((more = extra(a, &g[k])) < g[k].more) {
-			g[k].mate = into;
-			g[k].more = more;
+		if (g->mate == into || g->mate == i) {
+			find_mate(p, k);
+		} else if (more < g->more) {
+			g->mate = into;
+			g->more = more;
 		}
 	}
 }
 
-/* Those that cost least together, until there are as few as buckets. */
-static void join_all(struct group *g, size_t n)
+/* Many begin alike: those with the same window cost nothing together. */
+static size_t join_alike(struct plan *p)
 {
-	for (size_t i = 0; i < n; i++) {
-		g[i].in = i;
-		find_mate(g, i);
-	}
-	for (size_t left = n; left > BUCKETS; left--) {
-		size_t best = 0;
+	size_t left = 0;
 
-		for (size_t i = 1; i < n; i++)
-			if (g[i].in == i &&
-			    (g[best].in != best || g[i].more < g[best].more))
+	for (size_t i = 0; i < p->n; i++) {
+		size_t k = 0;
+
+		while (k < i && (!is_group(p, k) ||
+		                 memcmp(p->g[k].at, p->g[i].at, sizeof(p->g[i].at)) != 0))
+			k++;
+		p->g[i].in = k;
+		left += k == i;
+	}
+	return left;
+}
+
+/* Those that cost least together, until there are as few as buckets. */
+static void join_all(struct plan *p)
+{
+	size_t left = join_alike(p);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (is_group(p, i))
+			find_costs(p, i);
+	for (; left > BUCKETS; left--) {
+		size_t best = 0; /* is a group always, without a mate */
+
+		for (size_t i = 1; i < p->n; i++)
+			if (is_group(p, i) && p->g[i].more < p->g[best].more)
 				best = i;
-		join(g, n, best);
+		join(p, best);
 	}
 }
 
@@ -196,14 +242,22 @@ bool buckets_fit(const struct literal *list, size_t n)
 int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
                    struct buckets *out, struct err *e)
 {
-	struct group *g = calloc(n, sizeof(*g));
+	struct plan p = {
+		.n = n,
+		.g = calloc(n, sizeof(*p.g)),
+		.more = calloc(n * n, sizeof(*p.more)),
+	};
+	int rc = ERR_OK;
 
-	if (g == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		g[i] = cheapest(&list[i], &windows[i]);
-	join_all(g, n);
-	fill(g, n, out);
-	free(g);
-	return ERR_OK;
+	if (p.g != NULL && p.more != NULL) {
+		for (size_t i = 0; i < n; i++)
+			p.g[i] = cheapest(&list[i], &windows[i]);
+		join_all(&p);
+		fill(p.g, n, out);
+	} else {
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	}
+	free(p.g);
+	free(p.more);
+	return rc;
 }

@@ -44,12 +44,6 @@ struct sieve {
 	struct entry *entries; /* from 1 on */
 };
 
-/* Where windows may begin: in a chunk. */
-struct candidates {
-	unsigned n;
-	uint16_t at[CHUNK + SPARE];
-};
-
 struct search {
 	const struct sieve *s;
 	const unsigned char *p;
@@ -232,21 +226,6 @@ static inline bool may_be(const struct sieve *s, uint64_t word)
 	return (word & c->mask) == c->value;
 }
 
-/* All candidates of the chunk at ${base}; WORD bytes are there after each. */
-static void tell_all(const struct search *f, size_t base, struct candidates *c)
-{
-	const unsigned char *p = f->p + base;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		c->at[n] = c->at[i];
-		n += may_be(f->s, load(p + c->at[i]));
-	}
-	for (unsigned i = 0; i < n; i++)
-		tell(f, base + c->at[i], load(p + c->at[i]));
-	c->n = 0;
-}
-
 /* --- where candidates are ------------------------------------------------------------
  */
 
@@ -320,10 +299,29 @@ INLINE __m512i taken(const struct half *h, const unsigned char *p)
 		_mm512_and_si512(taken_at(&h->c, p + 2), taken_at(&h->d, p + 3)));
 }
 
-/* Few bits are the most likely: so many are written without asking. */
-INLINE void add(struct candidates *c, unsigned base, uint64_t bits)
+/* All ${n} candidates of the chunk at ${base}; WORD bytes are there after each. */
+static void tell_all(const struct search *f, size_t base, uint16_t *at, unsigned n)
 {
-	uint16_t *at = &c->at[c->n];
+	const unsigned char *const p = f->p + base;
+	const uint16_t *const slots = f->s->slots;
+	const struct word *const common = f->s->common;
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned one = at[i];
+		const uint64_t word = load(p + one);
+		const struct word *c = &common[slots[slot_of(word)]];
+
+		at[left] = (uint16_t)one;
+		left += (word & c->mask) == c->value;
+	}
+	for (unsigned i = 0; i < left; i++)
+		tell(f, base + at[i], load(p + at[i]));
+}
+
+/* Few bits are the most likely: so many are written without asking. */
+INLINE unsigned add(uint16_t *at, unsigned base, uint64_t bits)
+{
 	const unsigned n = (unsigned)_mm_popcnt_u64(bits);
 
 	_Static_assert(SPARE == 4, "as many are written here");
@@ -339,25 +337,29 @@ INLINE void add(struct candidates *c, unsigned base, uint64_t bits)
 		at[i] = (uint16_t)(base + _tzcnt_u64(bits));
 		bits = _blsr_u64(bits);
 	}
-	c->n += n;
+	return n;
 }
 
 VBMI static size_t find_vbmi(const struct search *f)
 {
-	struct candidates c = { .n = 0 };
 	const struct half a = half_of(f->s->halves[0]), b = half_of(f->s->halves[1]);
+	const unsigned char *const p = f->p;
+	const size_t stop = f->n >= READS ? f->n - READS : 0; /* the last block begins */
+	uint16_t candidates[CHUNK + SPARE];
 	size_t at = 0;
 
 	while (at + READS <= f->n) {
 		const size_t base = at;
+		unsigned n = 0;
 
-		for (; at < base + CHUNK && at + READS <= f->n; at += BLOCK) {
-			const __m512i in = _mm512_or_si512(taken(&a, f->p + at),
-			                                   taken(&b, f->p + at));
+		for (; at < base + CHUNK && at <= stop; at += BLOCK) {
+			const __m512i in = _mm512_or_si512(taken(&a, p + at),
+			                                   taken(&b, p + at));
 
-			add(&c, (unsigned)(at - base), _mm512_test_epi8_mask(in, in));
+			n += add(candidates + n, (unsigned)(at - base),
+			         _mm512_test_epi8_mask(in, in));
 		}
-		tell_all(f, base, &c);
+		tell_all(f, base, candidates, n);
 	}
 	return at;
 }
