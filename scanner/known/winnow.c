@@ -8,15 +8,19 @@
 
 #define BEFORE (LEAK_WINDOW - 1) /* positions that a window reaches back */
 #define LAST   (LEAK_GRAM - 1)   /* of a gram, from its first byte on */
-#define ROOM   (WINNOW_MAX + 2 * BEFORE)
+/* Hashes, of positions that are WINNOW_BEHIND before the first to BEFORE after the last.
+ */
+#define ROOM (WINNOW_BEHIND + WINNOW_MAX + BEFORE)
+/* The least that a hash is, so that 0 and 1 are none. */
+#define HASH_MIN 2
 _Static_assert(LEAK_WINDOW == 15 && LEAK_GRAM == 8, "what the steps below add up to");
 
 /* --- on any processor -----------------------------------------------------------------
  */
 
-/* A hash for each of ${n} positions, never 0; but 0 where a gram has a byte that no run
- * has.  Its first and its last byte are enough to look at, since a window has every gram
- * of its run. */
+/* A hash for each of ${n} positions, 0 where a gram has a byte that no run has.  Its
+ * first and its last byte are enough to look at, since a window has every gram of its
+ * run. */
 __attribute__((optimize("O3"))) static void hashes(uint16_t select,
                                                    const unsigned char *p, size_t n,
                                                    uint8_t *out)
@@ -26,7 +30,7 @@ __attribute__((optimize("O3"))) static void hashes(uint16_t select,
 		uint8_t h = (uint8_t)((uint32_t)pair * select >> 8);
 		bool solid = leak_solid(p[i]) & leak_solid(p[i + LAST]);
 
-		out[i] = solid ? (h > 0 ? h : 1) : 0;
+		out[i] = solid ? (h > HASH_MIN ? h : HASH_MIN) : 0;
 	}
 }
 
@@ -84,33 +88,14 @@ void winnow_plain(uint16_t select, const unsigned char *p, size_t n, uint64_t *o
 /* --- with AVX2 ------------------------------------------------------------------------
  */
 
-/* The two halves of the positions go through the two halves of a vector side by side, so
- * that "the bytes before" are one instruction; they are a stream of 16 bytes a step each.
- */
-#define HEAD                    ((WINNOW_BEHIND + BEFORE + LAST) / 16) /* steps before the first result */
 #define BEFORE_OF(now, then, n) _mm256_alignr_epi8(now, then, 16 - (n))
 #define LEAST(now, then, n)     _mm256_min_epu8(now, BEFORE_OF(now, then, n))
 #define MOST(now, then, n)      _mm256_max_epu8(now, BEFORE_OF(now, then, n))
-_Static_assert(WINNOW_BEHIND + BEFORE + LAST == 48,
-               "a position has the bit of its number");
 
-__attribute__((target("avx2"), always_inline)) static inline __m256i both(
-	const unsigned char *p, const unsigned char *q)
+__attribute__((target("avx2"), always_inline)) static inline __m256i load(
+	const unsigned char *p)
 {
-	return _mm256_inserti128_si256(
-		_mm256_castsi128_si256(_mm_loadu_si128((const void *)p)),
-		_mm_loadu_si128((const void *)q), 1);
-}
-
-/* leak_select() of 32 positions; ${y} has the bytes after those of ${x}. */
-__attribute__((target("avx2"), always_inline)) static inline __m256i select_of(
-	__m256i x, __m256i y, __m256i select)
-{
-	const __m256i even = _mm256_srli_epi16(_mm256_mullo_epi16(x, select), 8);
-	const __m256i odd = _mm256_and_si256(_mm256_mullo_epi16(y, select),
-	                                     _mm256_set1_epi16((short)0xff00));
-
-	return _mm256_or_si256(even, odd);
+	return _mm256_loadu_si256((const void *)p);
 }
 
 /* 0xff where a byte is not solid. */
@@ -123,50 +108,75 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i gaps(__m256
 	                       _mm256_cmpeq_epi8(x, _mm256_setzero_si256()));
 }
 
+/* hashes(), of a multiple of 32 positions. */
+__attribute__((target("avx2"))) static void hashes_avx2(uint16_t select,
+                                                        const unsigned char *p, size_t n,
+                                                        uint8_t *out)
+{
+	const __m256i sel = _mm256_set1_epi16((short)select);
+	const __m256i upper = _mm256_set1_epi16((short)0xff00);
+	__m256i x, even, odd, gap;
+
+	for (size_t i = 0; i < n; i += 32) {
+		x = load(p + i);
+		even = _mm256_srli_epi16(_mm256_mullo_epi16(x, sel), 8);
+		odd = _mm256_and_si256(_mm256_mullo_epi16(load(p + i + 1), sel), upper);
+		gap = _mm256_or_si256(gaps(x), gaps(load(p + i + LAST)));
+		x = _mm256_max_epu8(_mm256_or_si256(even, odd),
+		                    _mm256_set1_epi8(HASH_MIN));
+		_mm256_storeu_si256((void *)(out + i), _mm256_andnot_si256(gap, x));
+	}
+}
+
 /* What the last step had, of each stage. */
 struct stages {
-	__m256i hash, hash2, begun, gram, two, four, eight, least, most2, most4, most8;
+	__m256i hash, two, four, eight, least, most2, most4, most8;
 };
 
-/* One step: of each half the bits of the 16 positions that are BEFORE + LAST bytes before
- * those of this step.  A hash of 0 cannot be told from a gap, so it is taken for 1. */
+/* One step: which of the positions BEFORE bytes before those of this step stand out. */
 __attribute__((target("avx2"), always_inline)) static inline uint32_t step(
-	struct stages *s, __m256i x, __m256i y, __m256i select)
+	struct stages *s, __m256i hash)
 {
-	const __m256i hash = _mm256_max_epu8(select_of(x, y, select),
-	                                     _mm256_set1_epi8(1));
-	const __m256i gap = gaps(x);
-	const __m256i begun = _mm256_andnot_si256(gap, hash);
-	const __m256i gram = _mm256_andnot_si256(gap, BEFORE_OF(begun, s->begun, LAST));
-	const __m256i two = LEAST(gram, s->gram, 1);
+	const __m256i two = LEAST(hash, s->hash, 1);
 	const __m256i four = LEAST(two, s->two, 2);
 	const __m256i eight = LEAST(four, s->four, 4);
 	const __m256i least = LEAST(eight, s->eight, 7);
 	const __m256i most2 = MOST(least, s->least, 1);
 	const __m256i most4 = MOST(most2, s->most2, 2);
 	const __m256i most8 = MOST(most4, s->most4, 4);
-	const __m256i most = MOST(most8, s->most8, 7);
-	const __m256i at = BEFORE_OF(s->hash, s->hash2, BEFORE + LAST - 16);
+	/* 1 where there is no window: no hash is equal to it. */
+	const __m256i most = _mm256_max_epu8(MOST(most8, s->most8, 7),
+	                                     _mm256_set1_epi8(HASH_MIN - 1));
+	const __m256i at = BEFORE_OF(hash, s->hash, BEFORE);
 
-	*s = (struct stages){ hash,  s->hash, begun, gram,  two,  four,
-		              eight, least,   most2, most4, most8 };
+	*s = (struct stages){ hash, two, four, eight, least, most2, most4, most8 };
 	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(at, most));
 }
+
+/* The two halves of the positions go through the two halves of a vector side by side, so
+ * that "the bytes before" are one instruction; they are a stream of 16 bytes a step each.
+ */
+#define HEAD ((WINNOW_BEHIND + BEFORE) / 16) /* steps before the first result */
+_Static_assert(WINNOW_BEHIND + BEFORE == 32, "a position has the bit of its number");
 
 __attribute__((target("avx2"))) static void winnow_avx2(uint16_t select,
                                                         const unsigned char *p, size_t n,
                                                         uint64_t *out)
 {
-	const __m256i sel = _mm256_set1_epi16((short)select);
-	const unsigned char *low = p - WINNOW_BEHIND, *high = low + n / 2;
-	struct stages s = { 0 };
+	uint8_t h[ROOM];
+	const uint8_t *low = h, *high = h + n / 2;
 	uint16_t bits[2][HEAD + WINNOW_MAX / 32];
-	uint32_t both_bits;
+	struct stages s = { 0 };
+	uint32_t both;
 
+	hashes_avx2(select, p - WINNOW_BEHIND, WINNOW_BEHIND + n + BEFORE, h);
 	for (size_t i = 0; i < HEAD + n / 32; i++, low += 16, high += 16) {
-		both_bits = step(&s, both(low, high), both(low + 1, high + 1), sel);
-		bits[0][i] = (uint16_t)both_bits;
-		bits[1][i] = (uint16_t)(both_bits >> 16);
+		both = step(&s, _mm256_inserti128_si256(
+					_mm256_castsi128_si256(
+						_mm_loadu_si128((const void *)low)),
+					_mm_loadu_si128((const void *)high), 1));
+		bits[0][i] = (uint16_t)both;
+		bits[1][i] = (uint16_t)(both >> 16);
 	}
 	memcpy(out, bits[0] + HEAD, n / 16);
 	memcpy((unsigned char *)out + n / 16, bits[1] + HEAD, n / 16);

@@ -16,8 +16,8 @@
 #include "leaktag.h"
 
 #define WINNOW_MAX    4096u
-#define WINNOW_AHEAD  LEAK_RUN
-#define WINNOW_BEHIND (LEAK_RUN + 5) /* more than its windows: whole vectors */
+#define WINNOW_AHEAD  (LEAK_RUN - 1)
+#define WINNOW_BEHIND (LEAK_WINDOW + 3) /* more than its windows: whole vectors */
 
 /** winnow(select, p, n, out): a bit for each of the positions p[0] to p[n - 1]; ${n} is a
  * multiple of 64, at most WINNOW_MAX.  Bytes from p[-WINNOW_BEHIND] to
