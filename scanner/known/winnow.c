@@ -18,6 +18,9 @@ _Static_assert(LEAK_WINDOW == 15 && LEAK_GRAM == 8, "what the steps below add up
 /* --- on any processor -----------------------------------------------------------------
  */
 
+/* Those that are not leak_solid(). */
+static const unsigned char gaps[] = { '\0', '\t', '\n', '\r', ' ' };
+
 /* A hash for each of ${n} positions, 0 where a gram has a byte that no run has.  Its
  * first and its last byte are enough to look at, since a window has every gram of its
  * run. */
@@ -27,11 +30,17 @@ __attribute__((optimize("O3"))) static void hashes(uint16_t select,
 {
 	for (size_t i = 0; i < n; i++) {
 		uint16_t pair = (uint16_t)(p[i] | p[i + 1] << 8);
-		uint8_t h = (uint8_t)((uint32_t)pair * select >> 8);
-		bool solid = leak_solid(p[i]) & leak_solid(p[i + LAST]);
+		uint8_t h = (uint8_t)((uint16_t)(pair * (unsigned)select) >> 8);
 
-		out[i] = solid ? (h > HASH_MIN ? h : HASH_MIN) : 0;
+		out[i] = h > HASH_MIN ? h : HASH_MIN;
 	}
+	for (size_t g = 0; g < sizeof(gaps); g++)
+		for (size_t i = 0; i < n; i++) {
+			uint8_t first = p[i] != gaps[g] ? 0xff : 0;
+			uint8_t last = p[i + LAST] != gaps[g] ? 0xff : 0;
+
+			out[i] &= first & last;
+		}
 }
 
 /* b[i] becomes the smallest, or the largest, of b[i] to b[i + 14], in steps that double
@@ -68,7 +77,21 @@ __attribute__((optimize("O3"))) static void largest(uint8_t *b, size_t n)
 	most(b, n, 7);
 }
 
-void winnow_plain(uint16_t select, const unsigned char *p, size_t n, uint64_t *out)
+/* A bit for each of 64 bytes that are 0 or 1. */
+static uint64_t bits_of(const uint8_t *p)
+{
+	uint64_t all = 0, eight;
+
+	for (unsigned i = 0; i < 64; i += 8) {
+		memcpy(&eight, p + i, sizeof(eight));
+		all |= eight * 0x0102040810204080ull >> 56 << i;
+	}
+	return all;
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
+__attribute__((optimize("O3"))) void winnow_plain(uint16_t select, const unsigned char *p,
+                                                  size_t n, uint64_t *out)
 {
 	uint8_t h[ROOM] = { 0 }, w[ROOM] = { 0 };
 
@@ -78,9 +101,10 @@ void winnow_plain(uint16_t select, const unsigned char *p, size_t n, uint64_t *o
 	 * largest of these. */
 	smallest(w, n + 2 * BEFORE);
 	largest(w, n + BEFORE);
-	memset(out, 0, n / 8);
 	for (size_t i = 0; i < n; i++)
-		out[i / 64] |= (uint64_t)(w[i] != 0 && w[i] == h[i + BEFORE]) << i % 64;
+		w[i] = (w[i] == h[i + BEFORE]) & (w[i] != 0);
+	for (size_t i = 0; i < n / 64; i++)
+		out[i] = bits_of(w + 64 * i);
 }
 
 #ifdef __SSE2__
@@ -99,7 +123,7 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i load(
 }
 
 /* 0xff where a byte is not solid. */
-__attribute__((target("avx2"), always_inline)) static inline __m256i gaps(__m256i x)
+__attribute__((target("avx2"), always_inline)) static inline __m256i gap_in(__m256i x)
 {
 	const __m256i white = _mm256_broadcastsi128_si256(_mm_setr_epi8(
 		' ', -1, -1, -1, -1, -1, -1, -1, -1, '\t', '\n', -1, -1, '\r', -1, -1));
@@ -121,7 +145,7 @@ __attribute__((target("avx2"))) static void hashes_avx2(uint16_t select,
 		x = load(p + i);
 		even = _mm256_srli_epi16(_mm256_mullo_epi16(x, sel), 8);
 		odd = _mm256_and_si256(_mm256_mullo_epi16(load(p + i + 1), sel), upper);
-		gap = _mm256_or_si256(gaps(x), gaps(load(p + i + LAST)));
+		gap = _mm256_or_si256(gap_in(x), gap_in(load(p + i + LAST)));
 		x = _mm256_max_epu8(_mm256_or_si256(even, odd),
 		                    _mm256_set1_epi8(HASH_MIN));
 		_mm256_storeu_si256((void *)(out + i), _mm256_andnot_si256(gap, x));
