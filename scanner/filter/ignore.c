@@ -73,9 +73,15 @@ static int take_glob(struct line *l, const char *s, size_t n, struct err *e)
 	return (l->glob = strndup(s, n)) != NULL ? ERR_OK : no_memory(e);
 }
 
+/* The text may end with it, without a NUL. */
 static bool is_name(const char *s, size_t n)
 {
-	return n == NAME_HEX && strspn(s, "0123456789abcdef") >= n;
+	size_t digits = 0;
+
+	while (digits < n && s[digits] != '\0' &&
+	       strchr("0123456789abcdef", s[digits]) != NULL)
+		digits++;
+	return n == NAME_HEX && digits == n;
 }
 
 static int take_line(struct line *l, const char *s, size_t n, struct err *e)
