@@ -73,15 +73,19 @@ static int set_looks(struct scan_run *r, struct err *e)
 	return rc;
 }
 
-/* Globs, parted by commas; they point into ${copy}. */
+/* Globs, parted by commas; they point into ${copy}.  More than ${max}: as if there were
+ * one more. */
 static size_t split(char *copy, const char **out, size_t max)
 {
 	size_t n = 0;
 	char *rest = NULL;
 
-	for (char *p = copy != NULL ? strtok_r(copy, ",", &rest) : NULL;
-	     p != NULL && n < max; p = strtok_r(NULL, ",", &rest))
-		out[n++] = p;
+	for (char *p = copy != NULL ? strtok_r(copy, ",", &rest) : NULL; p != NULL;
+	     p = strtok_r(NULL, ",", &rest), n++) {
+		if (n == max)
+			return max + 1;
+		out[n] = p;
+	}
 	return n;
 }
 
@@ -220,7 +224,10 @@ static int run(struct cli *c, source_fn source, struct err *e)
 	if (cli_flag(c, "exclude") != NULL)
 		globs = strdup(cli_flag(c, "exclude"));
 	o.excludes = split(globs, exclude, EXCLUDES_MAX);
-	rc = configure(&r, &o, &known, e);
+	rc = o.excludes <= EXCLUDES_MAX
+	             ? configure(&r, &o, &known, e)
+	             : err_set(e, ERR_USAGE, "--exclude: more than %d globs",
+	                       EXCLUDES_MAX);
 	if (rc == ERR_OK)
 		rc = run_with(&r, &o, source, e);
 	if (rc != ERR_OK)

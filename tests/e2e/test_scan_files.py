@@ -70,6 +70,18 @@ def test_excluded_names_and_git_objects(tmp_path):
         (tmp_path / name).write_bytes(line())
     r = scan("fs", tmp_path, "--exclude=*.log,vendor")
     assert r.files() == [str(tmp_path / ".git/config"), str(tmp_path / "keep")], r
+    assert scan("fs", tmp_path, "--exclude=" + ",".join(["x"] * 63 + ["*"])).status == 0
+    r = scan("fs", tmp_path, "--exclude=" + ",".join(["x"] * 64 + ["*"]))
+    assert r.status == 2 and "more than 64" in r.err, r
+
+
+def test_nuls_and_bytes_that_are_no_utf_8(tmp_path):
+    (tmp_path / "nuls").write_bytes(b"\0\0a\0" + line(token("nuls")) + b"\0" * 1000 + line(token("more")))
+    (tmp_path / "latin").write_bytes(b"\xfe\xe9 caf\xe9\n" + line(token("latin")) + b"\xc3\n\xed\xa0\x80")
+    (tmp_path / "cut").write_bytes(b"key = " + token("cut").encode() + b"\xf0\x9f")
+    r = scan("fs", tmp_path)
+    assert r.summary["complete"] and r.files() == [str(tmp_path / n) for n in ("cut", "latin", "nuls", "nuls")], r
+    assert "\xff" not in str(r.lines), "what is no UTF-8 is replaced"
 
 
 def test_standard_input(tmp_path):
@@ -237,9 +249,10 @@ def test_dockerfile_and_what_it_copies(tmp_path):
     for name in ("id", "b", "c", "unnamed"):
         (tmp_path / name).write_bytes(line(token(name)))
     (tmp_path / "Dockerfile").write_text(
-        f"FROM x AS b\nENV T={T}\nCOPY --chown=1:1 id \\\n  b /x/\nADD [\"c\", \"/y\"]\nCOPY --from=b unnamed /z\n")
+        f"FROM x AS b\nENV T={T}\nARG A={token('arg')}\nCOPY --chown=1:1 id \\\n  b /x/\nADD [\"c\", \"/y\"]\nCOPY --from=b unnamed /z\n")
     r = scan("dockerfile", tmp_path / "Dockerfile")
-    assert r.files() == [str(tmp_path / n) for n in ("Dockerfile", "b", "c", "id")], r
+    assert r.files() == [str(tmp_path / n) for n in ("Dockerfile", "Dockerfile", "b", "c", "id")], r
+    assert sorted(f["line"] for f in r.findings if f["channel"] == "dockerfile") == [2, 3], r
 
 
 def test_environment_and_command_line_of_a_process(tmp_path):
