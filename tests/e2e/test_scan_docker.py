@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """vaultctl scan with a real Docker Engine: images streamed, containers, a swarm; and sockets that stall or lie."""
 import contextlib
+import os
 import socket
+import subprocess
 import threading
 
 import pytest
 
 from dockerd import Dockerd, unavailable
 from images import Image, Layer, docker_save, oci_layout
-from scanning import scan, token
+from scanning import scan, token, workers_of
+from vaultd import BIN
 
 
 JOIN = "SWMTKN-1-" + "3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl" + "-7p73s1dx5in4tatdymyhg9hu2"
@@ -157,6 +160,44 @@ def test_a_socket_that_stalls_ends_with_a_clear_error(tmp_path):
     with server(tmp_path / "sock", lambda c: c.sendall(HEAD + chunk(data[:3000]))) as path:
         r = scan("image", "a:1", f"--docker-socket={path}", "--stall=1")
     assert r.status in (1, 3) and "stalled" in r.err and not r.summary["complete"], r
+
+
+def test_a_streamed_image_is_in_no_file(tmp_path):
+    """While half of it has come, no process has a file open but sockets, pipes and devices."""
+    data = docker_save(tmp_path / "i.tar", [("a:1", Image([Layer().file("f", line("f")).file("big", os.urandom(4 << 20))]))]).read_bytes()
+    half, rest = threading.Event(), threading.Event()
+
+    def answer(c):
+        c.sendall(HEAD + chunk(data[:len(data) // 2]))
+        half.set()
+        rest.wait(60)
+        c.sendall(chunk(data[len(data) // 2:]) + b"0\r\n\r\n")
+
+    with server(tmp_path / "sock", answer) as path, \
+         subprocess.Popen([str(BIN / "vaultctl"), "scan", "image", "a:1", f"--docker-socket={path}", "--format=jsonl"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env={"HOME": "/nonexistent"}) as p:
+        assert half.wait(60)
+        opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for pid in (p.pid, *workers_of(p.pid)) for fd in os.listdir(f"/proc/{pid}/fd")}
+        rest.set()
+        out, _ = p.communicate()
+    assert p.returncode == 1 and token("f")[:8] not in out.decode() and b'"f"' in out, out
+    assert all(o.startswith(("socket:", "pipe:", "anon_inode:", "/dev/")) for o in opened), opened
+
+
+def test_an_image_that_is_deleted_while_its_layer_is_read(tmp_path):
+    """The Engine's answer ends in the middle of a layer; what was found before stays."""
+    image = Image([Layer().file("first", line("first")), Layer().file("big", os.urandom(4 << 20))])
+    data = docker_save(tmp_path / "i.tar", [("a:1", image)]).read_bytes()
+
+    def answer(c):
+        c.sendall(HEAD + chunk(data[:len(data) - (2 << 20)]))
+        c.shutdown(socket.SHUT_RDWR)
+
+    with server(tmp_path / "sock", answer) as path:
+        r = scan("image", "a:1", f"--docker-socket={path}")
+    assert r.status == 1 and r.at("first") and not r.summary["complete"], r
+    assert r.err.strip() and r.missed, r
 
 
 def test_an_answer_that_breaks_off(tmp_path):

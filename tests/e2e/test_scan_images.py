@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """vaultctl scan image on archives made by hand: all layouts, what later layers hide, and archives that lie."""
+import base64
 import contextlib
 import gzip
 import json
@@ -85,6 +86,26 @@ def test_all_images_and_platforms_and_attestations(tmp_path):
                                  attestation={"predicate": {"build-arg:TOKEN": token("attest")}}))
     assert r.at("arm")["source"] == "a:1 linux/arm64" and r.at("amd")["source"] == "a:1 linux/amd64", r
     assert r.at("attestation#/predicate/build-arg:TOKEN")["channel"] == "build-arg", r
+
+
+def test_provenance_as_buildkit_writes_it(tmp_path):
+    """Both versions of SLSA's predicate: build arguments, the environment, and the Dockerfile itself in base64."""
+    source = base64.b64encode(f"FROM x\nENV T={token('source')}\n".encode()).decode()
+    old = {"predicateType": "https://slsa.dev/provenance/v0.2", "predicate": {"invocation": {
+        "parameters": {"frontend": "dockerfile.v0", "args": {"build-arg:TOKEN": token("v02")}}},
+        "metadata": {"https://mobyproject.org/buildkit@v1#metadata": {"source": {"infos": [{"data": source}]}}}}}
+    new = {"predicateType": "https://slsa.dev/provenance/v1", "predicate": {"buildDefinition": {"externalParameters": {
+        "request": {"args": {"build-arg:TOKEN": token("v1"), "label:x": "y"}}}}}}
+    images = [("a:1", Image([Layer().file("f", b"x")])),
+              ("a:1", Image([Layer().file("g", line("arm"))], platform=("linux", "arm64")))]
+    for document, args, more in ((old, "invocation/parameters/args", [token("source")]),
+                                 (new, "buildDefinition/externalParameters/request/args", [])):
+        document["_type"] = "https://in-toto.io/Statement/v0.1"
+        r = scan("image", oci_layout(tmp_path / "i.tar", images, attestation=document))
+        assert r.summary["complete"] and len(r.findings) == 2 + len(more), r
+        assert r.at("g")["source"] == "a:1 linux/arm64", r
+        assert r.at(f"attestation#/predicate/{args}/build-arg:TOKEN")["channel"] == "build-arg", r
+        assert [f["decoded"] for f in r.findings if f.get("decoded")] == ["base64"] * len(more), r
 
 
 def test_a_shared_layer_is_visible_if_any_image_shows_it(tmp_path):
