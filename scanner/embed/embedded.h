@@ -2,6 +2,7 @@
 #ifndef SCANNER_EMBEDDED_H
 #define SCANNER_EMBEDDED_H
 /* embedded - for what emit.c writes, and nothing else. */
+#include "scanner/match/buckets.h"
 #include "scanner/match/database.h"
 #include "scanner/rules/builtin.h"
 

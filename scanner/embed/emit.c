@@ -34,6 +34,12 @@ void emit_bytes(FILE *out, const char *p, size_t n)
 	}
 }
 
+void emit_numbers(FILE *out, const uint16_t *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s%u,", i % 16 == 0 ? "\n\t" : " ", v[i]);
+}
+
 static void text(FILE *out, const char *name, const char *s)
 {
 	if (s == NULL)

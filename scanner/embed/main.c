@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "match/buckets.h"
 #include "match/database.h"
 #include "match/stream_impl.h"
 #include "rules/builtin.h"
@@ -23,6 +24,7 @@
 const struct rule rules_embedded[1];
 const size_t rules_embedded_count = 0;
 const struct database_embedded databases_embedded[1];
+const struct buckets_embedded buckets_embedded[1];
 
 static int read_rules(struct rule_set *set, char *const *paths, int n, struct err *e)
 {
@@ -66,16 +68,23 @@ static int put_database(FILE *out, const struct literal *list, size_t n,
 	return rc;
 }
 
-static void put_row(FILE *out, const struct literal *list, size_t n,
-                    unsigned long long cpu, unsigned i)
+/* The beginning of a row of a table: the list that it is of. */
+static void put_hash(FILE *out, const struct literal *list, size_t n)
 {
-	unsigned char hash[DATABASE_HASH];
+	unsigned char hash[LITERALS_HASH];
 
-	database_hash(list, n, hash);
+	literals_hash(list, n, hash);
 	fputs("\t{ {", out);
 	for (size_t k = 0; k < sizeof(hash); k++)
 		fprintf(out, " 0x%02x,", hash[k]);
-	fprintf(out, " },\n\t  %lluu, db_%u.b, sizeof(db_%u.b) - 1 },\n", cpu, i, i);
+	fputs(" },\n\t  ", out);
+}
+
+static void put_row(FILE *out, const struct literal *list, size_t n,
+                    unsigned long long cpu, unsigned i)
+{
+	put_hash(out, list, n);
+	fprintf(out, "%lluu, db_%u.b, sizeof(db_%u.b) - 1 },\n", cpu, i, i);
 }
 
 /* Of all kinds of processors, whichever this one is.  None if vectorscan does not run
@@ -108,6 +117,54 @@ static int put_databases(FILE *out, const struct scan_engine *g, struct err *e)
 	return rc;
 }
 
+static int put_choice(FILE *out, const struct literal *list, size_t n, unsigned i,
+                      struct err *e)
+{
+	uint16_t *windows = calloc(n, sizeof(*windows));
+	struct buckets b;
+	int rc = ERR_NOMEM;
+
+	if (windows != NULL)
+		rc = buckets_choose(list, n, windows, &b, e);
+	if (rc == ERR_OK) {
+		fprintf(out, "static const struct buckets buckets_%u = { .take = {", i);
+		for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
+			fputs("\n\t{", out);
+			emit_numbers(out, b.take[k], BUCKETS_BYTES);
+			fputs(" },", out);
+		}
+		fprintf(out, "\n} };\nstatic const uint16_t windows_%u[] = {", i);
+		emit_numbers(out, windows, n);
+		fputs("\n};\n", out);
+	}
+	free(windows);
+	return rc == ERR_NOMEM ? err_set(e, ERR_NOMEM, "out of memory") : rc;
+}
+
+static int put_buckets(FILE *out, const struct scan_engine *g, struct err *e)
+{
+	const struct literals *l;
+	const struct literal *list;
+	size_t n;
+	int rc = ERR_OK;
+
+	for (unsigned i = 0; rc == ERR_OK && (l = engine_literals(g, i)) != NULL; i++) {
+		list = literals_list(l, &n);
+		if (buckets_fit(list, n))
+			rc = put_choice(out, list, n, i, e);
+	}
+	fputs("const struct buckets_embedded buckets_embedded[] = {\n", out);
+	for (unsigned i = 0; (l = engine_literals(g, i)) != NULL; i++) {
+		list = literals_list(l, &n);
+		if (!buckets_fit(list, n))
+			continue;
+		put_hash(out, list, n);
+		fprintf(out, "&buckets_%u, windows_%u },\n", i, i);
+	}
+	fputs("\t{ .buckets = NULL },\n};\n", out);
+	return rc;
+}
+
 static int put_all(FILE *out, const struct rule_set *rules, struct err *e)
 {
 	struct scan_engine *g = NULL;
@@ -121,6 +178,8 @@ static int put_all(FILE *out, const struct rule_set *rules, struct err *e)
 	      out);
 	emit_rules(out, rules);
 	rc = put_databases(out, g, e);
+	if (rc == ERR_OK)
+		rc = put_buckets(out, g, e);
 	scan_engine_free(g);
 	return rc;
 }

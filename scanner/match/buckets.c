@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "match/literals.h"
-
 /* How often a byte occurs in programs and prose, of some 65,536; all are seen. */
 static const uint16_t often[BUCKETS_BYTES] = {
 	3,    2,    2,   2,   2,    2,   2,    2,    2,    147,  1448, 2,    2,
@@ -260,4 +258,19 @@ int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
 	free(p.g);
 	free(p.more);
 	return rc;
+}
+
+bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
+                  size_t n, uint16_t *windows, struct buckets *out)
+{
+	unsigned char hash[LITERALS_HASH];
+
+	literals_hash(list, n, hash);
+	for (; table->buckets != NULL; table++)
+		if (memcmp(table->list, hash, sizeof(hash)) == 0) {
+			memcpy(windows, table->windows, n * sizeof(*windows));
+			*out = *table->buckets;
+			return true;
+		}
+	return false;
 }

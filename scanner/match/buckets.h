@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "match/literals.h"
 
 #define BUCKETS        16u /* bits of a row of the table */
 #define BUCKETS_WINDOW 4u  /* bytes; where a literal is shorter, any byte will do */
@@ -20,13 +20,24 @@
 #define BUCKETS_MOST   1024u
 #define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */
 
-struct literal;
-
 /* Buckets that take a byte at a place of their windows. */
 struct buckets {
 	uint16_t take[BUCKETS_WINDOW][BUCKETS_BYTES];
 };
 
+/* Those of a list, which were chosen when the program was built (scanner/embed): that
+ * takes as long as all else of a start. */
+struct buckets_embedded {
+	unsigned char list[LITERALS_HASH];
+	const struct buckets *buckets; /* NULL: the end of the table */
+	const uint16_t *windows;
+};
+extern const struct buckets_embedded buckets_embedded[];
+
+/** buckets_load(table, list, n, windows, out): what buckets_choose() made of this list;
+ * false: ${table} does not have it. */
+bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
+                  size_t n, uint16_t *windows, struct buckets *out);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
 /** buckets_choose(list, n, windows, out, e): ${windows} of ${n}: where each one's window

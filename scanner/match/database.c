@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/database.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,24 +12,6 @@ const unsigned long long database_cpus[] = {
 	0,
 };
 const size_t database_cpus_count = sizeof(database_cpus) / sizeof(database_cpus[0]);
-
-/* Lengths go in, too: no two lists give the same bytes. */
-void database_hash(const struct literal *list, size_t n, unsigned char out[DATABASE_HASH])
-{
-	crypto_generichash_state s;
-
-	(void)crypto_generichash_init(&s, NULL, 0, DATABASE_HASH);
-	for (size_t i = 0; i < n; i++) {
-		const unsigned char head[] = { (unsigned char)(list[i].n & 0xff),
-			                       (unsigned char)(list[i].n >> 8),
-			                       list[i].exact };
-
-		(void)crypto_generichash_update(&s, head, sizeof(head));
-		(void)crypto_generichash_update(&s, (const unsigned char *)list[i].text,
-		                                list[i].n);
-	}
-	(void)crypto_generichash_final(&s, out, DATABASE_HASH);
-}
 
 struct patterns {
 	const char **texts;
@@ -84,13 +65,13 @@ int database_compile(const struct literal *list, size_t n, const hs_platform_inf
 hs_database_t *database_load(const struct database_embedded *table,
                              const struct literal *list, size_t n)
 {
-	unsigned char hash[DATABASE_HASH];
+	unsigned char hash[LITERALS_HASH];
 	hs_platform_info_t here;
 	hs_database_t *db = NULL;
 
 	if (hs_populate_platform(&here) != HS_SUCCESS)
 		return NULL;
-	database_hash(list, n, hash);
+	literals_hash(list, n, hash);
 	for (; table->bytes != NULL; table++)
 		if ((table->cpu & ~here.cpu_features) == 0 &&
 		    memcmp(table->list, hash, sizeof(hash)) == 0)

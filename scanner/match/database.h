@@ -13,10 +13,8 @@
 
 #include "match/literals.h"
 
-#define DATABASE_HASH 32u
-
 struct database_embedded {
-	unsigned char list[DATABASE_HASH];
+	unsigned char list[LITERALS_HASH];
 	unsigned long long cpu; /* HS_CPU_FEATURES_* that it needs */
 	const char *bytes;      /* NULL: the end of the table */
 	size_t n;
@@ -27,9 +25,6 @@ extern const struct database_embedded databases_embedded[]; /* the better ones f
 extern const unsigned long long database_cpus[];
 extern const size_t database_cpus_count;
 
-/** database_hash(list, n, out): of all that a database is made of. */
-void database_hash(const struct literal *list, size_t n,
-                   unsigned char out[DATABASE_HASH]);
 /** database_compile(list, n, cpu, out, e): for this processor, if ${cpu} is NULL. */
 int database_compile(const struct literal *list, size_t n, const hs_platform_info_t *cpu,
                      hs_database_t **out, struct err *e) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/literals.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,24 @@ int literals_new(const struct literal *list, size_t n, enum literals_engine engi
 	}
 	*out = l;
 	return ERR_OK;
+}
+
+/* Lengths go in, too: no two lists give the same bytes. */
+void literals_hash(const struct literal *list, size_t n, unsigned char out[LITERALS_HASH])
+{
+	crypto_generichash_state s;
+
+	(void)crypto_generichash_init(&s, NULL, 0, LITERALS_HASH);
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char head[] = { (unsigned char)(list[i].n & 0xff),
+			                       (unsigned char)(list[i].n >> 8),
+			                       list[i].exact };
+
+		(void)crypto_generichash_update(&s, head, sizeof(head));
+		(void)crypto_generichash_update(&s, (const unsigned char *)list[i].text,
+		                                list[i].n);
+	}
+	(void)crypto_generichash_final(&s, out, LITERALS_HASH);
 }
 
 const struct literal *literals_list(const struct literals *l, size_t *n)

@@ -42,6 +42,11 @@ int literals_new(const struct literal *list, size_t n, enum literals_engine engi
 void literals_free(struct literals *l);
 /** literals_list(l, n): what it looks for. */
 const struct literal *literals_list(const struct literals *l, size_t *n);
+#define LITERALS_HASH 32u
+/** literals_hash(list, n, out): by which what was made of a list at build time is found.
+ */
+void literals_hash(const struct literal *list, size_t n,
+                   unsigned char out[LITERALS_HASH]);
 /** literals_embedded(l): was it compiled when the program was built? */
 bool literals_embedded(const struct literals *l);
 

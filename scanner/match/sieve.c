@@ -148,7 +148,9 @@ int sieve_new(const struct literal *list, size_t n, struct sieve **out, struct e
 		s->entries = calloc(n + 1, sizeof(*s->entries));
 	}
 	if (s != NULL && windows != NULL && s->common != NULL && s->entries != NULL)
-		rc = buckets_choose(list, n, windows, &s->buckets, e);
+		rc = buckets_load(buckets_embedded, list, n, windows, &s->buckets)
+		             ? ERR_OK
+		             : buckets_choose(list, n, windows, &s->buckets, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK) {

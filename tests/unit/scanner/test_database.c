@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Databases that were compiled when the program was built: used for the list they are of,
- * and for no other. */
+/* Databases and buckets that were made when the program was built: used for the list they
+ * are of, and for no other. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "match/buckets.h"
 #include "match/database.h"
 #include "match/stream_impl.h"
 
@@ -86,6 +87,75 @@ Test(database, is_what_would_be_compiled)
 	}
 }
 
+static int count(unsigned id, unsigned long long from, unsigned long long to,
+                 unsigned flags, void *ctx)
+{
+	(void)from;
+	(void)flags;
+	*(uint64_t *)ctx += (uint64_t)(id + 1) * 1000003u * (to + 7);
+	return 0;
+}
+
+/* A sum over all that is found in ${text}, in which the order does not matter. */
+static uint64_t sum(const hs_database_t *db, const char *text, size_t len)
+{
+	hs_scratch_t *scratch = NULL;
+	uint64_t all = 0;
+
+	cr_assert_eq(hs_alloc_scratch(db, &scratch), HS_SUCCESS);
+	cr_assert_eq(hs_scan(db, text, (unsigned)len, 0, scratch, count, &all),
+	             HS_SUCCESS);
+	hs_free_scratch(scratch);
+	return all;
+}
+
+/* All texts of a list, one after the other; free() it. */
+static char *joined(const struct literal *list, size_t n, size_t *len)
+{
+	char *text, *at;
+
+	*len = 0;
+	for (size_t i = 0; i < n; i++)
+		*len += list[i].n + 1u;
+	text = at = malloc(*len);
+	cr_assert_not_null(text);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(at, list[i].text, list[i].n);
+		at[list[i].n] = ' ';
+		at += list[i].n + 1;
+	}
+	return text;
+}
+
+Test(database, those_for_lesser_processors_find_the_same)
+{
+	size_t n, len;
+	const struct literal *list = literals_list(engine_literals(engine, 0), &n);
+	const struct database_embedded *t = databases_embedded;
+	unsigned char hash[LITERALS_HASH];
+	hs_platform_info_t here;
+	hs_database_t *db = NULL;
+	char *text = joined(list, n, &len);
+	struct err e = { 0 };
+	uint64_t want;
+
+	cr_assert_eq(hs_populate_platform(&here), HS_SUCCESS);
+	cr_assert_eq(database_compile(list, n, NULL, &db, &e), ERR_OK, "%s", e.msg);
+	want = sum(db, text, len);
+	hs_free_database(db);
+	cr_assert_neq(want, 0);
+	literals_hash(list, n, hash);
+	for (; t->bytes != NULL; t++) {
+		if (memcmp(t->list, hash, sizeof(hash)) != 0 ||
+		    (t->cpu & ~here.cpu_features) != 0)
+			continue;
+		cr_assert_eq(hs_deserialize_database(t->bytes, t->n, &db), HS_SUCCESS);
+		cr_expect_eq(sum(db, text, len), want, "for %#llx", t->cpu);
+		hs_free_database(db);
+	}
+	free(text);
+}
+
 /* A copy of the first list of the engine. */
 static struct literal *copy(size_t *n)
 {
@@ -165,7 +235,34 @@ Test(database, for_a_better_processor_is_not_used)
 	size_t n;
 	const struct literal *list = literals_list(l, &n);
 
-	database_hash(list, n, table[0].list);
+	literals_hash(list, n, table[0].list);
 	table[0].cpu = 1ull << 40;
 	cr_expect_null(database_load(table, list, n));
+}
+
+Test(database, buckets_are_those_that_would_be_chosen)
+{
+	const struct literals *l;
+	struct err e = { 0 };
+	unsigned fit = 0;
+
+	for (unsigned i = 0; (l = engine_literals(engine, i)) != NULL; i++) {
+		struct buckets b[2];
+		uint16_t windows[2][BUCKETS_MOST];
+		size_t n;
+		const struct literal *list = literals_list(l, &n);
+
+		if (!buckets_fit(list, n))
+			continue;
+		fit++;
+		cr_assert(buckets_load(buckets_embedded, list, n, windows[0], &b[0]));
+		cr_assert_eq(buckets_choose(list, n, windows[1], &b[1], &e), ERR_OK);
+		cr_expect(memcmp(&b[0], &b[1], sizeof(b[0])) == 0, "list %u", i);
+		cr_expect(memcmp(windows[0], windows[1], n * sizeof(windows[0][0])) == 0);
+		cr_expect_not(
+			buckets_load(buckets_embedded, list, n - 1, windows[0], &b[0]));
+		cr_expect_not(buckets_load(buckets_embedded, list + 1, n - 1, windows[0],
+		                           &b[0]));
+	}
+	cr_assert_geq(fit, 1);
 }
