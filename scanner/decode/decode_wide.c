@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decode_wide - texts in UTF-16 among other bytes, as programs for Windows hold them. */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "decode/decode_impl.h"
 
@@ -58,6 +61,26 @@ static int four(const unsigned char *p)
 	return k;
 }
 
+/* Passes over 8 bytes after 8 in which neither every even byte is NUL nor every odd. */
+static size_t pass(const unsigned char *p, size_t at, size_t n)
+{
+#ifdef __SSE2__
+	for (; at + 16 <= n; at += 16) {
+		const __m128i v =
+			_mm_loadu_si128((const __m128i *)(const void *)(p + at));
+		const unsigned nul = (unsigned)_mm_movemask_epi8(
+			_mm_cmpeq_epi8(v, _mm_setzero_si128()));
+
+		if ((nul & nul >> 2 & nul >> 4 & nul >> 6 & 0x0303) != 0)
+			break;
+	}
+#else
+	(void)p;
+	(void)n;
+#endif
+	return at;
+}
+
 /* Adds the text to the others, on a line of its own. */
 static void add(struct search *s, size_t first, size_t end)
 {
@@ -92,7 +115,7 @@ size_t decode_wide(struct decoder *d, const unsigned char *p, size_t n, size_t f
 	int k;
 
 	d->seen += n - from;
-	while (at + 8 <= n) {
+	while ((at = pass(p, at, n)) + 8 <= n) {
 		k = four(p + at);
 		if (k < 0) {
 			at += 8;

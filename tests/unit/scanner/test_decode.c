@@ -435,6 +435,26 @@ Test(decode, wide_texts_among_bytes)
 	}
 }
 
+/* As short as one may be: few places in it tell of it. */
+Test(decode, a_short_wide_text_at_any_place)
+{
+	static const char text[] = "password";
+	char b[128];
+
+	for (size_t at = 0; at < sizeof(b) - 2 * sizeof(text); at++) {
+		struct told t;
+
+		memset(b, 0x80, sizeof(b));
+		for (size_t i = 0; i < sizeof(text) - 1; i++) {
+			b[at + 2 * i] = text[i];
+			b[at + 2 * i + 1] = '\0';
+		}
+		t = find_sliding(decode_wide, b, sizeof(b), sizeof(b));
+		cr_assert_not_null(strstr(t.text, "|password\n"), "%zu: %s", at, t.text);
+		free(t.text);
+	}
+}
+
 Test(decode, a_run_longer_than_the_buffer_is_decoded_in_pieces)
 {
 	static char plain[300000], text[TEXT_BASE64_LEN(sizeof(plain)) + 1];
