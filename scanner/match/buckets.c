@@ -29,12 +29,13 @@ struct group {
 	struct set at[BUCKETS_WINDOW];
 	float share[BUCKETS_WINDOW]; /* of all bytes that are in the set, 0 to 1 */
 	float cost;  /* of all texts that it takes, if bytes were by chance */
-	size_t mate; /* before it: the cheapest to be joined with, … */
-	float more;  /* … by so much; or there is none */
+	size_t mate; /* one that it may be joined with … */
+	float more;  /* … and by how much that costs more than both */
 	size_t in;   /* the group that it was joined with; or itself */
 };
 
 #define NO_MATE 1e9f
+#define ROUGHLY ((size_t)96) /* groups that are found by comparing neighbours alone */
 
 static float share_of(const struct set *s)
 {
@@ -65,32 +66,50 @@ static struct set set_of(const struct literal *l, size_t at)
 	return s;
 }
 
+static float share_at(const struct literal *l, size_t at)
+{
+	const unsigned char c = at < l->n ? (unsigned char)l->text[at] : 0;
+	const unsigned other = l->exact ? c : (unsigned)toupper(c);
+	unsigned sum = often[c % BUCKETS_BYTES];
+
+	if (at >= l->n)
+		return 1;
+	if (other != c)
+		sum += often[other % BUCKETS_BYTES];
+	return (float)sum / 65536;
+}
+
+static float cost_of(const struct literal *l, size_t window)
+{
+	float cost = 1;
+
+	for (size_t k = 0; k < BUCKETS_WINDOW; k++)
+		cost *= share_at(l, window + k);
+	return cost;
+}
+
 static struct group group_of(const struct literal *l, size_t window)
 {
-	struct group g = { .cost = 1 };
+	struct group g = { .cost = cost_of(l, window) };
 
 	for (size_t k = 0; k < BUCKETS_WINDOW; k++) {
 		g.at[k] = set_of(l, window + k);
-		g.share[k] = window + k < l->n ? share_of(&g.at[k]) : 1;
-		g.cost *= g.share[k];
+		g.share[k] = share_at(l, window + k);
 	}
 	return g;
 }
 
-/* Its cheapest window. */
-static struct group cheapest(const struct literal *l, uint16_t *window)
+static uint16_t cheapest_window(const struct literal *l)
 {
-	struct group g, best = group_of(l, 0);
+	float cost, best = cost_of(l, 0);
+	uint16_t window = 0;
 
-	*window = 0;
-	for (size_t w = 1; w + BUCKETS_WINDOW <= l->n; w++) {
-		g = group_of(l, w);
-		if (g.cost < best.cost) {
-			best = g;
-			*window = (uint16_t)w;
+	for (uint16_t w = 1; w + BUCKETS_WINDOW <= l->n; w++)
+		if ((cost = cost_of(l, w)) < best) {
+			best = cost;
+			window = w;
 		}
-	}
-	return best;
+	return window;
 }
 
 /* What is taken more if ${a} and ${b} are joined. */
@@ -108,11 +127,70 @@ static float extra(const struct group *a, const struct group *b)
 	return cost - a->cost - b->cost;
 }
 
-/* The groups, and what joining any two costs: of ${i} and ${k} before it at i * n + k. */
+static void unite(struct group *a, const struct group *b)
+{
+	a->cost += b->cost + extra(a, b);
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
+		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
+			a->at[k].w[w] |= b->at[k].w[w];
+		a->share[k] = a->share[k] < 1 && b->share[k] < 1 ? share_of(&a->at[k])
+		                                                 : 1;
+	}
+}
+
+/* --- roughly: neighbours are joined ---------------------------------------------------
+ */
+
+static int by_bytes(const void *x, const void *y)
+{
+	const struct group *a = x, *b = y;
+
+	return memcmp(a->at, b->at, sizeof(a->at));
+}
+
+static void meet_next(struct group *g, size_t i, size_t n)
+{
+	g[i].more = g[i].mate < n ? extra(&g[i], &g[g[i].mate]) : NO_MATE;
+}
+
+/* Sorted by what they begin with, ${n} of them; mates are those that come next.  As many
+ * are left as are returned. */
+static size_t join_neighbours(struct group *g, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(g, n, sizeof(*g), by_bytes);
+	for (size_t i = 0; i < n; i++) {
+		g[i].mate = i + 1;
+		meet_next(g, i, n);
+	}
+	for (size_t left = n; left > ROUGHLY; left--) {
+		size_t best = 0, before = 0;
+
+		for (size_t i = 0; g[i].mate < n; i = g[i].mate)
+			if (g[g[i].mate].more < g[best].more) {
+				before = i;
+				best = g[i].mate;
+			}
+		unite(&g[best], &g[g[best].mate]);
+		g[best].mate = g[g[best].mate].mate;
+		meet_next(g, best, n);
+		if (best > 0)
+			meet_next(g, before, n);
+	}
+	for (size_t i = 0; i < n; i = g[i].mate)
+		g[kept++] = g[i];
+	return kept;
+}
+
+/* --- well: any two are ----------------------------------------------------------------
+ */
+
+/* The groups, and what joining any two costs, of which the second is before the first. */
 struct plan {
 	size_t n;
 	struct group *g;
-	float *more;
+	float more[ROUGHLY][ROUGHLY];
 };
 
 static bool is_group(const struct plan *p, size_t i)
@@ -122,7 +200,7 @@ static bool is_group(const struct plan *p, size_t i)
 
 static void find_mate(struct plan *p, size_t i)
 {
-	const float *more = &p->more[i * p->n];
+	const float *more = p->more[i];
 	struct group *g = &p->g[i];
 
 	g->more = NO_MATE;
@@ -137,18 +215,8 @@ static void find_costs(struct plan *p, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
 		if (is_group(p, k))
-			p->more[i * p->n + k] = extra(&p->g[k], &p->g[i]);
+			p->more[i][k] = extra(&p->g[k], &p->g[i]);
 	find_mate(p, i);
-}
-
-static void unite(struct group *a, const struct group *b)
-{
-	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
-		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
-			a->at[k].w[w] |= b->at[k].w[w];
-		a->share[k] = a->share[k] < 1 && b->share[k] < 1 ? share_of(&a->at[k])
-		                                                 : 1;
-	}
 }
 
 /* ${i} goes into its mate, which is before it. */
@@ -157,7 +225,6 @@ static void join(struct plan *p, size_t i)
 	const size_t into = p->g[i].mate;
 	struct group *a = &p->g[into];
 
-	a->cost += p->g[i].cost + p->g[i].more;
 	unite(a, &p->g[i]);
 	p->g[i].in = into;
 	find_costs(p, into);
@@ -165,7 +232,7 @@ static void join(struct plan *p, size_t i)
 		struct group *g = &p->g[k];
 		const float more = is_group(p, k) ? extra(a, g) : NO_MATE;
 
-		p->more[k * p->n + into] = more;
+		p->more[k][into] = more;
 		if (!is_group(p, k))
 			continue;
 		if (g->mate == into || g->mate == i) {
@@ -177,32 +244,14 @@ static void join(struct plan *p, size_t i)
 	}
 }
 
-/* Many begin alike: those with the same window cost nothing together. */
-static size_t join_alike(struct plan *p)
-{
-	size_t left = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		size_t k = 0;
-
-		while (k < i && (!is_group(p, k) ||
-		                 memcmp(p->g[k].at, p->g[i].at, sizeof(p->g[i].at)) != 0))
-			k++;
-		p->g[i].in = k;
-		left += k == i;
-	}
-	return left;
-}
-
 /* Those that cost least together, until there are as few as buckets. */
 static void join_all(struct plan *p)
 {
-	size_t left = join_alike(p);
-
-	for (size_t i = 0; i < p->n; i++)
-		if (is_group(p, i))
-			find_costs(p, i);
-	for (; left > BUCKETS; left--) {
+	for (size_t i = 0; i < p->n; i++) {
+		p->g[i].in = i;
+		find_costs(p, i);
+	}
+	for (size_t left = p->n; left > BUCKETS; left--) {
 		size_t best = 0; /* is a group always, without a mate */
 
 		for (size_t i = 1; i < p->n; i++)
@@ -240,24 +289,19 @@ bool buckets_fit(const struct literal *list, size_t n)
 int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
                    struct buckets *out, struct err *e)
 {
-	struct plan p = {
-		.n = n,
-		.g = calloc(n, sizeof(*p.g)),
-		.more = calloc(n * n, sizeof(*p.more)),
-	};
-	int rc = ERR_OK;
+	struct plan p = { .g = calloc(n, sizeof(*p.g)) };
 
-	if (p.g != NULL && p.more != NULL) {
-		for (size_t i = 0; i < n; i++)
-			p.g[i] = cheapest(&list[i], &windows[i]);
-		join_all(&p);
-		fill(p.g, n, out);
-	} else {
-		rc = err_set(e, ERR_NOMEM, "out of memory");
+	if (p.g == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		windows[i] = cheapest_window(&list[i]);
+		p.g[i] = group_of(&list[i], windows[i]);
 	}
+	p.n = join_neighbours(p.g, n);
+	join_all(&p);
+	fill(p.g, p.n, out);
 	free(p.g);
-	free(p.more);
-	return rc;
+	return ERR_OK;
 }
 
 bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
