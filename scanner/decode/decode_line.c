@@ -425,7 +425,9 @@ static void write_line(struct search *s, size_t from, struct input in,
 	while (kind != LINE_JOINED && i < in.n && in.p[i] != '\n')
 		i += write_one(in, i, kind, m->p, &used);
 	s->d->made -= i < cost ? cost - i : 0;
-	m->spans[m->spans_n++] = (struct decode_span){ m->n, from, i };
+	/* Pieces may be empty, all of them: then there is nothing to be placed. */
+	if (used > m->n)
+		m->spans[m->spans_n++] = (struct decode_span){ m->n, from, i };
 	m->n = used;
 	s->line_done[kind] = from + i;
 }
