@@ -37,10 +37,16 @@ static void overview(void)
 	     "revoked yet.");
 }
 
+/* Returns its columns. */
 static int flag_text(const struct flag *f, char *out, size_t cap)
 {
-	return snprintf(out, cap, "--%s%s%s", f->name, f->arg != NULL ? " " : "",
-	                f->arg != NULL ? f->arg : "");
+	int columns = 0;
+
+	(void)snprintf(out, cap, "--%s%s%s", f->name, f->arg != NULL ? " " : "",
+	               f->arg != NULL ? f->arg : "");
+	for (const char *s = out; *s != '\0'; s++)
+		columns += ((unsigned char)*s & 0xc0) != 0x80;
+	return columns;
 }
 
 static void one(const struct command *cmd)
@@ -61,11 +67,11 @@ static void one(const struct command *cmd)
 		printf("\n%s\n", cmd->details);
 	for (const struct flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
 		char shown[80];
+		int columns = flag_text(f, shown, sizeof(shown));
 
 		if (f == cmd->flags)
 			puts("\nFlags:");
-		flag_text(f, shown, sizeof(shown));
-		printf("  %-*s  %s\n", width, shown, f->help);
+		printf("  %s%*s  %s\n", shown, width - columns, "", f->help);
 	}
 }
 

@@ -241,6 +241,11 @@ def test_progress_is_for_terminals_and_gone_at_the_end(tree):
     assert run("fs", tree, "--progress=maybe").returncode == 2
 
 
+def test_help_is_in_columns():
+    rows = run("fs", "--help").stdout.decode().split("Flags:\n")[1].splitlines()
+    assert len(rows) > 15 and {re.match(r"  --\S+( \S+)? +", row).end() for row in rows} == {25}, rows
+
+
 def test_more_rules(tmp_path):
     (tmp_path / "f").write_text("t = acme_8f3a09c1d2b477e5\npw = AKIAIOSFODNN7EXAMPLE\n")
     rules = tmp_path / "rules.yaml"
