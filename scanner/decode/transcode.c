@@ -7,6 +7,7 @@
 
 #define REPLACEMENT 0xfffdu
 #define MARK        0xfeffu
+#define ASCII_LEAST 32u
 
 static bool is16(enum transcode_form f)
 {
@@ -35,6 +36,17 @@ static enum transcode_form by_statistics(const unsigned char *p, size_t n)
 	return be >= pairs - pairs / 8 ? TRANSCODE_UTF16BE : TRANSCODE_NONE;
 }
 
+/* A mark before ASCII is no promise: of UTF-16 not so many bytes are all printable. */
+static bool is_ascii(const unsigned char *p, size_t n)
+{
+	if (n < ASCII_LEAST)
+		return false;
+	for (size_t i = 0; i < ASCII_LEAST; i++)
+		if (p[i] >= 0x7f || (p[i] < 0x20 && (p[i] < '\t' || p[i] > '\r')))
+			return false;
+	return true;
+}
+
 enum transcode_form transcode_detect(const unsigned char *p, size_t n)
 {
 	if (n >= 8 && memcmp(p, "\xff\xfe\0\0", 4) == 0 && p[6] == 0 && p[7] == 0)
@@ -42,9 +54,9 @@ enum transcode_form transcode_detect(const unsigned char *p, size_t n)
 	if (n >= 8 && memcmp(p, "\0\0\xfe\xff", 4) == 0)
 		return TRANSCODE_UTF32BE;
 	if (n >= 2 && memcmp(p, "\xff\xfe", 2) == 0)
-		return TRANSCODE_UTF16LE;
+		return is_ascii(p + 2, n - 2) ? TRANSCODE_NONE : TRANSCODE_UTF16LE;
 	if (n >= 2 && memcmp(p, "\xfe\xff", 2) == 0)
-		return TRANSCODE_UTF16BE;
+		return is_ascii(p + 2, n - 2) ? TRANSCODE_NONE : TRANSCODE_UTF16BE;
 	return by_statistics(p, n < TRANSCODE_LOOK ? n : TRANSCODE_LOOK);
 }
 

@@ -474,6 +474,19 @@ Test(decode, a_run_longer_than_the_buffer_is_decoded_in_pieces)
 	free(t.text);
 }
 
+Test(decode, a_mark_before_ascii_hides_nothing)
+{
+	static const char text[] = "\xff\xfepassword = a text of bytes\n# no more\n";
+	static const char wide[] =
+		"\xfe\xff\x4e\x2d\x65\x87\x5b\x57\x7b\x26\x4e\x2d\x65\x87"
+		"\x5b\x57\x7b\x26\x4e\x2d\x65\x87\x5b\x57\x7b\x26\x4e\x2d";
+
+	cr_assert_eq(transcode_detect((const unsigned char *)text, sizeof(text) - 1),
+	             TRANSCODE_NONE);
+	cr_assert_eq(transcode_detect((const unsigned char *)wide, sizeof(wide) - 1),
+	             TRANSCODE_UTF16BE);
+}
+
 Test(decode, transcoding)
 {
 	static const unsigned char le[] = "\xff\xfe"
