@@ -149,18 +149,23 @@ static int read_lines(struct dockerignore *d, char *text, struct err *e)
 struct dockerignore *dockerignore_new(const char *text, size_t n, struct err *e)
 {
 	struct dockerignore *d = calloc(1, sizeof(*d));
-	AUTO_FREE char *copy = malloc(n + 1);
+	char *copy = NULL;
+	int rc;
 
-	if (d != NULL && copy != NULL && (d->lines = ignore_new()) != NULL) {
-		/* No name has a NUL; hardly one has a byte 1. */
-		for (size_t i = 0; i < n; i++)
-			copy[i] = text[i] != '\0' ? text[i] : '\1';
-		copy[n] = '\0';
-		if (read_lines(d, copy, e) == ERR_OK)
-			return d;
-	} else {
+	if (d == NULL || (d->lines = ignore_new()) == NULL ||
+	    (copy = malloc(n + 1)) == NULL) {
 		err_set(e, ERR_NOMEM, "out of memory");
+		dockerignore_free(d);
+		return NULL;
 	}
+	/* No name has a NUL; hardly one has a byte 1. */
+	for (size_t i = 0; i < n; i++)
+		copy[i] = text[i] != '\0' ? text[i] : '\1';
+	copy[n] = '\0';
+	rc = read_lines(d, copy, e);
+	free(copy);
+	if (rc == ERR_OK)
+		return d;
 	dockerignore_free(d);
 	return NULL;
 }

@@ -7,7 +7,7 @@
 
 static bool alike(const struct literal *a, const struct literal *b)
 {
-	return a->exact == b->exact && a->n == b->n &&
+	return a->exact == b->exact && a->n == b->n && a->text != NULL &&
 	       memcmp(a->text, b->text, a->n) == 0;
 }
 

@@ -136,32 +136,48 @@ bool sieve_fits(const struct literal *list, size_t n)
 	return buckets_fit(list, n);
 }
 
-int sieve_new(const struct literal *list, size_t n, struct sieve **out, struct err *e)
+static struct sieve *allocate(const struct literal *list, size_t n)
 {
 	struct sieve *s = calloc(1, sizeof(*s));
-	uint16_t *windows = calloc(n + 1, sizeof(*windows));
+
+	if (s == NULL)
+		return NULL;
+	s->list = list;
+	s->common = calloc(n + 1, sizeof(*s->common));
+	s->entries = calloc(n + 1, sizeof(*s->entries));
+	if (s->common != NULL && s->entries != NULL)
+		return s;
+	sieve_free(s);
+	return NULL;
+}
+
+static int fill(struct sieve *s, size_t n, struct err *e)
+{
+	AUTO_FREE uint16_t *windows = calloc(n + 1, sizeof(*windows));
 	int rc;
 
-	if (s != NULL) {
-		s->list = list;
-		s->common = calloc(n + 1, sizeof(*s->common));
-		s->entries = calloc(n + 1, sizeof(*s->entries));
-	}
-	if (s != NULL && windows != NULL && s->common != NULL && s->entries != NULL)
-		rc = buckets_load(buckets_embedded, list, n, windows, &s->buckets)
-		             ? ERR_OK
-		             : buckets_choose(list, n, windows, &s->buckets, e);
-	else
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	if (rc == ERR_OK) {
-		make_entries(s, n, windows);
-		make_slots(s, n);
-		make_halves(s);
+	if (windows == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (!buckets_load(buckets_embedded, s->list, n, windows, &s->buckets) &&
+	    (rc = buckets_choose(s->list, n, windows, &s->buckets, e)) != ERR_OK)
+		return rc;
+	make_entries(s, n, windows);
+	make_slots(s, n);
+	make_halves(s);
+	return ERR_OK;
+}
+
+int sieve_new(const struct literal *list, size_t n, struct sieve **out, struct err *e)
+{
+	struct sieve *s = allocate(list, n);
+	int rc;
+
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if ((rc = fill(s, n, e)) == ERR_OK)
 		*out = s;
-	} else {
+	else
 		sieve_free(s);
-	}
-	free(windows);
 	return rc;
 }
 

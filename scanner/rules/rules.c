@@ -37,10 +37,9 @@ static int no_memory(struct reading *r)
 	return err_set(r->e, ERR_NOMEM, "out of memory");
 }
 
-static void rule_free(struct rule *u)
+/* What was read of a rule. */
+static void clear(struct rule *u)
 {
-	if (u->embedded)
-		return;
 	free(u->id);
 	free(u->title);
 	free(u->family);
@@ -53,6 +52,12 @@ static void rule_free(struct rule *u)
 	texts_free(&u->files);
 	texts_free(&u->positive);
 	texts_free(&u->negative);
+}
+
+static void rule_free(struct rule *u)
+{
+	if (!u->embedded)
+		clear(u);
 }
 
 void rules_free(struct rule_set *set)
@@ -394,6 +399,7 @@ static int complete(struct reading *r, const yaml_node_t *at, struct rule *u, bo
 	return find_anchors(r, at, u, named);
 }
 
+/* ${u} is the set's, or is freed. */
 static int put(struct reading *r, struct rule *u)
 {
 	struct rule *more;
@@ -405,12 +411,16 @@ static int put(struct reading *r, struct rule *u)
 			r->set->at[i] = *u;
 			return ERR_OK;
 		}
-	if (r->set->n == RULES_MAX)
+	if (r->set->n == RULES_MAX) {
+		clear(u);
 		return err_set(r->e, ERR_INVALID, "%s: more than %u rules", r->name,
 		               RULES_MAX);
+	}
 	more = realloc(r->set->at, (r->set->n + 1) * sizeof(*more));
-	if (more == NULL)
+	if (more == NULL) {
+		clear(u);
 		return no_memory(r);
+	}
 	r->set->at = more;
 	u->index = (unsigned)r->set->n;
 	r->set->at[r->set->n++] = *u;
@@ -442,10 +452,9 @@ static int read_rule(struct reading *r, const yaml_node_t *node)
 	}
 	if (rc == ERR_OK)
 		rc = complete(r, node, &u, named);
-	if (rc == ERR_OK)
-		rc = put(r, &u);
-	if (rc != ERR_OK)
-		rule_free(&u);
+	if (rc == ERR_OK && u.id != NULL)
+		return put(r, &u);
+	clear(&u);
 	return rc;
 }
 
