@@ -124,8 +124,7 @@ void decode_tell(struct search *s, struct made *m, const char *how)
 struct place {
 	struct marks marks; /* of the blocks from ${at} on */
 	size_t at;
-	size_t next; /* runs and marks before it are done … */
-	bool fresh;  /* … and what begins there is a run of its own */
+	size_t next; /* runs and marks before it are done: a run may begin there */
 	bool before; /* the byte before ${at} is of the alphabets */
 };
 
@@ -196,7 +195,7 @@ ALWAYS_INLINE static inline uint64_t run_begins(const struct place *w, unsigned 
 	if (w->next - at >= 64)
 		return 0;
 	begins &= UINT64_MAX << (w->next - at);
-	return w->fresh ? begins | (all & UINT64_C(1) << (w->next - at)) : begins;
+	return begins | (all & UINT64_C(1) << (w->next - at));
 }
 
 /* Decodes the runs that begin in block ${i}. */
@@ -216,7 +215,6 @@ ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
 		if (begin + n == s->n || (may_be_coded(&w->marks, i, bit, n) &&
 		                          decode_may_hold(s->p + begin, n))) {
 			w->next = decode_run(s, begin, begin + n);
-			w->fresh = true;
 			begins = run_begins(w, i);
 		}
 	}
@@ -235,7 +233,7 @@ WITH_POPCNT static void search_blocks(struct search *s, struct place *w, size_t 
 	for (unsigned i = 0; i < DECODE_BLOCKS && i < n; i++) {
 		const size_t at = w->at + (size_t)64 * i;
 
-		search_lines(s, w, i, from > w->next || !w->fresh ? from : w->next);
+		search_lines(s, w, i, from > w->next ? from : w->next);
 		if (w->next < at + 64)
 			search_runs(s, w, i);
 	}
@@ -244,7 +242,7 @@ WITH_POPCNT static void search_blocks(struct search *s, struct place *w, size_t 
 static size_t search_text(struct search *s, size_t from)
 {
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
-	struct place w = { .at = from, .next = from, .fresh = true };
+	struct place w = { .at = from, .next = from };
 	size_t open = 0;
 
 	for (; w.at < s->n; w.at += (size_t)64 * DECODE_BLOCKS) {
