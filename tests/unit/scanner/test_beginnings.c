@@ -47,19 +47,26 @@ Test(beginnings, texts)
 	is("", "");
 }
 
-static bool may_follow(const char *regex, char c)
+/* Without the texts, for what asks for the rest. */
+static struct lead rest(const char *regex)
 {
 	struct lead l = lead(regex);
 
 	texts_free(&l.begin);
+	return l;
+}
+
+static bool may_follow(const char *regex, char c)
+{
+	const struct lead l = rest(regex);
+
 	return rule_has_byte(&l.after_word, (unsigned char)c);
 }
 
 static bool may_follow_prose(const char *regex, char c)
 {
-	struct lead l = lead(regex);
+	const struct lead l = rest(regex);
 
-	texts_free(&l.begin);
 	return rule_has_byte(&l.after_prose, (unsigned char)c);
 }
 
@@ -114,10 +121,7 @@ Test(beginnings, runs_that_every_match_has)
 
 static unsigned stretch(const char *regex, enum rule_byte_set set)
 {
-	struct lead l = lead(regex);
-
-	texts_free(&l.begin);
-	return l.stretch[set];
+	return rest(regex).stretch[set];
 }
 
 Test(beginnings, bytes_of_a_set_that_follow_each_other_in_every_match)
@@ -148,9 +152,8 @@ Test(beginnings, bytes_of_a_set_that_follow_each_other_in_every_match)
 
 static bool must(const char *regex, char c)
 {
-	struct lead l = lead(regex);
+	const struct lead l = rest(regex);
 
-	texts_free(&l.begin);
 	return rule_has_byte(&l.must, (unsigned char)c);
 }
 
