@@ -5,6 +5,7 @@
  * Spots are put side by side, since to search many short texts costs more than one that
  * is as long.
  */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,7 @@ static void search_gathered(struct finding_hits *f)
 	if (g->n > 0)
 		literals_find(f->s->g->anchors[f->kind], f->s->scratch[f->kind], g->p,
 		              g->n, collect, f);
+	sodium_memzero(g->p, g->n); /* not for longer than it is needed, as the buffer */
 	g->n = g->pieces = 0;
 }
 

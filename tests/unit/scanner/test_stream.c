@@ -94,6 +94,18 @@ static char *example(const char *text)
 	return out;
 }
 
+Test(stream, nothing_of_a_blob_stays)
+{
+	static const char text[] = "password = \"Tq7!vz2LmXq9pW\"\n";
+	static const struct gathered none;
+
+	t.only = "generic-assign";
+	scan("a.conf", text, sizeof(text) - 1, 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_null(memmem(t.s->buf, STREAM_BUFFER, "Tq7!", 4));
+	cr_assert_arr_eq(t.s->gathered->p, none.p, sizeof(none.p));
+}
+
 /* What is near triggers is searched in pieces of so many bytes. */
 Test(stream, an_anchor_where_one_piece_ends)
 {
