@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verdict/ascii.h"
 
+#include <stdint.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -68,6 +69,36 @@ const char *ascii_find(const char *s, size_t n, const char *word)
 	return NULL;
 }
 #endif
+
+size_t ascii_count(const char *s, size_t n, const char *set)
+{
+	uint64_t of[4] = { 0 };
+	size_t found = 0;
+
+	for (; *set != '\0'; set++)
+		of[(uint8_t)*set / 64] |= UINT64_C(1) << (uint8_t)*set % 64;
+	for (size_t i = 0; i < n; i++)
+		found += of[(uint8_t)s[i] / 64] >> (uint8_t)s[i] % 64 & 1;
+	return found;
+}
+
+bool ascii_starts_any(const char *s, size_t n, const char *const *const *t)
+{
+	const char *const *text = n > 0 ? ascii_texts_of(t, s[0]) : NULL;
+
+	for (; text != NULL && *text != NULL; text++)
+		if (ascii_starts(s, n, *text))
+			return true;
+	return false;
+}
+
+bool ascii_find_any(const char *s, size_t n, const char *const *const *t)
+{
+	for (; n > 0; s++, n--)
+		if (ascii_starts_any(s, n, t))
+			return true;
+	return false;
+}
 
 bool ascii_glob(const char *pattern, const char *text)
 {

@@ -58,6 +58,32 @@ bool ascii_equal(const char *s, size_t n, const char *word);
  */
 const char *ascii_find(const char *s, size_t n, const char *word);
 
+/** ascii_count(s, n, set): how many bytes are one of these? */
+size_t ascii_count(const char *s, size_t n, const char *set);
+
+/* Texts in lower case, by their first bytes, so that where none begins is seen at once:
+ * const char *const *const t[ASCII_FIRSTS] = { [ASCII_FIRST('a')] = ASCII_TEXTS("auth")
+ * };
+ */
+#define ASCII_FIRSTS     128u
+#define ASCII_FIRST(c)   (((unsigned char)(c) | 0x20u) % ASCII_FIRSTS) /* in any case */
+#define ASCII_TEXTS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/** ascii_texts_of(t, c): those that may begin with ${c}; NULL behind the last. */
+static inline const char *const *ascii_texts_of(const char *const *const *t, char c)
+{
+	static const char *const none[] = { NULL };
+	const char *const *texts = t[ASCII_FIRST(c)];
+
+	return texts != NULL ? texts : none;
+}
+
+/** ascii_starts_any(s, n, t): with one of the texts, in any case. */
+bool ascii_starts_any(const char *s, size_t n, const char *const *const *t);
+
+/** ascii_find_any(s, n, t): is one of the texts anywhere, in any case? */
+bool ascii_find_any(const char *s, size_t n, const char *const *const *t);
+
 /** ascii_glob(pattern, text): '*' stands for any bytes; any case. */
 bool ascii_glob(const char *pattern, const char *text);
 #endif

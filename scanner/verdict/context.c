@@ -256,6 +256,23 @@ bool context_config(const struct place *p)
 	return end == stop || *end == '#';
 }
 
+bool context_env(const struct place *p)
+{
+	const char *s = p->text + p->from;
+	size_t upper = 0;
+
+	if (!context_config(p))
+		return false;
+	if (ascii_starts(s, p->at - p->from, "export ") ||
+	    ascii_starts(s, p->at - p->from, "set ") ||
+	    ascii_starts(s, p->at - p->from, "env "))
+		s = (const char *)memchr(s, ' ', p->at - p->from) + 1;
+	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
+	     s++)
+		upper += ascii_upper(*s);
+	return upper >= 4 && *s == '=';
+}
+
 bool context_test(const struct place *p)
 {
 	static const char *const paths[] = {

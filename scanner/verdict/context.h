@@ -43,6 +43,9 @@ bool context_hash(const struct place *p);
  * the name and ends with the value. */
 bool context_config(const struct place *p);
 
+/** context_env(p): the same in the style of the environment: DB_PASSWORD=word. */
+bool context_env(const struct place *p);
+
 /** context_prose(p): documentation, a test or a translation, where words that stand for
  * passwords are no secrets. */
 bool context_prose(const struct place *p);

@@ -33,25 +33,18 @@ static bool in_literal(const struct place *p, const char *s)
 
 enum drop judge_common(const struct place *p, const char *s, size_t n)
 {
-	if (placeholder_sample(s, n))
-		return DROP_PLACEHOLDER;
+	bool public;
+
 	if (placeholder_variable(s, n, in_literal(p, s)) || placeholder_reference(s, n))
 		return DROP_PLACEHOLDER;
-	if (placeholder_public(s, n))
-		return DROP_ALLOW_RULE;
-	if (placeholder_redacted(s, n) || placeholder_words(s, n) ||
-	    encoded_words(s, n) || placeholder_pattern(s, n))
+	public = placeholder_public(s, n);
+	if (!public && (placeholder_redacted(s, n) || placeholder_words(s, n) ||
+	                encoded_words(s, n) || placeholder_pattern(s, n)))
 		return DROP_PLACEHOLDER;
-	return DROP_NONE;
-}
-
-static size_t count_of(const char *s, size_t n, const char *of)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < n; i++)
-		found += s[i] != '\0' && strchr(of, s[i]) != NULL;
-	return found;
+	/* Last, since it takes a hash. */
+	if (placeholder_sample(s, n))
+		return DROP_PLACEHOLDER;
+	return public ? DROP_ALLOW_RULE : DROP_NONE;
 }
 
 /* Letters, digits and '_', the first no digit, maybe more of them after '.', '::' or
@@ -86,29 +79,54 @@ static bool uuid(const char *s, size_t n)
 	return true;
 }
 
+static const char *const *const file_kinds[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("asc"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("crt", "conf", "css", "cer"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("deb"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("env"),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("go", "gpg"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("html", "h"),
+	[ASCII_FIRST('j')] = ASCII_TEXTS("json", "js", "jsx", "jks", "java", "jar"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("key", "keystore"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("md"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pem", "php", "py", "png", "p12", "pub", "pfx"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("rb", "rpm"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("svg", "service"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("txt", "ts", "tsx", "tgz"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("whl"),
+	[ASCII_FIRST('x')] = ASCII_TEXTS("xml"),
+	[ASCII_FIRST('y')] = ASCII_TEXTS("yaml", "yml"),
+};
+
+/* Does it end like the name of a file? */
+static bool of_file(const char *s, size_t n)
+{
+	const char *dot = memrchr(s, '.', n), *const * kind;
+	size_t len;
+
+	if (dot == NULL || dot == s)
+		return false;
+	len = n - (size_t)(++dot - s);
+	kind = ascii_texts_of(file_kinds, len > 0 ? *dot : '\0');
+	for (; *kind != NULL; kind++)
+		if (ascii_equal(dot, len, *kind))
+			return true;
+	return false;
+}
+
 static bool path_like(const char *s, size_t n)
 {
-	static const char *const ends[] = { ".pem",  ".key", ".json", ".yaml",     ".yml",
-		                            ".txt",  ".crt", ".js",   ".html",     ".php",
-		                            ".py",   ".xml", ".conf", ".env",      ".ts",
-		                            ".jsx",  ".tsx", ".css",  ".svg",      ".png",
-		                            ".p12",  ".jks", ".pub",  ".rb",       ".go",
-		                            ".java", ".h",   ".md",   ".service",  ".pfx",
-		                            ".cer",  ".gpg", ".asc",  ".keystore", ".deb",
-		                            ".rpm",  ".tgz", ".jar",  ".whl" };
 	struct shape shape;
 
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		if (n > strlen(ends[i]) &&
-		    ascii_equal(s + n - strlen(ends[i]), strlen(ends[i]), ends[i]))
-			return true;
+	if (of_file(s, n))
+		return true;
 	if (ascii_starts(s, n, "./") || ascii_starts(s, n, "../") ||
 	    ascii_starts(s, n, "~/") || ascii_find(s, n < 24 ? n : 24, "://") != NULL ||
 	    (n > 3 && s[1] == ':' && s[2] == '\\'))
 		return true;
 	shape_of(s, n, &shape);
-	return (s[0] == '/' || count_of(s, n, "/") > 0) && shape.words > 0.3 &&
-	       count_of(s, n, "+=!@#$%^&*") == 0;
+	return (s[0] == '/' || ascii_count(s, n, "/") > 0) && shape.words > 0.3 &&
+	       ascii_count(s, n, "+=!@#$%^&*") == 0;
 }
 
 /* A call or an index: name( or name[, also where the regular expression cut it off. */
@@ -117,7 +135,7 @@ static bool call(const struct place *p, const char *s, size_t n)
 	size_t i = 0;
 
 	if (context_quoted(p) &&
-	    (count_of(s, n, "0123456789") >= 4 || !ascii_any(")]}", s[n - 1])))
+	    (ascii_count(s, n, "0123456789") >= 4 || !ascii_any(")]}", s[n - 1])))
 		return false;
 
 	while (i < n && (ascii_alnum(s[i]) || s[i] == '_' || s[i] == '.' || s[i] == ':' ||
@@ -130,24 +148,42 @@ static bool call(const struct place *p, const char *s, size_t n)
 	       (ascii_alpha(s[0]) || s[0] == '_');
 }
 
+/* Is what ${s} begins with, of two bytes or more, of no text but an expression? */
+static bool pattern_mark(const char *s, size_t n)
+{
+	switch (s[0]) {
+	case '\\':
+		return ascii_any("dwsSbx", s[1]);
+	case '[':
+		return s[1] == '^' || (n >= 4 && memcmp(s, "[0-9", 4) == 0);
+	case 'a':
+		return n >= 3 && memcmp(s, "a-z", 3) == 0;
+	case '(':
+		return s[1] == '?';
+	case '+':
+	case '*':
+		return s[1] == ')';
+	default:
+		return false;
+	}
+}
+
 /* A regular expression or glob.  Of two signs that meet by chance in a password, too, the
  * text around them decides. */
 static bool pattern(const char *s, size_t n)
 {
-	static const char *const marks[] = { "\\d",  "\\w", "\\s", "[^", "a-z", "(?",
-		                             "[0-9", "\\b", "\\S", "+)", "*)",  "\\x" };
 	struct shape shape;
 
 	if (s[0] == '^' && s[n - 1] == '$')
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-		if (memmem(s, n, marks[i], strlen(marks[i])) != NULL)
+	for (size_t i = 0; i + 1 < n; i++)
+		if (pattern_mark(s + i, n - i))
 			return true;
 	if (memmem(s, n, ".*", 2) == NULL && memmem(s, n, ".+", 2) == NULL)
 		return false;
 	shape_of(s, n, &shape);
 	return shape_classes(&shape) < 4 || shape.digit < 2 ||
-	       count_of(s, n, "()[]{}|\\") > 0;
+	       ascii_count(s, n, "()[]{}|\\") > 0;
 }
 
 /* Numbers, dates, addresses, versions: digits and what parts them. */
@@ -201,24 +237,6 @@ static bool made_up(const struct shape *shape, const char *s, size_t separators)
 	       (shape->digit >= 3 || shape_inner_digits(s, shape->n) >= 2);
 }
 
-/* The environment's style: DB_PASSWORD=word at the start of a line. */
-static bool env_line(const struct place *p)
-{
-	const char *s = p->text + p->from;
-	size_t upper = 0;
-
-	if (!context_config(p))
-		return false;
-	if (ascii_starts(s, p->at - p->from, "export ") ||
-	    ascii_starts(s, p->at - p->from, "set ") ||
-	    ascii_starts(s, p->at - p->from, "env "))
-		s = (const char *)memchr(s, ' ', p->at - p->from) + 1;
-	for (; s < p->text + p->at && (ascii_upper(*s) || ascii_digit(*s) || *s == '_');
-	     s++)
-		upper += ascii_upper(*s);
-	return upper >= 4 && *s == '=';
-}
-
 bool judge_code(const struct place *p, const char *s, size_t n)
 {
 	const char *equals;
@@ -232,7 +250,7 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	if (ascii_any("<>{}[]()", s[0]) && shape.words > 0)
 		return true;
 	/* Words parted by dots, dashes, colons, underscores or slashes. */
-	separators = count_of(s, n, "-_.:/, ");
+	separators = ascii_count(s, n, "-_.:/, ");
 	if (separators > 0 && separators == shape.sign + shape.space &&
 	    ((shape_wordy(&shape) && shape.digit <= 2 + n / 8 &&
 	      !made_up(&shape, s, separators)) ||
@@ -269,10 +287,12 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	     memmem(s, n, "&.", 2) != NULL))
 		return true;
 	/* Code around it: brackets, a pointer, a sum of names, a file, a title. */
-	if (count_of(s, n, "(){}[];") >= 4 || (s[0] == '*' && identifier(s + 1, n - 1)) ||
+	if (ascii_count(s, n, "(){}[];") >= 4 ||
+	    (s[0] == '*' && identifier(s + 1, n - 1)) ||
 	    (!context_quoted(p) && shape.digit == 0 && memchr(s, '+', n) != NULL &&
-	     shape.sign == count_of(s, n, "+_.")) ||
-	    (s[0] == '/' && count_of(s, n, "/") >= 2 && count_of(s, n, ".-_") > 0) ||
+	     shape.sign == ascii_count(s, n, "+_.")) ||
+	    (s[0] == '/' && ascii_count(s, n, "/") >= 2 &&
+	     ascii_count(s, n, ".-_") > 0) ||
 	    (shape.digit == 0 && s[n - 1] == ':'))
 		return true;
 	/* A part of a resource name. */
@@ -284,13 +304,14 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 		return false;
 	/* Files of settings hold no variables, and names have few digits. */
 	if (memchr(s, '.', n) == NULL &&
-	    (context_data_file(p) ? shape.digit >= 3 : shape.digit >= 1 && env_line(p)))
+	    (context_data_file(p) ? shape.digit >= 3
+	                          : shape.digit >= 1 && context_env(p)))
 		return false;
 	/* A name as of a function of a library. */
-	if (count_of(s, n, "_") >= 2 && (shape.upper == 0 || shape.lower == 0) &&
+	if (ascii_count(s, n, "_") >= 2 && (shape.upper == 0 || shape.lower == 0) &&
 	    shape.digit <= n / 6 && !context_data_file(p))
 		return true;
-	if (count_of(s, n, "._:>") > 0 && (shape.digit == 0 || shape.words > 0))
+	if (ascii_count(s, n, "._:>") > 0 && (shape.digit == 0 || shape.words > 0))
 		return true;
 	return shape_wordy(&shape) && shape.lower > 0 && shape.upper > 0 &&
 	       shape.digit <= n / 6;
@@ -299,7 +320,7 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 /* Letters and digits mixed, or a sign that is in no word. */
 static bool mixed(const struct shape *shape, const char *s)
 {
-	size_t strong = count_of(s, shape->n, "!@#$%^&*+=?~|\\,;");
+	size_t strong = ascii_count(s, shape->n, "!@#$%^&*+=?~|\\,;");
 
 	if (shape_classes(shape) >= 3 && (shape->digit > 0 || strong > 0))
 		return true;
@@ -350,7 +371,7 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 
 	if (context_quoted(p) || context_config(p))
 		return false;
-	if (count_of(s, shape->n, "{}()=;") > 1)
+	if (ascii_count(s, shape->n, "{}()=;") > 1)
 		return true;
 	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
 		return !(shape_random(shape) && shape->digit > 1);
@@ -444,7 +465,7 @@ static enum drop assigned_password(const struct place *p, const char *s, size_t 
 		return drop;
 	shape_of(s, n, &shape);
 	/* A word is a password where nothing else can be. */
-	if (shape.space == 0 && shape.high == 0 && shape.sign == 0 && env_line(p) &&
+	if (shape.space == 0 && shape.high == 0 && shape.sign == 0 && context_env(p) &&
 	    !context_prose(p) && (shape.lower == 0 || shape.upper <= 1))
 		return DROP_NONE;
 	return DROP_ENTROPY;
@@ -460,7 +481,7 @@ static bool token_shape(const struct place *p, const struct shape *shape, const 
 	    (n >= 16 || shape_classes(shape) >= 3 || (n >= 12 && context_config(p))))
 		return true;
 	return shape_classes(shape) >= 3 && shape->digit > 0 && shape->words < 1.0 &&
-	       n <= 64 && count_of(s, n, "!@#$%^&*+=?~") > 0;
+	       n <= 64 && ascii_count(s, n, "!@#$%^&*+=?~") > 0;
 }
 
 static enum drop assigned_token(const struct place *p, const char *s, size_t n)
@@ -552,44 +573,4 @@ enum drop judge_assign(const struct place *p, const char *s, size_t n)
 	default:
 		return DROP_NAME;
 	}
-}
-
-enum drop judge_phrase(const struct place *p, const char *s, size_t n)
-{
-	static const char *const talk[] = {
-		"your",       "the",   "must",       "enter",  "please", "password",
-		"passphrase", "new",   "for",        "is",     "are",    "and",
-		"with",       "this",  "that",       "should", "will",   "not",
-		"can",        "least", "use",        "used",   "from",   "of",
-		"to",         "a",     "an",         "or",     "in",     "be",
-		"if",         "none",  "secret",     "token",  "key",    "user",
-		"has",        "was",   "at",         "on",     "as",     "by",
-		"it",         "no",    "characters", "=",      "==",     "!=",
-		"&&",         "||",    "+",          "?",      "->",     "else",
-	};
-	enum drop drop = judge_common(p, s, n);
-	size_t words = 0, letters = 0, digits = 0, signs = 0;
-
-	if (drop != DROP_NONE)
-		return drop;
-	if (ascii_any(",;:.)]", s[0]) || count_of(s, n, "$()[]{}<>=\\") > 0)
-		return DROP_PLACEHOLDER;
-	for (size_t i = 0, end; i < n; i = end + 1) {
-		for (end = i; end < n && s[end] != ' ' && s[end] != '\t'; end++) {
-			letters += ascii_alpha(s[end]);
-			digits += ascii_digit(s[end]);
-			signs += ascii_any("!@#$%^&*+?", s[end]);
-		}
-		words += end > i;
-		for (size_t k = 0; k < ARRAY_LEN(talk); k++)
-			if (ascii_equal(s + i, end - i, talk[k]))
-				return DROP_PLACEHOLDER;
-	}
-	if (words < 2 || words > 8 || letters < 4 || context_prose(p))
-		return DROP_ENTROPY;
-	if (digits > 0 && digits + letters >= 8 && s[n - 1] != '.' && s[n - 1] != ':')
-		return DROP_NONE;
-	return words >= 4 && words <= 7 && signs == 0 && context_config(p) && env_line(p)
-	               ? DROP_NONE
-	               : DROP_ENTROPY;
 }

@@ -2,7 +2,6 @@
 #include "verdict/keyname.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "util.h"
@@ -15,20 +14,30 @@ static bool name_byte(char c)
 	return ascii_alnum(c) || c == '_' || c == '-' || c == '.' || c == '$' || c == '/';
 }
 
-/* Words of a name that promise a secret, in the order in which they are looked for. */
-static const char *const promises[] = { "pass",     "pwd",       "secret",  "token",
-	                                "key",      "cred",      "auth",    "salt",
-	                                "psk",      "dsn",       "cookie",  "signature",
-	                                "pin",      "pw",        "webhook", "heroku",
-	                                "postmark", "identified" };
+/* Words of a name that promise a secret. */
+static const char *const *const promises[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("auth"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("cred", "cookie"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("dsn"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("heroku"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("key"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pin", "pw", "postmark"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("secret", "salt", "signature"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("token"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook"),
+};
 
-/* The last place of a promise in ${n} bytes, and its length; NULL if there is none. */
+/* The last place of a promise in ${n} bytes; NULL if there is none. */
 static const char *last_promise(const char *s, size_t n)
 {
-	for (size_t at = n; at-- > 0;)
-		for (size_t i = 0; i < ARRAY_LEN(promises); i++)
-			if (ascii_starts(s + at, n - at, promises[i]))
+	for (size_t at = n; at-- > 0;) {
+		const char *const *word = ascii_texts_of(promises, ascii_lower(s[at]));
+
+		for (; *word != NULL; word++)
+			if (ascii_starts(s + at, n - at, *word))
 				return s + at;
+	}
 	return NULL;
 }
 
@@ -59,10 +68,25 @@ static void normalise(const char *s, size_t n, char *out)
 	out[len] = '\0';
 }
 
-static const char *const qualifiers[] = { "api ",     "access ",  "secret ",
-	                                  "app ",     "account ", "master ",
-	                                  "signing ", "shared ",  "storage ",
-	                                  "private ", "license ", "encryption " };
+/* A word that is part of the name, though a space parts them: "API key", in a sentence.
+ */
+static size_t qualifier(const char *s, size_t n)
+{
+	static const char *const qualifiers[] = { "api ",     "access ",  "secret ",
+		                                  "app ",     "account ", "master ",
+		                                  "signing ", "shared ",  "storage ",
+		                                  "private ", "license ", "encryption " };
+
+	if (n == 0 || s[n - 1] != ' ')
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(qualifiers); i++) {
+		size_t len = strlen(qualifiers[i]);
+
+		if (n >= len && ascii_starts(s + n - len, len, qualifiers[i]))
+			return len;
+	}
+	return 0;
+}
 
 void keyname_before(const char *line, size_t at, char *out)
 {
@@ -77,240 +101,219 @@ void keyname_before(const char *line, size_t at, char *out)
 	start = end = found;
 	while (start > line + from && name_byte(start[-1]))
 		start--;
-	/* "API key", in a sentence. */
-	for (size_t i = 0; i < ARRAY_LEN(qualifiers); i++) {
-		size_t len = strlen(qualifiers[i]);
-
-		if ((size_t)(start - line) >= len &&
-		    ascii_starts(start - len, len, qualifiers[i])) {
-			start -= len;
-			break;
-		}
-	}
+	start -= qualifier(line, (size_t)(start - line));
 	while (end < line + at && (name_byte(*end) || (end < found && *end == ' ')))
 		end++;
 	normalise(start, (size_t)(end - start), out);
 }
 
-/* Is ${word}, one or more whole words, in ${name}? */
-static bool has(const char *name, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *at = name; (at = strstr(at, word)) != NULL; at++)
-		if ((at == name || at[-1] == '_') && (at[len] == '\0' || at[len] == '_'))
-			return true;
-	return false;
-}
-
-static bool ends(const char *name, const char *word)
-{
-	size_t n = strlen(name), len = strlen(word);
-
-	return n >= len && memcmp(name + n - len, word, len) == 0 &&
-	       (n == len || name[n - len - 1] == '_');
-}
+/* A name, and which letters are in it. */
+struct name {
+	const char *s;
+	size_t n;
+	uint32_t letters;
+};
 
 static uint32_t letter(char c)
 {
 	return UINT32_C(1) << (c & 31);
 }
 
-/* Is there a word of which ${test} is true?  It holds for none that is not in the name.
- */
-static bool any(const char *name, const char *const *words, size_t n,
-                bool (*test)(const char *, const char *))
+static struct name name_of(const char *s)
 {
-	uint32_t letters = 0;
+	struct name name = { .s = s };
 
-	for (const char *c = name; *c != '\0'; c++)
-		letters |= letter(*c);
+	for (; s[name.n] != '\0'; name.n++)
+		name.letters |= letter(s[name.n]);
+	return name;
+}
+
+/* What is behind ${word} at ${s}; NULL if it is not there. */
+static const char *behind(const char *s, const char *word)
+{
+	for (; *word != '\0'; s++, word++)
+		if (*s != *word)
+			return NULL;
+	return s;
+}
+
+/* Is one of ${words}, each one or more whole words, in ${name}; or its last, if ${last}?
+ */
+static bool any_in(const struct name *name, const char *const *const *words, bool last)
+{
+	for (const char *at = name->s; at != NULL;) {
+		const char *const *word = ascii_texts_of(words, *at);
+
+		for (; *word != NULL; word++) {
+			const char *end = behind(at, *word);
+
+			if (end != NULL && (*end == '\0' || (*end == '_' && !last)))
+				return true;
+		}
+		at = strchr(at, '_');
+		at = at != NULL ? at + 1 : NULL;
+	}
+	return false;
+}
+
+static bool has(const struct name *name, const char *const *const *words)
+{
+	return any_in(name, words, false);
+}
+
+static bool ends(const struct name *name, const char *const *const *words)
+{
+	return any_in(name, words, true);
+}
+
+/* Does it end with ${word}, maybe as a part of its last word? */
+static bool tails(const struct name *name, const char *word)
+{
+	size_t len = strlen(word);
+
+	return name->n >= len && memcmp(name->s + name->n - len, word, len) == 0;
+}
+
+static bool any_tails(const struct name *name, const char *const *words, size_t n)
+{
 	for (size_t i = 0; i < n; i++)
-		if ((letters & letter(words[i][0])) != 0 &&
-		    (letters & letter(words[i][1])) != 0 && test(name, words[i]))
+		if ((name->letters & letter(words[i][0])) != 0 && tails(name, words[i]))
 			return true;
 	return false;
 }
 
+static bool holds(const struct name *name, const char *text)
+{
+	return (name->letters & letter(text[0])) != 0 && strstr(name->s, text) != NULL;
+}
+
 /* What the last word makes of the name: a place, a property, a text about the secret. */
-static const char *const last_words[] = {
-	"file",         "files",     "path",         "paths",       "dir",
-	"folder",       "name",      "names",        "id",          "ids",
-	"url",          "urls",      "uri",          "endpoint",    "header",
-	"headers",      "ttl",       "length",       "len",         "size",
-	"min",          "max",       "policy",       "type",        "types",
-	"format",       "field",     "fields",       "label",       "title",
-	"hint",         "message",   "msg",          "error",       "errors",
-	"help",         "desc",      "description",  "text",        "prompt",
-	"count",        "limit",     "expiry",       "expires",     "expiration",
-	"expire",       "timeout",   "age",          "days",        "hours",
-	"minutes",      "seconds",   "version",      "algorithm",   "algo",
-	"alg",          "digest",    "checksum",     "enabled",     "required",
-	"disabled",     "valid",     "invalid",      "regex",       "regexp",
-	"pattern",      "prefix",    "suffix",       "index",       "column",
-	"table",        "provider",  "manager",      "service",     "store",
-	"source",       "mode",      "method",       "ref",         "reference",
-	"arn",          "alias",     "scope",        "scopes",      "issuer",
-	"audience",     "class",     "style",        "bits",        "usage",
-	"rotation",     "reset",     "strength",     "generator",   "validator",
-	"encoder",      "reader",    "writer",       "handler",     "controller",
-	"location",     "env",       "var",          "kid",         "thumbprint",
-	"fingerprint",  "event",     "action",       "state",       "status",
-	"color",        "template",  "placeholder",  "test",        "tests",
-	"func",         "fn",        "callback",     "schema",      "spec",
-	"config",       "settings",  "options",      "list",        "map",
-	"set",          "host",      "port",         "domain",      "page",
-	"form",         "button",    "icon",         "link",        "view",
-	"screen",       "dialog",    "login",        "required",    "changed",
-	"forgotten",    "mismatch",  "confirmation", "confirm",     "command",
-	"cmd",          "script",    "eval",         "attempts",    "tries",
-	"retries",      "words",     "types",        "kind",        "secretname",
-	"namespace",    "mount",     "volume",       "selector",    "annotation",
-	"suite",        "suites",    "exchange",     "derivation",  "attribute",
-	"attributes",   "property",  "uuid",         "lifetime",    "validity",
-	"created",      "updated",   "date",         "time",        "at",
-	"by",           "for",       "of",           "encoding",    "charset",
-	"default",      "separator", "delimiter",    "tag",         "tags",
-	"down",         "up",        "press",        "code_length", "chars",
-	"requirements", "rules",     "address",      "addr",        "contract",
-	"symbol",       "hash",
+static const char *const *const last_words[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("age", "algorithm", "algo", "alg", "arn",
+	                                 "alias", "audience", "action", "attempts",
+	                                 "annotation", "attribute", "attributes", "at",
+	                                 "address", "addr"),
+	[ASCII_FIRST('b')] = ASCII_TEXTS("bits", "button", "by"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS(
+		"count", "checksum", "column", "class", "controller", "color", "callback",
+		"config", "changed", "confirmation", "confirm", "command", "cmd",
+		"created", "charset", "code_length", "chars", "contract"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("dir", "desc", "description", "days", "digest",
+	                                 "disabled", "domain", "dialog", "derivation",
+	                                 "date", "default", "delimiter", "down"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("endpoint", "error", "errors", "expiry",
+	                                 "expires", "expiration", "expire", "enabled",
+	                                 "encoder", "env", "event", "eval", "exchange",
+	                                 "encoding"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("file", "files", "folder", "format", "field",
+	                                 "fields", "fingerprint", "func", "fn", "form",
+	                                 "forgotten", "for"),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("generator"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("header", "headers", "hint", "help", "hours",
+	                                 "handler", "host", "hash"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("id", "ids", "invalid", "index", "issuer",
+	                                 "icon"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("kid", "kind"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("length", "len", "label", "limit", "location",
+	                                 "list", "link", "login", "lifetime"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("min", "max", "message", "msg", "minutes",
+	                                 "manager", "mode", "method", "map", "mismatch",
+	                                 "mount"),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("name", "names", "namespace"),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("options", "of"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("path", "paths", "policy", "prompt", "pattern",
+	                                 "prefix", "provider", "placeholder", "port",
+	                                 "page", "property", "press"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("required", "regex", "regexp", "ref",
+	                                 "reference", "rotation", "reset", "reader",
+	                                 "retries", "requirements", "rules"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS(
+		"size", "seconds", "suffix", "service", "store", "source", "scope",
+		"scopes", "style", "strength", "state", "status", "schema", "spec",
+		"settings", "set", "screen", "script", "secretname", "selector", "suite",
+		"suites", "separator", "symbol"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("ttl", "type", "types", "title", "text",
+	                                 "timeout", "table", "thumbprint", "template",
+	                                 "test", "tests", "tries", "time", "tag", "tags"),
+	[ASCII_FIRST('u')] = ASCII_TEXTS("url", "urls", "uri", "usage", "uuid", "updated",
+	                                 "up"),
+	[ASCII_FIRST('v')] = ASCII_TEXTS("version", "valid", "validator", "var", "view",
+	                                 "volume", "validity"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("writer", "words"),
 };
 
 /* What names no secret wherever it stands, if the name does not end like one. */
-static const char *const denied[] = {
-	"public",
-	"pub",
-	"publishable",
-	"keyboard",
-	"keyword",
-	"keywords",
-	"keypress",
-	"keydown",
-	"keyup",
-	"keycode",
-	"keymap",
-	"keyframe",
-	"keyframes",
-	"keyring",
-	"keyspace",
-	"keystone",
-	"foreign_key",
-	"partition_key",
-	"sort_key",
-	"range_key",
-	"hash_key",
-	"cache_key",
-	"object_key",
-	"row_key",
-	"unique_key",
-	"composite_key",
-	"site_key",
-	"sitekey",
-	"hotkey",
-	"idempotency",
-	"dedup",
-	"max_tokens",
-	"next_token",
-	"page_token",
-	"continuation",
-	"csrf",
-	"xsrf",
-	"monkey",
-	"turkey",
-	"donkey",
-	"hockey",
-	"jockey",
-	"whiskey",
-	"author",
-	"authors",
-	"authority",
-	"authorization_endpoint",
-	"authentication",
-	"authenticate",
-	"authenticated",
-	"authorized",
-	"passive",
-	"passenger",
-	"passport",
-	"passage",
-	"bypass",
-	"compass",
-	"passed",
-	"passing",
-	"passes",
-	"passthrough",
-	"tokenizer",
-	"tokenize",
-	"tokens",
-	"secretary",
-	"integrity",
-	"checksum",
-	"sha",
-	"sha1",
-	"sha256",
-	"sha384",
-	"sha512",
-	"md5",
-	"etag",
-	"commit",
-	"revision",
-	"nonce",
-	"fingerprint",
-	"keyid",
-	"key_id",
-	"gpgkey",
-	"signed_by",
-	"ssh_host",
-	"known_hosts",
-	"authorized_keys",
-	"key_type",
-	"token_type",
-	"grant_type",
-	"i18n",
-	"locale",
-	"translation",
-	"surrogate",
-	"lookup_key",
-	"group_key",
-	"map_key",
-	"dict_key",
-	"sealed",
-	"trusted",
-	"request",
-	"change",
-	"lock_token",
-	"vapid_key",
-	"encrypted",
-	"hashed",
-	"keystroke",
-	"primary_key_column",
-	"search_key_word",
-	"shortcut",
-	"accelerator",
-	"mac_key",
-	"keyserver",
-	"keysym",
-	"test_key_name",
-	"tokenization",
-	"passwordless",
-	"secretless",
-	"vaulttoken_path",
+static const char *const *const denied[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("author", "authors", "authority",
+	                                 "authorization_endpoint", "authentication",
+	                                 "authenticate", "authenticated", "authorized",
+	                                 "authorized_keys", "accelerator"),
+	[ASCII_FIRST('b')] = ASCII_TEXTS("bypass"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("cache_key", "composite_key", "continuation",
+	                                 "csrf", "compass", "checksum", "commit",
+	                                 "change"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("dedup", "donkey", "dict_key"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("etag", "encrypted"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("foreign_key", "fingerprint"),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("gpgkey", "grant_type", "group_key"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("hash_key", "hotkey", "hockey", "hashed"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("idempotency", "integrity", "i18n"),
+	[ASCII_FIRST('j')] = ASCII_TEXTS("jockey"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("keyboard", "keyword", "keywords", "keypress",
+	                                 "keydown", "keyup", "keycode", "keymap",
+	                                 "keyframe", "keyframes", "keyring", "keyspace",
+	                                 "keystone", "keyid", "key_id", "known_hosts",
+	                                 "key_type", "keystroke", "keyserver", "keysym"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("locale", "lookup_key", "lock_token"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("max_tokens", "monkey", "md5", "map_key",
+	                                 "mac_key"),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("next_token", "nonce"),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("object_key"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS(
+		"public", "pub", "publishable", "partition_key", "page_token", "passive",
+		"passenger", "passport", "passage", "passed", "passing", "passes",
+		"passthrough", "primary_key_column", "passwordless"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("range_key", "row_key", "revision", "request"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("sort_key", "site_key", "sitekey", "secretary",
+	                                 "sha", "sha1", "sha256", "sha384", "sha512",
+	                                 "signed_by", "ssh_host", "surrogate", "sealed",
+	                                 "search_key_word", "shortcut", "secretless"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("turkey", "tokenizer", "tokenize", "tokens",
+	                                 "token_type", "translation", "trusted",
+	                                 "test_key_name", "tokenization"),
+	[ASCII_FIRST('u')] = ASCII_TEXTS("unique_key"),
+	[ASCII_FIRST('v')] = ASCII_TEXTS("vapid_key", "vaulttoken_path"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("whiskey"),
+	[ASCII_FIRST('x')] = ASCII_TEXTS("xsrf"),
 };
 
 /* Names that end like these are of a secret, */
 static const char *const secret_ends[] = { "password", "passwd", "passphrase", "secret" };
 
 /* but with one of these words: it is not there in plain, or a text on a screen. */
-static const char *const no_secrets[] = { "encrypted",   "hashed",    "sealed",
-	                                  "change",      "i18n",      "locale",
-	                                  "translation", "etc_passwd" };
+static const char *const *const no_secrets[ASCII_FIRSTS] = {
+	[ASCII_FIRST('c')] = ASCII_TEXTS("change"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("encrypted", "etc_passwd"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("hashed"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("i18n"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("locale"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("sealed"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("translation"),
+};
 
 /* Nor are all that end in "token". */
-static const char *const no_tokens[] = {
-	"csrf",          "xsrf",         "next_token",   "page_token",  "continuation",
-	"request_token", "client_token", "action_token", "lock_token",  "public",
-	"pub",           "nonce",        "idempotency",  "publishable", "authorized",
-	"dedup",         "sha256",       "commit",
+static const char *const *const no_tokens[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("action_token", "authorized"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("csrf", "continuation", "client_token",
+	                                 "commit"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("dedup"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("idempotency"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("lock_token"),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("next_token", "nonce"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("page_token", "public", "pub", "publishable"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("request_token"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("sha256"),
+	[ASCII_FIRST('x')] = ASCII_TEXTS("xsrf"),
 };
 
 /* What may follow on a password's name: which one it is. */
@@ -318,93 +321,92 @@ static const char *const variants[] = { "_test", "_tests", "_default" };
 static const char *const variant_of[] = { "password", "passwd", "passphrase", "pass",
 	                                  "pwd" };
 
-static const char *const passwords[] = {
-	"pass", "pwd", "psk", "pw", "pin", "identified"
+static const char *const *const passwords[ASCII_FIRSTS] = {
+	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pw", "pin"),
 };
 
-static const char *const tokens[] = {
-	"secret",         "secrets",      "token",
-	"apikey",         "api_key",      "access_key",
-	"auth_key",       "authkey",      "private_key",
-	"privkey",        "priv_key",     "signing_key",
-	"encryption_key", "credential",   "credentials",
-	"creds",          "cred",         "client_key",
-	"master_key",     "account_key",  "service_key",
-	"shared_key",     "license_key",  "subscription_key",
-	"admin_key",      "app_key",      "application_key",
-	"secretkey",      "accesskey",    "authtoken",
-	"accesstoken",    "webhook",      "storage_key",
-	"function_key",   "host_key",     "session_key",
-	"jwt_key",        "hmac_key",     "deploy_key",
-	"merchant_key",   "consumer_key", "integration_key",
-	"ingest_key",     "write_key",    "server_key",
-	"crypt_key",      "aes_key",      "cipher_key",
-	"encrypt_key",    "secret_base",  "api_secret",
-	"sdk_key",        "heroku",       "postmark",
-	"erlang_cookie",  "node_cookie",  "magic_cookie",
-	"session_cookie", "auth",         "salt",
+static const char *const *const tokens[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("apikey", "api_key", "access_key", "auth_key",
+	                                 "authkey", "account_key", "admin_key", "app_key",
+	                                 "application_key", "accesskey", "authtoken",
+	                                 "accesstoken", "aes_key", "api_secret", "auth"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("credential", "credentials", "creds", "cred",
+	                                 "client_key", "consumer_key", "crypt_key",
+	                                 "cipher_key"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("deploy_key"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("encryption_key", "encrypt_key",
+	                                 "erlang_cookie"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("function_key"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("host_key", "hmac_key", "heroku"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("integration_key", "ingest_key"),
+	[ASCII_FIRST('j')] = ASCII_TEXTS("jwt_key"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("license_key"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("master_key", "merchant_key", "magic_cookie"),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("node_cookie"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("private_key", "privkey", "priv_key",
+	                                 "postmark"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS(
+		"secret", "secrets", "signing_key", "service_key", "shared_key",
+		"subscription_key", "secretkey", "storage_key", "session_key",
+		"server_key", "secret_base", "sdk_key", "session_cookie", "salt"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("token"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook", "write_key"),
 };
-
-/* The same as ends(), also as a part of the last word. */
-static bool tails(const char *name, const char *word)
-{
-	size_t n = strlen(name), len = strlen(word);
-
-	return n >= len && memcmp(name + n - len, word, len) == 0;
-}
 
 /* "db_password_test" becomes "db_password". */
-static void cut_variant(char *name)
+static void cut_variant(char *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
-		char *end = name + strlen(name);
+		struct name name = name_of(s);
 
-		if (!tails(name, variants[i]))
+		if (!tails(&name, variants[i]))
 			continue;
-		end -= strlen(variants[i]);
-		*end = '\0';
-		if (any(name, variant_of, ARRAY_LEN(variant_of), tails))
+		name.n -= strlen(variants[i]);
+		if (any_tails(&name, variant_of, ARRAY_LEN(variant_of))) {
+			s[name.n] = '\0';
 			return;
-		*end = '_';
+		}
 	}
 }
 
-static bool is_denied(const char *name)
+static bool is_denied(const struct name *name)
 {
-	bool secret = any(name, secret_ends, ARRAY_LEN(secret_ends), tails);
+	bool secret = any_tails(name, secret_ends, ARRAY_LEN(secret_ends));
 
 	if (!secret && !tails(name, "token"))
-		return any(name, denied, ARRAY_LEN(denied), has);
-	return any(name, no_secrets, ARRAY_LEN(no_secrets), has) ||
-	       (!secret && any(name, no_tokens, ARRAY_LEN(no_tokens), has));
+		return has(name, denied);
+	return has(name, no_secrets) || (!secret && has(name, no_tokens));
 }
 
-static enum keyname class_of(const char *name)
+static bool of_password(const struct name *name)
 {
-	if (name[0] == '\0' || is_denied(name) ||
-	    any(name, last_words, ARRAY_LEN(last_words), ends))
-		return KEYNAME_OTHER;
-	if (strstr(name, "passw") != NULL || strstr(name, "passphrase") != NULL ||
-	    strstr(name, "passcode") != NULL || strstr(name, "pass_phrase") != NULL ||
-	    strstr(name, "pass_word") != NULL ||
-	    any(name, passwords, ARRAY_LEN(passwords), has) ||
-	    (strlen(name) > 4 && strcmp(name + strlen(name) - 4, "pass") == 0) ||
-	    (strlen(name) > 3 && strcmp(name + strlen(name) - 3, "pwd") == 0))
-		return KEYNAME_PASSWORD;
-	if (any(name, tokens, ARRAY_LEN(tokens), has) || strstr(name, "secret") != NULL ||
-	    strstr(name, "apikey") != NULL ||
-	    (strlen(name) > 5 && strcmp(name + strlen(name) - 5, "token") == 0))
-		return KEYNAME_TOKEN;
-	return strstr(name, "key") != NULL ? KEYNAME_KEY : KEYNAME_OTHER;
+	if (holds(name, "pass") &&
+	    (strstr(name->s, "passw") != NULL || strstr(name->s, "passphrase") != NULL ||
+	     strstr(name->s, "passcode") != NULL ||
+	     strstr(name->s, "pass_phrase") != NULL ||
+	     strstr(name->s, "pass_word") != NULL))
+		return true;
+	return has(name, passwords) || (name->n > 4 && tails(name, "pass")) ||
+	       (name->n > 3 && tails(name, "pwd"));
 }
 
-enum keyname keyname_class(const char *name)
+enum keyname keyname_class(const char *s)
 {
-	char base[KEYNAME_MAX];
+	char base[KEYNAME_MAX] = "";
+	struct name name;
 
-	(void)snprintf(base, sizeof(base), "%s", name);
+	memcpy(base, s, strnlen(s, sizeof(base) - 1));
 	cut_variant(base);
-	return class_of(base);
+	name = name_of(base);
+	if (name.n == 0 || is_denied(&name) || ends(&name, last_words))
+		return KEYNAME_OTHER;
+	if (of_password(&name))
+		return KEYNAME_PASSWORD;
+	if (has(&name, tokens) || holds(&name, "secret") || holds(&name, "apikey") ||
+	    (name.n > 5 && tails(&name, "token")))
+		return KEYNAME_TOKEN;
+	return holds(&name, "key") ? KEYNAME_KEY : KEYNAME_OTHER;
 }
 
 bool keyname_promises(const char *name)
@@ -418,12 +420,13 @@ bool keyname_promises(const char *name)
 	return false;
 }
 
-bool keyname_of_uuid(const char *name)
+bool keyname_of_uuid(const char *s)
 {
 	static const char *const words[] = { "client_secret", "clientsecret",
 		                             "api_key",       "apikey",
 		                             "secret_key",    "access_key",
 		                             "license_key" };
+	const struct name name = name_of(s);
 
-	return any(name, words, ARRAY_LEN(words), tails);
+	return any_tails(&name, words, ARRAY_LEN(words));
 }

@@ -8,6 +8,8 @@
 #include "util.h"
 #include "verdict/ascii.h"
 
+#define RUN_LEAST ((size_t)3) /* that is asked for */
+
 bool placeholder_public(const char *s, size_t n)
 {
 	static const char *const starts[] = { "pk_live_",
@@ -43,34 +45,52 @@ bool placeholder_public(const char *s, size_t n)
 	return ascii_find(s, n, client) != NULL;
 }
 
-/* The longest run of one character of ${of}. */
+/* The longest run of one character of ${of}, if it is of ${RUN_LEAST} or more. */
 static size_t longest_run(const char *s, size_t n, const char *of)
 {
-	size_t best = 0, run = 0;
+	size_t best = RUN_LEAST - 1, run = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		run = i > 0 && s[i] == s[i - 1] ? run + 1 : 1;
 		if (run > best && ascii_any(of, s[i]))
 			best = run;
 	}
-	return best;
+	return best < RUN_LEAST ? 0 : best;
 }
+
+static const char *const *const redacted_words[ASCII_FIRSTS] = {
+	[ASCII_FIRST('r')] = ASCII_TEXTS("redacted", "removed"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("hidden"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("filtered"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("masked"),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("omitted"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("scrubbed", "snipped", "sanitized"),
+};
+
+static bool says_redacted(const char *s, size_t n)
+{
+	for (size_t at = 0; at < n; at++) {
+		const char *const *word = ascii_texts_of(redacted_words, s[at]);
+
+		/* Not one word of many. */
+		for (; *word != NULL; word++)
+			if (n < 4 * strlen(*word) && ascii_starts(s + at, n - at, *word))
+				return true;
+	}
+	return false;
+}
+
+static const char *const *const redacted_marks[ASCII_FIRSTS] = {
+	[ASCII_FIRST('*')] = ASCII_TEXTS("***"),
+	[ASCII_FIRST('.')] = ASCII_TEXTS("..."),
+	[ASCII_FIRST('\xe2')] = ASCII_TEXTS("\xe2\x80\xa6"),
+};
 
 bool placeholder_redacted(const char *s, size_t n)
 {
-	static const char *const words[] = { "redacted", "hidden",  "filtered",
-		                             "masked",   "omitted", "scrubbed",
-		                             "removed",  "snipped", "sanitized" };
-
-	if (longest_run(s, n, "*xX.#\xa2") >= 4 || longest_run(s, n, "0-_?") >= 8 ||
-	    (n >= 3 && longest_run(s, n, "*xX.#0-_?") == n) ||
-	    ascii_find(s, n, "***") != NULL)
-		return true;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (n < 4 * strlen(words[i]) && ascii_find(s, n, words[i]) != NULL)
-			return true;
-	return ascii_find(s, n, "...") != NULL ||
-	       ascii_find(s, n, "\xe2\x80\xa6") != NULL;
+	return longest_run(s, n, "*xX.#\xa2") >= 4 || longest_run(s, n, "0-_?") >= 8 ||
+	       (n >= 3 && longest_run(s, n, "*xX.#0-_?") == n) || says_redacted(s, n) ||
+	       ascii_find_any(s, n, redacted_marks);
 }
 
 /* Does ${s} hold ${open}, and ${close} after it? */
@@ -145,102 +165,42 @@ static bool format(const char *s, size_t n)
 }
 
 /* How a value begins that says where the secret is. */
-static const char *const reference_starts[] = {
-	"op://",
-	"vault:",
-	"vault(",
-	"ref+",
-	"arn:aws",
-	"projects/",
-	"/run/secrets/",
-	"enc[",
-	"enc(",
-	"$ansible_vault",
-	"!vault",
-	"secretkeyref",
-	"process.env",
-	"os.environ",
-	"os.getenv",
-	"system.getenv",
-	"getenv",
-	"env[",
-	"env(",
-	"env.",
-	"env:",
-	"env!",
-	"secrets.",
-	"var.",
-	"local.",
-	"data.",
-	"module.",
-	"ssm:",
-	"awssm",
-	"aws-sm",
-	"gcpsm",
-	"sm://",
-	"keyring:",
-	"keychain:",
-	"file:",
-	"file(",
-	"secret:",
-	"secrets/",
-	"secret/",
-	"@microsoft.keyvault",
-	"resolve:",
-	"!ref",
-	"!sub",
-	"!getatt",
-	"!env",
-	"!secret",
-	"!reference",
-	"lookup(",
-	"import.meta",
-	"deno.env",
-	"config.",
-	"settings.",
-	"self.",
-	"this.",
-	"args.",
-	"opts.",
-	"options.",
-	"params.",
-	"request.",
-	"req.",
-	"ctx.",
-	"context.",
-	"props.",
-	"state.",
-	"event.",
-	"app.config",
-	"configuration[",
-	"builder.",
-	"azurekeyvault",
-	"keyvault",
-	"aws-secrets",
-	"gopass:",
-	"pass:show",
-	"bws:",
-	"doppler:",
-	"infisical:",
-	"conjur:",
-	"akeyless:",
-	"kms:",
-	"ageenc[",
-	"encrypted:",
-	"{cipher}",
-	"sops:",
-	"pkcs11:",
-	"tpm2:",
-	"credentials(",
-	"credentialsid",
-	"std::env",
-	"viper.",
-	"os.env",
-	"rails.application",
-	"figaro.",
-	"env.fetch",
-	"env::",
-	"nconf.",
+static const char *const *const reference_starts[ASCII_FIRSTS] = {
+	[ASCII_FIRST('!')] = ASCII_TEXTS("!vault", "!ref", "!sub", "!getatt", "!env",
+	                                 "!secret", "!reference"),
+	[ASCII_FIRST('$')] = ASCII_TEXTS("$ansible_vault"),
+	[ASCII_FIRST('/')] = ASCII_TEXTS("/run/secrets/"),
+	[ASCII_FIRST('@')] = ASCII_TEXTS("@microsoft.keyvault"),
+	[ASCII_FIRST('a')] = ASCII_TEXTS("arn:aws", "awssm", "aws-sm", "args.",
+	                                 "app.config", "azurekeyvault", "aws-secrets",
+	                                 "akeyless:", "ageenc["),
+	[ASCII_FIRST('b')] = ASCII_TEXTS("builder.", "bws:"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("config.", "ctx.", "context.", "configuration[",
+	                                 "conjur:", "credentials(", "credentialsid"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("data.", "deno.env", "doppler:"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("enc[", "enc(", "env[", "env(", "env.",
+	                                 "env:", "env!", "event.",
+	                                 "encrypted:", "env.fetch", "env::"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("file:", "file(", "figaro."),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("getenv", "gcpsm", "gopass:"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("import.meta", "infisical:"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("keyring:", "keychain:", "keyvault", "kms:"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("local.", "lookup("),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("module."),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("nconf."),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("op://", "os.environ", "os.getenv", "opts.",
+	                                 "options.", "os.env"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("projects/", "process.env", "params.", "props.",
+	                                 "pass:show", "pkcs11:"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("ref+", "resolve:", "request.", "req.",
+	                                 "rails.application"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("secretkeyref", "system.getenv", "secrets.",
+	                                 "ssm:", "sm://", "secret:", "secrets/",
+	                                 "secret/", "settings.", "self.", "state.",
+	                                 "sops:", "std::env"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("this.", "tpm2:"),
+	[ASCII_FIRST('v')] = ASCII_TEXTS("vault:", "vault(", "var.", "viper."),
+	[ASCII_FIRST('{')] = ASCII_TEXTS("{cipher}"),
 };
 
 /* ${…}, {{…}}, <%…%> and the like, whole or cut short by what may not be in a value. */
@@ -248,6 +208,9 @@ static bool of_template(const char *s, size_t n)
 {
 	static const char *const open[] = { "${", "$(", "{{", "<%", "#{", "$env:" };
 
+	/* Most values have none of the bytes that these begin with. */
+	if (ascii_count(s, n, "$<{[%#") == 0)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(open); i++)
 		if (ascii_starts(s, n, open[i]))
 			return true;
@@ -260,75 +223,82 @@ static bool of_template(const char *s, size_t n)
 	       brackets(s, n, "<%", "%>") || brackets(s, n, "#{", "}");
 }
 
+static const char *const *const reference_parts[ASCII_FIRSTS] = {
+	[ASCII_FIRST('s')] = ASCII_TEXTS("secretsmanager"),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("getenv("),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("process.env"),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("os.environ"),
+};
+
 bool placeholder_reference(const char *s, size_t n)
 {
-	if (n == 0 || fenced(s, n) || format(s, n) || of_template(s, n))
-		return true;
-	for (size_t i = 0; i < ARRAY_LEN(reference_starts); i++)
-		if (ascii_starts(s, n, reference_starts[i]))
-			return true;
-	return ascii_find(s, n, "secretsmanager") != NULL ||
-	       ascii_find(s, n, "getenv(") != NULL ||
-	       ascii_find(s, n, "process.env") != NULL ||
-	       ascii_find(s, n, "os.environ") != NULL;
+	return n == 0 || fenced(s, n) || format(s, n) || of_template(s, n) ||
+	       ascii_starts_any(s, n, reference_starts) ||
+	       ascii_find_any(s, n, reference_parts);
 }
 
-#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
 /* By their first letters; longest first where one begins another. */
-static const char *const *const example_words[26] = {
-	['a' - 'a'] = WORDS("anonymous", "access", "admin", "auth", "actual", "api",
-	                    "abc", "asdf", "and", "app", "aws", "an", "a", "account",
-	                    "alice", "azure", "another"),
-	['b' - 'a'] = WORDS("babe", "bad", "blank", "bar", "baz", "bogus", "bearer",
-	                    "basic", "bob", "by", "base64", "bcrypt"),
-	['c' - 'a'] = WORDS("credential", "changethis", "changeme", "changeit", "cafe",
-	                    "client", "change", "code", "correct", "commit"),
-	['d' - 'a'] = WORDS("default", "dummy", "deadbeef", "demo", "docker", "devel",
-	                    "doe", "database", "db", "do", "dont"),
-	['e' - 'a'] = WORDS("example", "enter", "empty", "elastic", "existing",
-	                    "encrypted", "encoded", "expected"),
-	['f' - 'a'] = WORDS("foobar", "feedface", "fake", "from", "false", "fixme", "foo",
-	                    "for", "first", "field", "fixture"),
-	['g' - 'a'] = WORDS("guest", "grafana", "goes", "generated", "generate", "github",
-	                    "gitlab", "google"),
-	['h' - 'a'] = WORDS("hunter2", "hello", "here", "hash"),
-	['i' - 'a'] = WORDS("insert", "invalid", "in", "is", "id", "it", "input"),
-	['j' - 'a'] = WORDS("joe", "jane", "john", "jwt"),
-	['k' - 'a'] = WORDS("key"),
-	['l' - 'a'] = WORDS("letmein", "login", "long", "localhost"),
-	['m' - 'a'] = WORDS("mock", "must", "mysql", "mariadb", "mongo", "minio", "my",
-	                    "me"),
-	['n' - 'a'] = WORDS("nothing", "name", "none", "null", "not", "new", "no",
-	                    "never", "nil"),
-	['o' - 'a'] = WORDS("optional", "oracle", "obtain", "of", "old", "openai", "on",
-	                    "other", "only"),
-	['p' - 'a'] = WORDS("placeholder", "passphrase", "password", "passwort", "passwd",
-	                    "private", "postgres", "pass", "pwd", "put", "please",
-	                    "provide", "phrase", "production"),
-	['q' - 'a'] = WORDS("qwerty"),
-	['r' - 'a'] = WORDS("replace", "required", "root", "real", "random", "redis",
-	                    "rabbitmq", "rotate"),
-	['s' - 'a'] = WORDS("sample", "supersecret", "secret", "string", "site", "some",
-	                    "strong", "secure", "sqlserver", "set", "specify", "staging",
-	                    "service", "server", "slack", "stripe", "second", "super",
-	                    "such", "signing", "sha256", "stub"),
-	['t' - 'a'] = WORDS("testing", "token", "test", "temp", "this", "that", "text",
-	                    "true", "todo", "the", "to", "toor", "top"),
-	['u' - 'a'] = WORDS("username", "undefined", "user", "ubuntu", "use", "unique"),
-	['v' - 'a'] = WORDS("value", "valid", "vagrant", "very"),
-	['w' - 'a'] = WORDS("world", "with", "wrong"),
-	['x' - 'a'] = WORDS("xyz"),
-	['y' - 'a'] = WORDS("yourpassword", "your"),
+static const char *const *const example_words[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("anonymous", "access", "admin", "auth", "actual",
+	                                 "api", "abc", "asdf", "and", "app", "aws", "an",
+	                                 "a", "account", "alice", "azure", "another"),
+	[ASCII_FIRST('b')] = ASCII_TEXTS("babe", "bad", "blank", "bar", "baz", "bogus",
+	                                 "bearer", "basic", "bob", "by", "base64",
+	                                 "bcrypt"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("credential", "changethis", "changeme",
+	                                 "changeit", "cafe", "client", "change", "code",
+	                                 "correct", "commit"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("default", "dummy", "deadbeef", "demo", "docker",
+	                                 "devel", "doe", "database", "db", "do", "dont"),
+	[ASCII_FIRST('e')] = ASCII_TEXTS("example", "enter", "empty", "elastic",
+	                                 "existing", "encrypted", "encoded", "expected"),
+	[ASCII_FIRST('f')] = ASCII_TEXTS("foobar", "feedface", "fake", "from", "false",
+	                                 "fixme", "foo", "for", "first", "field",
+	                                 "fixture"),
+	[ASCII_FIRST('g')] = ASCII_TEXTS("guest", "grafana", "goes", "generated",
+	                                 "generate", "github", "gitlab", "google"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("hunter2", "hello", "here", "hash"),
+	[ASCII_FIRST('i')] = ASCII_TEXTS("insert", "invalid", "in", "is", "id", "it",
+	                                 "input"),
+	[ASCII_FIRST('j')] = ASCII_TEXTS("joe", "jane", "john", "jwt"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("key"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("letmein", "login", "long", "localhost"),
+	[ASCII_FIRST('m')] = ASCII_TEXTS("mock", "must", "mysql", "mariadb", "mongo",
+	                                 "minio", "my", "me"),
+	[ASCII_FIRST('n')] = ASCII_TEXTS("nothing", "name", "none", "null", "not", "new",
+	                                 "no", "never", "nil"),
+	[ASCII_FIRST('o')] = ASCII_TEXTS("optional", "oracle", "obtain", "of", "old",
+	                                 "openai", "on", "other", "only"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("placeholder", "passphrase", "password",
+	                                 "passwort", "passwd", "private", "postgres",
+	                                 "pass", "pwd", "put", "please", "provide",
+	                                 "phrase", "production"),
+	[ASCII_FIRST('q')] = ASCII_TEXTS("qwerty"),
+	[ASCII_FIRST('r')] = ASCII_TEXTS("replace", "required", "root", "real", "random",
+	                                 "redis", "rabbitmq", "rotate"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("sample", "supersecret", "secret", "string",
+	                                 "site", "some", "strong", "secure", "sqlserver",
+	                                 "set", "specify", "staging", "service", "server",
+	                                 "slack", "stripe", "second", "super", "such",
+	                                 "signing", "sha256", "stub"),
+	[ASCII_FIRST('t')] = ASCII_TEXTS("testing", "token", "test", "temp", "this",
+	                                 "that", "text", "true", "todo", "the", "to",
+	                                 "toor", "top"),
+	[ASCII_FIRST('u')] = ASCII_TEXTS("username", "undefined", "user", "ubuntu", "use",
+	                                 "unique"),
+	[ASCII_FIRST('v')] = ASCII_TEXTS("value", "valid", "vagrant", "very"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("world", "with", "wrong"),
+	[ASCII_FIRST('x')] = ASCII_TEXTS("xyz"),
+	[ASCII_FIRST('y')] = ASCII_TEXTS("yourpassword", "your"),
 };
 
 /* How many letters at the start of ${s} are one of the words, if no letter follows that
  * would make it part of a longer lower-case word of three letters or less. */
 static size_t word_at(const char *s, size_t n, bool fresh)
 {
-	const char *const *words = example_words[ascii_lower(s[0]) - 'a'];
+	const char *const *words = ascii_texts_of(example_words, s[0]);
 
-	for (; words != NULL && *words != NULL; words++) {
+	for (; *words != NULL; words++) {
 		size_t len;
 
 		if (!ascii_starts(s, n, *words))
@@ -446,8 +416,7 @@ bool placeholder_sample(const char *s, size_t n)
 {
 	uint64_t first;
 
-	if (n >= 12 &&
-	    (ascii_find(s, n, "example") != NULL || ascii_find(s, n, "EXAMPLE") != NULL))
+	if (n >= 12 && ascii_find(s, n, "example") != NULL)
 		return true;
 	first = first_of_sum(s, n);
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)

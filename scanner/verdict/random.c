@@ -6,69 +6,84 @@
 
 #include "verdict/ascii.h"
 
-#define PAIR_OTHER 62
+#define LETTERS    26u
+#define DIGITS     10u
+#define PAIR_OTHER 62u
 #define PAIR_UNIT  16.0 /* of bigram_table, per bit */
 
-static int pair_code(uint8_t c)
+/* Lower case from 0 on, then upper case, then digits; the rows of bigram_table. */
+static unsigned pair_code(uint8_t c)
 {
-	if (c >= 'a' && c <= 'z')
-		return c - 'a';
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return PAIR_OTHER;
+	const unsigned lower = c - 'a', upper = c - 'A', digit = c - '0';
+
+	return lower < LETTERS   ? lower
+	       : upper < LETTERS ? upper + LETTERS
+	       : digit < DIGITS  ? digit + 2 * LETTERS
+	                         : PAIR_OTHER;
 }
 
-static uint8_t fold(char c)
+/* The same of the letter in lower case. */
+static unsigned fold(unsigned code)
 {
-	return (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+	return code - LETTERS < LETTERS ? code - LETTERS : code;
 }
 
-static void count(struct shape *out, uint8_t c)
+static void count(struct shape *out, uint8_t c, unsigned code)
 {
-	if (c >= 'a' && c <= 'z')
-		out->lower++;
-	else if (c >= 'A' && c <= 'Z')
-		out->upper++;
-	else if (c >= '0' && c <= '9')
-		out->digit++;
-	else if (c == ' ' || c == '\t')
-		out->space++;
-	else if (c >= 0x80)
-		out->high++;
-	else
-		out->sign++;
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-		out->hex++;
+	const bool digit = code - 2 * LETTERS < DIGITS;
+
+	out->lower += code < LETTERS;
+	out->upper += code - LETTERS < LETTERS;
+	out->digit += digit;
+	out->hex += digit || fold(code) < 6;
+	if (code != PAIR_OTHER)
+		return;
+	out->space += c == ' ' || c == '\t';
+	out->high += c >= 0x80;
+	out->sign += c < 0x80 && c != ' ' && c != '\t';
+}
+
+/* The entropy of ${n} bytes, of which those in ${is} occur, as often as ${seen} says. */
+static void measure(const unsigned *seen, const uint64_t *is, size_t n, struct shape *out)
+{
+	/* Most occur once or twice. */
+	double of_times[8] = { 0 };
+
+	for (size_t i = 0; i < 4; i++)
+		for (uint64_t left = is[i]; left != 0; left &= left - 1) {
+			const unsigned times =
+				seen[64 * i + (size_t)__builtin_ctzll(left)];
+			double *known = times < 8 ? &of_times[times] : &of_times[0];
+			const double p = (double)times / (double)n;
+
+			if (known == of_times || *known == 0)
+				*known = p * log2(p);
+			out->entropy -= *known;
+			out->distinct++;
+		}
 }
 
 void shape_of(const char *s, size_t n, struct shape *out)
 {
-	unsigned seen[256] = { 0 };
+	unsigned seen[256] = { 0 }, code, before = 0;
 	long pairs = 0, folded = 0;
+	uint64_t is[4] = { 0 };
 
 	memset(out, 0, sizeof(*out));
 	out->n = n;
-	for (size_t i = 0; i < n; i++) {
-		uint8_t c = (uint8_t)s[i];
+	for (size_t i = 0; i < n; i++, before = code) {
+		const uint8_t c = (uint8_t)s[i];
 
-		count(out, c);
+		code = pair_code(c);
+		count(out, c, code);
 		seen[c]++;
-		if (i > 0)
-			pairs += bigram_table[pair_code((uint8_t)s[i - 1])][pair_code(c)];
-		if (i > 0)
-			folded += bigram_table[pair_code(fold(s[i - 1]))]
-					      [pair_code(fold(s[i]))];
-	}
-	for (size_t c = 0; c < 256; c++) {
-		double p = n == 0 ? 0 : (double)seen[c] / (double)n;
-
-		if (seen[c] == 0)
+		is[c / 64] |= UINT64_C(1) << c % 64;
+		if (i == 0)
 			continue;
-		out->distinct++;
-		out->entropy -= p * log2(p);
+		pairs += bigram_table[before][code];
+		folded += bigram_table[fold(before)][fold(code)];
 	}
+	measure(seen, is, n, out);
 	/* Words in capitals are words. */
 	if (out->lower == 0)
 		pairs = folded;

@@ -388,25 +388,30 @@ static const struct {
 /* The row of ${spec}; -1 if there is none.  ${arg} is what follows the name. */
 static int row(const char *spec, const char **arg)
 {
-	size_t len = spec == NULL ? 0 : strcspn(spec, ":@");
+	size_t len = 0;
 
+	while (spec != NULL && spec[len] != '\0' && !ascii_any(":@", spec[len]))
+		len++;
 	if (len == 0 || len > NAME_MAX_LEN)
 		return -1;
 	*arg = spec[len] == '\0' ? "" : spec + len + 1;
 	for (size_t i = 0; i < ARRAY_LEN(validators); i++)
-		if (strlen(validators[i].name) == len &&
-		    strncmp(validators[i].name, spec, len) == 0)
+		if (validators[i].name[0] == spec[0] &&
+		    strncmp(validators[i].name, spec, len) == 0 &&
+		    validators[i].name[len] == '\0')
 			return (int)i;
 	return -1;
 }
 
-void validator_run(const char *spec, const struct tested *t)
+bool validator_run(const char *spec, const struct tested *t)
 {
 	struct tested with = *t;
 	int i = row(spec, &with.arg);
 
-	if (i >= 0)
-		validators[i].run(&with);
+	if (i < 0)
+		return false;
+	validators[i].run(&with);
+	return validators[i].judges;
 }
 
 bool validator_known(const char *spec)
@@ -414,12 +419,4 @@ bool validator_known(const char *spec)
 	const char *arg;
 
 	return row(spec, &arg) >= 0;
-}
-
-bool validator_judges(const char *spec)
-{
-	const char *arg;
-	int i = row(spec, &arg);
-
-	return i >= 0 && validators[i].judges;
 }

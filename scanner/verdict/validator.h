@@ -20,12 +20,10 @@ struct tested {
 };
 
 /** validator_run(spec, t): runs "name" or "name:argument" on the value and fills in
- * validity, confidence, severity and drop; an unknown name passes. */
-void validator_run(const char *spec, const struct tested *t);
+ * validity, confidence, severity and drop; an unknown name passes.  Does it look at
+ * placeholders and randomness by itself? */
+bool validator_run(const char *spec, const struct tested *t);
 
 /** validator_known(spec): is there such a test? */
 bool validator_known(const char *spec);
-
-/** validator_judges(spec): does it look at placeholders and randomness by itself? */
-bool validator_judges(const char *spec);
 #endif

@@ -14,10 +14,12 @@
 
 static bool file_fits(const struct rule *rule, const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+	const char *slash, *name;
 
 	if (rule->files.n == 0)
 		return true;
+	slash = strrchr(path, '/');
+	name = slash == NULL ? path : slash + 1;
 	for (size_t i = 0; i < rule->files.n; i++)
 		if (ascii_glob(rule->files.at[i], path) ||
 		    ascii_glob(rule->files.at[i], name))
@@ -41,9 +43,9 @@ static enum drop token_like(const struct rule *rule, const char *s, size_t n)
 	struct shape shape;
 
 	shape_of(s, n, &shape);
-	if (placeholder_sample(s, n) || placeholder_variable(s, n, false) ||
-	    placeholder_reference(s, n) || placeholder_redacted(s, n) ||
-	    placeholder_pattern(s, n))
+	if (placeholder_variable(s, n, false) || placeholder_reference(s, n) ||
+	    placeholder_redacted(s, n) || placeholder_pattern(s, n) ||
+	    placeholder_sample(s, n))
 		return DROP_PLACEHOLDER;
 	/* Its prefix may be of words: "live", "secret", "token". */
 	if (placeholder_words(s, n) && (shape.digit < 4 || !shape_random(&shape)))
@@ -110,8 +112,7 @@ void verdict_judge(const struct candidate *c, struct verdict *out)
 		out->drop = DROP_STRUCTURE;
 	if (out->drop != DROP_NONE)
 		return;
-	validator_run(rule->validator, &tested);
-	if (!validator_judges(rule->validator))
+	if (!validator_run(rule->validator, &tested))
 		weigh_token(rule, s, c->n, out);
 	else if (out->drop == DROP_NONE && rule->entropy > 0) {
 		struct shape shape;

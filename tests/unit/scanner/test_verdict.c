@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verdict: values, the names before them, and what stands around. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 #include "blob.h"
@@ -274,6 +275,73 @@ Test(verdict, names)
 	}
 }
 
+/* Words count where they are whole: of one part of a name, or of several. */
+Test(verdict, words_of_names)
+{
+	static const struct {
+		const char *name;
+		enum keyname is;
+	} rows[] = {
+		{"foreign_key",           KEYNAME_OTHER   },
+		{ "my_foreign_key_of",    KEYNAME_OTHER   },
+		{ "foreign_keys",         KEYNAME_KEY     },
+		{ "aforeign_key",         KEYNAME_KEY     },
+		{ "token_code_length",    KEYNAME_OTHER   },
+		{ "token_code_lengths",   KEYNAME_TOKEN   },
+		{ "db_pass_phrase",       KEYNAME_PASSWORD},
+		{ "dbpass",               KEYNAME_PASSWORD},
+		{ "adminpwd",             KEYNAME_PASSWORD},
+		{ "pwd",                  KEYNAME_PASSWORD},
+		{ "spin",                 KEYNAME_OTHER   },
+		{ "user_pin",             KEYNAME_PASSWORD},
+		{ "idtoken",              KEYNAME_TOKEN   },
+		{ "db_password_default",  KEYNAME_PASSWORD},
+		{ "db_password_defaults", KEYNAME_PASSWORD},
+		{ "etc_passwd",           KEYNAME_OTHER   },
+		{ "",                     KEYNAME_OTHER   },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		cr_expect_eq(keyname_class(rows[i].name), rows[i].is, "%s: %d",
+		             rows[i].name, keyname_class(rows[i].name));
+	cr_expect(keyname_of_uuid("my_client_secret"));
+	cr_expect_not(keyname_of_uuid("client_secret_id"));
+}
+
+/* The same, counted one by one. */
+Test(verdict, entropy_of_a_shape)
+{
+	static const char *const texts[] = { "", "a", "aAbB09 -\xff", "aaaaaaaaaab",
+		                             "q7ZvT2mLx9Kd7RwP4nBs" };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		const size_t n = strlen(texts[i]);
+		size_t seen[256] = { 0 }, distinct = 0;
+		double entropy = 0;
+		struct shape shape;
+
+		for (size_t k = 0; k < n; k++)
+			distinct += seen[(unsigned char)texts[i][k]]++ == 0;
+		for (size_t c = 0; c < 256; c++)
+			if (seen[c] > 0)
+				entropy -= (double)seen[c] / (double)n *
+				           log2((double)seen[c] / (double)n);
+		shape_of(texts[i], n, &shape);
+		cr_expect_eq(shape.distinct, distinct);
+		cr_expect_float_eq(shape.entropy, entropy, 1e-9);
+	}
+}
+
+Test(verdict, classes_of_a_shape)
+{
+	struct shape shape;
+
+	shape_of(S("aAbfgGFZz09 \t-@[`{/:\xff"), &shape);
+	cr_expect(shape.lower == 5 && shape.upper == 4 && shape.digit == 2);
+	cr_expect(shape.space == 2 && shape.high == 1 && shape.sign == 7);
+	cr_expect_eq(shape.hex, 7);
+}
+
 /* Their last word says what they are, whatever comes before. */
 Test(verdict, names_that_end_in_a_secret)
 {
@@ -370,6 +438,28 @@ Test(verdict, structures)
 		S("0x0000000000000000000000000000000000000000000000000000000000000001")));
 	cr_assert_not(structure_curve_key(
 		S("0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")));
+}
+
+Test(verdict, texts_by_their_first_bytes)
+{
+	const char *const *const texts[ASCII_FIRSTS] = {
+		[ASCII_FIRST('a')] = ASCII_TEXTS("auth", "api"),
+		[ASCII_FIRST('.')] = ASCII_TEXTS("..."),
+		[ASCII_FIRST('\xe2')] = ASCII_TEXTS("\xe2\x80\xa6"),
+	};
+
+	cr_assert(ascii_starts_any("Api_key", 7, texts));
+	cr_assert(ascii_starts_any("AUTH", 4, texts));
+	cr_assert_not(ascii_starts_any("AUTH", 3, texts));
+	cr_assert_not(ascii_starts_any("Abc", 3, texts));
+	cr_assert_not(ascii_starts_any("", 0, texts));
+	cr_assert(ascii_find_any("my api", 6, texts));
+	cr_assert(ascii_find_any("x...", 4, texts));
+	cr_assert(ascii_find_any("x\xe2\x80\xa6", 4, texts));
+	cr_assert_not(ascii_find_any("x..", 3, texts));
+	cr_assert_not(ascii_find_any("my api", 5, texts));
+	cr_assert_eq(ascii_count("a.b.c\xa2", 6, ".c\xa2"), 4);
+	cr_assert_eq(ascii_count("\0x", 2, "."), 0);
 }
 
 Test(verdict, every_validator_of_the_rules_is_known)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "util.h"
+#include "verdict/ascii.h"
+#include "verdict/context.h"
+#include "verdict/judge.h"
+
+enum drop judge_phrase(const struct place *p, const char *s, size_t n)
+{
+	static const char *const talk[] = {
+		"your",       "the",   "must",       "enter",  "please", "password",
+		"passphrase", "new",   "for",        "is",     "are",    "and",
+		"with",       "this",  "that",       "should", "will",   "not",
+		"can",        "least", "use",        "used",   "from",   "of",
+		"to",         "a",     "an",         "or",     "in",     "be",
+		"if",         "none",  "secret",     "token",  "key",    "user",
+		"has",        "was",   "at",         "on",     "as",     "by",
+		"it",         "no",    "characters", "=",      "==",     "!=",
+		"&&",         "||",    "+",          "?",      "->",     "else",
+	};
+	enum drop drop = judge_common(p, s, n);
+	size_t words = 0, letters = 0, digits = 0, signs = 0;
+
+	if (drop != DROP_NONE)
+		return drop;
+	if (ascii_any(",;:.)]", s[0]) || ascii_count(s, n, "$()[]{}<>=\\") > 0)
+		return DROP_PLACEHOLDER;
+	for (size_t i = 0, end; i < n; i = end + 1) {
+		for (end = i; end < n && s[end] != ' ' && s[end] != '\t'; end++) {
+			letters += ascii_alpha(s[end]);
+			digits += ascii_digit(s[end]);
+			signs += ascii_any("!@#$%^&*+?", s[end]);
+		}
+		words += end > i;
+		for (size_t k = 0; k < ARRAY_LEN(talk); k++)
+			if (ascii_equal(s + i, end - i, talk[k]))
+				return DROP_PLACEHOLDER;
+	}
+	if (words < 2 || words > 8 || letters < 4 || context_prose(p))
+		return DROP_ENTROPY;
+	if (digits > 0 && digits + letters >= 8 && s[n - 1] != '.' && s[n - 1] != ':')
+		return DROP_NONE;
+	return words >= 4 && words <= 7 && signs == 0 && context_config(p) &&
+	                       context_env(p)
+	               ? DROP_NONE
+	               : DROP_ENTROPY;
+}
