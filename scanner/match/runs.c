@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <string.h>
 #endif
 
 #include "rules/rules.h"
@@ -124,24 +125,16 @@ static struct masks masks_of(const unsigned char *p, size_t n)
 	return m;
 }
 
-/* From block ${i} on. */
-static void find_from(const unsigned char *p, size_t n, size_t i, struct runs_block *out)
+void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
 {
 	struct masks before = { .lines = 0 }, m;
 
-	if (i > 0)
-		before = masks_of(p + (i - 1) * RUNS_BLOCK, RUNS_BLOCK);
-	for (size_t at = i * RUNS_BLOCK; at < n; at += RUNS_BLOCK, i++) {
+	for (size_t at = 0; at < n; at += RUNS_BLOCK, out++) {
 		m = masks_of(p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
-		out[i] = no_runs(m.lines);
-		note_runs(&before, &m, &out[i]);
+		*out = no_runs(m.lines);
+		note_runs(&before, &m, out);
 		before = m;
 	}
-}
-
-void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
-{
-	find_from(p, n, 0, out);
 }
 
 #if defined(__x86_64__)
@@ -232,33 +225,49 @@ INLINE uint64_t may_end(uint64_t before, uint64_t m, unsigned n)
 	return rows(rows_of_16(m), n) | (last + first >= n);
 }
 
-AVX2 static size_t find_avx2(const unsigned char *p, size_t n, struct runs_block *out)
+/* What the block before has of both sets that runs are looked for of. */
+struct ends {
+	uint64_t alnum, any;
+};
+
+INLINE void find_block(const unsigned char *p, bool first, struct ends *before,
+                       struct runs_block *out)
 {
-	uint64_t alnum = 0, any = 0;
-	size_t i;
+	const struct classes c = classes_of(p);
+	const struct ends m = { having(&c, OF_ALNUM), having(&c, OF_ANY) };
 
 	_Static_assert(RULE_RUN_URL <= RULE_RUN_BASE64, "the smaller one is looked for");
-	for (i = 0; i < n / RUNS_BLOCK; i++) {
-		const struct classes c = classes_of(p + i * RUNS_BLOCK);
-		const uint64_t a = having(&c, OF_ALNUM), b = having(&c, OF_ANY);
+	*out = no_runs(having(&c, OF_LINES));
+	if ((may_end(before->alnum, m.alnum, RULE_RUN_ALNUM) |
+	     may_end(before->any, m.any, RULE_RUN_URL)) != 0)
+		look_closer(p, first, out);
+	*before = m;
+}
 
-		out[i] = no_runs(having(&c, OF_LINES));
-		if ((may_end(alnum, a, RULE_RUN_ALNUM) | may_end(any, b, RULE_RUN_URL)) !=
-		    0)
-			look_closer(p + i * RUNS_BLOCK, i == 0, &out[i]);
-		alnum = a;
-		any = b;
-	}
-	return i;
+/* A block that is not whole is filled up with bytes that are of no set: byte by byte it
+ * would cost as much as 2 KiB of whole ones, and most files are small. */
+AVX2 static void find_avx2(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	const size_t whole = n / RUNS_BLOCK, rest = n % RUNS_BLOCK;
+	unsigned char tail[2 * RUNS_BLOCK] = { 0 };
+	struct ends before = { 0, 0 };
+
+	for (size_t i = 0; i < whole; i++)
+		find_block(p + i * RUNS_BLOCK, i == 0, &before, &out[i]);
+	if (rest == 0)
+		return;
+	if (whole > 0)
+		memcpy(tail, p + (whole - 1) * RUNS_BLOCK, RUNS_BLOCK);
+	memcpy(tail + RUNS_BLOCK, p + whole * RUNS_BLOCK, rest);
+	find_block(tail + RUNS_BLOCK, whole == 0, &before, &out[whole]);
 }
 
 void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
 {
-	size_t i = 0;
-
 	if (__builtin_cpu_supports("avx2"))
-		i = find_avx2(p, n, out);
-	find_from(p, n, i, out);
+		find_avx2(p, n, out);
+	else
+		runs_find_plain(p, n, out);
 }
 
 #else

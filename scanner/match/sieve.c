@@ -247,33 +247,24 @@ static inline bool may_be(const struct sieve *s, uint64_t word)
 /* --- where candidates are ------------------------------------------------------------
  */
 
-/* From ${at} on, byte by byte. */
-static void find_from(const struct search *f, size_t at)
-{
-	const struct sieve *s = f->s;
-
-	for (; at + BUCKETS_LEAST <= f->n; at++) {
-		const size_t left = f->n - at;
-		const size_t n = left < BUCKETS_WINDOW ? left : BUCKETS_WINDOW;
-		unsigned in = UINT16_MAX;
-		uint64_t word;
-
-		for (size_t k = 0; k < n && in != 0; k++)
-			in &= s->buckets.take[k][f->p[at + k] % BUCKETS_BYTES];
-		if (in == 0)
-			continue;
-		word = left < WORD ? load_rest(f->p + at, left) : load(f->p + at);
-		if (may_be(s, word))
-			tell(f, at, word);
-	}
-}
-
 void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
                       literals_fn fn, void *ctx)
 {
 	const struct search f = { s, p, n, fn, ctx };
 
-	find_from(&f, 0);
+	for (size_t at = 0; at + BUCKETS_LEAST <= n; at++) {
+		const size_t left = n - at;
+		unsigned in = UINT16_MAX;
+		uint64_t word;
+
+		for (size_t k = 0; k < BUCKETS_WINDOW && k < left && in != 0; k++)
+			in &= s->buckets.take[k][p[at + k] % BUCKETS_BYTES];
+		if (in == 0)
+			continue;
+		word = left < WORD ? load_rest(p + at, left) : load(p + at);
+		if (may_be(s, word))
+			tell(&f, at, word);
+	}
 }
 
 #if defined(__x86_64__)
@@ -317,10 +308,11 @@ INLINE __m512i taken(const struct half *h, const unsigned char *p)
 		_mm512_and_si512(taken_at(&h->c, p + 2), taken_at(&h->d, p + 3)));
 }
 
-/* All ${n} candidates of the chunk at ${base}; WORD bytes are there after each. */
-static void tell_all(const struct search *f, size_t base, uint16_t *at, unsigned n)
+/* All ${n} candidates of the chunk at ${base}, which is ${p}; WORD bytes are there after
+ * each. */
+static void tell_all(const struct search *f, size_t base, const unsigned char *p,
+                     uint16_t *at, unsigned n)
 {
-	const unsigned char *const p = f->p + base;
 	const uint16_t *const slots = f->s->slots;
 	const struct word *const common = f->s->common;
 	unsigned left = 0;
@@ -358,7 +350,35 @@ INLINE unsigned add(uint16_t *at, unsigned base, uint64_t bits)
 	return n;
 }
 
-VBMI static size_t find_vbmi(const struct search *f)
+/* Where any bucket takes the windows at 64 bytes. */
+INLINE uint64_t taken_by_any(const struct half *a, const struct half *b,
+                             const unsigned char *p)
+{
+	const __m512i in = _mm512_or_si512(taken(a, p), taken(b, p));
+
+	return _mm512_test_epi8_mask(in, in);
+}
+
+/* From ${at} on, where a block might read too far: from a copy with zeros after it, which
+ * a text that ends there cannot hold. */
+VBMI static void find_rest(const struct search *f, size_t at, const struct half *a,
+                           const struct half *b)
+{
+	for (; at + BUCKETS_LEAST <= f->n; at += BLOCK) {
+		const size_t left = f->n - at, begin = left - BUCKETS_LEAST + 1;
+		unsigned char rest[READS] = { 0 };
+		uint16_t candidates[BLOCK + SPARE];
+		uint64_t in;
+
+		memcpy(rest, f->p + at, left < READS ? left : READS);
+		in = taken_by_any(a, b, rest);
+		if (begin < BLOCK)
+			in &= (UINT64_C(1) << begin) - 1;
+		tell_all(f, at, rest, candidates, add(candidates, 0, in));
+	}
+}
+
+VBMI static void find_vbmi(const struct search *f)
 {
 	const struct half a = half_of(f->s->halves[0]), b = half_of(f->s->halves[1]);
 	const unsigned char *const p = f->p;
@@ -370,16 +390,12 @@ VBMI static size_t find_vbmi(const struct search *f)
 		const size_t base = at;
 		unsigned n = 0;
 
-		for (; at < base + CHUNK && at <= stop; at += BLOCK) {
-			const __m512i in = _mm512_or_si512(taken(&a, p + at),
-			                                   taken(&b, p + at));
-
+		for (; at < base + CHUNK && at <= stop; at += BLOCK)
 			n += add(candidates + n, (unsigned)(at - base),
-			         _mm512_test_epi8_mask(in, in));
-		}
-		tell_all(f, base, candidates, n);
+			         taken_by_any(&a, &b, p + at));
+		tell_all(f, base, p + base, candidates, n);
 	}
-	return at;
+	find_rest(f, at, &a, &b);
 }
 
 bool sieve_fast(void)
@@ -394,7 +410,10 @@ void sieve_find(const struct sieve *s, const unsigned char *p, size_t n, literal
 {
 	const struct search f = { s, p, n, fn, ctx };
 
-	find_from(&f, sieve_fast() ? find_vbmi(&f) : 0);
+	if (sieve_fast())
+		find_vbmi(&f);
+	else
+		sieve_find_plain(s, p, n, fn, ctx);
 }
 
 #else
