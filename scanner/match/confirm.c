@@ -294,7 +294,7 @@ static bool has_run(const struct rule *u, const struct text *t, size_t from, siz
 static bool has_run_after(const struct rule *u, const struct text *t, size_t from,
                           size_t to)
 {
-	uint64_t *none = &t->progress.searched[u->index];
+	uint64_t *none = &progress_of(t, u)->searched;
 	size_t run;
 
 	if (u->run.n < RUN_LEAST)
@@ -348,7 +348,7 @@ static size_t run(struct scan_stream *s, const struct text *t, const struct rule
 static void cover(const struct text *t, const struct rule *u, size_t start, size_t end,
                   const struct found *f)
 {
-	uint64_t *reopened = &t->progress.reopened[u->index];
+	uint64_t *reopened = &progress_of(t, u)->reopened;
 
 	if (f != NULL && f->verdict.drop != DROP_NONE && f->at > 0 &&
 	    (t->p[f->at - 1] == '"' || t->p[f->at - 1] == '\'') &&
@@ -356,7 +356,7 @@ static void cover(const struct text *t, const struct rule *u, size_t start, size
 		*reopened = t->offset + end;
 		end = f->at;
 	}
-	t->progress.covered[u->index] = t->offset + end;
+	progress_of(t, u)->covered = t->offset + end;
 }
 
 /* A rule whose matches begin with its anchors is tried once at each. */
@@ -424,7 +424,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
                           const struct rule *u, size_t end)
 {
 	struct window w = window_of(u, t, end - 1);
-	uint64_t *searched = &t->progress.searched[u->index];
+	uint64_t *searched = &progress_of(t, u)->searched;
 	size_t from = w.from, done = 0;
 
 	if ((u->by_keyword || u->window > 0) && *searched > t->offset + w.from) {
@@ -441,7 +441,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
 	*searched = t->offset + w.to;
 	if (u->window > 0)
 		return;
-	t->progress.covered[u->index] =
+	progress_of(t, u)->covered =
 		t->offset +
 		(u->lines_span == 1 && !u->by_keyword
 	                 ? w.to - (w.to - end > LINE_AFTER / 2 ? LINE_AFTER / 2 : 0)
@@ -453,7 +453,7 @@ static void search_near(struct scan_stream *s, const struct text *t, const struc
                         size_t start, size_t end)
 {
 	const struct window w = window_of(u, t, end - 1);
-	uint64_t *covered = &t->progress.covered[u->index];
+	uint64_t *covered = &progress_of(t, u)->covered;
 	size_t from = start - w.from > u->reach ? start - u->reach : w.from, last;
 
 	if (*covered > t->offset + from)
@@ -484,7 +484,7 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 		if (u->trigger == TRIGGER_WIDE_RUN && !spots_wide(s->spots, start))
 			continue;
 		if (s->off[u->index] || (u->prefixed && !can_begin(t, u, &sight)) ||
-		    t->offset + h->at <= t->progress.covered[u->index])
+		    t->offset + h->at <= progress_of(t, u)->covered)
 			continue;
 		if (u->prefixed)
 			try_at(s, t, u, start);

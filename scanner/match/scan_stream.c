@@ -28,28 +28,6 @@ static bool make_pcre(struct scan_stream *s)
 	return true;
 }
 
-static bool make_progress(struct progress *p, size_t rules)
-{
-	p->covered = calloc(rules + 1, sizeof(*p->covered));
-	p->searched = calloc(rules + 1, sizeof(*p->searched));
-	p->reopened = calloc(rules + 1, sizeof(*p->reopened));
-	return p->covered != NULL && p->searched != NULL && p->reopened != NULL;
-}
-
-static void free_progress(struct progress *p)
-{
-	free(p->covered);
-	free(p->searched);
-	free(p->reopened);
-}
-
-static void no_progress(struct progress *p, size_t rules)
-{
-	memset(p->covered, 0, rules * sizeof(*p->covered));
-	memset(p->searched, 0, rules * sizeof(*p->searched));
-	memset(p->reopened, 0, rules * sizeof(*p->reopened));
-}
-
 static bool make_off(struct scan_stream *s)
 {
 	const struct rule_set *rules = s->g->rules;
@@ -89,10 +67,12 @@ struct scan_stream *scan_stream_new(const struct scan_engine *g,
 	s->spots = spots_new();
 	s->gathered = calloc(1, sizeof(*s->gathered));
 	s->decoder = decoder_new();
+	s->progress.of = calloc(g->rules->n + 1, sizeof(*s->progress.of));
+	s->in_decoded.of = calloc(g->rules->n + 1, sizeof(*s->in_decoded.of));
 	if (s->buf == NULL || s->failed || s->trigger_scratch == NULL ||
 	    s->spots == NULL || s->gathered == NULL || s->decoder == NULL ||
-	    !make_off(s) || !make_progress(&s->progress, g->rules->n) ||
-	    !make_progress(&s->in_decoded, g->rules->n) || !make_pcre(s)) {
+	    s->progress.of == NULL || s->in_decoded.of == NULL || !make_off(s) ||
+	    !make_pcre(s)) {
 		scan_stream_free(s);
 		return NULL;
 	}
@@ -125,8 +105,8 @@ void scan_stream_free(struct scan_stream *s)
 	free(s->off);
 	free(s->off_binary);
 	free(s->named);
-	free_progress(&s->progress);
-	free_progress(&s->in_decoded);
+	free(s->progress.of);
+	free(s->in_decoded.of);
 	free(s->founds.v);
 	free(s->allowed.v);
 	sodium_memzero(s, sizeof(*s));
@@ -145,7 +125,7 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 	s->wide = (struct transcode){ .form = TRANSCODE_NONE };
 	decoder_begin(s->decoder);
 	s->founds.n = s->allowed.n = s->told_n = 0;
-	no_progress(&s->progress, s->g->rules->n);
+	s->progress.round++;
 	return ERR_OK;
 }
 
@@ -217,12 +197,11 @@ static void decoded(void *ctx, const struct decoded *d)
 		.n = d->n,
 		.to = d->n,
 		.last = true,
-		.progress = g->s->in_decoded,
+		.progress = {g->s->in_decoded.of, ++g->s->in_decoded.round},
 		.decoded = d,
 		.in = g->in,
 	};
 
-	no_progress(&g->s->in_decoded, g->s->g->rules->n);
 	if (g->s->options.known != NULL)
 		known_scan(g->s->options.known, d->p, d->n, 0, true, known_hit, g->s);
 	scan_text(g->s, &t);

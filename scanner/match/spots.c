@@ -41,6 +41,12 @@ static size_t grains(const struct spots *s)
 	return (s->end - s->base + GRAIN - 1) / GRAIN;
 }
 
+/* Words of bits that stand for them. */
+static size_t words(const struct spots *s)
+{
+	return grains(s) / 64 + 1;
+}
+
 static size_t last_block(const struct spots *s)
 {
 	return (s->end - s->base - 1) / RUNS_BLOCK;
@@ -132,7 +138,7 @@ static void mark_runs(struct spots *s)
 			mark_lines(s, s->wide, i, &b->wide, s->g->wide_lines,
 			           SPOT_BEFORE);
 	}
-	for (size_t i = 0; i < WORDS; i++)
+	for (size_t i = 0; i < words(s); i++)
 		s->in[SPOT_RUN][i] |= s->wide[i];
 }
 
@@ -169,8 +175,10 @@ void spots_find(struct spots *s, const struct scan_engine *g,
 	s->base = t->from > SPOT_BEFORE ? t->from - SPOT_BEFORE : 0;
 	s->end = t->to + ahead;
 	s->p = t->p + s->base;
-	memset(s->in, 0, sizeof(s->in));
-	memset(s->wide, 0, sizeof(s->wide));
+	/* Texts are short, most of them: the rest stays as it is. */
+	for (unsigned k = 0; k < SPOT_KINDS; k++)
+		memset(s->in[k], 0, words(s) * sizeof(s->in[k][0]));
+	memset(s->wide, 0, words(s) * sizeof(s->wide[0]));
 	if (s->end == s->base)
 		return;
 	if (s->end - s->base <= SMALL) {

@@ -56,12 +56,19 @@ struct scan_engine {
 	size_t n_whole;
 };
 
-/* How far a text has been searched, per rule. */
+/* How far a text has been searched for one rule. */
+struct reached {
+	uint64_t round;    /* the text that it is of */
+	uint64_t covered;  /* anchors before this have been looked at */
+	uint64_t searched; /* of rules with keywords or a window: bytes, too */
+	uint64_t reopened; /* a match that is no secret ended here, and is searched again
+	                    */
+};
+/* The same per rule: nothing yet, where it is of another round.  Few rules have an anchor
+ * in a text, and most texts are short. */
 struct progress {
-	uint64_t *covered;  /* anchors before this have been looked at */
-	uint64_t *searched; /* of rules with keywords or a window: bytes, too */
-	uint64_t *reopened; /* a match that is no secret ended here, and is searched again
-	                     */
+	struct reached *of;
+	uint64_t round;
 };
 
 /* Spots, side by side: searching many short texts costs more than one that is as long. */
@@ -173,6 +180,15 @@ struct scan_stream {
 	uint64_t searched_bytes; /* that expressions were run on, of this blob */
 	bool failed;             /* out of memory */
 };
+
+static inline struct reached *progress_of(const struct text *t, const struct rule *u)
+{
+	struct reached *r = &t->progress.of[u->index];
+
+	if (r->round != t->progress.round)
+		*r = (struct reached){ .round = t->progress.round };
+	return r;
+}
 
 /** engine_literals(g, i): what it looks for, one list after the other; NULL: no more. */
 const struct literals *engine_literals(const struct scan_engine *g, unsigned i);
