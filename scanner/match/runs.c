@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/runs.h"
 
-#include <stdbool.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
@@ -15,90 +14,82 @@ struct masks {
 	uint64_t of[RULE_SETS], mixed, lines;
 };
 
-/* Bits where ${n} of them follow each other from; ${m16}: where 16 do, ${n} from 16
- * to 48.
- */
-static inline uint64_t rows(uint64_t m16, unsigned n)
+/* Bits of a block, and of the one before it. */
+struct two {
+	uint64_t before, m;
+};
+
+/* Bits that have one ${n} before them. */
+static inline struct two behind(struct two t, unsigned n)
 {
-	return n <= 32 ? m16 & m16 >> (n - 16)
-	               : m16 & m16 >> 16 & m16 >> (n - 32) & m16 >> (n - 16);
+	return (struct two){ t.before & t.before << n,
+		             t.m & (t.m << n | t.before >> (64 - n)) };
 }
 
-static inline uint64_t rows_of_16(uint64_t m)
+/* Bits that ${n} of them end at, from 17 to 48. */
+static inline uint64_t ends_of(struct two t, unsigned n)
 {
-	m &= m >> 1;
-	m &= m >> 2;
-	m &= m >> 4;
-	return m & m >> 8;
+	t = behind(behind(behind(behind(t, 1), 2), 4), 8);
+	return n <= 32 ? behind(t, n - 16).m : behind(behind(t, 16), n - 32).m;
 }
 
-/* Bytes that it begins with. */
-static unsigned first_bytes(uint64_t m)
+/* The ${n} bits that end at each of ${ends}, as far as they are here. */
+static inline uint64_t up_to(uint64_t ends, unsigned n)
 {
-	return ~m != 0 ? (unsigned)__builtin_ctzll(~m) : 64;
+	ends |= ends >> 1;
+	ends |= ends >> 2;
+	ends |= ends >> 4;
+	ends |= ends >> 8;
+	return n <= 32 ? ends | ends >> (n - 16)
+	               : ends | ends >> 16 | ends >> (n - 32) | ends >> (n - 16);
 }
 
-/* Bytes that the block before ends with, and this one begins with. */
-static unsigned joined(uint64_t before, uint64_t m)
+/* The bits that it ends with. */
+static uint64_t tail_of(uint64_t m)
 {
-	const unsigned last = ~before != 0 ? (unsigned)__builtin_clzll(~before) : 64;
-
-	return first_bytes(m) > 0 ? last + first_bytes(m) : 0;
+	return m != UINT64_MAX ? ~(UINT64_MAX >> __builtin_clzll(~m)) : m;
 }
 
-static uint8_t least(unsigned a, unsigned b)
+/* From where those of ${in} begin that the lowest of ${some} is one of, to where those
+ * end that the highest is. */
+static void add(struct runs_long *out, uint64_t in, uint64_t some)
 {
-	return (uint8_t)(a < b ? a : b);
-}
+	const unsigned top = 63 - (unsigned)__builtin_clzll(some);
+	const uint64_t below = ~in & ((some & (0 - some)) - 1), above = ~in >> top;
+	const unsigned first = below != 0 ? 64 - (unsigned)__builtin_clzll(below) : 0;
+	const unsigned last = above != 0 ? top + (unsigned)__builtin_ctzll(above) - 1
+	                                 : 63;
 
-static uint8_t most(unsigned a, unsigned b)
-{
-	return (uint8_t)(a > b ? a : b);
-}
-
-static uint64_t ones(unsigned from, unsigned n)
-{
-	return (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << from;
-}
-
-static void add(struct runs_long *out, unsigned from, unsigned n)
-{
-	const bool none = out->first == RUNS_NONE;
-
-	out->first = least(out->first, from);
-	out->last = none ? (uint8_t)(from + n - 1) : most(out->last, from + n - 1);
+	if (out->first == RUNS_NONE || out->last < last)
+		out->last = (uint8_t)last;
+	if (out->first > first)
+		out->first = (uint8_t)first;
 }
 
 /* Adds the runs of ${n} or more of one set that have a digit or a capital.  What is
  * before the block before is of no matter: there the run was long enough, or had none. */
-static void note(const struct masks *before, const struct masks *m, unsigned set,
-                 unsigned n, struct runs_long *out)
+static inline void note(const struct masks *before, const struct masks *m, unsigned set,
+                        unsigned n, struct runs_long *out)
 {
-	const uint64_t x = m->of[set], y = before->of[set];
-	const unsigned head = first_bytes(x), tail = joined(y, x) - head;
+	const uint64_t ends = ends_of((struct two){ before->of[set], m->of[set] }, n);
+	uint64_t in, some;
 
-	if (head > 0 && head + tail >= n &&
-	    ((ones(0, head) & m->mixed) != 0 ||
-	     (tail > 0 && (ones(64 - tail, tail) & before->mixed) != 0)))
-		add(out, 0, head);
-	for (uint64_t r = rows(rows_of_16(x), n); r != 0;) {
-		const unsigned from = (unsigned)__builtin_ctzll(r);
-		const unsigned some = first_bytes(x >> from);
-
-		if ((ones(from, some) & m->mixed) != 0)
-			add(out, from, some);
-		r &= from + some < 64 ? UINT64_MAX << (from + some) : 0;
-	}
+	if (ends == 0)
+		return;
+	in = up_to(ends, n);
+	some = in & m->mixed;
+	if ((in & 1) != 0 && (tail_of(before->of[set]) & before->mixed) != 0)
+		some |= 1;
+	if (some != 0)
+		add(out, in, some);
 }
 
 static void note_runs(const struct masks *before, const struct masks *m,
                       struct runs_block *b)
 {
-	static const unsigned n[RULE_SETS] = { RULE_RUN_ALNUM, RULE_RUN_URL,
-		                               RULE_RUN_BASE64 };
-
-	for (unsigned k = 0; k < RULE_SETS; k++)
-		note(before, m, k, n[k], &b->run);
+	note(before, m, RULE_ALNUM, RULE_RUN_ALNUM, &b->run);
+	note(before, m, RULE_URL, RULE_RUN_URL, &b->run);
+	note(before, m, RULE_BASE64, RULE_RUN_BASE64, &b->run);
 	note(before, m, RULE_ALNUM, RULE_WIDE_ALNUM, &b->wide);
 }
 
@@ -125,7 +116,7 @@ static struct masks masks_of(const unsigned char *p, size_t n)
 	return m;
 }
 
-void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out)
+static void find_plain(const unsigned char *p, size_t n, struct runs_block *out)
 {
 	struct masks before = { .lines = 0 }, m;
 
@@ -215,16 +206,6 @@ AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p, b
 	note_runs(&before, &m, out);
 }
 
-/* Can a run of ${n} end in the block of ${m}?  All that do, and some that end before. */
-INLINE uint64_t may_end(uint64_t before, uint64_t m, unsigned n)
-{
-	/* One less of what fills a block is enough, too. */
-	const unsigned last = (unsigned)__builtin_clzll(~before | 1);
-	const unsigned first = (unsigned)__builtin_ctzll(~m | UINT64_C(1) << 63);
-
-	return rows(rows_of_16(m), n) | (last + first >= n);
-}
-
 /* What the block before has of both sets that runs are looked for of. */
 struct ends {
 	uint64_t alnum, any;
@@ -238,8 +219,8 @@ INLINE void find_block(const unsigned char *p, bool first, struct ends *before,
 
 	_Static_assert(RULE_RUN_URL <= RULE_RUN_BASE64, "the smaller one is looked for");
 	*out = no_runs(having(&c, OF_LINES));
-	if ((may_end(before->alnum, m.alnum, RULE_RUN_ALNUM) |
-	     may_end(before->any, m.any, RULE_RUN_URL)) != 0)
+	if ((ends_of((struct two){ before->alnum, m.alnum }, RULE_RUN_ALNUM) |
+	     ends_of((struct two){ before->any, m.any }, RULE_RUN_URL)) != 0)
 		look_closer(p, first, out);
 	*before = m;
 }
@@ -262,19 +243,193 @@ AVX2 static void find_avx2(const unsigned char *p, size_t n, struct runs_block *
 	find_block(tail + RUNS_BLOCK, whole == 0, &before, &out[whole]);
 }
 
-void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+/* --- the same, by a table of all classes, and eight blocks at once --------------------
+ */
+
+#define VBMI        __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+#define INLINE_VBMI VBMI __attribute__((always_inline)) static inline
+#define LANES       ((size_t)8)
+#define GROUP       (4 * LANES) /* blocks: what was written is not read at once */
+
+/* What a byte is. */
+#define SMALL  1 /* a small letter */
+#define MIXED  2 /* a capital, a digit */
+#define URL    4 /* of those sets alone */
+#define BASE64 8
+/* clang-format off */
+#define FIVE(c) c, c, c, c, c
+static const uint8_t class_of[128] = {
+	['+'] = BASE64, ['-'] = URL, ['/'] = BASE64, ['_'] = URL,
+	['0'] = FIVE(MIXED), FIVE(MIXED),
+	['A'] = FIVE(MIXED), FIVE(MIXED), FIVE(MIXED), FIVE(MIXED), FIVE(MIXED), MIXED,
+	['a'] = FIVE(SMALL), FIVE(SMALL), FIVE(SMALL), FIVE(SMALL), FIVE(SMALL), SMALL,
+};
+/* clang-format on */
+
+/* Masks of the block before the first one, and from there on. */
+struct group {
+	uint64_t of[RULE_SETS][1 + GROUP], mixed[1 + GROUP];
+};
+
+/* Of ${n} bytes; those that are missing of the last block are of no set. */
+VBMI static void fill_group(struct group *g, const unsigned char *p, size_t n,
+                            struct runs_block *out)
 {
-	if (__builtin_cpu_supports("avx2"))
+	const __m512i low = _mm512_loadu_si512(class_of);
+	const __m512i high = _mm512_loadu_si512(class_of + 64);
+	const __m512i alnum = _mm512_set1_epi8(SMALL | MIXED);
+	const __m512i url = _mm512_set1_epi8(SMALL | MIXED | URL);
+	const __m512i base64 = _mm512_set1_epi8(SMALL | MIXED | BASE64);
+	const __m512i mixed = _mm512_set1_epi8(MIXED), lf = _mm512_set1_epi8('\n');
+
+	for (size_t i = 0; i * RUNS_BLOCK < n; i++) {
+		const size_t left = n - i * RUNS_BLOCK;
+		const __mmask64 there = left < 64 ? (UINT64_C(1) << left) - 1
+		                                  : UINT64_MAX;
+		const __m512i v = _mm512_maskz_loadu_epi8(there, p + i * RUNS_BLOCK);
+		const __m512i c = _mm512_maskz_permutex2var_epi8(~_mm512_movepi8_mask(v),
+		                                                 low, v, high);
+
+		out[i] = no_runs(_mm512_cmpeq_epi8_mask(v, lf));
+		g->of[RULE_ALNUM][1 + i] = _mm512_test_epi8_mask(c, alnum);
+		g->of[RULE_URL][1 + i] = _mm512_test_epi8_mask(c, url);
+		g->of[RULE_BASE64][1 + i] = _mm512_test_epi8_mask(c, base64);
+		g->mixed[1 + i] = _mm512_test_epi8_mask(c, mixed);
+	}
+}
+
+static struct masks masks_in(const struct group *g, size_t i)
+{
+	return (struct masks){
+		.of = {g->of[RULE_ALNUM][i], g->of[RULE_URL][i], g->of[RULE_BASE64][i]},
+		.mixed = g->mixed[i],
+	};
+}
+
+/* Masks of eight blocks, and of the blocks before them. */
+struct eight {
+	__m512i before, m;
+};
+
+INLINE_VBMI struct eight eight_of(const uint64_t *before)
+{
+	return (struct eight){ _mm512_loadu_si512(before),
+		               _mm512_loadu_si512(before + 1) };
+}
+
+INLINE_VBMI struct eight either(struct eight a, struct eight b)
+{
+	return (struct eight){ _mm512_or_si512(a.before, b.before),
+		               _mm512_or_si512(a.m, b.m) };
+}
+
+INLINE_VBMI struct eight behind_8(struct eight e, unsigned n)
+{
+	const __m512i carry = _mm512_srli_epi64(e.before, 64 - n);
+
+	return (struct eight){
+		_mm512_and_si512(e.before, _mm512_slli_epi64(e.before, n)),
+		_mm512_and_si512(e.m, _mm512_or_si512(_mm512_slli_epi64(e.m, n), carry)),
+	};
+}
+
+INLINE_VBMI struct eight ends_of_16(struct eight e)
+{
+	return behind_8(behind_8(behind_8(behind_8(e, 1), 2), 4), 8);
+}
+
+/* Which of eight blocks, from ${i} on, do runs end in that are long enough, if any digit
+ * or capital will do? */
+INLINE_VBMI unsigned may_have(const struct group *g, size_t i)
+{
+	const struct eight mixed = eight_of(g->mixed + i);
+	const struct eight alnum = ends_of_16(eight_of(g->of[RULE_ALNUM] + i));
+	const struct eight any = ends_of_16(
+		either(eight_of(g->of[RULE_URL] + i), eight_of(g->of[RULE_BASE64] + i)));
+	const __m512i runs =
+		_mm512_or_si512(behind_8(alnum, RULE_RUN_ALNUM - 16).m,
+	                        behind_8(behind_8(any, 16), RULE_RUN_URL - 32).m);
+	const __m512i some = _mm512_or_si512(mixed.before, mixed.m);
+
+	_Static_assert(RULE_RUN_ALNUM <= 32 && RULE_RUN_URL <= 48, "added up as here");
+	return _mm512_test_epi64_mask(runs, runs) & _mm512_test_epi64_mask(some, some);
+}
+
+/* ${n} blocks; what is after them is of the group before. */
+VBMI static void note_group(const struct group *g, size_t n, struct runs_block *out)
+{
+	for (size_t k = 0; k < n; k += LANES)
+		for (unsigned in = may_have(g, k); in != 0; in &= in - 1) {
+			const size_t i = k + (unsigned)__builtin_ctz(in);
+			const struct masks before = masks_in(g, i);
+			const struct masks m = masks_in(g, i + 1);
+
+			if (i < n)
+				note_runs(&before, &m, &out[i]);
+		}
+}
+
+static void next_group(struct group *g)
+{
+	for (unsigned k = 0; k < RULE_SETS; k++)
+		g->of[k][0] = g->of[k][GROUP];
+	g->mixed[0] = g->mixed[GROUP];
+}
+
+static void find_vbmi(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	struct group g = { .mixed = { 0 } };
+
+	for (size_t at = 0; at < n; at += GROUP * RUNS_BLOCK, next_group(&g)) {
+		const size_t left = n - at;
+		const size_t some = left < GROUP * RUNS_BLOCK ? left : GROUP * RUNS_BLOCK;
+		struct runs_block *first = &out[at / RUNS_BLOCK];
+
+		fill_group(&g, p + at, some, first);
+		note_group(&g, (some + RUNS_BLOCK - 1) / RUNS_BLOCK, first);
+	}
+}
+
+bool runs_can(enum runs_way way)
+{
+	return way == RUNS_PLAIN ||
+	       (__builtin_cpu_supports("avx2") &&
+	        (way == RUNS_AVX2 || (__builtin_cpu_supports("avx512bw") &&
+	                              __builtin_cpu_supports("avx512vbmi"))));
+}
+
+void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
+                  struct runs_block *out)
+{
+	if (way == RUNS_VBMI)
+		find_vbmi(p, n, out);
+	else if (way == RUNS_AVX2)
 		find_avx2(p, n, out);
 	else
-		runs_find_plain(p, n, out);
+		find_plain(p, n, out);
 }
 
 #else
 
-void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+bool runs_can(enum runs_way way)
 {
-	runs_find_plain(p, n, out);
+	return way == RUNS_PLAIN;
+}
+
+void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
+                  struct runs_block *out)
+{
+	(void)way;
+	find_plain(p, n, out);
 }
 
 #endif
+
+void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+{
+	enum runs_way way = RUNS_BEST;
+
+	while (!runs_can(way))
+		way--;
+	runs_find_by(way, p, n, out);
+}

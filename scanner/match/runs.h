@@ -6,6 +6,7 @@
  * of, in blocks of 64 bytes.  Runs without a digit or a capital are names: a token of 20
  * letters and digits is one in 30 million times.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,9 +27,20 @@ struct runs_block {
 	struct runs_long wide; /* RULE_WIDE_… */
 };
 
+/* In ascending order of speed; all find the same. */
+enum runs_way {
+	RUNS_PLAIN,
+	RUNS_AVX2,
+	RUNS_VBMI, /* AVX-512 */
+	RUNS_BEST = RUNS_VBMI
+};
+
 /** runs_find(p, n, out): one of ${out} per RUNS_BLOCK bytes, begun or whole. */
 void runs_find(const unsigned char *p, size_t n, struct runs_block *out);
-/** runs_find_plain(p, n, out): the same without vector instructions. */
-void runs_find_plain(const unsigned char *p, size_t n, struct runs_block *out);
+/** runs_can(way): has this processor the instructions? */
+bool runs_can(enum runs_way way);
+/** runs_find_by(way, p, n, out): runs_find() in a way that runs_can(). */
+void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
+                  struct runs_block *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Long runs and line ends: both ways to find them against counting bytes. */
+/* Long runs and line ends: all ways to find them against counting bytes. */
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 TestSuite(runs, .timeout = 120);
 
-#define SIZE 2000
+#define SIZE  6000
+#define WHOLE 2500 /* more than what is looked at by any of them at once */
 
 static unsigned char text[SIZE + 1];
 static struct runs_block wanted[SIZE / RUNS_BLOCK + 1], got[SIZE / RUNS_BLOCK + 1];
@@ -79,12 +80,16 @@ static void compare(const unsigned char *p, size_t n, const char *how)
 
 static void check(const unsigned char *p, size_t n)
 {
+	static const char *const how[] = { "plain", "AVX2", "VBMI" };
+
 	by_hand(p, n);
-	runs_find_plain(p, n, got);
-	compare(p, n, "plain");
-	memset(got, 0, sizeof(got));
-	runs_find(p, n, got);
-	compare(p, n, "vectors");
+	for (enum runs_way way = RUNS_PLAIN; way <= RUNS_BEST; way++) {
+		if (!runs_can(way))
+			continue;
+		memset(got, 0, sizeof(got));
+		runs_find_by(way, p, n, got);
+		compare(p, n, how[way]);
+	}
 }
 
 /* Runs of one kind after the other, with something between most of them. */
@@ -111,7 +116,7 @@ static void fill(void)
 	}
 }
 
-Test(runs, both_ways_find_what_counting_does)
+Test(runs, all_ways_find_what_counting_does)
 {
 	for (unsigned round = 0; round < 3000; round++) {
 		const size_t from = randombytes_uniform(100);
@@ -124,8 +129,8 @@ Test(runs, both_ways_find_what_counting_does)
 Test(runs, all_bytes_are_of_their_sets)
 {
 	for (unsigned c = 0; c < 256; c++) {
-		memset(text, (int)c, 200);
-		check(text, 200);
+		memset(text, (int)c, WHOLE);
+		check(text, WHOLE);
 	}
 }
 
@@ -133,10 +138,10 @@ Test(runs, as_long_as_it_has_to_be)
 {
 	for (size_t at = 0; at < 140; at++)
 		for (size_t n = RULE_RUN_ALNUM - 1; n <= RULE_WIDE_ALNUM; n++) {
-			memset(text, '.', 256);
+			memset(text, '.', WHOLE);
 			memset(text + at, 'X', n);
-			check(text, 256);
-			runs_find(text, 256, got);
+			check(text, WHOLE);
+			runs_find(text, WHOLE, got);
 			cr_assert_eq(got[(at + n - 1) / RUNS_BLOCK].run.first !=
 			                     RUNS_NONE,
 			             n >= RULE_RUN_ALNUM);
