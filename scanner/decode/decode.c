@@ -14,7 +14,15 @@
 
 struct decoder *decoder_new(void)
 {
-	return calloc(1, sizeof(struct decoder));
+	struct decoder *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	decode_classes(&d->classes);
+	d->way = MARKS__WAYS - 1;
+	while (!decode_marks_can(d->way))
+		d->way--;
+	return d;
 }
 
 void decoder_free(struct decoder *d)
@@ -125,6 +133,7 @@ struct place {
 	struct marks marks; /* of the blocks from ${at} on */
 	size_t at;
 	size_t next; /* runs and marks before it are done: a run may begin there */
+	size_t tail; /* the run that the text ends with begins there */
 	bool before; /* the byte before ${at} is of the alphabets */
 };
 
@@ -139,7 +148,7 @@ static void search_lines(struct search *s, const struct place *w, unsigned i, si
 	for (; line != 0; line &= line - 1) {
 		const size_t k = at + (size_t)__builtin_ctzll(line);
 
-		if (decode_may_count(s->p, s->n, k))
+		if (decode_may_count(&s->d->classes, s->p, s->n, k))
 			decode_line(s, k);
 	}
 }
@@ -181,6 +190,20 @@ ALWAYS_INLINE static inline bool may_be_coded(const struct marks *m, unsigned i,
 	       (mixed != digit && (from_bit(&m->lower[i], bit) & all) != 0);
 }
 
+/* Is a run long, does text begin at one of its bytes that have enough after them, or is
+ * it of hexadecimal digits? */
+ALWAYS_INLINE static inline bool may_begin(const struct marks *m, unsigned i,
+                                           unsigned bit, size_t n)
+{
+	uint64_t text, hex;
+
+	if (n >= DECODE_WRAP_MIN)
+		return true;
+	text = from_bit(&m->text[i], bit) << (63 - (n - DECODE_RUN_MIN));
+	hex = ~from_bit(&m->hex[i], bit) & 0xfffc; /* but the first two, as in "0x" */
+	return text != 0 || (n >= DECODE_HEX_MIN && hex == 0);
+}
+
 /* Bits of block ${i} that runs begin at, which are long enough. */
 ALWAYS_INLINE static inline uint64_t run_begins(const struct place *w, unsigned i)
 {
@@ -212,8 +235,10 @@ ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
 		                          : decode_run_length(s->p + begin, s->n - begin);
 
 		begins &= begins - 1;
-		if (begin + n == s->n || (may_be_coded(&w->marks, i, bit, n) &&
-		                          decode_may_hold(s->p + begin, n))) {
+		if (begin + n == s->n ||
+		    ((begin == w->next || may_begin(&w->marks, i, bit, n)) &&
+		     may_be_coded(&w->marks, i, bit, n) &&
+		     decode_may_hold(s, begin, n))) {
 			w->next = decode_run(s, begin, begin + n);
 			begins = run_begins(w, i);
 		}
@@ -226,27 +251,41 @@ ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
 #define WITH_POPCNT
 #endif
 
+/* The bit of the block that ${at} is in, if it is one of those at hand. */
+ALWAYS_INLINE static inline uint64_t block_bit(const struct place *w, size_t at)
+{
+	const size_t i = (at - w->at) / 64;
+
+	return at >= w->at && i < DECODE_BLOCKS ? UINT64_C(1) << i : 0;
+}
+
 WITH_POPCNT static void search_blocks(struct search *s, struct place *w, size_t from)
 {
-	const size_t n = (s->n - w->at + 63) / 64;
+	uint64_t left = w->marks.busy | block_bit(w, w->next) | block_bit(w, w->tail);
 
-	for (unsigned i = 0; i < DECODE_BLOCKS && i < n; i++) {
-		const size_t at = w->at + (size_t)64 * i;
+	while (left != 0) {
+		const unsigned i = (unsigned)__builtin_ctzll(left);
+		const uint64_t later = UINT64_MAX << i << 1;
 
-		search_lines(s, w, i, from > w->next ? from : w->next);
-		if (w->next < at + 64)
+		if (w->marks.line[i] != 0)
+			search_lines(s, w, i, from > w->next ? from : w->next);
+		if (w->next < w->at + (size_t)64 * (i + 1))
 			search_runs(s, w, i);
+		left = (left | block_bit(w, w->next)) & later;
 	}
 }
 
 static size_t search_text(struct search *s, size_t from)
 {
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
-	struct place w = { .at = from, .next = from };
+	struct place w = { .at = from, .next = from, .tail = s->n };
 	size_t open = 0;
 
+	while (w.tail > from && decode_run_length(s->p + w.tail - 1, 1) == 1)
+		w.tail--;
 	for (; w.at < s->n; w.at += (size_t)64 * DECODE_BLOCKS) {
-		decode_marks(s->p + w.at, s->n - w.at, &w.marks);
+		decode_marks(&s->d->classes, s->d->way, s->p + w.at, s->n - w.at,
+		             &w.marks);
 		search_blocks(s, &w, from);
 		w.before = w.marks.run[DECODE_BLOCKS - 1] >> 63;
 	}

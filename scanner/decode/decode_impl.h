@@ -4,10 +4,12 @@
 /* decode_impl - what the files of decode share. */
 #include "decode/decode.h"
 
-#define DECODE_ROOM    (DECODE_PIECE + 1024u) /* a piece and the name before it */
-#define DECODE_SPANS   2048u
-#define DECODE_RUN_MIN 14u /* characters of a run that may be base64 */
-#define DECODE_NAME    80u /* bytes before a run that may name it */
+#define DECODE_ROOM     (DECODE_PIECE + 1024u) /* a piece and the name before it */
+#define DECODE_SPANS    2048u
+#define DECODE_RUN_MIN  14u /* characters of a run that may be base64 */
+#define DECODE_HEX_MIN  24u /* or hexadecimal */
+#define DECODE_WRAP_MIN 40u /* of a line of base64 that others follow */
+#define DECODE_NAME     80u /* bytes before a run that may name it */
 
 /* Ways to write out a line; each has a text of its own that lines are added to. */
 enum line_kind { LINE_ESCAPES, LINE_PERCENT, LINE_HTML, LINE_JOINED, LINE__KINDS };
@@ -29,7 +31,31 @@ struct level {
 	unsigned char unwide[DECODE_ROOM];
 };
 
+/* What something encoded can begin with: three bytes whose entries have a bit in common.
+ * Bytes from 0x80 on have none at the first two places, and all at the third. */
+struct beginning {
+	unsigned char of[3][128];
+};
+
+#define CLASS_SIGN    0x01u /* + / - _ */
+#define CLASS_DIGIT   0x02u
+#define CLASS_CAPITAL 0x04u
+#define CLASS_SMALL   0x08u
+#define CLASS_HEX     0x10u
+
+/* What bytes are; those that are of none of the classes above are not of base64. */
+struct classes {
+	unsigned char is[128];
+	struct beginning text; /* that is base64 */
+	struct beginning line; /* that says something else than it seems to */
+};
+
+/* What the bytes of a text are found out with. */
+enum marks_way { MARKS_PLAIN, MARKS_AVX2, MARKS_VBMI, MARKS__WAYS };
+
 struct decoder {
+	struct classes classes;
+	enum marks_way way;
 	uint64_t seen, made, skipped;
 	size_t line_ahead[LINE__KINDS],
 		run_ahead; /* done, of what the next call begins with */
@@ -62,6 +88,18 @@ void decode_hold(struct search *s, size_t at);
 /* Is there budget for ${n} bytes more?  Takes it, or counts them as skipped. */
 bool decode_afford(struct search *s, size_t n);
 
+/* --- decode_classes.c */
+
+/** decode_classes(c): fills the tables in. */
+void decode_classes(struct classes *c);
+/** decode_begins(b, p): do the three bytes at ${p} begin so? */
+static inline bool decode_begins(const struct beginning *b, const unsigned char *p)
+{
+	return ((p[0] | p[1]) & 0x80) == 0 &&
+	       (b->of[0][p[0]] & b->of[1][p[1]] &
+	        (p[2] < 0x80 ? b->of[2][p[2]] : 0xff)) != 0;
+}
+
 /* --- decode_mark.c: bits of 64 bytes each, from the lowest. */
 
 #define DECODE_BLOCKS 64u /* that are looked through at once */
@@ -71,30 +109,38 @@ struct marks {
 	uint64_t run[DECODE_BLOCKS + 1]; /* of the alphabets of base64, and of these … */
 	uint64_t digit[DECODE_BLOCKS + 1], lower[DECODE_BLOCKS + 1];
 	uint64_t mixed[DECODE_BLOCKS + 1]; /* digits and capitals */
-	uint64_t line[DECODE_BLOCKS + 1];  /* \ % & and such quotes as may count */
+	uint64_t text[DECODE_BLOCKS + 1];  /* not after letter or digit; text may begin */
+	uint64_t hex[DECODE_BLOCKS + 1];   /* hexadecimal digits */
+	uint64_t line[DECODE_BLOCKS + 1];  /* such of \ % & " ' as may count */
+	uint64_t worth[DECODE_BLOCKS];     /* 0: no run that begins there is encoded */
+	uint64_t busy;                     /* a bit for each block that has anything */
 };
-/** decode_marks(p, n, m): of the first bytes of ${p}; there are none after ${n}. */
-void decode_marks(const unsigned char *p, size_t n, struct marks *m);
-/** decode_marks_plain(p, n, m): the same without vector instructions, but of quotes all.
- */
-void decode_marks_plain(const unsigned char *p, size_t n, struct marks *m);
-/** decode_run_length(p, n): how many bytes of ${p} from its first on are of the alphabets
- * of base64. */
-size_t decode_run_length(const unsigned char *p, size_t n);
+/** decode_marks_can(way): can this processor? */
+bool decode_marks_can(enum marks_way way);
+/** decode_marks(c, way, p, n, m): of the first bytes of ${p}; there are none after ${n}.
+ * Of ${m}->text, ${m}->hex, ${m}->line and ${m}->worth, MARKS_AVX2 sets more bits than
+ * the others do. */
+void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
+                  size_t n, struct marks *m);
 
 /* --- decode_run.c */
 
-/** decode_may_hold(p, n): can a run of ${n} bytes, with what may follow it, be anything
- * encoded?  By a few of its bytes; most that are short cannot. */
-bool decode_may_hold(const unsigned char *p, size_t n);
+/** decode_run_length(p, n): how many bytes of ${p} from its first on are of the alphabets
+ * of base64. */
+size_t decode_run_length(const unsigned char *p, size_t n);
+/** decode_may_hold(s, at, n): can a run of ${n} bytes from ${at}, with what follows it,
+ * be anything encoded?  By its length and a few of its bytes; most that are short cannot.
+ */
+bool decode_may_hold(const struct search *s, size_t at, size_t n);
 /* A run of the alphabets of base64 from ${at} to ${end}.  Returns where to go on. */
 size_t decode_run(struct search *s, size_t at, size_t end);
 
 /* --- decode_line.c */
 
-/** decode_may_count(p, n, at): can the mark at ${at} count?  By the next two bytes, and
- * the one before; most cannot. */
-bool decode_may_count(const unsigned char *p, size_t n, size_t at);
+/** decode_may_count(c, p, n, at): can the mark at ${at} count?  By the next two bytes,
+ * and the one before; most cannot. */
+bool decode_may_count(const struct classes *c, const unsigned char *p, size_t n,
+                      size_t at);
 /* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
 void decode_line(struct search *s, size_t at);
 

@@ -7,6 +7,9 @@
  * hides what a rule could look for.
  */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "decode/decode_impl.h"
 #include "text.h"
@@ -83,41 +86,22 @@ static bool begins_setting(struct input in, size_t at)
 	return i < in.n && (in.p[i] == '=' || in.p[i] == ':');
 }
 
-/* The quote that ${p} begins with; ${before}: the byte before it. */
-static bool may_be_joint(const unsigned char *p, unsigned char before)
-{
-	static const char joins[256] = {
-		['+'] = 1, ['.'] = 1, ['&'] = 1, ['~'] = 1, ['\\'] = 1
-	};
-	static const char blanks[256] = { [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1 };
-	const unsigned char next = p[1], third = p[2];
-
-	if (next == p[0])
-		return third == '.' || before == '('; /* an empty string joins a list */
-	if (third == '"' || third == '\'')
-		return joins[next] || blanks[next];
-	return (joins[next] || blanks[next]) && (joins[third] || blanks[third]);
-}
-
-bool decode_may_count(const unsigned char *p, size_t n, size_t at)
+bool decode_may_count(const struct classes *c, const unsigned char *p, size_t n,
+                      size_t at)
 {
 	const unsigned char before = at > 0 ? p[at - 1] : 0;
 
 	p += at;
 	if (n - at < 3)
 		return true;
-	switch (p[0]) {
-	case '\\':
-		if (p[1] == 'n' || p[1] == 'r')
-			return word(p[2]) || p[2] == '.' || p[2] == '-';
-		return p[1] != '\0' && strchr("ux/\\01\n", p[1]) != NULL;
-	case '%':
-		return hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
-	case '&':
-		return p[1] != '\0' && strchr("#qalg", p[1]) != NULL;
-	default:
-		return may_be_joint(p, before);
-	}
+	if (!decode_begins(&c->line, p))
+		return false;
+	if (p[0] != '"' && p[0] != '\'')
+		return true;
+	/* Of two quotes, an empty string that joins a list. */
+	if (p[1] == '"' || p[1] == '\'')
+		return p[1] == p[0] && (p[2] == '.' || before == '(');
+	return p[2] < 0x80;
 }
 
 static bool escape_counts(struct input in, size_t at)
@@ -305,6 +289,44 @@ static size_t unescape_one(struct input in, size_t at, unsigned char *out, size_
 	return 1;
 }
 
+#ifdef __SSE2__
+/* Which of 16 bytes are among ${stops}? */
+static unsigned stops_of_16(__m128i v, const char stops[4])
+{
+	const __m128i a = _mm_cmpeq_epi8(v, _mm_set1_epi8(stops[0]));
+	const __m128i b = _mm_cmpeq_epi8(v, _mm_set1_epi8(stops[1]));
+	const __m128i c = _mm_cmpeq_epi8(v, _mm_set1_epi8(stops[2]));
+	const __m128i d = _mm_cmpeq_epi8(v, _mm_set1_epi8(stops[3]));
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+}
+#endif
+
+/* Copies what is before the first byte from ${i} on that is among ${stops}; its place.
+ * Up to 15 bytes more are written to ${out}, which has room for them. */
+static size_t copy_plain(struct input in, size_t i, const char stops[4],
+                         unsigned char *out)
+{
+	const size_t from = i;
+
+#ifdef __SSE2__
+	_Static_assert(DECODE_PIECE + 16 <= DECODE_ROOM, "where the last of them are");
+	for (; i + 16 <= in.n; i += 16) {
+		const __m128i v =
+			_mm_loadu_si128((const __m128i *)(const void *)(in.p + i));
+		const unsigned found = stops_of_16(v, stops);
+
+		_mm_storeu_si128((__m128i *)(void *)(out + (i - from)), v);
+		if (found != 0)
+			return i + (unsigned)__builtin_ctz(found);
+	}
+#endif
+	for (; i < in.n && memchr(stops, in.p[i], 4) == NULL; i++)
+		out[i - from] = in.p[i];
+	return i;
+}
+
 static size_t write_one(struct input in, size_t at, enum line_kind kind,
                         unsigned char *out, size_t *used)
 {
@@ -330,9 +352,14 @@ static size_t write_one(struct input in, size_t at, enum line_kind kind,
 /* To the end of the statement, which may be lines further on. */
 static size_t write_joined(struct input in, bool list, unsigned char *out, size_t *used)
 {
-	size_t i = 0, next;
+	size_t i = 0, plain, next;
 
-	while (i < in.n && in.p[i] != '\n') {
+	for (;;) {
+		plain = copy_plain(in, i, "\"'\\\n", out + *used);
+		*used += plain - i;
+		i = plain;
+		if (i == in.n || in.p[i] == '\n')
+			return i;
 		if ((in.p[i] == '"' || in.p[i] == '\'') &&
 		    (next = joint(in, i, list)) > 0) {
 			i = next;
@@ -343,7 +370,27 @@ static size_t write_joined(struct input in, bool list, unsigned char *out, size_
 			out[(*used)++] = in.p[i++];
 		}
 	}
-	return i;
+}
+
+/* To the line's end. */
+static size_t write_escaped(struct input in, enum line_kind kind, unsigned char *out,
+                            size_t *used)
+{
+	static const char stops[][4] = {
+		[LINE_ESCAPES] = "\\\\\\\n",
+		[LINE_PERCENT] = "%%%\n",
+		[LINE_HTML] = "&&&\n",
+	};
+	size_t i = 0, plain;
+
+	for (;;) {
+		plain = copy_plain(in, i, stops[kind], out + *used);
+		*used += plain - i;
+		i = plain;
+		if (i == in.n || in.p[i] == '\n')
+			return i;
+		i += write_one(in, i, kind, out, used);
+	}
 }
 
 /* --- lines
@@ -409,7 +456,7 @@ static void write_line(struct search *s, size_t from, struct input in,
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
 	struct made *m = &s->level->line[kind];
 	const size_t cost = line_cost(in, kind);
-	size_t i = 0, used;
+	size_t i, used;
 
 	if (m->n + in.n + sizeof(APART) > DECODE_PIECE || m->spans_n == DECODE_SPANS)
 		decode_tell(s, m, how[kind]);
@@ -420,10 +467,8 @@ static void write_line(struct search *s, size_t from, struct input in,
 		m->n += sizeof(APART) - 1;
 	}
 	used = m->n;
-	if (kind == LINE_JOINED)
-		i = write_joined(in, list, m->p, &used);
-	while (kind != LINE_JOINED && i < in.n && in.p[i] != '\n')
-		i += write_one(in, i, kind, m->p, &used);
+	i = kind == LINE_JOINED ? write_joined(in, list, m->p, &used)
+	                        : write_escaped(in, kind, m->p, &used);
 	s->d->made -= i < cost ? cost - i : 0;
 	/* Pieces may be empty, all of them: then there is nothing to be placed. */
 	if (used > m->n)
@@ -432,30 +477,35 @@ static void write_line(struct search *s, size_t from, struct input in,
 	s->line_done[kind] = from + i;
 }
 
-static bool counts(const struct search *s, size_t at, enum line_kind *kind, bool *list)
+/* What the mark at ${at} is of.  A backslash before a line end joins two lines. */
+static enum line_kind kind_of(const struct search *s, size_t at)
 {
-	const struct input all = { s->p, s->n };
-
 	switch (s->p[at]) {
 	case '%':
-		*kind = LINE_PERCENT;
-		return percent_counts(all, at);
-	case '&': {
-		uint32_t cp;
-
-		*kind = LINE_HTML;
-		return entity(all, at, &cp) > 0;
-	}
+		return LINE_PERCENT;
+	case '&':
+		return LINE_HTML;
 	case '\\':
-		*kind = LINE_ESCAPES;
-		if (escape_counts(all, at))
-			return true;
-		*kind = LINE_JOINED;
-		return at + 1 < s->n && s->p[at + 1] == '\n';
+		return at + 1 < s->n && s->p[at + 1] == '\n' ? LINE_JOINED : LINE_ESCAPES;
 	default:
-		*kind = LINE_JOINED;
-		*list = false;
-		if (joint(all, at, false) > 0)
+		return LINE_JOINED;
+	}
+}
+
+static bool counts(const struct search *s, size_t at, enum line_kind kind, bool *list)
+{
+	const struct input all = { s->p, s->n };
+	uint32_t cp;
+
+	switch (kind) {
+	case LINE_PERCENT:
+		return percent_counts(all, at);
+	case LINE_HTML:
+		return entity(all, at, &cp) > 0;
+	case LINE_ESCAPES:
+		return escape_counts(all, at);
+	default:
+		if (s->p[at] == '\\' || joint(all, at, false) > 0)
 			return true;
 		*list = at + 1 < s->n && s->p[at + 1] == s->p[at] && joins_list(all, at);
 		return *list;
@@ -464,13 +514,13 @@ static bool counts(const struct search *s, size_t at, enum line_kind *kind, bool
 
 void decode_line(struct search *s, size_t at)
 {
-	enum line_kind kind;
+	const enum line_kind kind = kind_of(s, at);
 	bool list = false;
 	struct input in;
 	size_t from;
 
-	if (!counts(s, at, &kind, &list) || at < s->line_done[kind] ||
-	    (kind == LINE_JOINED && s->joined))
+	if (at < s->line_done[kind] || (kind == LINE_JOINED && s->joined) ||
+	    !counts(s, at, kind, &list))
 		return;
 	from = line_begin(s, at, kind);
 	in = line_part(s, from, at, kind);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decode_mark - the pass over all bytes: which of them can begin something encoded? */
+#include <string.h>
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
 #include "decode/decode_impl.h"
 
-static bool in_alphabet(unsigned char c)
+/* Into functions that are compiled for more than one kind of processor. */
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define AFTER         2u /* bytes after one that say what it begins */
+
+static unsigned class_of(const struct classes *c, unsigned char byte)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 'a' && c <= 'z') || c == '+' || c == '/' || c == '-' || c == '_';
+	return byte < 0x80 ? c->is[byte] : 0;
 }
 
 static bool begins_line(unsigned char c)
@@ -17,35 +21,179 @@ static bool begins_line(unsigned char c)
 	return c == '\\' || c == '%' || c == '&' || c == '"' || c == '\'';
 }
 
-/* The last block may be short. */
-static void mark_block(const unsigned char *p, size_t n, unsigned i, struct marks *m)
+/* Bits ${n} further on, those of the next block included. */
+ALWAYS_INLINE static inline uint64_t ahead(uint64_t m, uint64_t next, unsigned n)
 {
-	m->run[i] = m->digit[i] = m->mixed[i] = m->lower[i] = m->line[i] = 0;
-	for (size_t k = 0; k < n && k < 64; k++) {
-		m->run[i] |= (uint64_t)in_alphabet(p[k]) << k;
-		m->digit[i] |= (uint64_t)(p[k] >= '0' && p[k] <= '9') << k;
-		m->mixed[i] |= (uint64_t)(p[k] >= 'A' && p[k] <= 'Z') << k;
-		m->lower[i] |= (uint64_t)(p[k] >= 'a' && p[k] <= 'z') << k;
-		m->line[i] |= (uint64_t)begins_line(p[k]) << k;
-	}
-	m->mixed[i] |= m->digit[i];
+	return m >> n | next << (64 - n);
 }
 
-static void mark_from(const unsigned char *p, size_t n, unsigned i, struct marks *m)
+/* Text begins where a run does, or after a sign.  What the first byte follows is not
+ * known. */
+ALWAYS_INLINE static inline void only_first(struct marks *m)
+{
+	uint64_t before = 0;
+
+	for (unsigned i = 0; i <= DECODE_BLOCKS; i++) {
+		const uint64_t letters = m->mixed[i] | m->lower[i];
+
+		m->text[i] &= ~(letters << 1 | before >> 63);
+		before = letters;
+	}
+}
+
+/*
+ * Of a block, bits are left if a run begins in it that is long, may be hexadecimal, or
+ * has a place where text may begin and enough after it.
+ */
+ALWAYS_INLINE static inline void only_worth(struct marks *m)
+{
+	m->busy = 0;
+	for (unsigned i = 0; i < DECODE_BLOCKS; i++) {
+		const uint64_t r = m->run[i], q = m->run[i + 1];
+		const uint64_t r2 = r & ahead(r, q, 1), q2 = q & q >> 1;
+		const uint64_t r4 = r2 & ahead(r2, q2, 2), q4 = q2 & q2 >> 2;
+		const uint64_t r8 = r4 & ahead(r4, q4, 4), q8 = q4 & q4 >> 4;
+		const uint64_t r24 = r8 & ahead(r8, q8, 8) & ahead(r8, q8, 16);
+		const uint64_t q24 = q8 & q8 >> 8 & q8 >> 16;
+		const uint64_t hex = m->hex[i], more = m->hex[i + 1];
+		/* Its first bytes, if a run goes on there. */
+		const uint64_t on = q & ~(q + 1) & (0 - (r >> 63));
+		const uint64_t digits = ahead(hex, more, 2) & ahead(hex, more, 3) &
+		                        ahead(hex, more, 4);
+
+		m->worth[i] = (r8 & ahead(r8, q8, DECODE_RUN_MIN - 8) & m->text[i]) |
+		              (on & m->text[i + 1]) |
+		              (r24 & (digits | ahead(r24, q24, DECODE_WRAP_MIN - 24)) &
+		               ~(r << 1));
+	}
+	for (unsigned i = 0; i < DECODE_BLOCKS; i++)
+		m->busy |= (uint64_t)((m->worth[i] | m->line[i]) != 0) << i;
+}
+
+/* The last block may be short, and its last two bytes may begin anything. */
+static void mark_block(const struct classes *c, const unsigned char *p, size_t n,
+                       unsigned i, struct marks *m)
+{
+	m->run[i] = m->digit[i] = m->mixed[i] = m->lower[i] = 0;
+	m->text[i] = m->hex[i] = m->line[i] = 0;
+	for (size_t k = 0; k < n && k < 64; k++) {
+		const unsigned is = class_of(c, p[k]);
+		const bool last = n - k <= AFTER;
+
+		m->run[i] |= (uint64_t)(is != 0) << k;
+		m->digit[i] |= (uint64_t)((is & CLASS_DIGIT) != 0) << k;
+		m->mixed[i] |= (uint64_t)((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0) << k;
+		m->lower[i] |= (uint64_t)((is & CLASS_SMALL) != 0) << k;
+		m->hex[i] |= (uint64_t)((is & CLASS_HEX) != 0) << k;
+		m->text[i] |= (uint64_t)(last ? is != 0 : decode_begins(&c->text, p + k))
+		              << k;
+		m->line[i] |= (uint64_t)(last ? begins_line(p[k])
+		                              : decode_begins(&c->line, p + k))
+		              << k;
+	}
+}
+
+static void mark_from(const struct classes *c, const unsigned char *p, size_t n,
+                      unsigned i, struct marks *m)
 {
 	for (; i <= DECODE_BLOCKS; i++) {
 		const size_t at = (size_t)64 * i;
 
-		mark_block(p + (at < n ? at : n), at < n ? n - at : 0, i, m);
+		mark_block(c, p + (at < n ? at : n), at < n ? n - at : 0, i, m);
 	}
 }
 
-void decode_marks_plain(const unsigned char *p, size_t n, struct marks *m)
+static void marks_plain(const struct classes *c, const unsigned char *p, size_t n,
+                        struct marks *m)
 {
-	mark_from(p, n, 0, m);
+	mark_from(c, p, n, 0, m);
+	only_first(m);
+	only_worth(m);
 }
 
 #ifdef __x86_64__
+
+#define VBMI        __attribute__((target("avx512f,avx512bw,avx512vbmi,bmi,popcnt")))
+#define VBMI_INLINE VBMI ALWAYS_INLINE static inline
+
+/* A table of 128 bytes in registers. */
+struct table {
+	__m512i low, high;
+};
+
+struct triple {
+	struct table a, b, c;
+};
+
+VBMI_INLINE struct table table_of(const unsigned char of[128])
+{
+	return (struct table){ _mm512_loadu_si512(of), _mm512_loadu_si512(of + 64) };
+}
+
+VBMI_INLINE struct triple triple_of(const struct beginning *b)
+{
+	return (struct triple){ table_of(b->of[0]), table_of(b->of[1]),
+		                table_of(b->of[2]) };
+}
+
+/* 64 bytes, and which of them are in tables. */
+struct bytes {
+	__m512i v;
+	__mmask64 in;
+};
+
+VBMI_INLINE struct bytes bytes_of(const unsigned char *p)
+{
+	const __m512i v = _mm512_loadu_si512(p);
+
+	return (struct bytes){ v, ~_mm512_movepi8_mask(v) };
+}
+
+VBMI_INLINE __m512i look_up(const struct table *t, const struct bytes *b)
+{
+	return _mm512_maskz_permutex2var_epi8(b->in, t->low, b->v, t->high);
+}
+
+VBMI_INLINE uint64_t begins(const struct triple *t, const struct bytes *a,
+                            const struct bytes *b, const struct bytes *c)
+{
+	const __m512i two = _mm512_and_si512(look_up(&t->a, a), look_up(&t->b, b));
+
+	return _mm512_test_epi8_mask(two, _mm512_or_si512(look_up(&t->c, c),
+	                                                  _mm512_movm_epi8(~c->in)));
+}
+
+VBMI_INLINE uint64_t having(__m512i is, unsigned some)
+{
+	return _mm512_test_epi8_mask(is, _mm512_set1_epi8((char)some));
+}
+
+VBMI static void marks_vbmi(const struct classes *c, const unsigned char *p, size_t n,
+                            struct marks *m)
+{
+	const unsigned char *const all = p;
+	const struct table is = table_of(c->is);
+	const struct triple text = triple_of(&c->text), line = triple_of(&c->line);
+	unsigned i;
+
+	for (i = 0; i <= DECODE_BLOCKS && n - (size_t)64 * i >= 64 + AFTER;
+	     i++, p += 64) {
+		const struct bytes v = bytes_of(p), next = bytes_of(p + 1),
+				   third = bytes_of(p + 2);
+		const __m512i of = look_up(&is, &v);
+
+		m->run[i] = _mm512_test_epi8_mask(of, of);
+		m->digit[i] = having(of, CLASS_DIGIT);
+		m->mixed[i] = having(of, CLASS_DIGIT | CLASS_CAPITAL);
+		m->lower[i] = having(of, CLASS_SMALL);
+		m->text[i] = begins(&text, &v, &next, &third);
+		m->hex[i] = having(of, CLASS_HEX);
+		m->line[i] = begins(&line, &v, &next, &third);
+	}
+	mark_from(c, all, n, i, m);
+	only_first(m);
+	only_worth(m);
+}
 
 /*
  * Of each byte, its halves pick a set of classes each; those in both are its own:
@@ -66,7 +214,7 @@ void decode_marks_plain(const unsigned char *p, size_t n, struct marks *m)
 #define HIGH_JOINT 1, 0, 2, 0, 0, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0
 #define SMALL      0x20 /* the bit that parts small letters from capitals */
 #define AVX2       __attribute__((target("avx2")))
-#define INLINE     AVX2 __attribute__((always_inline)) static inline
+#define INLINE     AVX2 ALWAYS_INLINE static inline
 
 /* 64 bytes, and what they are. */
 struct pair {
@@ -103,7 +251,7 @@ INLINE uint64_t signs(const struct pair *v)
 }
 
 /* Which bytes have one of the bits ${some}? */
-INLINE uint64_t having(const struct pair *v, int some)
+INLINE uint64_t having_avx2(const struct pair *v, int some)
 {
 	const __m256i of = _mm256_set1_epi8((char)some), none = _mm256_setzero_si256();
 	const struct pair without = {
@@ -114,7 +262,8 @@ INLINE uint64_t having(const struct pair *v, int some)
 	return ~signs(&without);
 }
 
-/* Of quotes, only those that another may follow, at once or after a joint. */
+/* Of quotes, only those that another may follow, at once or after a joint; all that text
+ * may begin with, were it of the right letters. */
 INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 {
 	const struct pair v = load(p);
@@ -122,47 +271,70 @@ INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 	                                   _mm256_setr_epi8(HIGH_HALF, HIGH_HALF));
 	const struct pair two = classes_of(&v, _mm256_setr_epi8(LOW_JOINT, LOW_JOINT),
 	                                   _mm256_setr_epi8(HIGH_JOINT, HIGH_JOINT));
-	const uint64_t quotes = signs(&one), joint = having(&two, 0xff);
-	const uint64_t letters = having(&one, OF_LETTERS), small = having(&v, SMALL);
+	const uint64_t quotes = signs(&one), joint = having_avx2(&two, 0xff);
+	const uint64_t letters = having_avx2(&one, OF_LETTERS),
+		       small = having_avx2(&v, SMALL);
 	const uint64_t first = (joint | quotes) >> 1 | UINT64_C(1) << 63;
 	const uint64_t twice = quotes >> 1 | UINT64_C(1) << 63;
 	const uint64_t second = (joint | quotes) >> 2 | UINT64_C(3) << 62;
 
-	m->run[i] = having(&one, OF_ALPHABET);
-	m->digit[i] = having(&one, OF_DIGITS);
+	m->run[i] = m->text[i] = having_avx2(&one, OF_ALPHABET);
+	m->digit[i] = having_avx2(&one, OF_DIGITS);
 	m->mixed[i] = m->digit[i] | (letters & ~small);
 	m->lower[i] = letters & small;
-	m->line[i] = having(&one, OF_LINE) | (quotes & (twice | (first & second)));
+	m->hex[i] = m->run[i];
+	m->line[i] = having_avx2(&one, OF_LINE) | (quotes & (twice | (first & second)));
 }
 
-AVX2 static unsigned mark_blocks(const unsigned char *p, size_t n, struct marks *m)
+AVX2 static void marks_avx2(const struct classes *c, const unsigned char *p, size_t n,
+                            struct marks *m)
 {
 	unsigned i;
 
 	for (i = 0; i <= DECODE_BLOCKS && n - (size_t)64 * i >= 64; i++)
 		mark_64(p + (size_t)64 * i, i, m);
-	return i;
+	mark_from(c, p, n, i, m);
+	only_first(m);
+	only_worth(m);
 }
 
-void decode_marks(const unsigned char *p, size_t n, struct marks *m)
+bool decode_marks_can(enum marks_way way)
 {
-	mark_from(p, n, __builtin_cpu_supports("avx2") ? mark_blocks(p, n, m) : 0, m);
+	switch (way) {
+	case MARKS_VBMI:
+		return __builtin_cpu_supports("avx512bw") &&
+		       __builtin_cpu_supports("avx512vbmi") &&
+		       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
+	case MARKS_AVX2:
+		return __builtin_cpu_supports("avx2");
+	default:
+		return true;
+	}
+}
+
+void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
+                  size_t n, struct marks *m)
+{
+	if (way == MARKS_VBMI)
+		marks_vbmi(c, p, n, m);
+	else if (way == MARKS_AVX2)
+		marks_avx2(c, p, n, m);
+	else
+		marks_plain(c, p, n, m);
 }
 
 #else
 
-void decode_marks(const unsigned char *p, size_t n, struct marks *m)
+bool decode_marks_can(enum marks_way way)
 {
-	decode_marks_plain(p, n, m);
+	return way == MARKS_PLAIN;
+}
+
+void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
+                  size_t n, struct marks *m)
+{
+	(void)way;
+	marks_plain(c, p, n, m);
 }
 
 #endif
-
-size_t decode_run_length(const unsigned char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && in_alphabet(p[i]))
-		i++;
-	return i;
-}

@@ -13,12 +13,11 @@
 #include "decode/decode_impl.h"
 #include "decode/transcode.h"
 
-#define RUN_LONG      64u /* characters from which on text is looked for within */
-#define STRETCH_MIN   9u  /* bytes of text at the beginning of what was decoded … */
-#define WITHIN_MIN    20u /* … and after other bytes */
-#define HEX_MIN       24u
-#define WRAP_MIN      40u   /* characters of a line of base64 that others follow … */
-#define WRAP_MAX      1024u /* … at most */
+#define RUN_LONG      64u   /* characters from which on text is looked for within */
+#define STRETCH_MIN   9u    /* bytes of text at the beginning of what was decoded … */
+#define WITHIN_MIN    20u   /* … and after other bytes */
+#define WHOLE         20u   /* characters below which base64 is whole quads */
+#define WRAP_MAX      1024u /* characters of a line of base64 that others follow */
 #define NAMED_LONGEST 512u  /* bytes of text that needs its name */
 #define STARTS_MAX    4u    /* places in a run where base64 is tried */
 #define OVERLAP       1024u
@@ -37,6 +36,15 @@ static const unsigned char digit[256] = {
 	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, X, X, X, X, X,
 };
 /* clang-format on */
+
+size_t decode_run_length(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] < 0x80 && digit[p[i]] != X)
+		i++;
+	return i;
+}
 
 /* A run, and the lines that continue it. */
 struct run {
@@ -294,23 +302,10 @@ static bool promising(const unsigned char *p, size_t n)
 	       (n >= 16 && transcode_detect(p, 16) != TRANSCODE_NONE);
 }
 
-/* Can the byte after one of ASCII be of text, or of UTF-16? */
-static bool may_follow(unsigned char c)
+/* What is short is nothing that was cut off. */
+static bool whole(size_t n, size_t pads)
 {
-	return c < 0x80 ? texty(c) || c == 0 : c >= 0xc2 && c <= 0xf4;
-}
-
-/* By its first three bytes; those of a word are none of text most of the time. */
-static bool can_begin(const unsigned char *p)
-{
-	const unsigned char a = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
-	const unsigned char b = (unsigned char)(digit[p[1]] << 4 | digit[p[2]] >> 2);
-	const unsigned char c = (unsigned char)(digit[p[2]] << 6 | digit[p[3]]);
-
-	if (a == 0x1f || a == 0x78 || a == 0 || a >= 0xfe)
-		return true;
-	return texty(a) && a < 0x80 && may_follow(b) &&
-	       (b < 0x80 ? may_follow(c) : (c & 0xc0) == 0x80);
+	return n >= WHOLE || (n + pads) % 4 == 0;
 }
 
 /* Text that is base64 of a word's letters is rare, but of all letters it is not. */
@@ -320,7 +315,8 @@ static bool try_base64(struct search *s, const struct run *r, const unsigned cha
 	unsigned char head[18];
 	size_t some;
 
-	if ((n < 20 && (n + r->pads) % 4 != 0) || (n < RUN_LONG && !can_begin(p)))
+	if (n < RUN_LONG &&
+	    (!whole(n, r->pads) || !decode_begins(&s->d->classes.text, p)))
 		return false;
 	if (n % 4 == 1)
 		n--;
@@ -341,7 +337,7 @@ static bool try_hex(struct search *s, const struct run *r, const unsigned char *
 		p += 2;
 		n -= 2;
 	}
-	if (n < HEX_MIN || n % 2 != 0 || !unhex(p, 16, s->level->bytes))
+	if (n < DECODE_HEX_MIN || n % 2 != 0 || !unhex(p, 16, s->level->bytes))
 		return false;
 	if (n > (size_t)2 * DECODE_PIECE)
 		n = (size_t)2 * DECODE_PIECE;
@@ -379,18 +375,36 @@ static void try_run(struct search *s, const struct run *r, const unsigned char *
 	}
 }
 
-bool decode_may_hold(const unsigned char *p, size_t n)
+static size_t pads_at(const struct search *s, size_t at)
 {
-	size_t at = 0;
+	size_t pads = 0;
 
-	if (n >= WRAP_MIN)
+	while (pads < 2 && at + pads < s->n && s->p[at + pads] == '=')
+		pads++;
+	return pads;
+}
+
+/* All but the first two, which may be "0x", and not much more than a word may have. */
+static bool may_be_hex(const unsigned char *p)
+{
+	for (unsigned i = 2; i < 16; i++)
+		if (hex_digit(p[i]) < 0)
+			return false;
+	return true;
+}
+
+bool decode_may_hold(const struct search *s, size_t at, size_t n)
+{
+	const unsigned char *p = s->p + at;
+	const size_t pads = pads_at(s, at + n);
+	size_t i = 0;
+
+	if (n >= DECODE_WRAP_MIN || (n >= DECODE_HEX_MIN && may_be_hex(p)))
 		return true;
-	if (n >= HEX_MIN && hex_digit(p[2]) >= 0 && hex_digit(p[3]) >= 0)
-		return true;
-	for (unsigned i = 0; i < STARTS_MAX && n - at >= DECODE_RUN_MIN; i++) {
-		if (can_begin(p + at))
+	for (unsigned k = 0; k < STARTS_MAX && n - i >= DECODE_RUN_MIN; k++) {
+		if (whole(n - i, pads) && decode_begins(&s->d->classes.text, p + i))
 			return true;
-		at = next_start(p, n, at);
+		i = next_start(p, n, i);
 	}
 	return false;
 }
@@ -449,7 +463,7 @@ size_t decode_run(struct search *s, size_t at, size_t end)
 	size_t n = end - at, on;
 	bool done = at < s->run_done;
 
-	if (n >= WRAP_MIN && n < WRAP_MAX && next_line(s, end) != end) {
+	if (n >= DECODE_WRAP_MIN && n < WRAP_MAX && next_line(s, end) != end) {
 		n = unwrap(s, &r, s->level->joined, room);
 		p = s->level->joined;
 	}
@@ -458,10 +472,8 @@ size_t decode_run(struct search *s, size_t at, size_t end)
 		decode_hold(s, at > DECODE_NAME ? at - DECODE_NAME : 0);
 		return r.end;
 	}
-	while (r.pads < 2 && r.end < s->n && s->p[r.end] == '=') {
-		r.end++;
-		r.pads++;
-	}
+	r.pads = pads_at(s, r.end);
+	r.end += r.pads;
 	on = r.end;
 	if (n > room || (!s->last && end == s->n)) {
 		/* A piece of it; the rest is another, of the same alignment. */

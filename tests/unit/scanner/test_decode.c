@@ -519,36 +519,3 @@ Test(decode, transcoding)
 	                 "a\xef\xbf\xbd",
 	                 7);
 }
-
-/* With vectors and without; of quotes the former leaves those out that cannot count. */
-Test(decode, marks_of_all_bytes)
-{
-	static struct marks plain, vectors;
-	unsigned char text[64 * (DECODE_BLOCKS + 3)];
-
-	for (unsigned round = 0; round < 400; round++) {
-		const size_t n = randombytes_uniform(sizeof(text));
-
-		for (size_t i = 0; i < sizeof(text); i++)
-			text[i] = round % 2
-			                  ? (unsigned char)randombytes_uniform(256)
-			                  : (unsigned char)"aZ09+/-_ \n\t\r\"'\\%&.~\xff"
-			                            [randombytes_uniform(20)];
-		decode_marks_plain(text, n, &plain);
-		decode_marks(text, n, &vectors);
-		cr_assert_arr_eq(vectors.run, plain.run, sizeof(plain.run));
-		cr_assert_arr_eq(vectors.digit, plain.digit, sizeof(plain.digit));
-		cr_assert_arr_eq(vectors.lower, plain.lower, sizeof(plain.lower));
-		cr_assert_arr_eq(vectors.mixed, plain.mixed, sizeof(plain.mixed));
-		for (size_t i = 0; i < n && i < (size_t)64 * DECODE_BLOCKS; i++) {
-			const bool in = plain.line[i / 64] >> i % 64 & 1;
-			const bool kept = vectors.line[i / 64] >> i % 64 & 1;
-
-			cr_assert(in || !kept, "%zu", i);
-			cr_assert(kept || !in || !decode_may_count(text, n, i) ||
-			                  n - i < 3,
-			          "round %u: %zu of %zu: %.3s", round, i, n,
-			          (const char *)text + i);
-		}
-	}
-}

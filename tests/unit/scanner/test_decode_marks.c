@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decode: that the pass over all bytes leaves out nothing that could be encoded, with all
+ * instructions that this processor has. */
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "decode/decode_impl.h"
+
+TestSuite(decode_marks, .timeout = 20);
+
+Test(decode_marks, what_begins_with_base64)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+	} heads[] = {
+		{"password",            8},
+		{ "\tkey",              4},
+		{ "\r\nkey",            5},
+		{ "\x1b[0m",            4},
+		{ "a\xc3\xa4z",         4},
+		{ "a\xe2\x82\xac",      4},
+		{ "x=\xf0\x9f\x98\x80", 6},
+		{ "k\0e\0y\0",          6},
+		{ "\0k\0e\0y",          6},
+		{ "\xff\xfek\0",        4},
+		{ "\xff\xfe\x04\x04",   4},
+		{ "\xfe\xff\0k",        4},
+		{ "\xfe\xff\x04\x04",   4},
+		{ "\xff\xfe\0\0k\0",    6},
+		{ "\0\0\xfe\xff\0\0",   6},
+		{ "\0\xe9\0k",          4},
+		{ "\x1f\x8b\x08\0",     4},
+		{ "\x78\x01\xab\0",     4},
+		{ "\x78\x9c\xab\0",     4},
+		{ "\x78\xda\xab\0",     4}
+	};
+	static struct classes c;
+	char out[16];
+
+	decode_classes(&c);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		for (unsigned url = 0; url < 2; url++) {
+			sodium_bin2base64(
+				out, sizeof(out), (const unsigned char *)heads[i].bytes,
+				heads[i].n,
+				url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+				    : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+			cr_assert(decode_begins(&c.text, (unsigned char *)out), "%s",
+			          out);
+		}
+	/* Words that text does not begin with. */
+	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"value"));
+	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"BEGIN"));
+	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"__init"));
+	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"YW Y"));
+}
+
+static void random_text(unsigned char *text, size_t n, bool any)
+{
+	static const char some[] = "aZ09+/-_ \n\t\r\"'\\%&.~\xff";
+	size_t run = 0;
+	bool base64 = false;
+
+	for (size_t i = 0; i < n; i++) {
+		/* Now and then something as long as what is encoded. */
+		if (run == 0 && randombytes_uniform(40) == 0) {
+			run = randombytes_uniform(60);
+			base64 = randombytes_uniform(2);
+		}
+		if (any)
+			text[i] = (unsigned char)randombytes_uniform(256);
+		else if (run == 0)
+			text[i] = (unsigned char)some[randombytes_uniform(20)];
+		else if (base64)
+			text[i] = (unsigned char)"aGVsbG8gd29ybGQh"[i % 16];
+		else
+			text[i] = (unsigned char)"0123456789abcdef"[randombytes_uniform(
+				16)];
+		run -= run > 0;
+	}
+}
+
+/* All that one way finds, another finds too. */
+static void has_all(const uint64_t *more, const uint64_t *less, size_t n,
+                    const char *what)
+{
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(less[i] & ~more[i], 0, "%s: block %zu", what, i);
+}
+
+#define BLOCKS (DECODE_BLOCKS + 1)
+
+static void same_marks(const struct marks *v, const struct marks *plain, bool exact)
+{
+	cr_assert_arr_eq(v->run, plain->run, sizeof(plain->run));
+	cr_assert_arr_eq(v->digit, plain->digit, sizeof(plain->digit));
+	cr_assert_arr_eq(v->lower, plain->lower, sizeof(plain->lower));
+	cr_assert_arr_eq(v->mixed, plain->mixed, sizeof(plain->mixed));
+	has_all(v->text, plain->text, BLOCKS, "text");
+	has_all(v->hex, plain->hex, BLOCKS, "hex");
+	has_all(v->worth, plain->worth, DECODE_BLOCKS, "worth");
+	if (!exact)
+		return;
+	has_all(plain->text, v->text, BLOCKS, "text too many");
+	has_all(plain->hex, v->hex, BLOCKS, "hex too many");
+	has_all(plain->worth, v->worth, DECODE_BLOCKS, "worth too many");
+	has_all(plain->line, v->line, BLOCKS, "line too many");
+	cr_assert_eq(v->busy, plain->busy);
+}
+
+/* No mark that may count is left out. */
+static void no_line_is_missed(const struct decoder *d, const struct marks *m,
+                              const unsigned char *text, size_t n)
+{
+	for (size_t i = 0; i + 3 <= n && i < (size_t)64 * DECODE_BLOCKS; i++)
+		if (text[i] != 0 && strchr("\\%&\"'", text[i]) != NULL &&
+		    decode_may_count(&d->classes, text, n, i))
+			cr_assert(m->line[i / 64] >> i % 64 & 1, "%zu of %zu: %.3s", i, n,
+			          (const char *)text + i);
+}
+
+/* No run that may be encoded is left out. */
+static void no_run_is_missed(struct decoder *d, const struct marks *m,
+                             const unsigned char *text, size_t n)
+{
+	const struct search s = { .d = d, .p = text, .n = n };
+	size_t some;
+
+	for (size_t i = 0; i < n && i < (size_t)64 * DECODE_BLOCKS; i += some + 1) {
+		some = decode_run_length(text + i, n - i);
+		if (some >= DECODE_RUN_MIN && i + some < n &&
+		    decode_may_hold(&s, i, some))
+			cr_assert_neq(m->worth[i / 64], 0, "%zu: %.*s", i, (int)some,
+			              (const char *)text + i);
+	}
+}
+
+Test(decode_marks, marks_of_all_bytes)
+{
+	static struct marks plain, other;
+	unsigned char text[64 * (DECODE_BLOCKS + 3)];
+	struct decoder *d = decoder_new();
+
+	cr_assert(d != NULL);
+	for (unsigned round = 0; round < 400; round++) {
+		const size_t n = randombytes_uniform(sizeof(text));
+
+		random_text(text, sizeof(text), round % 2);
+		decode_marks(&d->classes, MARKS_PLAIN, text, n, &plain);
+		no_line_is_missed(d, &plain, text, n);
+		no_run_is_missed(d, &plain, text, n);
+		for (enum marks_way w = MARKS_AVX2; w < MARKS__WAYS; w++) {
+			if (!decode_marks_can(w))
+				continue;
+			decode_marks(&d->classes, w, text, n, &other);
+			same_marks(&other, &plain, w == MARKS_VBMI);
+			no_line_is_missed(d, &other, text, n);
+			no_run_is_missed(d, &other, text, n);
+		}
+	}
+	decoder_free(d);
+}
