@@ -76,6 +76,17 @@ static void bytes(FILE *out, const char *name, const struct bytes *b)
 	fputs(",\n", out);
 }
 
+static void musts(FILE *out, const struct musts *m)
+{
+	fprintf(out, "\t\t.musts = { %u, {", m->n);
+	for (unsigned i = 0; i < RULE_MUSTS; i++) {
+		fputc(' ', out);
+		set(out, &m->of[i]);
+		fputc(',', out);
+	}
+	fputs(" } },\n", out);
+}
+
 static void run(FILE *out, const char *name, const struct run *r)
 {
 	fprintf(out, "\t\t.%s = { %u, ", name, r->n);
@@ -109,6 +120,7 @@ static void rule_sets(FILE *out, const struct rule *u)
 {
 	bytes(out, "after_word", &u->after_word);
 	bytes(out, "after_prose", &u->after_prose);
+	musts(out, &u->musts);
 	run(out, "run", &u->run);
 	run(out, "next", &u->next);
 }

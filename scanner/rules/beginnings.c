@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/musts.h"
 #include "rules/rules.h"
 #include "rules/stretch.h"
 
@@ -47,7 +48,7 @@ struct part {
 	struct bytes first[KINDS];
 	bool through[KINDS];
 	struct stretch stretch[RULE_SETS];
-	struct bytes must;
+	struct musts musts;
 };
 
 struct walk {
@@ -183,7 +184,7 @@ static void literal(const struct walk *w, unsigned char c, struct part *out)
 
 	set_byte(&only, c);
 	stretch_one(out, &only);
-	out->must = only;
+	out->musts = musts_byte(&only);
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = rule_has_byte(skipped[k], c);
@@ -201,7 +202,7 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 	unsigned n = 0;
 
 	stretch_one(out, set);
-	out->must = (struct bytes){ { 0 } };
+	out->musts = musts_byte(set);
 	out->heads.n = 0;
 	for (unsigned i = 0; i < 4; i++)
 		n += (unsigned)__builtin_popcountll(set->w[i]);
@@ -229,7 +230,7 @@ static void empty(struct part *out)
 {
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = stretch_nothing();
-	out->must = (struct bytes){ { 0 } };
+	out->musts.n = 0;
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = true;
@@ -355,7 +356,7 @@ static void group(struct walk *w, struct part *out)
 		w->run = before;
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_nothing();
-		out->must = (struct bytes){ { 0 } };
+		out->musts.n = 0;
 		out->first[OF_WORD] = out->first[OF_PROSE] = all_bytes;
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		anything(&out->heads);
@@ -432,7 +433,7 @@ static void quantified(struct walk *w, struct part *out)
 		stop(&out->heads);
 	if (least == 0) {
 		add(&out->heads, &none);
-		out->must = (struct bytes){ { 0 } };
+		out->musts.n = 0;
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		w->run = before;
 		w->class.n = 0;
@@ -472,7 +473,7 @@ static void sequence(struct walk *w, struct part *out)
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_then(&out->stretch[k],
 			                               &next.stretch[k]);
-		unite(&out->must, &next.must);
+		out->musts = musts_then(&out->musts, &next.musts);
 		for (unsigned k = 0; k < KINDS; k++) {
 			if (out->through[k])
 				unite(&out->first[k], &next.first[k]);
@@ -505,8 +506,7 @@ static void choice(struct walk *w, struct part *out)
 			add(&out->heads, &next.heads.v[i]);
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_or(&out->stretch[k], &next.stretch[k]);
-		for (unsigned i = 0; i < 4; i++)
-			out->must.w[i] &= next.must.w[i];
+		out->musts = musts_or(&out->musts, &next.musts);
 		for (unsigned k = 0; k < KINDS; k++) {
 			unite(&out->first[k], &next.first[k]);
 			out->through[k] |= next.through[k];
@@ -570,7 +570,7 @@ int rule_lead(const char *regex, struct lead *out)
 		.run = w.run,
 		.after_word = p.through[OF_WORD] ? all_bytes : p.first[OF_WORD],
 		.after_prose = p.through[OF_PROSE] ? all_bytes : p.first[OF_PROSE],
-		.must = p.must,
+		.musts = p.musts,
 	};
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = p.stretch[k].longest;

@@ -45,6 +45,13 @@ struct run {
 	struct bytes of;
 };
 
+/* Sets of bytes: of each, one at least. */
+#define RULE_MUSTS 4u
+struct musts {
+	unsigned n;
+	struct bytes of[RULE_MUSTS];
+};
+
 /* What a text must have for a rule to be looked for in it. */
 enum rule_trigger {
 	TRIGGER_TEXT,     /* one of the rule's triggers, on the lines of a match */
@@ -78,8 +85,9 @@ struct rule {
 	/* The bytes that may be the first of a match and what follows it that is none of
 	 * a word, or of prose. */
 	struct bytes after_word, after_prose;
-	struct run run;  /* is in each match */
-	struct run next; /* of a prefixed rule: follows the anchor */
+	struct musts musts; /* each match has them */
+	struct run run;     /* is in each match */
+	struct run next;    /* of a prefixed rule: follows the anchor */
 	enum rule_trigger trigger;
 	struct texts triggers; /* in lower case unless ${trigger_exact} */
 	bool trigger_exact;

@@ -72,7 +72,7 @@ struct lead {
 	struct bytes after_word, after_prose;
 	/* So many bytes of each set follow each other in it, at least. */
 	unsigned stretch[RULE_SETS];
-	struct bytes must; /* it has all of these bytes */
+	struct musts musts; /* what it has a byte of, where that is not in most lines */
 };
 /** rule_lead(regex, out): texts_free() ${out->begin}, in any case.  -1: out of memory. */
 int rule_lead(const char *regex, struct lead *out);

@@ -77,10 +77,22 @@ static int choose(struct rule *u, const struct texts *other)
 	return 0;
 }
 
+/* Is ${c} in each match? */
+static bool has_always(const struct musts *m, unsigned char c)
+{
+	struct bytes only = { { 0 } };
+
+	only.w[c / 64] = UINT64_C(1) << c % 64;
+	for (unsigned i = 0; i < m->n; i++)
+		if (memcmp(&m->of[i], &only, sizeof(only)) == 0)
+			return true;
+	return false;
+}
+
 int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other)
 {
 	u->near = u->reach > 0 && !u->prefixed && !u->by_keyword && u->window == 0;
-	u->needs = rule_has_byte(&lead->must, '@') && u->lines_span == 1 ? '@' : 0;
+	u->needs = has_always(&lead->musts, '@') && u->lines_span == 1 ? '@' : 0;
 	if (u->triggers.n == 0 && u->by_keyword &&
 	    lead->stretch[RULE_ALNUM] >= RULE_WIDE_ALNUM) {
 		u->trigger = TRIGGER_WIDE_RUN;

@@ -150,23 +150,43 @@ Test(beginnings, bytes_of_a_set_that_follow_each_other_in_every_match)
 	cr_assert_eq(stretch("[a-z]{9999}", RULE_ALNUM), 4096, "as long as they get");
 }
 
-static bool must(const char *regex, char c)
+/* Has every match a byte of ${set}, and of no smaller one? */
+static bool must(const char *regex, const char *set)
 {
 	const struct lead l = rest(regex);
+	struct bytes want = { { 0 } };
 
-	return rule_has_byte(&l.must, (unsigned char)c);
+	for (; *set != '\0'; set++)
+		want.w[(unsigned char)*set / 64] |= UINT64_C(1)
+		                                    << (unsigned char)*set % 64;
+	for (unsigned i = 0; i < l.musts.n; i++)
+		if (memcmp(&l.musts.of[i], &want, sizeof(want)) == 0)
+			return true;
+	return false;
 }
 
 Test(beginnings, bytes_that_every_match_has)
 {
-	cr_assert(must("https?://\\S+@[a-z]+", '@'));
-	cr_assert(must("(?:a@|b@c)d", '@'));
-	cr_assert(must("(?:a@)+", '@'));
-	cr_assert_not(must("(?:a@|b)d", '@'));
-	cr_assert_not(must("a@?b", '@'));
-	cr_assert_not(must("a@*b", '@'));
-	cr_assert_not(must("a(?!@)b", '@'));
-	cr_assert_not(must("a[@x]b", '@'));
+	cr_assert(must("https?://\\S+@[a-z]+", "@"));
+	cr_assert(must("(?:a@|b@c)d", "@"));
+	cr_assert(must("(?:a@)+", "@"));
+	cr_assert(must("a[@:]b", "@:"));
+	cr_assert(must("a(?:[@:]|=>)b", "@:="));
+	cr_assert(must("a(?:[@:]|@>)b", "@:"));
+	cr_assert(must("(?:a@|b)d=", "="));
+	cr_assert(must("a['\"]?=\\s*(?:\"x|'y)", "\"'"));
+	cr_assert_not(must("(?:a@|b)d", "@"));
+	cr_assert_not(must("a@?b", "@"));
+	cr_assert_not(must("a@*b", "@"));
+	cr_assert_not(must("a@{0,2}b", "@"));
+	cr_assert_not(must("a(?!@)b", "@"));
+	cr_assert_not(must("a(?=[@])b", "@"));
+	cr_assert_not(must("a[@x]b", "@"));
+	cr_assert_not(must("a[@x]b", "@x"), "in most lines");
+	cr_assert_not(must("a[^@]b", "@"));
+	cr_assert_not(must("a@b[@:]", "@:"), "says less than the '@'");
+	cr_assert_eq(rest("a@#%&!b").musts.n, RULE_MUSTS, "no more are kept");
+	cr_assert(must("a.b-c_d\"e'f@", "@"), "but the rarest are");
 }
 
 static unsigned follows(const char *regex, const char *members)
@@ -217,6 +237,14 @@ static bool begins_so(const struct texts *t, const struct run *next, const char 
 	return false;
 }
 
+static bool has_one_of(const struct bytes *set, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rule_has_byte(set, (unsigned char)s[i]))
+			return true;
+	return false;
+}
+
 static size_t check_matches(const struct rule *u, pcre2_code *re, const char *text)
 {
 	pcre2_match_data *md = pcre2_match_data_create(64, NULL);
@@ -233,6 +261,9 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 			longest = run > longest ? run : longest;
 		}
 		cr_assert_geq(longest, u->run.n, "%s: %s", u->id, text + v[0]);
+		for (unsigned k = 0; k < l.musts.n; k++)
+			cr_assert(has_one_of(&l.musts.of[k], text + v[0], v[1] - v[0]),
+			          "%s: %s", u->id, text + v[0]);
 		cr_assert(l.begin.n == 0 ||
 		                  begins_so(&l.begin, &l.next, text + v[0], v[1] - v[0]),
 		          "%s: %s", u->id, text + v[0]);
