@@ -8,8 +8,6 @@
 #include "match/stream_impl.h"
 #include "verdict/random.h"
 
-#define LINE_BEFORE    ((size_t)2048) /* of a long line, before the anchor */
-#define LINE_AFTER     ((size_t)4096)
 #define SPAN_MAX       ((size_t)8192) /* of several lines, each way */
 #define AROUND         ((size_t)3072) /* what a verdict sees, each way */
 #define PEM_MAX        ((size_t)64 * 1024)
@@ -20,10 +18,6 @@
 #define STEP_BACK      ((size_t)512) /* where a search goes on within a line */
 #define NEIGHBOURS     ((size_t)40)  /* bytes of a token's charset around it */
 #define SEEN_BACK      256u          /* candidates that are compared with a new one */
-
-struct window {
-	size_t from, to;
-};
 
 int founds_add(struct founds *f, const struct found *one)
 {
@@ -40,37 +34,8 @@ int founds_add(struct founds *f, const struct found *one)
 	return 0;
 }
 
-static size_t line_start(const struct text *t, size_t at, size_t most)
-{
-	size_t least = at > most ? at - most : 0;
-	const unsigned char *nl = at > least ? memrchr(t->p + least, '\n', at - least)
-	                                     : NULL;
-
-	return nl != NULL ? (size_t)(nl - t->p) + 1 : least;
-}
-
-static size_t line_end(const struct text *t, size_t at, size_t most)
-{
-	size_t n = t->n - at < most ? t->n - at : most;
-	const unsigned char *nl = memchr(t->p + at, '\n', n);
-
-	return nl != NULL ? (size_t)(nl - t->p) : at + n;
-}
-
-/* ${lines} lines before that of ${at}, and after. */
-static struct window lines_around(const struct text *t, size_t at, unsigned lines,
-                                  size_t most)
-{
-	struct window w = { line_start(t, at, LINE_BEFORE), line_end(t, at, LINE_AFTER) };
-
-	for (unsigned i = 0; i < lines && w.from > 0 && at - w.from < most; i++)
-		w.from = line_start(t, w.from - 1, LINE_BEFORE);
-	for (unsigned i = 0; i < lines && w.to < t->n && w.to - at < most; i++)
-		w.to = line_end(t, w.to + 1 < t->n ? w.to + 1 : t->n, LINE_AFTER);
-	return w;
-}
-
-static struct window window_of(const struct rule *u, const struct text *t, size_t at)
+static struct window window_of(const struct scan_stream *s, const struct text *t,
+                               const struct rule *u, size_t at)
 {
 	unsigned lines = u->by_keyword && u->lines > u->lines_span - 1
 	                         ? u->lines
@@ -79,11 +44,11 @@ static struct window window_of(const struct rule *u, const struct text *t, size_
 	/* Whole lines: a value shall not end where the window does. */
 	if (u->window > 0)
 		return (struct window){
-			line_start(t, at > u->window ? at - u->window : 0, LINE_BEFORE),
-			line_end(t, t->n - at > u->window ? at + u->window : t->n,
-			         LINE_AFTER)
+			lines_start(t, at > u->window ? at - u->window : 0, LINE_BEFORE),
+			lines_end(t, t->n - at > u->window ? at + u->window : t->n,
+			          LINE_AFTER)
 		};
-	return lines_around(t, at, lines, SPAN_MAX);
+	return lines_around(&s->anchor_line, t, at, lines, SPAN_MAX);
 }
 
 static uint32_t options_of(const struct rule *u)
@@ -99,20 +64,29 @@ static bool often_tried(const struct rule *u)
 	return u->trigger == TRIGGER_TEXT && u->confidence != CONFIDENCE_HIGH;
 }
 
-static pcre2_code *expression(struct scan_stream *s, const struct rule *u)
+static const struct expression *expression(struct scan_stream *s, const struct rule *u)
 {
+	struct expression *x = &s->re[u->index];
 	PCRE2_SIZE at;
 	int code;
 
-	if (s->re[u->index] == NULL) {
-		s->re[u->index] = pcre2_compile((PCRE2_SPTR)u->regex,
-		                                PCRE2_ZERO_TERMINATED, options_of(u),
-		                                &code, &at, NULL);
-		if (s->re[u->index] != NULL && often_tried(u))
-			(void)pcre2_jit_compile(s->re[u->index], PCRE2_JIT_COMPLETE);
-		s->failed |= s->re[u->index] == NULL;
+	if (x->code == NULL) {
+		x->code = pcre2_compile((PCRE2_SPTR)u->regex, PCRE2_ZERO_TERMINATED,
+		                        options_of(u), &code, &at, NULL);
+		x->machine = x->code != NULL && often_tried(u) &&
+		             pcre2_jit_compile(x->code, PCRE2_JIT_COMPLETE) == 0;
+		s->failed |= x->code == NULL;
 	}
-	return s->re[u->index];
+	return x;
+}
+
+/* The first match from byte ${from} of ${n} on. */
+static int match(struct scan_stream *s, const struct expression *x,
+                 const unsigned char *p, size_t n, size_t from)
+{
+	if (x->machine)
+		return pcre2_jit_match(x->code, p, n, from, 0, s->md, s->limits);
+	return pcre2_match(x->code, p, n, from, PCRE2_NO_UTF_CHECK, s->md, s->limits);
 }
 
 void scan_stream_prepare(struct scan_stream *s)
@@ -192,7 +166,7 @@ static bool seen(const struct founds *f, const struct rule *u, size_t at)
 static void judge(struct scan_stream *s, const struct text *t, struct found *f,
                   size_t match, size_t match_n)
 {
-	struct window w = lines_around(t, f->at, 5, AROUND);
+	struct window w = lines_around(&s->anchor_line, t, f->at, 5, AROUND);
 	struct candidate c = {
 		.rule = f->rule,
 		.value = (const char *)t->p + f->at,
@@ -321,15 +295,13 @@ static void no_match(struct scan_stream *s, const struct rule *u, int rc)
 static size_t run(struct scan_stream *s, const struct text *t, const struct rule *u,
                   struct window w, size_t from, size_t done)
 {
-	pcre2_code *re = expression(s, u);
-	PCRE2_SPTR subject = (PCRE2_SPTR)t->p + w.from;
+	const struct expression *re = expression(s, u);
 	size_t n = w.to - w.from, at = from - w.from, last = at, end;
 	int rc;
 
 	s->searched_bytes += u->near ? 0 : n - at;
-	while (re != NULL && at <= n) {
-		rc = pcre2_match(re, subject, n, at, PCRE2_NO_UTF_CHECK, s->md,
-		                 s->limits);
+	while (re->code != NULL && at <= n) {
+		rc = match(s, re, t->p + w.from, n, at);
 		if (rc < 0) {
 			no_match(s, u, rc);
 			break;
@@ -364,18 +336,19 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
                    size_t start)
 {
 	const size_t from = start > 0 && t->p[start - 1] != '\n' ? start - 1 : start;
-	size_t to = line_end(t, start, LINE_AFTER), end, last;
-	pcre2_code *re;
+	size_t to = s->anchor_line.known ? s->anchor_line.w.to
+	                                 : lines_end(t, start, LINE_AFTER);
+	size_t end, last;
+	const struct expression *re;
 	int rc;
 
 	for (unsigned i = 1; i < u->lines_span && to < t->n && to - start < SPAN_MAX; i++)
-		to = line_end(t, to + 1, LINE_AFTER);
+		to = lines_end(t, to + 1, LINE_AFTER);
 	/* A run that follows the anchor was looked for with it. */
 	if ((u->next.n == 0 && !has_run(u, t, start, to)) ||
-	    (re = expression(s, u)) == NULL)
+	    (re = expression(s, u))->code == NULL)
 		return;
-	rc = pcre2_match(re, (PCRE2_SPTR)t->p + from, to - from, start - from,
-	                 PCRE2_NO_UTF_CHECK, s->md, s->limits);
+	rc = match(s, re, t->p + from, to - from, start - from);
 	if (rc < 0) {
 		no_match(s, u, rc);
 		return;
@@ -384,6 +357,13 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	end = candidate(s, t, u, from, (uint32_t)rc);
 	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);
 }
+
+/* What is around an anchor, as far as it has been looked at. */
+struct sight {
+	size_t at;            /* the first byte of the anchor on that is not of a word */
+	uint64_t word, prose; /* classes of what is first after a word, or after prose */
+	bool looked;          /* ${prose} is known */
+};
 
 /* The first byte from ${*at} on that is none of ${set}; ${*at} is its place. */
 static unsigned after(const struct text *t, const struct bytes *set, size_t *at)
@@ -395,27 +375,38 @@ static unsigned after(const struct text *t, const struct bytes *set, size_t *at)
 	return *at < end ? t->p[*at] : *at == t->n ? '\n' : FAR_AWAY;
 }
 
-static bool may_be_after(const struct bytes *set, unsigned byte)
+static uint64_t classes_of_byte(const struct classes *c, unsigned byte)
 {
-	return byte == FAR_AWAY || rule_has_byte(set, (unsigned char)byte);
+	return byte == FAR_AWAY ? UINT64_MAX : c->of[byte];
 }
 
-/* Can a match begin at ${at}?  What is after a word there, and after prose. */
-struct sight {
-	size_t at;
-	unsigned word, prose;
-	bool looked; /* ${prose} is known */
-};
-
-static bool can_begin(const struct text *t, const struct rule *u, struct sight *s)
+/* Is what comes first after a word, and after prose, what a match has there? */
+static bool can_begin(const struct scan_engine *g, const struct text *t,
+                      const struct attempt *a, struct sight *v)
 {
-	if (!may_be_after(&u->after_word, s->word))
+	if ((a->word & ~v->word) != 0)
 		return false;
-	if (!s->looked) {
-		s->looked = true;
-		s->prose = after(t, &rule_prose, &s->at);
+	if (a->prose == 0)
+		return true;
+	if (!v->looked) {
+		v->looked = true;
+		v->prose = classes_of_byte(&g->prose, after(t, &rule_prose, &v->at));
 	}
-	return may_be_after(&u->after_prose, s->prose);
+	return (a->prose & ~v->prose) == 0;
+}
+
+/* Does the line of the anchor have what all matches have? */
+static bool can_hold(struct scan_stream *s, const struct text *t, const struct attempt *a)
+{
+	struct line *l = &s->anchor_line;
+
+	if (a->line == 0 || !l->known)
+		return true;
+	if (!l->counted) {
+		l->counted = true;
+		l->has = classes_of(&s->g->line, t->p + l->w.from, l->w.to - l->w.from);
+	}
+	return (a->line & ~l->has) == 0;
 }
 
 /* Rules of lines are run once per line, whatever anchors are on it; of the lines or the
@@ -423,7 +414,7 @@ static bool can_begin(const struct text *t, const struct rule *u, struct sight *
 static void search_around(struct scan_stream *s, const struct text *t,
                           const struct rule *u, size_t end)
 {
-	struct window w = window_of(u, t, end - 1);
+	struct window w = window_of(s, t, u, end - 1);
 	uint64_t *searched = &progress_of(t, u)->searched;
 	size_t from = w.from, done = 0;
 
@@ -445,14 +436,14 @@ static void search_around(struct scan_stream *s, const struct text *t,
 		t->offset +
 		(u->lines_span == 1 && !u->by_keyword
 	                 ? w.to - (w.to - end > LINE_AFTER / 2 ? LINE_AFTER / 2 : 0)
-	                 : line_end(t, end - 1, LINE_AFTER / 2));
+	                 : lines_end(t, end - 1, LINE_AFTER / 2));
 }
 
 /* A rule that says how far before an anchor its matches begin: nowhere else do any. */
 static void search_near(struct scan_stream *s, const struct text *t, const struct rule *u,
                         size_t start, size_t end)
 {
-	const struct window w = window_of(u, t, end - 1);
+	const struct window w = window_of(s, t, u, end - 1);
 	uint64_t *covered = &progress_of(t, u)->covered;
 	size_t from = start - w.from > u->reach ? start - u->reach : w.from, last;
 
@@ -477,13 +468,14 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 	const size_t start = h->at - g->literals[h->id].n;
 	struct sight sight = { .at = start };
 
-	sight.word = after(t, &rule_word, &sight.at);
+	sight.word = classes_of_byte(&g->word, after(t, &rule_word, &sight.at));
+	lines_find(&s->anchor_line, t, start);
 	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
-		const struct rule *u = &g->rules->at[g->list[k]];
+		const struct attempt *a = &g->attempts[k];
+		const struct rule *u = &g->rules->at[a->rule];
 
-		if (u->trigger == TRIGGER_WIDE_RUN && !spots_wide(s->spots, start))
-			continue;
-		if (s->off[u->index] || (u->prefixed && !can_begin(t, u, &sight)) ||
+		if (!can_begin(g, t, a, &sight) || !can_hold(s, t, a) ||
+		    (a->wide && !spots_wide(s->spots, start)) || s->off[a->rule] ||
 		    t->offset + h->at <= progress_of(t, u)->covered)
 			continue;
 		if (u->prefixed)
@@ -508,6 +500,7 @@ void confirm_zone(struct scan_stream *s, const struct text *t)
 {
 	const struct hit *h;
 
+	s->anchor_line.known = false;
 	spots_find(s->spots, s->g, s->trigger_scratch, t);
 	hits_find(s, t);
 	while ((h = hits_next(s)) != NULL)

@@ -36,7 +36,7 @@ void scan_engine_free(struct scan_engine *g)
 	for (unsigned k = 0; k < SPOT_KINDS; k++)
 		literals_free(g->anchors[k]);
 	free(g->first);
-	free(g->list);
+	free(g->attempts);
 	free(g->literals);
 	literals_free(g->trigger_literals);
 	free(g->trigger_texts);
@@ -104,6 +104,23 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 	return p;
 }
 
+/* What is asked of more than a line is not known of the lines around it. */
+static struct attempt attempt_of(struct scan_engine *g, unsigned rule)
+{
+	const struct rule *u = &g->rules->at[rule];
+	struct attempt a = { .rule = (uint16_t)rule,
+		             .wide = u->trigger == TRIGGER_WIDE_RUN };
+
+	if (u->prefixed) {
+		a.word = classes_add(&g->word, &u->after_word);
+		a.prose = classes_add(&g->prose, &u->after_prose);
+	}
+	if (u->lines_span == 1 && !u->by_keyword && u->window == 0)
+		for (unsigned i = 0; i < u->musts.n; i++)
+			a.line |= classes_add(&g->line, &u->musts.of[i]);
+	return a;
+}
+
 /* ${p} is sorted: the rules of one anchor follow each other. */
 static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
 {
@@ -118,7 +135,7 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 			if (g->longest < p[i].literal.n)
 				g->longest = p[i].literal.n;
 		}
-		g->list[i] = p[i].rule;
+		g->attempts[i] = attempt_of(g, p[i].rule);
 	}
 	g->first[g->n] = (unsigned)n;
 	g->first_of[SPOT_KINDS] = g->n;
@@ -139,10 +156,10 @@ static int build(struct scan_engine *g, struct err *e)
 	int rc;
 
 	g->first = calloc(n + 1, sizeof(*g->first));
-	g->list = calloc(n + 1, sizeof(*g->list));
+	g->attempts = calloc(n + 1, sizeof(*g->attempts));
 	g->literals = calloc(n + 1, sizeof(*g->literals));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
-	if (p != NULL && g->first != NULL && g->list != NULL && g->literals != NULL &&
+	if (p != NULL && g->first != NULL && g->attempts != NULL && g->literals != NULL &&
 	    g->whole != NULL)
 		rc = compile(g, p, n, e);
 	else

@@ -16,7 +16,7 @@ _Static_assert(STREAM_BEHIND >= KNOWN_BEHIND, "where a known value begins is kep
 
 static bool make_pcre(struct scan_stream *s)
 {
-	s->re = calloc(s->g->rules->n + 1, sizeof(pcre2_code *));
+	s->re = calloc(s->g->rules->n + 1, sizeof(*s->re));
 	s->md = pcre2_match_data_create(GROUPS, NULL);
 	s->limits = pcre2_match_context_create(NULL);
 	s->stack = pcre2_jit_stack_create(32 * 1024, STACK_MAX, NULL);
@@ -84,7 +84,7 @@ void scan_stream_free(struct scan_stream *s)
 	if (s == NULL)
 		return;
 	for (size_t i = 0; s->re != NULL && i < s->g->rules->n; i++)
-		pcre2_code_free(s->re[i]);
+		pcre2_code_free(s->re[i].code);
 	free(s->re);
 	pcre2_match_data_free(s->md);
 	pcre2_match_context_free(s->limits);

@@ -18,6 +18,8 @@
 
 #include "decode/decode.h"
 #include "decode/transcode.h"
+#include "match/classes.h"
+#include "match/lines.h"
 #include "match/literals.h"
 #include "match/scan_stream.h"
 #include "match/spots.h"
@@ -38,11 +40,22 @@ struct trigger {
 	bool covered;
 };
 
+/* A rule of an anchor: what is looked at first of it, since most are not tried. */
+struct attempt {
+	/* A match has of each of these classes: a byte on its one line; the first one
+	 * behind the word that it begins with; the first one behind prose. */
+	uint64_t line, word, prose;
+	uint16_t rule;
+	bool wide; /* TRIGGER_WIDE_RUN */
+};
+
 struct scan_engine {
 	const struct rule_set *rules;
 	struct literals *anchors[SPOT_KINDS];
-	unsigned *first; /* of an anchor in ${list}; one more than there are anchors */
-	unsigned *list;  /* rules of the anchors */
+	unsigned
+		*first; /* of an anchor in ${attempts}; one more than there are anchors */
+	struct attempt *attempts; /* rules of the anchors */
+	struct classes line, word, prose;
 	struct literal *literals; /* the anchors, of one kind of spots after the other */
 	size_t first_of[SPOT_KINDS + 1]; /* where those of each begin in it */
 	size_t n;
@@ -137,13 +150,17 @@ struct told {
 	unsigned char digest[TOLD_DIGEST]; /* of a decoded secret, all of it */
 };
 
+struct expression {
+	pcre2_code *code;
+	bool machine; /* as machine code */
+};
+
 struct scan_stream {
 	const struct scan_engine *g;
 	struct scan_options options;
 	scan_sink sink;
 	void *ctx;
-	/* expressions, compiled when they are needed first */
-	pcre2_code **re;
+	struct expression *re; /* compiled when they are needed first */
 	pcre2_match_data *md;
 	pcre2_match_context *limits;
 	pcre2_jit_stack *stack;
@@ -151,6 +168,7 @@ struct scan_stream {
 	struct spots *spots;
 	struct gathered *gathered;
 	struct hits hits[SPOT_KINDS];
+	struct line anchor_line; /* of the anchor that was looked at last */
 	/* the blob */
 	const struct blob *blob;
 	unsigned char *buf;
