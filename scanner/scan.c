@@ -10,6 +10,7 @@
 #include "scan_build.h"
 #include "scan_images.h"
 #include "scan_impl.h"
+#include "scanner/worker/held.h"
 #include "scanner/worker/record_finding.h"
 
 const char *scan_visibility_name(enum scan_visibility v)
@@ -206,10 +207,10 @@ void scan_free(struct scan *s)
 {
 	if (s == NULL)
 		return;
+	job_free(s->batch);
 	pool_free(s->pool);
 	while (s->archives != NULL)
 		image_archive_free(s->archives);
-	job_free(s->batch);
 	free_names(s->names);
 	free_names(s->folders);
 	scan_build_free(s);
@@ -239,7 +240,7 @@ int scan_add_file(struct scan *s, int fd, const char *path, uint64_t size, struc
 {
 	int rc = ERR_OK;
 
-	if (s->batch != NULL && !job_fits(s->batch, path))
+	if (s->batch != NULL && !(job_fits(s->batch, path) && held_fits(s->batch, size)))
 		rc = scan_flush(s, e);
 	if (s->batch == NULL)
 		s->batch = job_new(FORMAT_FILE, CHANNEL_FILE, NULL, NULL);
@@ -247,7 +248,8 @@ int scan_add_file(struct scan *s, int fd, const char *path, uint64_t size, struc
 		close(fd);
 		return rc != ERR_OK ? rc : err_set(e, ERR_NOMEM, "out of memory");
 	}
-	if (!job_add(s->batch, fd, path))
+	if (!pool_add_held(s->pool, s->batch, fd, size, path) &&
+	    !job_add(s->batch, fd, path))
 		scan_skip_add(s, NULL, NULL, path, "its name is too long");
 	s->batch_bytes += size;
 	return s->batch_bytes >= SCAN_BATCH_BYTES ? scan_flush(s, e) : ERR_OK;

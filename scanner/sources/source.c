@@ -48,10 +48,27 @@ void source_open(struct work *w, const struct job *j, unsigned i, struct stream_
 	}
 }
 
+static void held_file(struct work *w, const struct job *j, unsigned i)
+{
+	const struct job_span *span = &j->span[i];
+	struct stream_mem s;
+
+	if (span->at > w->held_n || span->n > w->held_n - span->at) {
+		work_skip(w, j->name[i], "it is not where it should be");
+		return;
+	}
+	stream_mem_init(&s, w->held + span->at, span->n);
+	content_read(w, j->channel, j->name[i], &s.s, 0);
+}
+
 void source_file(struct work *w, const struct job *j, unsigned i)
 {
 	struct stream_fd s;
 
+	if (j->fd[i] < 0) {
+		held_file(w, j, i);
+		return;
+	}
 	source_open(w, j, i, &s);
 	content_read(w, j->channel, j->name[i], &s.s, 0);
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "held.h"
 #include "pool_impl.h"
 
 #define TICK_MS        500
@@ -74,6 +75,8 @@ struct pool *pool_new(const struct pool_options *o, const struct pool_events *ev
 	p->ctx = ctx;
 	p->last = &p->first;
 	raise_files();
+	/* For what workers have, as many that wait, and the one that is filled. */
+	p->held = held_new((POOL_DEPTH + 1) * p->o.workers + 1);
 	for (; p->n < p->o.workers; p->n++) {
 		struct pool_worker *w = &p->worker[p->n];
 
@@ -111,6 +114,7 @@ void pool_free(struct pool *p)
 		p->first = j->next;
 		job_free(j);
 	}
+	held_free(p->held);
 	free(p);
 }
 
@@ -170,6 +174,12 @@ static struct pool_worker *free_worker(struct pool *p)
 			best = w;
 	}
 	return best;
+}
+
+bool pool_add_held(struct pool *p, struct job *j, int fd, uint64_t size, const char *name)
+{
+	return p->held != NULL && free_worker(p) == NULL &&
+	       held_add(p->held, j, fd, size, name);
 }
 
 /* A pipe or a layer may take long: nothing is to wait behind it. */

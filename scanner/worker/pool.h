@@ -53,6 +53,10 @@ void pool_free(struct pool *p);
 
 /** pool_add(p, j): takes the job; it is sent when a worker is free. */
 void pool_add(struct pool *p, struct job *j);
+/** pool_add_held(p, j, fd, size, name): held_add(), if all workers have jobs enough; else
+ * false, as it is quicker to send descriptors. */
+bool pool_add_held(struct pool *p, struct job *j, int fd, uint64_t size, const char *name)
+	MUST_CHECK;
 /** pool_submit(p, j, e): the same, and waits until no more jobs wait than there are
  * workers.  ${j} is taken in any case. */
 int pool_submit(struct pool *p, struct job *j, struct err *e) MUST_CHECK;

@@ -32,6 +32,7 @@ struct pool {
 	void *ctx;
 	struct pool_worker worker[POOL_WORKERS_MAX];
 	unsigned n;
+	struct held *held;         /* NULL: there is no such memory */
 	struct job *first, **last; /* waiting */
 	unsigned waiting;
 	uint32_t next_id;

@@ -16,6 +16,7 @@ int pool_spawn(struct pool *p, struct pool_worker *w, struct err *e)
 		                    .options = p->o.options,
 		                    .limits = p->o.limits,
 		                    .hash_key = p->o.hash_key,
+		                    .held = p->held,
 		                    .cpu_s = p->o.cpu_s,
 		                    .memory = p->o.memory,
 		                    .require_sandbox = p->o.require_sandbox };
@@ -56,15 +57,18 @@ static bool divisible(const struct job *j)
 static void drop_items(struct job *j, unsigned upto)
 {
 	for (unsigned i = 0; i < upto; i++) {
-		close(j->fd[i]);
+		if (j->fd[i] >= 0)
+			close(j->fd[i]);
 		j->names_len -= strlen(j->name[i]) + 1;
 		free(j->name[i]);
 	}
 	j->n -= upto;
 	memmove(j->fd, j->fd + upto, j->n * sizeof(j->fd[0]));
+	memmove(j->span, j->span + upto, j->n * sizeof(j->span[0]));
 	memmove(j->name, j->name + upto, j->n * sizeof(j->name[0]));
 	for (unsigned i = 0; i < j->n; i++)
-		(void)lseek(j->fd[i], 0, SEEK_SET);
+		if (j->fd[i] >= 0)
+			(void)lseek(j->fd[i], 0, SEEK_SET);
 }
 
 static const char *cause(const struct pool_worker *w, int status)

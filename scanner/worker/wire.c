@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "held.h"
+
 #define DIGEST_MAX 128u
 #define TEXT_MAX   5000u /* of one text of a record */
 
@@ -14,10 +16,14 @@ struct job_head {
 	uint16_t channel;
 	uint16_t items;
 	uint16_t streamed;
+	uint32_t held; /* a bit of each item that is a span */
 	uint64_t offset;
 	uint64_t size;
-	/* source, layer, digest and the names follow, each with its NUL */
+	/* a span of each item, and source, layer, digest and the names, each with its
+	   NUL, follow */
 };
+
+_Static_assert(WIRE_ITEMS_MAX <= 32, "as many bits");
 
 struct record_head {
 	uint32_t type;
@@ -52,18 +58,30 @@ bool job_fits(const struct job *j, const char *name)
 	       j->names_len + n + 1 <= WIRE_NAMES_MAX;
 }
 
-bool job_add(struct job *j, int fd, const char *name)
+static bool add_item(struct job *j, int fd, struct job_span span, const char *name)
 {
 	char *copy = job_fits(j, name) ? strdup(name) : NULL;
 
-	if (copy == NULL) {
-		close(fd);
+	if (copy == NULL)
 		return false;
-	}
 	j->names_len += strlen(name) + 1;
 	j->name[j->n] = copy;
+	j->span[j->n] = span;
 	j->fd[j->n++] = fd;
 	return true;
+}
+
+bool job_add(struct job *j, int fd, const char *name)
+{
+	if (add_item(j, fd, (struct job_span){ 0 }, name))
+		return true;
+	close(fd);
+	return false;
+}
+
+bool job_add_span(struct job *j, struct job_span span, const char *name)
+{
+	return add_item(j, -1, span, name);
 }
 
 void job_free(struct job *j)
@@ -71,9 +89,11 @@ void job_free(struct job *j)
 	if (j == NULL)
 		return;
 	for (unsigned i = 0; i < j->n; i++) {
-		close(j->fd[i]);
+		if (j->fd[i] >= 0)
+			close(j->fd[i]);
 		free(j->name[i]);
 	}
+	held_give_back(j);
 	free(j->source);
 	free(j->layer);
 	free(j->digest);
@@ -122,24 +142,33 @@ int wire_send_job(int sock, const struct job *j, struct err *e)
 	} control = { 0 };
 	struct writer w = { .p = text };
 	struct iovec iov[] = {
-		{&head, sizeof(head)},
-                { text, 0           }
+		{&head,                       sizeof(head)             },
+		{ (void *)(uintptr_t)j->span, j->n * sizeof(j->span[0])},
+		{ text,                       0                        }
 	};
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = ARRAY_LEN(iov) };
+	int fd[WIRE_ITEMS_MAX];
+	unsigned fds = 0;
 
 	put_text(&w, j->source, WIRE_PATH_MAX);
 	put_text(&w, j->layer, DIGEST_MAX);
 	put_text(&w, j->digest, DIGEST_MAX);
 	for (unsigned i = 0; i < j->n; i++)
 		put_text(&w, j->name[i], WIRE_PATH_MAX);
-	iov[1].iov_len = w.n;
-	if (j->n > 0) {
+	iov[2].iov_len = w.n;
+	for (unsigned i = 0; i < j->n; i++) {
+		if (j->fd[i] < 0)
+			head.held |= UINT32_C(1) << i;
+		else
+			fd[fds++] = j->fd[i];
+	}
+	if (fds > 0) {
 		control.head.cmsg_level = SOL_SOCKET;
 		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(j->n * sizeof(int));
-		memcpy(CMSG_DATA(&control.head), j->fd, j->n * sizeof(int));
+		control.head.cmsg_len = CMSG_LEN(fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), fd, fds * sizeof(int));
 		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(j->n * sizeof(int));
+		m.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 	}
 	return send_all(sock, &m) == 0 ? ERR_OK
 	                               : err_sys(e, ERR_IO, errno, "sending to a worker");
@@ -174,33 +203,52 @@ static unsigned take_fds(struct msghdr *m, int *fd)
 	return (unsigned)n;
 }
 
-static struct job *decode_job(const struct job_head *h, const char *p, const char *end,
-                              const int *fd, unsigned fds)
+/* A job as it came. */
+struct message {
+	struct job_head head;
+	const char *p, *end;
+	int fd[WIRE_ITEMS_MAX];
+	unsigned fds, used; /* descriptors, and how many of them are items' */
+};
+
+static bool take_item(struct message *m, struct job *j, const char *spans)
 {
+	const char *name = take_text(&m->p, m->end);
+	struct job_span span;
+
+	if (name == NULL)
+		return false;
+	if ((m->head.held >> j->n & 1) == 0)
+		return m->used < m->fds && job_add(j, m->fd[m->used++], name);
+	memcpy(&span, spans + j->n * sizeof(span), sizeof(span));
+	return job_add_span(j, span, name);
+}
+
+static struct job *decode_job(struct message *m)
+{
+	const struct job_head *h = &m->head;
 	struct job *j = job_new((enum job_format)h->format, (enum scan_channel)h->channel,
 	                        NULL, NULL);
-	unsigned used = 0;
-	bool ok = j != NULL;
+	const char *spans = m->p;
+	bool ok = j != NULL && h->items <= WIRE_ITEMS_MAX &&
+	          h->items * sizeof(j->span[0]) <= (size_t)(m->end - m->p);
 
 	if (ok) {
+		m->p += h->items * sizeof(j->span[0]);
 		j->id = h->id;
 		j->offset = h->offset;
 		j->size = h->size;
 		j->streamed = h->streamed != 0;
-		j->source = copy_or_null(take_text(&p, end));
-		j->layer = copy_or_null(take_text(&p, end));
-		j->digest = copy_or_null(take_text(&p, end));
+		j->source = copy_or_null(take_text(&m->p, m->end));
+		j->layer = copy_or_null(take_text(&m->p, m->end));
+		j->digest = copy_or_null(take_text(&m->p, m->end));
 	}
-	while (ok && used < fds) {
-		const char *name = take_text(&p, end);
-
-		ok = name != NULL && job_add(j, fd[used], name);
-		used += name != NULL;
-	}
-	if (ok && fds == h->items)
+	while (ok && j->n < h->items)
+		ok = take_item(m, j, spans);
+	if (ok && m->used == m->fds)
 		return j;
-	for (; used < fds; used++)
-		close(fd[used]);
+	for (; m->used < m->fds; m->used++)
+		close(m->fd[m->used]);
 	job_free(j);
 	return NULL;
 }
@@ -208,15 +256,14 @@ static struct job *decode_job(const struct job_head *h, const char *p, const cha
 int wire_recv_job(int sock, struct job **out, struct err *e)
 {
 	static char text[WIRE_MAX];
-	struct job_head head;
-	int fd[WIRE_ITEMS_MAX];
+	struct message job = { .p = text };
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(fd))];
+		char room[CMSG_SPACE(sizeof(job.fd))];
 	} control;
 	struct iovec iov[] = {
-		{&head, sizeof(head)},
-                { text, sizeof(text)}
+		{&job.head, sizeof(job.head)},
+                { text,     sizeof(text)    }
 	};
 	struct msghdr m = { .msg_iov = iov,
 		            .msg_iovlen = ARRAY_LEN(iov),
@@ -227,10 +274,11 @@ int wire_recv_job(int sock, struct job **out, struct err *e)
 	do
 		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n < (ssize_t)sizeof(head))
+	if (n < (ssize_t)sizeof(job.head))
 		return err_set(e, ERR_UNREACHABLE, "the main process has gone");
-	*out = decode_job(&head, text, text + (n - (ssize_t)sizeof(head)), fd,
-	                  take_fds(&m, fd));
+	job.end = text + (n - (ssize_t)sizeof(job.head));
+	job.fds = take_fds(&m, job.fd);
+	*out = decode_job(&job);
 	return *out != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "a job could not be taken");
 }
 

@@ -39,12 +39,19 @@ enum job_format {
 	FORMAT__MAX
 };
 
+/* An item whose bytes are held, see held.h. */
+struct job_span {
+	uint32_t at, n;
+};
+
+struct held;
 struct job {
 	uint32_t id; /* given by the pool */
 	enum job_format format;
 	enum scan_channel channel;
-	unsigned n; /* items */
-	int fd[WIRE_ITEMS_MAX];
+	unsigned n;             /* items */
+	int fd[WIRE_ITEMS_MAX]; /* -1: there is a span instead */
+	struct job_span span[WIRE_ITEMS_MAX];
 	char *name[WIRE_ITEMS_MAX];
 	size_t names_len;
 	char *source;    /* image, container, repository …; or NULL */
@@ -53,6 +60,9 @@ struct job {
 	uint64_t offset; /* FORMAT_LAYER */
 	uint64_t size;
 	bool streamed; /* item 0 is a pipe: it may be slow, and cannot be read twice */
+	struct held *held; /* where its spans are, in one slot; or NULL */
+	unsigned slot;
+	size_t slot_n; /* bytes in it */
 	void *tag;     /* the submitter's own; borrowed */
 	struct job *next;
 };
@@ -91,6 +101,8 @@ struct job *job_new(enum job_format format, enum scan_channel channel, const cha
 /** job_add(j, fd, name): another item; takes ${fd}, also on failure.  False: the job is
  * full, the name is too long, or memory is. */
 bool job_add(struct job *j, int fd, const char *name) MUST_CHECK;
+/** job_add_span(j, span, name): the same of one that is held. */
+bool job_add_span(struct job *j, struct job_span span, const char *name) MUST_CHECK;
 /** job_fits(j, name): would job_add() take it? */
 bool job_fits(const struct job *j, const char *name) MUST_CHECK;
 /** job_free(j): closes its descriptors; NULL is allowed. */

@@ -34,9 +34,11 @@ struct work {
 	struct worker_status *status;
 	const struct scan_limits *limits;
 	struct scan_stream *match;
-	struct blob blob;     /* that is being searched */
-	struct ahead *ahead;  /* the helper that unpacks; NULL: none */
-	uint8_t *buffer;      /* WORK_BUFFER bytes, for the one descriptor that is read */
+	struct blob blob;    /* that is being searched */
+	struct ahead *ahead; /* the helper that unpacks; NULL: none */
+	uint8_t *buffer;     /* WORK_BUFFER bytes, for the one descriptor that is read */
+	const uint8_t *held; /* bytes that the main process has read */
+	size_t held_n;
 	uint8_t hash_key[16]; /* of path_hash() */
 	const struct job *job;
 	const char *source; /* of what is read now, or NULL */

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "held.h"
 #include "sandbox.h"
 #include "scanner/archive/ahead.h"
 #include "scanner/sources/source.h"
@@ -158,9 +159,12 @@ _Noreturn void worker_main(const struct worker_options *o)
 	(void)signal(SIGINT, SIG_IGN); /* the main process decides */
 	w.buffer = mmap(NULL, WORK_BUFFER, PROT_READ | PROT_WRITE,
 	                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (o->held != NULL)
+		w.held = held_map(o->held, &w.held_n);
 	w.match = emit_stream_new(o->engine, o->options, &w);
-	if (w.buffer == MAP_FAILED || w.match == NULL || close_inherited(o->sock) != 0 ||
-	    set_limits(o) != 0 || enter_sandbox(o, &w) != 0)
+	if (w.buffer == MAP_FAILED || (o->held != NULL && w.held == NULL) ||
+	    w.match == NULL || close_inherited(o->sock) != 0 || set_limits(o) != 0 ||
+	    enter_sandbox(o, &w) != 0)
 		_exit(2);
 	while (!w.gone && wire_recv_job(SOCK, &j, &e) == ERR_OK) {
 		run_job(&w, j, o->cpu_s);

@@ -11,6 +11,7 @@
 #include "scanner/bounds.h"
 #include "status.h"
 
+struct held;
 struct scan_engine;
 struct scan_options;
 
@@ -21,6 +22,7 @@ struct worker_options {
 	const struct scan_options *options;
 	const struct scan_limits *limits;
 	const uint8_t *hash_key; /* of path_hash() */
+	const struct held *held; /* or NULL */
 	uint64_t cpu_s;
 	uint64_t memory;
 	bool require_sandbox;

@@ -137,6 +137,33 @@ Test(scan, a_crash_costs_one_file)
 	          said);
 }
 
+/* Most of these are read by the main process; the rest of their job goes to the next
+ * worker, each with its own bytes still. */
+Test(scan, a_crash_mixes_up_nothing)
+{
+	struct scan_totals t;
+	char line[48];
+
+	for (int i = 0; i < 600; i++) {
+		char name[16], text[32];
+
+		snprintf(name, sizeof(name), "f%d", i);
+		snprintf(text, sizeof(text), "%.*s%s", i % 8, "\n\n\n\n\n\n\n\n",
+		         i % 40 == 7 ? "CRASH" : "SECRET");
+		put(name, text);
+	}
+	t = run(1, 0);
+	cr_assert_eq(t.findings, 585, "%s", said);
+	cr_assert_eq(t.skipped, 15, "%s", said);
+	for (int i = 0; i < 600; i++) {
+		if (i % 40 == 7)
+			snprintf(line, sizeof(line), "f%d: its worker died\n", i);
+		else
+			snprintf(line, sizeof(line), "f%d:%d fake\n", i, i % 8 + 1);
+		cr_assert(heard(line), "%s", line);
+	}
+}
+
 Test(scan, a_worker_that_hangs_is_replaced)
 {
 	struct scan_totals t;
