@@ -156,18 +156,7 @@ static void search_lines(struct search *s, const struct place *w, unsigned i, si
 /* Bits from bit ${bit} of ${m} on, which goes on in ${m}[1]. */
 ALWAYS_INLINE static inline uint64_t from_bit(const uint64_t *m, unsigned bit)
 {
-	return m[0] >> bit | (bit > 0 ? m[1] << (64 - bit) : 0);
-}
-
-/* Bits of ${m} that DECODE_RUN_MIN of them follow each other from. */
-ALWAYS_INLINE static inline uint64_t long_runs(const uint64_t *m)
-{
-	uint64_t a = m[0] & from_bit(m, 1), b = m[1] & m[1] >> 1;
-	uint64_t c = a & (a >> 2 | b << 62), d = b & b >> 2;
-
-	a = c & (c >> 4 | d << 60);
-	b = d & d >> 4;
-	return a & (a >> (DECODE_RUN_MIN - 8) | b << (64 - (DECODE_RUN_MIN - 8)));
+	return m[0] >> bit | m[1] << 1 << (63 - bit);
 }
 
 /* Can a run be more than a word or a name?  Base64 has both cases, since each fourth
@@ -208,7 +197,7 @@ ALWAYS_INLINE static inline bool may_begin(const struct marks *m, unsigned i,
 ALWAYS_INLINE static inline uint64_t run_begins(const struct place *w, unsigned i)
 {
 	const uint64_t *run = &w->marks.run[i];
-	const uint64_t all = long_runs(run);
+	const uint64_t all = w->marks.longs[i];
 	const bool before = i > 0 ? run[-1] >> 63 : w->before;
 	const size_t at = w->at + (size_t)64 * i;
 	uint64_t begins = all & ~(run[0] << 1 | before);

@@ -32,7 +32,7 @@ struct level {
 };
 
 /* What something encoded can begin with: three bytes whose entries have a bit in common.
- * Bytes from 0x80 on have none at the first two places, and all at the third. */
+ * The last entry is that of all bytes that are not ASCII. */
 struct beginning {
 	unsigned char of[3][128];
 };
@@ -92,12 +92,16 @@ bool decode_afford(struct search *s, size_t n);
 
 /** decode_classes(c): fills the tables in. */
 void decode_classes(struct classes *c);
+/** decode_place(c): the entry of ${c} in tables. */
+static inline unsigned decode_place(unsigned char c)
+{
+	return c < 0x7f ? c : 0x7f;
+}
 /** decode_begins(b, p): do the three bytes at ${p} begin so? */
 static inline bool decode_begins(const struct beginning *b, const unsigned char *p)
 {
-	return ((p[0] | p[1]) & 0x80) == 0 &&
-	       (b->of[0][p[0]] & b->of[1][p[1]] &
-	        (p[2] < 0x80 ? b->of[2][p[2]] : 0xff)) != 0;
+	return (b->of[0][decode_place(p[0])] & b->of[1][decode_place(p[1])] &
+	        b->of[2][decode_place(p[2])]) != 0;
 }
 
 /* --- decode_mark.c: bits of 64 bytes each, from the lowest. */
@@ -112,6 +116,7 @@ struct marks {
 	uint64_t text[DECODE_BLOCKS + 1];  /* not after letter or digit; text may begin */
 	uint64_t hex[DECODE_BLOCKS + 1];   /* hexadecimal digits */
 	uint64_t line[DECODE_BLOCKS + 1];  /* such of \ % & " ' as may count */
+	uint64_t longs[DECODE_BLOCKS];     /* DECODE_RUN_MIN of the alphabets follow */
 	uint64_t worth[DECODE_BLOCKS];     /* 0: no run that begins there is encoded */
 	uint64_t busy;                     /* a bit for each block that has anything */
 };

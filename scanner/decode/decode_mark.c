@@ -11,14 +11,35 @@
 #define ALWAYS_INLINE __attribute__((always_inline))
 #define AFTER         2u /* bytes after one that say what it begins */
 
-static unsigned class_of(const struct classes *c, unsigned char byte)
+/* A text in blocks.  After its end there are NULs, which belong to nothing. */
+struct blocks {
+	const unsigned char *p;
+	size_t n;
+	unsigned used; /* of DECODE_BLOCKS and one more */
+	unsigned char end[64 + AFTER];
+};
+
+static struct blocks blocks_of(const unsigned char *p, size_t n)
 {
-	return byte < 0x80 ? c->is[byte] : 0;
+	const size_t all = (n + 63) / 64;
+
+	return (struct blocks){
+		.p = p,
+		.n = n,
+		.used = all <= DECODE_BLOCKS ? (unsigned)all : DECODE_BLOCKS + 1,
+	};
 }
 
-static bool begins_line(unsigned char c)
+/* Block ${i} and AFTER bytes more. */
+ALWAYS_INLINE static inline const unsigned char *block(struct blocks *b, unsigned i)
 {
-	return c == '\\' || c == '%' || c == '&' || c == '"' || c == '\'';
+	const size_t at = (size_t)64 * i;
+
+	if (b->n - at >= sizeof(b->end))
+		return b->p + at;
+	memset(b->end, 0, sizeof(b->end));
+	memcpy(b->end, b->p + at, b->n - at);
+	return b->end;
 }
 
 /* Bits ${n} further on, those of the next block included. */
@@ -29,11 +50,11 @@ ALWAYS_INLINE static inline uint64_t ahead(uint64_t m, uint64_t next, unsigned n
 
 /* Text begins where a run does, or after a sign.  What the first byte follows is not
  * known. */
-ALWAYS_INLINE static inline void only_first(struct marks *m)
+ALWAYS_INLINE static inline void only_first(struct marks *m, unsigned n)
 {
 	uint64_t before = 0;
 
-	for (unsigned i = 0; i <= DECODE_BLOCKS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		const uint64_t letters = m->mixed[i] | m->lower[i];
 
 		m->text[i] &= ~(letters << 1 | before >> 63);
@@ -45,10 +66,9 @@ ALWAYS_INLINE static inline void only_first(struct marks *m)
  * Of a block, bits are left if a run begins in it that is long, may be hexadecimal, or
  * has a place where text may begin and enough after it.
  */
-ALWAYS_INLINE static inline void only_worth(struct marks *m)
+ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
 {
-	m->busy = 0;
-	for (unsigned i = 0; i < DECODE_BLOCKS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		const uint64_t r = m->run[i], q = m->run[i + 1];
 		const uint64_t r2 = r & ahead(r, q, 1), q2 = q & q >> 1;
 		const uint64_t r4 = r2 & ahead(r2, q2, 2), q4 = q2 & q2 >> 2;
@@ -61,54 +81,64 @@ ALWAYS_INLINE static inline void only_worth(struct marks *m)
 		const uint64_t digits = ahead(hex, more, 2) & ahead(hex, more, 3) &
 		                        ahead(hex, more, 4);
 
-		m->worth[i] = (r8 & ahead(r8, q8, DECODE_RUN_MIN - 8) & m->text[i]) |
-		              (on & m->text[i + 1]) |
+		m->longs[i] = r8 & ahead(r8, q8, DECODE_RUN_MIN - 8);
+		m->worth[i] = (m->longs[i] & m->text[i]) | (on & m->text[i + 1]) |
 		              (r24 & (digits | ahead(r24, q24, DECODE_WRAP_MIN - 24)) &
 		               ~(r << 1));
 	}
-	for (unsigned i = 0; i < DECODE_BLOCKS; i++)
-		m->busy |= (uint64_t)((m->worth[i] | m->line[i]) != 0) << i;
 }
 
-/* The last block may be short, and its last two bytes may begin anything. */
-static void mark_block(const struct classes *c, const unsigned char *p, size_t n,
-                       unsigned i, struct marks *m)
+static void no_marks(struct marks *m, unsigned i)
 {
 	m->run[i] = m->digit[i] = m->mixed[i] = m->lower[i] = 0;
 	m->text[i] = m->hex[i] = m->line[i] = 0;
-	for (size_t k = 0; k < n && k < 64; k++) {
-		const unsigned is = class_of(c, p[k]);
-		const bool last = n - k <= AFTER;
+}
+
+ALWAYS_INLINE static inline void conclude_of(struct marks *m, unsigned n)
+{
+	only_first(m, n + 1);
+	only_worth(m, n);
+	m->busy = 0;
+	for (unsigned i = 0; i < n; i++)
+		m->busy |= (uint64_t)((m->worth[i] | m->line[i]) != 0) << i;
+}
+
+/* What the marks of ${n} blocks come to; after them there are no more. */
+ALWAYS_INLINE static inline void conclude(struct marks *m, unsigned n)
+{
+	if (n > DECODE_BLOCKS) {
+		/* A number that is known makes vectors of it. */
+		conclude_of(m, DECODE_BLOCKS);
+		return;
+	}
+	no_marks(m, n);
+	if (n < DECODE_BLOCKS)
+		m->longs[n] = m->worth[n] = 0;
+	conclude_of(m, n);
+}
+
+static void mark_plain(const struct classes *c, const unsigned char *p, unsigned i,
+                       struct marks *m)
+{
+	no_marks(m, i);
+	for (unsigned k = 0; k < 64; k++) {
+		const unsigned is = c->is[decode_place(p[k])];
 
 		m->run[i] |= (uint64_t)(is != 0) << k;
 		m->digit[i] |= (uint64_t)((is & CLASS_DIGIT) != 0) << k;
 		m->mixed[i] |= (uint64_t)((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0) << k;
 		m->lower[i] |= (uint64_t)((is & CLASS_SMALL) != 0) << k;
+		m->text[i] |= (uint64_t)decode_begins(&c->text, p + k) << k;
 		m->hex[i] |= (uint64_t)((is & CLASS_HEX) != 0) << k;
-		m->text[i] |= (uint64_t)(last ? is != 0 : decode_begins(&c->text, p + k))
-		              << k;
-		m->line[i] |= (uint64_t)(last ? begins_line(p[k])
-		                              : decode_begins(&c->line, p + k))
-		              << k;
+		m->line[i] |= (uint64_t)decode_begins(&c->line, p + k) << k;
 	}
 }
 
-static void mark_from(const struct classes *c, const unsigned char *p, size_t n,
-                      unsigned i, struct marks *m)
+static void marks_plain(const struct classes *c, struct blocks *b, struct marks *m)
 {
-	for (; i <= DECODE_BLOCKS; i++) {
-		const size_t at = (size_t)64 * i;
-
-		mark_block(c, p + (at < n ? at : n), at < n ? n - at : 0, i, m);
-	}
-}
-
-static void marks_plain(const struct classes *c, const unsigned char *p, size_t n,
-                        struct marks *m)
-{
-	mark_from(c, p, n, 0, m);
-	only_first(m);
-	only_worth(m);
+	for (unsigned i = 0; i < b->used; i++)
+		mark_plain(c, block(b, i), i, m);
+	conclude(m, b->used);
 }
 
 #ifdef __x86_64__
@@ -136,31 +166,23 @@ VBMI_INLINE struct triple triple_of(const struct beginning *b)
 		                table_of(b->of[2]) };
 }
 
-/* 64 bytes, and which of them are in tables. */
-struct bytes {
-	__m512i v;
-	__mmask64 in;
-};
-
-VBMI_INLINE struct bytes bytes_of(const unsigned char *p)
+/* 64 bytes as places in tables. */
+VBMI_INLINE __m512i places(const unsigned char *p)
 {
-	const __m512i v = _mm512_loadu_si512(p);
-
-	return (struct bytes){ v, ~_mm512_movepi8_mask(v) };
+	return _mm512_min_epu8(_mm512_loadu_si512(p), _mm512_set1_epi8(0x7f));
 }
 
-VBMI_INLINE __m512i look_up(const struct table *t, const struct bytes *b)
+VBMI_INLINE __m512i look_up(const struct table *t, __m512i places)
 {
-	return _mm512_maskz_permutex2var_epi8(b->in, t->low, b->v, t->high);
+	return _mm512_permutex2var_epi8(t->low, places, t->high);
 }
 
-VBMI_INLINE uint64_t begins(const struct triple *t, const struct bytes *a,
-                            const struct bytes *b, const struct bytes *c)
+VBMI_INLINE uint64_t begins(const struct triple *t, __m512i v, __m512i next,
+                            __m512i third)
 {
-	const __m512i two = _mm512_and_si512(look_up(&t->a, a), look_up(&t->b, b));
-
-	return _mm512_test_epi8_mask(two, _mm512_or_si512(look_up(&t->c, c),
-	                                                  _mm512_movm_epi8(~c->in)));
+	return _mm512_test_epi8_mask(_mm512_and_si512(look_up(&t->a, v),
+	                                              look_up(&t->b, next)),
+	                             look_up(&t->c, third));
 }
 
 VBMI_INLINE uint64_t having(__m512i is, unsigned some)
@@ -168,31 +190,25 @@ VBMI_INLINE uint64_t having(__m512i is, unsigned some)
 	return _mm512_test_epi8_mask(is, _mm512_set1_epi8((char)some));
 }
 
-VBMI static void marks_vbmi(const struct classes *c, const unsigned char *p, size_t n,
-                            struct marks *m)
+VBMI static void marks_vbmi(const struct classes *c, struct blocks *b, struct marks *m)
 {
-	const unsigned char *const all = p;
 	const struct table is = table_of(c->is);
 	const struct triple text = triple_of(&c->text), line = triple_of(&c->line);
-	unsigned i;
 
-	for (i = 0; i <= DECODE_BLOCKS && n - (size_t)64 * i >= 64 + AFTER;
-	     i++, p += 64) {
-		const struct bytes v = bytes_of(p), next = bytes_of(p + 1),
-				   third = bytes_of(p + 2);
-		const __m512i of = look_up(&is, &v);
+	for (unsigned i = 0; i < b->used; i++) {
+		const unsigned char *const p = block(b, i);
+		const __m512i v = places(p), next = places(p + 1), third = places(p + 2);
+		const __m512i of = look_up(&is, v);
 
 		m->run[i] = _mm512_test_epi8_mask(of, of);
 		m->digit[i] = having(of, CLASS_DIGIT);
 		m->mixed[i] = having(of, CLASS_DIGIT | CLASS_CAPITAL);
 		m->lower[i] = having(of, CLASS_SMALL);
-		m->text[i] = begins(&text, &v, &next, &third);
+		m->text[i] = begins(&text, v, next, third);
 		m->hex[i] = having(of, CLASS_HEX);
-		m->line[i] = begins(&line, &v, &next, &third);
+		m->line[i] = begins(&line, v, next, third);
 	}
-	mark_from(c, all, n, i, m);
-	only_first(m);
-	only_worth(m);
+	conclude(m, b->used);
 }
 
 /*
@@ -286,16 +302,11 @@ INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 	m->line[i] = having_avx2(&one, OF_LINE) | (quotes & (twice | (first & second)));
 }
 
-AVX2 static void marks_avx2(const struct classes *c, const unsigned char *p, size_t n,
-                            struct marks *m)
+AVX2 static void marks_avx2(struct blocks *b, struct marks *m)
 {
-	unsigned i;
-
-	for (i = 0; i <= DECODE_BLOCKS && n - (size_t)64 * i >= 64; i++)
-		mark_64(p + (size_t)64 * i, i, m);
-	mark_from(c, p, n, i, m);
-	only_first(m);
-	only_worth(m);
+	for (unsigned i = 0; i < b->used; i++)
+		mark_64(block(b, i), i, m);
+	conclude(m, b->used);
 }
 
 bool decode_marks_can(enum marks_way way)
@@ -315,12 +326,14 @@ bool decode_marks_can(enum marks_way way)
 void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
                   size_t n, struct marks *m)
 {
+	struct blocks b = blocks_of(p, n);
+
 	if (way == MARKS_VBMI)
-		marks_vbmi(c, p, n, m);
+		marks_vbmi(c, &b, m);
 	else if (way == MARKS_AVX2)
-		marks_avx2(c, p, n, m);
+		marks_avx2(&b, m);
 	else
-		marks_plain(c, p, n, m);
+		marks_plain(c, &b, m);
 }
 
 #else
@@ -333,8 +346,10 @@ bool decode_marks_can(enum marks_way way)
 void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
                   size_t n, struct marks *m)
 {
+	struct blocks b = blocks_of(p, n);
+
 	(void)way;
-	marks_plain(c, p, n, m);
+	marks_plain(c, &b, m);
 }
 
 #endif
