@@ -2,6 +2,7 @@
 #include "match/buckets.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,31 +21,119 @@ static const uint16_t often[BUCKETS_BYTES] = {
 	956,  327,  259, 281, 469,  63,  79,   27,   78,   9,    2,
 };
 
-struct set {
-	uint64_t w[BUCKETS_BYTES / 64];
+#define KINDS     64u  /* rows of pair_table */
+#define PAIR_UNIT 8    /* of it, per bit */
+#define SHARED    4.0f /* so much more does a candidate cost than one that is no more */
+#define WORDS     (BUCKETS_BYTES / 64)
+
+/* How likely bytes are in programs and prose. */
+struct odds {
+	float of[KINDS];           /* a kind … */
+	float after[KINDS][KINDS]; /* … and after another one: [before][kind] */
+	unsigned char kind[BUCKETS_BYTES];
+	float share[BUCKETS_BYTES]; /* of its kind that is this byte */
 };
 
-/* Literals that share a bucket. */
+struct set {
+	uint64_t w[WORDS];
+};
+
+/* What a bucket takes, or the window of a literal. */
 struct group {
 	struct set at[BUCKETS_WINDOW];
-	float share[BUCKETS_WINDOW]; /* of all bytes that are in the set, 0 to 1 */
-	float cost;  /* of all texts that it takes, if bytes were by chance */
-	size_t mate; /* one that it may be joined with … */
-	float more;  /* … and by how much that costs more than both */
-	size_t in;   /* the group that it was joined with; or itself */
+	float cost; /* how likely it is to be taken, 0 to 1 */
 };
 
-#define NO_MATE 1e9f
-#define ROUGHLY ((size_t)96) /* groups that are found by comparing neighbours alone */
+/* --- how often is what ------------------------------------------------------------
+ */
 
-static float share_of(const struct set *s)
+/* As tools/pair-table has it. */
+static unsigned kind_of(unsigned char c)
 {
-	unsigned sum = 0;
+	static const char signs[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+	const char *sign = memchr(signs, c, sizeof(signs) - 1);
 
-	for (unsigned k = 0; k < BUCKETS_BYTES / 64; k++)
-		for (uint64_t w = s->w[k]; w != 0; w &= w - 1)
-			sum += often[k * 64 + (unsigned)__builtin_ctzll(w)];
-	return (float)sum / 65536;
+	if (isalpha(c))
+		return (unsigned)tolower(c) - 'a';
+	if (isdigit(c))
+		return 26;
+	if (sign != NULL)
+		return 31 + (unsigned)(sign - signs);
+	return c == ' ' ? 27 : c == '\n' ? 28 : c == '\t' ? 29 : 30;
+}
+
+static void find_odds(struct odds *o)
+{
+	memset(o->of, 0, sizeof(o->of));
+	for (unsigned c = 0; c < BUCKETS_BYTES; c++) {
+		o->kind[c] = (unsigned char)kind_of((unsigned char)c);
+		o->of[o->kind[c]] += (float)often[c] / 65536;
+	}
+	for (unsigned c = 0; c < BUCKETS_BYTES; c++)
+		o->share[c] = (float)often[c] / 65536 / o->of[o->kind[c]];
+	for (unsigned a = 0; a < KINDS; a++)
+		for (unsigned k = 0; k < KINDS; k++)
+			o->after[a][k] = exp2f(-(float)pair_table[a][k] / PAIR_UNIT);
+}
+
+/* Kinds of bytes, and how much of each. */
+struct kinds {
+	uint64_t are;
+	float share[KINDS];
+};
+
+static void list_kinds(const struct odds *o, const struct set *s, struct kinds *out)
+{
+	out->are = 0;
+	for (unsigned i = 0; i < WORDS; i++)
+		for (uint64_t w = s->w[i]; w != 0; w &= w - 1) {
+			const unsigned c = i * 64 + (unsigned)__builtin_ctzll(w);
+			const unsigned k = o->kind[c];
+			const float before = out->are >> k & 1 ? out->share[k] : 0;
+
+			out->are |= UINT64_C(1) << k;
+			out->share[k] = before + o->share[c];
+		}
+}
+
+static bool is_any(const struct set *s)
+{
+	return (s->w[0] & s->w[1]) == UINT64_MAX;
+}
+
+/* How likely bytes in a row are of these sets, if each is by the one before alone. */
+static float cost_of(const struct odds *o, const struct set *at, unsigned n)
+{
+	struct kinds now;
+	float p[KINDS], q[KINDS], sum = 0;
+	uint64_t before;
+
+	list_kinds(o, &at[0], &now);
+	for (uint64_t w = now.are; w != 0; w &= w - 1) {
+		const unsigned k = (unsigned)__builtin_ctzll(w);
+
+		p[k] = o->of[k] * now.share[k];
+	}
+	/* Only the last ones may be any. */
+	for (unsigned i = 1; i < n && !is_any(&at[i]); i++) {
+		before = now.are;
+		list_kinds(o, &at[i], &now);
+		for (uint64_t w = now.are; w != 0; w &= w - 1) {
+			const unsigned k = (unsigned)__builtin_ctzll(w);
+
+			q[k] = 0;
+			for (uint64_t v = before; v != 0; v &= v - 1) {
+				const unsigned j = (unsigned)__builtin_ctzll(v);
+
+				q[k] += p[j] * o->after[j][k];
+			}
+			q[k] *= now.share[k];
+		}
+		memcpy(p, q, sizeof(p));
+	}
+	for (uint64_t w = now.are; w != 0; w &= w - 1)
+		sum += p[__builtin_ctzll(w)];
+	return sum;
 }
 
 static void add_byte(struct set *s, unsigned char c)
@@ -66,216 +155,101 @@ static struct set set_of(const struct literal *l, size_t at)
 	return s;
 }
 
-static float share_at(const struct literal *l, size_t at)
+static struct group window_of(const struct literal *l, size_t window)
 {
-	const unsigned char c = at < l->n ? (unsigned char)l->text[at] : 0;
-	const unsigned other = l->exact ? c : (unsigned)toupper(c);
-	unsigned sum = often[c % BUCKETS_BYTES];
-
-	if (at >= l->n)
-		return 1;
-	if (other != c)
-		sum += often[other % BUCKETS_BYTES];
-	return (float)sum / 65536;
-}
-
-static float cost_of(const struct literal *l, size_t window)
-{
-	float cost = 1;
+	struct group g = { .cost = 0 };
 
 	for (size_t k = 0; k < BUCKETS_WINDOW; k++)
-		cost *= share_at(l, window + k);
-	return cost;
-}
-
-static struct group group_of(const struct literal *l, size_t window)
-{
-	struct group g = { .cost = cost_of(l, window) };
-
-	for (size_t k = 0; k < BUCKETS_WINDOW; k++) {
 		g.at[k] = set_of(l, window + k);
-		g.share[k] = share_at(l, window + k);
-	}
 	return g;
 }
 
-static uint16_t cheapest_window(const struct literal *l)
+static void add(struct group *g, const struct group *one)
 {
-	float cost, best = cost_of(l, 0);
-	uint16_t window = 0;
-
-	for (uint16_t w = 1; w + BUCKETS_WINDOW <= l->n; w++)
-		if ((cost = cost_of(l, w)) < best) {
-			best = cost;
-			window = w;
-		}
-	return window;
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+		for (unsigned i = 0; i < WORDS; i++)
+			g->at[k].w[i] |= one->at[k].w[i];
 }
 
-/* What is taken more if ${a} and ${b} are joined. */
-static float extra(const struct group *a, const struct group *b)
-{
-	float cost = 1;
-	struct set both;
-
-	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
-		for (unsigned i = 0; i < BUCKETS_BYTES / 64; i++)
-			both.w[i] = a->at[k].w[i] & b->at[k].w[i];
-		if (a->share[k] < 1 && b->share[k] < 1)
-			cost *= a->share[k] + b->share[k] - share_of(&both);
-	}
-	return cost - a->cost - b->cost;
-}
-
-static void unite(struct group *a, const struct group *b)
-{
-	a->cost += b->cost + extra(a, b);
-	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
-		for (unsigned w = 0; w < BUCKETS_BYTES / 64; w++)
-			a->at[k].w[w] |= b->at[k].w[w];
-		a->share[k] = a->share[k] < 1 && b->share[k] < 1 ? share_of(&a->at[k])
-		                                                 : 1;
-	}
-}
-
-/* --- roughly: neighbours are joined ---------------------------------------------------
+/* --- choosing ---------------------------------------------------------------------
  */
 
-static int by_bytes(const void *x, const void *y)
-{
-	const struct group *a = x, *b = y;
-
-	return memcmp(a->at, b->at, sizeof(a->at));
-}
-
-static void meet_next(struct group *g, size_t i, size_t n)
-{
-	g[i].more = g[i].mate < n ? extra(&g[i], &g[g[i].mate]) : NO_MATE;
-}
-
-/* Sorted by what they begin with, ${n} of them; mates are those that come next.  As many
- * are left as are returned. */
-static size_t join_neighbours(struct group *g, size_t n)
-{
-	size_t kept = 0;
-
-	qsort(g, n, sizeof(*g), by_bytes);
-	for (size_t i = 0; i < n; i++) {
-		g[i].mate = i + 1;
-		meet_next(g, i, n);
-	}
-	for (size_t left = n; left > ROUGHLY; left--) {
-		size_t best = 0, before = 0;
-
-		for (size_t i = 0; g[i].mate < n; i = g[i].mate)
-			if (g[g[i].mate].more < g[best].more) {
-				before = i;
-				best = g[i].mate;
-			}
-		unite(&g[best], &g[g[best].mate]);
-		g[best].mate = g[g[best].mate].mate;
-		meet_next(g, best, n);
-		if (best > 0)
-			meet_next(g, before, n);
-	}
-	for (size_t i = 0; i < n; i = g[i].mate)
-		g[kept++] = g[i];
-	return kept;
-}
-
-/* --- well: any two are ----------------------------------------------------------------
- */
-
-/* The groups, and what joining any two costs, of which the second is before the first. */
-struct plan {
+struct choice {
+	struct odds odds;
+	const struct literal *list;
 	size_t n;
-	struct group *g;
-	float more[ROUGHLY][ROUGHLY];
+	uint16_t *windows;
+	unsigned char in[BUCKETS_MOST]; /* the bucket of each; BUCKETS: in none yet */
+	struct group bucket[BUCKETS];
 };
 
-static bool is_group(const struct plan *p, size_t i)
+static void take_out(struct choice *c, size_t i)
 {
-	return p->g[i].in == i;
-}
+	struct group *g = &c->bucket[c->in[i]];
 
-static void find_mate(struct plan *p, size_t i)
-{
-	const float *more = p->more[i];
-	struct group *g = &p->g[i];
+	*g = (struct group){ .cost = 0 };
+	for (size_t k = 0; k < c->n; k++)
+		if (k != i && c->in[k] == c->in[i]) {
+			const struct group one = window_of(&c->list[k], c->windows[k]);
 
-	g->more = NO_MATE;
-	for (size_t k = 0; k < i; k++)
-		if (is_group(p, k) && more[k] < g->more) {
-			g->mate = k;
-			g->more = more[k];
+			add(g, &one);
 		}
+	g->cost = cost_of(&c->odds, g->at, BUCKETS_WINDOW);
 }
 
-static void find_costs(struct plan *p, size_t i)
+/* What it costs that another one's window begins as that of ${i}: the sieve looks both up
+ * together, and compares what is neither. */
+static float cost_of_sharing(const struct choice *c, size_t i, size_t window)
 {
-	for (size_t k = 0; k < i; k++)
-		if (is_group(p, k))
-			p->more[i][k] = extra(&p->g[k], &p->g[i]);
-	find_mate(p, i);
+	const char *text = c->list[i].text + window;
+	const struct group one = window_of(&c->list[i], window);
+
+	for (size_t k = 0; k < c->n; k++)
+		if (k != i && c->in[k] != BUCKETS &&
+		    strncasecmp(c->list[k].text + c->windows[k], text, BUCKETS_LEAST) ==
+		            0)
+			return SHARED * cost_of(&c->odds, one.at, BUCKETS_LEAST);
+	return 0;
 }
 
-/* ${i} goes into its mate, which is before it. */
-static void join(struct plan *p, size_t i)
+/* With the window and into the bucket where that costs least. */
+static void put_in(struct choice *c, size_t i)
 {
-	const size_t into = p->g[i].mate;
-	struct group *a = &p->g[into];
+	const struct literal *l = &c->list[i];
+	struct group best = { .cost = 0 };
+	float least = 1 + SHARED;
 
-	unite(a, &p->g[i]);
-	p->g[i].in = into;
-	find_costs(p, into);
-	for (size_t k = into + 1; k < p->n; k++) {
-		struct group *g = &p->g[k];
-		const float more = is_group(p, k) ? extra(a, g) : NO_MATE;
+	for (uint16_t w = 0; w == 0 || w + BUCKETS_WINDOW <= l->n; w++) {
+		const struct group one = window_of(l, w);
+		const float shared = cost_of_sharing(c, i, w);
 
-		p->more[k][into] = more;
-		if (!is_group(p, k))
-			continue;
-		if (g->mate == into || g->mate == i) {
-			find_mate(p, k);
-		} else if (more < g->more) {
-			g->mate = into;
-			g->more = more;
+		for (unsigned char k = 0; k < BUCKETS; k++) {
+			struct group g = c->bucket[k];
+			float more;
+
+			add(&g, &one);
+			g.cost = cost_of(&c->odds, g.at, BUCKETS_WINDOW);
+			more = g.cost - c->bucket[k].cost + shared;
+			if (more < least) {
+				least = more;
+				best = g;
+				c->windows[i] = w;
+				c->in[i] = k;
+			}
 		}
 	}
+	c->bucket[c->in[i]] = best;
 }
 
-/* Those that cost least together, until there are as few as buckets. */
-static void join_all(struct plan *p)
+static void fill(const struct group *g, struct buckets *out)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		p->g[i].in = i;
-		find_costs(p, i);
-	}
-	for (size_t left = p->n; left > BUCKETS; left--) {
-		size_t best = 0; /* is a group always, without a mate */
-
-		for (size_t i = 1; i < p->n; i++)
-			if (is_group(p, i) && p->g[i].more < p->g[best].more)
-				best = i;
-		join(p, best);
-	}
-}
-
-static void fill(const struct group *g, size_t n, struct buckets *out)
-{
-	unsigned bucket = 0;
-
 	*out = (struct buckets){ .take = { { 0 } } };
-	for (size_t i = 0; i < n; i++) {
-		if (g[i].in != i)
-			continue;
+	for (unsigned i = 0; i < BUCKETS; i++)
 		for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
 			for (unsigned c = 0; c < BUCKETS_BYTES; c++)
 				out->take[k][c] |=
 					(uint16_t)((g[i].at[k].w[c / 64] >> c % 64 & 1)
-				                   << bucket);
-		bucket++;
-	}
+				                   << i);
 }
 
 bool buckets_fit(const struct literal *list, size_t n)
@@ -286,21 +260,26 @@ bool buckets_fit(const struct literal *list, size_t n)
 	return n > 0 && n <= BUCKETS_MOST;
 }
 
-int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
-                   struct buckets *out, struct err *e)
+int buckets_choose(const struct literal *list, size_t n, unsigned rounds,
+                   uint16_t *windows, struct buckets *out, struct err *e)
 {
-	struct plan p = { .g = calloc(n, sizeof(*p.g)) };
+	AUTO_FREE struct choice *c = calloc(1, sizeof(*c));
 
-	if (p.g == NULL)
+	if (c == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		windows[i] = cheapest_window(&list[i]);
-		p.g[i] = group_of(&list[i], windows[i]);
-	}
-	p.n = join_neighbours(p.g, n);
-	join_all(&p);
-	fill(p.g, p.n, out);
-	free(p.g);
+	find_odds(&c->odds);
+	c->list = list;
+	c->n = n;
+	c->windows = windows;
+	memset(c->in, BUCKETS, n);
+	for (size_t i = 0; i < n; i++)
+		put_in(c, i);
+	for (; rounds > 0; rounds--)
+		for (size_t i = 0; i < n; i++) {
+			take_out(c, i);
+			put_in(c, i);
+		}
+	fill(c->bucket, out);
 	return ERR_OK;
 }
 

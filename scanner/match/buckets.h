@@ -18,12 +18,16 @@
 #define BUCKETS_WINDOW 4u  /* bytes; where a literal is shorter, any byte will do */
 #define BUCKETS_LEAST  3u  /* bytes of a literal */
 #define BUCKETS_MOST   1024u
+#define BUCKETS_ROUNDS 8u   /* of buckets_choose() that improve anything */
 #define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */
 
 /* Buckets that take a byte at a place of their windows. */
 struct buckets {
 	uint16_t take[BUCKETS_WINDOW][BUCKETS_BYTES];
 };
+
+/* [before][byte]: see tools/pair-table. */
+extern const uint8_t pair_table[64][64];
 
 /* Those of a list, which were chosen when the program was built (scanner/embed): that
  * takes as long as all else of a start. */
@@ -40,9 +44,10 @@ bool buckets_load(const struct buckets_embedded *table, const struct literal *li
                   size_t n, uint16_t *windows, struct buckets *out);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
-/** buckets_choose(list, n, windows, out, e): ${windows} of ${n}: where each one's window
- * begins in it. */
-int buckets_choose(const struct literal *list, size_t n, uint16_t *windows,
-                   struct buckets *out, struct err *e) MUST_CHECK;
+/** buckets_choose(list, n, rounds, windows, out, e): ${windows} of ${n}: where each one's
+ * window begins in it.  Each of ${rounds} puts all of them once more where they cost
+ * least: some milliseconds that make the sieve faster. */
+int buckets_choose(const struct literal *list, size_t n, unsigned rounds,
+                   uint16_t *windows, struct buckets *out, struct err *e) MUST_CHECK;
 
 #endif

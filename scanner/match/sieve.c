@@ -159,7 +159,7 @@ static int fill(struct sieve *s, size_t n, struct err *e)
 	if (windows == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (!buckets_load(buckets_embedded, s->list, n, windows, &s->buckets) &&
-	    (rc = buckets_choose(s->list, n, windows, &s->buckets, e)) != ERR_OK)
+	    (rc = buckets_choose(s->list, n, 0, windows, &s->buckets, e)) != ERR_OK)
 		return rc;
 	make_entries(s, n, windows);
 	make_slots(s, n);

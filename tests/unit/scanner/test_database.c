@@ -256,7 +256,9 @@ Test(database, buckets_are_those_that_would_be_chosen)
 			continue;
 		fit++;
 		cr_assert(buckets_load(buckets_embedded, list, n, windows[0], &b[0]));
-		cr_assert_eq(buckets_choose(list, n, windows[1], &b[1], &e), ERR_OK);
+		cr_assert_eq(buckets_choose(list, n, BUCKETS_ROUNDS, windows[1], &b[1],
+		                            &e),
+		             ERR_OK);
 		cr_expect(memcmp(&b[0], &b[1], sizeof(b[0])) == 0, "list %u", i);
 		cr_expect(memcmp(windows[0], windows[1], n * sizeof(windows[0][0])) == 0);
 		cr_expect_not(

@@ -164,12 +164,15 @@ Test(sieve, every_place)
 }
 
 /* What is before a text is not of it, even if it is there. */
-Test(sieve, begins_before)
+static void begins_before(bool rare)
 {
 	struct sieve *s;
 
 	fill(30, 26);
 	put(0, 20, false, 26);
+	/* A window that is far from the beginning. */
+	if (rare)
+		memcpy(texts[0], "eeeeeeeeeeeeeeeeqzjx", 20);
 	s = sieve_of(30);
 	for (size_t at = 1; at < 20; at++)
 		for (size_t n = 100; n <= 200; n += 100) {
@@ -184,6 +187,12 @@ Test(sieve, begins_before)
 			cr_assert_eq(plain, wanted, "from %zu on", at);
 		}
 	sieve_free(s);
+}
+
+Test(sieve, begins_before)
+{
+	begins_before(false);
+	begins_before(true);
 }
 
 /* Text of nothing but hits, or of what differs in its last byte alone. */
@@ -204,6 +213,33 @@ Test(sieve, hostile_text)
 		text[i] = 'b';
 	compare(s, 0, text, SIZE);
 	sieve_free(s);
+}
+
+/* Windows are what is seldom in text, not what is of seldom bytes; and not what another
+ * one begins with, too. */
+Test(sieve, windows_are_chosen_by_what_is_seldom)
+{
+	static const char *const of[] = { "ringnir", "quiz", "quizy" };
+	struct err e = { 0 };
+	struct buckets chosen;
+	uint16_t windows[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		list[i] = (struct literal){ .text = of[i], .n = (uint16_t)strlen(of[i]) };
+	for (unsigned rounds = 0; rounds < 3; rounds++) {
+		cr_assert_eq(buckets_choose(list, 3, rounds, windows, &chosen, &e),
+		             ERR_OK);
+		cr_assert_neq(windows[0], 0);
+		cr_assert_neq(windows[2], 0);
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned in = UINT16_MAX;
+
+			for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+				in &= chosen.take[k]
+				                 [(unsigned char)of[i][windows[i] + k]];
+			cr_assert_neq(in, 0, "%s is in no bucket", of[i]);
+		}
+	}
 }
 
 /* The sum of what literals.h finds in all of the text. */
