@@ -12,23 +12,26 @@
 
 #define BLOCK  64u
 #define CHUNK  4096u /* bytes whose candidates are gathered */
-#define SPARE  4u    /* candidates that are written at once, there or not */
+#define SPARE  64u   /* numbers that may be written after the last candidate */
 #define WORD   8u    /* bytes that are compared at once */
 #define SLOTS  4096u
 #define READS  (BLOCK + BUCKETS_WINDOW + WORD) /* from where a block begins, at most */
 #define NO_LOW 0xdfu
 
-/* Bytes at a window as a number: those that it has under ${mask}. */
+_Static_assert(WORD >= BUCKETS_WINDOW, "what is read for a window is there");
+
+/* Bytes at a place as a number: those that it has under ${mask}. */
 struct word {
 	uint64_t mask, value;
 };
 
 /* A literal; those of a slot follow each other. */
 struct entry {
-	struct word word;
+	struct word from;   /* from its window on */
+	struct word before; /* before that */
 	uint16_t id;
-	uint16_t before, n; /* bytes of it before the window, and of all of it */
-	bool longer;        /* than what ${word} has of it */
+	uint16_t window, n; /* where it begins in it; bytes of it */
+	bool longer;        /* than what the words have of it */
 	bool last;          /* of its slot */
 };
 
@@ -61,13 +64,18 @@ static inline unsigned slot_of(uint64_t word)
 	return ((uint32_t)(word << 8) | 0x20202000u) * 0x9e3779b1u >> 20;
 }
 
-static struct word word_of(const struct literal *l, size_t window)
+/* Of what ${l} has from ${at} on, which may be before it. */
+static struct word word_of(const struct literal *l, long at)
 {
 	struct word w = { 0, 0 };
 
-	for (size_t k = 0; k < WORD && window + k < l->n; k++) {
-		const unsigned char c = (unsigned char)l->text[window + k];
-		const uint64_t mask = !l->exact && isalpha(c) ? NO_LOW : 0xff;
+	for (unsigned k = 0; k < WORD; k++) {
+		const long i = at + (long)k;
+		const unsigned char c = i >= 0 && i < l->n ? (unsigned char)l->text[i]
+		                                           : 0;
+		const uint64_t mask = c == 0                    ? 0
+		                      : !l->exact && isalpha(c) ? NO_LOW
+		                                                : 0xff;
 
 		w.mask |= mask << 8 * k;
 		w.value |= (c & mask) << 8 * k;
@@ -78,7 +86,7 @@ static struct word word_of(const struct literal *l, size_t window)
 static int by_slot(const void *x, const void *y)
 {
 	const struct entry *a = x, *b = y;
-	const unsigned i = slot_of(a->word.value), k = slot_of(b->word.value);
+	const unsigned i = slot_of(a->from.value), k = slot_of(b->from.value);
 
 	return i != k ? (i > k) - (i < k) : (a->id > b->id) - (a->id < b->id);
 }
@@ -89,11 +97,12 @@ static void make_entries(struct sieve *s, size_t n, const uint16_t *windows)
 		const struct literal *l = &s->list[i];
 
 		s->entries[i + 1] = (struct entry){
-			.word = word_of(l, windows[i]),
+			.from = word_of(l, windows[i]),
+			.before = word_of(l, (long)windows[i] - (long)WORD),
 			.id = (uint16_t)i,
-			.before = windows[i],
+			.window = windows[i],
 			.n = l->n,
-			.longer = windows[i] > 0 || l->n > windows[i] + WORD,
+			.longer = windows[i] > WORD || l->n > windows[i] + WORD,
 		};
 	}
 	qsort(s->entries + 1, n, sizeof(*s->entries), by_slot);
@@ -104,16 +113,16 @@ static void make_slots(struct sieve *s, size_t n)
 	s->common[0] = (struct word){ 0, 1 }; /* nothing is like that */
 	for (size_t i = 1; i <= n; i++) {
 		struct entry *e = &s->entries[i];
-		const unsigned slot = slot_of(e->word.value);
+		const unsigned slot = slot_of(e->from.value);
 		struct word *c;
 
-		e->last = i == n || slot_of(s->entries[i + 1].word.value) != slot;
+		e->last = i == n || slot_of(s->entries[i + 1].from.value) != slot;
 		if (s->slots[slot] == 0) {
 			s->slots[slot] = (uint16_t)i;
-			s->common[i] = e->word;
+			s->common[i] = e->from;
 		}
 		c = &s->common[s->slots[slot]];
-		c->mask &= e->word.mask & ~(c->value ^ e->word.value);
+		c->mask &= e->from.mask & ~(c->value ^ e->from.value);
 		c->value &= c->mask;
 	}
 }
@@ -193,55 +202,55 @@ void sieve_free(struct sieve *s)
 /* --- what candidates are -------------------------------------------------------------
  */
 
-static inline uint64_t load(const unsigned char *p)
-{
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	w = __builtin_bswap64(w);
-#endif
-	return w;
-}
-
-/* The same where fewer bytes may be left. */
-static uint64_t load_rest(const unsigned char *p, size_t n)
+/* Eight bytes from ${at} on, which may wrap to before the first one, of ${n}; zeros where
+ * there are none, which no literal has. */
+static uint64_t load_some(const unsigned char *p, size_t n, size_t at)
 {
 	uint64_t w = 0;
 
-	for (size_t k = 0; k < WORD && k < n; k++)
-		w |= (uint64_t)p[k] << 8 * k;
+	for (size_t k = 0; k < WORD; k++)
+		if (at + k < n)
+			w |= (uint64_t)p[at + k] << 8 * k;
 	return w;
 }
 
-static bool is_there(const struct literal *l, const unsigned char *p)
+static inline bool is_like(uint64_t word, const struct word *w)
 {
+	return (word & w->mask) == w->value;
+}
+
+/* The whole of a literal that begins at ${at}. */
+static bool is_there(const struct search *f, const struct literal *l, size_t at)
+{
+	const unsigned char *p = f->p + at;
+
+	if (l->n > f->n - at)
+		return false;
 	for (size_t k = 0; k < l->n; k++)
 		if ((l->exact ? p[k] : tolower(p[k])) != (unsigned char)l->text[k])
 			return false;
 	return true;
 }
 
-/* Tells the literals whose window is at ${at}, where ${word} is. */
-static void tell(const struct search *f, size_t at, uint64_t word)
+/* Tells the literals whose window is at ${at}, where and before which these words are. */
+static void tell(const struct search *f, size_t at, uint64_t from, uint64_t before)
 {
-	const struct entry *e = &f->s->entries[f->s->slots[slot_of(word)]];
+	const struct entry *e = &f->s->entries[f->s->slots[slot_of(from)]];
 
 	for (;; e++) {
-		if ((word & e->word.mask) == e->word.value && at >= e->before &&
-		    e->n <= f->n - (at - e->before) &&
-		    (!e->longer || is_there(&f->s->list[e->id], f->p + at - e->before)))
-			f->fn(f->ctx, e->id, at - e->before + e->n);
+		if (is_like(from, &e->from) && is_like(before, &e->before) &&
+		    (!e->longer || (at >= e->window &&
+		                    is_there(f, &f->s->list[e->id], at - e->window))))
+			f->fn(f->ctx, e->id, at - e->window + e->n);
 		if (e->last)
 			return;
 	}
 }
 
+/* May any literal be where ${word} is? */
 static inline bool may_be(const struct sieve *s, uint64_t word)
 {
-	const struct word *c = &s->common[s->slots[slot_of(word)]];
-
-	return (word & c->mask) == c->value;
+	return is_like(word, &s->common[s->slots[slot_of(word)]]);
 }
 
 /* --- where candidates are ------------------------------------------------------------
@@ -253,23 +262,22 @@ void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
 	const struct search f = { s, p, n, fn, ctx };
 
 	for (size_t at = 0; at + BUCKETS_LEAST <= n; at++) {
-		const size_t left = n - at;
 		unsigned in = UINT16_MAX;
 		uint64_t word;
 
-		for (size_t k = 0; k < BUCKETS_WINDOW && k < left && in != 0; k++)
+		for (size_t k = 0; k < BUCKETS_WINDOW && at + k < n && in != 0; k++)
 			in &= s->buckets.take[k][p[at + k] % BUCKETS_BYTES];
 		if (in == 0)
 			continue;
-		word = left < WORD ? load_rest(p + at, left) : load(p + at);
+		word = load_some(p, n, at);
 		if (may_be(s, word))
-			tell(&f, at, word);
+			tell(&f, at, word, load_some(p, n, at - WORD));
 	}
 }
 
 #if defined(__x86_64__)
 
-#define VBMI   __attribute__((target("avx512f,avx512bw,avx512vbmi,bmi,popcnt")))
+#define VBMI   __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")))
 #define INLINE VBMI __attribute__((always_inline)) static inline
 
 /* What one half of the buckets takes at one place of their windows. */
@@ -295,114 +303,142 @@ INLINE struct half half_of(const uint8_t tables[BUCKETS_WINDOW][BUCKETS_BYTES])
 		              place_of(tables[2]), place_of(tables[3]) };
 }
 
-INLINE __m512i taken_at(const struct place *a, const unsigned char *p)
+/* The buckets of both halves that take the byte at one place of the windows at each of 64
+ * bytes. */
+struct both {
+	__m512i a, b;
+};
+
+/* Bytes are loaded once: most loads are from two lines of the cache, and compilers would
+ * rather load twice than copy. */
+INLINE struct both taken_at(const struct place *a, const struct place *b,
+                            const unsigned char *p)
 {
-	return _mm512_permutex2var_epi8(a->low, _mm512_loadu_si512(p), a->high);
+	__m512i v = _mm512_loadu_si512(p);
+
+	__asm__("" : "+v"(v));
+	return (struct both){ _mm512_permutex2var_epi8(a->low, v, a->high),
+		              _mm512_permutex2var_epi8(b->low, v, b->high) };
 }
 
-/* The buckets of this half that take the windows at each of 64 bytes. */
-INLINE __m512i taken(const struct half *h, const unsigned char *p)
+INLINE __m512i all_of(__m512i a, __m512i b, __m512i c, __m512i d)
 {
-	return _mm512_and_si512(
-		_mm512_and_si512(taken_at(&h->a, p), taken_at(&h->b, p + 1)),
-		_mm512_and_si512(taken_at(&h->c, p + 2), taken_at(&h->d, p + 3)));
+	return _mm512_and_si512(_mm512_and_si512(a, b), _mm512_and_si512(c, d));
 }
 
-/* All ${n} candidates of the chunk at ${base}, which is ${p}; WORD bytes are there after
+/* Those of a chunk.  One for all of a text, since it is cleared. */
+struct candidates {
+	unsigned n;
+	uint16_t at[CHUNK + SPARE];
+};
+
+static inline uint64_t load(const unsigned char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* Those of the chunk at ${base}, which is ${p}; WORD bytes are there before and after
  * each. */
 static void tell_all(const struct search *f, size_t base, const unsigned char *p,
-                     uint16_t *at, unsigned n)
+                     struct candidates *c)
 {
-	const uint16_t *const slots = f->s->slots;
-	const struct word *const common = f->s->common;
+	const struct sieve *const s = f->s;
+	const unsigned n = c->n;
+	uint16_t *const at = c->at;
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned one = at[i];
-		const uint64_t word = load(p + one);
-		const struct word *c = &common[slots[slot_of(word)]];
 
 		at[left] = (uint16_t)one;
-		left += (word & c->mask) == c->value;
+		left += may_be(s, load(p + one));
 	}
 	for (unsigned i = 0; i < left; i++)
-		tell(f, base + at[i], load(p + at[i]));
+		tell(f, base + at[i], load(p + at[i]), load(p + at[i] - WORD));
 }
 
-/* Few bits are the most likely: so many are written without asking. */
-INLINE unsigned add(uint16_t *at, unsigned base, uint64_t bits)
+#define EIGHT(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
+static const uint8_t numbers[BLOCK] = { EIGHT(0),  EIGHT(8),  EIGHT(16), EIGHT(24),
+	                                EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56) };
+
+/* 32 numbers from ${base} on. */
+INLINE void put(uint16_t *out, __m512i base, __m256i from)
 {
+	_mm512_storeu_si512(out, _mm512_add_epi16(base, _mm512_cvtepu8_epi16(from)));
+}
+
+/* Adds those where ${bits} are, from ${base} on. */
+INLINE void add(struct candidates *c, unsigned base, uint64_t bits)
+{
+	const __m512i are = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(numbers));
+	const __m512i from = _mm512_set1_epi16((short)base);
 	const unsigned n = (unsigned)_mm_popcnt_u64(bits);
 
-	_Static_assert(SPARE == 4, "as many are written here");
-	at[0] = (uint16_t)(base + _tzcnt_u64(bits));
-	bits = _blsr_u64(bits);
-	at[1] = (uint16_t)(base + _tzcnt_u64(bits));
-	bits = _blsr_u64(bits);
-	at[2] = (uint16_t)(base + _tzcnt_u64(bits));
-	bits = _blsr_u64(bits);
-	at[3] = (uint16_t)(base + _tzcnt_u64(bits));
-	bits = _blsr_u64(bits);
-	for (unsigned i = SPARE; bits != 0; i++) {
-		at[i] = (uint16_t)(base + _tzcnt_u64(bits));
-		bits = _blsr_u64(bits);
-	}
-	return n;
+	put(c->at + c->n, from, _mm512_castsi512_si256(are));
+	if (n > 32)
+		put(c->at + c->n + 32, from, _mm512_extracti64x4_epi64(are, 1));
+	c->n += n;
 }
 
 /* Where any bucket takes the windows at 64 bytes. */
 INLINE uint64_t taken_by_any(const struct half *a, const struct half *b,
                              const unsigned char *p)
 {
-	const __m512i in = _mm512_or_si512(taken(a, p), taken(b, p));
+	const struct both v = taken_at(&a->a, &b->a, p);
+	const struct both w = taken_at(&a->b, &b->b, p + 1);
+	const struct both x = taken_at(&a->c, &b->c, p + 2);
+	const struct both y = taken_at(&a->d, &b->d, p + 3);
+	const __m512i in = _mm512_or_si512(all_of(v.a, w.a, x.a, y.a),
+	                                   all_of(v.b, w.b, x.b, y.b));
 
 	return _mm512_test_epi8_mask(in, in);
 }
 
-/* From ${at} on, where a block might read too far: from a copy with zeros after it, which
- * a text that ends there cannot hold. */
-VBMI static void find_rest(const struct search *f, size_t at, const struct half *a,
-                           const struct half *b)
+/* A block that might be read beyond: from a copy with zeros around it, which no literal
+ * has. */
+VBMI static void find_at_edge(const struct search *f, size_t at, const struct half *a,
+                              const struct half *b, struct candidates *c)
 {
-	for (; at + BUCKETS_LEAST <= f->n; at += BLOCK) {
-		const size_t left = f->n - at, begin = left - BUCKETS_LEAST + 1;
-		unsigned char rest[READS] = { 0 };
-		uint16_t candidates[BLOCK + SPARE];
-		uint64_t in;
+	const size_t before = at < WORD ? at : WORD, left = f->n - at;
+	unsigned char copy[WORD + READS] = { 0 };
 
-		memcpy(rest, f->p + at, left < READS ? left : READS);
-		in = taken_by_any(a, b, rest);
-		if (begin < BLOCK)
-			in &= (UINT64_C(1) << begin) - 1;
-		tell_all(f, at, rest, candidates, add(candidates, 0, in));
-	}
+	memcpy(copy + WORD - before, f->p + at - before,
+	       before + (left < READS ? left : READS));
+	c->n = 0;
+	add(c, 0, taken_by_any(a, b, copy + WORD));
+	tell_all(f, at, copy + WORD, c);
 }
 
 VBMI static void find_vbmi(const struct search *f)
 {
 	const struct half a = half_of(f->s->halves[0]), b = half_of(f->s->halves[1]);
 	const unsigned char *const p = f->p;
-	const size_t stop = f->n >= READS ? f->n - READS : 0; /* the last block begins */
-	uint16_t candidates[CHUNK + SPARE];
 	size_t at = 0;
+	struct candidates c;
 
-	while (at + READS <= f->n) {
+	if (f->n < BUCKETS_LEAST)
+		return;
+	find_at_edge(f, at, &a, &b, &c);
+	for (at = BLOCK; at + READS <= f->n;) {
 		const size_t base = at;
-		unsigned n = 0;
 
-		for (; at < base + CHUNK && at <= stop; at += BLOCK)
-			n += add(candidates + n, (unsigned)(at - base),
-			         taken_by_any(&a, &b, p + at));
-		tell_all(f, base, p + base, candidates, n);
+		c.n = 0;
+		for (; at < base + CHUNK && at + READS <= f->n; at += BLOCK)
+			add(&c, (unsigned)(at - base), taken_by_any(&a, &b, p + at));
+		tell_all(f, base, p + base, &c);
 	}
-	find_rest(f, at, &a, &b);
+	for (; at + BUCKETS_LEAST <= f->n; at += BLOCK)
+		find_at_edge(f, at, &a, &b, &c);
 }
 
 bool sieve_fast(void)
 {
 	return __builtin_cpu_supports("avx512bw") &&
-	       __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("popcnt");
+	       __builtin_cpu_supports("avx512vbmi") &&
+	       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("popcnt");
 }
 
 void sieve_find(const struct sieve *s, const unsigned char *p, size_t n, literals_fn fn,
