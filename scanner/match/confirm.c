@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "match/skip.h"
 #include "match/stream_impl.h"
 #include "verdict/random.h"
 
 #define SPAN_MAX       ((size_t)8192) /* of several lines, each way */
 #define AROUND         ((size_t)3072) /* what a verdict sees, each way */
 #define PEM_MAX        ((size_t)64 * 1024)
-#define FAR_AWAY       256u /* no byte */
-#define RUN_LEAST      12u  /* that few texts have */
+#define RUN_LEAST      12u /* that few texts have */
 #define WORD_MAX       ((size_t)64)
 #define EXPRESSION_MAX (RULE_TEXT_MAX + 100u)
 #define STEP_BACK      ((size_t)512) /* where a search goes on within a line */
@@ -358,55 +358,63 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);
 }
 
-/* What is around an anchor, as far as it has been looked at. */
+/* What follows an anchor, as far as it has been looked at. */
 struct sight {
-	size_t at;            /* the first byte of the anchor on that is not of a word */
-	uint64_t word, prose; /* classes of what is first after a word, or after prose */
-	bool looked;          /* ${prose} is known */
+	size_t at;      /* the first byte from the anchor on that is not of a word */
+	uint64_t prose; /* classes of what is first after prose */
+	bool looked;    /* ${prose} is known */
 };
 
-/* The first byte from ${*at} on that is none of ${set}; ${*at} is its place. */
-static unsigned after(const struct text *t, const struct bytes *set, size_t *at)
+/* Classes of the first byte from ${*at} on that ${skip} does not skip. */
+static uint64_t after(const struct classes *c, const struct text *t,
+                      size_t (*skip)(const unsigned char *, size_t), size_t *at)
 {
-	const size_t end = t->n - *at < WORD_MAX ? t->n : *at + WORD_MAX;
+	const size_t n = t->n - *at < WORD_MAX ? t->n - *at : WORD_MAX;
+	const size_t skipped = skip(t->p + *at, n);
 
-	while (*at < end && rule_has_byte(set, t->p[*at]))
-		++*at;
-	return *at < end ? t->p[*at] : *at == t->n ? '\n' : FAR_AWAY;
+	*at += skipped;
+	if (skipped < n)
+		return c->of[t->p[*at]];
+	return *at == t->n ? c->of['\n'] : UINT64_MAX;
 }
 
-static uint64_t classes_of_byte(const struct classes *c, unsigned byte)
-{
-	return byte == FAR_AWAY ? UINT64_MAX : c->of[byte];
-}
-
-/* Is what comes first after a word, and after prose, what a match has there? */
+/* Is what comes first after prose what a match has there? */
 static bool can_begin(const struct scan_engine *g, const struct text *t,
                       const struct attempt *a, struct sight *v)
 {
-	if ((a->word & ~v->word) != 0)
-		return false;
 	if (a->prose == 0)
 		return true;
 	if (!v->looked) {
 		v->looked = true;
-		v->prose = classes_of_byte(&g->prose, after(t, &rule_prose, &v->at));
+		v->prose = after(&g->prose, t, skip_prose, &v->at);
 	}
 	return (a->prose & ~v->prose) == 0;
 }
 
-/* Does the line of the anchor have what all matches have? */
-static bool can_hold(struct scan_stream *s, const struct text *t, const struct attempt *a)
+/* Classes of the bytes on the line of an anchor; all of them if it is not known. */
+static uint64_t on_line(struct scan_stream *s, const struct text *t, size_t at)
 {
 	struct line *l = &s->anchor_line;
 
-	if (a->line == 0 || !l->known)
-		return true;
+	lines_find(l, t, at);
+	if (!l->known)
+		return UINT64_MAX;
 	if (!l->counted) {
 		l->counted = true;
 		l->has = classes_of(&s->g->line, t->p + l->w.from, l->w.to - l->w.from);
 	}
-	return (a->line & ~l->has) == 0;
+	return l->has;
+}
+
+/* Those of ${n} rules of an anchor, a bit each, that its line and what follows its word
+ * leave: few.  No branches, as none of them would be foreseen. */
+static uint64_t left_of(const struct attempt *a, unsigned n, uint64_t line, uint64_t word)
+{
+	uint64_t left = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		left |= (uint64_t)(((a[i].line & ~line) | (a[i].word & ~word)) == 0) << i;
+	return left;
 }
 
 /* Rules of lines are run once per line, whatever anchors are on it; of the lines or the
@@ -461,29 +469,41 @@ static void search_near(struct scan_stream *s, const struct text *t, const struc
 		*covered = t->offset + last;
 }
 
+static void attempt(struct scan_stream *s, const struct text *t, const struct hit *h,
+                    const struct attempt *a)
+{
+	const struct rule *u = &s->g->rules->at[a->rule];
+
+	if ((a->wide && !spots_wide(s->spots, h->from)) || s->off[a->rule] ||
+	    t->offset + h->at <= progress_of(t, u)->covered)
+		return;
+	if (u->prefixed)
+		try_at(s, t, u, h->from);
+	else if (u->near)
+		search_near(s, t, u, h->from, h->at);
+	else
+		search_around(s, t, u, h->at);
+}
+
 /* All rules of one anchor. */
 static void at_anchor(struct scan_stream *s, const struct text *t, const struct hit *h)
 {
 	const struct scan_engine *g = s->g;
-	const size_t start = h->at - g->literals[h->id].n;
-	struct sight sight = { .at = start };
+	const unsigned end = g->first[h->id + 1];
+	struct sight sight = { .at = h->from };
+	const uint64_t word = after(&g->word, t, skip_word, &sight.at);
+	const uint64_t line = on_line(s, t, h->from);
 
-	sight.word = classes_of_byte(&g->word, after(t, &rule_word, &sight.at));
-	lines_find(&s->anchor_line, t, start);
-	for (unsigned k = g->first[h->id]; k < g->first[h->id + 1]; k++) {
+	for (unsigned k = g->first[h->id]; k < end; k += 64) {
 		const struct attempt *a = &g->attempts[k];
-		const struct rule *u = &g->rules->at[a->rule];
+		uint64_t left = left_of(a, end - k < 64 ? end - k : 64, line, word);
 
-		if (!can_begin(g, t, a, &sight) || !can_hold(s, t, a) ||
-		    (a->wide && !spots_wide(s->spots, start)) || s->off[a->rule] ||
-		    t->offset + h->at <= progress_of(t, u)->covered)
-			continue;
-		if (u->prefixed)
-			try_at(s, t, u, start);
-		else if (u->near)
-			search_near(s, t, u, start, h->at);
-		else
-			search_around(s, t, u, h->at);
+		for (; left != 0; left &= left - 1) {
+			const struct attempt *one = a + __builtin_ctzll(left);
+
+			if (can_begin(g, t, one, &sight))
+				attempt(s, t, h, one);
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ static void collect(void *ctx, unsigned id, size_t end)
 	if (end - g->piece[f->piece].at < l->n)
 		return; /* half of it is in the piece before */
 	one.at = end - g->piece[f->piece].at + g->piece[f->piece].from;
+	one.from = one.at - l->n;
 	if (one.at > g->piece[f->piece].after &&
 	    literal_followed(l, f->t->p, f->t->n, one.at))
 		keep(f->s, &f->s->hits[f->kind], &one);

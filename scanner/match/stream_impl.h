@@ -96,9 +96,9 @@ struct gathered {
 	unsigned char p[64 * 1024];
 };
 
-/* Ends of anchors in the text, in ascending order. */
+/* Anchors in the text, in ascending order of their ends. */
 struct hit {
-	size_t at;
+	size_t from, at;
 	unsigned id;
 };
 struct hits {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lines around a place, and which classes of bytes they have. */
+/* The lines around a place, which classes of bytes they have, and where words end. */
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "match/skip.h"
 #include "match/stream_impl.h"
+#include "rules/rules.h"
 
 TestSuite(lines, .timeout = 60);
 
@@ -119,4 +121,33 @@ Test(lines, no_more_classes_than_bits)
 		all |= bit;
 	}
 	cr_assert_eq(all, UINT64_MAX);
+}
+
+static size_t skip(const struct bytes *set, const unsigned char *p, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && rule_has_byte(set, p[at]))
+		at++;
+	return at;
+}
+
+/* Each byte, after each length of what is skipped. */
+Test(lines, words_and_prose_are_skipped)
+{
+	unsigned char text[80];
+
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t n = 1; n <= 70; n++) {
+			for (size_t i = 0; i < n; i++)
+				text[i] = (unsigned char)"aZ_9-.kq"[i % 8];
+			text[n - 1] = (unsigned char)c;
+			cr_assert_eq(skip_word(text, n), skip(&rule_word, text, n), "%u",
+			             c);
+			text[n / 2] = ' ';
+			cr_assert_eq(skip_prose(text, n), skip(&rule_prose, text, n),
+			             "%u", c);
+		}
+	cr_assert_eq(skip_word(text, 0), 0);
+	cr_assert_eq(skip_prose(text, 0), 0);
 }
