@@ -239,34 +239,17 @@ static size_t candidate(struct scan_stream *s, const struct text *t, const struc
 	return end;
 }
 
-/* Each match has so many bytes of a class in a row that every u->run.n-th byte is looked
- * at, until one is of it.  Where the first such run from ${from} on begins; ${to}: none
- * does before. */
-static size_t find_run(const struct rule *u, const struct text *t, size_t from, size_t to)
+/* Is there a run in ${from} to ${to} as in each match? */
+static bool has_run(const struct scan_stream *s, const struct text *t,
+                    const struct rule *u, size_t from, size_t to)
 {
-	size_t low, high;
-
-	for (size_t at = from + u->run.n - 1; at < to; at = high + u->run.n) {
-		for (low = at + 1;
-		     low > from && rule_has_byte(&u->run.of, t->p[low - 1]);)
-			low--;
-		for (high = at; high < to && high < low + u->run.n &&
-		                rule_has_byte(&u->run.of, t->p[high]);)
-			high++;
-		if (high >= low + u->run.n)
-			return low;
-	}
-	return to;
-}
-
-static bool has_run(const struct rule *u, const struct text *t, size_t from, size_t to)
-{
-	return u->run.n < RUN_LEAST || find_run(u, t, from, to) < to;
+	return u->run.n < RUN_LEAST ||
+	       run_find(&s->g->runs[u->index], t->p, t->n, from, to) < to;
 }
 
 /* The same, for places that ascend: what is known to have none is not looked at again. */
-static bool has_run_after(const struct rule *u, const struct text *t, size_t from,
-                          size_t to)
+static bool has_run_after(const struct scan_stream *s, const struct text *t,
+                          const struct rule *u, size_t from, size_t to)
 {
 	uint64_t *none = &progress_of(t, u)->searched;
 	size_t run;
@@ -275,7 +258,7 @@ static bool has_run_after(const struct rule *u, const struct text *t, size_t fro
 		return true;
 	if (*none > t->offset + from)
 		from = (size_t)(*none - t->offset);
-	run = from < to ? find_run(u, t, from, to) : to;
+	run = from < to ? run_find(&s->g->runs[u->index], t->p, t->n, from, to) : to;
 	if (run < to)
 		*none = t->offset + run;
 	else if (to >= from + u->run.n)
@@ -345,7 +328,7 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	for (unsigned i = 1; i < u->lines_span && to < t->n && to - start < SPAN_MAX; i++)
 		to = lines_end(t, to + 1, LINE_AFTER);
 	/* A run that follows the anchor was looked for with it. */
-	if ((u->next.n == 0 && !has_run(u, t, start, to)) ||
+	if ((u->next.n == 0 && !has_run(s, t, u, start, to)) ||
 	    (re = expression(s, u))->code == NULL)
 		return;
 	rc = match(s, re, t->p + from, to - from, start - from);
@@ -435,7 +418,7 @@ static void search_around(struct scan_stream *s, const struct text *t,
 		if (t->p[from] != '\n')
 			from -= from - w.from < STEP_BACK ? from - w.from : STEP_BACK;
 	}
-	if (has_run(u, t, from, w.to))
+	if (has_run(s, t, u, from, w.to))
 		(void)run(s, t, u, w, from, done);
 	*searched = t->offset + w.to;
 	if (u->window > 0)
@@ -459,7 +442,7 @@ static void search_near(struct scan_stream *s, const struct text *t, const struc
 		from = (size_t)(*covered - t->offset);
 	/* Matches may begin within an anchor, and hold the next one. */
 	*covered = t->offset + start + 1;
-	if (from > start || !has_run_after(u, t, from, w.to))
+	if (from > start || !has_run_after(s, t, u, from, w.to))
 		return;
 	s->searched_bytes += start - from + 1; /* that a match may begin with */
 	pcre2_set_offset_limit(s->limits, start - w.from);

@@ -37,6 +37,7 @@ void scan_engine_free(struct scan_engine *g)
 		literals_free(g->anchors[k]);
 	free(g->first);
 	free(g->attempts);
+	free(g->runs);
 	free(g->literals);
 	literals_free(g->trigger_literals);
 	free(g->trigger_texts);
@@ -139,9 +140,11 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 	}
 	g->first[g->n] = (unsigned)n;
 	g->first_of[SPOT_KINDS] = g->n;
-	for (size_t i = 0; i < g->rules->n; i++)
+	for (size_t i = 0; i < g->rules->n; i++) {
+		g->runs[i] = run_find_of(&g->rules->at[i].run);
 		if (g->rules->at[i].anchors.n == 0)
 			g->whole[g->n_whole++] = (unsigned)i;
+	}
 	for (unsigned k = 0; rc == ERR_OK && k < SPOT_KINDS; k++)
 		rc = literals_new(g->literals + g->first_of[k],
 		                  g->first_of[k + 1] - g->first_of[k], LITERALS_UNORDERED,
@@ -158,9 +161,10 @@ static int build(struct scan_engine *g, struct err *e)
 	g->first = calloc(n + 1, sizeof(*g->first));
 	g->attempts = calloc(n + 1, sizeof(*g->attempts));
 	g->literals = calloc(n + 1, sizeof(*g->literals));
+	g->runs = calloc(g->rules->n + 1, sizeof(*g->runs));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
 	if (p != NULL && g->first != NULL && g->attempts != NULL && g->literals != NULL &&
-	    g->whole != NULL)
+	    g->runs != NULL && g->whole != NULL)
 		rc = compile(g, p, n, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");

@@ -21,6 +21,7 @@
 #include "match/classes.h"
 #include "match/lines.h"
 #include "match/literals.h"
+#include "match/run_find.h"
 #include "match/scan_stream.h"
 #include "match/spots.h"
 #include "verdict/verdict.h"
@@ -56,6 +57,7 @@ struct scan_engine {
 		*first; /* of an anchor in ${attempts}; one more than there are anchors */
 	struct attempt *attempts; /* rules of the anchors */
 	struct classes line, word, prose;
+	struct run_finder *runs;  /* of the rules */
 	struct literal *literals; /* the anchors, of one kind of spots after the other */
 	size_t first_of[SPOT_KINDS + 1]; /* where those of each begin in it */
 	size_t n;

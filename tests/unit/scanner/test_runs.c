@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "match/run_find.h"
 #include "match/runs.h"
 #include "rules/rules.h"
 
@@ -146,4 +147,62 @@ Test(runs, as_long_as_it_has_to_be)
 			                     RUNS_NONE,
 			             n >= RULE_RUN_ALNUM);
 		}
+}
+
+/* Of all runs in ${from} to ${to}, byte by byte. */
+static size_t first_run(const struct run *run, size_t from, size_t to)
+{
+	for (size_t at = from, n = 0; at < to; at++) {
+		n = rule_has_byte(&run->of, text[at]) ? n + 1 : 0;
+		if (n == run->n)
+			return at + 1 - n;
+	}
+	return to;
+}
+
+/* Runs of a set, of all lengths up to about ${most}, that one or two bytes part. */
+static size_t fill_runs(const struct bytes *of, unsigned most)
+{
+	size_t n = 100 + randombytes_uniform(500), left = 0;
+
+	for (size_t at = 0; at<n; at++, left -= left> 0) {
+		const bool in = left > 0;
+
+		if (!in && randombytes_uniform(2) == 0)
+			left = 1 + randombytes_uniform(most);
+		do
+			text[at] = (unsigned char)randombytes_uniform(256);
+		while (rule_has_byte(of, text[at]) != in);
+	}
+	return n;
+}
+
+Test(runs, of_a_rule)
+{
+	const struct bytes sets[] = {
+		rule_set_of[RULE_ALNUM],
+		rule_set_of[RULE_BASE64],
+		{ { 0x03ff000000000000, 0x7e0000007e, 0, 0 } },
+		{ { ~UINT64_C(0x8400000400), UINT64_MAX, UINT64_MAX, UINT64_MAX } },
+		{ { 1, 0, 0xff00ff0000000001, 0x8000000000000000 } },
+	};
+
+	for (unsigned round = 0; round < 20000; round++) {
+		const struct bytes *of = &sets[round % 5];
+		const struct run run = { 1 + randombytes_uniform(140), *of };
+		const struct run_finder f = run_find_of(&run);
+		const size_t n = fill_runs(of, run.n + 3);
+		const size_t from = randombytes_uniform((uint32_t)n);
+		const size_t to = from + randombytes_uniform((uint32_t)(n - from) + 1);
+		unsigned char *p = malloc(n);
+		size_t want = first_run(&run, from, to);
+
+		/* No byte that is not of the text is looked at. */
+		cr_assert_not_null(p);
+		memcpy(p, text, n);
+		cr_assert_eq(run_find_plain(&f, p, from, to), want);
+		cr_assert_eq(run_find(&f, p, n, from, to), want, "%u in %zu to %zu",
+		             run.n, from, to);
+		free(p);
+	}
 }
