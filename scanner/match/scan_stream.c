@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "known/known.h"
+#include "match/names.h"
 #include "match/stream_impl.h"
-#include "verdict/ascii.h"
 
 #define STACK_MAX   ((size_t)256 * 1024)
 #define MATCH_LIMIT 200000u
@@ -34,15 +34,13 @@ static bool make_off(struct scan_stream *s)
 
 	s->off = calloc(rules->n + 1, 1);
 	s->off_binary = calloc(rules->n + 1, 1);
-	s->named = calloc(rules->n + 1, sizeof(*s->named));
-	if (s->off == NULL || s->off_binary == NULL || s->named == NULL)
+	s->names = names_new(rules);
+	if (s->off == NULL || s->off_binary == NULL || s->names == NULL)
 		return false;
 	for (unsigned i = 0; i < rules->n; i++) {
 		const struct rule *u = &rules->at[i];
 
 		s->off_binary[i] = u->confidence != CONFIDENCE_HIGH && !u->allow;
-		if (u->files.n > 0)
-			s->named[s->n_named++] = i;
 	}
 	return true;
 }
@@ -104,7 +102,7 @@ void scan_stream_free(struct scan_stream *s)
 	free(s->buf);
 	free(s->off);
 	free(s->off_binary);
-	free(s->named);
+	names_free(s->names);
 	free(s->progress.of);
 	free(s->in_decoded.of);
 	free(s->founds.v);
@@ -132,15 +130,6 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 /* --- what kind of blob it is ----------------------------------------------------------
  */
 
-/* A file of one of the names that ${u} is for? */
-static bool is_for(const struct rule *u, const char *path)
-{
-	for (size_t i = 0; i < u->files.n; i++)
-		if (path != NULL && ascii_glob(u->files.at[i], path))
-			return true;
-	return false;
-}
-
 static void start(struct scan_stream *s)
 {
 	const unsigned char *p = s->head;
@@ -154,9 +143,7 @@ static void start(struct scan_stream *s)
 		memcpy(s->off, s->off_binary, s->g->rules->n);
 	else
 		memset(s->off, 0, s->g->rules->n);
-	for (size_t i = 0; i < s->n_named; i++)
-		s->off[s->named[i]] |= !is_for(&s->g->rules->at[s->named[i]],
-		                               s->blob->path);
+	names_turn_off(s->names, s->blob->path, s->off);
 }
 
 /* --- zones ----------------------------------------------------------------------------

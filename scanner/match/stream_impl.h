@@ -186,8 +186,7 @@ struct scan_stream {
 	struct decoder *decoder;
 	unsigned char *off;        /* per rule: not for this blob */
 	unsigned char *off_binary; /* the same of what is no text, whatever its name */
-	unsigned *named;           /* rules for files of some names alone */
-	size_t n_named;
+	struct names *names;       /* rules for files of some names alone */
 	struct progress progress;
 	struct progress in_decoded; /* the same of what was decoded last */
 	struct founds founds;

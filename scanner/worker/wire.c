@@ -284,7 +284,7 @@ int wire_recv_job(int sock, struct job **out, struct err *e)
 
 int wire_send_record(int sock, const struct record *r)
 {
-	char text[WIRE_TEXTS * (TEXT_MAX + 1)];
+	static char text[WIRE_TEXTS * (TEXT_MAX + 1)];
 	struct record_head head = { .type = (uint32_t)r->type,
 		                    .job = r->job,
 		                    .bytes_n = (uint32_t)r->bytes_n };
