@@ -140,6 +140,7 @@ static void rule_numbers(FILE *out, const struct rule *u)
 	number(out, "allow", u->allow);
 	number(out, "collect_pem", u->collect_pem);
 	number(out, "prefixed", u->prefixed);
+	number(out, "at_line", u->at_line);
 	number(out, "trigger", u->trigger);
 	number(out, "trigger_exact", u->trigger_exact);
 	number(out, "reach", u->reach);

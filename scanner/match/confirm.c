@@ -341,11 +341,12 @@ static void try_at(struct scan_stream *s, const struct text *t, const struct rul
 	cover(t, u, start, end, last < s->founds.n ? &s->founds.v[last] : NULL);
 }
 
-/* What follows an anchor, as far as it has been looked at. */
+/* What is around an anchor, as far as it has been looked at. */
 struct sight {
-	size_t at;      /* the first byte from the anchor on that is not of a word */
-	uint64_t prose; /* classes of what is first after prose */
-	bool looked;    /* ${prose} is known */
+	size_t start;
+	size_t at;            /* the first byte from ${start} on that is not of a word */
+	uint64_t word, prose; /* classes of it, and of what is first after prose */
+	bool looked;          /* ${prose} is known */
 };
 
 /* Classes of the first byte from ${*at} on that ${skip} does not skip. */
@@ -361,32 +362,51 @@ static uint64_t after(const struct classes *c, const struct text *t,
 	return *at == t->n ? c->of['\n'] : UINT64_MAX;
 }
 
-/* Is what comes first after prose what a match has there? */
-static bool can_begin(const struct scan_engine *g, const struct text *t,
+/* Is what comes first, after prose or a word, what a match has there? */
+static bool can_begin(const struct scan_stream *s, const struct text *t,
                       const struct attempt *a, struct sight *v)
 {
-	if (a->prose == 0)
+	const struct scan_engine *g = s->g;
+	const size_t reach = a->reach < v->start ? a->reach : v->start;
+
+	if (a->first == 0)
 		return true;
-	if (!v->looked) {
-		v->looked = true;
-		v->prose = after(&g->prose, t, skip_prose, &v->at);
+	switch (a->begins) {
+	case BEGINS_HERE:
+		if (!v->looked) {
+			v->looked = true;
+			v->prose = after(&g->prose, t, skip_prose, &v->at);
+		}
+		return (a->first & ~v->prose) == 0;
+	case BEGINS_LINE:
+		return (a->first & ~s->anchor_line.prose) == 0;
+	case BEGINS_NEAR:
+		/* Between its beginning and the anchor, or after the word of this. */
+		return (a->first & ~v->word) == 0 ||
+		       (a->first &
+		        ~classes_of(&g->word, t->p + v->start - reach, reach)) == 0;
+	default:
+		return true;
 	}
-	return (a->prose & ~v->prose) == 0;
 }
 
-/* Classes of the bytes on the line of an anchor; all of them if it is not known. */
-static uint64_t on_line(struct scan_stream *s, const struct text *t, size_t at)
+/* The line of an anchor, and the classes of its bytes; all of them if it is not known. */
+static const struct line *line_of(struct scan_stream *s, const struct text *t, size_t at)
 {
 	struct line *l = &s->anchor_line;
+	size_t from;
 
 	lines_find(l, t, at);
-	if (!l->known)
-		return UINT64_MAX;
-	if (!l->counted) {
-		l->counted = true;
-		l->has = classes_of(&s->g->line, t->p + l->w.from, l->w.to - l->w.from);
+	if (l->counted)
+		return l;
+	l->counted = true;
+	l->has = l->prose = UINT64_MAX;
+	if (l->known) {
+		from = l->w.from;
+		l->has = classes_of(&s->g->line, t->p + from, l->w.to - from);
+		l->prose = after(&s->g->prose, t, skip_prose, &from);
 	}
-	return l->has;
+	return l;
 }
 
 /* Those of ${n} rules of an anchor, a bit each, that its line and what follows its word
@@ -473,18 +493,18 @@ static void at_anchor(struct scan_stream *s, const struct text *t, const struct 
 {
 	const struct scan_engine *g = s->g;
 	const unsigned end = g->first[h->id + 1];
-	struct sight sight = { .at = h->from };
-	const uint64_t word = after(&g->word, t, skip_word, &sight.at);
-	const uint64_t line = on_line(s, t, h->from);
+	const uint64_t line = line_of(s, t, h->from)->has;
+	struct sight sight = { .start = h->from, .at = h->from };
 
+	sight.word = after(&g->word, t, skip_word, &sight.at);
 	for (unsigned k = g->first[h->id]; k < end; k += 64) {
 		const struct attempt *a = &g->attempts[k];
-		uint64_t left = left_of(a, end - k < 64 ? end - k : 64, line, word);
+		uint64_t left = left_of(a, end - k < 64 ? end - k : 64, line, sight.word);
 
 		for (; left != 0; left &= left - 1) {
 			const struct attempt *one = a + __builtin_ctzll(left);
 
-			if (can_begin(g, t, one, &sight))
+			if (can_begin(s, t, one, &sight))
 				attempt(s, t, h, one);
 		}
 	}

@@ -5,6 +5,8 @@
 
 #include "match/stream_impl.h"
 
+#define REACH_MAX 256u /* that is looked through to rule an anchor out */
+
 struct pair {
 	struct literal literal;
 	enum spot_kind kind;
@@ -109,16 +111,24 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 static struct attempt attempt_of(struct scan_engine *g, unsigned rule)
 {
 	const struct rule *u = &g->rules->at[rule];
+	const bool one_line = u->lines_span == 1 && !u->by_keyword && u->window == 0;
 	struct attempt a = { .rule = (uint16_t)rule,
 		             .wide = u->trigger == TRIGGER_WIDE_RUN };
 
 	if (u->prefixed) {
+		a.begins = BEGINS_HERE;
 		a.word = classes_add(&g->word, &u->after_word);
-		a.prose = classes_add(&g->prose, &u->after_prose);
+		a.first = classes_add(&g->prose, &u->after_prose);
+	} else if (one_line && u->at_line) {
+		a.begins = BEGINS_LINE;
+		a.first = classes_add(&g->prose, &u->after_prose);
+	} else if (u->near && u->reach <= REACH_MAX) {
+		a.begins = BEGINS_NEAR;
+		a.reach = (uint16_t)u->reach;
+		a.first = classes_add(&g->word, &u->after_word);
 	}
-	if (u->lines_span == 1 && !u->by_keyword && u->window == 0)
-		for (unsigned i = 0; i < u->musts.n; i++)
-			a.line |= classes_add(&g->line, &u->musts.of[i]);
+	for (unsigned i = 0; one_line && i < u->musts.n; i++)
+		a.line |= classes_add(&g->line, &u->musts.of[i]);
 	return a;
 }
 

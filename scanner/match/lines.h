@@ -24,7 +24,9 @@ struct line {
 	bool known;
 	struct window w;
 	bool counted;
-	uint64_t has; /* once it is ${counted}: classes of its bytes */
+	/* Once it is ${counted}: classes of its bytes, and of what is first after prose.
+	 */
+	uint64_t has, prose;
 };
 
 /** lines_find(l, t, at): makes ${l} the line of ${at}, or not known if it is long. */

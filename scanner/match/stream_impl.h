@@ -41,12 +41,22 @@ struct trigger {
 	bool covered;
 };
 
+/* Where a match of a rule begins. */
+enum begins {
+	BEGINS_ANYWHERE,
+	BEGINS_HERE, /* at the anchor */
+	BEGINS_LINE,
+	BEGINS_NEAR, /* at most ${reach} bytes before the anchor */
+};
+
 /* A rule of an anchor: what is looked at first of it, since most are not tried. */
 struct attempt {
-	/* A match has of each of these classes: a byte on its one line; the first one
-	 * behind the word that it begins with; the first one behind prose. */
-	uint64_t line, word, prose;
-	uint16_t rule;
+	/* A match has of each of these classes: a byte on its one line; from the anchor
+	 * on, the first that is not of a word; from where it begins on, the first that is
+	 * not of prose, or, BEGINS_NEAR, not of a word. */
+	uint64_t line, word, first;
+	uint16_t rule, reach;
+	enum begins begins;
 	bool wide; /* TRIGGER_WIDE_RUN */
 };
 

@@ -57,6 +57,7 @@ struct walk {
 	bool any_case;
 	struct run class; /* what was read last, if it was a class */
 	struct run run;   /* the longest that is in each match */
+	bool several;     /* it is one of several */
 	struct run next;  /* what follows each head … */
 	bool next_known;  /* … once it is known, or known not to be */
 };
@@ -335,11 +336,12 @@ static void escape(struct walk *w, struct part *out)
 static void group(struct walk *w, struct part *out)
 {
 	const struct run before = w->run;
-	bool flags = false, asserts = false;
+	bool flags = false, asserts = false, named = false;
 
 	w->at++;
 	if (*w->at == '?') {
 		w->at++;
+		named = w->at[0] == '<' && w->at[1] != '=' && w->at[1] != '!';
 		asserts = *w->at == '=' || *w->at == '!' || *w->at == '<';
 		while (*w->at != '\0' && strchr("imsxUJ-", *w->at) != NULL) {
 			w->at++;
@@ -357,8 +359,11 @@ static void group(struct walk *w, struct part *out)
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_nothing();
 		out->musts.n = 0;
-		out->first[OF_WORD] = out->first[OF_PROSE] = all_bytes;
-		out->through[OF_WORD] = out->through[OF_PROSE] = true;
+		/* What looks around takes no byte; what has a name does. */
+		for (unsigned k = 0; k < KINDS; k++) {
+			out->first[k] = named ? all_bytes : (struct bytes){ { 0 } };
+			out->through[k] = true;
+		}
 		anything(&out->heads);
 	}
 	w->at += *w->at == ')';
@@ -500,6 +505,7 @@ static void choice(struct walk *w, struct part *out)
 		w->run = before;
 		w->next.n = w->depth > 1 ? w->next.n : 0;
 		w->next_known |= w->depth == 1;
+		w->several |= w->depth == 1;
 		w->at++;
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
@@ -543,6 +549,17 @@ bool rule_any_case(const char *regex)
 	return false;
 }
 
+/* After flags, is there nothing but the beginning of a line? */
+static bool begins_line(const char *regex)
+{
+	if (strncmp(regex, "(?", 2) == 0) {
+		const size_t flags = strspn(regex + 2, "ims");
+
+		regex += regex[2 + flags] == ')' ? 2 + flags + 1 : 0;
+	}
+	return regex[0] == '^' && strchr("?*+{", regex[1]) == NULL;
+}
+
 static int put_heads(const struct heads *h, struct lead *out)
 {
 	const unsigned least = out->next.n >= LEAST_RUN ? LEAST - 1 : LEAST;
@@ -571,6 +588,7 @@ int rule_lead(const char *regex, struct lead *out)
 		.after_word = p.through[OF_WORD] ? all_bytes : p.first[OF_WORD],
 		.after_prose = p.through[OF_PROSE] ? all_bytes : p.first[OF_PROSE],
 		.musts = p.musts,
+		.at_line = begins_line(regex) && !w.several,
 	};
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = p.stretch[k].longest;

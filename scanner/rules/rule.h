@@ -82,6 +82,7 @@ struct rule {
 	bool collect_pem;
 	bool checked;  /* its expression is known to compile */
 	bool prefixed; /* each match begins where an anchor does */
+	bool at_line;  /* … or where a line does */
 	/* The bytes that may be the first of a match and what follows it that is none of
 	 * a word, or of prose. */
 	struct bytes after_word, after_prose;

@@ -308,6 +308,7 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 		return no_memory(r);
 	}
 	u->run = lead.run;
+	u->at_line = lead.at_line;
 	u->musts = lead.musts;
 	u->after_word = lead.after_word;
 	u->after_prose = lead.after_prose;

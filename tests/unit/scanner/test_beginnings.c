@@ -81,6 +81,11 @@ Test(beginnings, first_byte_that_is_not_of_a_word)
 	cr_assert(may_follow("token_[a-z]+", '%'), "it can end before");
 	cr_assert_not(may_follow("abc\\S=", ' '));
 	cr_assert(may_follow("abc.=", ' '));
+	cr_assert(may_follow("(?<![/\\w])key\\(", '('));
+	cr_assert_not(may_follow("(?<![/\\w])key\\(", '/'),
+	              "what looks around takes none");
+	cr_assert_not(may_follow("key(?!=)(?=\\()\\(", '='));
+	cr_assert(may_follow("(?<name>key)=", '('), "not understood");
 }
 
 static unsigned run(const char *regex, const char *members)
@@ -189,6 +194,17 @@ Test(beginnings, bytes_that_every_match_has)
 	cr_assert(must("a.b-c_d\"e'f@", "@"), "but the rarest are");
 }
 
+Test(beginnings, of_lines)
+{
+	cr_assert(rest("(?im)^[a-z]+=").at_line);
+	cr_assert(rest("^a|b").at_line == false, "one of several");
+	cr_assert(rest("^(?:a|b)c").at_line);
+	cr_assert(rest("(?m)(?:^|x)c").at_line == false);
+	cr_assert(rest("^?a").at_line == false);
+	cr_assert(rest("(?:^)a").at_line == false, "not understood");
+	cr_assert(rest("a^b").at_line == false);
+}
+
 static unsigned follows(const char *regex, const char *members)
 {
 	struct lead l = lead(regex);
@@ -261,6 +277,8 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 			longest = run > longest ? run : longest;
 		}
 		cr_assert_geq(longest, u->run.n, "%s: %s", u->id, text + v[0]);
+		cr_assert(!l.at_line || v[0] == 0 || text[v[0] - 1] == '\n', "%s: %s",
+		          u->id, text + v[0]);
 		for (unsigned k = 0; k < l.musts.n; k++)
 			cr_assert(has_one_of(&l.musts.of[k], text + v[0], v[1] - v[0]),
 			          "%s: %s", u->id, text + v[0]);
