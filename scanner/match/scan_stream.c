@@ -295,6 +295,23 @@ int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
 	return s->failed ? ERR_NOMEM : ERR_OK;
 }
 
+unsigned char *scan_stream_room(struct scan_stream *s, size_t *n)
+{
+	/* It has to be known first what it is. */
+	if (!s->started || s->wide.form != TRANSCODE_NONE)
+		return NULL;
+	if (s->n == STREAM_BUFFER)
+		zone(s, false);
+	*n = STREAM_BUFFER - s->n;
+	return s->buf + s->n;
+}
+
+int scan_stream_filled(struct scan_stream *s, size_t n)
+{
+	s->n += n;
+	return s->failed ? ERR_NOMEM : ERR_OK;
+}
+
 int scan_stream_end(struct scan_stream *s)
 {
 	if (!s->started)

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct scan_stream {
 	bool open;
 	uint64_t sum;
+	unsigned char room[700];
 };
 
 int scan_stream_begin(struct scan_stream *s, const struct blob *b)
@@ -43,6 +44,17 @@ int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		s->sum += p[i];
 	return ERR_OK;
+}
+
+unsigned char *scan_stream_room(struct scan_stream *s, size_t *n)
+{
+	*n = sizeof(s->room);
+	return s->room;
+}
+
+int scan_stream_filled(struct scan_stream *s, size_t n)
+{
+	return scan_stream_feed(s, s->room, n);
 }
 
 int scan_stream_end(struct scan_stream *s)

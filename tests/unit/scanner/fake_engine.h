@@ -16,6 +16,7 @@ struct scan_stream {
 	void *ctx;
 	struct blob blob;
 	uint64_t line;
+	unsigned char room[64 * 1024];
 };
 
 static struct rule fake_rule;
@@ -96,6 +97,17 @@ int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
 	for (; at < end; at++)
 		s->line += *at == '\n';
 	return ERR_OK;
+}
+
+unsigned char *scan_stream_room(struct scan_stream *s, size_t *n)
+{
+	*n = sizeof(s->room);
+	return s->room;
+}
+
+int scan_stream_filled(struct scan_stream *s, size_t n)
+{
+	return scan_stream_feed(s, s->room, n);
 }
 
 int scan_stream_end(struct scan_stream *s)

@@ -80,6 +80,33 @@ static void scan(const char *path, const void *p, size_t n, size_t piece)
 	cr_assert_eq(scan_stream_end(t.s), ERR_OK);
 }
 
+/* The same, but put where there is room, in pieces of any size. */
+static void scan_in_place(const char *path, const void *p, size_t n, size_t most)
+{
+	struct blob b = { .channel = CHANNEL_FILE, .path = path };
+	const unsigned char *at = p;
+
+	t.found = 0;
+	t.log[0] = '\0';
+	cr_assert_eq(scan_stream_begin(t.s, &b), ERR_OK);
+	while (n > 0) {
+		size_t some = 1 + randombytes_uniform((uint32_t)(n < most ? n : most)),
+		       room;
+		unsigned char *to = scan_stream_room(t.s, &room);
+
+		if (to == NULL) {
+			cr_assert_eq(scan_stream_feed(t.s, at, some), ERR_OK);
+		} else {
+			some = some < room ? some : room;
+			memcpy(to, at, some);
+			cr_assert_eq(scan_stream_filled(t.s, some), ERR_OK);
+		}
+		at += some;
+		n -= some;
+	}
+	cr_assert_eq(scan_stream_end(t.s), ERR_OK);
+}
+
 /* Without the marks that keep examples from being taken for live secrets. */
 static char *example(const char *text)
 {
@@ -193,6 +220,11 @@ Test(stream, in_any_pieces)
 		cr_assert_eq(t.found, secrets);
 		cr_assert_str_eq(t.log, whole);
 	}
+	for (size_t most = 1000; most <= 1000000; most *= 10) {
+		scan_in_place("a.conf", text, n, most);
+		cr_assert_eq(t.found, secrets);
+		cr_assert_str_eq(t.log, whole);
+	}
 	scan("a.conf", text, 200000, 37);
 	free(whole);
 	free(text);
@@ -222,6 +254,24 @@ Test(stream, utf16)
 			cr_assert_eq(t.line, 2);
 			cr_assert_str_eq(t.secret, "Tq7!vz2LmXq9");
 		}
+}
+
+/* Bytes that become others cannot be put in their place. */
+Test(stream, utf16_that_is_long)
+{
+	static const char text[] = "\npassword = \"Tq7!vz2LmXq9\"\n";
+	static char wide[40000] = "\xff\xfe";
+
+	for (size_t i = 1; i < sizeof(wide) / 2; i++)
+		wide[2 * i] = i % 50 != 0 ? 'x' : '\n';
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		wide[30000 + 2 * i] = text[i];
+	t.only = "generic-assign";
+	scan("a.conf", wide, sizeof(wide), 0);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	scan_in_place("a.conf", wide, sizeof(wide), 1000);
+	cr_assert_eq(t.found, 1, "%s", t.log);
+	cr_assert_str_eq(t.secret, "Tq7!vz2LmXq9");
 }
 
 Test(stream, one_line_of_three_megabytes)
