@@ -398,9 +398,9 @@ INLINE uint64_t taken_by_any(const struct half *a, const struct half *b,
 }
 
 /* A block that might be read beyond: from a copy with zeros around it, which no literal
- * has. */
-VBMI static void find_at_edge(const struct search *f, size_t at, const struct half *a,
-                              const struct half *b, struct candidates *c)
+ * has.  Inline, as the address sanitizer does not align what vectors are passed in. */
+INLINE void find_at_edge(const struct search *f, size_t at, const struct half *a,
+                         const struct half *b, struct candidates *c)
 {
 	const size_t before = at < WORD ? at : WORD, left = f->n - at;
 	unsigned char copy[WORD + READS] = { 0 };
