@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/runs.h"
 
+#include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <string.h>
 #endif
 
 #include "rules/rules.h"
@@ -84,21 +84,22 @@ static inline void note(const struct masks *before, const struct masks *m, unsig
 		add(out, in, some);
 }
 
+/* Those of block ${i}. */
 static void note_runs(const struct masks *before, const struct masks *m,
-                      struct runs_block *b)
+                      const struct runs *out, size_t i)
 {
+	struct runs_block *b = &out->block[i];
+
+	*b = (struct runs_block){
+		{RUNS_NONE,  RUNS_NONE},
+                { RUNS_NONE, RUNS_NONE}
+	};
 	note(before, m, RULE_ALNUM, RULE_RUN_ALNUM, &b->run);
 	note(before, m, RULE_URL, RULE_RUN_URL, &b->run);
 	note(before, m, RULE_BASE64, RULE_RUN_BASE64, &b->run);
 	note(before, m, RULE_ALNUM, RULE_WIDE_ALNUM, &b->wide);
-}
-
-static struct runs_block no_runs(uint64_t lines)
-{
-	return (struct runs_block){
-		lines, {RUNS_NONE,  RUNS_NONE},
-                 { RUNS_NONE, RUNS_NONE}
-	};
+	if (b->run.first != RUNS_NONE)
+		out->some[i / 64] |= UINT64_C(1) << i % 64;
 }
 
 static struct masks masks_of(const unsigned char *p, size_t n)
@@ -116,14 +117,14 @@ static struct masks masks_of(const unsigned char *p, size_t n)
 	return m;
 }
 
-static void find_plain(const unsigned char *p, size_t n, struct runs_block *out)
+static void find_plain(const unsigned char *p, size_t n, const struct runs *out)
 {
 	struct masks before = { .lines = 0 }, m;
 
-	for (size_t at = 0; at < n; at += RUNS_BLOCK, out++) {
+	for (size_t i = 0, at = 0; at < n; at += RUNS_BLOCK, i++) {
 		m = masks_of(p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
-		*out = no_runs(m.lines);
-		note_runs(&before, &m, out);
+		out->lines[i] = m.lines;
+		note_runs(&before, &m, out, i);
 		before = m;
 	}
 }
@@ -194,16 +195,16 @@ INLINE struct masks masks_of_64(const unsigned char *p)
 	};
 }
 
-/* A block that has a run of any of these characters, together with the one before it. */
-AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p, bool first,
-                                                       struct runs_block *out)
+/* Block ${i}, which has a run of any of these characters, with the one before it. */
+AVX2 __attribute__((noinline)) static void look_closer(const unsigned char *p,
+                                                       const struct runs *out, size_t i)
 {
 	const struct masks m = masks_of_64(p);
 	struct masks before = { .lines = 0 };
 
-	if (!first)
+	if (i > 0)
 		before = masks_of_64(p - RUNS_BLOCK);
-	note_runs(&before, &m, out);
+	note_runs(&before, &m, out, i);
 }
 
 /* What the block before has of both sets that runs are looked for of. */
@@ -211,36 +212,36 @@ struct ends {
 	uint64_t alnum, any;
 };
 
-INLINE void find_block(const unsigned char *p, bool first, struct ends *before,
-                       struct runs_block *out)
+INLINE void find_block(const unsigned char *p, struct ends *before,
+                       const struct runs *out, size_t i)
 {
 	const struct classes c = classes_of(p);
 	const struct ends m = { having(&c, OF_ALNUM), having(&c, OF_ANY) };
 
 	_Static_assert(RULE_RUN_URL <= RULE_RUN_BASE64, "the smaller one is looked for");
-	*out = no_runs(having(&c, OF_LINES));
+	out->lines[i] = having(&c, OF_LINES);
 	if ((ends_of((struct two){ before->alnum, m.alnum }, RULE_RUN_ALNUM) |
 	     ends_of((struct two){ before->any, m.any }, RULE_RUN_URL)) != 0)
-		look_closer(p, first, out);
+		look_closer(p, out, i);
 	*before = m;
 }
 
 /* A block that is not whole is filled up with bytes that are of no set: byte by byte it
  * would cost as much as 2 KiB of whole ones, and most files are small. */
-AVX2 static void find_avx2(const unsigned char *p, size_t n, struct runs_block *out)
+AVX2 static void find_avx2(const unsigned char *p, size_t n, const struct runs *out)
 {
 	const size_t whole = n / RUNS_BLOCK, rest = n % RUNS_BLOCK;
 	unsigned char tail[2 * RUNS_BLOCK] = { 0 };
 	struct ends before = { 0, 0 };
 
 	for (size_t i = 0; i < whole; i++)
-		find_block(p + i * RUNS_BLOCK, i == 0, &before, &out[i]);
+		find_block(p + i * RUNS_BLOCK, &before, out, i);
 	if (rest == 0)
 		return;
 	if (whole > 0)
 		memcpy(tail, p + (whole - 1) * RUNS_BLOCK, RUNS_BLOCK);
 	memcpy(tail + RUNS_BLOCK, p + whole * RUNS_BLOCK, rest);
-	find_block(tail + RUNS_BLOCK, whole == 0, &before, &out[whole]);
+	find_block(tail + RUNS_BLOCK, &before, out, whole);
 }
 
 /* --- the same, by a table of all classes, and eight blocks at once --------------------
@@ -273,7 +274,7 @@ struct group {
 
 /* Of ${n} bytes; those that are missing of the last block are of no set. */
 VBMI static void fill_group(struct group *g, const unsigned char *p, size_t n,
-                            struct runs_block *out)
+                            uint64_t *lines)
 {
 	const __m512i low = _mm512_loadu_si512(class_of);
 	const __m512i high = _mm512_loadu_si512(class_of + 64);
@@ -290,7 +291,7 @@ VBMI static void fill_group(struct group *g, const unsigned char *p, size_t n,
 		const __m512i c = _mm512_maskz_permutex2var_epi8(~_mm512_movepi8_mask(v),
 		                                                 low, v, high);
 
-		out[i] = no_runs(_mm512_cmpeq_epi8_mask(v, lf));
+		lines[i] = _mm512_cmpeq_epi8_mask(v, lf);
 		g->of[RULE_ALNUM][1 + i] = _mm512_test_epi8_mask(c, alnum);
 		g->of[RULE_URL][1 + i] = _mm512_test_epi8_mask(c, url);
 		g->of[RULE_BASE64][1 + i] = _mm512_test_epi8_mask(c, base64);
@@ -355,8 +356,10 @@ INLINE_VBMI unsigned may_have(const struct group *g, size_t i)
 	return _mm512_test_epi64_mask(runs, runs) & _mm512_test_epi64_mask(some, some);
 }
 
-/* ${n} blocks; what is after them is of the group before. */
-VBMI static void note_group(const struct group *g, size_t n, struct runs_block *out)
+/* ${n} blocks, the first of which is block ${first}; what is after them is of the group
+ * before. */
+VBMI static void note_group(const struct group *g, size_t n, const struct runs *out,
+                            size_t first)
 {
 	for (size_t k = 0; k < n; k += LANES)
 		for (unsigned in = may_have(g, k); in != 0; in &= in - 1) {
@@ -365,7 +368,7 @@ VBMI static void note_group(const struct group *g, size_t n, struct runs_block *
 			const struct masks m = masks_in(g, i + 1);
 
 			if (i < n)
-				note_runs(&before, &m, &out[i]);
+				note_runs(&before, &m, out, first + i);
 		}
 }
 
@@ -376,17 +379,17 @@ static void next_group(struct group *g)
 	g->mixed[0] = g->mixed[GROUP];
 }
 
-static void find_vbmi(const unsigned char *p, size_t n, struct runs_block *out)
+static void find_vbmi(const unsigned char *p, size_t n, const struct runs *out)
 {
 	struct group g = { .mixed = { 0 } };
 
 	for (size_t at = 0; at < n; at += GROUP * RUNS_BLOCK, next_group(&g)) {
 		const size_t left = n - at;
 		const size_t some = left < GROUP * RUNS_BLOCK ? left : GROUP * RUNS_BLOCK;
-		struct runs_block *first = &out[at / RUNS_BLOCK];
+		const size_t first = at / RUNS_BLOCK;
 
-		fill_group(&g, p + at, some, first);
-		note_group(&g, (some + RUNS_BLOCK - 1) / RUNS_BLOCK, first);
+		fill_group(&g, p + at, some, out->lines + first);
+		note_group(&g, (some + RUNS_BLOCK - 1) / RUNS_BLOCK, out, first);
 	}
 }
 
@@ -398,8 +401,8 @@ bool runs_can(enum runs_way way)
 	                              __builtin_cpu_supports("avx512vbmi"))));
 }
 
-void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
-                  struct runs_block *out)
+static void find_by(enum runs_way way, const unsigned char *p, size_t n,
+                    const struct runs *out)
 {
 	if (way == RUNS_VBMI)
 		find_vbmi(p, n, out);
@@ -416,8 +419,8 @@ bool runs_can(enum runs_way way)
 	return way == RUNS_PLAIN;
 }
 
-void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
-                  struct runs_block *out)
+static void find_by(enum runs_way way, const unsigned char *p, size_t n,
+                    const struct runs *out)
 {
 	(void)way;
 	find_plain(p, n, out);
@@ -425,7 +428,16 @@ void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
 
 #endif
 
-void runs_find(const unsigned char *p, size_t n, struct runs_block *out)
+void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
+                  const struct runs *out)
+{
+	const size_t blocks = (n + RUNS_BLOCK - 1) / RUNS_BLOCK;
+
+	memset(out->some, 0, (blocks + 63) / 64 * sizeof(*out->some));
+	find_by(way, p, n, out);
+}
+
+void runs_find(const unsigned char *p, size_t n, const struct runs *out)
 {
 	enum runs_way way = RUNS_BEST;
 

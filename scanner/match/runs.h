@@ -22,9 +22,15 @@ struct runs_long {
 
 /* Of one block. */
 struct runs_block {
-	uint64_t lines;        /* line feeds, from the lowest bit on */
 	struct runs_long run;  /* RULE_RUN_… */
-	struct runs_long wide; /* RULE_WIDE_… */
+	struct runs_long wide; /* RULE_WIDE_…, which are of those */
+};
+
+/* Of all blocks, for which there is room. */
+struct runs {
+	uint64_t *lines;          /* line feeds of each, from the lowest bit on */
+	uint64_t *some;           /* a bit for each: it has a run … */
+	struct runs_block *block; /* … and these; what others have here is void */
 };
 
 /* In ascending order of speed; all find the same. */
@@ -35,12 +41,12 @@ enum runs_way {
 	RUNS_BEST = RUNS_VBMI
 };
 
-/** runs_find(p, n, out): one of ${out} per RUNS_BLOCK bytes, begun or whole. */
-void runs_find(const unsigned char *p, size_t n, struct runs_block *out);
+/** runs_find(p, n, out): for RUNS_BLOCK bytes each, begun or whole. */
+void runs_find(const unsigned char *p, size_t n, const struct runs *out);
 /** runs_can(way): has this processor the instructions? */
 bool runs_can(enum runs_way way);
 /** runs_find_by(way, p, n, out): runs_find() in a way that runs_can(). */
 void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
-                  struct runs_block *out);
+                  const struct runs *out);
 
 #endif

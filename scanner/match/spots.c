@@ -23,7 +23,9 @@ struct spots {
 	size_t base, end;               /* of what was looked through, in the text */
 	uint64_t in[SPOT_KINDS][WORDS]; /* grains that are of spots */
 	uint64_t wide[WORDS];           /* near a run for TRIGGER_WIDE_RUN */
-	struct runs_block at[BLOCKS];   /* from ${base} on */
+	/* Of blocks, from ${base} on. */
+	uint64_t lines[BLOCKS], some[BLOCKS / 64 + 1];
+	struct runs_block block[BLOCKS];
 };
 
 struct spots *spots_new(void)
@@ -88,12 +90,12 @@ static bool more_than(uint64_t *ends, unsigned *lines, bool highest)
 static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_t least)
 {
 	size_t b = at / RUNS_BLOCK;
-	uint64_t ends = s->at[b].lines & ~(UINT64_MAX << at % RUNS_BLOCK);
+	uint64_t ends = s->lines[b] & ~(UINT64_MAX << at % RUNS_BLOCK);
 
 	while (!more_than(&ends, &lines, true)) {
 		if (b == 0 || b * RUNS_BLOCK <= least)
 			return least;
-		ends = s->at[--b].lines;
+		ends = s->lines[--b];
 	}
 	at = b * RUNS_BLOCK + 64 - (size_t)__builtin_clzll(ends);
 	return at > least ? at : least;
@@ -103,12 +105,12 @@ static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_
 static size_t line_end(const struct spots *s, size_t at, unsigned lines, size_t most)
 {
 	size_t b = at / RUNS_BLOCK;
-	uint64_t ends = s->at[b].lines & UINT64_MAX << at % RUNS_BLOCK;
+	uint64_t ends = s->lines[b] & UINT64_MAX << at % RUNS_BLOCK;
 
 	while (!more_than(&ends, &lines, false)) {
 		if (b == last_block(s) || (b + 1) * RUNS_BLOCK >= most)
 			return most;
-		ends = s->at[++b].lines;
+		ends = s->lines[++b];
 	}
 	at = b * RUNS_BLOCK + (size_t)__builtin_ctzll(ends);
 	return at < most ? at : most;
@@ -125,19 +127,20 @@ static void mark_lines(const struct spots *s, uint64_t *bits, size_t i,
 	     line_end(s, last, lines, last + reach));
 }
 
+static void mark_block(struct spots *s, size_t i)
+{
+	const struct runs_block *b = &s->block[i];
+
+	mark_lines(s, s->in[SPOT_RUN], i, &b->run, 0, LINE_REACH);
+	if (b->wide.first != RUNS_NONE)
+		mark_lines(s, s->wide, i, &b->wide, s->g->wide_lines, SPOT_BEFORE);
+}
+
 static void mark_runs(struct spots *s)
 {
-	const size_t n = last_block(s) + 1;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct runs_block *b = &s->at[i];
-
-		if (b->run.first != RUNS_NONE)
-			mark_lines(s, s->in[SPOT_RUN], i, &b->run, 0, LINE_REACH);
-		if (b->wide.first != RUNS_NONE)
-			mark_lines(s, s->wide, i, &b->wide, s->g->wide_lines,
-			           SPOT_BEFORE);
-	}
+	for (size_t i = 0; i <= last_block(s) / 64; i++)
+		for (uint64_t some = s->some[i]; some != 0; some &= some - 1)
+			mark_block(s, i * 64 + (size_t)__builtin_ctzll(some));
 	for (size_t i = 0; i < words(s); i++)
 		s->in[SPOT_RUN][i] |= s->wide[i];
 }
@@ -187,7 +190,8 @@ void spots_find(struct spots *s, const struct scan_engine *g,
 		mark(s, s->wide, 0, s->end - s->base);
 		return;
 	}
-	runs_find(t->p + s->base, s->end - s->base, s->at);
+	runs_find(t->p + s->base, s->end - s->base,
+	          &(struct runs){ s->lines, s->some, s->block });
 	mark_runs(s);
 	literals_find(g->trigger_literals, scratch, s->p, s->end - s->base, on_trigger,
 	              s);
