@@ -18,7 +18,7 @@ struct decoder *decoder_new(void)
 
 	if (d == NULL)
 		return NULL;
-	decode_classes(&d->classes);
+	decode_tables_fill(&d->tables);
 	d->way = MARKS__WAYS - 1;
 	while (!decode_marks_can(d->way))
 		d->way--;
@@ -148,7 +148,7 @@ static void search_lines(struct search *s, const struct place *w, unsigned i, si
 	for (; line != 0; line &= line - 1) {
 		const size_t k = at + (size_t)__builtin_ctzll(line);
 
-		if (decode_may_count(&s->d->classes, s->p, s->n, k))
+		if (decode_may_count(&s->d->tables, s->p, s->n, k))
 			decode_line(s, k);
 	}
 }
@@ -273,7 +273,7 @@ static size_t search_text(struct search *s, size_t from)
 	while (w.tail > from && decode_run_length(s->p + w.tail - 1, 1) == 1)
 		w.tail--;
 	for (; w.at < s->n; w.at += (size_t)64 * DECODE_BLOCKS) {
-		decode_marks(&s->d->classes, s->d->way, s->p + w.at, s->n - w.at,
+		decode_marks(&s->d->tables, s->d->way, s->p + w.at, s->n - w.at,
 		             &w.marks);
 		search_blocks(s, &w, from);
 		w.before = w.marks.run[DECODE_BLOCKS - 1] >> 63;

@@ -44,7 +44,7 @@ struct beginning {
 #define CLASS_HEX     0x10u
 
 /* What bytes are; those that are of none of the classes above are not of base64. */
-struct classes {
+struct decode_tables {
 	unsigned char is[128];
 	struct beginning text; /* that is base64 */
 	struct beginning line; /* that says something else than it seems to */
@@ -54,7 +54,7 @@ struct classes {
 enum marks_way { MARKS_PLAIN, MARKS_AVX2, MARKS_VBMI, MARKS__WAYS };
 
 struct decoder {
-	struct classes classes;
+	struct decode_tables tables;
 	enum marks_way way;
 	uint64_t seen, made, skipped;
 	size_t line_ahead[LINE__KINDS],
@@ -88,10 +88,10 @@ void decode_hold(struct search *s, size_t at);
 /* Is there budget for ${n} bytes more?  Takes it, or counts them as skipped. */
 bool decode_afford(struct search *s, size_t n);
 
-/* --- decode_classes.c */
+/* --- decode_tables.c */
 
-/** decode_classes(c): fills the tables in. */
-void decode_classes(struct classes *c);
+/** decode_tables_fill(t): all of them. */
+void decode_tables_fill(struct decode_tables *t);
 /** decode_place(c): the entry of ${c} in tables. */
 static inline unsigned decode_place(unsigned char c)
 {
@@ -122,11 +122,11 @@ struct marks {
 };
 /** decode_marks_can(way): can this processor? */
 bool decode_marks_can(enum marks_way way);
-/** decode_marks(c, way, p, n, m): of the first bytes of ${p}; there are none after ${n}.
+/** decode_marks(t, way, p, n, m): of the first bytes of ${p}; there are none after ${n}.
  * Of ${m}->text, ${m}->hex, ${m}->line and ${m}->worth, MARKS_AVX2 sets more bits than
  * the others do. */
-void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
-                  size_t n, struct marks *m);
+void decode_marks(const struct decode_tables *t, enum marks_way way,
+                  const unsigned char *p, size_t n, struct marks *m);
 
 /* --- decode_run.c */
 
@@ -142,9 +142,9 @@ size_t decode_run(struct search *s, size_t at, size_t end);
 
 /* --- decode_line.c */
 
-/** decode_may_count(c, p, n, at): can the mark at ${at} count?  By the next two bytes,
+/** decode_may_count(t, p, n, at): can the mark at ${at} count?  By the next two bytes,
  * and the one before; most cannot. */
-bool decode_may_count(const struct classes *c, const unsigned char *p, size_t n,
+bool decode_may_count(const struct decode_tables *t, const unsigned char *p, size_t n,
                       size_t at);
 /* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
 void decode_line(struct search *s, size_t at);

@@ -86,7 +86,7 @@ static bool begins_setting(struct input in, size_t at)
 	return i < in.n && (in.p[i] == '=' || in.p[i] == ':');
 }
 
-bool decode_may_count(const struct classes *c, const unsigned char *p, size_t n,
+bool decode_may_count(const struct decode_tables *t, const unsigned char *p, size_t n,
                       size_t at)
 {
 	const unsigned char before = at > 0 ? p[at - 1] : 0;
@@ -94,7 +94,7 @@ bool decode_may_count(const struct classes *c, const unsigned char *p, size_t n,
 	p += at;
 	if (n - at < 3)
 		return true;
-	if (!decode_begins(&c->line, p))
+	if (!decode_begins(&t->line, p))
 		return false;
 	if (p[0] != '"' && p[0] != '\'')
 		return true;

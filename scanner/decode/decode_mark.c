@@ -117,27 +117,27 @@ ALWAYS_INLINE static inline void conclude(struct marks *m, unsigned n)
 	conclude_of(m, n);
 }
 
-static void mark_plain(const struct classes *c, const unsigned char *p, unsigned i,
+static void mark_plain(const struct decode_tables *t, const unsigned char *p, unsigned i,
                        struct marks *m)
 {
 	no_marks(m, i);
 	for (unsigned k = 0; k < 64; k++) {
-		const unsigned is = c->is[decode_place(p[k])];
+		const unsigned is = t->is[decode_place(p[k])];
 
 		m->run[i] |= (uint64_t)(is != 0) << k;
 		m->digit[i] |= (uint64_t)((is & CLASS_DIGIT) != 0) << k;
 		m->mixed[i] |= (uint64_t)((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0) << k;
 		m->lower[i] |= (uint64_t)((is & CLASS_SMALL) != 0) << k;
-		m->text[i] |= (uint64_t)decode_begins(&c->text, p + k) << k;
+		m->text[i] |= (uint64_t)decode_begins(&t->text, p + k) << k;
 		m->hex[i] |= (uint64_t)((is & CLASS_HEX) != 0) << k;
-		m->line[i] |= (uint64_t)decode_begins(&c->line, p + k) << k;
+		m->line[i] |= (uint64_t)decode_begins(&t->line, p + k) << k;
 	}
 }
 
-static void marks_plain(const struct classes *c, struct blocks *b, struct marks *m)
+static void marks_plain(const struct decode_tables *t, struct blocks *b, struct marks *m)
 {
 	for (unsigned i = 0; i < b->used; i++)
-		mark_plain(c, block(b, i), i, m);
+		mark_plain(t, block(b, i), i, m);
 	conclude(m, b->used);
 }
 
@@ -190,10 +190,11 @@ VBMI_INLINE uint64_t having(__m512i is, unsigned some)
 	return _mm512_test_epi8_mask(is, _mm512_set1_epi8((char)some));
 }
 
-VBMI static void marks_vbmi(const struct classes *c, struct blocks *b, struct marks *m)
+VBMI static void marks_vbmi(const struct decode_tables *t, struct blocks *b,
+                            struct marks *m)
 {
-	const struct table is = table_of(c->is);
-	const struct triple text = triple_of(&c->text), line = triple_of(&c->line);
+	const struct table is = table_of(t->is);
+	const struct triple text = triple_of(&t->text), line = triple_of(&t->line);
 
 	for (unsigned i = 0; i < b->used; i++) {
 		const unsigned char *const p = block(b, i);
@@ -323,17 +324,17 @@ bool decode_marks_can(enum marks_way way)
 	}
 }
 
-void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
-                  size_t n, struct marks *m)
+void decode_marks(const struct decode_tables *t, enum marks_way way,
+                  const unsigned char *p, size_t n, struct marks *m)
 {
 	struct blocks b = blocks_of(p, n);
 
 	if (way == MARKS_VBMI)
-		marks_vbmi(c, &b, m);
+		marks_vbmi(t, &b, m);
 	else if (way == MARKS_AVX2)
 		marks_avx2(&b, m);
 	else
-		marks_plain(c, &b, m);
+		marks_plain(t, &b, m);
 }
 
 #else
@@ -343,13 +344,13 @@ bool decode_marks_can(enum marks_way way)
 	return way == MARKS_PLAIN;
 }
 
-void decode_marks(const struct classes *c, enum marks_way way, const unsigned char *p,
-                  size_t n, struct marks *m)
+void decode_marks(const struct decode_tables *t, enum marks_way way,
+                  const unsigned char *p, size_t n, struct marks *m)
 {
 	struct blocks b = blocks_of(p, n);
 
 	(void)way;
-	marks_plain(c, &b, m);
+	marks_plain(t, &b, m);
 }
 
 #endif

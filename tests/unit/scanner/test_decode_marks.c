@@ -36,10 +36,10 @@ Test(decode_marks, what_begins_with_base64)
 		{ "\x78\x9c\xab\0",     4},
 		{ "\x78\xda\xab\0",     4}
 	};
-	static struct classes c;
+	static struct decode_tables t;
 	char out[16];
 
-	decode_classes(&c);
+	decode_tables_fill(&t);
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		for (unsigned url = 0; url < 2; url++) {
 			sodium_bin2base64(
@@ -47,14 +47,14 @@ Test(decode_marks, what_begins_with_base64)
 				heads[i].n,
 				url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
 				    : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
-			cr_assert(decode_begins(&c.text, (unsigned char *)out), "%s",
+			cr_assert(decode_begins(&t.text, (unsigned char *)out), "%s",
 			          out);
 		}
 	/* Words that text does not begin with. */
-	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"value"));
-	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"BEGIN"));
-	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"__init"));
-	cr_assert_not(decode_begins(&c.text, (const unsigned char *)"YW Y"));
+	cr_assert_not(decode_begins(&t.text, (const unsigned char *)"value"));
+	cr_assert_not(decode_begins(&t.text, (const unsigned char *)"BEGIN"));
+	cr_assert_not(decode_begins(&t.text, (const unsigned char *)"__init"));
+	cr_assert_not(decode_begins(&t.text, (const unsigned char *)"YW Y"));
 }
 
 static void random_text(unsigned char *text, size_t n, bool any)
@@ -116,7 +116,7 @@ static void no_line_is_missed(const struct decoder *d, const struct marks *m,
 {
 	for (size_t i = 0; i + 3 <= n && i < (size_t)64 * DECODE_BLOCKS; i++)
 		if (text[i] != 0 && strchr("\\%&\"'", text[i]) != NULL &&
-		    decode_may_count(&d->classes, text, n, i))
+		    decode_may_count(&d->tables, text, n, i))
 			cr_assert(m->line[i / 64] >> i % 64 & 1, "%zu of %zu: %.3s", i, n,
 			          (const char *)text + i);
 }
@@ -153,13 +153,13 @@ Test(decode_marks, marks_of_all_bytes)
 		const size_t n = randombytes_uniform(sizeof(text));
 
 		random_text(text, sizeof(text), round % 2);
-		decode_marks(&d->classes, MARKS_PLAIN, text, n, &plain);
+		decode_marks(&d->tables, MARKS_PLAIN, text, n, &plain);
 		no_line_is_missed(d, &plain, text, n);
 		no_run_is_missed(d, &plain, text, n);
 		for (enum marks_way w = MARKS_AVX2; w < MARKS__WAYS; w++) {
 			if (!decode_marks_can(w))
 				continue;
-			decode_marks(&d->classes, w, text, n, &other);
+			decode_marks(&d->tables, w, text, n, &other);
 			same_marks(&other, &plain, w == MARKS_VBMI);
 			no_line_is_missed(d, &other, text, n);
 			no_run_is_missed(d, &other, text, n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * decode_classes - which three bytes something encoded can begin with.
+ * decode_tables - which three bytes something encoded can begin with.
  *
  * Each of the eight bits of a table is one way to begin; what can stand at one place of
  * it is independent of what stands at the others, so that three look-ups and two ANDs
@@ -110,19 +110,19 @@ static void begin_line(struct beginning *b)
 	put(b, 2, " \t\r\n+.&~\\\"'", 128);
 }
 
-void decode_classes(struct classes *c)
+void decode_tables_fill(struct decode_tables *t)
 {
-	memset(c, 0, sizeof(*c));
+	memset(t, 0, sizeof(*t));
 	for (unsigned k = '0'; k <= '9'; k++)
-		c->is[k] = CLASS_DIGIT;
+		t->is[k] = CLASS_DIGIT;
 	for (unsigned k = 'A'; k <= 'Z'; k++)
-		c->is[k] = CLASS_CAPITAL;
+		t->is[k] = CLASS_CAPITAL;
 	for (unsigned k = 'a'; k <= 'z'; k++)
-		c->is[k] = CLASS_SMALL;
+		t->is[k] = CLASS_SMALL;
 	for (const char *s = SIGNS; *s != '\0'; s++)
-		c->is[(unsigned char)*s] = CLASS_SIGN;
+		t->is[(unsigned char)*s] = CLASS_SIGN;
 	for (const char *s = HEX; *s != '\0'; s++)
-		c->is[(unsigned char)*s] |= CLASS_HEX;
-	begin_text(&c->text);
-	begin_line(&c->line);
+		t->is[(unsigned char)*s] |= CLASS_HEX;
+	begin_text(&t->text);
+	begin_line(&t->line);
 }
