@@ -2,6 +2,7 @@
 #include "held.h"
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -86,8 +87,13 @@ static bool take(struct held *h, struct job *j)
 
 void held_give_back(struct job *j)
 {
-	if (j->held != NULL)
-		j->held->taken[j->slot] = false;
+	struct held *h = j->held;
+
+	if (h == NULL)
+		return;
+	/* Not for longer than it is needed. */
+	sodium_memzero(h->p + (size_t)j->slot * HELD_SLOT, j->slot_n);
+	h->taken[j->slot] = false;
 	j->held = NULL;
 }
 

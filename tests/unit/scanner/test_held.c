@@ -94,6 +94,8 @@ Test(held, bytes_of_files_side_by_side)
 	for (size_t i = 0; i < 1500; i++)
 		cr_assert_eq(p[j->span[0].at + i], i < 1000 ? 'a' : 'b');
 	job_free(j);
+	for (size_t i = 0; i < 1500; i++)
+		cr_assert_eq(p[i], 0, "it is wiped when it is no longer needed");
 }
 
 /* A size that is not what there is, as in /proc, or no longer. */
