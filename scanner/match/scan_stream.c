@@ -314,12 +314,16 @@ int scan_stream_filled(struct scan_stream *s, size_t n)
 
 int scan_stream_end(struct scan_stream *s)
 {
+	size_t used;
+
 	if (!s->started)
 		begin_text(s);
+	/* All of it, if the blob was larger. */
+	used = s->offset > 0 ? STREAM_BUFFER : s->n;
 	if (s->n > 0)
 		zone(s, true);
 	sodium_memzero(s->head, s->n_head);
-	sodium_memzero(s->buf, s->n);
+	sodium_memzero(s->buf, used);
 	s->n = 0;
 	return s->failed ? ERR_NOMEM : ERR_OK;
 }

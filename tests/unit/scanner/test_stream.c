@@ -133,6 +133,22 @@ Test(stream, nothing_of_a_blob_stays)
 	cr_assert_arr_eq(t.s->gathered->p, none.p, sizeof(none.p));
 }
 
+Test(stream, nothing_of_a_large_blob_stays)
+{
+	static const char part[] = "password = \"Tq7!vz2LmXq9pW\"\n";
+	const size_t n = 3 * STREAM_BUFFER;
+	char *text = malloc(n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = part[i % (sizeof(part) - 1)];
+	for (size_t end = n; end > n / 6; end -= n / 7) {
+		scan("a.conf", text, end, 0);
+		cr_assert_gt(t.found, 1);
+		cr_assert_null(memmem(t.s->buf, STREAM_BUFFER, "Tq7!", 4), "%zu", end);
+	}
+	free(text);
+}
+
 /* What is near triggers is searched in pieces of so many bytes. */
 Test(stream, an_anchor_where_one_piece_ends)
 {
