@@ -129,6 +129,16 @@ static void find_plain(const unsigned char *p, size_t n, const struct runs *out)
 	}
 }
 
+/* The bits that are set. */
+static size_t sum_of(const uint64_t *m, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (size_t)__builtin_popcountll(m[i]);
+	return sum;
+}
+
 #if defined(__x86_64__)
 
 /*
@@ -393,6 +403,21 @@ static void find_vbmi(const unsigned char *p, size_t n, const struct runs *out)
 	}
 }
 
+/* As sum_of(), where one instruction counts. */
+__attribute__((target("popcnt"))) static size_t sum_by_popcnt(const uint64_t *m, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (size_t)__builtin_popcountll(m[i]);
+	return sum;
+}
+
+static size_t sum_of_all(const uint64_t *m, size_t n)
+{
+	return __builtin_cpu_supports("popcnt") ? sum_by_popcnt(m, n) : sum_of(m, n);
+}
+
 bool runs_can(enum runs_way way)
 {
 	return way == RUNS_PLAIN ||
@@ -413,6 +438,11 @@ static void find_by(enum runs_way way, const unsigned char *p, size_t n,
 }
 
 #else
+
+static size_t sum_of_all(const uint64_t *m, size_t n)
+{
+	return sum_of(m, n);
+}
 
 bool runs_can(enum runs_way way)
 {
@@ -444,4 +474,14 @@ void runs_find(const unsigned char *p, size_t n, const struct runs *out)
 	while (!runs_can(way))
 		way--;
 	runs_find_by(way, p, n, out);
+}
+
+size_t runs_lines(const uint64_t *lines, size_t n)
+{
+	const size_t whole = n / RUNS_BLOCK;
+	uint64_t rest = 0;
+
+	if (n % RUNS_BLOCK != 0)
+		rest = lines[whole] & ~(UINT64_MAX << n % RUNS_BLOCK);
+	return sum_of_all(lines, whole) + sum_of(&rest, 1);
 }

@@ -49,4 +49,7 @@ bool runs_can(enum runs_way way);
 void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
                   const struct runs *out);
 
+/** runs_lines(lines, n): how many there are in the first ${n} bytes. */
+size_t runs_lines(const uint64_t *lines, size_t n);
+
 #endif

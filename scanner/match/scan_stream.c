@@ -207,7 +207,8 @@ static void zone(struct scan_stream *s, bool last)
 		.progress = s->progress,
 	};
 	struct decoding g = { s, &t };
-	size_t keep = t.to;
+	const size_t usual = t.to > STREAM_BEHIND ? t.to - STREAM_BEHIND : 0;
+	size_t keep = t.to, lines;
 
 	if (s->options.known != NULL) {
 		s->known_from = known_scan(s->options.known, t.p, t.n, s->known_from,
@@ -215,6 +216,7 @@ static void zone(struct scan_stream *s, bool last)
 		keep = keep < s->known_from ? keep : s->known_from;
 	}
 	scan_text(s, &t);
+	lines = spots_lines(s->spots, &t, usual);
 	s->decode_from = decode_find(s->decoder, t.p, t.n, s->decode_from, last, decoded,
 	                             &g);
 	keep = keep < s->decode_from ? keep : s->decode_from;
@@ -226,7 +228,7 @@ static void zone(struct scan_stream *s, bool last)
 	s->from = t.to;
 	/* Known values and encodings may go on from a place before the zone's end. */
 	keep = keep > STREAM_BEHIND ? keep - STREAM_BEHIND : 0;
-	s->line += count_lines(s->buf, keep);
+	s->line += keep == usual ? lines : count_lines(s->buf, keep);
 	memmove(s->buf, s->buf + keep, s->n - keep);
 	s->offset += keep;
 	s->n -= keep;

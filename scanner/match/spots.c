@@ -231,3 +231,10 @@ bool spots_wide(const struct spots *s, size_t at)
 
 	return s->wide[i / 64] >> i % 64 & 1;
 }
+
+size_t spots_lines(const struct spots *s, const struct text *t, size_t n)
+{
+	if (s->end - s->base <= SMALL || n < s->base || n > s->end)
+		return count_lines(t->p, n);
+	return count_lines(t->p, s->base) + runs_lines(s->lines, n - s->base);
+}

@@ -41,4 +41,8 @@ bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t
 /** spots_wide(s, at): is ${at} in a spot near a run for TRIGGER_WIDE_RUN? */
 bool spots_wide(const struct spots *s, size_t at);
 
+/** spots_lines(s, t, n): line feeds in the first ${n} bytes of the text that was looked
+ * through last, which is ${t}; most are known without looking at it. */
+size_t spots_lines(const struct spots *s, const struct text *t, size_t n);
+
 #endif

@@ -94,6 +94,10 @@ static void check(const unsigned char *p, size_t n)
 {
 	static const char *const how[] = { "plain", "AVX2", "VBMI" };
 
+	size_t lines = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lines += p[i] == '\n';
 	by_hand(p, n);
 	for (enum runs_way way = RUNS_PLAIN; way <= RUNS_BEST; way++) {
 		if (!runs_can(way))
@@ -101,6 +105,8 @@ static void check(const unsigned char *p, size_t n)
 		memset(&got, 0xaa, sizeof(got));
 		runs_find_by(way, p, n, &out);
 		compare(p, n, how[way]);
+		cr_assert_eq(runs_lines(got.lines, n), lines, "%s: %zu bytes", how[way],
+		             n);
 	}
 }
 

@@ -207,3 +207,30 @@ Test(spots, one_line_that_never_ends)
 	cr_assert_lt(from, 16);
 	cr_assert_leq(to, 8064);
 }
+
+/* From its beginning to any place, wherever the zone is. */
+Test(spots, line_feeds_are_known)
+{
+	static unsigned char lines[SPOT_BEFORE * 2 + 500];
+	const size_t n = sizeof(lines);
+	const size_t zones[][2] = {
+		{0,                 n                },
+		{ 100,              5000             },
+		{ 0,                200              },
+		{ 300,              301              },
+		{ SPOT_BEFORE + 77, SPOT_BEFORE + 300}
+	};
+
+	for (size_t i = 0; i < n; i++)
+		lines[i] = i * i % 31 == 5 ? '\n' : 'x';
+	for (size_t k = 0; k < sizeof(zones) / sizeof(*zones); k++) {
+		const struct text t = {
+			.p = lines, .n = n, .from = zones[k][0], .to = zones[k][1]
+		};
+		size_t sum = 0;
+
+		spots_find(s, g, scratch, &t);
+		for (size_t i = 0; i <= n; sum += i < n && lines[i] == '\n', i++)
+			cr_assert_eq(spots_lines(s, &t, i), sum, "zone %zu: %zu", k, i);
+	}
+}
