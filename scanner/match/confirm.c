@@ -362,8 +362,20 @@ static uint64_t after(const struct classes *c, const struct text *t,
 	return *at == t->n ? c->of['\n'] : UINT64_MAX;
 }
 
+/* The same of the line of the anchor; all classes if it is not known. */
+static uint64_t first_on_line(struct scan_stream *s, const struct text *t)
+{
+	struct line *l = &s->anchor_line;
+	size_t at = l->w.from;
+
+	if (l->prose == 0)
+		l->prose = l->known ? after(&s->g->prose, t, skip_prose, &at)
+		                    : UINT64_MAX;
+	return l->prose;
+}
+
 /* Is what comes first, after prose or a word, what a match has there? */
-static bool can_begin(const struct scan_stream *s, const struct text *t,
+static bool can_begin(struct scan_stream *s, const struct text *t,
                       const struct attempt *a, struct sight *v)
 {
 	const struct scan_engine *g = s->g;
@@ -379,7 +391,7 @@ static bool can_begin(const struct scan_stream *s, const struct text *t,
 		}
 		return (a->first & ~v->prose) == 0;
 	case BEGINS_LINE:
-		return (a->first & ~s->anchor_line.prose) == 0;
+		return (a->first & ~first_on_line(s, t)) == 0;
 	case BEGINS_NEAR:
 		/* Between its beginning and the anchor, or after the word of this. */
 		return (a->first & ~v->word) == 0 ||
@@ -390,23 +402,19 @@ static bool can_begin(const struct scan_stream *s, const struct text *t,
 	}
 }
 
-/* The line of an anchor, and the classes of its bytes; all of them if it is not known. */
-static const struct line *line_of(struct scan_stream *s, const struct text *t, size_t at)
+/* Classes of the bytes on the line of an anchor; all of them if it is not known. */
+static uint64_t on_line(struct scan_stream *s, const struct text *t, size_t at)
 {
 	struct line *l = &s->anchor_line;
-	size_t from;
 
 	lines_find(l, t, at);
 	if (l->counted)
-		return l;
+		return l->has;
 	l->counted = true;
-	l->has = l->prose = UINT64_MAX;
-	if (l->known) {
-		from = l->w.from;
-		l->has = classes_of(&s->g->line, t->p + from, l->w.to - from);
-		l->prose = after(&s->g->prose, t, skip_prose, &from);
-	}
-	return l;
+	l->prose = 0;
+	l->has = l->known ? classes_of(&s->g->line, t->p + l->w.from, l->w.to - l->w.from)
+	                  : UINT64_MAX;
+	return l->has;
 }
 
 /* Those of ${n} rules of an anchor, a bit each, that its line and what follows its word
@@ -476,14 +484,15 @@ static void attempt(struct scan_stream *s, const struct text *t, const struct hi
                     const struct attempt *a)
 {
 	const struct rule *u = &s->g->rules->at[a->rule];
+	const size_t start = h->at - h->n;
 
-	if ((a->wide && !spots_wide(s->spots, h->from)) || s->off[a->rule] ||
+	if ((a->wide && !spots_wide(s->spots, start)) || s->off[a->rule] ||
 	    t->offset + h->at <= progress_of(t, u)->covered)
 		return;
 	if (u->prefixed)
-		try_at(s, t, u, h->from);
+		try_at(s, t, u, start);
 	else if (u->near)
-		search_near(s, t, u, h->from, h->at);
+		search_near(s, t, u, start, h->at);
 	else
 		search_around(s, t, u, h->at);
 }
@@ -492,12 +501,13 @@ static void attempt(struct scan_stream *s, const struct text *t, const struct hi
 static void at_anchor(struct scan_stream *s, const struct text *t, const struct hit *h)
 {
 	const struct scan_engine *g = s->g;
-	const unsigned end = g->first[h->id + 1];
-	const uint64_t line = line_of(s, t, h->from)->has;
-	struct sight sight = { .start = h->from, .at = h->from };
+	const unsigned end = g->anchor[h->id + 1].first;
+	const size_t start = h->at - h->n;
+	const uint64_t line = on_line(s, t, start);
+	struct sight sight = { .start = start, .at = start };
 
 	sight.word = after(&g->word, t, skip_word, &sight.at);
-	for (unsigned k = g->first[h->id]; k < end; k += 64) {
+	for (unsigned k = g->anchor[h->id].first; k < end; k += 64) {
 		const struct attempt *a = &g->attempts[k];
 		uint64_t left = left_of(a, end - k < 64 ? end - k : 64, line, sight.word);
 

@@ -37,7 +37,7 @@ void scan_engine_free(struct scan_engine *g)
 		return;
 	for (unsigned k = 0; k < SPOT_KINDS; k++)
 		literals_free(g->anchors[k]);
-	free(g->first);
+	free(g->anchor);
 	free(g->attempts);
 	free(g->runs);
 	free(g->literals);
@@ -140,7 +140,8 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || p[i].kind != p[i - 1].kind ||
 		    by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
-			g->first[g->n] = (unsigned)i;
+			g->anchor[g->n] = (struct anchor){ (unsigned)i, p[i].literal.n,
+				                           p[i].literal.next.n > 0 };
 			g->literals[g->n++] = p[i].literal;
 			g->first_of[p[i].kind + 1] = g->n;
 			if (g->longest < p[i].literal.n)
@@ -148,7 +149,7 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 		}
 		g->attempts[i] = attempt_of(g, p[i].rule);
 	}
-	g->first[g->n] = (unsigned)n;
+	g->anchor[g->n].first = (unsigned)n;
 	g->first_of[SPOT_KINDS] = g->n;
 	for (size_t i = 0; i < g->rules->n; i++) {
 		g->runs[i] = run_find_of(&g->rules->at[i].run);
@@ -168,13 +169,13 @@ static int build(struct scan_engine *g, struct err *e)
 	struct pair *p = pairs(g->rules, &n);
 	int rc;
 
-	g->first = calloc(n + 1, sizeof(*g->first));
+	g->anchor = calloc(n + 1, sizeof(*g->anchor));
 	g->attempts = calloc(n + 1, sizeof(*g->attempts));
 	g->literals = calloc(n + 1, sizeof(*g->literals));
 	g->runs = calloc(g->rules->n + 1, sizeof(*g->runs));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
-	if (p != NULL && g->first != NULL && g->attempts != NULL && g->literals != NULL &&
-	    g->runs != NULL && g->whole != NULL)
+	if (p != NULL && g->anchor != NULL && g->attempts != NULL &&
+	    g->literals != NULL && g->runs != NULL && g->whole != NULL)
 		rc = compile(g, p, n, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");

@@ -20,7 +20,7 @@ struct finding_hits {
 };
 
 /* In ascending order, which they nearly come in. */
-static void keep(struct scan_stream *s, struct hits *h, const struct hit *one)
+static void keep(struct scan_stream *s, struct hits *h, size_t at, unsigned id)
 {
 	size_t i = h->n;
 	struct hit *v;
@@ -35,9 +35,11 @@ static void keep(struct scan_stream *s, struct hits *h, const struct hit *one)
 		h->v = v;
 		h->room = room;
 	}
-	for (; i > 0 && h->v[i - 1].at > one->at; i--)
+	for (; i > 0 && h->v[i - 1].at > at; i--)
 		h->v[i] = h->v[i - 1];
-	h->v[i] = *one;
+	h->v[i].at = at;
+	h->v[i].id = id;
+	h->v[i].n = s->g->anchor[id].n;
 	h->n++;
 }
 
@@ -47,20 +49,20 @@ static void collect(void *ctx, unsigned id, size_t end)
 	struct finding_hits *f = ctx;
 	const struct scan_engine *e = f->s->g;
 	const struct gathered *g = f->s->gathered;
-	struct hit one = { .id = id + (unsigned)e->first_of[f->kind] };
-	const struct literal *l = &e->literals[one.id];
+	const unsigned own = id + (unsigned)e->first_of[f->kind];
+	const struct anchor *a = &e->anchor[own];
+	size_t at;
 
 	while (f->piece > 0 && g->piece[f->piece].at >= end)
 		f->piece--;
 	while (f->piece + 1 < g->pieces && g->piece[f->piece + 1].at < end)
 		f->piece++;
-	if (end - g->piece[f->piece].at < l->n)
+	if (end - g->piece[f->piece].at < a->n)
 		return; /* half of it is in the piece before */
-	one.at = end - g->piece[f->piece].at + g->piece[f->piece].from;
-	one.from = one.at - l->n;
-	if (one.at > g->piece[f->piece].after &&
-	    literal_followed(l, f->t->p, f->t->n, one.at))
-		keep(f->s, &f->s->hits[f->kind], &one);
+	at = end - g->piece[f->piece].at + g->piece[f->piece].from;
+	if (at > g->piece[f->piece].after &&
+	    (!a->followed || literal_followed(&e->literals[own], f->t->p, f->t->n, at)))
+		keep(f->s, &f->s->hits[f->kind], at, own);
 }
 
 static void search_gathered(struct finding_hits *f)

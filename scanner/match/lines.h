@@ -24,9 +24,8 @@ struct line {
 	bool known;
 	struct window w;
 	bool counted;
-	/* Once it is ${counted}: classes of its bytes, and of what is first after prose.
-	 */
-	uint64_t has, prose;
+	uint64_t has;   /* once it is ${counted}: classes of its bytes */
+	uint64_t prose; /* of what is first after prose, or 0: that was not asked for */
 };
 
 /** lines_find(l, t, at): makes ${l} the line of ${at}, or not known if it is long. */

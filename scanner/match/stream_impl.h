@@ -60,11 +60,17 @@ struct attempt {
 	bool wide; /* TRIGGER_WIDE_RUN */
 };
 
+/* What is asked of an anchor wherever it is: small, as its literal is not. */
+struct anchor {
+	unsigned first; /* of its rules in ${attempts}, up to that of the next anchor */
+	uint16_t n;     /* bytes */
+	bool followed;  /* by a run */
+};
+
 struct scan_engine {
 	const struct rule_set *rules;
 	struct literals *anchors[SPOT_KINDS];
-	unsigned
-		*first; /* of an anchor in ${attempts}; one more than there are anchors */
+	struct anchor *anchor;    /* one more than there are anchors */
 	struct attempt *attempts; /* rules of the anchors */
 	struct classes line, word, prose;
 	struct run_finder *runs;  /* of the rules */
@@ -110,8 +116,8 @@ struct gathered {
 
 /* Anchors in the text, in ascending order of their ends. */
 struct hit {
-	size_t from, at;
-	unsigned id;
+	size_t at;
+	unsigned id, n; /* bytes before ${at} */
 };
 struct hits {
 	struct hit *v;
