@@ -114,6 +114,7 @@ void scan_stream_free(struct scan_stream *s)
 int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 {
 	s->blob = b;
+	s->whole = NULL;
 	s->n = s->n_head = s->from = s->known_from = 0;
 	s->decode_from = s->wide_from = 0;
 	s->offset = s->searched_bytes = s->dropped = 0;
@@ -130,11 +131,8 @@ int scan_stream_begin(struct scan_stream *s, const struct blob *b)
 /* --- what kind of blob it is ----------------------------------------------------------
  */
 
-static void start(struct scan_stream *s)
+static void start(struct scan_stream *s, const unsigned char *p, size_t look)
 {
-	const unsigned char *p = s->head;
-	size_t look = s->n_head;
-
 	s->started = true;
 	s->wide.form = transcode_detect(p, look);
 	s->binary = s->wide.form == TRANSCODE_NONE && !s->blob->binary_ok &&
@@ -197,7 +195,7 @@ static void decoded(void *ctx, const struct decoded *d)
 static void zone(struct scan_stream *s, bool last)
 {
 	struct text t = {
-		.p = s->buf,
+		.p = s->whole != NULL ? s->whole : s->buf,
 		.n = s->n,
 		.from = s->from,
 		.to = last ? s->n : s->n - STREAM_AHEAD,
@@ -225,6 +223,8 @@ static void zone(struct scan_stream *s, bool last)
 		                           decoded, &g);
 		keep = keep < s->wide_from ? keep : s->wide_from;
 	}
+	if (last)
+		return;
 	s->from = t.to;
 	/* Known values and encodings may go on from a place before the zone's end. */
 	keep = keep > STREAM_BEHIND ? keep - STREAM_BEHIND : 0;
@@ -277,7 +277,7 @@ static void take(struct scan_stream *s, const unsigned char *p, size_t n)
 
 static void begin_text(struct scan_stream *s)
 {
-	start(s);
+	start(s, s->head, s->n_head);
 	take(s, s->head, s->n_head);
 }
 
@@ -294,6 +294,20 @@ int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
 	}
 	if (n > some)
 		take(s, p + some, n - some);
+	return s->failed ? ERR_NOMEM : ERR_OK;
+}
+
+int scan_stream_whole(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	if (s->started || s->n_head > 0 || n > STREAM_BUFFER)
+		return scan_stream_feed(s, p, n);
+	start(s, p, n < STREAM_HEAD ? n : STREAM_HEAD);
+	if (s->wide.form != TRANSCODE_NONE) {
+		put_wide(s, p, n);
+	} else {
+		s->whole = p;
+		s->n = n;
+	}
 	return s->failed ? ERR_NOMEM : ERR_OK;
 }
 
@@ -325,7 +339,8 @@ int scan_stream_end(struct scan_stream *s)
 	if (s->n > 0)
 		zone(s, true);
 	sodium_memzero(s->head, s->n_head);
-	sodium_memzero(s->buf, used);
+	if (s->whole == NULL)
+		sodium_memzero(s->buf, used);
 	s->n = 0;
 	return s->failed ? ERR_NOMEM : ERR_OK;
 }

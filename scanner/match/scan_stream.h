@@ -45,6 +45,9 @@ void scan_stream_prepare(struct scan_stream *s);
 int scan_stream_begin(struct scan_stream *s, const struct blob *b) MUST_CHECK;
 int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n) MUST_CHECK;
 int scan_stream_end(struct scan_stream *s) MUST_CHECK;
+/** scan_stream_whole(s, p, n): as scan_stream_feed(), once, of all of the blob; ${p} is
+ * borrowed until scan_stream_end(). */
+int scan_stream_whole(struct scan_stream *s, const unsigned char *p, size_t n) MUST_CHECK;
 /** scan_stream_room(s, n): where the next bytes can be read to without a copy, at most
  * ${n} of them; NULL: they have to be fed.  Until the next call of any function. */
 unsigned char *scan_stream_room(struct scan_stream *s, size_t *n) MUST_CHECK;

@@ -190,11 +190,12 @@ struct scan_stream {
 	/* the blob */
 	const struct blob *blob;
 	unsigned char *buf;
-	size_t n, from;        /* bytes in it; where the next zone begins */
-	size_t known_from;     /* the same for known values */
-	size_t decode_from;    /* and for what is encoded */
-	size_t wide_from;      /* and for UTF-16 in what is no text */
-	uint64_t offset, line; /* of buf[0] */
+	const unsigned char *whole; /* that is searched in place of it; or NULL */
+	size_t n, from;             /* bytes in it; where the next zone begins */
+	size_t known_from;          /* the same for known values */
+	size_t decode_from;         /* and for what is encoded */
+	size_t wide_from;           /* and for UTF-16 in what is no text */
+	uint64_t offset, line;      /* of buf[0] */
 	bool started, binary;
 	unsigned char head[STREAM_HEAD]; /* until it is known what kind of blob it is */
 	size_t n_head;

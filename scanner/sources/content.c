@@ -143,6 +143,14 @@ static void read_packed(struct inner *in, enum unpack_kind kind, struct stream *
 	unpack_close(u);
 }
 
+bool content_plain(const uint8_t *p, size_t n)
+{
+	const size_t look = n < STREAM_PEEK ? n : STREAM_PEEK;
+
+	return unpack_kind_of(p, look) == UNPACK_NONE && !tar_looks(p, look) &&
+	       !nested_looks(p, look);
+}
+
 void content_read(struct work *w, enum scan_channel channel, const char *path,
                   struct stream *s, unsigned depth)
 {

@@ -52,12 +52,18 @@ static void held_file(struct work *w, const struct job *j, unsigned i)
 {
 	const struct job_span *span = &j->span[i];
 	struct stream_mem s;
+	const uint8_t *p;
 
 	if (span->at > w->held_n || span->n > w->held_n - span->at) {
 		work_skip(w, j->name[i], "it is not where it should be");
 		return;
 	}
-	stream_mem_init(&s, w->held + span->at, span->n);
+	p = w->held + span->at;
+	if (content_plain(p, span->n)) {
+		work_text(w, j->channel, j->name[i], p, span->n);
+		return;
+	}
+	stream_mem_init(&s, p, span->n);
 	content_read(w, j->channel, j->name[i], &s.s, 0);
 }
 

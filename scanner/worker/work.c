@@ -129,7 +129,8 @@ void work_text(struct work *w, enum scan_channel channel, const char *path, cons
                size_t n)
 {
 	work_begin(w, channel, path);
-	work_feed(w, p, n);
+	work_beat(w);
+	count(w, n, n > 0 && !w->failed ? scan_stream_whole(w->match, p, n) : ERR_OK);
 	work_end(w);
 }
 

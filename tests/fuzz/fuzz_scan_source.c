@@ -46,6 +46,11 @@ int scan_stream_feed(struct scan_stream *s, const unsigned char *p, size_t n)
 	return ERR_OK;
 }
 
+int scan_stream_whole(struct scan_stream *s, const unsigned char *p, size_t n)
+{
+	return scan_stream_feed(s, p, n);
+}
+
 unsigned char *scan_stream_room(struct scan_stream *s, size_t *n)
 {
 	*n = sizeof(s->room);

@@ -80,6 +80,18 @@ static void scan(const char *path, const void *p, size_t n, size_t piece)
 	cr_assert_eq(scan_stream_end(t.s), ERR_OK);
 }
 
+/* The same, but left where it is. */
+static void scan_whole(const char *path, const void *p, size_t n)
+{
+	struct blob b = { .channel = CHANNEL_FILE, .path = path };
+
+	t.found = 0;
+	t.log[0] = '\0';
+	cr_assert_eq(scan_stream_begin(t.s, &b), ERR_OK);
+	cr_assert_eq(scan_stream_whole(t.s, p, n), ERR_OK);
+	cr_assert_eq(scan_stream_end(t.s), ERR_OK);
+}
+
 /* The same, but put where there is room, in pieces of any size. */
 static void scan_in_place(const char *path, const void *p, size_t n, size_t most)
 {
@@ -181,6 +193,8 @@ Test(stream, the_examples_of_all_rules)
 			t.only = NULL;
 			scan(path, text, strlen(text), 0);
 			cr_expect_gt(t.found, 0, "%s: not found: %zu", u->id, k);
+			scan_whole(path, text, strlen(text));
+			cr_expect_gt(t.found, 0, "%s: not found in place: %zu", u->id, k);
 			free(text);
 		}
 		for (size_t k = 0; !u->allow && k < u->negative.n; k++) {
@@ -241,7 +255,13 @@ Test(stream, in_any_pieces)
 		cr_assert_eq(t.found, secrets);
 		cr_assert_str_eq(t.log, whole);
 	}
+	scan_whole("a.conf", text, n);
+	cr_assert_str_eq(t.log, whole);
 	scan("a.conf", text, 200000, 37);
+	free(whole);
+	whole = strdup(t.log);
+	scan_whole("a.conf", text, 200000);
+	cr_assert_str_eq(t.log, whole);
 	free(whole);
 	free(text);
 }
@@ -269,6 +289,9 @@ Test(stream, utf16)
 			cr_assert_eq(t.found, 1);
 			cr_assert_eq(t.line, 2);
 			cr_assert_str_eq(t.secret, "Tq7!vz2LmXq9");
+			scan_whole("a.conf", wide, len);
+			cr_assert_eq(t.found, 1);
+			cr_assert_eq(t.line, 2);
 		}
 }
 
