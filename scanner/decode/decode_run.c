@@ -270,6 +270,19 @@ static bool tell_wide(struct search *s, const struct run *r, const unsigned char
 	return true;
 }
 
+/* After the last of WITHIN_MIN bytes that no text has; 0: all of them may be of one. */
+static size_t after_no_text(const unsigned char *p)
+{
+	/* Controls, and what is not in UTF-8, a bit each. */
+	static const uint64_t none[] = { 0xf7ffc1ff, UINT64_C(1) << 63, 0,
+		                         UINT64_C(0xffe0000000000003) };
+	size_t i = WITHIN_MIN;
+
+	while (i > 0 && (none[p[i - 1] / 64] >> p[i - 1] % 64 & 1) == 0)
+		i--;
+	return i;
+}
+
 static void tell_bytes(struct search *s, const struct run *r, const unsigned char *p,
                        size_t n, const char *how)
 {
@@ -283,10 +296,16 @@ static void tell_bytes(struct search *s, const struct run *r, const unsigned cha
 	} else if (tell_wide(s, r, p, n, how)) {
 		return;
 	}
-	for (at = some + 1; at + WITHIN_MIN < n; at += some + 1) {
+	for (at = some + 1; at + WITHIN_MIN < n;) {
+		const size_t skip = after_no_text(p + at);
+
+		at += skip;
+		if (skip > 0)
+			continue;
 		some = stretch(p + at, n - at);
 		if (some >= WITHIN_MIN)
 			tell_text(s, r, p + at, some, how);
+		at += some + 1;
 	}
 }
 

@@ -109,6 +109,34 @@ Test(decode, base64_of_text)
 		"kxvUdBeoGlODJ6+SfaPg==");
 }
 
+/* Of what is no text as a whole, what is text of it, wherever that begins. */
+Test(decode, a_short_text_within_bytes)
+{
+	static const unsigned char other[] = { 0xc3, 'a',  0x01, 0xff, 'b',
+		                               'c',  0xc0, 'd',  0x80, 0x7f };
+	static const char text[] = "token=Tq7!vz2LmXq9pW";
+	unsigned char bytes[96];
+	char base64[160];
+
+	for (size_t at = 3; at < 50; at++)
+		for (size_t n = sizeof(text) - 2; n < sizeof(text); n++) {
+			struct told t;
+
+			for (size_t i = 0; i < sizeof(bytes); i++)
+				bytes[i] =
+					other[(i + sizeof(other) - at % sizeof(other)) %
+				              sizeof(other)];
+			memcpy(bytes + at, text, n);
+			bytes[at - 1] = bytes[at + n] = 0x02;
+			sodium_bin2base64(base64, sizeof(base64), bytes, sizeof(bytes),
+			                  sodium_base64_VARIANT_ORIGINAL);
+			t = find(base64, strlen(base64));
+			cr_assert_eq(strstr(t.text, text) != NULL, n == 20, "%zu %zu %s",
+			             at, n, t.text);
+			free(t.text);
+		}
+}
+
 Test(decode, a_short_text_gets_its_name)
 {
 	yields("password: VHE3IXZ6MkxtIQ==\n", "|password:\"Tq7!vz2Lm!\"\n");
