@@ -222,11 +222,13 @@ static bool same_terms(const struct binding *b, const struct machine_binding *fr
 	       b->enforce == from->enforce;
 }
 
-/* Another value is another set of secrets. */
+/* Another value is another set of secrets.  The one before may have been told as done by
+ * what came in just before: then it is what a revert goes back to. */
 static void set_version(struct machine *m, struct binding *b, int64_t version)
 {
 	if (version == b->version)
 		return;
+	machine_promote(m, b);
 	b->version = version;
 	memset(b->objects, 0, sizeof(b->objects));
 	for (size_t i = 0; i < m->n_svcs; i++)

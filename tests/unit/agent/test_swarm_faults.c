@@ -31,6 +31,38 @@ static struct h_service *under_way(void)
 /* --- the gate ------------------------------------------------------------------------
  */
 
+/* Until it is stored that s0 has it, and nothing after that. */
+static void until_done(void)
+{
+	for (int n = 0; h_state(0, 0) != SWARM_DONE; n++) {
+		cr_assert_lt(n, 1000);
+		h.next = machine_due(h.m, h.now);
+		if (h.n_answers == 0 && h.service[0].update == UPDATE_UPDATING)
+			h_rolled(&h.service[0]);
+		if (h.n_answers == 0)
+			h.now = h.next > h.now ? h.next : h.now + 1;
+		for (size_t i = 0; i < h.n_answers; i++)
+			h_answer(i);
+		h.n_answers = 0;
+	}
+}
+
+Test(swarm_faults, a_version_that_is_replaced_the_moment_it_is_done_is_good)
+{
+	h_open(1);
+	(void)h_service(0, "old");
+	until_done();
+	cr_assert_eq(h.row[0][0].good, 0);
+	h_version(0, 2);
+	h_run(1000);
+	cr_assert_str_eq(REF(0), "b0v2o0");
+	h.service[0].update = UPDATE_PAUSED;
+	h_event(0);
+	h_run(30000);
+	cr_assert_str_eq(REF(0), "b0v1o0");
+	cr_assert_eq(h.row[0][0].good, 1);
+}
+
 Test(swarm_faults, tasks_that_do_not_run_are_waited_for)
 {
 	struct h_service *s = one_good();
