@@ -239,7 +239,10 @@ class Server:
 
     @property
     def pin(self):
-        return (self.data_dir / "tls" / "server.pin").read_text().strip()
+        """It answers before that is written: ready is what says so to systemd, or in the log."""
+        path = self.data_dir / "tls" / "server.pin"
+        wait_for("the server's pin", path.exists)
+        return path.read_text().strip()
 
     def write_config(self):
         lines = [f"data_dir: {self.data_dir}", f"listen: 127.0.0.1:{self.port}",
