@@ -78,7 +78,7 @@ static void bytes(FILE *out, const char *name, const struct bytes *b)
 
 static void musts(FILE *out, const struct musts *m)
 {
-	fprintf(out, "\t\t.musts = { %u, {", m->n);
+	fprintf(out, "\t\t.musts = { %zu, {", m->n);
 	for (unsigned i = 0; i < RULE_MUSTS; i++) {
 		fputc(' ', out);
 		set(out, &m->of[i]);

@@ -231,7 +231,7 @@ static void empty(struct part *out)
 {
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = stretch_nothing();
-	out->musts.n = 0;
+	out->musts = (struct musts){ 0 };
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = true;
@@ -358,7 +358,7 @@ static void group(struct walk *w, struct part *out)
 		w->run = before;
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_nothing();
-		out->musts.n = 0;
+		out->musts = (struct musts){ 0 };
 		/* What looks around takes no byte; what has a name does. */
 		for (unsigned k = 0; k < KINDS; k++) {
 			out->first[k] = named ? all_bytes : (struct bytes){ { 0 } };
@@ -438,7 +438,7 @@ static void quantified(struct walk *w, struct part *out)
 		stop(&out->heads);
 	if (least == 0) {
 		add(&out->heads, &none);
-		out->musts.n = 0;
+		out->musts = (struct musts){ 0 };
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		w->run = before;
 		w->class.n = 0;

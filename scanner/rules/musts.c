@@ -55,6 +55,7 @@ static void add(struct musts *m, const struct bytes *set)
 	memmove(&m->of[at + 1], &m->of[at], (n - at - 1) * sizeof(*m->of));
 	m->of[at] = *set;
 	m->n = n;
+	memset(&m->of[n], 0, (RULE_MUSTS - n) * sizeof(*m->of));
 }
 
 struct musts musts_byte(const struct bytes *set)

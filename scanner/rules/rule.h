@@ -48,7 +48,7 @@ struct run {
 /* Sets of bytes: of each, one at least. */
 #define RULE_MUSTS 4u
 struct musts {
-	unsigned n;
+	size_t n; /* with no gap after it: rules are compared as bytes */
 	struct bytes of[RULE_MUSTS];
 };
 
