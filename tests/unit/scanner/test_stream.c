@@ -61,15 +61,20 @@ static void teardown(void)
 
 TestSuite(stream, .init = setup, .fini = teardown, .timeout = 120);
 
+static void begin(const struct blob *b)
+{
+	t.found = 0;
+	t.log[0] = '\0';
+	cr_assert_eq(scan_stream_begin(t.s, b), ERR_OK);
+}
+
 /* In pieces of ${piece} bytes at most; 0: whole. */
 static void scan(const char *path, const void *p, size_t n, size_t piece)
 {
-	struct blob b = { .channel = CHANNEL_FILE, .path = path };
+	const struct blob b = { .channel = CHANNEL_FILE, .path = path };
 	const unsigned char *at = p;
 
-	t.found = 0;
-	t.log[0] = '\0';
-	cr_assert_eq(scan_stream_begin(t.s, &b), ERR_OK);
+	begin(&b);
 	while (n > 0) {
 		size_t some = piece == 0 || n < piece ? n : piece;
 
@@ -95,12 +100,10 @@ static void scan_whole(const char *path, const void *p, size_t n)
 /* The same, but put where there is room, in pieces of any size. */
 static void scan_in_place(const char *path, const void *p, size_t n, size_t most)
 {
-	struct blob b = { .channel = CHANNEL_FILE, .path = path };
+	const struct blob b = { .channel = CHANNEL_FILE, .path = path };
 	const unsigned char *at = p;
 
-	t.found = 0;
-	t.log[0] = '\0';
-	cr_assert_eq(scan_stream_begin(t.s, &b), ERR_OK);
+	begin(&b);
 	while (n > 0) {
 		size_t some = 1 + randombytes_uniform((uint32_t)(n < most ? n : most)),
 		       room;
