@@ -141,14 +141,20 @@ static void add_byte(struct set *s, unsigned char c)
 	s->w[c % BUCKETS_BYTES / 64] |= UINT64_C(1) << c % 64;
 }
 
+/* What a literal has at a place, or what has to follow it there. */
 static struct set set_of(const struct literal *l, size_t at)
 {
 	struct set s = { { 0 } };
 
-	if (at >= l->n)
+	if (at >= l->n + l->next.n)
 		return (struct set){
 			{UINT64_MAX, UINT64_MAX}
 		};
+	if (at >= l->n) {
+		for (unsigned i = 0; i < WORDS; i++)
+			s.w[i] = l->next.of.w[i] | l->next.of.w[i + WORDS];
+		return s;
+	}
 	add_byte(&s, (unsigned char)l->text[at]);
 	if (!l->exact)
 		add_byte(&s, (unsigned char)toupper((unsigned char)l->text[at]));
@@ -255,7 +261,8 @@ static void fill(const struct group *g, struct buckets *out)
 bool buckets_fit(const struct literal *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i].n < BUCKETS_LEAST)
+		if (list[i].n < BUCKETS_BARE ||
+		    list[i].n + list[i].next.n < BUCKETS_LEAST)
 			return false;
 	return n > 0 && n <= BUCKETS_MOST;
 }

@@ -4,9 +4,9 @@
 /*
  * buckets - literals put into few buckets, by what is found seldom.
  *
- * Of each literal, some bytes in a row are chosen, its window.  A bucket takes a text if
- * each byte of it is, at its place, in one of the bucket's windows: all windows do, and
- * as little else as can be had.
+ * Of each literal, some bytes in a row are chosen, its window, which goes on with what
+ * has to follow a short one.  A bucket takes a text if each byte of it is, at its place,
+ * in one of the bucket's windows: all windows do, and as little else as can be had.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +15,9 @@
 #include "match/literals.h"
 
 #define BUCKETS        16u /* bits of a row of the table */
-#define BUCKETS_WINDOW 4u  /* bytes; where a literal is shorter, any byte will do */
-#define BUCKETS_LEAST  3u  /* bytes of a literal */
+#define BUCKETS_WINDOW 4u  /* bytes; where there are no more, any byte will do */
+#define BUCKETS_LEAST  3u  /* bytes of a literal, with what has to follow it … */
+#define BUCKETS_BARE   2u  /* … and without */
 #define BUCKETS_MOST   1024u
 #define BUCKETS_ROUNDS 8u   /* of buckets_choose() that improve anything */
 #define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */

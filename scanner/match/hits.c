@@ -2,8 +2,8 @@
 /*
  * hits - anchors in the spots of a text.
  *
- * Spots are put side by side, since to search many short texts costs more than one that
- * is as long.
+ * Where literals are not looked for in place, spots are put side by side, since to search
+ * many short texts costs more than one that is as long.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ struct finding_hits {
 	struct scan_stream *s;
 	const struct text *t;
 	enum spot_kind kind;
+	size_t base;  /* of what is searched in the text */
 	size_t piece; /* that the last hit was in */
 };
 
@@ -43,8 +44,26 @@ static void keep(struct scan_stream *s, struct hits *h, size_t at, unsigned id)
 	h->n++;
 }
 
-/* From its place in what was gathered to that in the text; ends come nearly in order. */
+static void hit(struct finding_hits *f, unsigned own, size_t at)
+{
+	const struct scan_engine *e = f->s->g;
+
+	if (!e->anchor[own].followed ||
+	    literal_followed(&e->literals[own], f->t->p, f->t->n, at))
+		keep(f->s, &f->s->hits[f->kind], at, own);
+}
+
 static void collect(void *ctx, unsigned id, size_t end)
+{
+	struct finding_hits *f = ctx;
+	const size_t at = f->base + end;
+
+	if (at > f->t->from && at <= f->t->to)
+		hit(f, id + (unsigned)f->s->g->first_of[f->kind], at);
+}
+
+/* From its place in what was gathered to that in the text; ends come nearly in order. */
+static void collect_gathered(void *ctx, unsigned id, size_t end)
 {
 	struct finding_hits *f = ctx;
 	const struct scan_engine *e = f->s->g;
@@ -60,9 +79,8 @@ static void collect(void *ctx, unsigned id, size_t end)
 	if (end - g->piece[f->piece].at < a->n)
 		return; /* half of it is in the piece before */
 	at = end - g->piece[f->piece].at + g->piece[f->piece].from;
-	if (at > g->piece[f->piece].after &&
-	    (!a->followed || literal_followed(&e->literals[own], f->t->p, f->t->n, at)))
-		keep(f->s, &f->s->hits[f->kind], at, own);
+	if (at > g->piece[f->piece].after)
+		hit(f, own, at);
 }
 
 static void search_gathered(struct finding_hits *f)
@@ -72,7 +90,7 @@ static void search_gathered(struct finding_hits *f)
 	f->piece = 0;
 	if (g->n > 0)
 		literals_find(f->s->g->anchors[f->kind], f->s->scratch[f->kind], g->p,
-		              g->n, collect, f);
+		              g->n, collect_gathered, f);
 	sodium_memzero(g->p, g->n); /* not for longer than it is needed, as the buffer */
 	g->n = g->pieces = 0;
 }
@@ -102,20 +120,38 @@ static void gather(struct finding_hits *f, size_t from, size_t to)
 	}
 }
 
+static void find_gathered(struct finding_hits *f)
+{
+	const struct text *t = f->t;
+	const size_t least = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
+	size_t next = 0, from, to;
+
+	while (spots_next(f->s->spots, f->kind, &next, &from, &to)) {
+		from = from > least ? from : least;
+		gather(f, from, to < t->to ? to : t->to);
+	}
+	search_gathered(f);
+}
+
+static void find_in_place(struct finding_hits *f)
+{
+	size_t end;
+	const uint64_t *marks = spots_marks(f->s->spots, f->kind, &f->base, &end);
+
+	literals_find_marked(f->s->g->anchors[f->kind], f->t->p + f->base, end - f->base,
+	                     marks, collect, f);
+}
+
 void hits_find(struct scan_stream *s, const struct text *t)
 {
-	const size_t least = t->from > RULE_TEXT_MAX ? t->from - RULE_TEXT_MAX : 0;
-
 	for (unsigned kind = 0; kind < SPOT_KINDS; kind++) {
 		struct finding_hits f = { .s = s, .t = t, .kind = (enum spot_kind)kind };
-		size_t next = 0, from, to;
 
 		s->hits[kind].n = s->hits[kind].next = 0;
-		while (spots_next(s->spots, f.kind, &next, &from, &to)) {
-			from = from > least ? from : least;
-			gather(&f, from, to < t->to ? to : t->to);
-		}
-		search_gathered(&f);
+		if (literals_in_place(s->g->anchors[kind]))
+			find_in_place(&f);
+		else
+			find_gathered(&f);
 	}
 }
 

@@ -89,6 +89,12 @@ void literals_hash(const struct literal *list, size_t n, unsigned char out[LITER
 		(void)crypto_generichash_update(&s, head, sizeof(head));
 		(void)crypto_generichash_update(&s, (const unsigned char *)list[i].text,
 		                                list[i].n);
+		(void)crypto_generichash_update(&s,
+		                                (const unsigned char *)&list[i].next.n,
+		                                sizeof(list[i].next.n));
+		(void)crypto_generichash_update(&s,
+		                                (const unsigned char *)&list[i].next.of,
+		                                sizeof(list[i].next.of));
 	}
 	(void)crypto_generichash_final(&s, out, LITERALS_HASH);
 }
@@ -163,6 +169,17 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	return 0;
 }
 
+bool literals_in_place(const struct literals *l)
+{
+	return l->sieve != NULL;
+}
+
+void literals_find_marked(const struct literals *l, const unsigned char *p, size_t n,
+                          const uint64_t *marks, literals_fn fn, void *ctx)
+{
+	sieve_find(l->sieve, p, n, marks, fn, ctx);
+}
+
 void literals_find(const struct literals *l, struct literals_scratch *s,
                    const unsigned char *p, size_t n, literals_fn fn, void *ctx)
 {
@@ -172,7 +189,7 @@ void literals_find(const struct literals *l, struct literals_scratch *s,
 		(void)hs_scan(l->db, (const char *)p, (unsigned)n, 0, s->hs, on_match,
 		              &t);
 	else if (l->sieve != NULL)
-		sieve_find(l->sieve, p, n, fn, ctx);
+		sieve_find(l->sieve, p, n, NULL, fn, ctx);
 	else
 		automaton_find(l->slow, p, n, tell, &t);
 }

@@ -57,9 +57,20 @@ void literals_scratch_free(struct literals_scratch *s);
 /* ${end}: of the text in what is searched. */
 typedef void (*literals_fn)(void *ctx, unsigned id, size_t end);
 /** literals_find(l, s, p, n, fn, ctx): every occurrence in ${n} bytes, whatever follows
- * it; ends in ascending order, but for the sieve. */
+ * it; ends in ascending order.  But the sieve has no order, and may leave out what is not
+ * followed by what has to follow. */
 void literals_find(const struct literals *l, struct literals_scratch *s,
                    const unsigned char *p, size_t n, literals_fn fn, void *ctx);
+
+#define LITERALS_GRAIN ((size_t)16) /* bytes that a mark stands for */
+/** literals_in_place(l): can it look for what is in some places of a text alone, at the
+ * cost of these? */
+bool literals_in_place(const struct literals *l);
+/** literals_find_marked(l, p, n, marks, fn, ctx): as literals_find(), of one that does so
+ * literals_in_place(): the occurrences that lie in grains whose bits are set, from the
+ * lowest on, and maybe some that do in part. */
+void literals_find_marked(const struct literals *l, const unsigned char *p, size_t n,
+                          const uint64_t *marks, literals_fn fn, void *ctx);
 
 /** literal_followed(l, p, n, end): does what has to follow ${l} follow where it ends? The
  * first bytes of it are looked at, as far as there are any. */

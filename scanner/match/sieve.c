@@ -11,9 +11,10 @@
 #include "match/buckets.h"
 
 #define BLOCK  64u
-#define CHUNK  4096u /* bytes whose candidates are gathered */
-#define SPARE  64u   /* numbers that may be written after the last candidate */
-#define WORD   8u    /* bytes that are compared at once */
+#define MARKED ((size_t)64 * LITERALS_GRAIN) /* bytes that a word of marks is of */
+#define CHUNK  4096u                         /* bytes whose candidates are gathered */
+#define SPARE  64u /* numbers that may be written after the last candidate */
+#define WORD   8u  /* bytes that are compared at once */
 #define SLOTS  4096u
 #define READS  (BLOCK + BUCKETS_WINDOW + WORD) /* from where a block begins, at most */
 #define NO_LOW 0xdfu
@@ -51,6 +52,7 @@ struct search {
 	const struct sieve *s;
 	const unsigned char *p;
 	size_t n;
+	const uint64_t *marks;
 	literals_fn fn;
 	void *ctx;
 };
@@ -91,12 +93,48 @@ static int by_slot(const void *x, const void *y)
 	return i != k ? (i > k) - (i < k) : (a->id > b->id) - (a->id < b->id);
 }
 
+/* How many entries a literal has: what is too short for a slot has one for each byte that
+ * may follow it. */
+static size_t entries_of(const struct literal *l)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; l->n < BUCKETS_LEAST && i < 4; i++)
+		n += (size_t)__builtin_popcountll(l->next.of.w[i]);
+	return l->n < BUCKETS_LEAST ? n : 1;
+}
+
+static size_t entries_of_all(const struct literal *list, size_t n)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += entries_of(&list[i]);
+	return all;
+}
+
+static struct entry *put_followed(struct entry *e, const struct entry *one,
+                                  const struct bytes *by)
+{
+	const unsigned shift = 8 * BUCKETS_BARE;
+
+	for (uint64_t c = 0; c < 256; c++)
+		if (rule_has_byte(by, (unsigned char)c)) {
+			*e = *one;
+			e->from.mask |= UINT64_C(0xff) << shift;
+			e->from.value |= c << shift;
+			e++;
+		}
+	return e;
+}
+
 static void make_entries(struct sieve *s, size_t n, const uint16_t *windows)
 {
+	struct entry *e = s->entries + 1;
+
 	for (size_t i = 0; i < n; i++) {
 		const struct literal *l = &s->list[i];
-
-		s->entries[i + 1] = (struct entry){
+		const struct entry one = {
 			.from = word_of(l, windows[i]),
 			.before = word_of(l, (long)windows[i] - (long)WORD),
 			.id = (uint16_t)i,
@@ -104,8 +142,13 @@ static void make_entries(struct sieve *s, size_t n, const uint16_t *windows)
 			.n = l->n,
 			.longer = windows[i] > WORD || l->n > windows[i] + WORD,
 		};
+
+		if (l->n < BUCKETS_LEAST)
+			e = put_followed(e, &one, &l->next.of);
+		else
+			*e++ = one;
 	}
-	qsort(s->entries + 1, n, sizeof(*s->entries), by_slot);
+	qsort(s->entries + 1, (size_t)(e - s->entries) - 1, sizeof(*e), by_slot);
 }
 
 static void make_slots(struct sieve *s, size_t n)
@@ -142,18 +185,19 @@ static void make_halves(struct sieve *s)
 
 bool sieve_fits(const struct literal *list, size_t n)
 {
-	return buckets_fit(list, n);
+	return buckets_fit(list, n) && entries_of_all(list, n) < UINT16_MAX;
 }
 
 static struct sieve *allocate(const struct literal *list, size_t n)
 {
 	struct sieve *s = calloc(1, sizeof(*s));
+	const size_t room = entries_of_all(list, n) + 1;
 
 	if (s == NULL)
 		return NULL;
 	s->list = list;
-	s->common = calloc(n + 1, sizeof(*s->common));
-	s->entries = calloc(n + 1, sizeof(*s->entries));
+	s->common = calloc(room, sizeof(*s->common));
+	s->entries = calloc(room, sizeof(*s->entries));
 	if (s->common != NULL && s->entries != NULL)
 		return s;
 	sieve_free(s);
@@ -171,7 +215,7 @@ static int fill(struct sieve *s, size_t n, struct err *e)
 	    (rc = buckets_choose(s->list, n, 0, windows, &s->buckets, e)) != ERR_OK)
 		return rc;
 	make_entries(s, n, windows);
-	make_slots(s, n);
+	make_slots(s, entries_of_all(s->list, n));
 	make_halves(s);
 	return ERR_OK;
 }
@@ -256,13 +300,20 @@ static inline bool may_be(const struct sieve *s, uint64_t word)
 /* --- where candidates are ------------------------------------------------------------
  */
 
-void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
-                      literals_fn fn, void *ctx)
+static bool is_marked(const uint64_t *marks, size_t at)
 {
-	const struct search f = { s, p, n, fn, ctx };
+	const size_t i = at / LITERALS_GRAIN;
+
+	return marks == NULL || (marks[i / 64] >> i % 64 & 1);
+}
+
+void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
+                      const uint64_t *marks, literals_fn fn, void *ctx)
+{
+	const struct search f = { s, p, n, marks, fn, ctx };
 
 	for (size_t at = 0; at + BUCKETS_LEAST <= n; at++) {
-		unsigned in = UINT16_MAX;
+		unsigned in = is_marked(marks, at) ? UINT16_MAX : 0;
 		uint64_t word;
 
 		for (size_t k = 0; k < BUCKETS_WINDOW && at + k < n && in != 0; k++)
@@ -397,6 +448,23 @@ INLINE uint64_t taken_by_any(const struct half *a, const struct half *b,
 	return _mm512_test_epi8_mask(in, in);
 }
 
+/* The bytes of the grains of a block that are marked in its ${bits}. */
+static inline uint64_t bytes_of(unsigned bits)
+{
+	const uint64_t spread = (bits & 1u) | (uint64_t)(bits & 2u) << 15 |
+	                        (uint64_t)(bits & 4u) << 30 | (uint64_t)(bits & 8u) << 45;
+
+	return spread * 0xffff;
+}
+
+static unsigned marks_of(const struct search *f, size_t at)
+{
+	const size_t grain = at / LITERALS_GRAIN;
+
+	return f->marks != NULL ? (unsigned)(f->marks[grain / 64] >> grain % 64) & 15u
+	                        : 15u;
+}
+
 /* A block that might be read beyond: from a copy with zeros around it, which no literal
  * has.  Inline, as the address sanitizer does not align what vectors are passed in. */
 INLINE void find_at_edge(const struct search *f, size_t at, const struct half *a,
@@ -408,28 +476,79 @@ INLINE void find_at_edge(const struct search *f, size_t at, const struct half *a
 	memcpy(copy + WORD - before, f->p + at - before,
 	       before + (left < READS ? left : READS));
 	c->n = 0;
-	add(c, 0, taken_by_any(a, b, copy + WORD));
+	add(c, 0, taken_by_any(a, b, copy + WORD) & bytes_of(marks_of(f, at)));
 	tell_all(f, at, copy + WORD, c);
+}
+
+/* Blocks that nothing is at the edge of, after the first one; where they end. */
+INLINE size_t find_all(const struct search *f, const struct half *a, const struct half *b,
+                       struct candidates *c)
+{
+	const unsigned char *const p = f->p;
+	size_t at = BLOCK;
+
+	while (at + READS <= f->n) {
+		const size_t base = at;
+
+		c->n = 0;
+		for (; at < base + CHUNK && at + READS <= f->n; at += BLOCK)
+			add(c, (unsigned)(at - base), taken_by_any(a, b, p + at));
+		tell_all(f, base, p + base, c);
+	}
+	return at;
+}
+
+/* The lowest bit of a block's grains, where any is set. */
+static inline uint64_t blocks_of(uint64_t grains)
+{
+	grains |= grains >> 2;
+	return (grains | grains >> 1) & 0x1111111111111111;
+}
+
+/* The same of those that are marked.  Numbers of candidates have 16 bits. */
+INLINE size_t find_marked(const struct search *f, const struct half *a,
+                          const struct half *b, struct candidates *c)
+{
+	const size_t end = f->n < BLOCK + READS ? BLOCK
+	                                        : (f->n - READS) / BLOCK * BLOCK + BLOCK;
+	size_t base = 0;
+
+	c->n = 0;
+	for (size_t at = 0; at < end; at += MARKED) {
+		uint64_t grains = f->marks[at / MARKED];
+
+		if (at == 0)
+			grains &= ~UINT64_C(15); /* it is at the edge */
+		if (end - at < MARKED)
+			grains &= ~(UINT64_MAX << (end - at) / LITERALS_GRAIN);
+		if (c->n > CHUNK - MARKED || at - base > UINT16_MAX - MARKED) {
+			tell_all(f, base, f->p + base, c);
+			base = at;
+			c->n = 0;
+		}
+		for (uint64_t k = blocks_of(grains); k != 0; k &= k - 1) {
+			const unsigned bit = (unsigned)__builtin_ctzll(k);
+			const size_t to = at + bit * LITERALS_GRAIN;
+
+			add(c, (unsigned)(to - base),
+			    taken_by_any(a, b, f->p + to) &
+			            bytes_of((unsigned)(grains >> bit) & 15u));
+		}
+	}
+	tell_all(f, base, f->p + base, c);
+	return end;
 }
 
 VBMI static void find_vbmi(const struct search *f)
 {
 	const struct half a = half_of(f->s->halves[0]), b = half_of(f->s->halves[1]);
-	const unsigned char *const p = f->p;
-	size_t at = 0;
+	size_t at;
 	struct candidates c;
 
 	if (f->n < BUCKETS_LEAST)
 		return;
-	find_at_edge(f, at, &a, &b, &c);
-	for (at = BLOCK; at + READS <= f->n;) {
-		const size_t base = at;
-
-		c.n = 0;
-		for (; at < base + CHUNK && at + READS <= f->n; at += BLOCK)
-			add(&c, (unsigned)(at - base), taken_by_any(&a, &b, p + at));
-		tell_all(f, base, p + base, &c);
-	}
+	find_at_edge(f, 0, &a, &b, &c);
+	at = f->marks != NULL ? find_marked(f, &a, &b, &c) : find_all(f, &a, &b, &c);
 	for (; at + BUCKETS_LEAST <= f->n; at += BLOCK)
 		find_at_edge(f, at, &a, &b, &c);
 }
@@ -441,15 +560,15 @@ bool sieve_fast(void)
 	       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("popcnt");
 }
 
-void sieve_find(const struct sieve *s, const unsigned char *p, size_t n, literals_fn fn,
-                void *ctx)
+void sieve_find(const struct sieve *s, const unsigned char *p, size_t n,
+                const uint64_t *marks, literals_fn fn, void *ctx)
 {
-	const struct search f = { s, p, n, fn, ctx };
+	const struct search f = { s, p, n, marks, fn, ctx };
 
 	if (sieve_fast())
 		find_vbmi(&f);
 	else
-		sieve_find_plain(s, p, n, fn, ctx);
+		sieve_find_plain(s, p, n, marks, fn, ctx);
 }
 
 #else
@@ -459,10 +578,10 @@ bool sieve_fast(void)
 	return false;
 }
 
-void sieve_find(const struct sieve *s, const unsigned char *p, size_t n, literals_fn fn,
-                void *ctx)
+void sieve_find(const struct sieve *s, const unsigned char *p, size_t n,
+                const uint64_t *marks, literals_fn fn, void *ctx)
 {
-	sieve_find_plain(s, p, n, fn, ctx);
+	sieve_find_plain(s, p, n, marks, fn, ctx);
 }
 
 #endif

@@ -23,11 +23,12 @@ int sieve_new(const struct literal *list, size_t n, struct sieve **out, struct e
 	MUST_CHECK;
 void sieve_free(struct sieve *s);
 
-/** sieve_find(s, p, n, fn, ctx): as literals_find(), ends in any order. */
-void sieve_find(const struct sieve *s, const unsigned char *p, size_t n, literals_fn fn,
-                void *ctx);
-/** sieve_find_plain(s, p, n, fn, ctx): the same without vector instructions. */
+/** sieve_find(s, p, n, marks, fn, ctx): as literals_find_marked(), ends in any order;
+ * everywhere, if ${marks} is NULL. */
+void sieve_find(const struct sieve *s, const unsigned char *p, size_t n,
+                const uint64_t *marks, literals_fn fn, void *ctx);
+/** sieve_find_plain(s, p, n, marks, fn, ctx): the same without vector instructions. */
 void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
-                      literals_fn fn, void *ctx);
+                      const uint64_t *marks, literals_fn fn, void *ctx);
 
 #endif

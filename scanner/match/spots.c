@@ -9,7 +9,7 @@
 
 #define LINE_REACH ((size_t)4096) /* bytes of a line that belong to a spot, each way */
 #define SMALL      ((size_t)256)  /* texts that are one spot */
-#define GRAIN      ((size_t)16)   /* bytes that a bit stands for */
+#define GRAIN      LITERALS_GRAIN
 #define BLOCKS     (STREAM_BUFFER / RUNS_BLOCK + 1)
 #define WORDS      (STREAM_BUFFER / GRAIN / 64 + 1)
 
@@ -223,6 +223,14 @@ bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t
 	*from = s->base + begin * GRAIN;
 	*to = *next < n ? s->base + *next * GRAIN : s->end;
 	return true;
+}
+
+const uint64_t *spots_marks(const struct spots *s, enum spot_kind kind, size_t *base,
+                            size_t *end)
+{
+	*base = s->base;
+	*end = s->end;
+	return s->in[kind];
 }
 
 bool spots_wide(const struct spots *s, size_t at)

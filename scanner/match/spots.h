@@ -10,6 +10,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What a spot is looked at for. */
 enum spot_kind {
@@ -38,6 +39,10 @@ void spots_find(struct spots *s, const struct scan_engine *g,
  * do not touch.  ${*next} is 0 at first.  false: there are no more. */
 bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t *from,
                 size_t *to);
+/** spots_marks(s, kind, base, end): the same as marks of grains (see literals.h) of the
+ * text from ${*base} to ${*end}. */
+const uint64_t *spots_marks(const struct spots *s, enum spot_kind kind, size_t *base,
+                            size_t *end);
 /** spots_wide(s, at): is ${at} in a spot near a run for TRIGGER_WIDE_RUN? */
 bool spots_wide(const struct spots *s, size_t at);
 

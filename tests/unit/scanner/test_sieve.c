@@ -17,11 +17,41 @@ TestSuite(sieve, .timeout = 120);
 static char texts[TEXTS][24];
 static struct literal list[TEXTS];
 static unsigned char text[SIZE];
+static uint64_t marks[SIZE / LITERALS_GRAIN / 64 + 1];
+/* What is searched, as far as it matters what follows, and the places that it is in. */
+static const unsigned char *searched;
+static size_t searched_n;
+static const uint64_t *places;
+
+static bool goes_on(const struct literal *l, size_t end)
+{
+	if (l->next.n > searched_n - end)
+		return false;
+	for (size_t k = end; k < end + l->next.n; k++)
+		if (!rule_has_byte(&l->next.of, searched[k]))
+			return false;
+	return true;
+}
+
+static bool is_marked(const uint64_t *in, size_t at)
+{
+	const size_t grain = at / LITERALS_GRAIN;
+
+	return in == NULL || (in[grain / 64] >> grain % 64 & 1);
+}
+
+static bool all_marked(const uint64_t *in, size_t from, size_t to)
+{
+	while (from < to && is_marked(in, from))
+		from++;
+	return from == to;
+}
 
 /* A sum over all occurrences in which their order does not matter. */
 static void count(void *ctx, unsigned id, size_t end)
 {
-	*(uint64_t *)ctx += (uint64_t)(id + 1) * 1000003u * (end + 7) + 1;
+	if (goes_on(&list[id], end) && all_marked(places, end - list[id].n, end))
+		*(uint64_t *)ctx += (uint64_t)(id + 1) * 1000003u * (end + 7) + 1;
 }
 
 static bool begins(const struct literal *l, const unsigned char *p)
@@ -32,15 +62,24 @@ static bool begins(const struct literal *l, const unsigned char *p)
 	return true;
 }
 
-static uint64_t by_hand(size_t texts_n, const unsigned char *p, size_t n)
+static uint64_t by_hand_in(const uint64_t *in, size_t texts_n, const unsigned char *p,
+                           size_t n)
 {
 	uint64_t sum = 0;
 
+	searched = p;
+	searched_n = n;
+	places = in;
 	for (unsigned i = 0; i < texts_n; i++)
 		for (size_t at = 0; at + list[i].n <= n; at++)
 			if (begins(&list[i], p + at))
 				count(&sum, i, at + list[i].n);
 	return sum;
+}
+
+static uint64_t by_hand(size_t texts_n, const unsigned char *p, size_t n)
+{
+	return by_hand_in(NULL, texts_n, p, n);
 }
 
 static struct sieve *sieve_of(size_t n)
@@ -53,22 +92,38 @@ static struct sieve *sieve_of(size_t n)
 	return s;
 }
 
+static void find_both(const struct sieve *s, const uint64_t *in, uint64_t wanted,
+                      const unsigned char *p, size_t n)
+{
+	uint64_t fast = 0, plain = 0;
+
+	searched = p;
+	searched_n = n;
+	places = in;
+	sieve_find(s, p, n, in, count, &fast);
+	sieve_find_plain(s, p, n, in, count, &plain);
+	cr_expect_eq(plain, wanted, "%zu bytes", n);
+	cr_expect_eq(fast, wanted, "%zu bytes", n);
+}
+
 /* ${n} bytes from ${p}, anywhere, and nothing after them, so that it shows if more are
  * read. */
-static void compare(const struct sieve *s, uint64_t wanted, const unsigned char *p,
-                    size_t n)
+static void compare_in(const struct sieve *s, const uint64_t *in, uint64_t wanted,
+                       const unsigned char *p, size_t n)
 {
 	const size_t before = randombytes_uniform(64);
 	unsigned char *room = malloc(before + n + (before + n == 0));
-	uint64_t fast = 0, plain = 0;
 
 	cr_assert_not_null(room);
 	memcpy(room + before, p, n);
-	sieve_find(s, room + before, n, count, &fast);
-	sieve_find_plain(s, room + before, n, count, &plain);
+	find_both(s, in, wanted, room + before, n);
 	free(room);
-	cr_assert_eq(plain, wanted, "%zu bytes", n);
-	cr_assert_eq(fast, wanted, "%zu bytes", n);
+}
+
+static void compare(const struct sieve *s, uint64_t wanted, const unsigned char *p,
+                    size_t n)
+{
+	compare_in(s, NULL, wanted, p, n);
 }
 
 static void put(unsigned i, size_t n, bool exact, unsigned letters)
@@ -101,6 +156,70 @@ Test(sieve, finds_all)
 		fill(texts_n, 2 + randombytes_uniform(25));
 		s = sieve_of(texts_n);
 		compare(s, by_hand(texts_n, text, n), text, n);
+		sieve_free(s);
+	}
+}
+
+/* Whatever lies in places that are marked. */
+Test(sieve, in_some_places)
+{
+	for (int round = 0; round < 60; round++) {
+		const size_t texts_n = 1 + randombytes_uniform(TEXTS);
+		const size_t n = randombytes_uniform(SIZE + 1);
+		struct sieve *s;
+
+		fill(texts_n, 2 + randombytes_uniform(25));
+		randombytes_buf(marks, sizeof(marks));
+		for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+			marks[i] &= randombytes_uniform(3) ? marks[i] << 5 & marks[i] << 9
+			                                   : marks[i];
+		s = sieve_of(texts_n);
+		compare_in(s, marks, by_hand_in(marks, texts_n, text, n), text, n);
+		memset(marks, 0, sizeof(marks));
+		compare_in(s, marks, 0, text, n);
+		memset(marks, 0xff, sizeof(marks));
+		compare_in(s, marks, by_hand(texts_n, text, n), text, n);
+		sieve_free(s);
+	}
+}
+
+/* More candidates, and more text, than are looked at together. */
+Test(sieve, in_much_text)
+{
+	static unsigned char much[300000];
+	static uint64_t all[sizeof(much) / LITERALS_GRAIN / 64 + 1];
+	struct sieve *s;
+
+	for (unsigned letters = 1; letters <= 20; letters += 19) {
+		fill(20, 20);
+		put(0, 3, false, 1);
+		for (size_t i = 0; i < sizeof(much); i++)
+			much[i] = (unsigned char)('a' + randombytes_uniform(letters));
+		randombytes_buf(all, sizeof(all));
+		s = sieve_of(20);
+		compare_in(s, all, by_hand_in(all, 20, much, sizeof(much)), much,
+		           sizeof(much));
+		sieve_free(s);
+	}
+}
+
+/* Two bytes will do if it is known what follows them. */
+Test(sieve, what_is_followed)
+{
+	for (int round = 0; round < 40; round++) {
+		struct sieve *s;
+
+		fill(TEXTS, 2 + randombytes_uniform(25));
+		for (unsigned i = 0; i < TEXTS; i += 1 + randombytes_uniform(9)) {
+			put(i, BUCKETS_BARE + randombytes_uniform(3), i % 2 == 0, 10);
+			list[i].next.n = 1 + randombytes_uniform(20);
+			randombytes_buf(&list[i].next.of, sizeof(list[i].next.of));
+			list[i].next.of.w[0] &= ~UINT64_C(1);
+		}
+		for (size_t i = 0; i < SIZE; i += 1 + randombytes_uniform(9))
+			text[i] = (unsigned char)randombytes_uniform(256);
+		s = sieve_of(TEXTS);
+		compare(s, by_hand(TEXTS, text, SIZE), text, SIZE);
 		sieve_free(s);
 	}
 }
@@ -176,15 +295,8 @@ static void begins_before(bool rare)
 	s = sieve_of(30);
 	for (size_t at = 1; at < 20; at++)
 		for (size_t n = 100; n <= 200; n += 100) {
-			uint64_t fast = 0, plain = 0;
-			uint64_t wanted;
-
 			memcpy(text, texts[0], 20);
-			wanted = by_hand(30, text + at, n);
-			sieve_find(s, text + at, n, count, &fast);
-			sieve_find_plain(s, text + at, n, count, &plain);
-			cr_assert_eq(fast, wanted, "from %zu on", at);
-			cr_assert_eq(plain, wanted, "from %zu on", at);
+			find_both(s, NULL, by_hand(30, text + at, n), text + at, n);
 		}
 	sieve_free(s);
 }
@@ -263,8 +375,12 @@ Test(sieve, only_for_some_texts)
 	fill(TEXTS, 10);
 	cr_assert(!sieve_fits(list, 0));
 	cr_assert(sieve_fits(list, TEXTS));
-	put(7, BUCKETS_LEAST - 1, false, 10);
-	cr_assert(!sieve_fits(list, TEXTS));
+	put(7, BUCKETS_BARE, false, 10);
+	cr_assert(!sieve_fits(list, TEXTS), "followed by nothing");
+	memset(&list[7].next.of, 0xff, sizeof(list[7].next.of));
+	list[7].next.n = 1;
+	cr_assert(sieve_fits(list, TEXTS));
+	list[7].next.n = 0;
 	/* Others are found all the same. */
 	cr_assert_eq(by_literals(LITERALS_UNORDERED), by_hand(TEXTS, text, SIZE));
 }
