@@ -201,6 +201,18 @@ static void release(struct scan_run *r)
 	json_decref(r->skipped);
 }
 
+/* Of Dockerfiles; ${*folder} is what ${o} has of it. */
+static int set_context(const struct cli *c, char **folder, struct scan_config *o,
+                       struct err *e)
+{
+	const char *dir = cli_flag(c, "context");
+
+	if (dir != NULL && asprintf(folder, "%s/", dir) < 0)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	o->context = *folder;
+	return ERR_OK;
+}
+
 static int run(struct cli *c, source_fn source, struct err *e)
 {
 	const char *exclude[EXCLUDES_MAX];
@@ -217,7 +229,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		                                    NULL,
 		                 .docker_socket = cli_flag(c, "docker-socket"),
 		                 .rules = cli_flag(c, "rules") };
-	char *globs = NULL;
+	char *globs = NULL, *folder = NULL;
 	int rc;
 
 	c->unwritten_status = SCAN_BAD_SOURCE;
@@ -225,9 +237,11 @@ static int run(struct cli *c, source_fn source, struct err *e)
 		globs = strdup(cli_flag(c, "exclude"));
 	o.excludes = split(globs, exclude, EXCLUDES_MAX);
 	rc = o.excludes <= EXCLUDES_MAX
-	             ? configure(&r, &o, &known, e)
+	             ? set_context(c, &folder, &o, e)
 	             : err_set(e, ERR_USAGE, "--exclude: more than %d globs",
 	                       EXCLUDES_MAX);
+	if (rc == ERR_OK)
+		rc = configure(&r, &o, &known, e);
 	if (rc == ERR_OK)
 		rc = run_with(&r, &o, source, e);
 	if (rc != ERR_OK)
@@ -238,6 +252,7 @@ static int run(struct cli *c, source_fn source, struct err *e)
 	release(&r);
 	known_free(known);
 	free(globs);
+	free(folder);
 	return rc;
 }
 
@@ -372,6 +387,12 @@ static const struct flag git_flags[] = {
 	{ 0 },
 };
 
+static const struct flag dockerfile_flags[] = {
+	COMMON_FLAGS,
+	{ "context",         FLAG_STRING, "DIR",     "of the build; the directory of each FILE if not given" },
+	{ 0 },
+};
+
 static const struct flag plain_flags[] = {
 	COMMON_FLAGS,
 	{ 0 },
@@ -399,9 +420,9 @@ static const struct command rows[] = {
 	  "All processes if none is named, and their command lines.\n" STATUSES },
 	{ "scan", "compose", compose, 1, -1, plain_flags, "FILE…", "find secrets in Compose and stack files",
 	  "And in the env_file and file entries that they name, below their directory.\n" STATUSES },
-	{ "scan", "dockerfile", dockerfile, 1, -1, plain_flags, "FILE…", "find secrets in Dockerfiles",
-	  "And in the files and directories that COPY and ADD name, below their directory, but for\n"
-	  "what a .dockerignore there leaves out.\n" STATUSES },
+	{ "scan", "dockerfile", dockerfile, 1, -1, dockerfile_flags, "FILE…", "find secrets in Dockerfiles",
+	  "And in the files and directories that COPY and ADD name, also by patterns and variables,\n"
+	  "below the context, but for what a .dockerignore leaves out.\n" STATUSES },
 	{ "scan", "git", git, 1, -1, git_flags, "PATH…", "find secrets in a working tree and its history",
 	  "Uses the git program; nothing that the repository names is run.\n" STATUSES },
 };

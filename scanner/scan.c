@@ -70,6 +70,20 @@ static void on_sandbox(struct scan *s, const struct record *r)
 			s->sink.sandbox(s->ctx, r->text[i]);
 }
 
+/* Nothing if it is there, or out of memory. */
+static void add_name(struct scan *s, const char *text)
+{
+	struct scan_name **at = &s->names;
+	const size_t n = strlen(text) + 1;
+
+	for (; *at != NULL; at = &(*at)->next)
+		if (strcmp((*at)->text, text) == 0)
+			return;
+	*at = calloc(1, sizeof(**at) + n);
+	if (*at != NULL)
+		memcpy((*at)->text, text, n);
+}
+
 static void on_record(void *ctx, struct job *j, const struct record *r)
 {
 	struct scan *s = ctx;
@@ -93,7 +107,7 @@ static void on_record(void *ctx, struct job *j, const struct record *r)
 		if (j->format == FORMAT_DOCKERFILE || j->format == FORMAT_COMPOSE)
 			scan_build_reference(s, j, r->text[0]);
 		else if (j->format == FORMAT_CONTAINERS)
-			(void)scan_name_add(&s->names, r->text[0], NULL, -1);
+			add_name(s, r->text[0]);
 		break;
 	default:
 		break;
@@ -173,31 +187,11 @@ struct scan *scan_new(const struct scan_config *o, const struct scan_listener *s
 	return NULL;
 }
 
-bool scan_name_add(struct scan_name **list, const char *text,
-                   const struct scan_context *context, int fd)
-{
-	struct scan_name **at = list;
-	size_t n = strlen(text) + 1;
-
-	for (; *at != NULL; at = &(*at)->next)
-		if ((*at)->context == context && strcmp((*at)->text, text) == 0)
-			return false;
-	*at = calloc(1, sizeof(**at) + n);
-	if (*at == NULL)
-		return false;
-	(*at)->fd = fd;
-	(*at)->context = context;
-	memcpy((*at)->text, text, n);
-	return true;
-}
-
 static void free_names(struct scan_name *one)
 {
 	while (one != NULL) {
 		struct scan_name *next = one->next;
 
-		if (one->fd >= 0)
-			close(one->fd);
 		free(one);
 		one = next;
 	}
@@ -212,7 +206,6 @@ void scan_free(struct scan *s)
 	while (s->archives != NULL)
 		image_archive_free(s->archives);
 	free_names(s->names);
-	free_names(s->folders);
 	scan_build_free(s);
 	scan_engine_free(s->engine);
 	rules_free(&s->rules);
@@ -290,10 +283,10 @@ static int walk_folders(struct scan *s, struct err *e)
 	int rc = ERR_OK;
 
 	while (s->folders != NULL && rc == ERR_OK) {
-		struct scan_name *one = s->folders;
+		struct scan_folder *one = s->folders;
 
 		s->folders = one->next;
-		rc = scan_tree(s, one->fd, one->text, one->context, e);
+		rc = scan_tree(s, one->fd, one->path, one, e);
 		free(one);
 	}
 	return rc;

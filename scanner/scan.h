@@ -69,6 +69,8 @@ struct scan_config {
 	const char *const *exclude; /* globs of paths and names, or NULL */
 	size_t excludes;
 	bool no_ignore; /* what a .dockerignore leaves out is scanned as well */
+	const char
+		*context; /* of Dockerfiles, up to a slash; NULL: each one's directory */
 	bool show_filtered;
 	bool require_sandbox;
 	int64_t stall_ms;          /* a worker or a socket without progress; 0: 30 s */

@@ -7,6 +7,7 @@
 
 #include "scanner/match/scan_stream.h"
 #include "scanner/path_hash.h"
+#include "scanner/path_set.h"
 #include "scanner/scan.h"
 #include "scanner/worker/pool.h"
 
@@ -14,20 +15,30 @@
 
 struct dockerignore;
 
-/* The directory of a Dockerfile that has a .dockerignore. */
+/* The context of a Dockerfile that has a .dockerignore. */
 struct scan_context {
 	struct scan_context *next;
 	struct dockerignore *ignore;
-	size_t dir_n; /* of the directory in ${path}, with its slash */
+	size_t dir_n; /* of its directory, with the slash, in paths of its files */
 	char path[];  /* of the Dockerfile */
 };
 
-/* A name that a worker has told: of a container, or of a directory that is copied. */
+/* A container that a worker has told of. */
 struct scan_name {
 	struct scan_name *next;
-	int fd;                             /* of the directory, or -1 */
-	const struct scan_context *context; /* what is copied from, or NULL; borrowed */
 	char text[];
+};
+
+/* A directory that is copied into an image. */
+struct scan_folder {
+	struct scan_folder *next;
+	int fd;
+	const struct scan_context *context; /* or NULL; borrowed */
+	/* All of it, or what a pattern of so many parts names in it: texts that follow
+	 * each other, in ${path}. */
+	unsigned parts;
+	const char *pattern;
+	char path[];
 };
 
 struct scan {
@@ -44,9 +55,10 @@ struct scan {
 	struct job *batch; /* files that wait for more of them */
 	uint64_t batch_bytes;
 	struct image_archive *archives;
-	struct scan_name *names;   /* of containers */
-	struct scan_name *folders; /* to be walked */
+	struct scan_name *names;     /* of containers */
+	struct scan_folder *folders; /* to be walked */
 	struct scan_context *contexts;
+	struct path_set copied; /* files that Dockerfiles and Compose files name */
 };
 
 /** scan_skip_add(s, source, layer, path, why): report and count. */
@@ -75,14 +87,11 @@ void scan_pump(struct scan *s);
 int scan_pipe(int out[2], struct err *e) MUST_CHECK;
 /** scan_flush(s, e): submit what is batched. */
 int scan_flush(struct scan *s, struct err *e) MUST_CHECK;
-/** scan_name_add(list, text, context, fd): takes ${fd} (-1: none) unless it fails. false:
- * out of memory, or name and context are those of one that is there. */
-bool scan_name_add(struct scan_name **list, const char *text,
-                   const struct scan_context *context, int fd);
-/** scan_tree(s, fd, path, context, e): the tree of a directory, but for what is left out
- * of ${context} (or NULL); takes ${fd}. */
-int scan_tree(struct scan *s, int fd, const char *path,
-              const struct scan_context *context, struct err *e) MUST_CHECK;
+/** scan_tree(s, fd, path, folder, e): the tree of a directory; takes ${fd}.  Of a
+ * ${folder} (or NULL) what its pattern names, its context does not leave out and was not
+ * scanned before. */
+int scan_tree(struct scan *s, int fd, const char *path, const struct scan_folder *folder,
+              struct err *e) MUST_CHECK;
 /** scan_excluded(s, path): does one of the globs match the path or its last part? */
 bool scan_excluded(const struct scan *s, const char *path);
 

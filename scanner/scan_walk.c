@@ -16,6 +16,7 @@
 #include <sys/statfs.h>
 
 #include "scan_build.h"
+#include "scanner/filter/place.h"
 
 struct level {
 	DIR *dir;
@@ -26,7 +27,7 @@ struct level {
 
 struct walk {
 	struct scan *s;
-	const struct scan_context *context; /* or NULL */
+	const struct scan_folder *folder; /* that a Dockerfile names, or NULL */
 	char path[2 * WIRE_PATH_MAX];
 	size_t root_n; /* globs see what comes after it */
 	struct level level[SCAN_WALK_DEPTH];
@@ -103,6 +104,26 @@ static void enter(struct walk *w, int fd, size_t n, const char *name)
 	w->depth++;
 }
 
+/* Is what is called ${name} in the directory at the top, or below it, what the pattern
+ * names? */
+static bool may_name(const struct walk *w, const char *name)
+{
+	const char *part = w->folder != NULL ? w->folder->pattern : NULL;
+
+	if (part == NULL || w->depth > w->folder->parts)
+		return true;
+	for (unsigned i = 1; i < w->depth; i++)
+		part += strlen(part) + 1;
+	return glob_match(part, name);
+}
+
+/* A file that may be, and that was not scanned before. */
+static bool named_file(const struct walk *w)
+{
+	return w->folder == NULL ||
+	       (w->depth >= w->folder->parts && scan_build_first(w->s, w->path));
+}
+
 /* A name in the directory at the top; w->path ends with it. */
 static int visit(struct walk *w, const char *name, size_t n, struct err *e)
 {
@@ -127,7 +148,7 @@ static int visit(struct walk *w, const char *name, size_t n, struct err *e)
 		enter(w, fd, n, name);
 		return ERR_OK;
 	}
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.st_mode) || !named_file(w)) {
 		close(fd);
 		return ERR_OK;
 	}
@@ -170,14 +191,15 @@ static int step(struct walk *w, struct err *e)
 		return ERR_OK;
 	}
 	memcpy(w->path + n, d->d_name, name_n + 1);
-	if (scan_excluded(w->s, w->path + w->root_n) ||
-	    scan_build_left_out(w->context, w->path, d->d_type != DT_REG))
+	if (scan_excluded(w->s, w->path + w->root_n) || !may_name(w, d->d_name) ||
+	    (w->folder != NULL &&
+	     scan_build_left_out(w->folder->context, w->path, d->d_type != DT_REG)))
 		return ERR_OK;
 	return visit(w, d->d_name, n + name_n, e);
 }
 
-int scan_tree(struct scan *s, int fd, const char *path,
-              const struct scan_context *context, struct err *e)
+int scan_tree(struct scan *s, int fd, const char *path, const struct scan_folder *folder,
+              struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 	const char *slash = strrchr(path, '/');
@@ -191,7 +213,7 @@ int scan_tree(struct scan *s, int fd, const char *path,
 		                 : err_set(e, ERR_INVALID, "the path is too long");
 	}
 	w->s = s;
-	w->context = context;
+	w->folder = folder;
 	memcpy(w->path, path, n + 1);
 	w->root_n = n > 0 && path[n - 1] == '/' ? n : n + 1;
 	enter(w, fd, n, slash != NULL ? slash + 1 : path);

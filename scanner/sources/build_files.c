@@ -11,6 +11,7 @@
 
 #include "scanner/archive/stream.h"
 #include "source.h"
+#include "sources/build_words.h"
 
 #define TEXT_MAX       (1u << 20)
 #define REFERENCES_MAX 256u
@@ -20,14 +21,14 @@ struct build {
 	struct work *w;
 	unsigned references;
 	const char *name;
+	struct build_variables variables;
 };
 
 static void refer(struct build *b, const char *path)
 {
 	struct record r = { .type = RECORD_REFERENCE, .text = { path } };
 
-	/* Variables and patterns name no file; addresses are elsewhere. */
-	if (*path == '\0' || strpbrk(path, "$*?[") != NULL || strstr(path, "://") != NULL)
+	if (*path == '\0' || strstr(path, "://") != NULL) /* that is elsewhere */
 		return;
 	if (++b->references == REFERENCES_MAX)
 		work_skip(b->w, b->name, "it names too many files");
@@ -69,6 +70,22 @@ static char *read_text(struct work *w, const struct job *j, unsigned i)
 	return text;
 }
 
+static void too_long(struct build *b)
+{
+	work_skip(b->w, b->name, "the name of a file in it is too long");
+}
+
+/* A path or a pattern of the context. */
+static void refer_word(struct build *b, const char *word)
+{
+	char path[BUILD_WORD_MAX];
+
+	if (build_expand(&b->variables, word, path))
+		refer(b, path);
+	else
+		too_long(b);
+}
+
 /* ["a", "b", "target"] */
 static void copy_list(struct build *b, const char *args)
 {
@@ -78,46 +95,53 @@ static void copy_list(struct build *b, const char *args)
 		const char *s = json_string_value(json_array_get(list, i));
 
 		if (s != NULL)
-			refer(b, s);
+			refer_word(b, s);
 	}
 	json_decref(list);
 }
 
 /* Words but for the last one, which is the target. */
-static void copy_words(struct build *b, char *args)
+static void copy_words(struct build *b, const char *args)
 {
-	char *rest = NULL, *before = NULL;
+	char word[2][BUILD_WORD_MAX];
+	unsigned n = 0;
 
-	for (char *word = strtok_r(args, " \t\r", &rest); word != NULL;
-	     word = strtok_r(NULL, " \t\r", &rest)) {
-		if (strncmp(word, "--from", 6) == 0)
-			return;
-		if (before == NULL && strncmp(word, "--", 2) == 0)
-			continue;
-		if (before != NULL)
-			refer(b, before);
-		before = word;
-	}
+	for (; build_word(&args, word[n % 2]); n++)
+		if (n > 0)
+			refer_word(b, word[(n - 1) % 2]);
+	if (*args != '\0')
+		too_long(b);
 }
 
-static void instruction(struct build *b, char *line)
+/* Of COPY or ADD; what is from another stage is no file of the context. */
+static void copy(struct build *b, const char *args)
 {
-	char *args;
+	char flag[BUILD_WORD_MAX];
 
-	line += strspn(line, " \t");
-	if (strncasecmp(line, "COPY", 4) == 0)
-		args = line + 4;
-	else if (strncasecmp(line, "ADD", 3) == 0)
-		args = line + 3;
-	else
-		return;
-	if (*args != ' ' && *args != '\t')
-		return;
-	args += strspn(args, " \t");
+	while (strncmp(args, "--", 2) == 0 && build_word(&args, flag)) {
+		if (strncmp(flag, "--from", 6) == 0)
+			return;
+		args += strspn(args, " \t\r");
+	}
 	if (*args == '[')
 		copy_list(b, args);
 	else
 		copy_words(b, args);
+}
+
+static void instruction(struct build *b, const char *line)
+{
+	const char *name = line + strspn(line, " \t");
+	const size_t n = strcspn(name, " \t");
+	const char *args = name + n + strspn(name + n, " \t");
+
+	if ((n == 4 && strncasecmp(name, "COPY", n) == 0) ||
+	    (n == 3 && strncasecmp(name, "ADD", n) == 0))
+		copy(b, args);
+	else if (n == 3 && strncasecmp(name, "ARG", n) == 0)
+		build_variables_set(&b->variables, args, false);
+	else if (n == 3 && strncasecmp(name, "ENV", n) == 0)
+		build_variables_set(&b->variables, args, true);
 }
 
 /* Lines that end in a backslash go on. */
@@ -144,6 +168,7 @@ void source_dockerfile(struct work *w, const struct job *j, unsigned i)
 
 	if (text != NULL)
 		dockerfile(&b, text);
+	build_variables_free(&b.variables);
 	free(text);
 }
 
@@ -187,7 +212,8 @@ static void scalar(struct compose *c, const char *value)
 		l->at_value = true;
 		return;
 	}
-	if (names_file(c))
+	/* What Compose puts in for a variable is not known here. */
+	if (names_file(c) && strchr(value, '$') == NULL)
 		refer(&c->b, value);
 	l->at_value = false;
 }

@@ -314,6 +314,57 @@ def test_directories_that_a_dockerfile_copies(tmp_path):
     assert [os.path.normpath(f) for f in r.files()] == ["app/deep/secret", "conf/.env", "other/not", "out"], r
 
 
+def test_patterns_and_variables_in_what_a_dockerfile_copies(tmp_path):
+    copied = context(tmp_path, "prod.env", "a.txt", "conf/a.env", "conf/b.txt", "conf/deep/c.env", "app-1.2/x", "app-1.3/x", "b c")
+    build = tmp_path / "Dockerfile"
+
+    def of(*lines):
+        build.write_text("FROM x\n" + "\n".join(lines) + "\n")
+        return copied()
+    assert of("COPY *.env /x/") == ["prod.env"], "a star ends at a slash"
+    assert of("COPY /*/[a-b].??? ./conf/*p /x/") == ["conf/a.env", "conf/b.txt", "conf/deep/c.env"], "what matches is copied whole"
+    assert of("COPY */*/*.env /x/", "COPY */../*.env /x") == ["conf/deep/c.env"]
+    assert of("ARG VERSION=1.2", "COPY app-$VERSION /x") == ["app-1.2/x"]
+    assert of("ENV D=conf", "ADD --link [\"${D}/b.txt\", \"b c\", \"/x\"]") == ["b c", "conf/b.txt"]
+    assert of("ARG VERSION", "COPY app-${VERSION} /x") == ["app-1.2/x", "app-1.3/x"], "it may be any"
+    assert of('COPY "b c" a\\.txt /x') == ["a.txt", "b c"]
+    (tmp_path / ".dockerignore").write_text("conf\n*.env\n")
+    assert of("COPY *.env conf/* *.txt /x/") == ["a.txt"]
+    build.write_text("FROM x\nCOPY ../*.env /x/\n")
+    assert "outside" in scan("dockerfile", build).reasons()
+
+
+def test_a_context_that_is_not_the_directory_of_the_dockerfile(tmp_path):
+    context(tmp_path, "id", "app/a", "app/b", "docker/id")
+    (tmp_path / "docker/Dockerfile").write_text("FROM x\nCOPY id app /app/\n")
+    (tmp_path / ".dockerignore").write_text("app/b\n")
+    for folder in (tmp_path, f"{tmp_path}/"):
+        r = scan("dockerfile", "--context", folder, tmp_path / "docker/Dockerfile")
+        assert [os.path.relpath(f, tmp_path) for f in r.files()] == ["app/a", "id"], r
+    r = scan("dockerfile", "--context=.", "docker/Dockerfile", cwd=tmp_path)
+    assert [os.path.normpath(f) for f in r.files()] == ["app/a", "id"], r
+    assert scan("dockerfile", tmp_path / "docker/Dockerfile").files() == [str(tmp_path / "docker/id")]
+    (tmp_path / "docker/Dockerfile.dockerignore").write_text("id\n")
+    r = scan("dockerfile", "--context", tmp_path, tmp_path / "docker/Dockerfile")
+    assert [os.path.relpath(f, tmp_path) for f in r.files()] == ["app/a", "app/b"], r
+    r = scan("dockerfile", "--context", tmp_path / "none", tmp_path / "docker/Dockerfile")
+    assert r.status == 3 and "none" in r.err, r
+
+
+def test_what_is_copied_twice_is_told_once(tmp_path):
+    context(tmp_path, "id", "app/a")
+    (tmp_path / "Dockerfile").write_text("FROM x\nCOPY id /\nCOPY ./id app/* /x/\nCOPY app /a\nCOPY . .\nCOPY . /again\n")
+    for args, cwd in (((tmp_path / "Dockerfile",), None), (("Dockerfile", tmp_path / "Dockerfile"), tmp_path)):
+        r = scan("dockerfile", *args, cwd=cwd)
+        told = sorted(os.path.relpath(os.path.join(cwd or tmp_path, f["file"]), tmp_path) for f in r.findings)
+        assert told == ["app/a", "id"], r
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/id").write_bytes(line(token("other")))
+    (tmp_path / "x/Dockerfile").write_text("FROM x\nCOPY id /\n")
+    r = scan("dockerfile", "../Dockerfile", "Dockerfile", cwd=tmp_path / "x")
+    assert sorted(os.path.normpath(f["file"]) for f in r.findings) == ["../app/a", "../id", "id"], r
+
+
 def context(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
