@@ -37,6 +37,14 @@ struct beginning {
 	unsigned char of[3][128];
 };
 
+#define DECODE_TEXT_SEEN 7u /* characters of base64 that say whether it is of text */
+
+/* The same of base64 of text, of its first six bytes: places 0 to 2 and 4 to 6 of the
+ * characters, as what is in place 3 may be any. */
+struct text_beginning {
+	uint32_t of[6][128];
+};
+
 #define CLASS_SIGN    0x01u /* + / - _ */
 #define CLASS_DIGIT   0x02u
 #define CLASS_CAPITAL 0x04u
@@ -46,8 +54,9 @@ struct beginning {
 /* What bytes are; those that are of none of the classes above are not of base64. */
 struct decode_tables {
 	unsigned char is[128];
-	struct beginning text; /* that is base64 */
-	struct beginning line; /* that says something else than it seems to */
+	struct beginning text;           /* that is base64 */
+	struct text_beginning long_text; /* the same, of more of it */
+	struct beginning line;           /* that says something else than it seems to */
 };
 
 /* What the bytes of a text are found out with. */
@@ -104,6 +113,15 @@ static inline bool decode_begins(const struct beginning *b, const unsigned char 
 	        b->of[2][decode_place(p[2])]) != 0;
 }
 
+/** decode_begins_text(b, p): may the DECODE_TEXT_SEEN characters of base64 at ${p} be of
+ * text, or of something else that is decoded? */
+static inline bool decode_begins_text(const struct text_beginning *b,
+                                      const unsigned char *p)
+{
+	return (b->of[0][p[0]] & b->of[1][p[1]] & b->of[2][p[2]] & b->of[3][p[4]] &
+	        b->of[4][p[5]] & b->of[5][p[6]]) != 0;
+}
+
 /* --- decode_mark.c: bits of 64 bytes each, from the lowest. */
 
 #define DECODE_BLOCKS 64u /* that are looked through at once */
@@ -113,12 +131,14 @@ struct marks {
 	uint64_t run[DECODE_BLOCKS + 1]; /* of the alphabets of base64, and of these … */
 	uint64_t digit[DECODE_BLOCKS + 1], lower[DECODE_BLOCKS + 1];
 	uint64_t mixed[DECODE_BLOCKS + 1]; /* digits and capitals */
-	uint64_t text[DECODE_BLOCKS + 1];  /* not after letter or digit; text may begin */
-	uint64_t hex[DECODE_BLOCKS + 1];   /* hexadecimal digits */
-	uint64_t line[DECODE_BLOCKS + 1];  /* such of \ % & " ' as may count */
-	uint64_t longs[DECODE_BLOCKS];     /* DECODE_RUN_MIN of the alphabets follow */
-	uint64_t worth[DECODE_BLOCKS];     /* 0: no run that begins there is encoded */
-	uint64_t busy;                     /* a bit for each block that has anything */
+	/* Not after letter or digit; text may begin, and does not have other bytes soon,
+	 * if it is long enough. */
+	uint64_t text[DECODE_BLOCKS + 1];
+	uint64_t hex[DECODE_BLOCKS + 1];  /* hexadecimal digits */
+	uint64_t line[DECODE_BLOCKS + 1]; /* such of \ % & " ' as may count */
+	uint64_t longs[DECODE_BLOCKS];    /* DECODE_RUN_MIN of the alphabets follow */
+	uint64_t worth[DECODE_BLOCKS];    /* 0: no run that begins there is encoded */
+	uint64_t busy;                    /* a bit for each block that has anything */
 };
 /** decode_marks_can(way): can this processor? */
 bool decode_marks_can(enum marks_way way);

@@ -48,25 +48,23 @@ ALWAYS_INLINE static inline uint64_t ahead(uint64_t m, uint64_t next, unsigned n
 	return m >> n | next << (64 - n);
 }
 
+ALWAYS_INLINE static inline uint64_t letters(const struct marks *m, unsigned i)
+{
+	return m->mixed[i] | m->lower[i];
+}
+
 /* Text begins where a run does, or after a sign.  What the first byte follows is not
  * known. */
 ALWAYS_INLINE static inline void only_first(struct marks *m, unsigned n)
 {
-	uint64_t before = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		const uint64_t letters = m->mixed[i] | m->lower[i];
-
-		m->text[i] &= ~(letters << 1 | before >> 63);
-		before = letters;
-	}
+	m->text[0] &= ~(letters(m, 0) << 1);
+	for (unsigned i = 1; i <= n; i++)
+		m->text[i] &= ~(letters(m, i) << 1 | letters(m, i - 1) >> 63);
 }
 
-/*
- * Of a block, bits are left if a run begins in it that is long, may be hexadecimal, or
- * has a place where text may begin and enough after it.
- */
-ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
+/* Where enough of a run follows, and runs that may be worth it wherever text begins: that
+ * are long, or may be hexadecimal. */
+ALWAYS_INLINE static inline void find_longs(struct marks *m, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t r = m->run[i], q = m->run[i + 1];
@@ -76,16 +74,55 @@ ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
 		const uint64_t r24 = r8 & ahead(r8, q8, 8) & ahead(r8, q8, 16);
 		const uint64_t q24 = q8 & q8 >> 8 & q8 >> 16;
 		const uint64_t hex = m->hex[i], more = m->hex[i + 1];
-		/* Its first bytes, if a run goes on there. */
-		const uint64_t on = q & ~(q + 1) & (0 - (r >> 63));
 		const uint64_t digits = ahead(hex, more, 2) & ahead(hex, more, 3) &
 		                        ahead(hex, more, 4);
 
 		m->longs[i] = r8 & ahead(r8, q8, DECODE_RUN_MIN - 8);
-		m->worth[i] = (m->longs[i] & m->text[i]) | (on & m->text[i + 1]) |
-		              (r24 & (digits | ahead(r24, q24, DECODE_WRAP_MIN - 24)) &
-		               ~(r << 1));
+		m->text[i] &= m->longs[i];
+		m->worth[i] = r24 & (digits | ahead(r24, q24, DECODE_WRAP_MIN - 24)) &
+		              ~(r << 1);
 	}
+}
+
+/* Most words that begin as text does go on otherwise. */
+static void only_text(const struct text_beginning *t, const unsigned char *p,
+                      struct marks *m, uint64_t blocks)
+{
+	for (; blocks != 0; blocks &= blocks - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(blocks);
+
+		for (uint64_t left = m->text[i]; left != 0; left &= left - 1) {
+			const unsigned bit = (unsigned)__builtin_ctzll(left);
+			const bool is = decode_begins_text(t, p + (size_t)64 * i + bit);
+
+			m->text[i] ^= (uint64_t)!is << bit;
+		}
+	}
+}
+
+/* Of a block, bits are left if a run begins in it, or goes on after it, that has a place
+ * where text may begin, or one of the above. */
+ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t q = m->run[i + 1];
+		/* Its first bytes, if a run goes on there. */
+		const uint64_t on = q & ~(q + 1) & (0 - (m->run[i] >> 63));
+
+		m->worth[i] |= m->text[i] | (on & m->text[i + 1]);
+	}
+}
+
+/* The blocks that have a bit, a bit for each. */
+typedef uint64_t some_fn(const uint64_t *m, unsigned n);
+
+static inline uint64_t some_plain(const uint64_t *m, unsigned n)
+{
+	uint64_t some = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		some |= (uint64_t)(m[i] != 0) << i;
+	return some;
 }
 
 static void no_marks(struct marks *m, unsigned i)
@@ -94,27 +131,33 @@ static void no_marks(struct marks *m, unsigned i)
 	m->text[i] = m->hex[i] = m->line[i] = 0;
 }
 
-ALWAYS_INLINE static inline void conclude_of(struct marks *m, unsigned n)
+ALWAYS_INLINE static inline void conclude_of(const struct decode_tables *t,
+                                             const unsigned char *p, struct marks *m,
+                                             unsigned n, some_fn *some)
 {
-	only_first(m, n + 1);
+	only_first(m, n);
+	find_longs(m, n);
+	only_text(&t->long_text, p, m, some(m->text, n));
 	only_worth(m, n);
-	m->busy = 0;
-	for (unsigned i = 0; i < n; i++)
-		m->busy |= (uint64_t)((m->worth[i] | m->line[i]) != 0) << i;
+	m->busy = some(m->worth, n) | some(m->line, n);
 }
 
-/* What the marks of ${n} blocks come to; after them there are no more. */
-ALWAYS_INLINE static inline void conclude(struct marks *m, unsigned n)
+/* What the marks of the blocks come to; after them there are no more. */
+ALWAYS_INLINE static inline void conclude(const struct decode_tables *t,
+                                          const struct blocks *b, struct marks *m,
+                                          some_fn *some)
 {
+	const unsigned n = b->used;
+
 	if (n > DECODE_BLOCKS) {
 		/* A number that is known makes vectors of it. */
-		conclude_of(m, DECODE_BLOCKS);
+		conclude_of(t, b->p, m, DECODE_BLOCKS, some);
 		return;
 	}
 	no_marks(m, n);
 	if (n < DECODE_BLOCKS)
 		m->longs[n] = m->worth[n] = 0;
-	conclude_of(m, n);
+	conclude_of(t, b->p, m, n, some_plain);
 }
 
 static void mark_plain(const struct decode_tables *t, const unsigned char *p, unsigned i,
@@ -138,7 +181,7 @@ static void marks_plain(const struct decode_tables *t, struct blocks *b, struct 
 {
 	for (unsigned i = 0; i < b->used; i++)
 		mark_plain(t, block(b, i), i, m);
-	conclude(m, b->used);
+	conclude(t, b, m, some_plain);
 }
 
 #ifdef __x86_64__
@@ -190,6 +233,20 @@ VBMI_INLINE uint64_t having(__m512i is, unsigned some)
 	return _mm512_test_epi8_mask(is, _mm512_set1_epi8((char)some));
 }
 
+/* Of all of them. */
+VBMI_INLINE uint64_t some_vbmi(const uint64_t *m, unsigned n)
+{
+	uint64_t some = 0;
+
+	(void)n;
+	for (unsigned i = 0; i < DECODE_BLOCKS; i += 8) {
+		const __m512i v = _mm512_loadu_si512(m + i);
+
+		some |= (uint64_t)_mm512_test_epi64_mask(v, v) << i;
+	}
+	return some;
+}
+
 VBMI static void marks_vbmi(const struct decode_tables *t, struct blocks *b,
                             struct marks *m)
 {
@@ -209,7 +266,7 @@ VBMI static void marks_vbmi(const struct decode_tables *t, struct blocks *b,
 		m->hex[i] = having(of, CLASS_HEX);
 		m->line[i] = begins(&line, v, next, third);
 	}
-	conclude(m, b->used);
+	conclude(t, b, m, some_vbmi);
 }
 
 /*
@@ -303,11 +360,12 @@ INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 	m->line[i] = having_avx2(&one, OF_LINE) | (quotes & (twice | (first & second)));
 }
 
-AVX2 static void marks_avx2(struct blocks *b, struct marks *m)
+AVX2 static void marks_avx2(const struct decode_tables *t, struct blocks *b,
+                            struct marks *m)
 {
 	for (unsigned i = 0; i < b->used; i++)
 		mark_64(block(b, i), i, m);
-	conclude(m, b->used);
+	conclude(t, b, m, some_plain);
 }
 
 bool decode_marks_can(enum marks_way way)
@@ -332,7 +390,7 @@ void decode_marks(const struct decode_tables *t, enum marks_way way,
 	if (way == MARKS_VBMI)
 		marks_vbmi(t, &b, m);
 	else if (way == MARKS_AVX2)
-		marks_avx2(&b, m);
+		marks_avx2(t, &b, m);
 	else
 		marks_plain(t, &b, m);
 }

@@ -334,7 +334,8 @@ static bool try_base64(struct search *s, const struct run *r, const unsigned cha
 	unsigned char head[18];
 	size_t some;
 
-	if (n < RUN_LONG && (!whole(n, r->pads) || !decode_begins(&s->d->tables.text, p)))
+	if (n < RUN_LONG &&
+	    (!whole(n, r->pads) || !decode_begins_text(&s->d->tables.long_text, p)))
 		return false;
 	if (n % 4 == 1)
 		n--;
@@ -420,7 +421,8 @@ bool decode_may_hold(const struct search *s, size_t at, size_t n)
 	if (n >= DECODE_WRAP_MIN || (n >= DECODE_HEX_MIN && may_be_hex(p)))
 		return true;
 	for (unsigned k = 0; k < STARTS_MAX && n - i >= DECODE_RUN_MIN; k++) {
-		if (whole(n - i, pads) && decode_begins(&s->d->tables.text, p + i))
+		if (whole(n - i, pads) &&
+		    decode_begins_text(&s->d->tables.long_text, p + i))
 			return true;
 		i = next_start(p, n, i);
 	}

@@ -14,6 +14,19 @@
 #define HEX   "0123456789ABCDEFabcdef"
 #define SIGNS "+/-_"
 
+/* What stands for 0 to 63, and for 62 and 63 in URLs. */
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			       "0123456789+/-_";
+
+static unsigned value_of(unsigned i)
+{
+	return i < 64 ? i : i - 2;
+}
+
+/* Of base64: the way in which ASCII begins, and the first of those of others. */
+#define PLAIN_WAY 0x01u
+#define OTHER_WAY 0x04u
+
 static void put(struct beginning *b, unsigned place, const char *bytes, unsigned way)
 {
 	for (; *bytes != '\0'; bytes++)
@@ -33,16 +46,16 @@ static void put_all(struct beginning *b, unsigned place, unsigned way)
  */
 static void put_digit(struct beginning *b, unsigned char c, unsigned v)
 {
-	enum { ASCII = 1, UTF8 = 2, NULS = 4, MARK = 8 };
+	enum { PLAIN = PLAIN_WAY, UTF8 = 2, NULS = OTHER_WAY, MARK = 8 };
 	unsigned char *const of[] = { &b->of[0][c], &b->of[1][c], &b->of[2][c] };
 
 	/* Printable, or a tab, line feed, carriage return or escape. */
 	if ((v >= 8 && v < 32) || v == 2 || v == 3 || v == 6)
-		*of[0] |= ASCII | UTF8;
+		*of[0] |= PLAIN | UTF8;
 	if ((v & 15) < 8)
-		*of[1] |= ASCII;
+		*of[1] |= PLAIN;
 	if ((v & 3) != 2)
-		*of[2] |= ASCII;
+		*of[2] |= PLAIN;
 	/* The second byte begins a character that the third goes on with. */
 	if ((v & 15) >= 12)
 		*of[1] |= UTF8;
@@ -59,14 +72,8 @@ static void put_digit(struct beginning *b, unsigned char c, unsigned v)
 
 static void begin_text(struct beginning *b)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789+/";
-
-	for (unsigned v = 0; v < 64; v++)
-		put_digit(b, (unsigned char)alphabet[v], v);
-	put_digit(b, '-', 62);
-	put_digit(b, '_', 63);
+	for (unsigned v = 0; v < sizeof(alphabet) - 1; v++)
+		put_digit(b, (unsigned char)alphabet[v], value_of(v));
 	put(b, 0, "AHe", 4);
 	put(b, 0, "/_", 8);
 	/* Byte order marks: ff fe, 00 00 fe, fe ff. */
@@ -80,6 +87,95 @@ static void begin_text(struct beginning *b)
 	put(b, 0, "He", 64);
 	put(b, 1, "4AJN", 64);
 	put_all(b, 2, 64);
+}
+
+/* --- more of the text -----------------------------------------------------------------
+ */
+
+/* What bytes of text are; controls are none of these. */
+enum kind { ASCII, LEAD, CONTINUATION, KINDS };
+#define SIX       6u
+#define SEQUENCES 729u /* KINDS to the power of SIX */
+
+/* The kind of one of three bytes of which a character that stands for ${v} has most of
+ * what tells it. */
+static enum kind kind_at(unsigned place, unsigned v)
+{
+	switch (place) {
+	case 0:
+		return v >= 48                                ? LEAD
+		       : v >= 32                              ? CONTINUATION
+		       : v >= 8 || v == 2 || v == 3 || v == 6 ? ASCII
+		                                              : KINDS;
+	case 1:
+		return (v & 15) >= 12 ? LEAD : (v & 15) >= 8 ? CONTINUATION : ASCII;
+	default:
+		return (v & 3) == 3 ? LEAD : (v & 3) == 2 ? CONTINUATION : ASCII;
+	}
+}
+
+/* Six kinds as a number of as many digits: is it how text goes that begins with ASCII? */
+static bool is_text(unsigned kinds)
+{
+	enum kind before = ASCII;
+
+	if (kinds % KINDS != ASCII)
+		return false;
+	for (unsigned i = 0; i < SIX; i++, kinds /= KINDS) {
+		const enum kind k = (enum kind)(kinds % KINDS);
+
+		if (before == LEAD ? k != CONTINUATION
+		                   : before == ASCII && k == CONTINUATION)
+			return false;
+		before = k;
+	}
+	return true;
+}
+
+static void put_kinds(struct text_beginning *b, unsigned kinds, unsigned way)
+{
+	for (unsigned i = 0; i < SIX; i++, kinds /= KINDS)
+		for (unsigned v = 0; v < sizeof(alphabet) - 1; v++)
+			if (kind_at(i % 3, value_of(v)) == (enum kind)(kinds % KINDS))
+				b->of[i][(unsigned char)alphabet[v]] |= UINT32_C(1)
+				                                        << way;
+}
+
+/* UTF-16 whose first or second character is of ASCII, after what may be of text. */
+static void put_wide(const struct beginning *three, struct text_beginning *b,
+                     unsigned way)
+{
+	const uint32_t second = UINT32_C(2) << way, first = UINT32_C(1) << way;
+
+	for (unsigned v = 0; v < sizeof(alphabet) - 1; v++) {
+		const unsigned char c = (unsigned char)alphabet[v];
+
+		for (unsigned i = 0; i < 3; i++)
+			if ((three->of[i][c] & PLAIN_WAY) != 0)
+				b->of[i][c] |= i == 1 && value_of(v) % 16 != 0
+				                       ? second
+				                       : first | second;
+		b->of[3][c] |= c == 'A' ? first | second : first;
+		b->of[4][c] |= first | second;
+		b->of[5][c] |= first | second;
+	}
+}
+
+/* 24 sequences of kinds, two of UTF-16, and five of which three bytes say enough. */
+static void begin_long_text(const struct beginning *three, struct text_beginning *b)
+{
+	unsigned way = 0;
+
+	for (unsigned kinds = 0; kinds < SEQUENCES; kinds++)
+		if (is_text(kinds))
+			put_kinds(b, kinds, way++);
+	put_wide(three, b, way);
+	way += 2;
+	for (unsigned i = 0; i < SIX; i++)
+		for (unsigned c = 0; c < 128; c++)
+			b->of[i][c] |= (i < 3 ? three->of[i][c] / OTHER_WAY
+			                      : UINT8_MAX / OTHER_WAY)
+			               << way;
 }
 
 static void begin_line(struct beginning *b)
@@ -124,5 +220,6 @@ void decode_tables_fill(struct decode_tables *t)
 	for (const char *s = HEX; *s != '\0'; s++)
 		t->is[(unsigned char)*s] |= CLASS_HEX;
 	begin_text(&t->text);
+	begin_long_text(&t->text, &t->long_text);
 	begin_line(&t->line);
 }

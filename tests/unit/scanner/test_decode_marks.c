@@ -57,6 +57,65 @@ Test(decode_marks, what_begins_with_base64)
 	cr_assert_not(decode_begins(&t.text, (const unsigned char *)"YW Y"));
 }
 
+/* ${n} bytes of a text: ASCII, and characters of two to four bytes. */
+static void utf8_text(unsigned char *p, size_t n)
+{
+	static const char *const some[] = { "a",
+		                            "Z",
+		                            "~",
+		                            " ",
+		                            "\t",
+		                            "\n",
+		                            "\x1b",
+		                            "ä",
+		                            "я",
+		                            "\xe2\x82\xac",
+		                            "\xf0\x9f\x98\x80" };
+	size_t i = 0;
+
+	p[i++] = (unsigned char)(' ' + randombytes_uniform(0x5f));
+	while (i < n) {
+		const char *c = some[randombytes_uniform(11)];
+
+		for (; *c != '\0' && i < n; c++)
+			p[i++] = (unsigned char)*c;
+	}
+}
+
+static bool begins(const unsigned char *p, size_t n)
+{
+	static struct decode_tables t;
+	char out[64];
+
+	if (t.is['0'] == 0)
+		decode_tables_fill(&t);
+	sodium_bin2base64(out, sizeof(out), p, n,
+	                  sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	return decode_begins(&t.text, (unsigned char *)out) &&
+	       decode_begins_text(&t.long_text, (unsigned char *)out);
+}
+
+Test(decode_marks, what_goes_on_as_text_does)
+{
+	static const char *const no[] = { "a\xc3x", "a\xbf", "abc\x07z", "abc\x80z",
+		                          "abcd\xe2z" };
+	unsigned char p[16];
+
+	for (unsigned i = 0; i < 20000; i++) {
+		utf8_text(p, sizeof(p));
+		cr_assert(begins(p, sizeof(p)), "%.16s", (const char *)p);
+	}
+	cr_assert(begins((const unsigned char *)"k\0e\0y\0=\0", 8));
+	cr_assert(begins((const unsigned char *)"\x3a\x04k\0e\0y\0", 8));
+	cr_assert(begins((const unsigned char *)"\0k\0e\0y\0=", 8));
+	cr_assert(begins((const unsigned char *)"\x1f\x8b\x08\0\0\xff\xff\xff", 8));
+	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++) {
+		memset(p, 'x', sizeof(p));
+		memcpy(p, no[i], strlen(no[i]));
+		cr_assert_not(begins(p, sizeof(p)), "%zu", i);
+	}
+}
+
 static void random_text(unsigned char *text, size_t n, bool any)
 {
 	static const char some[] = "aZ09+/-_ \n\t\r\"'\\%&.~\xff";
