@@ -21,9 +21,9 @@ static const uint16_t often[BUCKETS_BYTES] = {
 	956,  327,  259, 281, 469,  63,  79,   27,   78,   9,    2,
 };
 
-#define KINDS     64u  /* rows of pair_table */
-#define PAIR_UNIT 8    /* of it, per bit */
-#define SHARED    4.0f /* so much more does a candidate cost than one that is no more */
+#define KINDS     64u   /* rows of pair_table */
+#define PAIR_UNIT 8     /* of it, per bit */
+#define SHARED    0.25f /* so much of a candidate does one more text for it cost */
 #define WORDS     (BUCKETS_BYTES / 64)
 
 /* How likely bytes are in programs and prose. */

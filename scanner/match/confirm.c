@@ -534,7 +534,7 @@ void confirm_zone(struct scan_stream *s, const struct text *t)
 	const struct hit *h;
 
 	s->anchor_line.known = false;
-	spots_find(s->spots, s->g, s->trigger_scratch, t);
+	spots_find(s->spots, s->g, s->trigger_scratch, t, &s->hits[ANCHOR_ANYWHERE]);
 	hits_find(s, t);
 	while ((h = hits_next(s)) != NULL)
 		at_anchor(s, t, h);

@@ -9,7 +9,7 @@
 
 struct pair {
 	struct literal literal;
-	enum spot_kind kind;
+	enum anchor_kind kind;
 	unsigned rule;
 };
 
@@ -84,13 +84,17 @@ static struct literal literal_of(const struct rule *u, size_t a)
 	return (struct literal){ text, (uint16_t)strlen(text), u->exact, u->next };
 }
 
-static enum spot_kind kind_of(const struct rule *u)
+static enum anchor_kind kind_of(const struct scan_engine *g, const struct rule *u,
+                                const struct literal *l)
 {
-	return u->trigger == TRIGGER_TEXT ? SPOT_TEXT : SPOT_RUN;
+	if (u->trigger != TRIGGER_TEXT)
+		return ANCHOR_IN_RUN;
+	return engine_has_trigger(g, l) ? ANCHOR_ANYWHERE : ANCHOR_IN_TEXT;
 }
 
-static struct pair *pairs(const struct rule_set *rules, size_t *n)
+static struct pair *pairs(const struct scan_engine *g, size_t *n)
 {
+	const struct rule_set *rules = g->rules;
 	struct pair *p;
 	size_t k = 0;
 
@@ -99,9 +103,12 @@ static struct pair *pairs(const struct rule_set *rules, size_t *n)
 		*n += rules->at[i].anchors.n;
 	p = calloc(*n + 1, sizeof(*p));
 	for (size_t i = 0; p != NULL && i < rules->n; i++)
-		for (size_t a = 0; a < rules->at[i].anchors.n; a++)
-			p[k++] = (struct pair){ literal_of(&rules->at[i], a),
-				                kind_of(&rules->at[i]), (unsigned)i };
+		for (size_t a = 0; a < rules->at[i].anchors.n; a++) {
+			const struct literal l = literal_of(&rules->at[i], a);
+
+			p[k++] = (struct pair){ l, kind_of(g, &rules->at[i], &l),
+				                (unsigned)i };
+		}
 	if (p != NULL)
 		qsort(p, *n, sizeof(*p), by_text);
 	return p;
@@ -133,24 +140,36 @@ static struct attempt attempt_of(struct scan_engine *g, unsigned rule)
 }
 
 /* ${p} is sorted: the rules of one anchor follow each other. */
-static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
+static void list_anchors(struct scan_engine *g, const struct pair *p, size_t n)
 {
-	int rc = ERR_OK;
-
 	for (size_t i = 0; i < n; i++) {
+		const struct literal *l = &p[i].literal;
+
 		if (i == 0 || p[i].kind != p[i - 1].kind ||
-		    by_literal(&p[i].literal, &p[i - 1].literal) != 0) {
-			g->anchor[g->n] = (struct anchor){ (unsigned)i, p[i].literal.n,
-				                           p[i].literal.next.n > 0 };
-			g->literals[g->n++] = p[i].literal;
-			g->first_of[p[i].kind + 1] = g->n;
-			if (g->longest < p[i].literal.n)
-				g->longest = p[i].literal.n;
+		    by_literal(l, &p[i - 1].literal) != 0) {
+			g->anchor[g->n] = (struct anchor){ (unsigned)i, l->n,
+				                           l->next.n > 0 };
+			g->literals[g->n++] = *l;
+			if (g->longest[p[i].kind] < l->n)
+				g->longest[p[i].kind] = l->n;
 		}
+		for (unsigned k = p[i].kind; k < ANCHOR_KINDS; k++)
+			g->first_of[k + 1] = g->n;
 		g->attempts[i] = attempt_of(g, p[i].rule);
 	}
 	g->anchor[g->n].first = (unsigned)n;
-	g->first_of[SPOT_KINDS] = g->n;
+}
+
+static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
+{
+	AUTO_FREE bool *spots = calloc(g->rules->n + 1, sizeof(*spots));
+	int rc = ERR_OK;
+
+	if (spots == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	list_anchors(g, p, n);
+	for (size_t i = 0; i < n; i++)
+		spots[p[i].rule] |= p[i].kind == ANCHOR_IN_TEXT;
 	for (size_t i = 0; i < g->rules->n; i++) {
 		g->runs[i] = run_find_of(&g->rules->at[i].run);
 		if (g->rules->at[i].anchors.n == 0)
@@ -160,15 +179,18 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 		rc = literals_new(g->literals + g->first_of[k],
 		                  g->first_of[k + 1] - g->first_of[k], LITERALS_UNORDERED,
 		                  &g->anchors[k], e);
-	return rc;
+	return rc == ERR_OK ? engine_first_pass(g, spots, e) : rc;
 }
 
 static int build(struct scan_engine *g, struct err *e)
 {
 	size_t n;
-	struct pair *p = pairs(g->rules, &n);
-	int rc;
+	struct pair *p;
+	int rc = engine_triggers(g, e);
 
+	if (rc != ERR_OK)
+		return rc;
+	p = pairs(g, &n);
 	g->anchor = calloc(n + 1, sizeof(*g->anchor));
 	g->attempts = calloc(n + 1, sizeof(*g->attempts));
 	g->literals = calloc(n + 1, sizeof(*g->literals));
@@ -180,7 +202,7 @@ static int build(struct scan_engine *g, struct err *e)
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 	free(p);
-	return rc == ERR_OK ? engine_triggers(g, e) : rc;
+	return rc;
 }
 
 int scan_engine_new(const struct rule_set *rules, struct scan_engine **out, struct err *e)

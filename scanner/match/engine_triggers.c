@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine_triggers - the triggers of all rules, without those that others are part of. */
+/* engine_triggers - what all of a text is searched for: triggers, without those that
+ * others are part of, and the anchors that have one in them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ static void add(struct scan_engine *g, const struct rule *u, const char *text)
 	const bool by_lines = u->reach == RULE_REACH_LINES;
 	const struct trigger one = {
 		.literal = {text, (uint16_t)strlen(text), u->trigger_exact, { .n = 0 }},
+		.anchor = NO_ANCHOR,
+		.marks = true,
 		.before = by_lines ? SPOT_BEFORE : u->reach,
 		.lines = by_lines ? u->lines_span - 1 : 0,
 		.needs = u->needs,
@@ -40,7 +43,7 @@ static void add(struct scan_engine *g, const struct rule *u, const char *text)
 /* Is ${small} found wherever ${large} is? */
 static bool part_of(const struct literal *small, const struct literal *large)
 {
-	if (small->n >= large->n || (small->exact && !large->exact))
+	if (small->n > large->n || (small->exact && !large->exact))
 		return false;
 	return small->exact ? strstr(large->text, small->text) != NULL
 	                    : strcasestr(large->text, small->text) != NULL;
@@ -58,7 +61,8 @@ static bool as_far(const struct trigger *t, const struct trigger *other)
 static bool covered(const struct scan_engine *g, const struct trigger *t)
 {
 	for (size_t i = 0; i < g->n_triggers; i++)
-		if (as_far(&g->triggers[i], t) &&
+		if (g->triggers[i].literal.n < t->literal.n &&
+		    as_far(&g->triggers[i], t) &&
 		    part_of(&g->triggers[i].literal, &t->literal))
 			return true;
 	return false;
@@ -83,24 +87,71 @@ static void widen(struct scan_engine *g, const struct rule *u)
 		g->wide_lines = u->lines;
 }
 
-int engine_triggers(struct scan_engine *g, struct err *e)
+static int allocate(struct scan_engine *g, struct err *e)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->rules->n; i++)
-		n += g->rules->at[i].triggers.n;
+		n += g->rules->at[i].triggers.n + g->rules->at[i].anchors.n;
 	g->triggers = calloc(n + 1, sizeof(*g->triggers));
 	g->trigger_texts = calloc(n + 1, sizeof(*g->trigger_texts));
 	if (g->triggers == NULL || g->trigger_texts == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	for (size_t i = 0; i < g->rules->n; i++) {
-		const struct rule *u = &g->rules->at[i];
+	return ERR_OK;
+}
 
-		widen(g, u);
-		for (size_t k = 0; k < u->triggers.n; k++)
-			add(g, u, u->triggers.at[k]);
+static void add_all(struct scan_engine *g, const struct rule *u)
+{
+	for (size_t k = 0; k < u->triggers.n; k++)
+		add(g, u, u->triggers.at[k]);
+}
+
+int engine_triggers(struct scan_engine *g, struct err *e)
+{
+	const int rc = allocate(g, e);
+
+	for (size_t i = 0; rc == ERR_OK && i < g->rules->n; i++) {
+		widen(g, &g->rules->at[i]);
+		add_all(g, &g->rules->at[i]);
 	}
+	return rc;
+}
+
+bool engine_has_trigger(const struct scan_engine *g, const struct literal *l)
+{
+	for (size_t i = 0; i < g->n_triggers; i++)
+		if (g->triggers[i].needs == 0 && part_of(&g->triggers[i].literal, l))
+			return true;
+	return false;
+}
+
+/* With the trigger that is the same text, or as one that is none. */
+static void add_anchor(struct scan_engine *g, size_t n, unsigned anchor)
+{
+	const struct literal *l = &g->literals[anchor];
+
+	for (size_t i = 0; i < n && l->next.n == 0; i++)
+		if (alike(&g->triggers[i].literal, l) &&
+		    g->triggers[i].anchor == NO_ANCHOR) {
+			g->triggers[i].anchor = anchor;
+			return;
+		}
+	g->triggers[g->n_triggers++] = (struct trigger){ .literal = *l,
+		                                         .anchor = anchor };
+}
+
+int engine_first_pass(struct scan_engine *g, const bool *spots, struct err *e)
+{
+	size_t n;
+
+	g->n_triggers = 0;
+	for (size_t i = 0; i < g->rules->n; i++)
+		if (spots[i])
+			add_all(g, &g->rules->at[i]);
 	drop_covered(g);
+	n = g->n_triggers;
+	for (size_t i = g->first_of[ANCHOR_ANYWHERE]; i < g->n; i++)
+		add_anchor(g, n, (unsigned)i);
 	for (size_t i = 0; i < g->n_triggers; i++)
 		g->trigger_texts[i] = g->triggers[i].literal;
 	return literals_new(g->trigger_texts, g->n_triggers, LITERALS_UNORDERED,

@@ -21,7 +21,7 @@ struct finding_hits {
 };
 
 /* In ascending order, which they nearly come in. */
-static void keep(struct scan_stream *s, struct hits *h, size_t at, unsigned id)
+static void keep(struct hits *h, const struct hit *one)
 {
 	size_t i = h->n;
 	struct hit *v;
@@ -30,36 +30,34 @@ static void keep(struct scan_stream *s, struct hits *h, size_t at, unsigned id)
 		const size_t room = h->room > 0 ? 2 * h->room : 1024;
 
 		if ((v = realloc(h->v, room * sizeof(*v))) == NULL) {
-			s->failed = true;
+			h->failed = true;
 			return;
 		}
 		h->v = v;
 		h->room = room;
 	}
-	for (; i > 0 && h->v[i - 1].at > at; i--)
+	for (; i > 0 && h->v[i - 1].at > one->at; i--)
 		h->v[i] = h->v[i - 1];
-	h->v[i].at = at;
-	h->v[i].id = id;
-	h->v[i].n = s->g->anchor[id].n;
+	h->v[i] = *one;
 	h->n++;
 }
 
-static void hit(struct finding_hits *f, unsigned own, size_t at)
+void hits_add(struct hits *h, const struct scan_engine *g, const struct text *t,
+              unsigned anchor, size_t at)
 {
-	const struct scan_engine *e = f->s->g;
+	const struct anchor *a = &g->anchor[anchor];
 
-	if (!e->anchor[own].followed ||
-	    literal_followed(&e->literals[own], f->t->p, f->t->n, at))
-		keep(f->s, &f->s->hits[f->kind], at, own);
+	if (at > t->from && at <= t->to &&
+	    (!a->followed || literal_followed(&g->literals[anchor], t->p, t->n, at)))
+		keep(h, &(struct hit){ .at = at, .id = anchor, .n = a->n });
 }
 
 static void collect(void *ctx, unsigned id, size_t end)
 {
-	struct finding_hits *f = ctx;
-	const size_t at = f->base + end;
+	const struct finding_hits *f = ctx;
 
-	if (at > f->t->from && at <= f->t->to)
-		hit(f, id + (unsigned)f->s->g->first_of[f->kind], at);
+	hits_add(&f->s->hits[f->kind], f->s->g, f->t,
+	         id + (unsigned)f->s->g->first_of[f->kind], f->base + end);
 }
 
 /* From its place in what was gathered to that in the text; ends come nearly in order. */
@@ -69,18 +67,17 @@ static void collect_gathered(void *ctx, unsigned id, size_t end)
 	const struct scan_engine *e = f->s->g;
 	const struct gathered *g = f->s->gathered;
 	const unsigned own = id + (unsigned)e->first_of[f->kind];
-	const struct anchor *a = &e->anchor[own];
 	size_t at;
 
 	while (f->piece > 0 && g->piece[f->piece].at >= end)
 		f->piece--;
 	while (f->piece + 1 < g->pieces && g->piece[f->piece + 1].at < end)
 		f->piece++;
-	if (end - g->piece[f->piece].at < a->n)
+	if (end - g->piece[f->piece].at < e->anchor[own].n)
 		return; /* half of it is in the piece before */
 	at = end - g->piece[f->piece].at + g->piece[f->piece].from;
 	if (at > g->piece[f->piece].after)
-		hit(f, own, at);
+		hits_add(&f->s->hits[f->kind], e, f->t, own, at);
 }
 
 static void search_gathered(struct finding_hits *f)
@@ -116,7 +113,7 @@ static void gather(struct finding_hits *f, size_t from, size_t to)
 			return;
 		search_gathered(f);
 		if (from < to)
-			from -= f->s->g->longest - 1;
+			from -= f->s->g->longest[f->kind] - 1;
 	}
 }
 
@@ -148,10 +145,16 @@ void hits_find(struct scan_stream *s, const struct text *t)
 		struct finding_hits f = { .s = s, .t = t, .kind = (enum spot_kind)kind };
 
 		s->hits[kind].n = s->hits[kind].next = 0;
+		if (s->g->first_of[kind] == s->g->first_of[kind + 1])
+			continue;
 		if (literals_in_place(s->g->anchors[kind]))
 			find_in_place(&f);
 		else
 			find_gathered(&f);
+	}
+	for (unsigned kind = 0; kind < ANCHOR_KINDS; kind++) {
+		s->failed |= s->hits[kind].failed;
+		s->hits[kind].failed = false;
 	}
 }
 
@@ -159,7 +162,7 @@ const struct hit *hits_next(struct scan_stream *s)
 {
 	struct hits *best = NULL;
 
-	for (unsigned kind = 0; kind < SPOT_KINDS; kind++) {
+	for (unsigned kind = 0; kind < ANCHOR_KINDS; kind++) {
 		struct hits *h = &s->hits[kind];
 
 		if (h->next < h->n &&

@@ -87,10 +87,10 @@ void scan_stream_free(struct scan_stream *s)
 	pcre2_match_data_free(s->md);
 	pcre2_match_context_free(s->limits);
 	pcre2_jit_stack_free(s->stack);
-	for (unsigned k = 0; k < SPOT_KINDS; k++) {
+	for (unsigned k = 0; k < SPOT_KINDS; k++)
 		literals_scratch_free(s->scratch[k]);
+	for (unsigned k = 0; k < ANCHOR_KINDS; k++)
 		free(s->hits[k].v);
-	}
 	literals_scratch_free(s->trigger_scratch);
 	spots_free(s->spots);
 	if (s->gathered != NULL)

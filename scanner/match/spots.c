@@ -155,25 +155,59 @@ static bool has_on_line(const struct spots *s, size_t at, char c)
 	return memchr(p, c, nl != NULL ? (size_t)(nl - p) : n) != NULL;
 }
 
+/* All of a text is looked through. */
+struct looking {
+	struct spots *s;
+	const struct text *t;
+	struct hits *hits;
+};
+
 /* Anchors begin at most so far before their trigger, and may end after it. */
-static void on_trigger(void *ctx, unsigned id, size_t end)
+static void mark_trigger(struct spots *s, const struct trigger *t, size_t end)
 {
-	struct spots *s = ctx;
-	const struct trigger *t = &s->g->triggers[id];
 	const size_t at = end - t->literal.n;
 	const size_t least = at > t->before ? at - t->before : 0;
 
 	if (t->needs != 0 && !has_on_line(s, end, t->needs))
 		return;
 	mark(s, s->in[SPOT_TEXT], line_begin(s, at, t->lines, least),
-	     end + s->g->longest);
+	     end + s->g->longest[ANCHOR_IN_TEXT]);
+}
+
+static void on_anchor(void *ctx, unsigned id, size_t end)
+{
+	const struct looking *l = ctx;
+	const struct trigger *t = &l->s->g->triggers[id];
+
+	if (t->anchor != NO_ANCHOR)
+		hits_add(l->hits, l->s->g, l->t, t->anchor, l->s->base + end);
+}
+
+static void on_trigger(void *ctx, unsigned id, size_t end)
+{
+	const struct looking *l = ctx;
+	const struct trigger *t = &l->s->g->triggers[id];
+
+	on_anchor(ctx, id, end);
+	if (t->marks)
+		mark_trigger(l->s, t, end);
+}
+
+/* All of it is one spot. */
+static void mark_all(struct spots *s)
+{
+	mark(s, s->in[SPOT_TEXT], 0, s->end - s->base);
+	mark(s, s->in[SPOT_RUN], 0, s->end - s->base);
+	mark(s, s->wide, 0, s->end - s->base);
 }
 
 void spots_find(struct spots *s, const struct scan_engine *g,
-                struct literals_scratch *scratch, const struct text *t)
+                struct literals_scratch *scratch, const struct text *t, struct hits *hits)
 {
 	const size_t ahead = t->n - t->to < SPOT_BEFORE ? t->n - t->to : SPOT_BEFORE;
+	struct looking l = { s, t, hits };
 
+	hits->n = hits->next = 0;
 	s->g = g;
 	s->base = t->from > SPOT_BEFORE ? t->from - SPOT_BEFORE : 0;
 	s->end = t->to + ahead;
@@ -185,16 +219,16 @@ void spots_find(struct spots *s, const struct scan_engine *g,
 	if (s->end == s->base)
 		return;
 	if (s->end - s->base <= SMALL) {
-		mark(s, s->in[SPOT_TEXT], 0, s->end - s->base);
-		mark(s, s->in[SPOT_RUN], 0, s->end - s->base);
-		mark(s, s->wide, 0, s->end - s->base);
+		mark_all(s);
+		literals_find(g->trigger_literals, scratch, s->p, s->end - s->base,
+		              on_anchor, &l);
 		return;
 	}
 	runs_find(t->p + s->base, s->end - s->base,
 	          &(struct runs){ s->lines, s->some, s->block });
 	mark_runs(s);
 	literals_find(g->trigger_literals, scratch, s->p, s->end - s->base, on_trigger,
-	              s);
+	              &l);
 }
 
 /* The first grain from ${at} on that is marked, or that is not; or one that is not there.

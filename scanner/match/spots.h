@@ -6,7 +6,8 @@
  *
  * The first of two passes: all bytes are looked through for triggers and long runs (see
  * rules/triggers.c); what is on the lines around one is a spot.  Whatever a rule can find
- * lies in spots, with its anchors.
+ * lies in spots, with its anchors, unless these have a trigger in them: such anchors are
+ * found in this pass.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@ enum spot_kind {
 /* Bytes that an anchor is before its trigger, at most. */
 #define SPOT_BEFORE ((size_t)12 * 1024)
 
+struct hits;
 struct literals_scratch;
 struct scan_engine;
 struct spots;
@@ -31,10 +33,11 @@ struct text;
 struct spots *spots_new(void);
 void spots_free(struct spots *s);
 
-/** spots_find(s, g, scratch, t): those of the zone of ${t}; ${scratch} is of the engine's
- * triggers. */
+/** spots_find(s, g, scratch, t, hits): those of the zone of ${t}; ${scratch} is of the
+ * engine's triggers.  ${hits} are the anchors that were found with these. */
 void spots_find(struct spots *s, const struct scan_engine *g,
-                struct literals_scratch *scratch, const struct text *t);
+                struct literals_scratch *scratch, const struct text *t,
+                struct hits *hits);
 /** spots_next(s, kind, next, from, to): the next one of a kind, in ascending order; they
  * do not touch.  ${*next} is 0 at first.  false: there are no more. */
 bool spots_next(const struct spots *s, enum spot_kind kind, size_t *next, size_t *from,

@@ -14,6 +14,7 @@
  * so that every anchor is looked at once, with all that belongs to it.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <limits.h>
 #include <pcre2.h>
 
 #include "decode/decode.h"
@@ -32,13 +33,25 @@
 #define STREAM_ZONE   ((size_t)512 * 1024)
 #define STREAM_BUFFER (STREAM_BEHIND + STREAM_ZONE + STREAM_AHEAD)
 
-/* A text that makes the lines around it worth a look. */
+/* What all of a text is searched for: a text that makes the lines around it worth a look,
+ * or an anchor that need not be looked for once more, or both. */
+#define NO_ANCHOR UINT_MAX
 struct trigger {
 	struct literal literal;
-	size_t before;  /* bytes before it that belong to a spot, … */
-	unsigned lines; /* … but of its line alone, and of so many before */
-	char needs;     /* follows on its line; or 0 */
+	unsigned anchor; /* NO_ANCHOR: none */
+	bool marks;      /* a spot: */
+	char needs;      /* follows on its line; or 0 */
+	unsigned lines;  /* its line and so many before belong to it, … */
+	size_t before;   /* … but so many bytes alone */
 	bool covered;
+};
+
+/* Anchors, by where they are looked for. */
+enum anchor_kind {
+	ANCHOR_IN_TEXT = SPOT_TEXT,
+	ANCHOR_IN_RUN = SPOT_RUN,
+	ANCHOR_ANYWHERE, /* with the triggers: one is in it */
+	ANCHOR_KINDS
 };
 
 /* Where a match of a rule begins. */
@@ -73,11 +86,11 @@ struct scan_engine {
 	struct anchor *anchor;    /* one more than there are anchors */
 	struct attempt *attempts; /* rules of the anchors */
 	struct classes line, word, prose;
-	struct run_finder *runs;  /* of the rules */
-	struct literal *literals; /* the anchors, of one kind of spots after the other */
-	size_t first_of[SPOT_KINDS + 1]; /* where those of each begin in it */
+	struct run_finder *runs;           /* of the rules */
+	struct literal *literals;          /* the anchors, of one kind after the other */
+	size_t first_of[ANCHOR_KINDS + 1]; /* where those of each begin in it */
 	size_t n;
-	size_t longest; /* bytes of an anchor */
+	size_t longest[ANCHOR_KINDS]; /* bytes of one of each */
 	struct literals *trigger_literals;
 	struct literal *trigger_texts; /* of ${triggers}, as the former borrows them */
 	struct trigger *triggers;
@@ -123,6 +136,7 @@ struct hits {
 	struct hit *v;
 	size_t n, room;
 	size_t next; /* that is taken */
+	bool failed; /* out of memory */
 };
 
 /* A text that is scanned: the buffer, or what was decoded from it. */
@@ -185,7 +199,7 @@ struct scan_stream {
 	struct literals_scratch *scratch[SPOT_KINDS], *trigger_scratch;
 	struct spots *spots;
 	struct gathered *gathered;
-	struct hits hits[SPOT_KINDS];
+	struct hits hits[ANCHOR_KINDS];
 	struct line anchor_line; /* of the anchor that was looked at last */
 	/* the blob */
 	const struct blob *blob;
@@ -228,12 +242,22 @@ static inline struct reached *progress_of(const struct text *t, const struct rul
 
 /** engine_literals(g, i): what it looks for, one list after the other; NULL: no more. */
 const struct literals *engine_literals(const struct scan_engine *g, unsigned i);
-/** engine_triggers(g, e): fills in what it has of triggers. */
+/** engine_triggers(g, e): lists the triggers of all rules. */
 int engine_triggers(struct scan_engine *g, struct err *e) MUST_CHECK;
+/** engine_has_trigger(g, l): is a trigger found wherever ${l} is? */
+bool engine_has_trigger(const struct scan_engine *g, const struct literal *l);
+/** engine_first_pass(g, spots, e): fills in what all of a text is searched for: the
+ * triggers of rules that ${spots} says have an anchor that is looked for in spots, and
+ * the anchors that are not. */
+int engine_first_pass(struct scan_engine *g, const bool *spots, struct err *e) MUST_CHECK;
 /** founds_add(f, one): -1: out of memory. */
 int founds_add(struct founds *f, const struct found *one);
 
-/** hits_find(s, t): looks for all anchors in the spots that were found last. */
+/** hits_add(h, g, t, anchor, at): adds one that ends at ${at}, if that is in the zone and
+ * what has to follow does. */
+void hits_add(struct hits *h, const struct scan_engine *g, const struct text *t,
+              unsigned anchor, size_t at);
+/** hits_find(s, t): looks for all other anchors in the spots that were found last. */
 void hits_find(struct scan_stream *s, const struct text *t);
 /** hits_next(s): in ascending order; NULL: there are no more. */
 const struct hit *hits_next(struct scan_stream *s);

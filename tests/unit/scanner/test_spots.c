@@ -11,7 +11,7 @@ static const char rules_text[] =
 	"rules:\n"
 	"  - id: word\n    title: t\n    regex: 'acme:([a-z]+)'\n"
 	"  - id: lines\n    title: t\n    regex: '(?i)head\\s+\\w+\\s+tail\\d'\n"
-	"    anchors: ['tail']\n    lines_span: 3\n"
+	"    triggers: ['tail']\n    lines_span: 3\n"
 	"  - id: near\n    title: t\n    regex: 'name:[a-z]{0,20}pwd'\n"
 	"    triggers: ['pwd']\n    reach: 30\n"
 	"  - id: url\n    title: t\n    regex: 'https?://\\S+@[a-z]+'\n"
@@ -24,6 +24,7 @@ static struct rule_set set;
 static struct scan_engine *g;
 static struct spots *s;
 static struct literals_scratch *scratch;
+static struct hits hits;
 static char text[9000];
 
 static void setup(void)
@@ -41,6 +42,7 @@ static void teardown(void)
 {
 	literals_scratch_free(scratch);
 	spots_free(s);
+	free(hits.v);
 	scan_engine_free(g);
 	rules_free(&set);
 }
@@ -66,7 +68,7 @@ static void look(void)
 	const size_t n = strlen(text);
 	const struct text t = { .p = (const unsigned char *)text, .n = n, .to = n };
 
-	spots_find(s, g, scratch, &t);
+	spots_find(s, g, scratch, &t, &hits);
 }
 
 /* Bytes in spots; all of ${part}, from ${at} on, have to be. */
@@ -95,13 +97,38 @@ Test(spots, nothing)
 	cr_assert_eq(found(around("nothing to see"), "nothing"), 0);
 }
 
-Test(spots, a_text_and_what_is_near)
+/* An anchor with a trigger in it is found with this, and is looked for nowhere else. */
+Test(spots, anchors_that_are_triggers)
 {
-	size_t n = found(around("use ACME:x, and more of it"), "ACME");
+	size_t at = around("use ACME:x, and more of it");
 
-	cr_assert_eq(n, 0, "in its case");
-	n = found(around("use acme:x, and more of it"), "acme");
-	cr_assert(n > 0 && n < 100, "%zu", n);
+	cr_assert_eq(found(at, "ACME"), 0);
+	cr_assert_eq(hits.n, 0, "in its case");
+	at = around("use acme:x, and more of it");
+	cr_assert_eq(found(at, "acme"), 0);
+	cr_assert_eq(hits.n, 1);
+	cr_assert_eq(hits.v[0].at, at + strlen("use acme:"));
+	cr_assert_str_eq(g->literals[hits.v[0].id].text, "acme:");
+	snprintf(text, sizeof(text), "a short one: acme:x");
+	look();
+	cr_assert_eq(hits.n, 1, "where all is a spot");
+}
+
+/* What ends in the zone, and is followed by what has to follow, as far as that is known.
+ */
+Test(spots, anchors_of_the_zone)
+{
+	const size_t at = around("use acme:x acme:1"), end = at + strlen("use acme:");
+	struct text t = { .p = (const unsigned char *)text, .n = strlen(text) };
+
+	for (size_t from = end - 2; from <= end + 1; from++)
+		for (size_t to = from; to <= end + 2; to++) {
+			t.from = from;
+			t.to = to;
+			spots_find(s, g, scratch, &t, &hits);
+			cr_assert_eq(hits.n, from < end && to >= end, "%zu to %zu", from,
+			             to);
+		}
 }
 
 Test(spots, lines_before)
@@ -229,7 +256,7 @@ Test(spots, line_feeds_are_known)
 		};
 		size_t sum = 0;
 
-		spots_find(s, g, scratch, &t);
+		spots_find(s, g, scratch, &t, &hits);
 		for (size_t i = 0; i <= n; sum += i < n && lines[i] == '\n', i++)
 			cr_assert_eq(spots_lines(s, &t, i), sum, "zone %zu: %zu", k, i);
 	}
