@@ -152,22 +152,41 @@ void hits_find(struct scan_stream *s, const struct text *t)
 		else
 			find_gathered(&f);
 	}
+	s->hits_of = NULL;
 	for (unsigned kind = 0; kind < ANCHOR_KINDS; kind++) {
 		s->failed |= s->hits[kind].failed;
 		s->hits[kind].failed = false;
 	}
 }
 
-const struct hit *hits_next(struct scan_stream *s)
+/* The list that the next one is of, and up to where it goes on without the others. */
+static struct hits *choose(struct scan_stream *s)
 {
 	struct hits *best = NULL;
 
+	s->hits_until = SIZE_MAX;
 	for (unsigned kind = 0; kind < ANCHOR_KINDS; kind++) {
 		struct hits *h = &s->hits[kind];
 
-		if (h->next < h->n &&
-		    (best == NULL || h->v[h->next].at < best->v[best->next].at))
+		if (h->next == h->n)
+			continue;
+		if (best == NULL || h->v[h->next].at < best->v[best->next].at) {
+			if (best != NULL)
+				s->hits_until = best->v[best->next].at;
 			best = h;
+		} else if (h->v[h->next].at < s->hits_until) {
+			s->hits_until = h->v[h->next].at;
+		}
 	}
-	return best != NULL ? &best->v[best->next++] : NULL;
+	return best;
+}
+
+const struct hit *hits_next(struct scan_stream *s)
+{
+	struct hits *h = s->hits_of;
+
+	/* Most are of the same list as the one before. */
+	if (h == NULL || h->next == h->n || h->v[h->next].at >= s->hits_until)
+		h = s->hits_of = choose(s);
+	return h != NULL ? &h->v[h->next++] : NULL;
 }

@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "match/runs.h"
 #include "match/stream_impl.h"
 
 #define LINE_REACH ((size_t)4096) /* bytes of a line that belong to a spot, each way */
-#define SMALL      ((size_t)256)  /* texts that are one spot */
+#define NEAR       (2 * RUNS_BLOCK - 1)
+#define SMALL      ((size_t)256) /* texts that are one spot */
 #define GRAIN      LITERALS_GRAIN
 #define BLOCKS     (STREAM_BUFFER / RUNS_BLOCK + 1)
 #define WORDS      (STREAM_BUFFER / GRAIN / 64 + 1)
@@ -19,10 +23,11 @@ _Static_assert(DECODE_PIECE + 4096 <= STREAM_BUFFER, "as is what was decoded");
 
 struct spots {
 	const struct scan_engine *g;
-	const unsigned char *p;         /* from ${base} on */
-	size_t base, end;               /* of what was looked through, in the text */
-	uint64_t in[SPOT_KINDS][WORDS]; /* grains that are of spots */
-	uint64_t wide[WORDS];           /* near a run for TRIGGER_WIDE_RUN */
+	const unsigned char *p; /* from ${base} on */
+	size_t base, end;       /* of what was looked through, in the text */
+	/* Grains that are of spots; and one word more, as mark() writes two. */
+	uint64_t in[SPOT_KINDS][WORDS + 1];
+	uint64_t wide[WORDS + 1]; /* near a run for TRIGGER_WIDE_RUN */
 	/* Of blocks, from ${base} on. */
 	uint64_t lines[BLOCKS], some[BLOCKS / 64 + 1];
 	struct runs_block block[BLOCKS];
@@ -59,16 +64,19 @@ static void mark(const struct spots *s, uint64_t *bits, size_t from, size_t to)
 {
 	const size_t last = grains(s) - 1;
 	const size_t a = from / GRAIN, b = to / GRAIN < last ? to / GRAIN : last;
-	const uint64_t low = UINT64_MAX << a % 64, high = UINT64_MAX >> (63 - b % 64);
+	const unsigned at = a % 64;
 
-	if (a / 64 == b / 64) {
-		bits[a / 64] |= low & high;
+	if (b - a < 64) { /* nearly always: in one word or in two, without a branch */
+		const uint64_t some = UINT64_MAX >> (63 - (b - a));
+
+		bits[a / 64] |= some << at;
+		bits[a / 64 + 1] |= some >> 1 >> (63 - at);
 		return;
 	}
-	bits[a / 64] |= low;
+	bits[a / 64] |= UINT64_MAX << at;
 	for (size_t i = a / 64 + 1; i < b / 64; i++)
 		bits[i] = UINT64_MAX;
-	bits[b / 64] |= high;
+	bits[b / 64] |= UINT64_MAX >> (63 - b % 64);
 }
 
 /* Takes ${lines} line ends off ${ends}, from the highest or the lowest, if there are more
@@ -86,12 +94,43 @@ static bool more_than(uint64_t *ends, unsigned *lines, bool highest)
 	return false;
 }
 
+/* Bytes after the last line feed of the NEAR ones before ${at}, or NEAR; without a
+ * branch, as how far it is away is not foreseen. */
+static size_t near_begin(const struct spots *s, size_t at)
+{
+	const uint64_t *lines = &s->lines[at / RUNS_BLOCK];
+	const unsigned k = at % RUNS_BLOCK;
+	/* Line feeds of 64 bytes before it, and of 64 before these. */
+	const uint64_t one = lines[0] << 1 << (63 - k) | lines[-1] >> k;
+	const uint64_t two = lines[-1] << 1 << (63 - k) | lines[-2] >> k;
+	const uint64_t bits = one != 0 ? one : two | 1;
+
+	return (one != 0 ? 0u : 64u) + (size_t)__builtin_clzll(bits);
+}
+
+/* The same of those before the first one from ${at} on. */
+static size_t near_end(const struct spots *s, size_t at)
+{
+	const uint64_t *lines = &s->lines[at / RUNS_BLOCK];
+	const unsigned k = at % RUNS_BLOCK;
+	const uint64_t one = lines[0] >> k | lines[1] << 1 << (63 - k);
+	const uint64_t two = lines[1] >> k | lines[2] << 1 << (63 - k);
+	const uint64_t bits = one != 0 ? one : two | UINT64_C(1) << 63;
+
+	return (one != 0 ? 0u : 64u) + (size_t)__builtin_ctzll(bits);
+}
+
 /* Where the line of ${at} begins, or one ${lines} before it, but not before ${least}. */
 static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_t least)
 {
-	size_t b = at / RUNS_BLOCK;
+	size_t b = at / RUNS_BLOCK, n;
 	uint64_t ends = s->lines[b] & ~(UINT64_MAX << at % RUNS_BLOCK);
 
+	if (lines == 0 && at > NEAR) {
+		n = near_begin(s, at);
+		if (n < NEAR || at - least <= NEAR)
+			return at - least < n ? least : at - n;
+	}
 	while (!more_than(&ends, &lines, true)) {
 		if (b == 0 || b * RUNS_BLOCK <= least)
 			return least;
@@ -104,9 +143,14 @@ static size_t line_begin(const struct spots *s, size_t at, unsigned lines, size_
 /* The same of its end, but not after ${most}. */
 static size_t line_end(const struct spots *s, size_t at, unsigned lines, size_t most)
 {
-	size_t b = at / RUNS_BLOCK;
+	size_t b = at / RUNS_BLOCK, n;
 	uint64_t ends = s->lines[b] & UINT64_MAX << at % RUNS_BLOCK;
 
+	if (lines == 0 && b + 2 <= last_block(s)) {
+		n = near_end(s, at);
+		if (n < NEAR || most - at <= NEAR)
+			return most - at < n ? most : at + n;
+	}
 	while (!more_than(&ends, &lines, false)) {
 		if (b == last_block(s) || (b + 1) * RUNS_BLOCK >= most)
 			return most;
@@ -145,14 +189,42 @@ static void mark_runs(struct spots *s)
 		s->in[SPOT_RUN][i] |= s->wide[i];
 }
 
+/* Which of 64 bytes are ${c}, from the lowest bit on. */
+static uint64_t bytes_like(const unsigned char *p, char c)
+{
+	uint64_t bits = 0;
+
+#if defined(__SSE2__)
+	for (unsigned i = 0; i < 4; i++) {
+		const __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
+
+		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(
+				_mm_cmpeq_epi8(v, _mm_set1_epi8(c)))
+		        << 16 * i;
+	}
+#else
+	for (unsigned i = 0; i < 64; i++)
+		bits |= (uint64_t)(p[i] == (unsigned char)c) << i;
+#endif
+	return bits;
+}
+
+/* Is ${c} in the rest of the line from ${at} on? */
 static bool has_on_line(const struct spots *s, size_t at, char c)
 {
-	const unsigned char *p = s->p + at;
-	const size_t n = s->end - s->base - at < LINE_REACH ? s->end - s->base - at
-	                                                    : LINE_REACH;
-	const unsigned char *nl = memchr(p, '\n', n);
+	const size_t end = s->end - s->base;
+	const size_t most = end - at < LINE_REACH ? end : at + LINE_REACH;
 
-	return memchr(p, c, nl != NULL ? (size_t)(nl - p) : n) != NULL;
+	for (; at + 64 <= most; at += 64) {
+		const uint64_t *lines = &s->lines[at / RUNS_BLOCK];
+		const unsigned k = at % RUNS_BLOCK;
+		const uint64_t ends = lines[0] >> k | lines[1] << 1 << (63 - k);
+		const uint64_t bits = bytes_like(s->p + at, c);
+
+		if ((ends | bits) != 0)
+			return (bits & ~ends & (ends - 1)) != 0;
+	}
+	return memchr(s->p + at, c, line_end(s, at, 0, most) - at) != NULL;
 }
 
 /* All of a text is looked through. */

@@ -200,6 +200,8 @@ struct scan_stream {
 	struct spots *spots;
 	struct gathered *gathered;
 	struct hits hits[ANCHOR_KINDS];
+	struct hits *hits_of;    /* that the last one that was taken is of … */
+	size_t hits_until;       /* … and where the next one of the others is */
 	struct line anchor_line; /* of the anchor that was looked at last */
 	/* the blob */
 	const struct blob *blob;

@@ -156,12 +156,48 @@ Test(spots, what_a_match_needs)
 	cr_assert_gt(found(around("see https://u:p@host"), "https://u:p@host"), 0);
 }
 
+/* Anywhere on the line, however long that is, and at the end of the text. */
+Test(spots, what_a_match_needs_is_far_away)
+{
+	for (int n = 1; n < 300; n++) {
+		char match[700];
+
+		snprintf(match, sizeof(match), "https://%*s@b", n, "");
+		cr_assert_gt(found(around(match), "https"), 0, "%d", n);
+		snprintf(match, sizeof(match), "https://%*s\n@b", n, "");
+		cr_assert_eq(found(around(match), "https"), 0, "%d", n);
+		snprintf(text + 8000, sizeof(text) - 8000, "\nhttps://%*s", n, "@");
+		cr_assert_gt(found(8000, "https"), 0, "%d", n);
+	}
+}
+
 Test(spots, runs)
 {
 	cr_assert_eq(found(around("tok_0123456789abcdef"), "tok_"), 0, "too short");
 	cr_assert_gt(found(around("x: tok_0123456789abcdefghijABCD"),
 	                   "x: tok_0123456789abcdefghijABCD"),
 	             0);
+}
+
+/* The line around a run, wherever that is in it. */
+Test(spots, lines_of_any_length)
+{
+	for (int n = 0; n < 300; n++)
+		for (int k = n % 7; k < 300; k += 37) {
+			char match[700];
+			size_t at, from, to, next = 0, end;
+
+			snprintf(match, sizeof(match), "%*sABCDEFGHIJKLMNOPQRSTUV%*s", n,
+			         "", k, "");
+			at = around(match);
+			end = at + strlen(match);
+			look();
+			cr_assert(spots_next(s, SPOT_RUN, &next, &from, &to));
+			cr_assert_eq(from, at - at % LITERALS_GRAIN, "%d, %d", n, k);
+			cr_assert_eq(to, end - end % LITERALS_GRAIN + LITERALS_GRAIN,
+			             "%d, %d", n, k);
+			cr_assert_not(spots_next(s, SPOT_RUN, &next, &from, &to));
+		}
 }
 
 /* Two of them in 64 bytes, wherever these begin. */
