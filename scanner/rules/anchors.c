@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rules/rules.h"
+#include "rules/syntax.h"
 
 #define SET_MAX   48u /* texts */
 #define TEXT_MAX  24u /* bytes of one that is put together */
@@ -223,7 +224,7 @@ static bool quantifier(struct scan *s, unsigned *least, unsigned *most)
 		*most = UINT16_MAX;
 	} else if (*s->at == '+') {
 		*most = UINT16_MAX;
-	} else if (*s->at == '{' && isdigit((unsigned char)s->at[1])) {
+	} else if (syntax_is_count(s->at)) {
 		*least = *most = (unsigned)strtoul(s->at + 1, &end, 10);
 		if (*end == ',')
 			*most = isdigit((unsigned char)end[1])
@@ -347,7 +348,7 @@ int rule_anchors(const char *regex, struct texts *out)
 
 	choice(&s, &p);
 	drop_longer(&p.set);
-	if (usable(&p.set))
+	if (s.depth == 0 && usable(&p.set)) /* it was read to its end */
 		*out = p.set;
 	else
 		texts_free(&p.set);

@@ -17,6 +17,7 @@
 #include "rules/musts.h"
 #include "rules/rules.h"
 #include "rules/stretch.h"
+#include "rules/syntax.h"
 
 #define HEADS_MAX 96u
 #define HEAD_MAX  8u /* bytes: more would not be much rarer */
@@ -239,77 +240,10 @@ static void empty(struct part *out)
 	nothing(&out->heads);
 }
 
-static bool stands_for(unsigned char c, unsigned i)
-{
-	const bool blank = i < 0x80 && isspace((int)i) != 0;
-	const bool word = i < 0x80 && (isalnum((int)i) || i == '_');
-	const bool number = i >= '0' && i <= '9';
-
-	switch (c) {
-	case 's':
-		return blank;
-	case 'S':
-		return !blank;
-	case 'd':
-		return number;
-	case 'D':
-		return !number;
-	case 'w':
-		return word;
-	case 'W':
-		return !word;
-	default:
-		return true;
-	}
-}
-
-/* The bytes that ${c} after a backslash stands for. */
-static void escaped(unsigned char c, struct bytes *set)
-{
-	static const char plain[] = "nrtfv", means[] = "\n\r\t\f\v";
-	const char *known = c != '\0' ? strchr(plain, c) : NULL;
-
-	if (known != NULL || ispunct(c)) {
-		set_byte(set,
-		         (unsigned char)(known != NULL ? means[known - plain] : (char)c));
-		return;
-	}
-	for (unsigned i = 0; i < 256; i++)
-		if (stands_for(c, i))
-			set_byte(set, i);
-}
-
 static void class(struct walk *w, struct part *out)
 {
-	const bool inverse = w->at[1] == '^';
-	struct bytes set = { { 0 } };
-
-	w->at += inverse ? 2 : 1;
-	for (bool first = true; *w->at != '\0' && (*w->at != ']' || first);
-	     first = false) {
-		const unsigned char low = (unsigned char)*w->at;
-		const unsigned char high = (unsigned char)(w->at[1] == '-' ? w->at[2]
-		                                                           : 0);
-
-		if (low == '\\' && w->at[1] != '\0') {
-			escaped((unsigned char)w->at[1], &set);
-			w->at += 2;
-		} else if (high != '\0' && high != ']' && high != '\\' && high != '[') {
-			for (unsigned c = low; c <= high; c++)
-				set_byte(&set, c);
-			w->at += 3;
-		} else {
-			if (low == '[' && w->at[1] == ':')
-				set = all_bytes;
-			set_byte(&set, low);
-			w->at++;
-		}
-	}
-	w->at += *w->at == ']';
-	for (unsigned i = 0; inverse && i < 4; i++)
-		set.w[i] = ~set.w[i];
-	w->class.of = set;
-	one_of(w, &set, out);
+	w->at = syntax_class(w->at, &w->class.of);
+	one_of(w, &w->class.of, out);
 }
 
 static void escape(struct walk *w, struct part *out)
@@ -321,7 +255,7 @@ static void escape(struct walk *w, struct part *out)
 	if (c == 'b' || c == 'B' || c == 'A') {
 		empty(out);
 	} else {
-		escaped((unsigned char)c, &set);
+		syntax_escaped((unsigned char)c, &set);
 		one_of(w, &set, out);
 		/* Neither \x41 nor \Q…\E are understood. */
 		if (!ispunct((unsigned char)c) && strchr("nrtfvsSdDwW", c) == NULL)
@@ -423,7 +357,7 @@ static void quantified(struct walk *w, struct part *out)
 		least = *w->at == '+';
 		most = 2;
 		w->at++;
-	} else if (*w->at == '{' && isdigit((unsigned char)w->at[1])) {
+	} else if (syntax_is_count(w->at)) {
 		braces(w, &least, &most);
 		w->class.n = is_class ? least : 0;
 		if (w->class.n > w->run.n)
@@ -582,6 +516,10 @@ int rule_lead(const char *regex, struct lead *out)
 	struct part p;
 
 	choice(&w, &p);
+	if (w.depth > 0) { /* it was not read to its end */
+		*out = (struct lead){ .after_word = all_bytes, .after_prose = all_bytes };
+		return 0;
+	}
 	*out = (struct lead){
 		.next = w.next,
 		.run = w.run,
