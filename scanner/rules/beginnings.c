@@ -26,6 +26,8 @@
 #define DEPTH_MAX 16u
 #define LEAST     3u /* bytes; two if a run follows them, of */
 #define LEAST_RUN 8u
+#define DIGITS    UINT64_C(0x03ff000000000000) /* of bytes up to 63 */
+#define CAPITALS  UINT64_C(0x07fffffe)         /* of those from 64 on */
 
 struct head {
 	char text[HEAD_MAX]; /* zeros behind it */
@@ -174,10 +176,21 @@ static char folded(const struct walk *w, unsigned c)
 	return (char)(w->any_case ? tolower((int)c) : (int)c);
 }
 
-static void stretch_one(struct part *out, const struct bytes *of)
+/* Whether it is a digit or a capital, as stretch_byte() wants to know it. */
+static unsigned mixed(const struct walk *w, const struct bytes *of)
+{
+	const uint64_t capitals = w->any_case ? 0 : of->w[1] & CAPITALS;
+	const bool others = (of->w[0] & ~DIGITS) != 0 || of->w[1] != capitals;
+
+	if ((of->w[0] & DIGITS) == 0 && capitals == 0)
+		return 0;
+	return others ? 1 : STRETCH_MIXED;
+}
+
+static void stretch_one(const struct walk *w, struct part *out, const struct bytes *of)
 {
 	for (unsigned k = 0; k < RULE_SETS; k++)
-		out->stretch[k] = stretch_byte(of, &rule_set_of[k]);
+		out->stretch[k] = stretch_byte(of, &rule_set_of[k], mixed(w, of));
 }
 
 static void literal(const struct walk *w, unsigned char c, struct part *out)
@@ -185,7 +198,7 @@ static void literal(const struct walk *w, unsigned char c, struct part *out)
 	struct bytes only = { { 0 } };
 
 	set_byte(&only, c);
-	stretch_one(out, &only);
+	stretch_one(w, out, &only);
 	out->musts = musts_byte(&only);
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
@@ -203,7 +216,7 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 {
 	unsigned n = 0;
 
-	stretch_one(out, set);
+	stretch_one(w, out, set);
 	out->musts = musts_byte(set);
 	out->heads.n = 0;
 	for (unsigned i = 0; i < 4; i++)
@@ -528,8 +541,10 @@ int rule_lead(const char *regex, struct lead *out)
 		.musts = p.musts,
 		.at_line = begins_line(regex) && !w.several,
 	};
-	for (unsigned k = 0; k < RULE_SETS; k++)
+	for (unsigned k = 0; k < RULE_SETS; k++) {
 		out->stretch[k] = p.stretch[k].longest;
+		out->token[k] = p.stretch[k].token;
+	}
 	if (w.any_case) {
 		any_case(&out->run.of);
 		any_case(&out->next.of);

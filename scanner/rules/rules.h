@@ -72,7 +72,8 @@ struct lead {
 	struct bytes after_word, after_prose;
 	/* So many bytes of each set follow each other in it, at least. */
 	unsigned stretch[RULE_SETS];
-	bool at_line;       /* it begins where a line, or the text, does */
+	unsigned token[RULE_SETS]; /* the same, with digits or capitals among them */
+	bool at_line;              /* it begins where a line, or the text, does */
 	struct musts musts; /* what it has a byte of, where that is not in most lines */
 };
 /** rule_lead(regex, out): texts_free() ${out->begin}, in any case.  -1: out of memory. */

@@ -11,12 +11,11 @@
 
 #include "rules/rules.h"
 
-static bool long_run(const struct rule *u, const unsigned stretch[RULE_SETS])
+static bool long_run(const struct rule *u, const unsigned token[RULE_SETS])
 {
 	return u->window == 0 && u->lines_span == 1 &&
-	       (stretch[RULE_ALNUM] >= RULE_RUN_ALNUM ||
-	        stretch[RULE_URL] >= RULE_RUN_URL ||
-	        stretch[RULE_BASE64] >= RULE_RUN_BASE64);
+	       (token[RULE_ALNUM] >= RULE_RUN_ALNUM || token[RULE_URL] >= RULE_RUN_URL ||
+	        token[RULE_BASE64] >= RULE_RUN_BASE64);
 }
 
 static void lower(struct texts *t)
@@ -94,11 +93,11 @@ int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *o
 	u->near = u->reach > 0 && !u->prefixed && !u->by_keyword && u->window == 0;
 	u->needs = has_always(&lead->musts, '@') && u->lines_span == 1 ? '@' : 0;
 	if (u->triggers.n == 0 && u->by_keyword &&
-	    lead->stretch[RULE_ALNUM] >= RULE_WIDE_ALNUM) {
+	    lead->token[RULE_ALNUM] >= RULE_WIDE_ALNUM) {
 		u->trigger = TRIGGER_WIDE_RUN;
 		return 0;
 	}
-	if (u->triggers.n == 0 && !u->by_keyword && long_run(u, lead->stretch)) {
+	if (u->triggers.n == 0 && !u->by_keyword && long_run(u, lead->token)) {
 		u->trigger = TRIGGER_RUN;
 		return 0;
 	}

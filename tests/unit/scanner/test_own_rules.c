@@ -101,3 +101,13 @@ Test(own_rules, groups_that_are_too_deep)
 		finds_with(deep, "    keywords: ['other_']\n", "other_token");
 	}
 }
+
+Test(own_rules, long_runs_of_small_letters)
+{
+	finds("zz_[a-z]{30}", "zz_abcdefghijabcdefghijabcdefghij");
+	finds("(?i)zz_[A-Z]{30}", "zz_abcdefghijabcdefghijabcdefghij");
+	finds("athingthathasalongernamethanmost=#", "athingthathasalongernamethanmost=#");
+	finds("[a-f0-9]+thathasalongernamethanmost=", "athathasalongernamethanmost=");
+	finds_with("\\b[a-z]{32}\\b", "    keywords: ['zebra']\n    lines: 1\n",
+	           "zebra\nabcdefghijklmnopabcdefghijklmnop");
+}
