@@ -227,6 +227,14 @@ static bool has_on_line(const struct spots *s, size_t at, char c)
 	return memchr(s->p + at, c, line_end(s, at, 0, most) - at) != NULL;
 }
 
+/* The same of what it has before ${end}, where the trigger at ${at} ends. */
+static bool had_on_line(const struct spots *s, size_t at, size_t end, char c)
+{
+	const size_t from = line_begin(s, at, 0, at > LINE_REACH ? at - LINE_REACH : 0);
+
+	return memchr(s->p + from, c, end - from) != NULL;
+}
+
 /* All of a text is looked through. */
 struct looking {
 	struct spots *s;
@@ -240,7 +248,8 @@ static void mark_trigger(struct spots *s, const struct trigger *t, size_t end)
 	const size_t at = end - t->literal.n;
 	const size_t least = at > t->before ? at - t->before : 0;
 
-	if (t->needs != 0 && !has_on_line(s, end, t->needs))
+	if (t->needs != 0 && !has_on_line(s, end, t->needs) &&
+	    !had_on_line(s, at, end, t->needs))
 		return;
 	mark(s, s->in[SPOT_TEXT], line_begin(s, at, t->lines, least),
 	     end + s->g->longest[ANCHOR_IN_TEXT]);

@@ -40,7 +40,7 @@ struct trigger {
 	struct literal literal;
 	unsigned anchor; /* NO_ANCHOR: none */
 	bool marks;      /* a spot: */
-	char needs;      /* follows on its line; or 0 */
+	char needs;      /* is on its line; or 0 */
 	unsigned lines;  /* its line and so many before belong to it, … */
 	size_t before;   /* … but so many bytes alone */
 	bool covered;

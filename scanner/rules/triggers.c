@@ -91,7 +91,11 @@ static bool has_always(const struct musts *m, unsigned char c)
 int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other)
 {
 	u->near = u->reach > 0 && !u->prefixed && !u->by_keyword && u->window == 0;
-	u->needs = has_always(&lead->musts, '@') && u->lines_span == 1 ? '@' : 0;
+	/* Where matches are of the line of the trigger, and of no other. */
+	u->needs = u->lines_span == 1 && u->window == 0 && !u->by_keyword &&
+	                           has_always(&lead->musts, '@')
+	                   ? '@'
+	                   : 0;
 	if (u->triggers.n == 0 && u->by_keyword &&
 	    lead->token[RULE_ALNUM] >= RULE_WIDE_ALNUM) {
 		u->trigger = TRIGGER_WIDE_RUN;

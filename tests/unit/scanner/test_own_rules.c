@@ -111,3 +111,13 @@ Test(own_rules, long_runs_of_small_letters)
 	finds_with("\\b[a-z]{32}\\b", "    keywords: ['zebra']\n    lines: 1\n",
 	           "zebra\nabcdefghijklmnopabcdefghijklmnop");
 }
+
+Test(own_rules, an_at_sign_before_the_trigger_and_on_other_lines)
+{
+	finds("[a-z]+@corp-token-[0-9]{8}", "bob@corp-token-12345678");
+	finds("\\S+@\\S+ corp_key", "bob@host corp_key");
+	finds("(?:corp|)@token([0-9]+)", "corp@token123");
+	finds_with("corp_key\\s+@([a-z0-9]+)", "    window: 100\n", "corp_key\n@abc123");
+	finds_with("@([0-9]{6})\\b", "    keywords: ['zebra']\n    lines: 1\n",
+	           "zebra\n@123456");
+}
