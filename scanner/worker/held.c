@@ -107,14 +107,18 @@ bool held_add(struct held *h, struct job *j, int fd, uint64_t size, const char *
 {
 	struct job_span span = { .n = (uint32_t)size };
 	struct iovec room = { .iov_len = (size_t)size + 1 };
+	ssize_t n;
 
 	if (size > HELD_FILE || (j->held == NULL && !take(h, j)))
 		return false;
 	span.at = (uint32_t)(j->slot * HELD_SLOT + j->slot_n);
 	room.iov_base = h->p + span.at;
-	if (preadv2(fd, &room, 1, 0, RWF_NOWAIT) != (ssize_t)size ||
-	    !job_add_span(j, span, name))
+	n = preadv2(fd, &room, 1, 0, RWF_NOWAIT);
+	if (n != (ssize_t)size || !job_add_span(j, span, name)) {
+		if (n > 0)
+			sodium_memzero(room.iov_base, (size_t)n);
 		return false;
+	}
 	close(fd);
 	j->slot_n += (size_t)size;
 	return true;

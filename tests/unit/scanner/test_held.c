@@ -103,10 +103,13 @@ Test(held, what_is_not_as_large_as_said_is_a_descriptor)
 {
 	static const size_t sizes[] = { 0, 99, 101, 5000 };
 	struct job *j = job();
+	const uint8_t *p = mapped();
 	int fd = file('a', 100), ends[2];
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		cr_assert_not(held_add(h, j, fd, sizes[i], "a"), "%zu", sizes[i]);
+	for (size_t i = 0; i < 101; i++)
+		cr_assert_eq(p[i], 0, "nothing of it stays");
 	cr_assert(is_open(fd));
 	close(fd);
 	cr_assert_eq(pipe(ends), 0);
