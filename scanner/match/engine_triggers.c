@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine_triggers - what all of a text is searched for: triggers, without those that
  * others are part of, and the anchors that have one in them. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,16 @@ static bool alike(const struct literal *a, const struct literal *b)
 {
 	return a->exact == b->exact && a->n == b->n && a->text != NULL &&
 	       memcmp(a->text, b->text, a->n) == 0;
+}
+
+/* What is part of a text has no other ones: nearly all are told apart by that. */
+static uint64_t letters_of(const char *text)
+{
+	uint64_t letters = 0;
+
+	for (; *text != '\0'; text++)
+		letters |= UINT64_C(1) << tolower((unsigned char)*text) % 64;
+	return letters;
 }
 
 /* All that the one wants, and the other. */
@@ -25,6 +36,7 @@ static void add(struct scan_engine *g, const struct rule *u, const char *text)
 	const bool by_lines = u->reach == RULE_REACH_LINES;
 	const struct trigger one = {
 		.literal = {text, (uint16_t)strlen(text), u->trigger_exact, { .n = 0 }},
+		.letters = letters_of(text),
 		.anchor = NO_ANCHOR,
 		.marks = true,
 		.before = by_lines ? SPOT_BEFORE : u->reach,
@@ -40,13 +52,17 @@ static void add(struct scan_engine *g, const struct rule *u, const char *text)
 	g->triggers[g->n_triggers++] = one;
 }
 
-/* Is ${small} found wherever ${large} is? */
-static bool part_of(const struct literal *small, const struct literal *large)
+/* Is ${small} found wherever ${large} is, which has these letters? */
+static bool part_of(const struct trigger *small, const struct literal *large,
+                    uint64_t letters)
 {
-	if (small->n > large->n || (small->exact && !large->exact))
+	const struct literal *l = &small->literal;
+
+	if ((small->letters & ~letters) != 0 || l->n > large->n ||
+	    (l->exact && !large->exact))
 		return false;
-	return small->exact ? strstr(large->text, small->text) != NULL
-	                    : strcasestr(large->text, small->text) != NULL;
+	return l->exact ? strstr(large->text, l->text) != NULL
+	                : strcasestr(large->text, l->text) != NULL;
 }
 
 /* Does ${t} mark all that ${other} does, wherever both are? */
@@ -63,7 +79,7 @@ static bool covered(const struct scan_engine *g, const struct trigger *t)
 	for (size_t i = 0; i < g->n_triggers; i++)
 		if (g->triggers[i].literal.n < t->literal.n &&
 		    as_far(&g->triggers[i], t) &&
-		    part_of(&g->triggers[i].literal, &t->literal))
+		    part_of(&g->triggers[i], &t->literal, t->letters))
 			return true;
 	return false;
 }
@@ -119,8 +135,10 @@ int engine_triggers(struct scan_engine *g, struct err *e)
 
 bool engine_has_trigger(const struct scan_engine *g, const struct literal *l)
 {
+	const uint64_t letters = letters_of(l->text);
+
 	for (size_t i = 0; i < g->n_triggers; i++)
-		if (g->triggers[i].needs == 0 && part_of(&g->triggers[i].literal, l))
+		if (g->triggers[i].needs == 0 && part_of(&g->triggers[i], l, letters))
 			return true;
 	return false;
 }

@@ -38,11 +38,12 @@
 #define NO_ANCHOR UINT_MAX
 struct trigger {
 	struct literal literal;
-	unsigned anchor; /* NO_ANCHOR: none */
-	bool marks;      /* a spot: */
-	char needs;      /* is on its line; or 0 */
-	unsigned lines;  /* its line and so many before belong to it, … */
-	size_t before;   /* … but so many bytes alone */
+	uint64_t letters; /* of it, in lower case, a bit for some bytes each */
+	unsigned anchor;  /* NO_ANCHOR: none */
+	bool marks;       /* a spot: */
+	char needs;       /* is on its line; or 0 */
+	unsigned lines;   /* its line and so many before belong to it, … */
+	size_t before;    /* … but so many bytes alone */
 	bool covered;
 };
 
