@@ -70,6 +70,8 @@ static void fill(size_t first, size_t end, unsigned most)
 			line = at;
 		}
 	}
+	/* Of what a text ends with, it is not known what follows. */
+	memset(t.text + SIZE - sizeof(run), ' ', sizeof(run));
 }
 
 /* All of the zone ${from} to ${to}, as number ${k}. */
