@@ -12,8 +12,7 @@
 #include "verdict/random.h"
 #include "verdict/structure.h"
 
-/* Base64 of words: "not my real password". */
-static bool encoded_words(const char *s, size_t n)
+bool judge_encoded_words(const char *s, size_t n)
 {
 	char plain[96];
 	long len;
@@ -39,7 +38,7 @@ enum drop judge_common(const struct place *p, const char *s, size_t n)
 		return DROP_PLACEHOLDER;
 	public = placeholder_public(s, n);
 	if (!public && (placeholder_redacted(s, n) || placeholder_words(s, n) ||
-	                encoded_words(s, n) || placeholder_pattern(s, n)))
+	                judge_encoded_words(s, n) || placeholder_pattern(s, n)))
 		return DROP_PLACEHOLDER;
 	/* Last, since it takes a hash. */
 	if (placeholder_sample(s, n))
@@ -455,9 +454,14 @@ static bool test_result(const struct place *p)
 
 static enum drop assigned_password(const struct place *p, const char *s, size_t n)
 {
-	enum drop drop = test_result(p) ? DROP_CONTEXT : judge_strict(p, s, n);
 	struct shape shape;
+	enum drop drop;
 
+	if (test_result(p))
+		return DROP_CONTEXT;
+	if (judge_random(p, s, n, &drop))
+		return drop;
+	drop = judge_strict(p, s, n);
 	if (drop == DROP_PLACEHOLDER && shape_passphrase(s, n) && !context_prose(p) &&
 	    (context_quoted(p) || context_config(p)))
 		return judge_common(p, s, n);
@@ -489,6 +493,8 @@ static enum drop assigned_token(const struct place *p, const char *s, size_t n)
 	struct shape shape;
 	enum drop drop;
 
+	if (judge_random(p, s, n, &drop))
+		return drop;
 	shape_of(s, n, &shape);
 	if (n < 8 || shape.space > 0 || shape.high > 0 || !token_shape(p, &shape, s))
 		return DROP_ENTROPY;

@@ -42,6 +42,14 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n);
 /** judge_k8s(p, s, n): a value under data of a Secret manifest. */
 enum drop judge_k8s(const struct place *p, const char *s, size_t n);
 
+/** judge_encoded_words(s, n): is it base64 of words that examples are made of: "not my
+ * real password"? */
+bool judge_encoded_words(const char *s, size_t n);
+
+/** judge_random(p, s, n, drop): is a literal, or a line of settings, random beyond doubt?
+ * Then ${*drop} says what becomes of it, and nothing else is to be asked. */
+bool judge_random(const struct place *p, const char *s, size_t n, enum drop *drop);
+
 /** judge_code(p, s, n): is the value an expression of a programming language, a path, a
  * type or another thing that only looks like a value? */
 bool judge_code(const struct place *p, const char *s, size_t n);

@@ -17,15 +17,16 @@ static bool name_byte(char c)
 /* Words of a name that promise a secret. */
 static const char *const *const promises[ASCII_FIRSTS] = {
 	[ASCII_FIRST('a')] = ASCII_TEXTS("auth"),
-	[ASCII_FIRST('c')] = ASCII_TEXTS("cred", "cookie"),
+	[ASCII_FIRST('c')] = ASCII_TEXTS("cred", "cookie", "contrase"),
 	[ASCII_FIRST('d')] = ASCII_TEXTS("dsn"),
-	[ASCII_FIRST('h')] = ASCII_TEXTS("heroku"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("heroku", "haslo", "heslo"),
 	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
-	[ASCII_FIRST('k')] = ASCII_TEXTS("key"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("key", "kennwort"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("losenord"),
 	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pin", "pw", "postmark"),
-	[ASCII_FIRST('s')] = ASCII_TEXTS("secret", "salt", "signature"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("secret", "salt", "signature", "senha"),
 	[ASCII_FIRST('t')] = ASCII_TEXTS("token"),
-	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook", "wachtwoord"),
 };
 
 /* The last place of a promise in ${n} bytes; NULL if there is none. */
@@ -321,9 +322,16 @@ static const char *const variants[] = { "_test", "_tests", "_default" };
 static const char *const variant_of[] = { "password", "passwd", "passphrase", "pass",
 	                                  "pwd" };
 
+/* Also in Spanish, Catalan, Polish, Czech, German, Swedish, French, Portuguese, Dutch. */
 static const char *const *const passwords[ASCII_FIRSTS] = {
+	[ASCII_FIRST('c')] = ASCII_TEXTS("contrase", "contrasena", "contrasenya"),
+	[ASCII_FIRST('h')] = ASCII_TEXTS("haslo", "heslo"),
 	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
-	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pw", "pin"),
+	[ASCII_FIRST('k')] = ASCII_TEXTS("kennwort"),
+	[ASCII_FIRST('l')] = ASCII_TEXTS("losenord"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pw", "pin", "passe"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("senha"),
+	[ASCII_FIRST('w')] = ASCII_TEXTS("wachtwoord"),
 };
 
 static const char *const *const tokens[ASCII_FIRSTS] = {
@@ -334,7 +342,7 @@ static const char *const *const tokens[ASCII_FIRSTS] = {
 	[ASCII_FIRST('c')] = ASCII_TEXTS("credential", "credentials", "creds", "cred",
 	                                 "client_key", "consumer_key", "crypt_key",
 	                                 "cipher_key"),
-	[ASCII_FIRST('d')] = ASCII_TEXTS("deploy_key"),
+	[ASCII_FIRST('d')] = ASCII_TEXTS("deploy_key", "decryption_key"),
 	[ASCII_FIRST('e')] = ASCII_TEXTS("encryption_key", "encrypt_key",
 	                                 "erlang_cookie"),
 	[ASCII_FIRST('f')] = ASCII_TEXTS("function_key"),
@@ -351,6 +359,7 @@ static const char *const *const tokens[ASCII_FIRSTS] = {
 		"subscription_key", "secretkey", "storage_key", "session_key",
 		"server_key", "secret_base", "sdk_key", "session_cookie", "salt"),
 	[ASCII_FIRST('t')] = ASCII_TEXTS("token"),
+	[ASCII_FIRST('v')] = ASCII_TEXTS("validation_key"),
 	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook", "write_key"),
 };
 
@@ -387,7 +396,8 @@ static bool of_password(const struct name *name)
 	     strstr(name->s, "pass_phrase") != NULL ||
 	     strstr(name->s, "pass_word") != NULL))
 		return true;
-	return has(name, passwords) || (name->n > 4 && tails(name, "pass")) ||
+	return has(name, passwords) || tails(name, "motdepasse") ||
+	       (name->n > 4 && tails(name, "pass")) ||
 	       (name->n > 3 && tails(name, "pwd"));
 }
 

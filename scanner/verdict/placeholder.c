@@ -201,6 +201,7 @@ static const char *const *const reference_starts[ASCII_FIRSTS] = {
 	[ASCII_FIRST('t')] = ASCII_TEXTS("this.", "tpm2:"),
 	[ASCII_FIRST('v')] = ASCII_TEXTS("vault:", "vault(", "var.", "viper."),
 	[ASCII_FIRST('{')] = ASCII_TEXTS("{cipher}"),
+	[ASCII_FIRST('%')] = ASCII_TEXTS("%env("),
 };
 
 /* ${…}, {{…}}, <%…%> and the like, whole or cut short by what may not be in a value. */
@@ -230,11 +231,16 @@ static const char *const *const reference_parts[ASCII_FIRSTS] = {
 	[ASCII_FIRST('o')] = ASCII_TEXTS("os.environ"),
 };
 
+bool placeholder_elsewhere(const char *s, size_t n)
+{
+	return ascii_starts_any(s, n, reference_starts) ||
+	       ascii_find_any(s, n, reference_parts);
+}
+
 bool placeholder_reference(const char *s, size_t n)
 {
 	return n == 0 || fenced(s, n) || format(s, n) || of_template(s, n) ||
-	       ascii_starts_any(s, n, reference_starts) ||
-	       ascii_find_any(s, n, reference_parts);
+	       placeholder_elsewhere(s, n);
 }
 
 /* By their first letters; longest first where one begins another. */

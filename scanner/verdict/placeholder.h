@@ -26,6 +26,10 @@ bool placeholder_variable(const char *s, size_t n, bool literal);
  * that yields the secret. */
 bool placeholder_reference(const char *s, size_t n);
 
+/** placeholder_elsewhere(s, n): it says where the secret is: a path of a store, a call.
+ */
+bool placeholder_elsewhere(const char *s, size_t n);
+
 /** placeholder_words(s, n): made of the words that examples are made of ("changeme",
  * "your-api-key-here", "secret"), which cover most of its letters. */
 bool placeholder_words(const char *s, size_t n);

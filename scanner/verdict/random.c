@@ -162,14 +162,29 @@ bool shape_random(const struct shape *s)
 	return s->words < (shape_classes(s) >= 3 && s->digit >= 2 ? 0.8 : 0.45);
 }
 
+bool shape_certain(const struct shape *s)
+{
+	/* Names have signs, too, but few digits. */
+	const bool few = s->digit < 2;
+
+	if (s->n < 12 || s->space > 0 || s->high > 0 || s->sign == 0 ||
+	    s->lower + s->upper < 4 || s->hex + s->sign == s->n)
+		return false;
+	if (few &&
+	    (s->upper == 0 || s->lower == 0 || s->sign < 3 || s->digit + s->sign < 4))
+		return false;
+	return shape_classes(s) >= 3 && s->words < (few ? -0.3 : 0.05) && shape_random(s);
+}
+
 bool shape_passphrase(const char *s, size_t n)
 {
-	size_t words = 0, letters = 0, digits = 0;
+	size_t words = 0, letters = 0, digits = 0, all = 0;
 	char sign = '\0';
 
 	for (size_t i = 0; i < n; i++) {
 		if (ascii_alpha(s[i])) {
 			letters++;
+			all++;
 			words += letters == 3;
 			continue;
 		}
@@ -181,7 +196,8 @@ bool shape_passphrase(const char *s, size_t n)
 			return false;
 		sign = s[i];
 	}
-	return words >= 4 && digits >= 1 && digits <= 4;
+	return digits <= 4 &&
+	       ((words >= 4 && digits >= 1) || (words >= 3 && digits >= 2 && all >= 12));
 }
 
 bool shape_weak(const struct shape *s)

@@ -44,8 +44,12 @@ bool shape_spoken(const char *s, size_t n);
 /** shape_wordy(s): its pairs of characters are those of words. */
 bool shape_wordy(const struct shape *s);
 
-/** shape_passphrase(s, n): four words or more, parted by the same sign, and a number, as
- * generators make them for people to keep. */
+/** shape_certain(s): random beyond doubt, whatever its signs are: neither code nor a
+ * template looks like that. */
+bool shape_certain(const struct shape *s);
+
+/** shape_passphrase(s, n): four words or more, parted by the same sign, and a number, or
+ * three and one of two digits, as generators make them for people to keep. */
 bool shape_passphrase(const char *s, size_t n);
 
 /** shape_weak(s): few classes of characters or few of them, and no random text: no secret

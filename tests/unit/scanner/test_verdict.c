@@ -78,6 +78,13 @@ Test(verdict, values_that_are_secrets)
 		"passphrase: |lantern-gravel-mosaic-tundra57|",
 		"admin.password=|Kestrel_50608Zq|",
 		"DB_PASSWORD=\"${DB_PASSWORD:|-Tq7vz2Lm9xw|}\"",
+		/* random beyond doubt: any signs, brackets at their ends too */
+		"SECRET_KEY = '|(w$q5h^3)v@x9z*)k=+f7&t!2m[n8]j%(b#6_c{y4}|'",
+		"db_password = \"|,XA!nU?T0K#7e@}/6/lT|\"",
+		"db_password: '|<8T]kQ5zW[2x>7LfJ|'",
+		"passwort = |badger-Pepper-698Bramble|",
+		"mot_de_passe = '|J!ICH692vCj7e2|'",
+		"kennwort = |q7vT2mLx9Kd|",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -125,6 +132,10 @@ Test(verdict, values_that_are_none)
 		"PASS: |ld-x86-64/pr22791-1b|",
 		"password = |v2.*[0-9]+_Name|",
 		"kpasswd |464/tcp|",
+		/* signs and digits of expressions, hashes and references */
+		"password = \"|^(?=.*[A-Z])(?=.*\\d)[A-Za-z\\d@$!%*?&]{8,}$|\"",
+		"password: \"|%env(resolve:DATABASE_PASSWORD)%|\"",
+		"mapbox_token = '|pk.eyJ1IjoiYWNtZSJ9.q7ZvT2mLx9Kd7RwP4nBsc8|'",
 		"password_hash = "
 		"\"|7c1f9e3a5b28d0467e1c9f3a5b28d0467c1f9e3a5b28d0467e1c9f3a5b28d046|\"",
 	};
