@@ -210,26 +210,67 @@ ALWAYS_INLINE static inline uint64_t run_begins(const struct place *w, unsigned 
 	return begins | (all & UINT64_C(1) << (w->next - at));
 }
 
+/* The bit of ${at} in block ${i}, if it is there. */
+ALWAYS_INLINE static inline uint64_t bit_in(const struct place *w, unsigned i, size_t at)
+{
+	const size_t k = at - (w->at + (size_t)64 * i);
+
+	return k < 64 ? UINT64_C(1) << k : 0;
+}
+
+/* Of the runs that begin at ${begins}, those with a byte that makes them worth it: the
+ * first such byte of each.  What is added at the begin of a run is carried to there. */
+ALWAYS_INLINE static inline uint64_t worth_of(const struct place *w, unsigned i,
+                                              uint64_t begins)
+{
+	uint64_t worth = w->marks.worth[i];
+
+	if (w->next > w->at + (size_t)64 * i)
+		worth &= 0 - bit_in(w, i, w->next);
+	worth |= bit_in(w, i, w->next) | bit_in(w, i, w->tail);
+	return ((w->marks.run[i] & ~worth) + begins) & worth;
+}
+
+/* Bytes of the run that begins at ${bit} of block ${i}. */
+ALWAYS_INLINE static inline size_t length_of(const struct search *s,
+                                             const struct place *w, unsigned i,
+                                             unsigned bit)
+{
+	const uint64_t *run = w->marks.run;
+	const uint64_t out = ~from_bit(&run[i], bit);
+	size_t n, at;
+
+	if (out != 0)
+		return (size_t)__builtin_ctzll(out);
+	for (unsigned k = i + 1; k <= DECODE_BLOCKS; k++)
+		if (~run[k] != 0)
+			return (size_t)64 * (k - i) - bit +
+			       (size_t)__builtin_ctzll(~run[k]);
+	n = (size_t)64 * (DECODE_BLOCKS + 1 - i) - bit;
+	at = w->at + (size_t)64 * (DECODE_BLOCKS + 1);
+	return n + decode_run_length(s->p + at, s->n - at);
+}
+
 /* Decodes the runs that begin in block ${i}. */
 ALWAYS_INLINE static inline void search_runs(struct search *s, struct place *w,
                                              unsigned i)
 {
-	uint64_t begins = run_begins(w, i);
+	uint64_t begins = run_begins(w, i), worth = worth_of(w, i, begins);
 
-	while (begins != 0) {
-		const unsigned bit = (unsigned)__builtin_ctzll(begins);
+	while (worth != 0) {
+		const uint64_t upto = begins & (worth ^ (worth - 1));
+		const unsigned bit = 63 - (unsigned)__builtin_clzll(upto);
 		const size_t begin = w->at + (size_t)64 * i + bit;
-		const uint64_t out = ~from_bit(&w->marks.run[i], bit);
-		const size_t n = out != 0 ? (size_t)__builtin_ctzll(out)
-		                          : decode_run_length(s->p + begin, s->n - begin);
+		const size_t n = length_of(s, w, i, bit);
 
-		begins &= begins - 1;
+		worth &= worth - 1;
 		if (begin + n == s->n ||
 		    ((begin == w->next || may_begin(&w->marks, i, bit, n)) &&
 		     may_be_coded(&w->marks, i, bit, n) &&
 		     decode_may_hold(s, begin, n))) {
 			w->next = decode_run(s, begin, begin + n);
 			begins = run_begins(w, i);
+			worth = worth_of(w, i, begins);
 		}
 	}
 }

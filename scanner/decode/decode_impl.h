@@ -137,8 +137,9 @@ struct marks {
 	uint64_t hex[DECODE_BLOCKS + 1];  /* hexadecimal digits */
 	uint64_t line[DECODE_BLOCKS + 1]; /* such of \ % & " ' as may count */
 	uint64_t longs[DECODE_BLOCKS];    /* DECODE_RUN_MIN of the alphabets follow */
-	uint64_t worth[DECODE_BLOCKS];    /* 0: no run that begins there is encoded */
-	uint64_t busy;                    /* a bit for each block that has anything */
+	/* One of its bytes at least, of a run that begins there and may be encoded. */
+	uint64_t worth[DECODE_BLOCKS];
+	uint64_t busy; /* a bit for each block that has anything */
 };
 /** decode_marks_can(way): can this processor? */
 bool decode_marks_can(enum marks_way way);

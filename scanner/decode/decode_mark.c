@@ -100,8 +100,8 @@ static void only_text(const struct text_beginning *t, const unsigned char *p,
 	}
 }
 
-/* Of a block, bits are left if a run begins in it, or goes on after it, that has a place
- * where text may begin, or one of the above. */
+/* Adds the places where text may begin; for those in a run that goes on in the next
+ * block, the last byte before that. */
 ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ ALWAYS_INLINE static inline void only_worth(struct marks *m, unsigned n)
 		/* Its first bytes, if a run goes on there. */
 		const uint64_t on = q & ~(q + 1) & (0 - (m->run[i] >> 63));
 
-		m->worth[i] |= m->text[i] | (on & m->text[i + 1]);
+		m->worth[i] |= m->text[i] | (uint64_t)((on & m->text[i + 1]) != 0) << 63;
 	}
 }
 

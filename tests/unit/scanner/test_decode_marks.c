@@ -180,11 +180,14 @@ static void no_line_is_missed(const struct decoder *d, const struct marks *m,
 			          (const char *)text + i);
 }
 
-/* No run that may be encoded is left out. */
+/* No run that may be encoded is left out: one of its bytes in the block that it begins in
+ * says that it is worth it. */
 static bool is_missed(const struct search *s, const struct marks *m, size_t at, size_t n)
 {
-	return n >= DECODE_RUN_MIN && at + n < s->n && m->worth[at / 64] == 0 &&
-	       decode_may_hold(s, at, n);
+	const uint64_t first = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+
+	return n >= DECODE_RUN_MIN && at + n < s->n &&
+	       (m->worth[at / 64] & first << at % 64) == 0 && decode_may_hold(s, at, n);
 }
 
 static void no_run_is_missed(struct decoder *d, const struct marks *m,
