@@ -87,6 +87,15 @@ static void musts(FILE *out, const struct musts *m)
 	fputs(" } },\n", out);
 }
 
+static void opening(FILE *out, const struct opening *o)
+{
+	fputs("\t\t.opening = { ", out);
+	set(out, &o->one);
+	fputs(", ", out);
+	set(out, &o->two);
+	fprintf(out, ", %d },\n", o->line != 0);
+}
+
 static void run(FILE *out, const char *name, const struct run *r)
 {
 	fprintf(out, "\t\t.%s = { %u, ", name, r->n);
@@ -120,6 +129,7 @@ static void rule_sets(FILE *out, const struct rule *u)
 {
 	bytes(out, "after_word", &u->after_word);
 	bytes(out, "after_prose", &u->after_prose);
+	opening(out, &u->opening);
 	musts(out, &u->musts);
 	run(out, "run", &u->run);
 	run(out, "next", &u->next);

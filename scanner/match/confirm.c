@@ -470,6 +470,7 @@ static void search_near(struct scan_stream *s, const struct text *t, const struc
 		from = (size_t)(*covered - t->offset);
 	/* Matches may begin within an anchor, and hold the next one. */
 	*covered = t->offset + start + 1;
+	from = open_find(&s->g->open[u->index], t->p, t->n, from, start + 1, w.from);
 	if (from > start || !has_run_after(s, t, u, from, w.to))
 		return;
 	s->searched_bytes += start - from + 1; /* that a match may begin with */

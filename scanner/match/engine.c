@@ -40,6 +40,7 @@ void scan_engine_free(struct scan_engine *g)
 	free(g->anchor);
 	free(g->attempts);
 	free(g->runs);
+	free(g->open);
 	free(g->literals);
 	literals_free(g->trigger_literals);
 	free(g->trigger_texts);
@@ -172,6 +173,8 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 		spots[p[i].rule] |= p[i].kind == ANCHOR_IN_TEXT;
 	for (size_t i = 0; i < g->rules->n; i++) {
 		g->runs[i] = run_find_of(&g->rules->at[i].run);
+		if (g->rules->at[i].near)
+			g->open[i] = open_find_of(&g->rules->at[i].opening);
 		if (g->rules->at[i].anchors.n == 0)
 			g->whole[g->n_whole++] = (unsigned)i;
 	}
@@ -195,9 +198,10 @@ static int build(struct scan_engine *g, struct err *e)
 	g->attempts = calloc(n + 1, sizeof(*g->attempts));
 	g->literals = calloc(n + 1, sizeof(*g->literals));
 	g->runs = calloc(g->rules->n + 1, sizeof(*g->runs));
+	g->open = calloc(g->rules->n + 1, sizeof(*g->open));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
 	if (p != NULL && g->anchor != NULL && g->attempts != NULL &&
-	    g->literals != NULL && g->runs != NULL && g->whole != NULL)
+	    g->literals != NULL && g->runs != NULL && g->open != NULL && g->whole != NULL)
 		rc = compile(g, p, n, e);
 	else
 		rc = err_set(e, ERR_NOMEM, "out of memory");

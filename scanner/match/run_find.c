@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/run_find.h"
 
-#include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-#define BLOCK ((size_t)64)
-
 struct run_finder run_find_of(const struct run *run)
 {
-	struct run_finder f = { .run = *run };
-
-	for (unsigned c = 0; c < 256; c++) {
-		uint8_t *half = c < 0x80 ? f.low : f.high;
-
-		if (rule_has_byte(&run->of, (unsigned char)c))
-			half[c % 16] |= (uint8_t)(1u << c / 16 % 8);
-	}
-	return f;
+	return (struct run_finder){ *run, byte_set_of(&run->of) };
 }
 
 /* Every n-th byte is looked at, until one is of the run. */
@@ -41,45 +26,7 @@ size_t run_find_plain(const struct run_finder *f, const unsigned char *p, size_t
 }
 
 #ifdef __x86_64__
-#define AVX2 __attribute__((target("avx2,bmi")))
-
-struct tables {
-	__m256i low, high, bits;
-};
-
-AVX2 static __m256i table(const uint8_t half[16])
-{
-	return _mm256_broadcastsi128_si256(
-		_mm_loadu_si128((const __m128i *)(const void *)half));
-}
-
-/* Which of 32 bytes are of the run. */
-AVX2 static uint64_t of_run(const struct tables *t, const unsigned char *p)
-{
-	const __m256i top = _mm256_set1_epi8((char)0x80);
-	const __m256i index = _mm256_set1_epi8((char)0x8f);
-	const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-	/* An index with its top bit set gives 0: of each byte, one of the two does. */
-	const __m256i uppers = _mm256_or_si256(
-		_mm256_shuffle_epi8(t->low, _mm256_and_si256(v, index)),
-		_mm256_shuffle_epi8(t->high,
-	                            _mm256_and_si256(_mm256_xor_si256(v, top), index)));
-	const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(v, 4),
-	                                       _mm256_set1_epi8(7));
-	const __m256i bit = _mm256_shuffle_epi8(t->bits, upper);
-
-	return (uint32_t)_mm256_movemask_epi8(
-		_mm256_cmpeq_epi8(_mm256_and_si256(uppers, bit), bit));
-}
-
-/* The same of less than 64, where the text ends. */
-AVX2 static uint64_t of_end(const struct tables *t, const unsigned char *p, size_t n)
-{
-	unsigned char end[BLOCK];
-
-	memcpy(end, p, n);
-	return (of_run(t, end) | of_run(t, end + 32) << 32) & ~(UINT64_MAX << n);
-}
+#define BLOCK BYTE_SET_BLOCK
 
 /* Which of the bits of ${m} are followed by ${n} - 1 more. */
 static uint64_t followed(uint64_t m, unsigned n)
@@ -93,7 +40,7 @@ static uint64_t followed(uint64_t m, unsigned n)
 
 /* The run that ${before} bytes right before a block began, or that begins in it: where,
  * from the block's first byte on; BLOCK: there is none, and ${before} is of the next. */
-AVX2 static long in_block(uint64_t m, unsigned n, size_t *before)
+BYTE_SET_AVX2 static long in_block(uint64_t m, unsigned n, size_t *before)
 {
 	const size_t first = ~m != 0 ? (size_t)__builtin_ctzll(~m) : BLOCK;
 	uint64_t whole;
@@ -109,18 +56,14 @@ AVX2 static long in_block(uint64_t m, unsigned n, size_t *before)
 	return whole != 0 ? (long)__builtin_ctzll(whole) : (long)BLOCK;
 }
 
-AVX2 static size_t find_avx2(const struct run_finder *f, const unsigned char *p, size_t n,
-                             size_t from, size_t to)
+BYTE_SET_AVX2 static size_t find_avx2(const struct run_finder *f, const unsigned char *p,
+                                      size_t n, size_t from, size_t to)
 {
-	static const uint8_t bits[16] = { 1, 2, 4, 8, 16, 32, 64, 128 };
-	const struct tables t = { table(f->low), table(f->high), table(bits) };
+	const struct byte_set_tables t = byte_set_load(&f->set);
 	size_t before = 0;
 
 	for (; from < to; from += BLOCK) {
-		const bool whole = n - from >= BLOCK;
-		uint64_t m = whole ? of_run(&t, p + from) | of_run(&t, p + from + 32)
-		                                                    << 32
-		                   : of_end(&t, p + from, n - from);
+		uint64_t m = byte_set_in(&t, p + from, n - from);
 		long at;
 
 		if (to - from < BLOCK)

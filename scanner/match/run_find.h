@@ -2,13 +2,11 @@
 #ifndef SCANNER_RUN_FIND_H
 #define SCANNER_RUN_FIND_H
 /* run_find - the first of the runs that every match of a rule has. */
-#include "rules/rule.h"
+#include "match/byte_set.h"
 
 struct run_finder {
 	struct run run;
-	/* Bit h of byte l: is the byte with h in its upper half, and l in its lower half,
-	 * of the run?  Of bytes below 0x80, and of the others. */
-	uint8_t low[16], high[16];
+	struct byte_set set;
 };
 
 /** run_find_of(run): what is needed to look for it. */

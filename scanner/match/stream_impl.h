@@ -22,6 +22,7 @@
 #include "match/classes.h"
 #include "match/lines.h"
 #include "match/literals.h"
+#include "match/open_find.h"
 #include "match/run_find.h"
 #include "match/scan_stream.h"
 #include "match/spots.h"
@@ -88,6 +89,7 @@ struct scan_engine {
 	struct attempt *attempts; /* rules of the anchors */
 	struct classes line, word, prose;
 	struct run_finder *runs;           /* of the rules */
+	struct open_finder *open;          /* of those that are near their anchors */
 	struct literal *literals;          /* the anchors, of one kind after the other */
 	size_t first_of[ANCHOR_KINDS + 1]; /* where those of each begin in it */
 	size_t n;

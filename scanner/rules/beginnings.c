@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "rules/musts.h"
+#include "rules/opening.h"
 #include "rules/rules.h"
 #include "rules/stretch.h"
 #include "rules/syntax.h"
@@ -52,6 +53,7 @@ struct part {
 	bool through[KINDS];
 	struct stretch stretch[RULE_SETS];
 	struct musts musts;
+	struct opening_part opening;
 };
 
 struct walk {
@@ -61,6 +63,8 @@ struct walk {
 	struct run class; /* what was read last, if it was a class */
 	struct run run;   /* the longest that is in each match */
 	bool several;     /* it is one of several */
+	bool leading;     /* nothing that takes a byte was read before */
+	bool at_line;     /* a match may begin with '^' */
 	struct run next;  /* what follows each head … */
 	bool next_known;  /* … once it is known, or known not to be */
 };
@@ -200,6 +204,7 @@ static void literal(const struct walk *w, unsigned char c, struct part *out)
 	set_byte(&only, c);
 	stretch_one(w, out, &only);
 	out->musts = musts_byte(&only);
+	out->opening = opening_byte(&only);
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = rule_has_byte(skipped[k], c);
@@ -218,6 +223,7 @@ static void one_of(const struct walk *w, const struct bytes *set, struct part *o
 
 	stretch_one(w, out, set);
 	out->musts = musts_byte(set);
+	out->opening = opening_byte(set);
 	out->heads.n = 0;
 	for (unsigned i = 0; i < 4; i++)
 		n += (unsigned)__builtin_popcountll(set->w[i]);
@@ -246,6 +252,7 @@ static void empty(struct part *out)
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = stretch_nothing();
 	out->musts = (struct musts){ 0 };
+	out->opening = opening_nothing();
 	for (unsigned k = 0; k < KINDS; k++) {
 		out->first[k] = (struct bytes){ { 0 } };
 		out->through[k] = true;
@@ -257,6 +264,12 @@ static void class(struct walk *w, struct part *out)
 {
 	w->at = syntax_class(w->at, &w->class.of);
 	one_of(w, &w->class.of, out);
+}
+
+static void not_understood(struct part *out)
+{
+	out->through[OF_WORD] = out->through[OF_PROSE] = true;
+	out->opening = opening_unknown();
 }
 
 static void escape(struct walk *w, struct part *out)
@@ -272,7 +285,7 @@ static void escape(struct walk *w, struct part *out)
 		one_of(w, &set, out);
 		/* Neither \x41 nor \Q…\E are understood. */
 		if (!ispunct((unsigned char)c) && strchr("nrtfvsSdDwW", c) == NULL)
-			out->through[OF_WORD] = out->through[OF_PROSE] = true;
+			not_understood(out);
 	}
 }
 
@@ -306,6 +319,7 @@ static void group(struct walk *w, struct part *out)
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_nothing();
 		out->musts = (struct musts){ 0 };
+		out->opening = named ? opening_unknown() : opening_nothing();
 		/* What looks around takes no byte; what has a name does. */
 		for (unsigned k = 0; k < KINDS; k++) {
 			out->first[k] = named ? all_bytes : (struct bytes){ { 0 } };
@@ -330,8 +344,13 @@ static void atom(struct walk *w, struct part *out)
 		break;
 	case '^':
 	case '$':
-		w->at++;
 		empty(out);
+		/* What begins with it is told apart: nothing else does so. */
+		if (*w->at == '^' && w->leading) {
+			w->at_line = true;
+			out->opening = opening_byte(&(struct bytes){ { 0 } });
+		}
+		w->at++;
 		break;
 	case '.':
 		w->at++;
@@ -381,11 +400,14 @@ static void quantified(struct walk *w, struct part *out)
 	w->at += *w->at == '?' || *w->at == '+';
 	for (unsigned k = 0; k < RULE_SETS; k++)
 		out->stretch[k] = stretch_times(&out->stretch[k], least);
-	if (most > 1)
+	if (most > 1) {
 		stop(&out->heads);
+		out->opening = opening_again(&out->opening);
+	}
 	if (least == 0) {
 		add(&out->heads, &none);
 		out->musts = (struct musts){ 0 };
+		out->opening.empty = true;
 		out->through[OF_WORD] = out->through[OF_PROSE] = true;
 		w->run = before;
 		w->class.n = 0;
@@ -412,6 +434,7 @@ static void note_next(struct walk *w, const struct heads *h, const struct part *
 
 static void sequence(struct walk *w, struct part *out)
 {
+	const bool leading = w->leading;
 	struct part next;
 
 	empty(out);
@@ -426,6 +449,8 @@ static void sequence(struct walk *w, struct part *out)
 			out->stretch[k] = stretch_then(&out->stretch[k],
 			                               &next.stretch[k]);
 		out->musts = musts_then(&out->musts, &next.musts);
+		out->opening = opening_then(&out->opening, &next.opening);
+		w->leading = leading && opening_is_nothing(&out->opening);
 		for (unsigned k = 0; k < KINDS; k++) {
 			if (out->through[k])
 				unite(&out->first[k], &next.first[k]);
@@ -437,6 +462,7 @@ static void sequence(struct walk *w, struct part *out)
 static void choice(struct walk *w, struct part *out)
 {
 	const struct run before = w->run;
+	const bool leading = w->leading;
 	struct part next;
 
 	if (++w->depth > DEPTH_MAX) {
@@ -445,6 +471,7 @@ static void choice(struct walk *w, struct part *out)
 		anything(&out->heads);
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_unknown();
+		out->opening = opening_unknown();
 		return;
 	}
 	sequence(w, out);
@@ -454,12 +481,14 @@ static void choice(struct walk *w, struct part *out)
 		w->next_known |= w->depth == 1;
 		w->several |= w->depth == 1;
 		w->at++;
+		w->leading = leading;
 		sequence(w, &next);
 		for (unsigned i = 0; i < next.heads.n; i++)
 			add(&out->heads, &next.heads.v[i]);
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_or(&out->stretch[k], &next.stretch[k]);
 		out->musts = musts_or(&out->musts, &next.musts);
+		out->opening = opening_or(&out->opening, &next.opening);
 		for (unsigned k = 0; k < KINDS; k++) {
 			unite(&out->first[k], &next.first[k]);
 			out->through[k] |= next.through[k];
@@ -525,7 +554,9 @@ static int put_heads(const struct heads *h, struct lead *out)
 
 int rule_lead(const char *regex, struct lead *out)
 {
-	struct walk w = { .at = regex, .any_case = rule_any_case(regex) };
+	struct walk w = { .at = regex,
+		          .any_case = rule_any_case(regex),
+		          .leading = true };
 	struct part p;
 
 	choice(&w, &p);
@@ -538,6 +569,7 @@ int rule_lead(const char *regex, struct lead *out)
 		.run = w.run,
 		.after_word = p.through[OF_WORD] ? all_bytes : p.first[OF_WORD],
 		.after_prose = p.through[OF_PROSE] ? all_bytes : p.first[OF_PROSE],
+		.opening = opening_of(&p.opening, w.at_line),
 		.musts = p.musts,
 		.at_line = begins_line(regex) && !w.several,
 	};
@@ -548,6 +580,8 @@ int rule_lead(const char *regex, struct lead *out)
 	if (w.any_case) {
 		any_case(&out->run.of);
 		any_case(&out->next.of);
+		any_case(&out->opening.one);
+		any_case(&out->opening.two);
 	}
 	return put_heads(&p.heads, out);
 }

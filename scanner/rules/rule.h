@@ -52,6 +52,13 @@ struct musts {
 	struct bytes of[RULE_MUSTS];
 };
 
+/* Bytes that a match may begin with, the first and the second; or, if ${line}, anything
+ * where a line begins. */
+struct opening {
+	struct bytes one, two;
+	uint64_t line; /* with no gap after it: as of musts */
+};
+
 /* What a text must have for a rule to be looked for in it. */
 enum rule_trigger {
 	TRIGGER_TEXT,     /* one of the rule's triggers, on the lines of a match */
@@ -86,6 +93,7 @@ struct rule {
 	/* The bytes that may be the first of a match and what follows it that is none of
 	 * a word, or of prose. */
 	struct bytes after_word, after_prose;
+	struct opening opening;
 	struct musts musts; /* each match has them */
 	struct run run;     /* is in each match */
 	struct run next;    /* of a prefixed rule: follows the anchor */

@@ -309,6 +309,7 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 	}
 	u->run = lead.run;
 	u->at_line = lead.at_line;
+	u->opening = lead.opening;
 	u->musts = lead.musts;
 	u->after_word = lead.after_word;
 	u->after_prose = lead.after_prose;

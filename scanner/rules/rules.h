@@ -74,6 +74,7 @@ struct lead {
 	unsigned stretch[RULE_SETS];
 	unsigned token[RULE_SETS]; /* the same, with digits or capitals among them */
 	bool at_line;              /* it begins where a line, or the text, does */
+	struct opening opening;
 	struct musts musts; /* what it has a byte of, where that is not in most lines */
 };
 /** rule_lead(regex, out): texts_free() ${out->begin}, in any case.  -1: out of memory. */

@@ -194,6 +194,35 @@ Test(beginnings, bytes_that_every_match_has)
 	cr_assert(must("a.b-c_d\"e'f@", "@"), "but the rarest are");
 }
 
+static bool opens(const char *regex, const char *text)
+{
+	const struct opening o = rest(regex).opening;
+
+	return rule_has_byte(&o.one, (unsigned char)text[0]) &&
+	       rule_has_byte(&o.two, (unsigned char)text[1]);
+}
+
+Test(beginnings, the_first_two_bytes)
+{
+	cr_assert(opens("abc", "ab") && !opens("abc", "ac") && !opens("abc", "bb"));
+	cr_assert(opens("(?i)abc", "aB") && !opens("(?i)abc", "ac"));
+	cr_assert(opens("a?bc", "ab") && opens("a?bc", "bc"));
+	cr_assert(opens("[ab]+c", "ab") && opens("[ab]+c", "bc") &&
+	          !opens("[ab]+c", "ad"));
+	cr_assert(opens("[ab]{2}c", "ab") && opens("(?:ab|c)d", "cd"));
+	cr_assert(opens("(?:a|bc)*de", "aa") && opens("(?:a|bc)*de", "ad") &&
+	          opens("(?:a|bc)*de", "de") && !opens("(?:a|bc)*de", "ca"));
+	cr_assert(opens("\\bab", "ab") && !opens("\\bab", "ba"));
+	cr_assert(opens("(?<![/\\w])ab", "ab") && !opens("(?<![/\\w])ab", "/a"));
+	cr_assert(opens("a*", "xy") && opens("a", "ax"), "all of it is shorter");
+	cr_assert(opens("(?<n>a)b", "xy") && opens("\\x41b", "xy"), "not understood");
+	cr_assert_not(rest("a(?:b|^)c").opening.line, "nothing begins with it");
+	cr_assert(opens("a(?:b|^)c", "ac"));
+	cr_assert(rest("(?im)(?:^|[, ])-a").opening.line);
+	cr_assert(opens("(?:^|[, ])-a", ",-") && !opens("(?:^|[, ])-a", "-a"));
+	cr_assert(rest("\\b(?:x|(?:^a))").opening.line);
+}
+
 Test(beginnings, of_lines)
 {
 	cr_assert(rest("(?im)^[a-z]+=").at_line);
@@ -282,6 +311,9 @@ static size_t check_matches(const struct rule *u, pcre2_code *re, const char *te
 		for (unsigned k = 0; k < l.musts.n; k++)
 			cr_assert(has_one_of(&l.musts.of[k], text + v[0], v[1] - v[0]),
 			          "%s: %s", u->id, text + v[0]);
+		cr_assert((l.opening.line && (v[0] == 0 || text[v[0] - 1] == '\n')) ||
+		                  opens(u->regex, text + v[0]),
+		          "%s: %s", u->id, text + v[0]);
 		cr_assert(l.begin.n == 0 ||
 		                  begins_so(&l.begin, &l.next, text + v[0], v[1] - v[0]),
 		          "%s: %s", u->id, text + v[0]);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "match/open_find.h"
 #include "match/run_find.h"
 #include "match/runs.h"
 #include "rules/rules.h"
@@ -221,4 +222,61 @@ Test(runs, of_a_rule)
 		             run.n, from, to);
 		free(p);
 	}
+}
+
+/* What a match may begin with is found as in plain C, and nothing behind the text is
+ * looked at. */
+Test(runs, what_a_match_opens_with)
+{
+	const struct bytes sets[] = {
+		rule_set_of[RULE_ALNUM],
+		{ { 1, 0, 0xff00ff0000000001, 0x8000000000000000 } },
+		{ { UINT64_C(0x800000000400), 0x7e0000007e, 0, 0 } },
+		{ { 0 } },
+	};
+	unsigned found = 0;
+
+	for (unsigned round = 0; round < 20000; round++) {
+		const struct opening o = { sets[round % 4], sets[round / 4 % 4],
+			                   round % 3 == 0 };
+		const struct open_finder f = open_find_of(&o);
+		const size_t n = 1 + randombytes_uniform(300);
+		const size_t first = randombytes_uniform((uint32_t)n);
+		const size_t from = first + randombytes_uniform((uint32_t)(n - first));
+		const size_t to = from + randombytes_uniform((uint32_t)(n - from) + 1);
+		const unsigned rare = 1 + randombytes_uniform(20);
+		unsigned char *p = malloc(n);
+		size_t want;
+
+		cr_assert_not_null(p);
+		for (size_t i = 0; i < n; i++)
+			p[i] = randombytes_uniform(rare) == 0
+			               ? (unsigned char)randombytes_uniform(256)
+			               : '.';
+		want = open_find_plain(&f, p, n, from, to, first);
+		cr_assert_eq(open_find(&f, p, n, from, to, first), want,
+		             "%zu to %zu of %zu", from, to, n);
+		found += want < to;
+		free(p);
+	}
+	cr_assert(found > 300 && found < 19000, "%u", found);
+}
+
+Test(runs, where_a_match_opens)
+{
+	const unsigned char p[] = "a--b\n-c";
+	struct opening o = { .line = false };
+	struct open_finder f;
+
+	o.one.w['-' / 64] = o.two.w['-' / 64] = UINT64_C(1) << '-';
+	o.two.w['c' / 64] = UINT64_C(1) << ('c' - 64);
+	f = open_find_of(&o);
+	cr_assert_eq(open_find(&f, p, 7, 0, 7, 0), 1);
+	cr_assert_eq(open_find(&f, p, 7, 2, 7, 0), 5);
+	cr_assert_eq(open_find(&f, p, 6, 2, 6, 0), 6, "one byte alone");
+	o.line = true;
+	f = open_find_of(&o);
+	cr_assert_eq(open_find(&f, p, 7, 0, 7, 0), 0, "here a line begins");
+	cr_assert_eq(open_find(&f, p, 7, 3, 7, 3), 3, "and here, as it is said");
+	cr_assert_eq(open_find(&f, p, 7, 3, 7, 2), 5);
 }
