@@ -7,10 +7,12 @@
 
 #include "match/skip.h"
 #include "match/stream_impl.h"
+#include "verdict/context.h"
 #include "verdict/random.h"
 
 #define SPAN_MAX       ((size_t)8192) /* of several lines, each way */
 #define AROUND         ((size_t)3072) /* what a verdict sees, each way */
+#define LINES_SEEN     5u /* and lines, or those that its keywords may be in */
 #define PEM_MAX        ((size_t)64 * 1024)
 #define RUN_LEAST      12u /* that few texts have */
 #define WORD_MAX       ((size_t)64)
@@ -96,11 +98,13 @@ void scan_stream_prepare(struct scan_stream *s)
 			(void)expression(s, &s->g->rules->at[i]);
 }
 
-/* Is the byte before ${at} part of the token, and not of an escape as \n? */
+/* Is the byte before ${at} part of the token, and not of an escape as \n, or one for a
+ * terminal? */
 static bool goes_on_before(const struct rule *u, const struct text *t, size_t at)
 {
 	return at > 0 && charset_has(u->charset, t->p[at - 1]) &&
-	       !(at > 1 && t->p[at - 2] == '\\');
+	       !(at > 1 && t->p[at - 2] == '\\') &&
+	       !context_after_escape((const char *)t->p, at);
 }
 
 /* Not the end of one word and others behind it. */
@@ -166,7 +170,8 @@ static bool seen(const struct founds *f, const struct rule *u, size_t at)
 static void judge(struct scan_stream *s, const struct text *t, struct found *f,
                   size_t match, size_t match_n)
 {
-	struct window w = lines_around(&s->anchor_line, t, f->at, 5, AROUND);
+	const unsigned lines = f->rule->lines > LINES_SEEN ? f->rule->lines : LINES_SEEN;
+	struct window w = lines_around(&s->anchor_line, t, f->at, lines, AROUND);
 	struct candidate c = {
 		.rule = f->rule,
 		.value = (const char *)t->p + f->at,

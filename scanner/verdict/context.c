@@ -6,7 +6,8 @@
 #include "util.h"
 #include "verdict/ascii.h"
 
-#define NEAR_MAX 800u /* bytes to a keyword on other lines */
+#define NEAR_MAX   800u /* bytes to a keyword on other lines */
+#define ESCAPE_MAX 16u  /* of a sequence for a terminal */
 
 void context_place(const char *text, size_t n, size_t at, size_t value_n,
                    struct place *out)
@@ -28,6 +29,18 @@ static bool in_run(enum charset charset, char c)
 	return ascii_alnum(c) || charset_has(charset, (unsigned char)c);
 }
 
+bool context_after_escape(const char *text, size_t at)
+{
+	size_t i = at > 0 ? at - 1 : 0;
+
+	if (at == 0 || !ascii_alpha(text[i]))
+		return false;
+	while (i > 0 && at - i < ESCAPE_MAX &&
+	       (ascii_digit(text[i - 1]) || text[i - 1] == ';'))
+		i--;
+	return i >= 2 && text[i - 1] == '[' && text[i - 2] == '\x1b';
+}
+
 bool context_whole(const struct place *p, enum charset charset)
 {
 	const char *end = p->text + p->at + p->n, *last = p->text + p->text_n;
@@ -36,6 +49,7 @@ bool context_whole(const struct place *p, enum charset charset)
 		return true;
 	/* A letter before it, unless it is that of an escape (\n) or a percent code. */
 	if (p->at > 0 && ascii_alnum(p->text[p->at]) && ascii_alnum(p->text[p->at - 1]) &&
+	    !context_after_escape(p->text, p->at) &&
 	    !(p->at > 1 && p->text[p->at - 2] == '\\') &&
 	    !(p->at > 2 && p->text[p->at - 3] == '%'))
 		return false;

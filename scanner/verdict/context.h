@@ -23,6 +23,9 @@ struct place {
 void context_place(const char *text, size_t n, size_t at, size_t value_n,
                    struct place *out);
 
+/** context_after_escape(text, at): does an escape sequence for a terminal, as for a
+ * colour (ECMA-48, 5.4), end before ${at}? */
+bool context_after_escape(const char *text, size_t at);
 /** context_whole(p, charset): is the value no part of a longer run of its class of
  * characters? */
 bool context_whole(const struct place *p, enum charset charset);

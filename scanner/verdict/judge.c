@@ -306,6 +306,9 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	    (context_data_file(p) ? shape.digit >= 3
 	                          : shape.digit >= 1 && context_env(p)))
 		return false;
+	if (shape.digit >= 3 && shape_classes(&shape) == 4 && shape_random(&shape) &&
+	    context_config(p))
+		return false;
 	/* A name as of a function of a library. */
 	if (ascii_count(s, n, "_") >= 2 && (shape.upper == 0 || shape.lower == 0) &&
 	    shape.digit <= n / 6 && !context_data_file(p))

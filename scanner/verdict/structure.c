@@ -155,6 +155,12 @@ static void skip_headers(const char **s, size_t *n)
 	*s = end + 1 + (*end == '\\');
 }
 
+/* Is the last byte before ${i} a digit of base64? */
+static bool base64_before(const char *s, size_t i)
+{
+	return i > 0 && base64_digit(s[i - 1]) >= 0;
+}
+
 /* Drops what source code puts around the lines of a literal: quotes, plus signs, commas.
  */
 static size_t strip(const char *s, size_t n, char *out, size_t cap)
@@ -168,7 +174,9 @@ static size_t strip(const char *s, size_t n, char *out, size_t cap)
 		}
 		if (memchr("\"' \t\r\n,;\\`|>#*", s[i], 15) != NULL)
 			continue;
-		if (s[i] == '+' && (i + 1 == n || ascii_space(s[i + 1])))
+		/* What joins two literals, and is no digit at the end of a line. */
+		if (s[i] == '+' && (i + 1 == n || ascii_space(s[i + 1])) &&
+		    (len == 0 || !base64_before(s, i)))
 			continue;
 		out[len++] = s[i];
 	}

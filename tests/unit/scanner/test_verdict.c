@@ -6,6 +6,7 @@
 
 #include "blob.h"
 #include "verdict/ascii.h"
+#include "verdict/context.h"
 #include "verdict/keyname.h"
 #include "verdict/placeholder.h"
 #include "verdict/random.h"
@@ -83,6 +84,7 @@ Test(verdict, values_that_are_secrets)
 		"db_password = \"|,XA!nU?T0K#7e@}/6/lT|\"",
 		"db_password: '|<8T]kQ5zW[2x>7LfJ|'",
 		"passwort = |badger-Pepper-698Bramble|",
+		"ARG NEXUS_PASSWORD=|cFli8X6JJBL85R_h|",
 		"mot_de_passe = '|J!ICH692vCj7e2|'",
 		"kennwort = |q7vT2mLx9Kd|",
 	};
@@ -90,6 +92,20 @@ Test(verdict, values_that_are_secrets)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		cr_expect_eq(judge(texts[i]), DROP_NONE, "%s: %d", texts[i],
 		             judge(texts[i]));
+}
+
+Test(verdict, sequences_for_terminals)
+{
+	static const char text[] = "x\033[32mT \033[1;33mT \033[KT [32mT \033"
+				   "32mT mT";
+	static const bool after[] = { true, true, true, false, false, false };
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(after) / sizeof(*after); i++, at++) {
+		at += strcspn(text + at, "T");
+		cr_expect_eq(context_after_escape(text, at), after[i], "%zu", i);
+	}
+	cr_expect_not(context_after_escape(text, 0));
 }
 
 Test(verdict, values_that_are_none)
