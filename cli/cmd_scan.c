@@ -207,6 +207,8 @@ static int set_context(const struct cli *c, char **folder, struct scan_config *o
 {
 	const char *dir = cli_flag(c, "context");
 
+	if (dir != NULL && *dir == '\0')
+		return err_set(e, ERR_USAGE, "--context: it is empty");
 	if (dir != NULL && asprintf(folder, "%s/", dir) < 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	o->context = *folder;

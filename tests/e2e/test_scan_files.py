@@ -349,6 +349,8 @@ def test_a_context_that_is_not_the_directory_of_the_dockerfile(tmp_path):
     assert [os.path.relpath(f, tmp_path) for f in r.files()] == ["app/a", "app/b"], r
     r = scan("dockerfile", "--context", tmp_path / "none", tmp_path / "docker/Dockerfile")
     assert r.status == 3 and "none" in r.err, r
+    r = scan("dockerfile", "--context", "", tmp_path / "docker/Dockerfile")
+    assert r.status == 2 and "--context" in r.err, "it is not the root"
 
 
 def test_what_is_copied_twice_is_told_once(tmp_path):
