@@ -61,13 +61,8 @@ bool slots_fit(const struct literal *list, size_t n);
  * is borrowed.  ERR_NOMEM. */
 int slots_init(struct slots *s, const struct literal *list, size_t n,
                const uint16_t *windows) MUST_CHECK;
+/** slots_clear(s): frees what is in it. */
 void slots_clear(struct slots *s);
-
-/** slots_hash(word): of the first three bytes, in any case. */
-static inline unsigned slots_hash(uint64_t word)
-{
-	return ((uint32_t)(word << 8) | 0x20202000u) * 0x9e3779b1u >> 20;
-}
 
 /** slots_tell(t, at): tells those whose window is at ${at}. */
 void slots_tell(const struct slots_text *t, size_t at);
