@@ -38,7 +38,7 @@
 	1000 /* a request older than this is watched for disconnects \
 	      */
 #define NET_DRAIN_MS       14000
-#define NET_DRAIN_POLLS_MS 1000 /* long polls are ended this long after a drain began */
+#define NET_DRAIN_POLLS_MS 1000 /* then long polls end, and who has asked nothing */
 
 struct net;
 struct conn;

@@ -139,6 +139,18 @@ static int set_up(struct net *n, struct setup *s, struct err *e)
 	return ERR_OK;
 }
 
+/* Who has had an answer knows that a connection may have ended when it is used again; who
+ * was let in a moment ago does not: ${all} is for later. */
+static void cut_idle(struct net *n, bool all)
+{
+	for (uint32_t i = 0; i < n->slots; i++) {
+		struct conn *c = n->slot[i];
+
+		if (c != NULL && c->phase == CONN_IDLE && (all || c->timer == TIMER_IDLE))
+			conn_cut(c);
+	}
+}
+
 /* Accept no more; idle connections end now, the others with their reply. */
 static void begin_drain(struct net *n)
 {
@@ -146,9 +158,7 @@ static void begin_drain(struct net *n)
 	n->drain_ms = n->now;
 	for (unsigned i = 0; i < n->listeners; i++)
 		listener_quiesce(&n->listener[i]);
-	for (uint32_t i = 0; i < n->slots; i++)
-		if (n->slot[i] != NULL && n->slot[i]->phase == CONN_IDLE)
-			conn_cut(n->slot[i]);
+	cut_idle(n, false);
 }
 
 static void on_control(struct net *n)
@@ -286,8 +296,10 @@ static void drain(struct net *n)
 
 	if (!n->draining)
 		return;
-	if (age >= NET_DRAIN_POLLS_MS)
+	if (age >= NET_DRAIN_POLLS_MS) {
 		end_waiting(n);
+		cut_idle(n, true);
+	}
 	if (connections(n) == 0 || age >= NET_DRAIN_MS)
 		n->exit_status = 0;
 }

@@ -165,6 +165,7 @@ Test(role_life, a_client_that_goes_while_core_works_is_cancelled)
 Test(role_life, draining_finishes_what_is_under_way)
 {
 	int idle = rig_dial(&rig), busy = rig_dial(&rig), poller = rig_dial(&rig);
+	int fresh = rig_dial(&rig), silent = rig_dial(&rig);
 	struct rig_request b;
 	static struct rig_reply out;
 	struct sockaddr_in sa = { .sin_family = AF_INET,
@@ -182,14 +183,21 @@ Test(role_life, draining_finishes_what_is_under_way)
 	b = rig_request(&rig);
 	rig_send(&rig, IPC_DRAIN, value_null(rig.a), -1);
 	cr_assert(rig_closed(idle, 1000));
+	rig_put(fresh, GET_X);
+	rig_answer(&rig, rig_request(&rig).id, 200, IPC_K_BARE, "{}");
+	rig_get(fresh, &out);
+	cr_assert_eq(out.status, 200, "who was let in before is answered");
 	rig_answer(&rig, b.id, 200, IPC_K_BARE, "{}");
 	rig_get(busy, &out);
 	cr_assert_eq(out.status, 200);
 	cr_assert(strstr(out.head, "\r\nConnection: close\r\n") != NULL, "%s", out.head);
 	cr_assert_neq(connect(late, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	expect(poller, 503, "{\"errors\":[\"server is restarting, ask again\"]}\n");
+	cr_assert(rig_closed(silent, 2000));
 	cr_assert_eq(rig_wait_exit(&rig, 3000), 0);
 	close(idle);
+	close(fresh);
+	close(silent);
 	close(busy);
 	close(poller);
 	close(late);
