@@ -161,16 +161,10 @@ static void list_anchors(struct scan_engine *g, const struct pair *p, size_t n)
 	g->anchor[g->n].first = (unsigned)n;
 }
 
-static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct err *e)
+static int compile(struct scan_engine *g, struct err *e)
 {
-	AUTO_FREE bool *spots = calloc(g->rules->n + 1, sizeof(*spots));
 	int rc = ERR_OK;
 
-	if (spots == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	list_anchors(g, p, n);
-	for (size_t i = 0; i < n; i++)
-		spots[p[i].rule] |= p[i].kind == ANCHOR_IN_TEXT;
 	for (size_t i = 0; i < g->rules->n; i++) {
 		g->runs[i] = run_find_of(&g->rules->at[i].run);
 		if (g->rules->at[i].near)
@@ -182,7 +176,23 @@ static int compile(struct scan_engine *g, const struct pair *p, size_t n, struct
 		rc = literals_new(g->literals + g->first_of[k],
 		                  g->first_of[k + 1] - g->first_of[k], LITERALS_UNORDERED,
 		                  &g->anchors[k], e);
-	return rc == ERR_OK ? engine_first_pass(g, spots, e) : rc;
+	return rc;
+}
+
+/* Triggers, and the anchors that are found with them; the others' rules have spots. */
+static int first_pass(struct scan_engine *g, const struct pair *p, size_t n,
+                      struct err *e)
+{
+	bool *spots = calloc(g->rules->n + 1, sizeof(*spots));
+	int rc;
+
+	if (spots == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		spots[p[i].rule] |= p[i].kind == ANCHOR_IN_TEXT;
+	rc = engine_first_pass(g, spots, e);
+	free(spots);
+	return rc;
 }
 
 static int build(struct scan_engine *g, struct err *e)
@@ -201,10 +211,15 @@ static int build(struct scan_engine *g, struct err *e)
 	g->open = calloc(g->rules->n + 1, sizeof(*g->open));
 	g->whole = calloc(g->rules->n + 1, sizeof(*g->whole));
 	if (p != NULL && g->anchor != NULL && g->attempts != NULL &&
-	    g->literals != NULL && g->runs != NULL && g->open != NULL && g->whole != NULL)
-		rc = compile(g, p, n, e);
-	else
+	    g->literals != NULL && g->runs != NULL && g->open != NULL &&
+	    g->whole != NULL) {
+		list_anchors(g, p, n);
+		rc = compile(g, e);
+		if (rc == ERR_OK)
+			rc = first_pass(g, p, n, e);
+	} else {
 		rc = err_set(e, ERR_NOMEM, "out of memory");
+	}
 	free(p);
 	return rc;
 }

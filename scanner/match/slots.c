@@ -178,23 +178,32 @@ static void make_slots(struct slots *s, const struct entry *e, size_t n)
 	}
 }
 
-int slots_init(struct slots *s, const struct literal *list, size_t n,
-               const uint16_t *windows)
+static int make(struct slots *s, size_t n, const uint16_t *windows, struct entry *e)
 {
-	const size_t entries = entries_of_all(list, n);
-	AUTO_FREE struct entry *e = calloc(entries + 1, sizeof(*e));
+	const size_t entries = entries_of_all(s->list, n);
 
-	*s = (struct slots){ .list = list };
 	s->slot = calloc(entries + 1, sizeof(*s->slot));
 	s->group = aligned_alloc(_Alignof(struct slots_group),
 	                         (entries + 1) * sizeof(*s->group));
-	if (e == NULL || s->slot == NULL || s->group == NULL) {
-		slots_clear(s);
+	if (s->slot == NULL || s->group == NULL)
 		return ERR_NOMEM;
-	}
-	make_entries(list, n, windows, e);
+	make_entries(s->list, n, windows, e);
 	make_slots(s, e, entries);
 	return ERR_OK;
+}
+
+int slots_init(struct slots *s, const struct literal *list, size_t n,
+               const uint16_t *windows)
+{
+	struct entry *e = calloc(entries_of_all(list, n) + 1, sizeof(*e));
+	int rc;
+
+	*s = (struct slots){ .list = list };
+	rc = e != NULL ? make(s, n, windows, e) : ERR_NOMEM;
+	free(e);
+	if (rc != ERR_OK)
+		slots_clear(s);
+	return rc;
 }
 
 void slots_clear(struct slots *s)
