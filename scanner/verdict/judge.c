@@ -236,6 +236,31 @@ static bool made_up(const struct shape *shape, const char *s, size_t separators)
 	       (shape->digit >= 3 || shape_inner_digits(s, shape->n) >= 2);
 }
 
+/* Is what is in no quotes the name of a variable, and no value of a file of settings? */
+static bool of_variable(const struct place *p, const struct shape *shape, const char *s)
+{
+	const size_t n = shape->n;
+
+	if (context_quoted(p) || !identifier(s, n))
+		return false;
+	/* Files of settings hold no variables, and names have few digits. */
+	if (memchr(s, '.', n) == NULL &&
+	    (context_data_file(p) ? shape->digit >= 3
+	                          : shape->digit >= 1 && context_env(p)))
+		return false;
+	if (shape->digit >= 3 && shape_classes(shape) == 4 && shape_random(shape) &&
+	    context_config(p))
+		return false;
+	/* A name as of a function of a library. */
+	if (ascii_count(s, n, "_") >= 2 && (shape->upper == 0 || shape->lower == 0) &&
+	    shape->digit <= n / 6 && !context_data_file(p))
+		return true;
+	if (ascii_count(s, n, "._:>") > 0 && (shape->digit == 0 || shape->words > 0))
+		return true;
+	return shape_wordy(shape) && shape->lower > 0 && shape->upper > 0 &&
+	       shape->digit <= n / 6;
+}
+
 bool judge_code(const struct place *p, const char *s, size_t n)
 {
 	const char *equals;
@@ -299,24 +324,7 @@ bool judge_code(const struct place *p, const char *s, size_t n)
 	    ascii_find(p->text + p->at - (p->at - p->from < 80 ? p->at - p->from : 80),
 	               p->at - p->from < 80 ? p->at - p->from : 80, "arn:aws") != NULL)
 		return true;
-	if (context_quoted(p) || !identifier(s, n))
-		return false;
-	/* Files of settings hold no variables, and names have few digits. */
-	if (memchr(s, '.', n) == NULL &&
-	    (context_data_file(p) ? shape.digit >= 3
-	                          : shape.digit >= 1 && context_env(p)))
-		return false;
-	if (shape.digit >= 3 && shape_classes(&shape) == 4 && shape_random(&shape) &&
-	    context_config(p))
-		return false;
-	/* A name as of a function of a library. */
-	if (ascii_count(s, n, "_") >= 2 && (shape.upper == 0 || shape.lower == 0) &&
-	    shape.digit <= n / 6 && !context_data_file(p))
-		return true;
-	if (ascii_count(s, n, "._:>") > 0 && (shape.digit == 0 || shape.words > 0))
-		return true;
-	return shape_wordy(&shape) && shape.lower > 0 && shape.upper > 0 &&
-	       shape.digit <= n / 6;
+	return of_variable(p, &shape, s);
 }
 
 /* Letters and digits mixed, or a sign that is in no word. */
