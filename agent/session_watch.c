@@ -87,11 +87,14 @@ static void housekeeping(struct session *s)
 	session_refetch_drifted(s);
 }
 
-/* What is heard either way: a checkpoint is signed for itself, an alarm is only shown. */
-static void hear(struct session *s, const json_t *data)
+/* A vault that knows what we have verified proves with its word how its log goes on from
+ * there; another head is a thing to ask about. */
+static int see_head(struct session *s, const json_t *said, struct err *e)
 {
-	session_alarm(s, data);
-	session_checkpoint(s, json_object_get(data, "checkpoint"));
+	if (json_object_get(said, "proof") != NULL)
+		return session_proof(&s->watch, said, e);
+	session_checkpoint(s, json_object_get(said, "checkpoint"));
+	return ERR_OK;
 }
 
 static bool is_ending(const struct session *s)
@@ -102,21 +105,26 @@ static bool is_ending(const struct session *s)
 	return false;
 }
 
-static void on_events(struct session *s, const json_t *said)
+static int on_events(struct session *s, const json_t *said, struct err *e)
 {
 	const json_t *event;
 	size_t i;
+	int rc;
 
 	s->last_event_at = session_now(s);
 	json_array_foreach(json_object_get(said, "events"), i, event) on_event(s, event);
 	s->rev = reply_int(said, "rev", s->rev);
 	session_release_strays(s);
-	hear(s, said);
+	session_alarm(s, said);
 	s->prove = s->prove || is_ending(s);
+	if ((rc = see_head(s, said, e)) != ERR_OK)
+		return rc;
+	s->prove = s->checkpoint != NULL; /* then what came waits for its proof */
 	session_pins(s, json_object_get(said, "pins"));
 	/* Where something happens all the time nothing ever is quiet. */
 	if (session_now(s) - s->kept_house_at >= s->o.settings->heartbeat_ms)
 		housekeeping(s);
+	return ERR_OK;
 }
 
 static bool brings(const json_t *items, const char *lease_id)
@@ -198,13 +206,14 @@ static bool is_hasty(struct session *s, int64_t now)
 }
 
 /* Nothing happened, says the network process; what it says of keys the vault has to
- * confirm. */
+ * confirm.  A checkpoint is signed for itself, an alarm is only shown. */
 static void on_silence(struct session *s, const json_t *data)
 {
 	int64_t now = session_now(s);
 
 	housekeeping(s);
-	hear(s, data);
+	session_alarm(s, data);
+	session_checkpoint(s, json_object_get(data, "checkpoint"));
 	if (is_hasty(s, now))
 		return;
 	if (!session_pins_differ(s, json_object_get(data, "pins")) ||
@@ -225,9 +234,7 @@ static void on_heartbeat(struct session *s, const json_t *said)
 	s->rev = reply_int(said, "rev", s->rev);
 	session_alarm(s, said);
 	session_pins(s, json_object_get(said, "pins"));
-	if (json_object_get(said, "proof") == NULL) {
-		session_checkpoint(s, json_object_get(said, "checkpoint"));
-	} else if (session_proof(&s->watch, said, &e) != ERR_OK) {
+	if (see_head(s, said, &e) != ERR_OK) {
 		session_offline(s, 0, e.msg);
 		return;
 	}
@@ -264,8 +271,10 @@ static void on_watch(struct session *s, const json_t *data)
 	if (said == NULL) {
 		session_offline(s, 0, e.msg);
 	} else if (json_array_size(json_object_get(said, "events")) > 0) {
-		on_events(s, said);
-		take_values(s, json_object_get(data, "items"));
+		if (on_events(s, said, &e) == ERR_OK)
+			take_values(s, json_object_get(data, "items"));
+		else
+			session_offline(s, 0, e.msg);
 	} else {
 		on_heartbeat(s, said);
 	}

@@ -265,15 +265,15 @@ static int record_start(struct req *r)
 	return rc;
 }
 
-/* A reply with events is a statement: the agent acts on it, and may have to wipe.  So is
- * one without to an agent that says how much of the audit log it has verified: it brings
- * the proof for the rest, and a heartbeat is one request.  Where there is nothing to
- * prove either, it is a bell that did not ring: what it says of pins the agent asks for
- * again before it believes it. */
+/* An agent that says how much of the audit log it has verified gets the proof for the
+ * rest: a heartbeat is one request, and what the agent puts in place or wipes stands in a
+ * log that it knows, so that no earlier vault can take it back.  A reply with events or
+ * a proof is a statement.  Where there is neither, it is a bell that did not ring: what
+ * it says of pins the agent asks for again before it believes it. */
 static int reply_watch(struct req *r, const struct host *h, const struct watch *w,
                        const struct news *n)
 {
-	bool proves = n->events->len == 0 && w->from > 0 && w->from != head_size(r);
+	bool proves = w->from > 0 && w->from != head_size(r);
 	bool is_said = n->events->len > 0 || proves;
 	struct value *data = is_said ? value_object(r->a) : reply_data(r);
 	int rc;

@@ -468,7 +468,7 @@ static struct value *watch_body(struct agent *a)
 	return o;
 }
 
-/* An answer without events brings a proof, or is not signed. */
+/* An answer with events or a proof is signed. */
 static int watch_done(struct agent *a, const struct answer *in, struct err *e)
 {
 	struct answer news = *in;
@@ -491,9 +491,10 @@ static int watch_done(struct agent *a, const struct answer *in, struct err *e)
 			return err_set(e, ERR_INTEGRITY, "an event that nobody caused");
 	}
 	a->rev = value_int_or(news.said, "rev", a->rev);
-	if (value_get(news.said, "proof") != NULL)
-		return proof_done(a, &news, e);
-	see_value_checkpoint(a, news.said, false);
+	if (value_get(news.said, "proof") == NULL)
+		see_value_checkpoint(a, news.said, false);
+	else if ((rc = proof_done(a, &news, e)) != ERR_OK)
+		return rc;
 	if (!a->want_fetch || value_get(in->data, "items") == NULL)
 		return ERR_OK;
 	a->want_fetch = false;

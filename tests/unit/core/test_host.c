@@ -681,19 +681,29 @@ Test(host, a_heartbeat_brings_the_proof_for_what_the_agent_has_not_seen)
 	cr_assert_eq(rig.status, 400);
 }
 
-Test(host, what_happened_goes_without_a_proof)
+Test(host, what_happened_comes_with_the_proof_of_the_log_that_it_stands_in)
 {
 	struct agent ag;
+	int64_t before;
 
 	make_role("web", "secret/app/*");
 	put_secret("app/db", "one");
 	agent_start(&ag, "web-1", "web");
 	(void)agent_lease(&ag, "secret/app/db");
+	before = head_now();
 	put_secret("app/db", "two");
-	heartbeat(&ag, 0, 1);
+	heartbeat(&ag, 0, before);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.events.0.op", "update");
+	GOT("data.from", arena_printf(rig.a, "%lld", (long long)before));
+	cr_assert_str_neq(rig_got("data.proof"), "-");
+	cr_assert_str_neq(rig_got("data.proof"), "[]");
+	/* An agent that does not say what it knows asks for the proof by itself. */
+	heartbeat(&ag, 0, 0);
 	check_said(&ag, "watch", no_pin, 0);
 	GOT("data.events.0.op", "update");
 	GOT("data.proof", "-");
+	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
 }
 
 Test(host, a_watch_that_waits_keeps_nothing_of_what_rode_with_it)
