@@ -372,13 +372,17 @@ def test_dev_mode(tmp_path):
         assert c.get("auth/token/lookup-self").data["id"] == "my-dev-token"
         (data,) = tmp_path.glob("vaultd-dev-*")
         assert data.stat().st_mode & 0o777 == 0o700
+        shown = ""  # last of all: the listeners serve a moment before
+        while "Hosts listener: " not in shown and (line := p.stdout.readline()):
+            shown += line
         os.killpg(p.pid, signal.SIGINT)
-        out, err = p.communicate(timeout=40)
+        rest, err = p.communicate(timeout=40)
     finally:
         if p.poll() is None:
             p.kill()
             p.communicate()
     assert p.returncode == 0
+    out = shown + rest
     assert f"export VAULT_ADDR='http://127.0.0.1:{port}'" in out and "export VAULT_TOKEN='my-dev-token'" in out
     assert "Unseal Key: " in out and "my-dev-token" not in err
     assert not [d for d in tmp_path.iterdir() if d.is_dir()], "the directory is removed"
