@@ -383,6 +383,9 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 		return false;
 	if (ascii_count(s, shape->n, "{}()=;") > 1)
 		return true;
+	/* The end of a connection string is not that of a statement. */
+	if (next == ';' && p->at + p->n + 1 < p->to && ascii_any("\"'", end[1]))
+		return false;
 	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
 		return !(shape_random(shape) && shape->digit > 1);
 	return ascii_any("&*!-+=~@^%?:|", s[0]) && shape->digit < 2;
@@ -479,6 +482,9 @@ static enum drop assigned_password(const struct place *p, const char *s, size_t 
 	if (drop != DROP_ENTROPY || n < 7)
 		return drop;
 	shape_of(s, n, &shape);
+	if (shape_scrambled(&shape) && !context_prose(p) &&
+	    (context_quoted(p) || context_config(p)))
+		return DROP_NONE;
 	/* A word is a password where nothing else can be. */
 	if (shape.space == 0 && shape.high == 0 && shape.sign == 0 && context_env(p) &&
 	    !context_prose(p) && (shape.lower == 0 || shape.upper <= 1))

@@ -42,6 +42,10 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n);
 /** judge_k8s(p, s, n): a value under data of a Secret manifest. */
 enum drop judge_k8s(const struct place *p, const char *s, size_t n);
 
+/** judge_column(p, s, n): a cell of a table, if what its column is called promises a
+ * secret; the names are looked for in the lines of ${p} before the value. */
+enum drop judge_column(const struct place *p, const char *s, size_t n);
+
 /** judge_encoded_words(s, n): is it base64 of words that examples are made of: "not my
  * real password"? */
 bool judge_encoded_words(const char *s, size_t n);

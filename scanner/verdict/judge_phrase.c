@@ -4,6 +4,17 @@
 #include "verdict/context.h"
 #include "verdict/judge.h"
 
+/* A line of NetworkManager or wpa_supplicant: what people take for their WLAN is words.
+ */
+static bool of_network(const struct place *p)
+{
+	const char *s = p->text + p->from;
+
+	while (s < p->text + p->at && (*s == ' ' || *s == '\t'))
+		s++;
+	return ascii_starts(s, (size_t)(p->text + p->at - s), "psk");
+}
+
 enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 {
 	static const char *const talk[] = {
@@ -40,7 +51,7 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 	if (digits > 0 && digits + letters >= 8 && s[n - 1] != '.' && s[n - 1] != ':')
 		return DROP_NONE;
 	return words >= 4 && words <= 7 && signs == 0 && context_config(p) &&
-	                       context_env(p)
+	                       (context_env(p) || of_network(p))
 	               ? DROP_NONE
 	               : DROP_ENTROPY;
 }

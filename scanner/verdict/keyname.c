@@ -23,7 +23,8 @@ static const char *const *const promises[ASCII_FIRSTS] = {
 	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
 	[ASCII_FIRST('k')] = ASCII_TEXTS("key", "kennwort"),
 	[ASCII_FIRST('l')] = ASCII_TEXTS("losenord"),
-	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pin", "pw", "postmark"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pin", "pw", "postmark",
+	                                 "parol"),
 	[ASCII_FIRST('s')] = ASCII_TEXTS("secret", "salt", "signature", "senha"),
 	[ASCII_FIRST('t')] = ASCII_TEXTS("token"),
 	[ASCII_FIRST('w')] = ASCII_TEXTS("webhook", "wachtwoord"),
@@ -313,7 +314,7 @@ static const char *const *const no_tokens[ASCII_FIRSTS] = {
 	[ASCII_FIRST('n')] = ASCII_TEXTS("next_token", "nonce"),
 	[ASCII_FIRST('p')] = ASCII_TEXTS("page_token", "public", "pub", "publishable"),
 	[ASCII_FIRST('r')] = ASCII_TEXTS("request_token"),
-	[ASCII_FIRST('s')] = ASCII_TEXTS("sha256"),
+	[ASCII_FIRST('s')] = ASCII_TEXTS("sha256", "sync_token"),
 	[ASCII_FIRST('x')] = ASCII_TEXTS("xsrf"),
 };
 
@@ -322,14 +323,17 @@ static const char *const variants[] = { "_test", "_tests", "_default" };
 static const char *const variant_of[] = { "password", "passwd", "passphrase", "pass",
 	                                  "pwd" };
 
-/* Also in Spanish, Catalan, Polish, Czech, German, Swedish, French, Portuguese, Dutch. */
+/* Also in Spanish, Catalan, Polish, Czech, German, Swedish, French, Portuguese, Dutch,
+ * Russian. */
 static const char *const *const passwords[ASCII_FIRSTS] = {
+	[ASCII_FIRST('a')] = ASCII_TEXTS("authtok"),
 	[ASCII_FIRST('c')] = ASCII_TEXTS("contrase", "contrasena", "contrasenya"),
 	[ASCII_FIRST('h')] = ASCII_TEXTS("haslo", "heslo"),
 	[ASCII_FIRST('i')] = ASCII_TEXTS("identified"),
 	[ASCII_FIRST('k')] = ASCII_TEXTS("kennwort"),
 	[ASCII_FIRST('l')] = ASCII_TEXTS("losenord"),
-	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pw", "pin", "passe"),
+	[ASCII_FIRST('p')] = ASCII_TEXTS("pass", "pwd", "psk", "pw", "pin", "passe",
+	                                 "parol"),
 	[ASCII_FIRST('s')] = ASCII_TEXTS("senha"),
 	[ASCII_FIRST('w')] = ASCII_TEXTS("wachtwoord"),
 };

@@ -176,6 +176,12 @@ bool shape_certain(const struct shape *s)
 	return shape_classes(s) >= 3 && s->words < (few ? -0.3 : 0.05) && shape_random(s);
 }
 
+bool shape_scrambled(const struct shape *s)
+{
+	return s->n >= 10 && s->lower > 1 && s->upper > 1 && s->digit == 0 &&
+	       s->space == 0 && s->high == 0 && s->sign <= s->n / 4 && s->words < -0.15;
+}
+
 bool shape_passphrase(const char *s, size_t n)
 {
 	size_t words = 0, letters = 0, digits = 0, all = 0;

@@ -48,6 +48,10 @@ bool shape_wordy(const struct shape *s);
  * template looks like that. */
 bool shape_certain(const struct shape *s);
 
+/** shape_scrambled(s): letters of both cases, and a few signs, that are hardly a name:
+ * one in sixty of those in source code are, and nine in ten that are drawn at random. */
+bool shape_scrambled(const struct shape *s);
+
 /** shape_passphrase(s, n): four words or more, parted by the same sign, and a number, or
  * three and one of two digits, as generators make them for people to keep. */
 bool shape_passphrase(const char *s, size_t n);

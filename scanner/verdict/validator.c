@@ -293,6 +293,8 @@ static void v_opaque_keyed(const struct tested *t)
 	shape_of(t->s, t->n, &shape);
 	if (t->verdict->drop == DROP_NONE && (context_hash(t->place) || shape.digit < 3))
 		t->verdict->drop = DROP_CONTEXT;
+	if (t->verdict->drop == DROP_NONE && structure_chain_address(t->s, t->n))
+		t->verdict->drop = DROP_STRUCTURE;
 }
 
 static void v_uuid_key(const struct tested *t)
@@ -339,6 +341,30 @@ static void v_k8s(const struct tested *t)
 	t->verdict->drop = judge_k8s(t->place, t->s, t->n);
 }
 
+/* 'Tq7', 'vz2' is judged as Tq7vz2. */
+static void v_pieces(const struct tested *t)
+{
+	char whole[512], quote = '\0';
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n && n < sizeof(whole); i++) {
+		char c = t->s[i];
+
+		if (quote == '\0')
+			quote = c == '"' || c == '\'' ? c : '\0';
+		else if (c == quote)
+			quote = '\0';
+		else
+			whole[n++] = c;
+	}
+	t->verdict->drop = judge_assign(t->place, whole, n);
+}
+
+static void v_column(const struct tested *t)
+{
+	t->verdict->drop = judge_column(t->place, t->s, t->n);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(const struct tested *);
@@ -383,6 +409,8 @@ static const struct {
 	{ "phrase",             v_phrase,             true },
 	{ "words",              v_words,              true },
 	{ "k8s-data",           v_k8s,                true },
+	{ "column",             v_column,             true },
+	{ "pieces",             v_pieces,             true },
 };
 
 /* The row of ${spec}; -1 if there is none.  ${arg} is what follows the name. */

@@ -77,6 +77,9 @@ Test(verdict, values_that_are_secrets)
 		"password: \"|EURUPVkaQqAHEJhr|\"",
 		"private_token = \"|6ew6mk5wqmZAXVpX5zS6|\"",
 		"passphrase: |lantern-gravel-mosaic-tundra57|",
+		"db_password = \"|dmenCkhvMd-aKjI|\"",
+		"ldap_default_authtok = |WillowGoblet192*|",
+		"cn = \"Provider=SQLOLEDB;Password=|nWWO-HPSET7sqQ|;\"",
 		"admin.password=|Kestrel_50608Zq|",
 		"DB_PASSWORD=\"${DB_PASSWORD:|-Tq7vz2Lm9xw|}\"",
 		/* random beyond doubt: any signs, brackets at their ends too */
