@@ -603,10 +603,13 @@ int session_proof(const struct link *l, const json_t *data, struct err *e)
 		session_checkpoint(s, json_object_get(data, "checkpoint"));
 		return ERR_OK;
 	}
-	if (witness_advance(w, text, &proof, e) != ERR_OK)
+	rc = witness_advance(w, text, &proof, e);
+	if (rc != ERR_OK)
 		log_error("the audit log's checkpoint was refused", LOG_S("why", e->msg));
 	else if (hangs)
 		session_remember(s);
+	if (rc != ERR_OK && !w->alarm) /* it says nothing: what waits goes on waiting */
+		return rc;
 	s->cosign_news = s->cosign_news || hangs;
 	w->suspect = w->suspect || suspect;
 	if (!overtaken)

@@ -207,7 +207,7 @@ static int collect_values(struct req *r, const struct host *h, const struct watc
 
 		if (room < VALUE_MIN)
 			break;
-		if (l->rev <= w->since || !may_have(r, &f.role, l))
+		if (l->rev <= w->since || l->rev > n->rev || !may_have(r, &f.role, l))
 			continue;
 		rc = collect_value(r, &f, l, &room, n);
 		opened++;
@@ -229,18 +229,22 @@ static int collect(struct req *r, const struct host *h, const struct watch *w,
 	    (rc = binding_role_rev(r->core, scratch, h->role, &bound, &r->e)) != ERR_OK ||
 	    (rc = swarm_rev(r->core, scratch, h, &swarm, &r->e)) != ERR_OK)
 		return rc;
+	/* What this batch has changed stands in no signed head yet; its commit wakes us.
+	 */
+	if (r->core->rev_before >= 0 && n->rev > r->core->rev_before)
+		n->rev = r->core->rev_before;
 	/* A revision of the future: the server was restored from a backup. */
 	if (since > n->rev)
 		since = 0;
 	for (size_t i = 0; i < ls.n; i++)
-		if (ls.at[i].rev > since)
+		if (ls.at[i].rev > since && ls.at[i].rev <= n->rev)
 			value_add(n->events,
 			          value_copy(r->a, lease_event(scratch, &ls.at[i])));
 	if (n->events->len > 0 && w->values > 0)
 		rc = collect_values(r, h, w, &ls, n);
-	if (bound > since)
+	if (bound > since && bound <= n->rev)
 		value_add(n->events, ask_event(r->a, "bind", bound));
-	if (swarm > since)
+	if (swarm > since && swarm <= n->rev)
 		value_add(n->events, ask_event(r->a, "swarm", swarm));
 	return rc;
 }

@@ -231,6 +231,8 @@ int lease_rev(struct core *c, struct arena *a, bool next, int64_t *rev, struct e
 	*rev = value_int_or(o.body, "n", 0);
 	if (!next)
 		return ERR_OK;
+	if (c->rev_before < 0)
+		c->rev_before = *rev;
 	o.body = value_object(a);
 	value_set_int(a, o.body, "n", *rev + 1);
 	if ((rc = store_put(c, &o, e)) == ERR_OK)

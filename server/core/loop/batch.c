@@ -207,6 +207,7 @@ static int begin(struct core *c, struct err *e)
 
 	c->now_ms = clock_wall(c->clock);
 	c->boot_ms = clock_boot(c->clock);
+	c->rev_before = -1;
 	if ((rc = db_begin(c->db, e)) != ERR_OK)
 		return rc;
 	b->running = true;

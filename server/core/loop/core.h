@@ -108,6 +108,7 @@ struct core {
 	int64_t opened_ms;     /* boot clock when core_open() was called, 0 if not told */
 	int64_t now_ms;        /* wall clock, read once per batch */
 	int64_t boot_ms;       /* boot clock, read once per batch */
+	int64_t rev_before;    /* of leases, before this batch made the first; -1: none */
 	struct value *sandbox; /* what is not enforced, for status; own arena */
 	struct arena *sandbox_arena;
 };

@@ -706,6 +706,32 @@ Test(host, what_happened_comes_with_the_proof_of_the_log_that_it_stands_in)
 	cr_assert_str_neq(rig_got("data.checkpoint"), "-");
 }
 
+Test(host, what_a_batch_changes_is_told_by_the_next)
+{
+	struct agent ag;
+	int64_t before, rev;
+
+	make_role("web", "secret/app/*");
+	put_secret("app/db", "one");
+	agent_start(&ag, "web-1", "web");
+	(void)agent_lease(&ag, "secret/app/db");
+	agent_watch_start(&ag, 0, 0);
+	check_said(&ag, "watch", no_pin, 0);
+	rev = strtoll(rig_got("data.rev"), NULL, 10);
+	before = head_now();
+	/* Its record is in no signed head before the batch has ended. */
+	rig_submit(HTTP_POST, "secret/data/app/db", rig.root,
+	           "{\"data\":{\"password\":\"two\"}}");
+	heartbeat(&ag, rev, before);
+	GOT("data.events", "[]");
+	GOT("data.rev", arena_printf(rig.a, "%lld", (long long)rev));
+	heartbeat(&ag, rev, before);
+	check_said(&ag, "watch", no_pin, 0);
+	GOT("data.events.0.op", "update");
+	GOT("data.from", arena_printf(rig.a, "%lld", (long long)before));
+	cr_assert_str_neq(rig_got("data.proof"), "-");
+}
+
 Test(host, a_watch_that_waits_keeps_nothing_of_what_rode_with_it)
 {
 	struct agent ag;
