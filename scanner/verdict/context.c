@@ -364,3 +364,18 @@ bool context_local(const struct place *p)
 			return true;
 	return false;
 }
+
+bool context_listed(const struct place *p)
+{
+	const char *stop = p->text + p->to, *end = p->text + p->at + p->n, *next;
+
+	if (end >= stop || (*end != ';' && *end != ','))
+		return false;
+	next = end + 1;
+	if (*end == ';')
+		return next < stop && ascii_any("\"'", *next);
+	while (next < stop && (ascii_alnum(*next) || *next == '_'))
+		next++;
+	return next > end + 1 && next + 1 < stop && *next == '=' && next[1] != '=' &&
+	       next[1] != ' ';
+}

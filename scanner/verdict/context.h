@@ -65,6 +65,10 @@ bool context_data_file(const struct place *p);
 /** context_compared(p): the value is compared with, not assigned. */
 bool context_compared(const struct place *p);
 
+/** context_listed(p): what follows makes it one of a list of options (,uid=1000) or the
+ * end of a connection string (;"), no statement's. */
+bool context_listed(const struct place *p);
+
 /** context_quoted(p): the value is in quotes. */
 bool context_quoted(const struct place *p);
 #endif

@@ -383,8 +383,7 @@ static bool bare_code(const struct place *p, const struct shape *shape, const ch
 		return false;
 	if (ascii_count(s, shape->n, "{}()=;") > 1)
 		return true;
-	/* The end of a connection string is not that of a statement. */
-	if (next == ';' && p->at + p->n + 1 < p->to && ascii_any("\"'", end[1]))
+	if ((next == ';' || next == ',') && context_listed(p))
 		return false;
 	if (next == ';' || next == ',' || next == ')' || next == '(' || next == '[')
 		return !(shape_random(shape) && shape->digit > 1);
@@ -403,7 +402,8 @@ enum drop judge_strict(const struct place *p, const char *s, size_t n)
 		return judge_phrase(p, s, n);
 	if (shape.high > n / 4)
 		return DROP_ENTROPY;
-	if (judge_code(p, s, n) || bare_code(p, &shape, s))
+	if ((judge_code(p, s, n) || bare_code(p, &shape, s)) &&
+	    (!shape_passphrase(s, n) || context_prose(p)))
 		return DROP_PLACEHOLDER;
 	if (context_hash(p))
 		return DROP_CONTEXT;
@@ -417,7 +417,7 @@ enum drop judge_strict(const struct place *p, const char *s, size_t n)
 		               : DROP_ENTROPY;
 	if (context_prose(p) && shape_weak(&shape))
 		return DROP_ENTROPY;
-	return mixed(&shape, s) ? DROP_NONE : DROP_ENTROPY;
+	return mixed(&shape, s) && !placeholder_standard(s, n) ? DROP_NONE : DROP_ENTROPY;
 }
 
 enum drop judge_strong(const struct place *p, const char *s, size_t n)

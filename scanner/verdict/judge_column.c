@@ -6,6 +6,7 @@
 #include "verdict/ascii.h"
 #include "verdict/context.h"
 #include "verdict/judge.h"
+#include "verdict/structure.h"
 
 #define NAME_MAX_LEN 40u
 
@@ -70,21 +71,38 @@ static struct line cell(struct line l, const struct cut *cut, size_t k)
 	return (struct line){ l.s + from, end - from };
 }
 
-/* "Admin password": it ends with what is in the column. */
-static bool promises(struct line name)
+/* What a column is of. */
+enum column { COLUMN_OTHER, COLUMN_PASSWORD, COLUMN_TOKEN };
+
+static bool ends_with(struct line name, const char *word, bool alone)
 {
-	static const char *const words[] = { "password", "passwd",   "passphrase",
-		                             "passwort", "kennwort", "pwd",
-		                             "secret",   "token",    "api key",
-		                             "api_key",  "apikey",   "psk" };
+	size_t n = strlen(word);
 
-	for (size_t i = 0; name.n <= NAME_MAX_LEN && i < ARRAY_LEN(words); i++) {
-		size_t n = strlen(words[i]);
+	return name.n >= n && ascii_equal(name.s + name.n - n, n, word) &&
+	       !(alone && name.n > n && ascii_alnum(name.s[name.n - n - 1]));
+}
 
-		if (name.n >= n && ascii_equal(name.s + name.n - n, n, words[i]))
-			return true;
-	}
-	return false;
+/* "Admin password": it ends with what is in the column. */
+static enum column column_of(struct line name)
+{
+	static const char *const passwords[] = { "password", "passwd", "passphrase",
+		                                 "passwort", "kennwort" };
+	static const char *const words[] = { "pwd", "psk" };
+	static const char *const tokens[] = { "secret", "token", "api key", "api_key",
+		                              "apikey" };
+
+	if (name.n > NAME_MAX_LEN)
+		return COLUMN_OTHER;
+	for (size_t i = 0; i < ARRAY_LEN(passwords); i++)
+		if (ends_with(name, passwords[i], false))
+			return COLUMN_PASSWORD;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (ends_with(name, words[i], true))
+			return COLUMN_PASSWORD;
+	for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
+		if (ends_with(name, tokens[i], true))
+			return COLUMN_TOKEN;
+	return COLUMN_OTHER;
 }
 
 /* By what is before the value, or behind it in the first column. */
@@ -100,9 +118,9 @@ static const struct cut *cut_of(struct line l, size_t at, size_t n)
 
 	if (l.n > 0 && l.s[0] == '|' && memmem(l.s, l.n, "||", 2) != NULL)
 		return &cuts[0];
-	while (before > l.s && ascii_any(" \"*`", before[-1]))
+	while (before > l.s && ascii_any(" \t\"*`", before[-1]))
 		before--;
-	while (after < l.s + l.n && ascii_any(" \"*`", *after))
+	while (after < l.s + l.n && ascii_any(" \t\"*`", *after))
 		after++;
 	by = before > l.s ? before - 1 : after;
 	for (size_t i = 1; by < l.s + l.n && i < ARRAY_LEN(cuts); i++)
@@ -111,36 +129,57 @@ static const struct cut *cut_of(struct line l, size_t at, size_t n)
 	return NULL;
 }
 
-/* Up to the names.  A line with another number of cells is of something else, but for
- * those that MediaWiki has between its rows. */
-static bool under_promise(const struct place *p, struct line row, const struct cut *cut,
-                          size_t k)
+/* "|---|:-:|": between the names and the rows of a table in Markdown. */
+static bool is_rule(struct line l)
+{
+	size_t dashes = ascii_count(l.s, l.n, "-");
+
+	return dashes >= 3 && dashes + ascii_count(l.s, l.n, "|: \t\r") == l.n;
+}
+
+static struct line line_before(const struct place *p, const char *to)
+{
+	const char *end = to - 1;
+	const char *from = memrchr(p->text, '\n', (size_t)(end - p->text));
+
+	from = from == NULL ? p->text : from + 1;
+	return (struct line){ from, (size_t)(end - from) };
+}
+
+/* The names: of separated values the first line of as many cells, in Markdown the one
+ * before the rule, in MediaWiki one that begins with '!'. */
+static enum column column_above(const struct place *p, struct line row,
+                                const struct cut *cut, size_t k)
 {
 	const size_t n = cells(row, cut->row, cut->quotes);
 	const char *to = p->text + p->from;
+	struct line names = { NULL, 0 }, l;
+	bool ruled = false;
 
-	while (to > p->text) {
-		const char *end = to - 1,
-			   *from = memrchr(p->text, '\n', (size_t)(end - p->text));
-		struct line l = { from == NULL ? p->text : from + 1, 0 };
-
-		l.n = (size_t)(end - l.s);
-		to = l.s;
+	for (; to > p->text; to = l.s) {
+		l = line_before(p, to);
+		if (cut->head[0] == '!' ? l.n > 0 && l.s[0] == '!' : ruled) {
+			names = cells(l, cut->head, false) == n ? l : names;
+			break;
+		}
+		if (cut->head[0] == '!' && (l.n == 0 || l.s[0] != '|'))
+			break;
+		ruled = cut->head[0] == '|' && is_rule(l);
 		if (cut->quotes && cells(l, cut->head, true) != n)
-			return false;
-		if (cells(l, cut->head, cut->quotes) == n && promises(cell(l, cut, k)))
-			return true;
-		if (!cut->quotes && l.n > 0 && l.s[0] != '|' && cut->head[0] == '!')
-			return false;
+			break;
+		if (cut->quotes)
+			names = l;
 	}
-	return false;
+	return names.s == NULL ? COLUMN_OTHER : column_of(cell(names, cut, k));
 }
 
-/* A table of users has digests of what they know. */
-static bool is_digest(const char *s, size_t n)
+/* A table of users has digests of what they know, one of coins their contracts. */
+static bool is_public(const char *s, size_t n)
 {
-	return (n == 32 || n == 40 || n == 64 || n == 128) &&
-	       ascii_count(s, n, "0123456789abcdefABCDEF") == n;
+	return ((n == 32 || n == 40 || n == 64 || n == 128) &&
+	        ascii_count(s, n, "0123456789abcdefABCDEF") == n) ||
+	       (s[0] == '$' && memchr(s + 1, '$', n - 1) != NULL) ||
+	       structure_chain_address(s, n);
 }
 
 enum drop judge_column(const struct place *p, const char *s, size_t n)
@@ -152,12 +191,18 @@ enum drop judge_column(const struct place *p, const char *s, size_t n)
 	if (cut == NULL || (cut->quotes && ascii_count(row.s, row.n, "(){}=") >
 	                                           ascii_count(s, n, "(){}=")))
 		return DROP_CONTEXT;
-	if (is_digest(s, n))
+	if (is_public(s, n))
 		return DROP_STRUCTURE;
 	/* Most cells are seen to be none before their column is. */
 	drop = judge_strict(p, s, n);
 	if (drop != DROP_NONE)
 		return drop;
-	return under_promise(p, row, cut, cell_of(row, cut, p->at - p->from)) ? DROP_NONE
-	                                                                      : DROP_NAME;
+	switch (column_above(p, row, cut, cell_of(row, cut, p->at - p->from))) {
+	case COLUMN_PASSWORD:
+		return DROP_NONE;
+	case COLUMN_TOKEN:
+		return judge_opaque(p, s, n);
+	default:
+		return DROP_NAME;
+	}
 }

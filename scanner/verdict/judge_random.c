@@ -32,11 +32,21 @@ static bool hashed(const char *s, size_t n)
 	       (s[0] == '*' && n == 41);
 }
 
+/* All that is in an element of XML, and no variable of something. */
+static bool in_element(const struct place *p)
+{
+	const size_t end = p->at + p->n;
+
+	return p->at > 0 && p->text[p->at - 1] == '>' &&
+	       !ascii_any("{$#%@[", p->text[p->at]) && p->text_n - end >= 2 &&
+	       memcmp(p->text + end, "</", 2) == 0;
+}
+
 bool judge_random(const struct place *p, const char *s, size_t n, enum drop *drop)
 {
 	struct shape shape;
 
-	if (!context_quoted(p) && !context_config(p))
+	if (!context_quoted(p) && !context_config(p) && !in_element(p))
 		return false;
 	shape_of(s, n, &shape);
 	if (!shape_certain(&shape) || expression(s, n) || hashed(s, n) ||

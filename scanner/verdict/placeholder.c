@@ -430,3 +430,42 @@ bool placeholder_sample(const char *s, size_t n)
 			return true;
 	return false;
 }
+
+/* Letters and the digits behind them. */
+static size_t word_end(const char *s, size_t n, size_t from, size_t *letters)
+{
+	size_t end = from;
+
+	while (end < n && ascii_alpha(s[end]))
+		end++;
+	*letters = end - from;
+	while (end < n && ascii_digit(s[end]))
+		end++;
+	return end;
+}
+
+bool placeholder_standard(const char *s, size_t n)
+{
+	static const char *const names[] = {
+		"aes",     "sha",     "hmac",    "pbkdf",    "argon", "bcrypt", "scrypt",
+		"rfc",     "wpa",     "psk",     "rsa",      "gcm",   "cbc",    "ctr",
+		"md",      "jwt",     "oauth",   "kerberos", "sm",    "ecdsa",  "ecdh",
+		"tls",     "ssl",     "ieee",    "iso",      "utf",   "base",   "hs",
+		"rs",      "es",      "bit",     "bits",     "byte",  "bytes",  "chars",
+		"id",      "v",       "version", "fips",     "nist",  "x",      "crc",
+		"changed", "rotated", "min",     "max",      "q",     "m",
+	};
+	size_t known = 0, letters;
+
+	for (size_t i = 0, end; i<n; i = end> i ? end : i + 1) {
+		bool found = false;
+
+		end = word_end(s, n, i, &letters);
+		for (size_t k = 0; letters > 0 && !found && k < ARRAY_LEN(names); k++)
+			found = ascii_equal(s + i, letters, names[k]);
+		if (letters > 0 && !found)
+			return false;
+		known += found;
+	}
+	return known > 0;
+}

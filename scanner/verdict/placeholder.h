@@ -37,6 +37,10 @@ bool placeholder_words(const char *s, size_t n);
 /** placeholder_pattern(s, n): counts up, or repeats itself. */
 bool placeholder_pattern(const char *s, size_t n);
 
+/** placeholder_standard(s, n): made of names of algorithms and standards, and numbers:
+ * "PBKDF2-SHA256", "32-64 bytes". */
+bool placeholder_standard(const char *s, size_t n);
+
 /** placeholder_sample(s, n): a documented sample, compared by its hash, or one that its
  * vendor marked with EXAMPLE. */
 bool placeholder_sample(const char *s, size_t n);

@@ -184,7 +184,7 @@ bool shape_scrambled(const struct shape *s)
 
 bool shape_passphrase(const char *s, size_t n)
 {
-	size_t words = 0, letters = 0, digits = 0, all = 0;
+	size_t words = 0, letters = 0, digits = 0, all = 0, names = 0;
 	char sign = '\0';
 
 	for (size_t i = 0; i < n; i++) {
@@ -192,6 +192,7 @@ bool shape_passphrase(const char *s, size_t n)
 			letters++;
 			all++;
 			words += letters == 3;
+			names += letters == 4 && ascii_upper(s[i - 3]);
 			continue;
 		}
 		letters = 0;
@@ -203,7 +204,8 @@ bool shape_passphrase(const char *s, size_t n)
 		sign = s[i];
 	}
 	return digits <= 4 &&
-	       ((words >= 4 && digits >= 1) || (words >= 3 && digits >= 2 && all >= 12));
+	       ((words >= 4 && digits >= 1) || (words >= 3 && digits >= 2 && all >= 12) ||
+	        (words == 2 && names == 2 && digits >= 2 && sign != '\0' && all >= 9));
 }
 
 bool shape_weak(const struct shape *s)

@@ -53,7 +53,8 @@ bool shape_certain(const struct shape *s);
 bool shape_scrambled(const struct shape *s);
 
 /** shape_passphrase(s, n): four words or more, parted by the same sign, and a number, or
- * three and one of two digits, as generators make them for people to keep. */
+ * three, or two that begin with a capital, and one of two digits, as generators make them
+ * for people to keep. */
 bool shape_passphrase(const char *s, size_t n);
 
 /** shape_weak(s): few classes of characters or few of them, and no random text: no secret

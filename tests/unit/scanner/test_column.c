@@ -56,6 +56,10 @@ Test(column, under_another_name_or_none)
 		"host,password\nf,ag," VALUE "\n",
 		"| password | host |\n|---|---|\n| db1 | " VALUE " |",
 		"{| class=\"wikitable\"\n! Password !! Printer\n|-\n| ZT410 || " VALUE,
+		/* not the names, but a row of values */
+		"id,type,subject\n1,password,reset\n2," VALUE ",x\n",
+		"| a | b |\n|---|---|\n| 1 | password |\n| 2 | " VALUE " |",
+		"host,KfPWd\nf," VALUE "\n",
 		"," VALUE,
 		"|" VALUE,
 	};
