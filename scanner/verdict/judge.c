@@ -37,8 +37,9 @@ enum drop judge_common(const struct place *p, const char *s, size_t n)
 	if (placeholder_variable(s, n, in_literal(p, s)) || placeholder_reference(s, n))
 		return DROP_PLACEHOLDER;
 	public = placeholder_public(s, n);
-	if (!public && (placeholder_redacted(s, n) || placeholder_words(s, n) ||
-	                judge_encoded_words(s, n) || placeholder_pattern(s, n)))
+	if (!public && (placeholder_redacted(s, n) || placeholder_interface(s, n) ||
+	                placeholder_words(s, n) || judge_encoded_words(s, n) ||
+	                placeholder_pattern(s, n)))
 		return DROP_PLACEHOLDER;
 	/* Last, since it takes a hash. */
 	if (placeholder_sample(s, n))

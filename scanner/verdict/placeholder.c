@@ -469,3 +469,38 @@ bool placeholder_standard(const char *s, size_t n)
 	}
 	return known > 0;
 }
+
+/* Of a form's field, as frameworks write them: "required|string|min:12". */
+static bool is_validation(const char *s, size_t n)
+{
+	static const char *const rules[] = { "required|", "nullable|", "|required",
+		                             "|confirmed", "string|" };
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (ascii_find(s, n, rules[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* A text of a translation: letters, some of them as \u00e9, and nothing else. */
+static bool is_escaped_text(const char *s, size_t n)
+{
+	size_t escapes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (n - i >= 6 && memcmp(s + i, "\\u00", 4) == 0) {
+			escapes++;
+			i += 5;
+		} else if (!ascii_alpha(s[i])) {
+			return false;
+		}
+	}
+	return escapes > 0;
+}
+
+bool placeholder_interface(const char *s, size_t n)
+{
+	return ascii_starts(s, n, "ctrl+") || ascii_starts(s, n, "cmd+") ||
+	       ascii_starts(s, n, "alt+") || ascii_starts(s, n, "shift+") ||
+	       is_validation(s, n) || is_escaped_text(s, n);
+}

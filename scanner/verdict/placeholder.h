@@ -41,6 +41,10 @@ bool placeholder_pattern(const char *s, size_t n);
  * "PBKDF2-SHA256", "32-64 bytes". */
 bool placeholder_standard(const char *s, size_t n);
 
+/** placeholder_interface(s, n): keys to press, the rules of a form's field, or a word of
+ * a translation. */
+bool placeholder_interface(const char *s, size_t n);
+
 /** placeholder_sample(s, n): a documented sample, compared by its hash, or one that its
  * vendor marked with EXAMPLE. */
 bool placeholder_sample(const char *s, size_t n);

@@ -116,6 +116,9 @@ Test(verdict, values_that_are_none)
 	static const char *const texts[] = {
 		"password = |os.environ|[\"DB_PASSWORD\"]",
 		"password = |getPassword(user)|",
+		"\"togglePassword\": \"|Ctrl+Shift+P|\"",
+		"api.secret=|Cl\\u00e9|",
+		"password: |PBKDF2-SHA256|",
 		"DB_PASSWORD=|${DB_PASSWORD}|",
 		"DB_PASSWORD=|changeme|",
 		"DB_PASSWORD=|<your password>|",
