@@ -21,16 +21,21 @@ struct line {
 	size_t n;
 };
 
-/* Where the cell ends that begins at ${from}. */
+/* Where the cell ends that begins at ${from}; a sign in quotes is part of it. */
 static size_t cell_end(struct line l, const char *by, bool quotes, size_t from)
 {
-	size_t len = strlen(by);
-	bool quoted = false;
+	const size_t len = strlen(by);
 
-	for (size_t i = from; i < l.n; i++) {
-		quoted = quoted != (quotes && l.s[i] == '"');
-		if (!quoted && l.n - i >= len && memcmp(l.s + i, by, len) == 0)
-			return i;
+	for (const char *at = l.s + from, *end = l.s + l.n, *quote; at < end;) {
+		const char *next = memmem(at, (size_t)(end - at), by, len);
+
+		if (next == NULL)
+			return l.n;
+		quote = quotes ? memchr(at, '"', (size_t)(next - at)) : NULL;
+		if (quote == NULL)
+			return (size_t)(next - l.s);
+		quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
+		at = quote == NULL ? end : quote + 1;
 	}
 	return l.n;
 }
