@@ -244,10 +244,12 @@ static size_t candidate(struct scan_stream *s, const struct text *t, const struc
 	return end;
 }
 
-/* Is there a run in ${from} to ${to} as in each match? */
+/* Is there a run in ${from} to ${to} as in each match?  Most have none at all. */
 static bool has_run(const struct scan_stream *s, const struct text *t,
                     const struct rule *u, size_t from, size_t to)
 {
+	if (u->trigger != TRIGGER_TEXT && !spots_run(s->spots, from, to))
+		return false;
 	return u->run.n < RUN_LEAST ||
 	       run_find(&s->g->runs[u->index], t->p, t->n, from, to) < to;
 }

@@ -355,6 +355,29 @@ bool spots_wide(const struct spots *s, size_t at)
 	return s->wide[i / 64] >> i % 64 & 1;
 }
 
+bool spots_run(const struct spots *s, size_t from, size_t to)
+{
+	size_t first, last;
+
+	if (s->end - s->base <= SMALL || from < s->base || to > s->end)
+		return true;
+	if (from >= to)
+		return false;
+	first = (from - s->base) / RUNS_BLOCK;
+	last = (to - 1 - s->base) / RUNS_BLOCK;
+	for (size_t i = first / 64; i <= last / 64; i++) {
+		uint64_t some = s->some[i];
+
+		if (i == first / 64)
+			some &= UINT64_MAX << first % 64;
+		if (i == last / 64)
+			some &= UINT64_MAX >> (63 - last % 64);
+		if (some != 0)
+			return true;
+	}
+	return false;
+}
+
 size_t spots_lines(const struct spots *s, const struct text *t, size_t n)
 {
 	if (s->end - s->base <= SMALL || n < s->base || n > s->end)

@@ -49,6 +49,10 @@ const uint64_t *spots_marks(const struct spots *s, enum spot_kind kind, size_t *
 /** spots_wide(s, at): is ${at} in a spot near a run for TRIGGER_WIDE_RUN? */
 bool spots_wide(const struct spots *s, size_t at);
 
+/** spots_run(s, from, to): may there be a run as TRIGGER_RUN asks for in bytes ${from} to
+ * ${to} of the text?  Where that was not looked at, there may. */
+bool spots_run(const struct spots *s, size_t from, size_t to);
+
 /** spots_lines(s, t, n): line feeds in the first ${n} bytes of the text that was looked
  * through last, which is ${t}; most are known without looking at it. */
 size_t spots_lines(const struct spots *s, const struct text *t, size_t n);

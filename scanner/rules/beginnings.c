@@ -65,6 +65,7 @@ struct walk {
 	bool several;     /* it is one of several */
 	bool leading;     /* nothing that takes a byte was read before */
 	bool at_line;     /* a match may begin with '^' */
+	bool feed;        /* what was read may take a line feed */
 	struct run next;  /* what follows each head … */
 	bool next_known;  /* … once it is known, or known not to be */
 };
@@ -197,11 +198,12 @@ static void stretch_one(const struct walk *w, struct part *out, const struct byt
 		out->stretch[k] = stretch_byte(of, &rule_set_of[k], mixed(w, of));
 }
 
-static void literal(const struct walk *w, unsigned char c, struct part *out)
+static void literal(struct walk *w, unsigned char c, struct part *out)
 {
 	struct bytes only = { { 0 } };
 
 	set_byte(&only, c);
+	w->feed |= c == '\n';
 	stretch_one(w, out, &only);
 	out->musts = musts_byte(&only);
 	out->opening = opening_byte(&only);
@@ -217,10 +219,11 @@ static void literal(const struct walk *w, unsigned char c, struct part *out)
 }
 
 /* One of ${set}. */
-static void one_of(const struct walk *w, const struct bytes *set, struct part *out)
+static void one_of(struct walk *w, const struct bytes *set, struct part *out)
 {
 	unsigned n = 0;
 
+	w->feed |= rule_has_byte(set, '\n');
 	stretch_one(w, out, set);
 	out->musts = musts_byte(set);
 	out->opening = opening_byte(set);
@@ -296,9 +299,12 @@ static void escape(struct walk *w, struct part *out)
 static void group(struct walk *w, struct part *out)
 {
 	const struct run before = w->run;
-	bool flags = false, asserts = false, named = false;
+	const bool fed = w->feed;
+	bool flags = false, asserts = false, named = false, ahead;
 
 	w->at++;
+	ahead = w->at[0] == '?' && w->at[1] == '=';
+	w->feed = false;
 	if (*w->at == '?') {
 		w->at++;
 		named = w->at[0] == '<' && w->at[1] != '=' && w->at[1] != '!';
@@ -308,7 +314,7 @@ static void group(struct walk *w, struct part *out)
 			flags = true;
 		}
 		flags = flags && *w->at == ')';
-		w->at += *w->at == ':';
+		w->at += *w->at == ':' || ahead;
 	}
 	if (flags)
 		empty(out);
@@ -318,7 +324,9 @@ static void group(struct walk *w, struct part *out)
 		w->run = before;
 		for (unsigned k = 0; k < RULE_SETS; k++)
 			out->stretch[k] = stretch_nothing();
-		out->musts = (struct musts){ 0 };
+		/* What follows on the line has it, if the look ahead ends there. */
+		if (!ahead || w->feed)
+			out->musts = (struct musts){ 0 };
 		out->opening = named ? opening_unknown() : opening_nothing();
 		/* What looks around takes no byte; what has a name does. */
 		for (unsigned k = 0; k < KINDS; k++) {
@@ -327,6 +335,7 @@ static void group(struct walk *w, struct part *out)
 		}
 		anything(&out->heads);
 	}
+	w->feed |= fed;
 	w->at += *w->at == ')';
 }
 

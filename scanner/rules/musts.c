@@ -8,8 +8,9 @@
 /* About how many lines in a hundred that name a secret have the byte. */
 static unsigned weight_of(unsigned char c)
 {
-	if (c <= ' ' || c >= 0x7f || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z'))
+	if (c >= '0' && c <= '9')
+		return 2;
+	if (c <= ' ' || c >= 0x7f || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
 		return COMMON;
 	return strchr("._-", c) != NULL ? 10 : strchr("\"'()=:,;", c) != NULL ? 5 : 1;
 }

@@ -185,7 +185,12 @@ Test(beginnings, bytes_that_every_match_has)
 	cr_assert_not(must("a@*b", "@"));
 	cr_assert_not(must("a@{0,2}b", "@"));
 	cr_assert_not(must("a(?!@)b", "@"));
-	cr_assert_not(must("a(?=[@])b", "@"));
+	cr_assert(must("a(?=\\S{0,9}[@:])b", "@:"), "what follows on the line has it");
+	cr_assert_not(must("a(?=[^x]{0,9}@)b", "@"), "the next line may have it");
+	cr_assert_not(must("a(?=.*@)b", "@"), "'.' is not known to stay on the line");
+	cr_assert_not(must("a(?:(?=@)b)?c", "@"));
+	cr_assert_not(must("a(?<=[@])b", "@"));
+	cr_assert_not(must("a(?!\\S{0,9}@)b", "@"));
 	cr_assert_not(must("a[@x]b", "@"));
 	cr_assert_not(must("a[@x]b", "@x"), "in most lines");
 	cr_assert_not(must("a[^@]b", "@"));

@@ -179,6 +179,25 @@ Test(spots, runs)
 	             0);
 }
 
+/* Whatever bytes around it are asked for, to the block. */
+Test(spots, where_a_run_is)
+{
+	const char *run = "tok_0123456789abcdefghijABCD";
+	const size_t at = around(run), end = at + strlen(run), n = strlen(text);
+
+	look();
+	for (size_t from = 0; from <= at; from += 13)
+		for (size_t to = end; to <= n; to += 17)
+			cr_assert(spots_run(s, from, to), "%zu to %zu", from, to);
+	cr_assert_not(spots_run(s, 0, at - 64));
+	cr_assert_not(spots_run(s, end + 64, n));
+	cr_assert_not(spots_run(s, at, at));
+	cr_assert(spots_run(s, 0, n + 1), "that was not looked at");
+	snprintf(text, sizeof(text), "a short one: acme:x");
+	look();
+	cr_assert(spots_run(s, 0, 10), "nor was this");
+}
+
 /* The line around a run, wherever that is in it. */
 Test(spots, lines_of_any_length)
 {
