@@ -84,6 +84,7 @@ struct search {
 	decode_fn fn;
 	void *ctx;
 	size_t line_done[LINE__KINDS]; /* what is before has been written out */
+	size_t macro;                  /* a line that goes on with a macro of C begins */
 	size_t run_done;               /* so are runs that begin before it */
 	size_t hold; /* the next call begins there; SIZE_MAX: at the end */
 };
@@ -161,12 +162,15 @@ bool decode_may_hold(const struct search *s, size_t at, size_t n);
 /* A run of the alphabets of base64 from ${at} to ${end}.  Returns where to go on. */
 size_t decode_run(struct search *s, size_t at, size_t end);
 
-/* --- decode_line.c */
+/* --- decode_promise.c */
 
 /** decode_may_count(t, p, n, at): can the mark at ${at} count?  By the next two bytes,
  * and the one before; most cannot. */
 bool decode_may_count(const struct decode_tables *t, const unsigned char *p, size_t n,
                       size_t at);
+
+/* --- decode_line.c */
+
 /* One of \ % & " ' at ${at}: writes out its line if that says something else then. */
 void decode_line(struct search *s, size_t at);
 

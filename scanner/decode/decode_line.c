@@ -11,236 +11,11 @@
 #include <emmintrin.h>
 #endif
 
-#include "decode/decode_impl.h"
+#include "decode/decode_line_impl.h"
 #include "text.h"
 
-#define BEFORE_MAX   512u           /* bytes of a long line before the mark … */
-#define LINE_LONGEST 8192u          /* … and in all */
-#define JOINT_MAX    160u           /* bytes between two pieces of a string */
+#define LINE_LONGEST 8192u          /* bytes of a line that are written out */
 #define APART        "\n\n\n\n\n\n" /* between lines that do not follow each other */
-
-/* A part of the text that is being written out. */
-struct input {
-	const unsigned char *p;
-	size_t n;
-};
-
-static int hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A number of ${digits} of base 16 at ${at}; -1: there is none. */
-static long hex_number(struct input in, size_t at, unsigned digits)
-{
-	long v = 0;
-
-	if (at + digits > in.n)
-		return -1;
-	for (unsigned i = 0; i < digits; i++) {
-		int d = hex_digit(in.p[at + i]);
-
-		if (d < 0)
-			return -1;
-		v = v << 4 | d;
-	}
-	return v;
-}
-
-static bool blank(unsigned char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static bool word(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static bool graphic(long c)
-{
-	return c > ' ' && c < 0x7f;
-}
-
-/* --- what a mark promises --------------------------------------------------------------
- */
-
-/* After an escaped line end: does an assignment begin, or armour? */
-static bool begins_setting(struct input in, size_t at)
-{
-	size_t i = at;
-
-	if (at + 5 <= in.n && memcmp(in.p + at, "-----", 5) == 0)
-		return true;
-	while (i < in.n && i - at < 60 &&
-	       (word(in.p[i]) || in.p[i] == '.' || in.p[i] == '-'))
-		i++;
-	if (i - at < 2)
-		return false;
-	while (i < in.n && (blank(in.p[i]) || in.p[i] == '"' || in.p[i] == '\\'))
-		i++;
-	return i < in.n && (in.p[i] == '=' || in.p[i] == ':');
-}
-
-bool decode_may_count(const struct decode_tables *t, const unsigned char *p, size_t n,
-                      size_t at)
-{
-	const unsigned char before = at > 0 ? p[at - 1] : 0;
-
-	p += at;
-	if (n - at < 3)
-		return true;
-	if (!decode_begins(&t->line, p))
-		return false;
-	if (p[0] != '"' && p[0] != '\'')
-		return true;
-	/* Of two quotes, an empty string that joins a list. */
-	if (p[1] == '"' || p[1] == '\'')
-		return p[1] == p[0] && (p[2] == '.' || before == '(');
-	return p[2] < 0x80;
-}
-
-static bool escape_counts(struct input in, size_t at)
-{
-	unsigned char c = at + 1 < in.n ? in.p[at + 1] : 0;
-
-	switch (c) {
-	case 'u':
-		return graphic(hex_number(in, at + 2, 4));
-	case 'x':
-		return graphic(hex_number(in, at + 2, 2)) && at + 4 < in.n &&
-		       in.p[at + 4] == '\\';
-	case 'n':
-	case 'r':
-		return begins_setting(in, at + 2);
-	case '/':
-		return at > 0 && in.p[at - 1] == ':' && at + 2 < in.n &&
-		       in.p[at + 2] == '\\';
-	case '\\':
-		return at + 2 < in.n && (in.p[at + 2] == 'n' || in.p[at + 2] == '"' ||
-		                         in.p[at + 2] == 'u');
-	default:
-		/* octal, one after the other */
-		return c >= '0' && c <= '1' && at + 4 < in.n && in.p[at + 2] >= '0' &&
-		       in.p[at + 2] <= '7' && in.p[at + 4] == '\\';
-	}
-}
-
-static bool percent_counts(struct input in, size_t at)
-{
-	return graphic(hex_number(in, at + 1, 2));
-}
-
-/* Bytes of an entity at ${at}, and the character; 0 if there is none. */
-static size_t entity(struct input in, size_t at, uint32_t *cp)
-{
-	static const struct {
-		char name[8];
-		char c;
-	} names[] = {
-		{"&quot;",  '"' },
-		{ "&amp;",  '&' },
-		{ "&lt;",   '<' },
-		{ "&gt;",   '>' },
-		{ "&apos;", '\''}
-	};
-	size_t i = at + 2, digits = 0;
-	bool hex;
-
-	if (at + 1 >= in.n || strchr("#qalg", in.p[at + 1]) == NULL ||
-	    in.p[at + 1] == '\0')
-		return 0;
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
-		size_t n = strlen(names[k].name);
-
-		if (at + n <= in.n && memcmp(in.p + at, names[k].name, n) == 0) {
-			*cp = (uint32_t)names[k].c;
-			return n;
-		}
-	}
-	if (at + 3 >= in.n || in.p[at + 1] != '#')
-		return 0;
-	hex = (in.p[i] | 0x20) == 'x';
-	i += hex;
-	for (*cp = 0; i < in.n && digits < 6 && hex_digit(in.p[i]) >= 0 &&
-	              (hex || hex_digit(in.p[i]) < 10);
-	     i++, digits++)
-		*cp = *cp * (hex ? 16 : 10) + (uint32_t)hex_digit(in.p[i]);
-	return digits > 0 && i < in.n && in.p[i] == ';' ? i + 1 - at : 0;
-}
-
-/* Between two pieces: blanks, one operator, line ends.  ${list}: a comma will do. */
-struct joint {
-	bool operator, comma, line, other;
-};
-
-static size_t read_joint(struct input in, size_t i, struct joint *j)
-{
-	size_t from = i;
-
-	for (*j = (struct joint){ 0 }; i < in.n && i - from < JOINT_MAX; i++) {
-		unsigned char c = in.p[i];
-
-		if (blank(c) || c == '\r' ||
-		    (c == '\\' && i + 1 < in.n && in.p[i + 1] == '\n'))
-			continue;
-		if (c == '\n')
-			j->line = true;
-		else if ((c == '+' || c == '.' || c == '&' || c == '~') &&
-		         !j->operator&& !j->comma)
-			j->operator= true;
-		else if (c == ',' && !j->operator&& !j->comma)
-			j->comma = true;
-		else
-			break;
-	}
-	return i;
-}
-
-/* Is there a joint after the closing quote at ${at}?  Where the next piece begins, or 0.
- */
-static size_t joint(struct input in, size_t at, bool list)
-{
-	struct joint j;
-	size_t i = read_joint(in, at + 1, &j);
-	bool far = i + 1 < in.n;
-
-	if (far &&
-	    (in.p[i] == 'f' || in.p[i] == 'r' || in.p[i] == 'b' || in.p[i] == 'u') &&
-	    (in.p[i + 1] == '"' || in.p[i + 1] == '\''))
-		i++;
-	if (i == at + 1 || i >= in.n || (in.p[i] != '"' && in.p[i] != '\''))
-		return 0;
-	if (j.comma)
-		return list ? i + 1 : 0;
-	return j.operator||(j.line && in.p[i] == in.p[at]) ? i + 1 : 0;
-}
-
-static bool starts(struct input in, size_t at, const char *text)
-{
-	size_t n = strlen(text);
-
-	return at <= in.n && in.n - at >= n && memcmp(in.p + at, text, n) == 0;
-}
-
-static bool ends(struct input in, size_t at, const char *text)
-{
-	size_t n = strlen(text);
-
-	return at >= n && memcmp(in.p + at - n, text, n) == 0;
-}
-
-/* Is the empty string at ${at} what puts a list together?  As in ["a", "b"].join(""),
- * "".join(["a", "b"]) and implode("", ["a", "b"]). */
-static bool joins_list(struct input in, size_t at)
-{
-	return starts(in, at + 2, ".join(") || ends(in, at, ".join(") ||
-	       ends(in, at, "implode(");
-}
 
 /* --- writing out -----------------------------------------------------------------------
  */
@@ -259,7 +34,8 @@ static size_t put(unsigned char *out, uint32_t cp)
 
 /* One escape; how many bytes of it.  All of them are at least as long as what they say.
  */
-static size_t unescape_one(struct input in, size_t at, unsigned char *out, size_t *used)
+static size_t unescape_one(struct line_input in, size_t at, unsigned char *out,
+                           size_t *used)
 {
 	static const char plain[] = "\"'/\\ntr";
 	static const char means[] = "\"'/\\\n\t\n";
@@ -271,11 +47,11 @@ static size_t unescape_one(struct input in, size_t at, unsigned char *out, size_
 		out[(*used)++] = (unsigned char)means[known - plain];
 		return 2;
 	}
-	if (c == 'u' && (v = hex_number(in, at + 2, 4)) >= 0) {
+	if (c == 'u' && (v = line_hex(in, at + 2, 4)) >= 0) {
 		*used += put(out + *used, (uint32_t)v);
 		return 6;
 	}
-	if (c == 'x' && (v = hex_number(in, at + 2, 2)) > 0) {
+	if (c == 'x' && (v = line_hex(in, at + 2, 2)) > 0) {
 		out[(*used)++] = (unsigned char)v;
 		return 4;
 	}
@@ -305,7 +81,7 @@ static unsigned stops_of_16(__m128i v, const char stops[4])
 
 /* Copies what is before the first byte from ${i} on that is among ${stops}; its place.
  * Up to 15 bytes more are written to ${out}, which has room for them. */
-static size_t copy_plain(struct input in, size_t i, const char stops[4],
+static size_t copy_plain(struct line_input in, size_t i, const char stops[4],
                          unsigned char *out)
 {
 	const size_t from = i;
@@ -327,7 +103,7 @@ static size_t copy_plain(struct input in, size_t i, const char stops[4],
 	return i;
 }
 
-static size_t write_one(struct input in, size_t at, enum line_kind kind,
+static size_t write_one(struct line_input in, size_t at, enum line_kind kind,
                         unsigned char *out, size_t *used)
 {
 	uint32_t cp = 0;
@@ -337,11 +113,11 @@ static size_t write_one(struct input in, size_t at, enum line_kind kind,
 	if (kind == LINE_ESCAPES && in.p[at] == '\\')
 		return unescape_one(in, at, out, used);
 	if (kind == LINE_PERCENT && in.p[at] == '%' &&
-	    (v = hex_number(in, at + 1, 2)) > 0) {
+	    (v = line_hex(in, at + 1, 2)) > 0) {
 		out[(*used)++] = (unsigned char)v;
 		return 3;
 	}
-	if (kind == LINE_HTML && in.p[at] == '&' && (n = entity(in, at, &cp)) > 0) {
+	if (kind == LINE_HTML && in.p[at] == '&' && (n = line_entity(in, at, &cp)) > 0) {
 		*used += put(out + *used, cp);
 		return n;
 	}
@@ -350,7 +126,8 @@ static size_t write_one(struct input in, size_t at, enum line_kind kind,
 }
 
 /* To the end of the statement, which may be lines further on. */
-static size_t write_joined(struct input in, bool list, unsigned char *out, size_t *used)
+static size_t write_joined(struct line_input in, bool list, unsigned char *out,
+                           size_t *used)
 {
 	size_t i = 0, plain, next;
 
@@ -361,10 +138,10 @@ static size_t write_joined(struct input in, bool list, unsigned char *out, size_
 		if (i == in.n || in.p[i] == '\n')
 			return i;
 		if ((in.p[i] == '"' || in.p[i] == '\'') &&
-		    (next = joint(in, i, list)) > 0) {
+		    (next = line_joint(in, i, list)) > 0) {
 			i = next;
 		} else if (in.p[i] == '\\' && i + 1 < in.n && in.p[i + 1] == '\n') {
-			for (i += 2; i < in.n && blank(in.p[i]); i++)
+			for (i += 2; i < in.n && line_blank(in.p[i]); i++)
 				;
 		} else {
 			out[(*used)++] = in.p[i++];
@@ -373,7 +150,7 @@ static size_t write_joined(struct input in, bool list, unsigned char *out, size_
 }
 
 /* To the line's end. */
-static size_t write_escaped(struct input in, enum line_kind kind, unsigned char *out,
+static size_t write_escaped(struct line_input in, enum line_kind kind, unsigned char *out,
                             size_t *used)
 {
 	static const char stops[][4] = {
@@ -401,12 +178,12 @@ static size_t write_escaped(struct input in, enum line_kind kind, unsigned char 
  * ${least}: where a token that ${to} may be in begins.  ${to}: none is near. */
 static size_t token_begin(const unsigned char *p, size_t least, size_t to)
 {
-	const size_t low = to - least < BEFORE_MAX ? least : to - BEFORE_MAX;
+	const size_t low = to - least < LINE_BEFORE_MAX ? least : to - LINE_BEFORE_MAX;
 
 	for (size_t i = to; i > low; i--) {
 		if (p[i - 1] == '\n')
 			return i;
-		if ((blank(p[i - 1]) || p[i - 1] == '"' || p[i - 1] == '\'') &&
+		if ((line_blank(p[i - 1]) || p[i - 1] == '"' || p[i - 1] == '\'') &&
 		    !(i > low + 1 && p[i - 2] == '\\'))
 			return i - 1;
 	}
@@ -415,7 +192,7 @@ static size_t token_begin(const unsigned char *p, size_t least, size_t to)
 
 static size_t line_begin(const struct search *s, size_t at, enum line_kind kind)
 {
-	const size_t far = at > BEFORE_MAX ? at - BEFORE_MAX : 0;
+	const size_t far = at > LINE_BEFORE_MAX ? at - LINE_BEFORE_MAX : 0;
 	const size_t least = s->line_done[kind] > far ? s->line_done[kind] : far;
 	const unsigned char *nl = at > least ? memrchr(s->p + least, '\n', at - least)
 	                                     : NULL;
@@ -428,10 +205,10 @@ static size_t line_begin(const struct search *s, size_t at, enum line_kind kind)
 
 /* What of the line from ${from} on is written out: of one that is too long, a part that
  * ends where a token does. */
-static struct input line_part(const struct search *s, size_t from, size_t at,
-                              enum line_kind kind)
+static struct line_input line_part(const struct search *s, size_t from, size_t at,
+                                   enum line_kind kind)
 {
-	struct input in = { s->p + from, s->n - from };
+	struct line_input in = { s->p + from, s->n - from };
 
 	if (in.n < LINE_LONGEST)
 		return in;
@@ -443,14 +220,14 @@ static struct input line_part(const struct search *s, size_t from, size_t at,
 }
 
 /* What writing the line out takes at most: up to its end, if its end is the line's. */
-static size_t line_cost(struct input in, enum line_kind kind)
+static size_t line_cost(struct line_input in, enum line_kind kind)
 {
 	const unsigned char *nl = kind != LINE_JOINED ? memchr(in.p, '\n', in.n) : NULL;
 
 	return nl != NULL ? (size_t)(nl - in.p) : in.n;
 }
 
-static void write_line(struct search *s, size_t from, struct input in,
+static void write_line(struct search *s, size_t from, struct line_input in,
                        enum line_kind kind, bool list)
 {
 	static const char *const how[] = { "escapes", "percent", "html", "joined" };
@@ -492,35 +269,15 @@ static enum line_kind kind_of(const struct search *s, size_t at)
 	}
 }
 
-static bool counts(const struct search *s, size_t at, enum line_kind kind, bool *list)
-{
-	const struct input all = { s->p, s->n };
-	uint32_t cp;
-
-	switch (kind) {
-	case LINE_PERCENT:
-		return percent_counts(all, at);
-	case LINE_HTML:
-		return entity(all, at, &cp) > 0;
-	case LINE_ESCAPES:
-		return escape_counts(all, at);
-	default:
-		if (s->p[at] == '\\' || joint(all, at, false) > 0)
-			return true;
-		*list = at + 1 < s->n && s->p[at + 1] == s->p[at] && joins_list(all, at);
-		return *list;
-	}
-}
-
 void decode_line(struct search *s, size_t at)
 {
 	const enum line_kind kind = kind_of(s, at);
 	bool list = false;
-	struct input in;
+	struct line_input in;
 	size_t from;
 
 	if (at < s->line_done[kind] || (kind == LINE_JOINED && s->joined) ||
-	    !counts(s, at, kind, &list))
+	    !line_counts(s, at, kind, &list))
 		return;
 	from = line_begin(s, at, kind);
 	in = line_part(s, from, at, kind);
@@ -528,7 +285,7 @@ void decode_line(struct search *s, size_t at)
 		/* All of the line, or later. */
 		const unsigned char *nl = memchr(s->p + at, '\n', s->n - at);
 
-		if (nl == NULL || (kind == LINE_JOINED && s->n - at < BEFORE_MAX)) {
+		if (nl == NULL || (kind == LINE_JOINED && s->n - at < LINE_BEFORE_MAX)) {
 			decode_hold(s, from);
 			return;
 		}

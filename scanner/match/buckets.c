@@ -76,6 +76,19 @@ static void find_odds(struct odds *o)
 			o->after[a][k] = exp2f(-(float)pair_table[a][k] / PAIR_UNIT);
 }
 
+float buckets_odds(const unsigned char *p, size_t n)
+{
+	float sum = 0;
+
+	for (unsigned c = 0; n > 0 && c < BUCKETS_BYTES; c++)
+		if (kind_of((unsigned char)c) == kind_of(p[0]))
+			sum += (float)often[c] / 65536;
+	for (size_t i = 1; i < n; i++)
+		sum *= exp2f(-(float)pair_table[kind_of(p[i - 1])][kind_of(p[i])] /
+		             PAIR_UNIT);
+	return sum;
+}
+
 /* Kinds of bytes, and how much of each. */
 struct kinds {
 	uint64_t are;

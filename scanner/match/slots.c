@@ -10,8 +10,9 @@
 
 #include "match/buckets.h"
 
-#define LANES  SLOTS_LANES
-#define NO_LOW 0xdfu
+#define LANES   SLOTS_LANES
+#define NO_LOW  0xdfu
+#define FACTORS 64u /* that are tried */
 
 /* What is told of a literal is one number: where it ends, from its window on; and from
  * these bits on which one it is, and if there is more of it than was compared. */
@@ -31,6 +32,7 @@ struct entry {
 	struct slots_word from;   /* from its window on */
 	struct slots_word before; /* before that */
 	uint64_t told;
+	uint32_t beginning;
 	unsigned hash;
 };
 
@@ -38,9 +40,14 @@ struct entry {
  */
 
 /* The first three bytes, in any case. */
-static inline unsigned hash_of(uint64_t word)
+static inline uint32_t beginning_of(uint64_t word)
 {
-	return ((uint32_t)(word << 8) | 0x20202000u) * 0x9e3779b1u >> 20;
+	return (uint32_t)(word << 8) | 0x20202000u;
+}
+
+static inline unsigned hash_of(const struct slots *s, uint64_t word)
+{
+	return beginning_of(word) * s->factor >> 20;
 }
 
 /* Of what ${l} has from ${at} on, which may be before it. */
@@ -97,7 +104,7 @@ static struct entry *put_followed(struct entry *e, const struct entry *one,
 			*e = *one;
 			e->from.mask |= UINT64_C(0xff) << shift;
 			e->from.value |= c << shift;
-			e->hash = hash_of(e->from.value);
+			e->beginning = beginning_of(e->from.value);
 			e++;
 		}
 	return e;
@@ -111,7 +118,13 @@ static int by_hash(const void *x, const void *y)
 	                          : (a->told > b->told) - (a->told < b->told);
 }
 
-/* In the order of their slots. */
+static int by_beginning(const void *x, const void *y)
+{
+	const struct entry *a = x, *b = y;
+
+	return (a->beginning > b->beginning) - (a->beginning < b->beginning);
+}
+
 static void make_entries(const struct literal *list, size_t n, const uint16_t *windows,
                          struct entry *out)
 {
@@ -128,13 +141,87 @@ static void make_entries(const struct literal *list, size_t n, const uint16_t *w
 
 		if (at > SLOTS_WORD || l->n > at + SLOTS_WORD)
 			one.told |= LONGER;
-		one.hash = hash_of(one.from.value);
+		one.beginning = beginning_of(one.from.value);
 		if (l->n < BUCKETS_LEAST)
 			e = put_followed(e, &one, &l->next.of);
 		else
 			*e++ = one;
 	}
-	qsort(out, (size_t)(e - out), sizeof(*out), by_hash);
+}
+
+/* A beginning that literals have, and how often texts have it. */
+struct beginning {
+	uint32_t is;
+	float odds;
+};
+
+static size_t list_beginnings(struct entry *e, size_t n, struct beginning *out)
+{
+	size_t k = 0;
+
+	qsort(e, n, sizeof(*e), by_beginning);
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t is = e[i].beginning;
+		const unsigned char text[] = { (unsigned char)(is >> 8),
+			                       (unsigned char)(is >> 16),
+			                       (unsigned char)(is >> 24) };
+
+		if (i == 0 || is != e[i - 1].beginning)
+			out[k++] = (struct beginning){ is, buckets_odds(text, 3) };
+	}
+	return k;
+}
+
+/* How often texts have one that shares its slot with another. */
+static float shared(const struct beginning *b, size_t n, uint32_t factor)
+{
+	float first[SLOTS_HASHES] = { 0 }; /* of the only one yet; less than 0: counted */
+	float sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		float *f = &first[b[i].is * factor >> 20];
+
+		if (*f == 0) {
+			*f = b[i].odds;
+			continue;
+		}
+		sum += b[i].odds + (*f > 0 ? *f : 0);
+		*f = -1;
+	}
+	return sum;
+}
+
+/* What shares a slot has little in common: it is compared more often. */
+static uint32_t choose_factor(const struct beginning *b, size_t n)
+{
+	uint32_t factor = 0x9e3779b1u, best = factor;
+	float least = shared(b, n, factor);
+
+	for (unsigned i = 1; i < FACTORS; i++) {
+		float sum;
+
+		factor = factor * 0x85ebca6bu | 1;
+		sum = shared(b, n, factor);
+		if (sum < least) {
+			least = sum;
+			best = factor;
+		}
+	}
+	return best;
+}
+
+/* In the order of their slots. */
+static int put_in_slots(struct slots *s, struct entry *e, size_t n)
+{
+	AUTO_FREE struct beginning *b = calloc(n + 1, sizeof(*b));
+
+	if (b == NULL)
+		return ERR_NOMEM;
+	s->factor = choose_factor(b, list_beginnings(e, n, b));
+	for (size_t i = 0; i < n; i++)
+		e[i].hash = e[i].beginning * s->factor >> 20;
+	qsort(e, n, sizeof(*e), by_hash);
+	return ERR_OK;
 }
 
 static void put(struct slots_group *g, unsigned lane, const struct entry *e)
@@ -188,6 +275,8 @@ static int make(struct slots *s, size_t n, const uint16_t *windows, struct entry
 	if (s->slot == NULL || s->group == NULL)
 		return ERR_NOMEM;
 	make_entries(s->list, n, windows, e);
+	if (put_in_slots(s, e, entries) != ERR_OK)
+		return ERR_NOMEM;
 	make_slots(s, e, entries);
 	return ERR_OK;
 }
@@ -256,7 +345,7 @@ void slots_tell(const struct slots_text *t, size_t at)
 {
 	const uint64_t from = load_some(t->p, t->n, at);
 	const uint64_t before = load_some(t->p, t->n, at - SLOTS_WORD);
-	const struct slot *o = &t->s->slot[t->s->by_hash[hash_of(from)]];
+	const struct slot *o = &t->s->slot[t->s->by_hash[hash_of(t->s, from)]];
 
 	for (unsigned i = 0; i < o->groups; i++) {
 		const struct slots_group *g = &t->s->group[o->first + i];
@@ -341,7 +430,7 @@ static unsigned find_slots(const struct slots *s, const unsigned char *p,
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned at = w->at[i];
 		const uint64_t word = load(p + at);
-		const unsigned k = s->by_hash[hash_of(word)];
+		const unsigned k = s->by_hash[hash_of(s, word)];
 		const struct slots_word *common = &s->slot[k].common;
 
 		w->at[left] = (uint16_t)at;

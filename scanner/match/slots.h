@@ -33,6 +33,7 @@ struct slot {
 
 struct slots {
 	const struct literal *list;
+	uint32_t factor;                /* of the hash */
 	struct slot *slot;              /* the first has no literals … */
 	uint16_t by_hash[SLOTS_HASHES]; /* … and is that of most places */
 	struct slots_group *group;

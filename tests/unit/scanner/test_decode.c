@@ -263,6 +263,40 @@ Test(decode, strings_in_pieces)
 	yields_nothing("[\"one\", \"two\"]\n\"x\": 1, \"y\": 2");
 }
 
+/* Sentences are parted at blanks, words of them are not. */
+Test(decode, sentences_in_pieces)
+{
+	yields_nothing("error(\"it is \"\n      \"not so\")");
+	yields_nothing("error(\"it is\"\n      \" not so\")");
+	yields_nothing("error(\"it is\\n\"\n      \"not so\")");
+	yields("error(\"it is \"\n      \"no\" + \"t so\")", "|      \"not so\")\n");
+	yields("print(\"Password: \" + \"Tq7vz2\")", "|print(\"Password: Tq7vz2\")\n");
+	yields("h = \"Bearer \" + \"AKIAXYZ\"", "|h = \"Bearer AKIAXYZ\"\n");
+	yields("sql(\"IDENTIFIED BY \" + \"Tq7vz2\")", "IDENTIFIED BY Tq7vz2");
+}
+
+/* Nor are macros of C put together, unless it is a word that goes on. */
+Test(decode, macros)
+{
+	yields_nothing("#define F(a) \\\n\tg(a) \\\n\th(a)\n");
+	yields_nothing("  # define F(a)\\\n   g(a)\\\n   h(a)\n");
+	yields("#define K \"AKIA\\\nXYZ\"\n", "|#define K \"AKIAXYZ\"\n");
+	yields("#define F(a) \\\n\tg(a)\nRUN x \\\n  y\n", "|RUN x y\n");
+	yields("#define F(a) \\\n\tg(a) \\\n\th(a)\n\nRUN x \\\n  y\n", "|RUN x y\n");
+	yields("RUN x \\\n  # y \\\n  z\n", "|RUN x # y z\n");
+}
+
+/* Entities of brackets are in passwords, but mostly in tags. */
+Test(decode, entities_that_hide_nothing)
+{
+	yields_nothing("a list of &lt;b&gt; and List&lt;String, Object&gt;");
+	yields_nothing("it&#8217;s &#160; so&#13;");
+	yields("pw=\"aB&lt;9xQ\"", "|pw=\"aB<9xQ\"\n");
+	yields("pw=\"aB9&gt;xQ\"", "|pw=\"aB9>xQ\"\n");
+	yields("pw=&quot;aBx&quot;", "|pw=\"aBx\"\n");
+	yields("-----BEGIN&#10;MIGH", "|-----BEGIN\nMIGH\n");
+}
+
 /* Not only in texts that are too short for vectors. */
 Test(decode, a_list_is_put_together_in_a_long_text)
 {
