@@ -125,7 +125,7 @@ static int put_choice(FILE *out, const struct literal *list, size_t n, unsigned 
 	int rc = ERR_NOMEM;
 
 	if (windows != NULL)
-		rc = buckets_choose(list, n, BUCKETS_ROUNDS, windows, &b, e);
+		rc = buckets_choose(list, n, BUCKETS_TRIES, windows, &b, e);
 	if (rc == ERR_OK) {
 		fprintf(out, "static const struct buckets buckets_%u = { .take = {", i);
 		for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {

@@ -24,6 +24,7 @@ static const uint16_t often[BUCKETS_BYTES] = {
 #define KINDS     64u   /* rows of pair_table */
 #define PAIR_UNIT 8     /* of it, per bit */
 #define SHARED    0.25f /* so much of a candidate does one more text for it cost */
+#define ROUNDS    4u    /* of one literal after the other that improve anything */
 #define WORDS     (BUCKETS_BYTES / 64)
 
 /* How likely bytes are in programs and prose. */
@@ -280,12 +281,101 @@ bool buckets_fit(const struct literal *list, size_t n)
 	return n > 0 && n <= BUCKETS_MOST;
 }
 
-int buckets_choose(const struct literal *list, size_t n, unsigned rounds,
+/* What is kept of a choice while a better one is looked for. */
+struct kept {
+	unsigned char in[BUCKETS_MOST];
+	uint16_t windows[BUCKETS_MOST];
+	struct group bucket[BUCKETS];
+};
+
+static void keep(const struct choice *c, struct kept *k)
+{
+	memcpy(k->in, c->in, sizeof(k->in));
+	memcpy(k->windows, c->windows, c->n * sizeof(*k->windows));
+	memcpy(k->bucket, c->bucket, sizeof(k->bucket));
+}
+
+static void go_back(struct choice *c, const struct kept *k)
+{
+	memcpy(c->in, k->in, sizeof(k->in));
+	memcpy(c->windows, k->windows, c->n * sizeof(*k->windows));
+	memcpy(c->bucket, k->bucket, sizeof(k->bucket));
+}
+
+static float cost_of_all(const struct choice *c)
+{
+	float sum = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		sum += c->bucket[i].cost;
+	return sum;
+}
+
+/* The same numbers each time (xorshift64). */
+static unsigned below(uint64_t *random, unsigned n)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return (unsigned)(*random >> 11) % n;
+}
+
+/* Takes some of two buckets' out, and puts them where they cost least, in another order.
+ */
+static void shuffle(struct choice *c, uint64_t *random)
+{
+	const unsigned one = below(random, BUCKETS), two = below(random, BUCKETS);
+	const unsigned percent = 20 + below(random, 60);
+	uint16_t out[BUCKETS_MOST];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if ((c->in[i] == one || c->in[i] == two) && below(random, 100) < percent)
+			out[n++] = (uint16_t)i;
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned k = i + below(random, n - i);
+		const uint16_t next = out[k];
+
+		out[k] = out[i];
+		out[i] = next;
+		take_out(c, next);
+		c->in[next] = BUCKETS;
+	}
+	for (unsigned i = 0; i < n; i++)
+		put_in(c, out[i]);
+}
+
+/* What one literal after the other finds best is not the best for all. */
+static void improve(struct choice *c, struct kept *k, unsigned tries)
+{
+	uint64_t random = 88172645463325252u;
+	float least;
+
+	for (unsigned rounds = 0; rounds < ROUNDS; rounds++)
+		for (size_t i = 0; i < c->n; i++) {
+			take_out(c, i);
+			put_in(c, i);
+		}
+	least = cost_of_all(c);
+	keep(c, k);
+	for (; tries > 0; tries--) {
+		shuffle(c, &random);
+		if (cost_of_all(c) > least) {
+			go_back(c, k);
+			continue;
+		}
+		least = cost_of_all(c);
+		keep(c, k);
+	}
+}
+
+int buckets_choose(const struct literal *list, size_t n, unsigned tries,
                    uint16_t *windows, struct buckets *out, struct err *e)
 {
 	AUTO_FREE struct choice *c = calloc(1, sizeof(*c));
+	AUTO_FREE struct kept *k = calloc(1, sizeof(*k));
 
-	if (c == NULL)
+	if (c == NULL || k == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	find_odds(&c->odds);
 	c->list = list;
@@ -294,11 +384,8 @@ int buckets_choose(const struct literal *list, size_t n, unsigned rounds,
 	memset(c->in, BUCKETS, n);
 	for (size_t i = 0; i < n; i++)
 		put_in(c, i);
-	for (; rounds > 0; rounds--)
-		for (size_t i = 0; i < n; i++) {
-			take_out(c, i);
-			put_in(c, i);
-		}
+	if (tries > 0)
+		improve(c, k, tries);
 	fill(c->bucket, out);
 	return ERR_OK;
 }

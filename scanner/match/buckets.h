@@ -19,7 +19,7 @@
 #define BUCKETS_LEAST  3u  /* bytes of a literal, with what has to follow it … */
 #define BUCKETS_BARE   2u  /* … and without */
 #define BUCKETS_MOST   1024u
-#define BUCKETS_ROUNDS 8u   /* of buckets_choose() that improve anything */
+#define BUCKETS_TRIES  800u /* of buckets_choose(), when the program is built */
 #define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */
 
 /* Buckets that take a byte at a place of their windows. */
@@ -48,10 +48,10 @@ bool buckets_load(const struct buckets_embedded *table, const struct literal *li
 float buckets_odds(const unsigned char *p, size_t n);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
-/** buckets_choose(list, n, rounds, windows, out, e): ${windows} of ${n}: where each one's
- * window begins in it.  Each of ${rounds} puts all of them once more where they cost
- * least: some milliseconds that make the sieve faster. */
-int buckets_choose(const struct literal *list, size_t n, unsigned rounds,
+/** buckets_choose(list, n, tries, windows, out, e): ${windows} of ${n}: where each one's
+ * window begins in it.  0 ${tries} take some milliseconds; more, of a millisecond or two
+ * each, make the sieve faster.  The same list gives the same choice. */
+int buckets_choose(const struct literal *list, size_t n, unsigned tries,
                    uint16_t *windows, struct buckets *out, struct err *e) MUST_CHECK;
 
 #endif

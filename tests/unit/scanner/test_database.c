@@ -256,7 +256,7 @@ Test(database, buckets_are_those_that_would_be_chosen)
 			continue;
 		fit++;
 		cr_assert(buckets_load(buckets_embedded, list, n, windows[0], &b[0]));
-		cr_assert_eq(buckets_choose(list, n, BUCKETS_ROUNDS, windows[1], &b[1],
+		cr_assert_eq(buckets_choose(list, n, BUCKETS_TRIES, windows[1], &b[1],
 		                            &e),
 		             ERR_OK);
 		cr_expect(memcmp(&b[0], &b[1], sizeof(b[0])) == 0, "list %u", i);
