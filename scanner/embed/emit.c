@@ -156,6 +156,7 @@ static void rule_numbers(FILE *out, const struct rule *u)
 	number(out, "reach", u->reach);
 	number(out, "near", u->near);
 	number(out, "needs", (unsigned char)u->needs);
+	number(out, "needs_after", u->needs_after);
 	number(out, "by_keyword", u->by_keyword);
 	number(out, "line", u->line);
 	number(out, "index", u->index);

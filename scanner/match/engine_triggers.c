@@ -29,6 +29,7 @@ static void unite(struct trigger *t, const struct trigger *more)
 	t->before = t->before > more->before ? t->before : more->before;
 	t->lines = t->lines > more->lines ? t->lines : more->lines;
 	t->needs = t->needs == more->needs ? t->needs : 0;
+	t->after &= more->after;
 }
 
 static void add(struct scan_engine *g, const struct rule *u, const char *text)
@@ -42,6 +43,7 @@ static void add(struct scan_engine *g, const struct rule *u, const char *text)
 		.before = by_lines ? SPOT_BEFORE : u->reach,
 		.lines = by_lines ? u->lines_span - 1 : 0,
 		.needs = u->needs,
+		.after = u->needs_after,
 	};
 
 	for (size_t i = 0; i < g->n_triggers; i++)
@@ -71,7 +73,7 @@ static bool as_far(const struct trigger *t, const struct trigger *other)
 	return t->lines >= other->lines &&
 	       (t->before == SPOT_BEFORE ||
 	        t->before >= other->before + other->literal.n - t->literal.n) &&
-	       (t->needs == 0 || t->needs == other->needs);
+	       (t->needs == 0 || (t->needs == other->needs && t->after <= other->after));
 }
 
 static bool covered(const struct scan_engine *g, const struct trigger *t)

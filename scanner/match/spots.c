@@ -249,7 +249,7 @@ static void mark_trigger(struct spots *s, const struct trigger *t, size_t end)
 	const size_t least = at > t->before ? at - t->before : 0;
 
 	if (t->needs != 0 && !has_on_line(s, end, t->needs) &&
-	    !had_on_line(s, at, end, t->needs))
+	    (t->after || !had_on_line(s, at, end, t->needs)))
 		return;
 	mark(s, s->in[SPOT_TEXT], line_begin(s, at, t->lines, least),
 	     end + s->g->longest[ANCHOR_IN_TEXT]);

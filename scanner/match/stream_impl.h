@@ -43,6 +43,7 @@ struct trigger {
 	unsigned anchor;  /* NO_ANCHOR: none */
 	bool marks;       /* a spot: */
 	char needs;       /* is on its line; or 0 */
+	bool after;       /* behind it */
 	unsigned lines;   /* its line and so many before belong to it, … */
 	size_t before;    /* … but so many bytes alone */
 	bool covered;

@@ -103,8 +103,9 @@ struct rule {
 	unsigned reach; /* bytes that an anchor begins before a trigger, at most; or
 	                 * RULE_REACH_LINES: on its lines */
 	bool near; /* it is tried from ${reach} bytes before an anchor on, nowhere else */
-	char needs;      /* each match has it, on the line of the trigger; 0: not known */
-	bool by_keyword; /* no literal of its own: its keywords are its anchors */
+	char needs; /* each match has it, on the line of the trigger; 0: not known */
+	bool needs_after; /* behind the trigger */
+	bool by_keyword;  /* no literal of its own: its keywords are its anchors */
 	struct texts positive, negative;
 	char *example_path; /* NULL: none */
 	unsigned line;      /* in its file */

@@ -11,6 +11,8 @@
 
 #include "rules/rules.h"
 
+#define WRITTEN_LEAST 3u /* bytes of a trigger that say where it is */
+
 static bool long_run(const struct rule *u, const unsigned token[RULE_SETS])
 {
 	return u->window == 0 && u->lines_span == 1 &&
@@ -88,6 +90,34 @@ static bool has_always(const struct musts *m, unsigned char c)
 	return false;
 }
 
+/* How ${text}, or the end of it, is written in the expression: "://" of "https://", as
+ * there it is "https?://".  NULL: not at all. */
+static const char *written(const struct rule *u, const char *text)
+{
+	while (strlen(text) > WRITTEN_LEAST && strstr(u->regex, text) == NULL)
+		text++;
+	return strstr(u->regex, text) != NULL ? text : NULL;
+}
+
+/* Is each ${c} of the expression written behind all of the triggers?  Then a match has it
+ * there. */
+static bool is_after(const struct rule *u, char c)
+{
+	const char *first = c != '\0' ? strchr(u->regex, c) : NULL;
+
+	for (size_t i = 0; i < u->triggers.n; i++) {
+		const char *text = written(u, u->triggers.at[i]);
+
+		if (first == NULL || text == NULL)
+			return false;
+		for (const char *at = strstr(u->regex, text); at != NULL;
+		     at = strstr(at + 1, text))
+			if (at + strlen(text) > first)
+				return false;
+	}
+	return first != NULL;
+}
+
 int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other)
 {
 	u->near = u->reach > 0 && !u->prefixed && !u->by_keyword && u->window == 0;
@@ -106,5 +136,8 @@ int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *o
 		return 0;
 	}
 	u->trigger = TRIGGER_TEXT;
-	return choose(u, other);
+	if (choose(u, other) != 0)
+		return -1;
+	u->needs_after = is_after(u, u->needs);
+	return 0;
 }

@@ -109,11 +109,13 @@ void keyname_before(const char *line, size_t at, char *out)
 	normalise(start, (size_t)(end - start), out);
 }
 
-/* A name, and which letters are in it. */
+/* A name, which letters are in it, and where its words begin. */
 struct name {
 	const char *s;
 	size_t n;
 	uint32_t letters;
+	unsigned words;
+	unsigned char word[KEYNAME_MAX / 2 + 1];
 };
 
 static uint32_t letter(char c)
@@ -125,8 +127,12 @@ static struct name name_of(const char *s)
 {
 	struct name name = { .s = s };
 
-	for (; s[name.n] != '\0'; name.n++)
+	for (; s[name.n] != '\0'; name.n++) {
 		name.letters |= letter(s[name.n]);
+		if ((name.n == 0 || s[name.n - 1] == '_') &&
+		    name.words < sizeof(name.word))
+			name.word[name.words++] = (unsigned char)name.n;
+	}
 	return name;
 }
 
@@ -143,7 +149,8 @@ static const char *behind(const char *s, const char *word)
  */
 static bool any_in(const struct name *name, const char *const *const *words, bool last)
 {
-	for (const char *at = name->s; at != NULL;) {
+	for (unsigned i = 0; i < name->words; i++) {
+		const char *at = name->s + name->word[i];
 		const char *const *word = ascii_texts_of(words, *at);
 
 		for (; *word != NULL; word++) {
@@ -152,8 +159,6 @@ static bool any_in(const struct name *name, const char *const *const *words, boo
 			if (end != NULL && (*end == '\0' || (*end == '_' && !last)))
 				return true;
 		}
-		at = strchr(at, '_');
-		at = at != NULL ? at + 1 : NULL;
 	}
 	return false;
 }

@@ -16,6 +16,8 @@ static const char rules_text[] =
 	"    triggers: ['pwd']\n    reach: 30\n"
 	"  - id: url\n    title: t\n    regex: 'https?://\\S+@[a-z]+'\n"
 	"    anchors: ['://']\n"
+	"  - id: before\n    title: t\n    regex: '[a-z]+@[a-z]+wharf:[0-9]+'\n"
+	"    anchors: ['wharf:']\n"
 	"  - id: token\n    title: t\n    regex: '\\btok_[0-9A-Za-z]{24}\\b'\n"
 	"  - id: keyed\n    title: t\n    regex: '\\b[0-9a-f]{32}\\b'\n"
 	"    keywords: ['zebra']\n    lines: 2\n";
@@ -154,6 +156,10 @@ Test(spots, what_a_match_needs)
 	cr_assert_eq(found(around("see https://host/path\n a@b"), "https"), 0,
 	             "on another line");
 	cr_assert_gt(found(around("see https://u:p@host"), "https://u:p@host"), 0);
+	cr_assert_eq(found(around("write to me@here, see https://host"), "https"), 0,
+	             "it is written behind the trigger");
+	cr_assert_gt(found(around("so bob@thewharf:22"), "bob@thewharf:22"), 0);
+	cr_assert_eq(found(around("so thewharf:22"), "wharf"), 0);
 }
 
 /* Anywhere on the line, however long that is, and at the end of the text. */
