@@ -77,17 +77,20 @@ static void find_odds(struct odds *o)
 			o->after[a][k] = exp2f(-(float)pair_table[a][k] / PAIR_UNIT);
 }
 
-float buckets_odds(const unsigned char *p, size_t n)
+void buckets_odds(const unsigned char (*p)[BUCKETS_LEAST], size_t n, float *odds)
 {
-	float sum = 0;
+	float of[KINDS] = { 0 };
 
-	for (unsigned c = 0; n > 0 && c < BUCKETS_BYTES; c++)
-		if (kind_of((unsigned char)c) == kind_of(p[0]))
-			sum += (float)often[c] / 65536;
-	for (size_t i = 1; i < n; i++)
-		sum *= exp2f(-(float)pair_table[kind_of(p[i - 1])][kind_of(p[i])] /
-		             PAIR_UNIT);
-	return sum;
+	for (unsigned c = 0; c < BUCKETS_BYTES; c++)
+		of[kind_of((unsigned char)c)] += (float)often[c] / 65536;
+	for (size_t i = 0; i < n; i++) {
+		const unsigned k[] = { kind_of(p[i][0]), kind_of(p[i][1]),
+			               kind_of(p[i][2]) };
+		const unsigned less = pair_table[k[0]][k[1]] + pair_table[k[1]][k[2]];
+
+		_Static_assert(BUCKETS_LEAST == 3, "as many");
+		odds[i] = of[k[0]] * exp2f(-(float)less / PAIR_UNIT);
+	}
 }
 
 /* Kinds of bytes, and how much of each. */

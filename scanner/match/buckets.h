@@ -43,9 +43,9 @@ extern const struct buckets_embedded buckets_embedded[];
  * false: ${table} does not have it. */
 bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
                   size_t n, uint16_t *windows, struct buckets *out);
-/** buckets_odds(p, n): how likely these bytes are, in a row and in any case, at a place
- * of programs and prose. */
-float buckets_odds(const unsigned char *p, size_t n);
+/** buckets_odds(p, n, odds): how likely the three bytes of each of ${n} are, in a row and
+ * in any case, at a place of programs and prose. */
+void buckets_odds(const unsigned char (*p)[BUCKETS_LEAST], size_t n, float *odds);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
 /** buckets_choose(list, n, tries, windows, out, e): ${windows} of ${n}: where each one's

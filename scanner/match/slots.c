@@ -149,59 +149,62 @@ static void make_entries(const struct literal *list, size_t n, const uint16_t *w
 	}
 }
 
-/* A beginning that literals have, and how often texts have it. */
-struct beginning {
-	uint32_t is;
-	float odds;
+/* Beginnings that literals have, and how often texts have each. */
+struct beginnings {
+	size_t n;
+	uint32_t *are;
+	float *odds;
+	unsigned char (*text)[BUCKETS_LEAST];
 };
 
-static size_t list_beginnings(struct entry *e, size_t n, struct beginning *out)
+static void list_beginnings(struct entry *e, size_t n, struct beginnings *out)
 {
 	size_t k = 0;
 
 	qsort(e, n, sizeof(*e), by_beginning);
 	for (size_t i = 0; i < n; i++) {
 		const uint32_t is = e[i].beginning;
-		const unsigned char text[] = { (unsigned char)(is >> 8),
-			                       (unsigned char)(is >> 16),
-			                       (unsigned char)(is >> 24) };
 
-		if (i == 0 || is != e[i - 1].beginning)
-			out[k++] = (struct beginning){ is, buckets_odds(text, 3) };
+		if (i > 0 && is == e[i - 1].beginning)
+			continue;
+		for (unsigned j = 0; j < BUCKETS_LEAST; j++)
+			out->text[k][j] = (unsigned char)(is >> 8 * (j + 1));
+		out->are[k++] = is;
 	}
-	return k;
+	out->n = k;
+	buckets_odds((const unsigned char(*)[BUCKETS_LEAST])out->text, k, out->odds);
 }
 
 /* How often texts have one that shares its slot with another. */
-static float shared(const struct beginning *b, size_t n, uint32_t factor)
+static float shared(const struct beginnings *b, uint32_t factor)
 {
 	float first[SLOTS_HASHES] = { 0 }; /* of the only one yet; less than 0: counted */
 	float sum = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		float *f = &first[b[i].is * factor >> 20];
+	for (size_t i = 0; i < b->n; i++) {
+		float *f = &first[b->are[i] * factor >> 20];
 
 		if (*f == 0) {
-			*f = b[i].odds;
+			*f = b->odds[i];
 			continue;
 		}
-		sum += b[i].odds + (*f > 0 ? *f : 0);
+		sum += b->odds[i] + (*f > 0 ? *f : 0);
 		*f = -1;
 	}
 	return sum;
 }
 
 /* What shares a slot has little in common: it is compared more often. */
-static uint32_t choose_factor(const struct beginning *b, size_t n)
+static uint32_t choose_factor(const struct beginnings *b)
 {
 	uint32_t factor = 0x9e3779b1u, best = factor;
-	float least = shared(b, n, factor);
+	float least = shared(b, factor);
 
 	for (unsigned i = 1; i < FACTORS; i++) {
 		float sum;
 
 		factor = factor * 0x85ebca6bu | 1;
-		sum = shared(b, n, factor);
+		sum = shared(b, factor);
 		if (sum < least) {
 			least = sum;
 			best = factor;
@@ -213,11 +216,15 @@ static uint32_t choose_factor(const struct beginning *b, size_t n)
 /* In the order of their slots. */
 static int put_in_slots(struct slots *s, struct entry *e, size_t n)
 {
-	AUTO_FREE struct beginning *b = calloc(n + 1, sizeof(*b));
+	AUTO_FREE uint32_t *are = calloc(n + 1, sizeof(*are));
+	AUTO_FREE float *odds = calloc(n + 1, sizeof(*odds));
+	AUTO_FREE unsigned char(*text)[BUCKETS_LEAST] = calloc(n + 1, sizeof(*text));
+	struct beginnings b = { 0, are, odds, text };
 
-	if (b == NULL)
+	if (are == NULL || odds == NULL || text == NULL)
 		return ERR_NOMEM;
-	s->factor = choose_factor(b, list_beginnings(e, n, b));
+	list_beginnings(e, n, &b);
+	s->factor = choose_factor(&b);
 	for (size_t i = 0; i < n; i++)
 		e[i].hash = e[i].beginning * s->factor >> 20;
 	qsort(e, n, sizeof(*e), by_hash);
