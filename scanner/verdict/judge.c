@@ -421,20 +421,6 @@ enum drop judge_strict(const struct place *p, const char *s, size_t n)
 	return mixed(&shape, s) && !placeholder_standard(s, n) ? DROP_NONE : DROP_ENTROPY;
 }
 
-enum drop judge_strong(const struct place *p, const char *s, size_t n)
-{
-	enum drop drop = judge_strict(p, s, n);
-	struct shape shape;
-
-	if (drop != DROP_NONE)
-		return drop;
-	shape_of(s, n, &shape);
-	return shape_classes(&shape) >= 3 && shape.digit > 0 && shape.words < 1.0 &&
-	                       n <= 80
-	               ? DROP_NONE
-	               : DROP_ENTROPY;
-}
-
 enum drop judge_opaque(const struct place *p, const char *s, size_t n)
 {
 	struct shape shape;

@@ -6,6 +6,7 @@
 #include "verdict/ascii.h"
 #include "verdict/context.h"
 #include "verdict/judge.h"
+#include "verdict/random.h"
 #include "verdict/structure.h"
 
 #define NAME_MAX_LEN 40u
@@ -187,6 +188,16 @@ static bool is_public(const char *s, size_t n)
 	       structure_chain_address(s, n);
 }
 
+/* "Bramble_7731x" looks like the name of a variable, but tables have none. */
+static bool like_variable(const char *s, size_t n)
+{
+	struct shape shape;
+
+	shape_of(s, n, &shape);
+	return shape_classes(&shape) == 4 && shape.digit >= 3 && shape.space == 0 &&
+	       n <= 24;
+}
+
 enum drop judge_column(const struct place *p, const char *s, size_t n)
 {
 	const struct line row = { p->text + p->from, p->to - p->from };
@@ -200,6 +211,8 @@ enum drop judge_column(const struct place *p, const char *s, size_t n)
 		return DROP_STRUCTURE;
 	/* Most cells are seen to be none before their column is. */
 	drop = judge_strict(p, s, n);
+	if (drop == DROP_PLACEHOLDER && like_variable(s, n))
+		drop = judge_password(p, s, n);
 	if (drop != DROP_NONE)
 		return drop;
 	switch (column_above(p, row, cut, cell_of(row, cut, p->at - p->from))) {

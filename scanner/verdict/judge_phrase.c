@@ -3,6 +3,7 @@
 #include "verdict/ascii.h"
 #include "verdict/context.h"
 #include "verdict/judge.h"
+#include "verdict/random.h"
 
 /* A line of NetworkManager or wpa_supplicant: what people take for their WLAN is words.
  */
@@ -52,6 +53,23 @@ enum drop judge_phrase(const struct place *p, const char *s, size_t n)
 		return DROP_NONE;
 	return words >= 4 && words <= 7 && signs == 0 && context_config(p) &&
 	                       (context_env(p) || of_network(p))
+	               ? DROP_NONE
+	               : DROP_ENTROPY;
+}
+
+enum drop judge_strong(const struct place *p, const char *s, size_t n)
+{
+	enum drop drop = judge_strict(p, s, n);
+	struct shape shape;
+
+	if (drop != DROP_NONE)
+		return drop;
+	shape_of(s, n, &shape);
+	/* Of words, if nobody would write them so otherwise. */
+	return shape_classes(&shape) >= 3 && shape.digit > 0 && n <= 80 &&
+	                       (shape.words < 1.0 ||
+	                        (shape_classes(&shape) == 4 && shape.digit >= 3 &&
+	                         ascii_count(s, n, "!#$%^&*") > 0))
 	               ? DROP_NONE
 	               : DROP_ENTROPY;
 }
