@@ -77,19 +77,19 @@ static void find_odds(struct odds *o)
 			o->after[a][k] = exp2f(-(float)pair_table[a][k] / PAIR_UNIT);
 }
 
-void buckets_odds(const unsigned char (*p)[BUCKETS_LEAST], size_t n, float *odds)
+void buckets_odds(struct buckets_text *t, size_t n)
 {
 	float of[KINDS] = { 0 };
 
 	for (unsigned c = 0; c < BUCKETS_BYTES; c++)
 		of[kind_of((unsigned char)c)] += (float)often[c] / 65536;
 	for (size_t i = 0; i < n; i++) {
-		const unsigned k[] = { kind_of(p[i][0]), kind_of(p[i][1]),
-			               kind_of(p[i][2]) };
+		const unsigned k[] = { kind_of(t[i].p[0]), kind_of(t[i].p[1]),
+			               kind_of(t[i].p[2]) };
 		const unsigned less = pair_table[k[0]][k[1]] + pair_table[k[1]][k[2]];
 
 		_Static_assert(BUCKETS_LEAST == 3, "as many");
-		odds[i] = of[k[0]] * exp2f(-(float)less / PAIR_UNIT);
+		t[i].odds = of[k[0]] * exp2f(-(float)less / PAIR_UNIT);
 	}
 }
 
@@ -197,6 +197,13 @@ static void add(struct group *g, const struct group *one)
 /* --- choosing ---------------------------------------------------------------------
  */
 
+/* What is kept of a choice while a better one is looked for. */
+struct kept {
+	unsigned char in[BUCKETS_MOST];
+	uint16_t windows[BUCKETS_MOST];
+	struct group bucket[BUCKETS];
+};
+
 struct choice {
 	struct odds odds;
 	const struct literal *list;
@@ -204,6 +211,7 @@ struct choice {
 	uint16_t *windows;
 	unsigned char in[BUCKETS_MOST]; /* the bucket of each; BUCKETS: in none yet */
 	struct group bucket[BUCKETS];
+	struct kept best;
 };
 
 static void take_out(struct choice *c, size_t i)
@@ -284,22 +292,19 @@ bool buckets_fit(const struct literal *list, size_t n)
 	return n > 0 && n <= BUCKETS_MOST;
 }
 
-/* What is kept of a choice while a better one is looked for. */
-struct kept {
-	unsigned char in[BUCKETS_MOST];
-	uint16_t windows[BUCKETS_MOST];
-	struct group bucket[BUCKETS];
-};
-
-static void keep(const struct choice *c, struct kept *k)
+static void keep(struct choice *c)
 {
+	struct kept *k = &c->best;
+
 	memcpy(k->in, c->in, sizeof(k->in));
 	memcpy(k->windows, c->windows, c->n * sizeof(*k->windows));
 	memcpy(k->bucket, c->bucket, sizeof(k->bucket));
 }
 
-static void go_back(struct choice *c, const struct kept *k)
+static void go_back(struct choice *c)
 {
+	const struct kept *k = &c->best;
+
 	memcpy(c->in, k->in, sizeof(k->in));
 	memcpy(c->windows, k->windows, c->n * sizeof(*k->windows));
 	memcpy(c->bucket, k->bucket, sizeof(k->bucket));
@@ -349,7 +354,7 @@ static void shuffle(struct choice *c, uint64_t *random)
 }
 
 /* What one literal after the other finds best is not the best for all. */
-static void improve(struct choice *c, struct kept *k, unsigned tries)
+static void improve(struct choice *c, unsigned tries)
 {
 	uint64_t random = 88172645463325252u;
 	float least;
@@ -360,15 +365,15 @@ static void improve(struct choice *c, struct kept *k, unsigned tries)
 			put_in(c, i);
 		}
 	least = cost_of_all(c);
-	keep(c, k);
+	keep(c);
 	for (; tries > 0; tries--) {
 		shuffle(c, &random);
 		if (cost_of_all(c) > least) {
-			go_back(c, k);
+			go_back(c);
 			continue;
 		}
 		least = cost_of_all(c);
-		keep(c, k);
+		keep(c);
 	}
 }
 
@@ -376,9 +381,8 @@ int buckets_choose(const struct literal *list, size_t n, unsigned tries,
                    uint16_t *windows, struct buckets *out, struct err *e)
 {
 	AUTO_FREE struct choice *c = calloc(1, sizeof(*c));
-	AUTO_FREE struct kept *k = calloc(1, sizeof(*k));
 
-	if (c == NULL || k == NULL)
+	if (c == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	find_odds(&c->odds);
 	c->list = list;
@@ -388,7 +392,7 @@ int buckets_choose(const struct literal *list, size_t n, unsigned tries,
 	for (size_t i = 0; i < n; i++)
 		put_in(c, i);
 	if (tries > 0)
-		improve(c, k, tries);
+		improve(c, tries);
 	fill(c->bucket, out);
 	return ERR_OK;
 }

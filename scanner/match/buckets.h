@@ -43,9 +43,14 @@ extern const struct buckets_embedded buckets_embedded[];
  * false: ${table} does not have it. */
 bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
                   size_t n, uint16_t *windows, struct buckets *out);
-/** buckets_odds(p, n, odds): how likely the three bytes of each of ${n} are, in a row and
- * in any case, at a place of programs and prose. */
-void buckets_odds(const unsigned char (*p)[BUCKETS_LEAST], size_t n, float *odds);
+/* Three bytes, and how likely they are, in a row and in any case, at a place of programs
+ * and prose. */
+struct buckets_text {
+	unsigned char p[BUCKETS_LEAST];
+	float odds;
+};
+/** buckets_odds(t, n): fills in the odds of ${n} texts. */
+void buckets_odds(struct buckets_text *t, size_t n);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
 /** buckets_choose(list, n, tries, windows, out, e): ${windows} of ${n}: where each one's

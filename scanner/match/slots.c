@@ -149,62 +149,55 @@ static void make_entries(const struct literal *list, size_t n, const uint16_t *w
 	}
 }
 
-/* Beginnings that literals have, and how often texts have each. */
-struct beginnings {
-	size_t n;
-	uint32_t *are;
-	float *odds;
-	unsigned char (*text)[BUCKETS_LEAST];
-};
-
-static void list_beginnings(struct entry *e, size_t n, struct beginnings *out)
+/* Beginnings that literals have, each once; how many. */
+static size_t list_beginnings(struct entry *e, size_t n, struct buckets_text *out)
 {
 	size_t k = 0;
 
 	qsort(e, n, sizeof(*e), by_beginning);
 	for (size_t i = 0; i < n; i++) {
-		const uint32_t is = e[i].beginning;
-
-		if (i > 0 && is == e[i - 1].beginning)
+		if (i > 0 && e[i].beginning == e[i - 1].beginning)
 			continue;
 		for (unsigned j = 0; j < BUCKETS_LEAST; j++)
-			out->text[k][j] = (unsigned char)(is >> 8 * (j + 1));
-		out->are[k++] = is;
+			out[k].p[j] = (unsigned char)(e[i].beginning >> 8 * (j + 1));
+		k++;
 	}
-	out->n = k;
-	buckets_odds((const unsigned char(*)[BUCKETS_LEAST])out->text, k, out->odds);
+	buckets_odds(out, k);
+	return k;
 }
 
 /* How often texts have one that shares its slot with another. */
-static float shared(const struct beginnings *b, uint32_t factor)
+static float shared(const struct buckets_text *b, size_t n, uint32_t factor)
 {
 	float first[SLOTS_HASHES] = { 0 }; /* of the only one yet; less than 0: counted */
 	float sum = 0;
 
-	for (size_t i = 0; i < b->n; i++) {
-		float *f = &first[b->are[i] * factor >> 20];
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t is = beginning_of(b[i].p[0] | (uint32_t)b[i].p[1] << 8 |
+		                                 (uint32_t)b[i].p[2] << 16);
+		float *f = &first[is * factor >> 20];
 
 		if (*f == 0) {
-			*f = b->odds[i];
+			*f = b[i].odds;
 			continue;
 		}
-		sum += b->odds[i] + (*f > 0 ? *f : 0);
+		sum += b[i].odds + (*f > 0 ? *f : 0);
 		*f = -1;
 	}
 	return sum;
 }
 
 /* What shares a slot has little in common: it is compared more often. */
-static uint32_t choose_factor(const struct beginnings *b)
+static uint32_t choose_factor(const struct buckets_text *b, size_t n)
 {
 	uint32_t factor = 0x9e3779b1u, best = factor;
-	float least = shared(b, factor);
+	float least = shared(b, n, factor);
 
 	for (unsigned i = 1; i < FACTORS; i++) {
 		float sum;
 
 		factor = factor * 0x85ebca6bu | 1;
-		sum = shared(b, factor);
+		sum = shared(b, n, factor);
 		if (sum < least) {
 			least = sum;
 			best = factor;
@@ -216,15 +209,11 @@ static uint32_t choose_factor(const struct beginnings *b)
 /* In the order of their slots. */
 static int put_in_slots(struct slots *s, struct entry *e, size_t n)
 {
-	AUTO_FREE uint32_t *are = calloc(n + 1, sizeof(*are));
-	AUTO_FREE float *odds = calloc(n + 1, sizeof(*odds));
-	AUTO_FREE unsigned char(*text)[BUCKETS_LEAST] = calloc(n + 1, sizeof(*text));
-	struct beginnings b = { 0, are, odds, text };
+	AUTO_FREE struct buckets_text *b = calloc(n + 1, sizeof(*b));
 
-	if (are == NULL || odds == NULL || text == NULL)
+	if (b == NULL)
 		return ERR_NOMEM;
-	list_beginnings(e, n, &b);
-	s->factor = choose_factor(&b);
+	s->factor = choose_factor(b, list_beginnings(e, n, b));
 	for (size_t i = 0; i < n; i++)
 		e[i].hash = e[i].beginning * s->factor >> 20;
 	qsort(e, n, sizeof(*e), by_hash);
