@@ -191,15 +191,19 @@ static bool asks_for_value(struct line_input in, size_t at)
 	return false;
 }
 
-/* May the pieces that the quote at ${at} ends and that begins at ${next} be of one word?
- * Most strings in pieces are sentences, which are parted at a blank or a line end. */
-static bool one_word(struct line_input in, size_t at, size_t next)
+/* May the piece that the quote at ${at} ends go on with a word of the next one?  Most
+ * strings in pieces are sentences, which are parted at a blank or a line end. */
+static bool ends_in_word(struct line_input in, size_t at)
 {
-	if (next < in.n && (line_blank(in.p[next]) || in.p[next] == '\\'))
-		return false;
 	if (at > 0 && line_blank(in.p[at - 1]))
 		return asks_for_value(in, at - 1);
 	return !(at > 1 && in.p[at - 2] == '\\' && in.p[at - 1] == 'n');
+}
+
+/* Does a piece begin with a word at ${at}? */
+static bool begins_with_word(struct line_input in, size_t at)
+{
+	return at >= in.n || !(line_blank(in.p[at]) || in.p[at] == '\\');
 }
 
 /* Is the empty string at ${at} what puts a list together?  As in ["a", "b"].join(""),
@@ -276,8 +280,8 @@ bool line_counts(struct search *s, size_t at, enum line_kind kind, bool *list)
 	default:
 		if (s->p[at] == '\\')
 			return !in_macro(s, at);
-		next = line_joint(all, at, false);
-		if (next > 0 && one_word(all, at, next))
+		next = ends_in_word(all, at) ? line_joint(all, at, false) : 0;
+		if (next > 0 && begins_with_word(all, next))
 			return true;
 		*list = at + 1 < s->n && s->p[at + 1] == s->p[at] && joins_list(all, at);
 		return *list;
