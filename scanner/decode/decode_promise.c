@@ -7,12 +7,14 @@
  * entities are brackets of tags.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "decode/decode_line_impl.h"
 #include "util.h"
 
 #define JOINT_MAX  160u /* bytes between two pieces of a string */
-#define TOKEN_LOOK 64u  /* bytes around an entity, each way */
+#define TOKEN_LOOK 32u  /* bytes around an entity, each way */
+#define WORD_LOOK  40u  /* bytes of a word before a blank */
 
 /* After an escaped line end: does an assignment begin, or armour? */
 static bool begins_setting(struct line_input in, size_t at)
@@ -179,31 +181,79 @@ static bool ends(struct line_input in, size_t at, const char *text)
 	return at >= n && memcmp(in.p + at - n, text, n) == 0;
 }
 
-/* Does a value follow a blank at ${at}, and no other word of a sentence? */
+/* Do the bytes before ${at} end with ${text}, in any case? */
+static bool ends_so(struct line_input in, size_t at, const char *text)
+{
+	const size_t n = strlen(text);
+
+	return at >= n && strncasecmp((const char *)in.p + at - n, text, n) == 0;
+}
+
+static bool starts_so(struct line_input in, size_t at, const char *text)
+{
+	const size_t n = strlen(text);
+
+	return at <= in.n && in.n - at >= n &&
+	       strncasecmp((const char *)in.p + at, text, n) == 0;
+}
+
+/* May the word that ends at ${at} have its value in the next piece?  An option, what
+ * tells of a secret, a word of a phrase that is one. */
 static bool asks_for_value(struct line_input in, size_t at)
 {
-	static const char *const words[] = { ":",       "=",    "earer", "asic",
-		                             "assword", "oken", " by",   " BY" };
+	static const char *const words[] = { ":",     "=",    "bearer", "basic",
+		                             "sword", "swd",  "pass",   "token",
+		                             "key",   "cret", " by" };
+	const size_t least = at > WORD_LOOK ? at - WORD_LOOK : 0;
+	size_t from = at;
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (ends(in, at, words[i]))
+		if (ends_so(in, at, words[i]))
+			return true;
+	while (from > least && !line_blank(in.p[from - 1]) && in.p[from - 1] != '"' &&
+	       in.p[from - 1] != '\'')
+		from--;
+	return from < at && in.p[from] == '-';
+}
+
+/* Is it the words of a wallet?  Their line begins with a name that says so. */
+static bool of_wallet(struct line_input in, size_t at)
+{
+	static const char *const names[] = { "mnemonic", "seed", "phrase" };
+	const size_t least = at > LINE_BEFORE_MAX ? at - LINE_BEFORE_MAX : 0;
+	const unsigned char *nl = memrchr(in.p + least, '\n', at - least);
+	const size_t from = nl != NULL ? (size_t)(nl - in.p) : least;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		for (size_t k = from; k < at; k++)
+			if (starts_so(in, k, names[i]))
+				return true;
+	return false;
+}
+
+/* Does a piece at ${at} begin with what is told of a value, or with one in quotes? */
+static bool tells_value(struct line_input in, size_t at)
+{
+	static const char *const words[] = { "-", "'", "by ", "pass", "secret", "token" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (starts_so(in, at, words[i]))
 			return true;
 	return false;
 }
 
-/* May the piece that the quote at ${at} ends go on with a word of the next one?  Most
- * strings in pieces are sentences, which are parted at a blank or a line end. */
-static bool ends_in_word(struct line_input in, size_t at)
+/* Do the pieces that the quote at ${at} ends and that begins at ${next} belong together?
+ * Most strings in pieces are sentences, which are parted at a blank or a line end. */
+static bool belong(struct line_input in, size_t at, size_t next)
 {
+	if (next < in.n &&
+	    (line_blank(in.p[next]) || (in.p[next] == '\\' && next + 1 < in.n &&
+	                                strchr("nrt", in.p[next + 1]) != NULL)))
+		return false;
 	if (at > 0 && line_blank(in.p[at - 1]))
-		return asks_for_value(in, at - 1);
+		return tells_value(in, next) || asks_for_value(in, at - 1) ||
+		       of_wallet(in, at);
 	return !(at > 1 && in.p[at - 2] == '\\' && in.p[at - 1] == 'n');
-}
-
-/* Does a piece begin with a word at ${at}? */
-static bool begins_with_word(struct line_input in, size_t at)
-{
-	return at >= in.n || !(line_blank(in.p[at]) || in.p[at] == '\\');
 }
 
 /* Is the empty string at ${at} what puts a list together?  As in ["a", "b"].join(""),
@@ -229,7 +279,11 @@ static bool in_macro(struct search *s, size_t at)
 	if (from == 0 || from != s->macro) {
 		while (from < at && line_blank(s->p[from]))
 			from++;
-		if (s->p[from] != '#')
+		if (s->p[from++] != '#')
+			return false;
+		while (from < at && line_blank(s->p[from]))
+			from++;
+		if (at - from < 6 || memcmp(s->p + from, "define", 6) != 0)
 			return false;
 	}
 	s->macro = at + 2;
@@ -254,15 +308,28 @@ static bool near_digit(struct line_input in, size_t at, size_t entity_n)
 	return false;
 }
 
+/* Does a tag end at ${at} whose name is that of a secret? */
+static bool ends_name(struct line_input in, size_t at)
+{
+	static const char *const names[] = { "sword", "swd",  "pass", "pwd",
+		                             "token", "cret", "key" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (ends_so(in, at, names[i]))
+			return true;
+	return false;
+}
+
 /* One that a name, a value or what parts them may have, or armour. */
 static bool entity_counts(struct line_input in, size_t at)
 {
 	uint32_t cp = 0;
 	const size_t n = line_entity(in, at, &cp);
 
-	if (n == 0 || (cp != '\n' && !line_graphic((long)cp)))
+	if (n == 0 || (cp != '\n' && cp != ' ' && !line_graphic((long)cp)))
 		return false;
-	return (cp != '<' && cp != '>') || near_digit(in, at, n);
+	return (cp != '<' && cp != '>') || near_digit(in, at, n) ||
+	       (cp == '>' && ends_name(in, at));
 }
 
 bool line_counts(struct search *s, size_t at, enum line_kind kind, bool *list)
@@ -280,8 +347,8 @@ bool line_counts(struct search *s, size_t at, enum line_kind kind, bool *list)
 	default:
 		if (s->p[at] == '\\')
 			return !in_macro(s, at);
-		next = ends_in_word(all, at) ? line_joint(all, at, false) : 0;
-		if (next > 0 && begins_with_word(all, next))
+		next = line_joint(all, at, false);
+		if (next > 0 && belong(all, at, next))
 			return true;
 		*list = at + 1 < s->n && s->p[at + 1] == s->p[at] && joins_list(all, at);
 		return *list;

@@ -326,6 +326,7 @@ static int prefer_beginnings(struct reading *r, struct rule *u)
 		u->next = lead.next;
 	}
 	rc = rule_triggers(u, &lead, &lead.begin);
+	u->needs_after = rc == 0 && r->own && rule_needs_after(u);
 	texts_free(&lead.begin);
 	return rc == 0 ? ERR_OK : no_memory(r);
 }

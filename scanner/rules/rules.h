@@ -90,6 +90,11 @@ int rule_lead(const char *regex, struct lead *out);
  * anchors that it had before it was prefixed, in any case.  -1: out of memory. */
 int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *other);
 
+/** rule_needs_after(u): is what ${u->needs} written behind all of its triggers?  By how
+ * they are written in the expression, which can be done in other ways: for rules that
+ * were looked at. */
+bool rule_needs_after(const struct rule *u);
+
 /** texts_add(t, s, n), texts_free(t): the former -1 for out of memory. */
 int texts_add(struct texts *t, const char *s, size_t n);
 void texts_free(struct texts *t);

@@ -94,24 +94,22 @@ static bool has_always(const struct musts *m, unsigned char c)
  * there it is "https?://".  NULL: not at all. */
 static const char *written(const struct rule *u, const char *text)
 {
-	while (strlen(text) > WRITTEN_LEAST && strstr(u->regex, text) == NULL)
+	while (strlen(text) > WRITTEN_LEAST && strcasestr(u->regex, text) == NULL)
 		text++;
-	return strstr(u->regex, text) != NULL ? text : NULL;
+	return strcasestr(u->regex, text) != NULL ? text : NULL;
 }
 
-/* Is each ${c} of the expression written behind all of the triggers?  Then a match has it
- * there. */
-static bool is_after(const struct rule *u, char c)
+bool rule_needs_after(const struct rule *u)
 {
-	const char *first = c != '\0' ? strchr(u->regex, c) : NULL;
+	const char *first = u->needs != '\0' ? strchr(u->regex, u->needs) : NULL;
 
 	for (size_t i = 0; i < u->triggers.n; i++) {
 		const char *text = written(u, u->triggers.at[i]);
 
 		if (first == NULL || text == NULL)
 			return false;
-		for (const char *at = strstr(u->regex, text); at != NULL;
-		     at = strstr(at + 1, text))
+		for (const char *at = strcasestr(u->regex, text); at != NULL;
+		     at = strcasestr(at + 1, text))
 			if (at + strlen(text) > first)
 				return false;
 	}
@@ -136,8 +134,5 @@ int rule_triggers(struct rule *u, const struct lead *lead, const struct texts *o
 		return 0;
 	}
 	u->trigger = TRIGGER_TEXT;
-	if (choose(u, other) != 0)
-		return -1;
-	u->needs_after = is_after(u, u->needs);
-	return 0;
+	return choose(u, other);
 }

@@ -188,14 +188,15 @@ static bool is_public(const char *s, size_t n)
 	       structure_chain_address(s, n);
 }
 
-/* "Bramble_7731x" looks like the name of a variable, but tables have none. */
+/* "Bramble_7731x" looks like the name of a variable, but tables have none; "User_2023" is
+ * a name there, too. */
 static bool like_variable(const char *s, size_t n)
 {
 	struct shape shape;
 
 	shape_of(s, n, &shape);
 	return shape_classes(&shape) == 4 && shape.digit >= 3 && shape.space == 0 &&
-	       n <= 24;
+	       n <= 24 && !ascii_digit(s[n - 1]);
 }
 
 enum drop judge_column(const struct place *p, const char *s, size_t n)

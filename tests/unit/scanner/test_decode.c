@@ -273,6 +273,14 @@ Test(decode, sentences_in_pieces)
 	yields("print(\"Password: \" + \"Tq7vz2\")", "|print(\"Password: Tq7vz2\")\n");
 	yields("h = \"Bearer \" + \"AKIAXYZ\"", "|h = \"Bearer AKIAXYZ\"\n");
 	yields("sql(\"IDENTIFIED BY \" + \"Tq7vz2\")", "IDENTIFIED BY Tq7vz2");
+	yields("sql(\"IDENTIFIED \" + \"BY 'Tq7vz2'\")", "IDENTIFIED BY 'Tq7vz2'");
+	yields("run(\"login -p \" + \"Tq7vz2\")", "login -p Tq7vz2");
+	yields("run(\"login ci \" + \"-p Tq7vz2\")", "login ci -p Tq7vz2");
+	yields("h = \"GenieKey \" + \"Tq7vz2\"", "GenieKey Tq7vz2");
+	yields("s = \"{\\\"p\\\":\" + \"\\\"Tq7vz2\\\"}\"",
+	       "|s = \"{\\\"p\\\":\\\"Tq7vz2");
+	yields("const mnemonic = \"legal winner \" + \"thank year\"",
+	       "legal winner thank year");
 }
 
 /* Nor are macros of C put together, unless it is a word that goes on. */
@@ -283,6 +291,7 @@ Test(decode, macros)
 	yields("#define K \"AKIA\\\nXYZ\"\n", "|#define K \"AKIAXYZ\"\n");
 	yields("#define F(a) \\\n\tg(a)\nRUN x \\\n  y\n", "|RUN x y\n");
 	yields("#define F(a) \\\n\tg(a) \\\n\th(a)\n\nRUN x \\\n  y\n", "|RUN x y\n");
+	yields("# run x \\\n  -p Tq7vz2\n", "|# run x -p Tq7vz2\n");
 	yields("RUN x \\\n  # y \\\n  z\n", "|RUN x # y z\n");
 }
 
@@ -293,6 +302,8 @@ Test(decode, entities_that_hide_nothing)
 	yields_nothing("it&#8217;s &#160; so&#13;");
 	yields("pw=\"aB&lt;9xQ\"", "|pw=\"aB<9xQ\"\n");
 	yields("pw=\"aB9&gt;xQ\"", "|pw=\"aB9>xQ\"\n");
+	yields("&lt;password&gt;kestrel!Moor", "<password>kestrel!Moor");
+	yields("password&#32;=&#32;aBx", "password = aBx");
 	yields("pw=&quot;aBx&quot;", "|pw=\"aBx\"\n");
 	yields("-----BEGIN&#10;MIGH", "|-----BEGIN\nMIGH\n");
 }
