@@ -33,8 +33,8 @@ static void setup(void)
 {
 	struct err e = { 0 };
 
-	cr_assert_eq(rules_add_own(&set, "r", rules_text, sizeof(rules_text) - 1, &e), ERR_OK,
-	             "%s", e.msg);
+	cr_assert_eq(rules_add_own(&set, "r", rules_text, sizeof(rules_text) - 1, &e),
+	             ERR_OK, "%s", e.msg);
 	cr_assert_eq(scan_engine_new(&set, &g, &e), ERR_OK, "%s", e.msg);
 	cr_assert_not_null(s = spots_new());
 	cr_assert_not_null(scratch = literals_scratch_new(g->trigger_literals));
