@@ -207,8 +207,9 @@ static bool asks_for_value(struct line_input in, size_t at)
 	const size_t least = at > WORD_LOOK ? at - WORD_LOOK : 0;
 	size_t from = at;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (ends_so(in, at, words[i]))
+	for (size_t i = 0; at > 0 && i < ARRAY_LEN(words); i++)
+		if ((words[i][strlen(words[i]) - 1] | 0x20) == (in.p[at - 1] | 0x20) &&
+		    ends_so(in, at, words[i]))
 			return true;
 	while (from > least && !line_blank(in.p[from - 1]) && in.p[from - 1] != '"' &&
 	       in.p[from - 1] != '\'')
@@ -219,15 +220,14 @@ static bool asks_for_value(struct line_input in, size_t at)
 /* Is it the words of a wallet?  Their line begins with a name that says so. */
 static bool of_wallet(struct line_input in, size_t at)
 {
-	static const char *const names[] = { "mnemonic", "seed", "phrase" };
+	static const char *const names[] = { "nemonic", "eed", "hrase" };
 	const size_t least = at > LINE_BEFORE_MAX ? at - LINE_BEFORE_MAX : 0;
 	const unsigned char *nl = memrchr(in.p + least, '\n', at - least);
 	const size_t from = nl != NULL ? (size_t)(nl - in.p) : least;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		for (size_t k = from; k < at; k++)
-			if (starts_so(in, k, names[i]))
-				return true;
+		if (memmem(in.p + from, at - from, names[i], strlen(names[i])) != NULL)
+			return true;
 	return false;
 }
 
