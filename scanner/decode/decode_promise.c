@@ -167,29 +167,16 @@ size_t line_joint(struct line_input in, size_t at, bool list)
 	return j.operator||(j.line && in.p[i] == in.p[at]) ? i + 1 : 0;
 }
 
-static bool starts(struct line_input in, size_t at, const char *text)
-{
-	size_t n = strlen(text);
-
-	return at <= in.n && in.n - at >= n && memcmp(in.p + at, text, n) == 0;
-}
-
-static bool ends(struct line_input in, size_t at, const char *text)
-{
-	size_t n = strlen(text);
-
-	return at >= n && memcmp(in.p + at - n, text, n) == 0;
-}
-
 /* Do the bytes before ${at} end with ${text}, in any case? */
-static bool ends_so(struct line_input in, size_t at, const char *text)
+static bool ends(struct line_input in, size_t at, const char *text)
 {
 	const size_t n = strlen(text);
 
 	return at >= n && strncasecmp((const char *)in.p + at - n, text, n) == 0;
 }
 
-static bool starts_so(struct line_input in, size_t at, const char *text)
+/* The same of those from ${at} on: do they begin so? */
+static bool starts(struct line_input in, size_t at, const char *text)
 {
 	const size_t n = strlen(text);
 
@@ -209,7 +196,7 @@ static bool asks_for_value(struct line_input in, size_t at)
 
 	for (size_t i = 0; at > 0 && i < ARRAY_LEN(words); i++)
 		if ((words[i][strlen(words[i]) - 1] | 0x20) == (in.p[at - 1] | 0x20) &&
-		    ends_so(in, at, words[i]))
+		    ends(in, at, words[i]))
 			return true;
 	while (from > least && !line_blank(in.p[from - 1]) && in.p[from - 1] != '"' &&
 	       in.p[from - 1] != '\'')
@@ -237,7 +224,7 @@ static bool tells_value(struct line_input in, size_t at)
 	static const char *const words[] = { "-", "'", "by ", "pass", "secret", "token" };
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (starts_so(in, at, words[i]))
+		if (starts(in, at, words[i]))
 			return true;
 	return false;
 }
@@ -315,7 +302,7 @@ static bool ends_name(struct line_input in, size_t at)
 		                             "token", "cret", "key" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (ends_so(in, at, names[i]))
+		if (ends(in, at, names[i]))
 			return true;
 	return false;
 }
