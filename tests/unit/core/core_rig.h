@@ -189,6 +189,7 @@ static struct value *rig_json(const char *text)
 	return v;
 }
 
+/* Bytes are hex: a hash may begin with a NUL, and would look like nothing at all. */
 static void rig_dump(FILE *f, const struct value *v)
 {
 	struct err e;
@@ -218,6 +219,10 @@ static void rig_dump(FILE *f, const struct value *v)
 			first = false;
 		}
 		fputc(v->type == V_ARRAY ? ']' : '}', f);
+		break;
+	case V_BYTES:
+		for (size_t i = 0; i < v->len; i++)
+			fprintf(f, "%02x", (unsigned char)v->text[i]);
 		break;
 	default:
 		fprintf(f, "%.*s", (int)v->len, v->text);
