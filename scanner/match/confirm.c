@@ -414,7 +414,7 @@ static uint64_t on_line(struct scan_stream *s, const struct text *t, size_t at)
 {
 	struct line *l = &s->anchor_line;
 
-	lines_find(l, t, at);
+	lines_find(l, t, s->spots, at);
 	if (l->counted)
 		return l->has;
 	l->counted = true;

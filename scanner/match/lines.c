@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "match/spots.h"
 #include "match/stream_impl.h"
 
 size_t lines_start(const struct text *t, size_t at, size_t most)
@@ -27,10 +28,15 @@ static bool has(const struct line *l, size_t at)
 	return l->known && at >= l->w.from && at <= l->w.to;
 }
 
-void lines_find(struct line *l, const struct text *t, size_t at)
+void lines_find(struct line *l, const struct text *t, const struct spots *s, size_t at)
 {
 	if (has(l, at))
 		return;
+	if (s != NULL && spots_line(s, at, &l->w.from, &l->w.to)) {
+		l->counted = false;
+		l->known = true;
+		return;
+	}
 	l->w.from = lines_start(t, at, LINE_BEFORE);
 	l->w.to = lines_end(t, at, LINE_BEFORE);
 	l->counted = false;

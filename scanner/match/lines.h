@@ -13,6 +13,7 @@
 #define LINE_BEFORE ((size_t)2048) /* of a long line, before a place */
 #define LINE_AFTER  ((size_t)4096)
 
+struct spots;
 struct text;
 
 struct window {
@@ -28,8 +29,9 @@ struct line {
 	uint64_t prose; /* of what is first after prose, or 0: that was not asked for */
 };
 
-/** lines_find(l, t, at): makes ${l} the line of ${at}, or not known if it is long. */
-void lines_find(struct line *l, const struct text *t, size_t at);
+/** lines_find(l, t, s, at): makes ${l} the line of ${at}, or not known if it is long.
+ * ${s}: spots of ${t}, or NULL. */
+void lines_find(struct line *l, const struct text *t, const struct spots *s, size_t at);
 
 /** lines_start(t, at, most), lines_end(t, at, most): of the line, at most so far away. */
 size_t lines_start(const struct text *t, size_t at, size_t most);

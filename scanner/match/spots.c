@@ -378,6 +378,21 @@ bool spots_run(const struct spots *s, size_t from, size_t to)
 	return false;
 }
 
+bool spots_line(const struct spots *s, size_t at, size_t *from, size_t *to)
+{
+	const size_t k = at - s->base;
+	size_t before, after;
+
+	if (s->end - s->base <= SMALL || at <= s->base + NEAR || at >= s->end ||
+	    k / RUNS_BLOCK + 2 > last_block(s))
+		return false;
+	before = near_begin(s, k);
+	after = near_end(s, k);
+	*from = at - before;
+	*to = at + after;
+	return before < NEAR && after < NEAR;
+}
+
 size_t spots_lines(const struct spots *s, const struct text *t, size_t n)
 {
 	if (s->end - s->base <= SMALL || n < s->base || n > s->end)

@@ -53,6 +53,10 @@ bool spots_wide(const struct spots *s, size_t at);
  * ${to} of the text?  Where that was not looked at, there may. */
 bool spots_run(const struct spots *s, size_t from, size_t to);
 
+/** spots_line(s, at, from, to): the line of ${at}, if both of its ends are near it in
+ * what was looked through last.  false: they are not, or that is not known. */
+bool spots_line(const struct spots *s, size_t at, size_t *from, size_t *to);
+
 /** spots_lines(s, t, n): line feeds in the first ${n} bytes of the text that was looked
  * through last, which is ${t}; most are known without looking at it. */
 size_t spots_lines(const struct spots *s, const struct text *t, size_t n);

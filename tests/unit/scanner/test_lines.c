@@ -45,7 +45,7 @@ Test(lines, kept_or_not)
 	unsigned known = 0;
 
 	for (size_t at = 0; at < t.n; at += 1 + at % 3) {
-		lines_find(&kept, &t, at);
+		lines_find(&kept, &t, NULL, at);
 		known += kept.known;
 		cr_assert(!kept.known || (kept.w.from <= at && at <= kept.w.to));
 		cr_assert(!kept.known || kept.w.to == t.n || bytes[kept.w.to] == '\n');
@@ -55,7 +55,7 @@ Test(lines, kept_or_not)
 			same(&kept, &t, at, lines);
 	}
 	cr_assert_gt(known, 4000);
-	lines_find(&kept, &t, t.n - 1);
+	lines_find(&kept, &t, NULL, t.n - 1);
 	cr_assert(kept.known && kept.w.to == t.n);
 	same(&kept, &t, 5, 2);
 }
@@ -66,11 +66,11 @@ Test(lines, long_ones_are_not_kept)
 	struct text t = { .p = bytes, .n = fill(lengths, 3) };
 	struct line l = { .known = false };
 
-	lines_find(&l, &t, 6 + 2000);
+	lines_find(&l, &t, NULL, 6 + 2000);
 	cr_assert(l.known && l.w.from == 6 && l.w.to == 6 + 2048);
-	lines_find(&l, &t, 6 + 2049);
+	lines_find(&l, &t, NULL, 6 + 2049);
 	cr_assert_not(l.known);
-	lines_find(&l, &t, t.n - 1);
+	lines_find(&l, &t, NULL, t.n - 1);
 	cr_assert_not(l.known);
 }
 
@@ -105,6 +105,40 @@ Test(lines, classes_of_bytes)
 	cr_assert_eq(classes_of(&c, text, 3), 3);
 	cr_assert_eq(classes_of(&c, text, 5), 7);
 	cr_assert_eq(classes_of(&c, text + 2, 1), 1);
+}
+
+/* By vectors as byte by byte, of every length; what is no ASCII may say more. */
+Test(lines, classes_of_many_bytes)
+{
+	struct classes c = { .n = 0 };
+	unsigned char text[300];
+	const struct bytes high = set_of("\x80");
+
+	for (unsigned i = 0; i < CLASSES_MAX - 1; i++) {
+		const char two[] = { (char)(2 * i + 1), (char)(127 - i), '\0' };
+		const struct bytes b = set_of(two);
+
+		cr_assert_neq(classes_add(&c, &b), 0);
+	}
+	cr_assert_neq(classes_add(&c, &high), 0);
+	memset(text, 0, sizeof(text));
+	for (unsigned round = 0; round < 128; round++)
+		for (size_t n = 0; n <= 200; n += n < 70 ? 1 : 13) {
+			const size_t at = round % 64,
+				     k = n > 0 ? (size_t)round * 7 % n : 0;
+
+			text[at + k] = (unsigned char)round;
+			text[at + n] = 0x55; /* which is not looked at */
+			cr_assert_eq(classes_of(&c, text + at, n),
+			             classes_of_plain(&c, text + at, n), "%u of %zu",
+			             round, n);
+			text[at + k] = text[at + n] = 0;
+		}
+	memset(text, 'a', sizeof(text));
+	text[100] = 0x80;
+	cr_assert_eq(classes_of(&c, text, 200), classes_of_plain(&c, text, 200));
+	text[100] = 0x81;
+	cr_assert_eq(classes_of_plain(&c, text, 200) & ~classes_of(&c, text, 200), 0);
 }
 
 Test(lines, no_more_classes_than_bits)

@@ -297,6 +297,34 @@ Test(spots, one_line_that_never_ends)
 }
 
 /* From its beginning to any place, wherever the zone is. */
+/* As they are found without knowing any. */
+Test(spots, where_a_line_is)
+{
+	unsigned seed = 1, known = 0;
+	size_t n = 0, from, to;
+	struct text t = { .p = (const unsigned char *)text };
+
+	while (n + 400 < sizeof(text)) {
+		const size_t some = (seed = seed * 1103515245 + 12345) >> 16 & 0xff;
+
+		memset(text + n, 'a', some);
+		n += some;
+		text[n++] = '\n';
+	}
+	t.n = t.to = n;
+	for (unsigned k = 0; k < 2; k++, t.from = n / 2, t.to = n - 1000) {
+		spots_find(s, g, scratch, &t, &hits);
+		for (size_t at = 0; at < n; at++) {
+			if (!spots_line(s, at, &from, &to))
+				continue;
+			known++;
+			cr_assert_eq(from, lines_start(&t, at, n), "zone %u: %zu", k, at);
+			cr_assert_eq(to, lines_end(&t, at, n), "zone %u: %zu", k, at);
+		}
+	}
+	cr_assert_gt(known, n / 2);
+}
+
 Test(spots, line_feeds_are_known)
 {
 	static unsigned char lines[SPOT_BEFORE * 2 + 500];
