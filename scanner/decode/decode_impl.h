@@ -150,11 +150,19 @@ bool decode_marks_can(enum marks_way way);
 void decode_marks(const struct decode_tables *t, enum marks_way way,
                   const unsigned char *p, size_t n, struct marks *m);
 
-/* --- decode_run.c */
+/* --- decode_base64.c */
 
 /** decode_run_length(p, n): how many bytes of ${p} from its first on are of the alphabets
  * of base64. */
 size_t decode_run_length(const unsigned char *p, size_t n);
+/** decode_base64(p, n, out): what ${n} such bytes say, whole quads and what is left of
+ * the last one; how many bytes, which ${out} has room for. */
+size_t decode_base64(const unsigned char *p, size_t n, unsigned char *out);
+/** decode_base64_plain(p, n, out): the same, for any processor. */
+size_t decode_base64_plain(const unsigned char *p, size_t n, unsigned char *out);
+
+/* --- decode_run.c */
+
 /** decode_may_hold(s, at, n): can a run of ${n} bytes from ${at}, with what follows it,
  * be anything encoded?  By its length and a few of its bytes; most that are short cannot.
  */

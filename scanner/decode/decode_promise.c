@@ -8,6 +8,9 @@
  */
 #include <string.h>
 #include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "decode/decode_line_impl.h"
 #include "util.h"
@@ -101,9 +104,12 @@ size_t line_entity(struct line_input in, size_t at, uint32_t *cp)
 	if (at + 1 >= in.n || strchr("#qalg", in.p[at + 1]) == NULL ||
 	    in.p[at + 1] == '\0')
 		return 0;
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
-		size_t n = strlen(names[k].name);
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		size_t n;
 
+		if (names[k].name[1] != (char)in.p[at + 1])
+			continue;
+		n = strlen(names[k].name);
 		if (at + n <= in.n && memcmp(in.p + at, names[k].name, n) == 0) {
 			*cp = (uint32_t)names[k].c;
 			return n;
@@ -120,6 +126,27 @@ size_t line_entity(struct line_input in, size_t at, uint32_t *cp)
 	return digits > 0 && i < in.n && in.p[i] == ';' ? i + 1 - at : 0;
 }
 
+/* Where the blanks from ${i} on end: the lines of a program begin with many. */
+static size_t after_blanks(struct line_input in, size_t i)
+{
+#ifdef __SSE2__
+	for (; i + 16 <= in.n; i += 16) {
+		const __m128i v =
+			_mm_loadu_si128((const __m128i *)(const void *)(in.p + i));
+		const __m128i blank =
+			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')),
+		                     _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
+		const unsigned other = (unsigned)_mm_movemask_epi8(blank) ^ 0xffffu;
+
+		if (other != 0)
+			return i + (unsigned)__builtin_ctz(other);
+	}
+#endif
+	while (i < in.n && line_blank(in.p[i]))
+		i++;
+	return i;
+}
+
 /* Between two pieces: blanks, one operator, line ends.  ${list}: a comma will do. */
 struct joint {
 	bool operator, comma, line, other;
@@ -127,13 +154,16 @@ struct joint {
 
 static size_t read_joint(struct line_input in, size_t i, struct joint *j)
 {
-	size_t from = i;
+	const size_t most = in.n - i < JOINT_MAX ? in.n : i + JOINT_MAX;
 
-	for (*j = (struct joint){ 0 }; i < in.n && i - from < JOINT_MAX; i++) {
+	for (*j = (struct joint){ 0 }; i < most; i++) {
 		unsigned char c = in.p[i];
 
-		if (line_blank(c) || c == '\r' ||
-		    (c == '\\' && i + 1 < in.n && in.p[i + 1] == '\n'))
+		if (line_blank(c)) {
+			i = after_blanks(in, i + 1) - 1;
+			continue;
+		}
+		if (c == '\r' || (c == '\\' && i + 1 < in.n && in.p[i + 1] == '\n'))
 			continue;
 		if (c == '\n')
 			j->line = true;
@@ -145,7 +175,7 @@ static size_t read_joint(struct line_input in, size_t i, struct joint *j)
 		else
 			break;
 	}
-	return i;
+	return i < most ? i : most;
 }
 
 /* Is there a joint after the closing quote at ${at}?  Where the next piece begins, or 0.

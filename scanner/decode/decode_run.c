@@ -23,29 +23,6 @@
 #define OVERLAP       1024u
 #define SEARCHED      512u /* characters of a run that is tried at one place only */
 
-#define X 0xff /* not in the alphabet */
-/* clang-format off */
-static const unsigned char digit[256] = {
-	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
-	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
-	X, X, X, X, X, X, X, X, X, X, X, 62, X, 62, X, 63,
-	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, X, X, X, X, X, X,
-	X, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, X, X, X, X, 63,
-	X, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, X, X, X, X, X,
-};
-/* clang-format on */
-
-size_t decode_run_length(const unsigned char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && p[i] < 0x80 && digit[p[i]] != X)
-		i++;
-	return i;
-}
-
 /* A run, and the lines that continue it. */
 struct run {
 	size_t at, end; /* in the text; padding included */
@@ -76,26 +53,6 @@ static size_t stretch(const unsigned char *p, size_t n)
 		i += more + 1;
 	}
 	return i < n ? i : n;
-}
-
-/* Whole quads, and what is left of the last one. */
-static size_t unbase64(const unsigned char *p, size_t n, unsigned char *out)
-{
-	size_t used = 0;
-	uint32_t v;
-
-	for (; n >= 4; p += 4, n -= 4) {
-		v = (uint32_t)digit[p[0]] << 18 | (uint32_t)digit[p[1]] << 12 |
-		    (uint32_t)digit[p[2]] << 6 | digit[p[3]];
-		out[used++] = (unsigned char)(v >> 16);
-		out[used++] = (unsigned char)(v >> 8);
-		out[used++] = (unsigned char)v;
-	}
-	if (n >= 2)
-		out[used++] = (unsigned char)(digit[p[0]] << 2 | digit[p[1]] >> 4);
-	if (n == 3)
-		out[used++] = (unsigned char)(digit[p[1]] << 4 | digit[p[2]] >> 2);
-	return used;
 }
 
 static int hex_digit(unsigned char c)
@@ -339,12 +296,12 @@ static bool try_base64(struct search *s, const struct run *r, const unsigned cha
 		return false;
 	if (n % 4 == 1)
 		n--;
-	some = unbase64(p, n < 24 ? n : 24, head);
+	some = decode_base64(p, n < 24 ? n : 24, head);
 	if (!promising(head, some) && n < RUN_LONG)
 		return false;
 	if (n > DECODE_PIECE / 3 * 4)
 		n = DECODE_PIECE / 3 * 4;
-	some = unbase64(p, n, s->level->bytes);
+	some = decode_base64(p, n, s->level->bytes);
 	tell_bytes(s, r, s->level->bytes, some, "base64");
 	return n >= SEARCHED || promising(s->level->bytes, some);
 }

@@ -263,6 +263,21 @@ Test(decode, strings_in_pieces)
 	yields_nothing("[\"one\", \"two\"]\n\"x\": 1, \"y\": 2");
 }
 
+/* A joint has 160 bytes at most, of whatever blanks. */
+Test(decode, pieces_far_apart)
+{
+	char text[400];
+
+	for (int n = 0; n <= 200; n++) {
+		snprintf(text, sizeof(text), "k = \"AKIA\" +%*s%*s\"XYZ\"\n", n / 2, "",
+		         n - n / 2, n % 3 == 0 ? "\t" : "");
+		if (n <= 158)
+			yields(text, "|k = \"AKIAXYZ\"\n");
+		else
+			yields_nothing(text);
+	}
+}
+
 /* Sentences are parted at blanks, words of them are not. */
 Test(decode, sentences_in_pieces)
 {

@@ -229,3 +229,34 @@ Test(decode_marks, marks_of_all_bytes)
 	}
 	decoder_free(d);
 }
+
+/* What base64 says is what was said, in one alphabet or both; no more is written. */
+Test(decode_marks, what_base64_says)
+{
+	unsigned char said[300], got[301], plain[301];
+	char text[500];
+
+	for (size_t n = 0; n <= sizeof(said); n++) {
+		const unsigned char after = (unsigned char)(n * 7);
+		size_t len;
+
+		randombytes_buf(said, n);
+		sodium_bin2base64(text, sizeof(text), said, n,
+		                  n % 2 == 0 ? sodium_base64_VARIANT_ORIGINAL_NO_PADDING
+		                             : sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+		len = strlen(text);
+		got[n] = plain[n] = after;
+		for (char *c = text + len / 2; *c != '\0'; c++)
+			*c = *c == '/' ? '_' : *c == '+' ? '-' : *c;
+		cr_assert_eq(decode_base64((unsigned char *)text, len, got), n);
+		cr_assert_eq(memcmp(got, said, n), 0, "%zu bytes", n);
+		cr_assert_eq(got[n], after, "%zu bytes", n);
+		cr_assert_eq(decode_base64_plain((unsigned char *)text, len, plain), n);
+		cr_assert_eq(memcmp(plain, said, n), 0, "%zu bytes", n);
+		cr_assert_eq(plain[n], after, "%zu bytes", n);
+		/* A character too many says nothing. */
+		if (len % 4 == 0)
+			cr_assert_eq(decode_base64((unsigned char *)"Zm9vYmFyZ", 9, got),
+			             6);
+	}
+}
