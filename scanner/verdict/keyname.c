@@ -373,16 +373,17 @@ static const char *const *const tokens[ASCII_FIRSTS] = {
 };
 
 /* "db_password_test" becomes "db_password". */
-static void cut_variant(char *s)
+static void cut_variant(struct name *name, char *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
-		struct name name = name_of(s);
+		struct name cut = *name;
 
-		if (!tails(&name, variants[i]))
+		if (!tails(name, variants[i]))
 			continue;
-		name.n -= strlen(variants[i]);
-		if (any_tails(&name, variant_of, ARRAY_LEN(variant_of))) {
-			s[name.n] = '\0';
+		cut.n -= strlen(variants[i]);
+		if (any_tails(&cut, variant_of, ARRAY_LEN(variant_of))) {
+			s[cut.n] = '\0';
+			*name = name_of(s);
 			return;
 		}
 	}
@@ -416,8 +417,8 @@ enum keyname keyname_class(const char *s)
 	struct name name;
 
 	memcpy(base, s, strnlen(s, sizeof(base) - 1));
-	cut_variant(base);
 	name = name_of(base);
+	cut_variant(&name, base);
 	if (name.n == 0 || is_denied(&name) || ends(&name, last_words))
 		return KEYNAME_OTHER;
 	if (of_password(&name))
