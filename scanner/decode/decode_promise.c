@@ -155,12 +155,13 @@ struct joint {
 static size_t read_joint(struct line_input in, size_t i, struct joint *j)
 {
 	const size_t most = in.n - i < JOINT_MAX ? in.n : i + JOINT_MAX;
+	const struct line_input near = { in.p, most };
 
 	for (*j = (struct joint){ 0 }; i < most; i++) {
 		unsigned char c = in.p[i];
 
 		if (line_blank(c)) {
-			i = after_blanks(in, i + 1) - 1;
+			i = after_blanks(near, i + 1) - 1;
 			continue;
 		}
 		if (c == '\r' || (c == '\\' && i + 1 < in.n && in.p[i + 1] == '\n'))
@@ -175,7 +176,7 @@ static size_t read_joint(struct line_input in, size_t i, struct joint *j)
 		else
 			break;
 	}
-	return i < most ? i : most;
+	return i;
 }
 
 /* Is there a joint after the closing quote at ${at}?  Where the next piece begins, or 0.
