@@ -19,9 +19,6 @@ struct decoder *decoder_new(void)
 	if (d == NULL)
 		return NULL;
 	decode_tables_fill(&d->tables);
-	d->way = MARKS__WAYS - 1;
-	while (!decode_marks_can(d->way))
-		d->way--;
 	return d;
 }
 
@@ -314,8 +311,7 @@ static size_t search_text(struct search *s, size_t from)
 	while (w.tail > from && decode_run_length(s->p + w.tail - 1, 1) == 1)
 		w.tail--;
 	for (; w.at < s->n; w.at += (size_t)64 * DECODE_BLOCKS) {
-		decode_marks(&s->d->tables, s->d->way, s->p + w.at, s->n - w.at,
-		             &w.marks);
+		decode_marks(&s->d->tables, s->p + w.at, s->n - w.at, &w.marks);
 		search_blocks(s, &w, from);
 		w.before = w.marks.run[DECODE_BLOCKS - 1] >> 63;
 	}

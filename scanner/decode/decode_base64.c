@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
 #include "decode/decode_impl.h"
 
 #define X 0xff /* not in the alphabet */
@@ -89,8 +90,7 @@ VBMI static size_t decode_vbmi(const unsigned char *p, size_t n, unsigned char *
 
 size_t decode_base64(const unsigned char *p, size_t n, unsigned char *out)
 {
-	if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
-	    __builtin_cpu_supports("bmi2"))
+	if (cpu_best() >= CPU_VBMI)
 		return decode_vbmi(p, n, out);
 	return decode_base64_plain(p, n, out);
 }

@@ -59,12 +59,8 @@ struct decode_tables {
 	struct beginning line;           /* that says something else than it seems to */
 };
 
-/* What the bytes of a text are found out with. */
-enum marks_way { MARKS_PLAIN, MARKS_AVX2, MARKS_VBMI, MARKS__WAYS };
-
 struct decoder {
 	struct decode_tables tables;
-	enum marks_way way;
 	uint64_t seen, made, skipped;
 	size_t line_ahead[LINE__KINDS],
 		run_ahead; /* done, of what the next call begins with */
@@ -142,13 +138,11 @@ struct marks {
 	uint64_t worth[DECODE_BLOCKS];
 	uint64_t busy; /* a bit for each block that has anything */
 };
-/** decode_marks_can(way): can this processor? */
-bool decode_marks_can(enum marks_way way);
-/** decode_marks(t, way, p, n, m): of the first bytes of ${p}; there are none after ${n}.
- * Of ${m}->text, ${m}->hex, ${m}->line and ${m}->worth, MARKS_AVX2 sets more bits than
- * the others do. */
-void decode_marks(const struct decode_tables *t, enum marks_way way,
-                  const unsigned char *p, size_t n, struct marks *m);
+/** decode_marks(t, p, n, m): of the first bytes of ${p}; there are none after ${n}.  With
+ * CPU_AVX2, more bits of ${m}->line are set than otherwise; and only CPU_VBMI looks
+ * closely at what text the last block may go on with. */
+void decode_marks(const struct decode_tables *t, const unsigned char *p, size_t n,
+                  struct marks *m);
 
 /* --- decode_base64.c */
 

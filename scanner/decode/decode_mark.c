@@ -5,7 +5,9 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
 #include "decode/decode_impl.h"
+#include "planes.h"
 
 /* Into functions that are compiled for more than one kind of processor. */
 #define ALWAYS_INLINE __attribute__((always_inline))
@@ -85,7 +87,7 @@ ALWAYS_INLINE static inline void find_longs(struct marks *m, unsigned n)
 }
 
 /* Most words that begin as text does go on otherwise. */
-static void only_text(const struct text_beginning *t, const unsigned char *p,
+static void only_text(const struct decode_tables *t, const unsigned char *p,
                       struct marks *m, uint64_t blocks)
 {
 	for (; blocks != 0; blocks &= blocks - 1) {
@@ -93,7 +95,9 @@ static void only_text(const struct text_beginning *t, const unsigned char *p,
 
 		for (uint64_t left = m->text[i]; left != 0; left &= left - 1) {
 			const unsigned bit = (unsigned)__builtin_ctzll(left);
-			const bool is = decode_begins_text(t, p + (size_t)64 * i + bit);
+			const unsigned char *at = p + (size_t)64 * i + bit;
+			const bool three = decode_begins(&t->text, at);
+			const bool is = three & decode_begins_text(&t->long_text, at);
 
 			m->text[i] ^= (uint64_t)!is << bit;
 		}
@@ -137,7 +141,7 @@ ALWAYS_INLINE static inline void conclude_of(const struct decode_tables *t,
 {
 	only_first(m, n);
 	find_longs(m, n);
-	only_text(&t->long_text, p, m, some(m->text, n));
+	only_text(t, p, m, some(m->text, n));
 	only_worth(m, n);
 	m->busy = some(m->worth, n) | some(m->line, n);
 }
@@ -160,27 +164,53 @@ ALWAYS_INLINE static inline void conclude(const struct decode_tables *t,
 	conclude_of(t, b->p, m, n, some_plain);
 }
 
-static void mark_plain(const struct decode_tables *t, const unsigned char *p, unsigned i,
-                       struct marks *m)
-{
-	no_marks(m, i);
-	for (unsigned k = 0; k < 64; k++) {
-		const unsigned is = t->is[decode_place(p[k])];
+/* Bits of a table for marks_plain(). */
+enum { IS_RUN, IS_DIGIT, IS_MIXED, IS_SMALL, IS_HEX, IS_LINE };
 
-		m->run[i] |= (uint64_t)(is != 0) << k;
-		m->digit[i] |= (uint64_t)((is & CLASS_DIGIT) != 0) << k;
-		m->mixed[i] |= (uint64_t)((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0) << k;
-		m->lower[i] |= (uint64_t)((is & CLASS_SMALL) != 0) << k;
-		m->text[i] |= (uint64_t)decode_begins(&t->text, p + k) << k;
-		m->hex[i] |= (uint64_t)((is & CLASS_HEX) != 0) << k;
-		m->line[i] |= (uint64_t)decode_begins(&t->line, p + k) << k;
+static void fill_table(const struct decode_tables *t, uint8_t table[256])
+{
+	for (unsigned c = 0; c < 256; c++) {
+		const unsigned place = decode_place((unsigned char)c), is = t->is[place];
+
+		table[c] = (uint8_t)((is != 0) << IS_RUN |
+		                     ((is & CLASS_DIGIT) != 0) << IS_DIGIT |
+		                     ((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0)
+		                             << IS_MIXED |
+		                     ((is & CLASS_SMALL) != 0) << IS_SMALL |
+		                     ((is & CLASS_HEX) != 0) << IS_HEX |
+		                     (t->line.of[0][place] != 0) << IS_LINE);
 	}
+}
+
+/* Those of ${bits} where something may begin on a line. */
+static uint64_t only_line(const struct beginning *line, const unsigned char *p,
+                          uint64_t bits)
+{
+	for (uint64_t left = bits; left != 0; left &= left - 1) {
+		const unsigned k = (unsigned)__builtin_ctzll(left);
+
+		bits ^= (uint64_t)!decode_begins(line, p + k) << k;
+	}
+	return bits;
 }
 
 static void marks_plain(const struct decode_tables *t, struct blocks *b, struct marks *m)
 {
-	for (unsigned i = 0; i < b->used; i++)
-		mark_plain(t, block(b, i), i, m);
+	uint8_t table[256];
+
+	fill_table(t, table);
+	for (unsigned i = 0; i < b->used; i++) {
+		const unsigned char *const p = block(b, i);
+		uint64_t is[PLANES];
+
+		planes_of(table, p, is);
+		m->run[i] = m->text[i] = is[IS_RUN];
+		m->digit[i] = is[IS_DIGIT];
+		m->mixed[i] = is[IS_MIXED];
+		m->lower[i] = is[IS_SMALL];
+		m->hex[i] = is[IS_HEX];
+		m->line[i] = only_line(&t->line, p, is[IS_LINE]);
+	}
 	conclude(t, b, m, some_plain);
 }
 
@@ -273,11 +303,12 @@ VBMI static void marks_vbmi(const struct decode_tables *t, struct blocks *b,
  * Of each byte, its halves pick a set of classes each; those in both are its own:
  * 01 + - /   02 digits   04 A-O a-o   08 P-Z p-z   10 _   20 % &   40 \   80 quotes
  */
-#define OF_ALPHABET 0x1f
-#define OF_DIGITS   0x02
-#define OF_LETTERS  0x0c
-#define OF_LINE     0x60
-#define QUOTES      0x80
+#define OF_ALPHABET      0x1f
+#define OF_DIGITS        0x02
+#define OF_LETTERS       0x0c
+#define OF_FIRST_LETTERS 0x04
+#define OF_LINE          0x60
+#define QUOTES           0x80
 #define LOW_HALF                                                                      \
 	0x0a, 0x0e, -114, 0x0e, 0x0e, 0x2e, 0x2e, -114, 0x0e, 0x0e, 0x0c, 0x05, 0x44, \
 		0x05, 0x04, 0x15
@@ -336,6 +367,23 @@ INLINE uint64_t having_avx2(const struct pair *v, int some)
 	return ~signs(&without);
 }
 
+/* Those of ${one} that are hexadecimal digits: of the letters up to o, the first six. */
+INLINE uint64_t hex_avx2(const struct pair *v, const struct pair *one)
+{
+	const __m256i half = _mm256_set1_epi8(0x0f), seven = _mm256_set1_epi8(7);
+	const __m256i letter = _mm256_set1_epi8(OF_FIRST_LETTERS);
+	const struct pair first = {
+		_mm256_and_si256(_mm256_and_si256(one->low, letter),
+		                 _mm256_cmpgt_epi8(seven,
+		                                   _mm256_and_si256(v->low, half))),
+		_mm256_and_si256(_mm256_and_si256(one->high, letter),
+		                 _mm256_cmpgt_epi8(seven,
+		                                   _mm256_and_si256(v->high, half)))
+	};
+
+	return having_avx2(&first, 0xff);
+}
+
 /* Of quotes, only those that another may follow, at once or after a joint; all that text
  * may begin with, were it of the right letters. */
 INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
@@ -356,7 +404,7 @@ INLINE void mark_64(const unsigned char *p, unsigned i, struct marks *m)
 	m->digit[i] = having_avx2(&one, OF_DIGITS);
 	m->mixed[i] = m->digit[i] | (letters & ~small);
 	m->lower[i] = letters & small;
-	m->hex[i] = m->run[i];
+	m->hex[i] = m->digit[i] | hex_avx2(&v, &one);
 	m->line[i] = having_avx2(&one, OF_LINE) | (quotes & (twice | (first & second)));
 }
 
@@ -368,28 +416,15 @@ AVX2 static void marks_avx2(const struct decode_tables *t, struct blocks *b,
 	conclude(t, b, m, some_plain);
 }
 
-bool decode_marks_can(enum marks_way way)
+void decode_marks(const struct decode_tables *t, const unsigned char *p, size_t n,
+                  struct marks *m)
 {
-	switch (way) {
-	case MARKS_VBMI:
-		return __builtin_cpu_supports("avx512bw") &&
-		       __builtin_cpu_supports("avx512vbmi") &&
-		       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
-	case MARKS_AVX2:
-		return __builtin_cpu_supports("avx2");
-	default:
-		return true;
-	}
-}
-
-void decode_marks(const struct decode_tables *t, enum marks_way way,
-                  const unsigned char *p, size_t n, struct marks *m)
-{
+	const enum cpu best = cpu_best();
 	struct blocks b = blocks_of(p, n);
 
-	if (way == MARKS_VBMI)
+	if (best >= CPU_VBMI)
 		marks_vbmi(t, &b, m);
-	else if (way == MARKS_AVX2)
+	else if (best >= CPU_AVX2)
 		marks_avx2(t, &b, m);
 	else
 		marks_plain(t, &b, m);
@@ -397,17 +432,11 @@ void decode_marks(const struct decode_tables *t, enum marks_way way,
 
 #else
 
-bool decode_marks_can(enum marks_way way)
-{
-	return way == MARKS_PLAIN;
-}
-
-void decode_marks(const struct decode_tables *t, enum marks_way way,
-                  const unsigned char *p, size_t n, struct marks *m)
+void decode_marks(const struct decode_tables *t, const unsigned char *p, size_t n,
+                  struct marks *m)
 {
 	struct blocks b = blocks_of(p, n);
 
-	(void)way;
 	marks_plain(t, &b, m);
 }
 

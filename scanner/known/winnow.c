@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
+
 #define BEFORE (LEAK_WINDOW - 1) /* positions that a window reaches back */
 #define LAST   (LEAK_GRAM - 1)   /* of a gram, from its first byte on */
 /* Hashes, of positions that are WINNOW_BEHIND before the first to BEFORE after the last.
@@ -208,7 +210,7 @@ __attribute__((target("avx2"))) static void winnow_avx2(uint16_t select,
 
 void winnow(uint16_t select, const unsigned char *p, size_t n, uint64_t *out)
 {
-	if (__builtin_cpu_supports("avx2"))
+	if (cpu_best() >= CPU_AVX2)
 		winnow_avx2(select, p, n, out);
 	else
 		winnow_plain(select, p, n, out);

@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
+
 static bool has_all(const struct bytes *set)
 {
 	return (set->w[0] & set->w[1] & set->w[2] & set->w[3]) == UINT64_MAX;
@@ -126,8 +128,7 @@ VBMI static uint64_t of_vbmi(const struct classes *c, const unsigned char *p, si
 
 uint64_t classes_of(const struct classes *c, const unsigned char *p, size_t n)
 {
-	if (n > BLOCK / 4 && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vbmi"))
+	if (n > BLOCK / 4 && cpu_best() >= CPU_VBMI)
 		return of_vbmi(c, p, n);
 	return classes_of_plain(c, p, n);
 }

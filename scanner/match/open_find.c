@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/open_find.h"
 
+#include "cpu.h"
+
 struct open_finder open_find_of(const struct opening *o)
 {
 	const struct bytes feed = { { UINT64_C(1) << '\n' } };
@@ -48,7 +50,7 @@ BYTE_SET_AVX2 static size_t find_avx2(const struct open_finder *f, const unsigne
 size_t open_find(const struct open_finder *f, const unsigned char *p, size_t n,
                  size_t from, size_t to, size_t first)
 {
-	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi"))
+	if (cpu_best() < CPU_AVX2)
 		return open_find_plain(f, p, n, from, to, first);
 	return f->of.line && from == first ? from : find_avx2(f, p, n, from, to);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/run_find.h"
 
+#include "cpu.h"
+
 struct run_finder run_find_of(const struct run *run)
 {
 	return (struct run_finder){ *run, byte_set_of(&run->of) };
@@ -78,7 +80,7 @@ BYTE_SET_AVX2 static size_t find_avx2(const struct run_finder *f, const unsigned
 size_t run_find(const struct run_finder *f, const unsigned char *p, size_t n, size_t from,
                 size_t to)
 {
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+	if (cpu_best() >= CPU_AVX2)
 		return find_avx2(f, p, n, from, to);
 	return run_find_plain(f, p, from, to);
 }

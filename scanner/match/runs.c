@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
+#include "planes.h"
 #include "rules/rules.h"
 
 /* Which bytes of a block are of the sets, which are digits or capitals, and which are
@@ -102,27 +104,48 @@ static void note_runs(const struct masks *before, const struct masks *m,
 		out->some[i / 64] |= UINT64_C(1) << i % 64;
 }
 
-static struct masks masks_of(const unsigned char *p, size_t n)
-{
-	struct masks m = { .lines = 0 };
+/* Bits of a table: the sets, and more. */
+enum { IS_MIXED = RULE_SETS, IS_LINE };
 
-	for (size_t i = 0; i < n; i++) {
-		m.lines |= (uint64_t)(p[i] == '\n') << i;
-		m.mixed |= (uint64_t)((p[i] >= '0' && p[i] <= '9') ||
-		                      (p[i] >= 'A' && p[i] <= 'Z'))
-		           << i;
+static void fill_table(uint8_t is[256])
+{
+	for (unsigned c = 0; c < 256; c++) {
+		unsigned bits = (unsigned)(c == '\n') << IS_LINE;
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'))
+			bits |= 1u << IS_MIXED;
 		for (unsigned k = 0; k < RULE_SETS; k++)
-			m.of[k] |= (uint64_t)rule_has_byte(&rule_set_of[k], p[i]) << i;
+			bits |= (unsigned)rule_has_byte(&rule_set_of[k], (unsigned char)c)
+			        << k;
+		is[c] = (uint8_t)bits;
 	}
+}
+
+/* A block, of which there are ${n} bytes. */
+static struct masks masks_of(const uint8_t is[256], const unsigned char *p, size_t n)
+{
+	unsigned char end[RUNS_BLOCK] = { 0 };
+	uint64_t planes[PLANES];
+	struct masks m;
+
+	if (n < RUNS_BLOCK)
+		p = memcpy(end, p, n);
+	planes_of(is, p, planes);
+	memcpy(m.of, planes, sizeof(m.of));
+	m.mixed = planes[IS_MIXED];
+	m.lines = planes[IS_LINE];
 	return m;
 }
 
 static void find_plain(const unsigned char *p, size_t n, const struct runs *out)
 {
 	struct masks before = { .lines = 0 }, m;
+	uint8_t is[256];
 
+	_Static_assert(IS_LINE < PLANES && PLANES_BYTES == RUNS_BLOCK, "all of them");
+	fill_table(is);
 	for (size_t i = 0, at = 0; at < n; at += RUNS_BLOCK, i++) {
-		m = masks_of(p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
+		m = masks_of(is, p + at, n - at < RUNS_BLOCK ? n - at : RUNS_BLOCK);
 		out->lines[i] = m.lines;
 		note_runs(&before, &m, out, i);
 		before = m;
@@ -415,23 +438,16 @@ __attribute__((target("popcnt"))) static size_t sum_by_popcnt(const uint64_t *m,
 
 static size_t sum_of_all(const uint64_t *m, size_t n)
 {
-	return __builtin_cpu_supports("popcnt") ? sum_by_popcnt(m, n) : sum_of(m, n);
+	return cpu_best() >= CPU_AVX2 ? sum_by_popcnt(m, n) : sum_of(m, n);
 }
 
-bool runs_can(enum runs_way way)
+static void find(const unsigned char *p, size_t n, const struct runs *out)
 {
-	return way == RUNS_PLAIN ||
-	       (__builtin_cpu_supports("avx2") &&
-	        (way == RUNS_AVX2 || (__builtin_cpu_supports("avx512bw") &&
-	                              __builtin_cpu_supports("avx512vbmi"))));
-}
+	const enum cpu best = cpu_best();
 
-static void find_by(enum runs_way way, const unsigned char *p, size_t n,
-                    const struct runs *out)
-{
-	if (way == RUNS_VBMI)
+	if (best >= CPU_VBMI)
 		find_vbmi(p, n, out);
-	else if (way == RUNS_AVX2)
+	else if (best >= CPU_AVX2)
 		find_avx2(p, n, out);
 	else
 		find_plain(p, n, out);
@@ -444,36 +460,19 @@ static size_t sum_of_all(const uint64_t *m, size_t n)
 	return sum_of(m, n);
 }
 
-bool runs_can(enum runs_way way)
+static void find(const unsigned char *p, size_t n, const struct runs *out)
 {
-	return way == RUNS_PLAIN;
-}
-
-static void find_by(enum runs_way way, const unsigned char *p, size_t n,
-                    const struct runs *out)
-{
-	(void)way;
 	find_plain(p, n, out);
 }
 
 #endif
 
-void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
-                  const struct runs *out)
+void runs_find(const unsigned char *p, size_t n, const struct runs *out)
 {
 	const size_t blocks = (n + RUNS_BLOCK - 1) / RUNS_BLOCK;
 
 	memset(out->some, 0, (blocks + 63) / 64 * sizeof(*out->some));
-	find_by(way, p, n, out);
-}
-
-void runs_find(const unsigned char *p, size_t n, const struct runs *out)
-{
-	enum runs_way way = RUNS_BEST;
-
-	while (!runs_can(way))
-		way--;
-	runs_find_by(way, p, n, out);
+	find(p, n, out);
 }
 
 size_t runs_lines(const uint64_t *lines, size_t n)

@@ -6,7 +6,6 @@
  * of, in blocks of 64 bytes.  Runs without a digit or a capital are names: a token of 20
  * letters and digits is one in 30 million times.
  */
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,21 +32,8 @@ struct runs {
 	struct runs_block *block; /* … and these; what others have here is void */
 };
 
-/* In ascending order of speed; all find the same. */
-enum runs_way {
-	RUNS_PLAIN,
-	RUNS_AVX2,
-	RUNS_VBMI, /* AVX-512 */
-	RUNS_BEST = RUNS_VBMI
-};
-
 /** runs_find(p, n, out): for RUNS_BLOCK bytes each, begun or whole. */
 void runs_find(const unsigned char *p, size_t n, const struct runs *out);
-/** runs_can(way): has this processor the instructions? */
-bool runs_can(enum runs_way way);
-/** runs_find_by(way, p, n, out): runs_find() in a way that runs_can(). */
-void runs_find_by(enum runs_way way, const unsigned char *p, size_t n,
-                  const struct runs *out);
 
 /** runs_lines(lines, n): how many there are in the first ${n} bytes. */
 size_t runs_lines(const uint64_t *lines, size_t n);

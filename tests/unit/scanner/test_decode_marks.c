@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "decode/decode_impl.h"
 
 TestSuite(decode_marks, .timeout = 20);
@@ -157,16 +158,17 @@ static void same_marks(const struct marks *v, const struct marks *plain, bool ex
 	cr_assert_arr_eq(v->digit, plain->digit, sizeof(plain->digit));
 	cr_assert_arr_eq(v->lower, plain->lower, sizeof(plain->lower));
 	cr_assert_arr_eq(v->mixed, plain->mixed, sizeof(plain->mixed));
-	has_all(v->text, plain->text, BLOCKS, "text");
-	has_all(v->hex, plain->hex, BLOCKS, "hex");
-	has_all(v->worth, plain->worth, DECODE_BLOCKS, "worth");
+	cr_assert_arr_eq(v->hex, plain->hex, sizeof(plain->hex));
+	has_all(v->text, plain->text, DECODE_BLOCKS, "text");
+	has_all(plain->text, v->text, DECODE_BLOCKS, "text too many");
+	/* What the last block goes on with is looked at more closely by some. */
+	has_all(v->worth, plain->worth, DECODE_BLOCKS - 1, "worth");
+	has_all(plain->worth, v->worth, DECODE_BLOCKS, "worth too many");
 	if (!exact)
 		return;
-	has_all(plain->text, v->text, BLOCKS, "text too many");
-	has_all(plain->hex, v->hex, BLOCKS, "hex too many");
-	has_all(plain->worth, v->worth, DECODE_BLOCKS, "worth too many");
 	has_all(plain->line, v->line, BLOCKS, "line too many");
-	cr_assert_eq(v->busy, plain->busy);
+	cr_assert_eq((v->busy ^ plain->busy) << 1, 0);
+	cr_assert_eq(v->busy & ~plain->busy, 0);
 }
 
 /* No mark that may count is left out. */
@@ -207,6 +209,7 @@ static void no_run_is_missed(struct decoder *d, const struct marks *m,
 Test(decode_marks, marks_of_all_bytes)
 {
 	static struct marks plain, other;
+	const enum cpu best = cpu_best();
 	unsigned char text[64 * (DECODE_BLOCKS + 3)];
 	struct decoder *d = decoder_new();
 
@@ -215,14 +218,14 @@ Test(decode_marks, marks_of_all_bytes)
 		const size_t n = randombytes_uniform(sizeof(text));
 
 		random_text(text, sizeof(text), round % 2);
-		decode_marks(&d->tables, MARKS_PLAIN, text, n, &plain);
+		cpu_limit(CPU_PLAIN);
+		decode_marks(&d->tables, text, n, &plain);
 		no_line_is_missed(d, &plain, text, n);
 		no_run_is_missed(d, &plain, text, n);
-		for (enum marks_way w = MARKS_AVX2; w < MARKS__WAYS; w++) {
-			if (!decode_marks_can(w))
-				continue;
-			decode_marks(&d->tables, w, text, n, &other);
-			same_marks(&other, &plain, w == MARKS_VBMI);
+		for (enum cpu way = CPU_AVX2; way <= best; way++) {
+			cpu_limit(way);
+			decode_marks(&d->tables, text, n, &other);
+			same_marks(&other, &plain, way == CPU_VBMI);
 			no_line_is_missed(d, &other, text, n);
 			no_run_is_missed(d, &other, text, n);
 		}

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "match/open_find.h"
 #include "match/run_find.h"
 #include "match/runs.h"
@@ -93,22 +94,21 @@ static void compare(const unsigned char *p, size_t n, const char *how)
 
 static void check(const unsigned char *p, size_t n)
 {
-	static const char *const how[] = { "plain", "AVX2", "VBMI" };
-
+	const enum cpu best = cpu_best();
 	size_t lines = 0;
 
 	for (size_t i = 0; i < n; i++)
 		lines += p[i] == '\n';
 	by_hand(p, n);
-	for (enum runs_way way = RUNS_PLAIN; way <= RUNS_BEST; way++) {
-		if (!runs_can(way))
-			continue;
+	for (enum cpu way = CPU_PLAIN; way <= best; way++) {
+		cpu_limit(way);
 		memset(&got, 0xaa, sizeof(got));
-		runs_find_by(way, p, n, &out);
-		compare(p, n, how[way]);
-		cr_assert_eq(runs_lines(got.lines, n), lines, "%s: %zu bytes", how[way],
-		             n);
+		runs_find(p, n, &out);
+		compare(p, n, cpu_name(way));
+		cr_assert_eq(runs_lines(got.lines, n), lines, "%s: %zu bytes",
+		             cpu_name(way), n);
 	}
+	cpu_limit(best);
 }
 
 /* Runs of one kind after the other, with something between most of them. */
