@@ -117,23 +117,24 @@ static int put_databases(FILE *out, const struct scan_engine *g, struct err *e)
 	return rc;
 }
 
-static int put_choice(FILE *out, const struct literal *list, size_t n, unsigned i,
-                      struct err *e)
+static int put_choice(FILE *out, enum buckets_by by, const struct literal *list, size_t n,
+                      unsigned i, struct err *e)
 {
 	uint16_t *windows = calloc(n, sizeof(*windows));
 	struct buckets b;
 	int rc = ERR_NOMEM;
 
 	if (windows != NULL)
-		rc = buckets_choose(list, n, BUCKETS_TRIES, windows, &b, e);
+		rc = buckets_choose(by, list, n, BUCKETS_TRIES, windows, &b);
 	if (rc == ERR_OK) {
-		fprintf(out, "static const struct buckets buckets_%u = { .take = {", i);
+		fprintf(out, "static const struct buckets buckets_%u_%u = { .take = {", i,
+		        by);
 		for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
 			fputs("\n\t{", out);
 			emit_numbers(out, b.take[k], BUCKETS_BYTES);
 			fputs(" },", out);
 		}
-		fprintf(out, "\n} };\nstatic const uint16_t windows_%u[] = {", i);
+		fprintf(out, "\n} };\nstatic const uint16_t windows_%u_%u[] = {", i, by);
 		emit_numbers(out, windows, n);
 		fputs("\n};\n", out);
 	}
@@ -151,15 +152,20 @@ static int put_buckets(FILE *out, const struct scan_engine *g, struct err *e)
 	for (unsigned i = 0; rc == ERR_OK && (l = engine_literals(g, i)) != NULL; i++) {
 		list = literals_list(l, &n);
 		if (buckets_fit(list, n))
-			rc = put_choice(out, list, n, i, e);
+			rc = put_choice(out, BUCKETS_BY_BYTE, list, n, i, e);
+		if (rc == ERR_OK && buckets_fit(list, n))
+			rc = put_choice(out, BUCKETS_BY_HALVES, list, n, i, e);
 	}
 	fputs("const struct buckets_embedded buckets_embedded[] = {\n", out);
 	for (unsigned i = 0; (l = engine_literals(g, i)) != NULL; i++) {
 		list = literals_list(l, &n);
 		if (!buckets_fit(list, n))
 			continue;
-		put_hash(out, list, n);
-		fprintf(out, "&buckets_%u, windows_%u },\n", i, i);
+		for (unsigned by = BUCKETS_BY_BYTE; by <= BUCKETS_BY_HALVES; by++) {
+			put_hash(out, list, n);
+			fprintf(out, "%u, &buckets_%u_%u, windows_%u_%u },\n", by, i, by,
+			        i, by);
+		}
 	}
 	fputs("\t{ .buckets = NULL },\n};\n", out);
 	return rc;

@@ -187,11 +187,28 @@ static struct group window_of(const struct literal *l, size_t window)
 	return g;
 }
 
-static void add(struct group *g, const struct group *one)
+/* All bytes of the lower halves and of the upper halves of those in it: eight bits are of
+ * one upper half, and of every second lower one of these. */
+static void by_halves(struct set *s)
 {
-	for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+	uint64_t lower = s->w[0] | s->w[1];
+
+	lower |= lower >> 32;
+	lower |= lower >> 16;
+	for (unsigned i = 0; i < WORDS; i++)
+		for (unsigned shift = 0; shift < 64; shift += 8)
+			if ((s->w[i] >> shift & 0xff) != 0)
+				s->w[i] |= (lower >> shift % 16 & 0xff) << shift;
+}
+
+static void add(enum buckets_by by, struct group *g, const struct group *one)
+{
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++) {
 		for (unsigned i = 0; i < WORDS; i++)
 			g->at[k].w[i] |= one->at[k].w[i];
+		if (by == BUCKETS_BY_HALVES)
+			by_halves(&g->at[k]);
+	}
 }
 
 /* --- choosing ---------------------------------------------------------------------
@@ -205,6 +222,7 @@ struct kept {
 };
 
 struct choice {
+	enum buckets_by by;
 	struct odds odds;
 	const struct literal *list;
 	size_t n;
@@ -223,7 +241,7 @@ static void take_out(struct choice *c, size_t i)
 		if (k != i && c->in[k] == c->in[i]) {
 			const struct group one = window_of(&c->list[k], c->windows[k]);
 
-			add(g, &one);
+			add(c->by, g, &one);
 		}
 	g->cost = cost_of(&c->odds, g->at, BUCKETS_WINDOW);
 }
@@ -258,7 +276,7 @@ static void put_in(struct choice *c, size_t i)
 			struct group g = c->bucket[k];
 			float more;
 
-			add(&g, &one);
+			add(c->by, &g, &one);
 			g.cost = cost_of(&c->odds, g.at, BUCKETS_WINDOW);
 			more = g.cost - c->bucket[k].cost + shared;
 			if (more < least) {
@@ -377,14 +395,15 @@ static void improve(struct choice *c, unsigned tries)
 	}
 }
 
-int buckets_choose(const struct literal *list, size_t n, unsigned tries,
-                   uint16_t *windows, struct buckets *out, struct err *e)
+int buckets_choose(enum buckets_by by, const struct literal *list, size_t n,
+                   unsigned tries, uint16_t *windows, struct buckets *out)
 {
 	AUTO_FREE struct choice *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		return ERR_NOMEM;
 	find_odds(&c->odds);
+	c->by = by;
 	c->list = list;
 	c->n = n;
 	c->windows = windows;
@@ -397,14 +416,15 @@ int buckets_choose(const struct literal *list, size_t n, unsigned tries,
 	return ERR_OK;
 }
 
-bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
-                  size_t n, uint16_t *windows, struct buckets *out)
+bool buckets_load(const struct buckets_embedded *table, enum buckets_by by,
+                  const struct literal *list, size_t n, uint16_t *windows,
+                  struct buckets *out)
 {
 	unsigned char hash[LITERALS_HASH];
 
 	literals_hash(list, n, hash);
 	for (; table->buckets != NULL; table++)
-		if (memcmp(table->list, hash, sizeof(hash)) == 0) {
+		if (table->by == by && memcmp(table->list, hash, sizeof(hash)) == 0) {
 			memcpy(windows, table->windows, n * sizeof(*windows));
 			*out = *table->buckets;
 			return true;

@@ -22,6 +22,13 @@
 #define BUCKETS_TRIES  800u /* of buckets_choose(), when the program is built */
 #define BUCKETS_BYTES  128u /* the table is for the low seven bits of a byte */
 
+/* What a bucket may take at a place of its windows. */
+enum buckets_by {
+	BUCKETS_BY_BYTE,  /* any set of bytes */
+	BUCKETS_BY_HALVES /* all bytes that have one of some lower halves, bits 0 to 3,
+	                     and one of some upper ones, bits 3 to 6 */
+};
+
 /* Buckets that take a byte at a place of their windows. */
 struct buckets {
 	uint16_t take[BUCKETS_WINDOW][BUCKETS_BYTES];
@@ -34,15 +41,17 @@ extern const uint8_t pair_table[64][64];
  * takes as long as all else of a start. */
 struct buckets_embedded {
 	unsigned char list[LITERALS_HASH];
+	enum buckets_by by;
 	const struct buckets *buckets; /* NULL: the end of the table */
 	const uint16_t *windows;
 };
 extern const struct buckets_embedded buckets_embedded[];
 
-/** buckets_load(table, list, n, windows, out): what buckets_choose() made of this list;
- * false: ${table} does not have it. */
-bool buckets_load(const struct buckets_embedded *table, const struct literal *list,
-                  size_t n, uint16_t *windows, struct buckets *out);
+/** buckets_load(table, by, list, n, windows, out): what buckets_choose() made of this
+ * list; false: ${table} does not have it. */
+bool buckets_load(const struct buckets_embedded *table, enum buckets_by by,
+                  const struct literal *list, size_t n, uint16_t *windows,
+                  struct buckets *out);
 /* Three bytes, and how likely they are, in a row and in any case, at a place of programs
  * and prose. */
 struct buckets_text {
@@ -53,10 +62,10 @@ struct buckets_text {
 void buckets_odds(struct buckets_text *t, size_t n);
 /** buckets_fit(list, n): can buckets_choose() be asked for these? */
 bool buckets_fit(const struct literal *list, size_t n);
-/** buckets_choose(list, n, tries, windows, out, e): ${windows} of ${n}: where each one's
+/** buckets_choose(by, list, n, tries, windows, out): ${windows} of ${n}: where each one's
  * window begins in it.  0 ${tries} take some milliseconds; more, of a millisecond or two
- * each, make the sieve faster.  The same list gives the same choice. */
-int buckets_choose(const struct literal *list, size_t n, unsigned tries,
-                   uint16_t *windows, struct buckets *out, struct err *e) MUST_CHECK;
+ * each, make the sieve faster.  The same list gives the same choice.  ERR_NOMEM. */
+int buckets_choose(enum buckets_by by, const struct literal *list, size_t n,
+                   unsigned tries, uint16_t *windows, struct buckets *out) MUST_CHECK;
 
 #endif

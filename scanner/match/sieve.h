@@ -27,8 +27,4 @@ void sieve_free(struct sieve *s);
  * everywhere, if ${marks} is NULL. */
 void sieve_find(const struct sieve *s, const unsigned char *p, size_t n,
                 const uint64_t *marks, literals_fn fn, void *ctx);
-/** sieve_find_plain(s, p, n, marks, fn, ctx): the same without vector instructions. */
-void sieve_find_plain(const struct sieve *s, const unsigned char *p, size_t n,
-                      const uint64_t *marks, literals_fn fn, void *ctx);
-
 #endif

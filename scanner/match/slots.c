@@ -4,10 +4,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
 #include "match/buckets.h"
 
 #define LANES   SLOTS_LANES
@@ -353,9 +354,10 @@ void slots_tell(const struct slots_text *t, size_t at)
 	}
 }
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 
-#define FAST __attribute__((target("avx512f,avx512vl,popcnt")))
+#define VBMI __attribute__((target("avx512f,avx512vl,popcnt")))
+#define AVX2 __attribute__((target("avx2,bmi,popcnt")))
 
 static inline uint64_t load(const unsigned char *p)
 {
@@ -365,25 +367,62 @@ static inline uint64_t load(const unsigned char *p)
 	return w;
 }
 
-FAST static inline __m512i lanes(const uint64_t *p)
+/* Lists those of a group that are where ${from} is, after ${before}, each with ${at}
+ * added; how many. */
+typedef unsigned list_fn(const struct slots_group *g, uint64_t from, uint64_t before,
+                         unsigned at, uint64_t *out);
+
+VBMI static inline __m512i lanes(const uint64_t *p)
 {
 	return _mm512_load_si512(p);
 }
 
-/* Those of one place, each with ${at} added, without a branch; how many. */
-FAST static inline unsigned list_group(const struct slots_group *g, __m512i from,
-                                       __m512i before, __m512i at, uint64_t *out)
+/* Without a branch. */
+VBMI static inline unsigned list_vbmi(const struct slots_group *g, uint64_t from,
+                                      uint64_t before, unsigned at, uint64_t *out)
 {
-	const __m512i here = _mm512_and_si512(from, lanes(g->mask));
-	const __m512i there = _mm512_and_si512(before, lanes(g->mask_before));
+	const __m512i here = _mm512_and_si512(_mm512_set1_epi64((long long)from),
+	                                      lanes(g->mask));
+	const __m512i there = _mm512_and_si512(_mm512_set1_epi64((long long)before),
+	                                       lanes(g->mask_before));
 	const __mmask8 m = _mm512_mask_cmpeq_epi64_mask(
 		_mm512_cmpeq_epi64_mask(here, lanes(g->value)), there,
 		lanes(g->value_before));
 
-	_mm512_storeu_si512(out, _mm512_maskz_compress_epi64(
-					 m, _mm512_add_epi64(lanes(g->told), at)));
+	_mm512_storeu_si512(
+		out, _mm512_maskz_compress_epi64(
+			     m, _mm512_add_epi64(lanes(g->told), _mm512_set1_epi64(at))));
 	return (unsigned)_mm_popcnt_u32(m);
 }
+
+/* Four of them from ${k} on that are like ${word} in ${value}, as far as ${mask} says. */
+AVX2 static inline __m256i like(const uint64_t *mask, const uint64_t *value, unsigned k,
+                                __m256i word)
+{
+	const __m256i m = _mm256_load_si256((const __m256i *)(const void *)(mask + k));
+	const __m256i v = _mm256_load_si256((const __m256i *)(const void *)(value + k));
+
+	return _mm256_cmpeq_epi64(_mm256_and_si256(word, m), v);
+}
+
+AVX2 static inline unsigned list_avx2(const struct slots_group *g, uint64_t from,
+                                      uint64_t before, unsigned at, uint64_t *out)
+{
+	const __m256i f = _mm256_set1_epi64x((long long)from),
+		      b = _mm256_set1_epi64x((long long)before);
+	unsigned m = 0, n = 0;
+
+	for (unsigned k = 0; k < LANES; k += 4)
+		m |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_and_si256(
+			     like(g->mask, g->value, k, f),
+			     like(g->mask_before, g->value_before, k, b))))
+		     << k;
+	for (; m != 0; m &= m - 1)
+		out[n++] = g->told[__builtin_ctz(m)] + at;
+	return n;
+}
+
+#define INLINE __attribute__((always_inline)) static inline
 
 /* Of the places of a text that are looked at together. */
 struct looking {
@@ -391,29 +430,30 @@ struct looking {
 	struct slots_work *w;
 	size_t base;
 	const unsigned char *p;
-	unsigned told; /* are not told yet */
 };
 
-static void tell_listed(struct looking *l)
+static void tell_listed(const struct looking *l, unsigned told)
 {
-	for (unsigned i = 0; i < l->told; i++)
+	for (unsigned i = 0; i < told; i++)
 		tell(l->t, l->base, l->w->told[i]);
-	l->told = 0;
 }
 
-/* Those of groups ${first} to ${end} of the slot of a place. */
-FAST static inline void list_groups(struct looking *l, unsigned at, const struct slot *o,
-                                    unsigned first, unsigned end)
+/* Lists those of groups ${first} to ${end} of the slot of a place after ${told} others;
+ * how many are not told yet. */
+INLINE unsigned list_groups(const struct looking *l, unsigned at, const struct slot *o,
+                            unsigned first, unsigned end, unsigned told, list_fn *list)
 {
-	const __m512i from = _mm512_set1_epi64((long long)load(l->p + at));
-	const __m512i before = _mm512_set1_epi64((long long)load(l->p + at - SLOTS_WORD));
+	const uint64_t from = load(l->p + at), before = load(l->p + at - SLOTS_WORD);
 
 	for (unsigned k = first; k < end; k++) {
-		if (l->told >= SLOTS_TOLD)
-			tell_listed(l);
-		l->told += list_group(&l->t->s->group[o->first + k], from, before,
-		                      _mm512_set1_epi64(at), l->w->told + l->told);
+		if (told >= SLOTS_TOLD) {
+			tell_listed(l, told);
+			told = 0;
+		}
+		told += list(&l->t->s->group[o->first + k], from, before, at,
+		             l->w->told + told);
 	}
+	return told;
 }
 
 /* Drops the places where none can be, without a branch, and finds the slots of others. */
@@ -438,18 +478,16 @@ static unsigned find_slots(const struct slots *s, const unsigned char *p,
 
 /* Most slots have one group, and which have more is not foreseen: these are looked at
  * once more, apart from the others. */
-FAST void slots_tell_all(const struct slots_text *t, size_t base, const unsigned char *p,
-                         struct slots_work *w)
+INLINE void tell_by(list_fn *list, const struct looking *l, unsigned n)
 {
-	const struct slot *const slot = t->s->slot;
-	const unsigned n = find_slots(t->s, p, w);
-	struct looking l = { t, w, base, p, 0 };
-	unsigned more = 0;
+	const struct slot *const slot = l->t->s->slot;
+	struct slots_work *w = l->w;
+	unsigned more = 0, told = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned at = w->at[i], k = w->slot[i];
 
-		list_groups(&l, at, &slot[k], 0, 1);
+		told = list_groups(l, at, &slot[k], 0, 1, told, list);
 		w->at[more] = (uint16_t)at;
 		w->slot[more] = (uint16_t)k;
 		more += slot[k].groups > 1;
@@ -457,9 +495,31 @@ FAST void slots_tell_all(const struct slots_text *t, size_t base, const unsigned
 	for (unsigned i = 0; i < more; i++) {
 		const struct slot *o = &slot[w->slot[i]];
 
-		list_groups(&l, w->at[i], o, 1, o->groups);
+		told = list_groups(l, w->at[i], o, 1, o->groups, told, list);
 	}
-	tell_listed(&l);
+	tell_listed(l, told);
+}
+
+VBMI static void tell_vbmi(const struct looking *l, unsigned n)
+{
+	tell_by(list_vbmi, l, n);
+}
+
+AVX2 static void tell_avx2(const struct looking *l, unsigned n)
+{
+	tell_by(list_avx2, l, n);
+}
+
+void slots_tell_all(const struct slots_text *t, size_t base, const unsigned char *p,
+                    struct slots_work *w)
+{
+	const struct looking l = { t, w, base, p };
+	const unsigned n = find_slots(t->s, p, w);
+
+	if (cpu_best() >= CPU_VBMI)
+		tell_vbmi(&l, n);
+	else
+		tell_avx2(&l, n);
 }
 
 #else

@@ -240,31 +240,35 @@ Test(database, for_a_better_processor_is_not_used)
 	cr_expect_null(database_load(table, list, n));
 }
 
+static void loads_what_is_chosen(enum buckets_by by, const struct literal *list, size_t n)
+{
+	struct buckets b[2];
+	uint16_t windows[2][BUCKETS_MOST];
+
+	cr_assert(buckets_load(buckets_embedded, by, list, n, windows[0], &b[0]));
+	cr_assert_eq(buckets_choose(by, list, n, BUCKETS_TRIES, windows[1], &b[1]),
+	             ERR_OK);
+	cr_expect_eq(memcmp(&b[0], &b[1], sizeof(b[0])), 0);
+	cr_expect_eq(memcmp(windows[0], windows[1], n * sizeof(windows[0][0])), 0);
+	cr_expect_not(buckets_load(buckets_embedded, by, list, n - 1, windows[0], &b[0]));
+	cr_expect_not(
+		buckets_load(buckets_embedded, by, list + 1, n - 1, windows[0], &b[0]));
+}
+
 Test(database, buckets_are_those_that_would_be_chosen)
 {
 	const struct literals *l;
-	struct err e = { 0 };
 	unsigned fit = 0;
 
 	for (unsigned i = 0; (l = engine_literals(engine, i)) != NULL; i++) {
-		struct buckets b[2];
-		uint16_t windows[2][BUCKETS_MOST];
 		size_t n;
 		const struct literal *list = literals_list(l, &n);
 
 		if (!buckets_fit(list, n))
 			continue;
 		fit++;
-		cr_assert(buckets_load(buckets_embedded, list, n, windows[0], &b[0]));
-		cr_assert_eq(buckets_choose(list, n, BUCKETS_TRIES, windows[1], &b[1],
-		                            &e),
-		             ERR_OK);
-		cr_expect(memcmp(&b[0], &b[1], sizeof(b[0])) == 0, "list %u", i);
-		cr_expect(memcmp(windows[0], windows[1], n * sizeof(windows[0][0])) == 0);
-		cr_expect_not(
-			buckets_load(buckets_embedded, list, n - 1, windows[0], &b[0]));
-		cr_expect_not(buckets_load(buckets_embedded, list + 1, n - 1, windows[0],
-		                           &b[0]));
+		loads_what_is_chosen(BUCKETS_BY_BYTE, list, n);
+		loads_what_is_chosen(BUCKETS_BY_HALVES, list, n);
 	}
 	cr_assert_geq(fit, 1);
 }

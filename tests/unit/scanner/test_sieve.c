@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "match/buckets.h"
 #include "match/sieve.h"
 
@@ -82,28 +83,37 @@ static uint64_t by_hand(size_t texts_n, const unsigned char *p, size_t n)
 	return by_hand_in(NULL, texts_n, p, n);
 }
 
+/* Its buckets are chosen for one kind of processor or the other. */
 static struct sieve *sieve_of(size_t n)
 {
+	const enum cpu best = cpu_best();
 	struct err e = { 0 };
 	struct sieve *s = NULL;
 
 	cr_assert(sieve_fits(list, n));
+	cpu_limit(randombytes_uniform(2) ? CPU_AVX2 : best);
 	cr_assert_eq(sieve_new(list, n, &s, &e), ERR_OK, "%s", e.msg);
+	cpu_limit(best);
 	return s;
 }
 
-static void find_both(const struct sieve *s, const uint64_t *in, uint64_t wanted,
-                      const unsigned char *p, size_t n)
+/* With what each kind of processor has. */
+static void find_all_ways(const struct sieve *s, const uint64_t *in, uint64_t wanted,
+                          const unsigned char *p, size_t n)
 {
-	uint64_t fast = 0, plain = 0;
+	const enum cpu best = cpu_best();
 
 	searched = p;
 	searched_n = n;
 	places = in;
-	sieve_find(s, p, n, in, count, &fast);
-	sieve_find_plain(s, p, n, in, count, &plain);
-	cr_expect_eq(plain, wanted, "%zu bytes", n);
-	cr_expect_eq(fast, wanted, "%zu bytes", n);
+	for (enum cpu way = CPU_PLAIN; way <= best; way++) {
+		uint64_t sum = 0;
+
+		cpu_limit(way);
+		sieve_find(s, p, n, in, count, &sum);
+		cr_expect_eq(sum, wanted, "%zu bytes, %s", n, cpu_name(way));
+	}
+	cpu_limit(best);
 }
 
 /* ${n} bytes from ${p}, anywhere, and nothing after them, so that it shows if more are
@@ -116,7 +126,7 @@ static void compare_in(const struct sieve *s, const uint64_t *in, uint64_t wante
 
 	cr_assert_not_null(room);
 	memcpy(room + before, p, n);
-	find_both(s, in, wanted, room + before, n);
+	find_all_ways(s, in, wanted, room + before, n);
 	free(room);
 }
 
@@ -296,7 +306,7 @@ static void begins_before(bool rare)
 	for (size_t at = 1; at < 20; at++)
 		for (size_t n = 100; n <= 200; n += 100) {
 			memcpy(text, texts[0], 20);
-			find_both(s, NULL, by_hand(30, text + at, n), text + at, n);
+			find_all_ways(s, NULL, by_hand(30, text + at, n), text + at, n);
 		}
 	sieve_free(s);
 }
@@ -327,31 +337,55 @@ Test(sieve, hostile_text)
 	sieve_free(s);
 }
 
+/* The buckets that take all bytes of a text, from ${at} on. */
+static unsigned taken(const struct buckets *b, const char *of, size_t at)
+{
+	unsigned in = UINT16_MAX;
+
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+		in &= b->take[k][(unsigned char)of[at + k]];
+	return in;
+}
+
+/* A byte with a lower half of some byte that a bucket takes, and an upper half of one, is
+ * taken, too. */
+static void takes_by_halves(const struct buckets *b)
+{
+	for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
+		for (unsigned c = 0; c < BUCKETS_BYTES; c++) {
+			unsigned lower = 0, upper = 0;
+
+			for (unsigned o = 0; o < BUCKETS_BYTES; o++) {
+				lower |= o % 16 == c % 16 ? b->take[k][o] : 0u;
+				upper |= o / 8 == c / 8 ? b->take[k][o] : 0u;
+			}
+			cr_assert_eq(b->take[k][c], lower & upper, "%02x at %u", c, k);
+		}
+}
+
 /* Windows are what is seldom in text, not what is of seldom bytes; and not what another
  * one begins with, too. */
 Test(sieve, windows_are_chosen_by_what_is_seldom)
 {
 	static const char *const of[] = { "ringnir", "quiz", "quizy" };
-	struct err e = { 0 };
 	struct buckets chosen;
 	uint16_t windows[3];
 
 	for (unsigned i = 0; i < 3; i++)
 		list[i] = (struct literal){ .text = of[i], .n = (uint16_t)strlen(of[i]) };
-	for (unsigned rounds = 0; rounds < 3; rounds++) {
-		cr_assert_eq(buckets_choose(list, 3, rounds, windows, &chosen, &e),
-		             ERR_OK);
-		cr_assert_neq(windows[0], 0);
-		cr_assert_neq(windows[2], 0);
-		for (unsigned i = 0; i < 3; i++) {
-			unsigned in = UINT16_MAX;
-
-			for (unsigned k = 0; k < BUCKETS_WINDOW; k++)
-				in &= chosen.take[k]
-				                 [(unsigned char)of[i][windows[i] + k]];
-			cr_assert_neq(in, 0, "%s is in no bucket", of[i]);
+	for (unsigned by = BUCKETS_BY_BYTE; by <= BUCKETS_BY_HALVES; by++)
+		for (unsigned rounds = 0; rounds < 3; rounds++) {
+			cr_assert_eq(buckets_choose((enum buckets_by)by, list, 3, rounds,
+			                            windows, &chosen),
+			             ERR_OK);
+			cr_assert_neq(windows[0], 0);
+			cr_assert_neq(windows[2], 0);
+			for (unsigned i = 0; i < 3; i++)
+				cr_assert_neq(taken(&chosen, of[i], windows[i]), 0,
+				              "%s is in no bucket", of[i]);
+			if (by == BUCKETS_BY_HALVES)
+				takes_by_halves(&chosen);
 		}
-	}
 }
 
 /* The sum of what literals.h finds in all of the text. */
