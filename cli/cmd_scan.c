@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "out.h"
 
 #define EXCLUDES_MAX 64
@@ -57,6 +58,21 @@ static int set_format(struct scan_run *r, struct err *e)
 		names[i] = report_format_name((enum report_format)i);
 	rc = word(r->c, "format", names, REPORT__MAX, &f, e);
 	r->format = (enum report_format)f;
+	return rc;
+}
+
+/* Before anything is made for what this processor has. */
+static int set_cpu(const struct cli *c, struct err *e)
+{
+	const char *names[CPU__ALL];
+	size_t most = CPU__ALL;
+	int rc;
+
+	for (size_t i = 0; i < CPU__ALL; i++)
+		names[i] = cpu_name((enum cpu)i);
+	rc = word(c, "cpu", names, CPU__ALL, &most, e);
+	if (rc == ERR_OK)
+		cpu_limit((enum cpu)most);
 	return rc;
 }
 
@@ -177,6 +193,7 @@ static int configure(struct scan_run *r, struct scan_config *o, struct known **k
 	int rc;
 
 	if ((rc = set_format(r, e)) != ERR_OK || (rc = set_looks(r, e)) != ERR_OK ||
+	    (rc = set_cpu(c, e)) != ERR_OK ||
 	    (rc = number(cli_flag(c, "workers"), 64, &o->workers, e)) != ERR_OK ||
 	    (rc = number(cli_flag(c, "stall"), 3600, &stall, e)) != ERR_OK ||
 	    (rc = scan_filter_new(c, &r->filter, e)) != ERR_OK ||
@@ -364,6 +381,7 @@ static int git(struct cli *c, struct err *e)
 	{ "no-ignore",       FLAG_BOOL,   NULL,      "no ignore files" }, \
 	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
 	{ "stall",           FLAG_STRING, "SECONDS", "give up what makes no progress for so long, 30 if not given" }, \
+	{ "cpu",             FLAG_STRING, "NAME",    "plain, avx2 or vbmi: use no newer vector instructions" }, \
 	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
 	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }, \
 	{ "known",           FLAG_BOOL,   NULL,      "fail if the vault's own secrets cannot be recognised" }, \

@@ -4,6 +4,7 @@ import fcntl
 import gzip
 import io
 import os
+import pathlib
 import subprocess
 import tarfile
 import zipfile
@@ -14,6 +15,7 @@ from scanning import scan, token, workers_of
 from vaultd import BIN, wait_for
 
 T = token("files")
+RULES = pathlib.Path(__file__).resolve().parents[2] / "scanner/rules"
 
 
 def line(text=T):
@@ -112,6 +114,36 @@ def zip_of(name, data):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr(name, data)
     return out.getvalue()
+
+
+OWN_RULE = """rules:
+  - id: own-token
+    title: A token of ours
+    regex: '\\b(ourtok_[a-z0-9]{12})\\b'
+    anchors: [ourtok_]
+    severity: high
+    confidence: H
+    examples:
+      positive: ["t = ourtok_k3v9x2m4q8z1"]
+      negative: ["t = ourtok_"]
+"""
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["built-in", "with-own"])
+def test_every_kind_of_processor_finds_the_same(tmp_path, own):
+    """In all examples of all rules, what is filtered, too.  Rules of one's own are compiled on the spot."""
+    (tmp_path / "own.yaml").write_text(OWN_RULE)
+    (tmp_path / "own.txt").write_text("t = ourtok_k3v9x2m4q8z1\n")
+    rules = ["--rules", tmp_path / "own.yaml"] if own else []
+    told = []
+    for cpu in (["--cpu=plain"], ["--cpu=avx2"], ["--cpu=vbmi"], []):
+        r = scan("fs", RULES, tmp_path / "own.txt", "--show-filtered", *cpu, *rules)
+        assert r.status == 1, r
+        rows = [row for row in r.lines if row["type"] != "summary"]
+        told.append(sorted(str({k: v for k, v in row.items() if k != "fingerprint"}) for row in rows))
+    assert len(told[0]) > 1000 and any("own-token" in row for row in told[0]) == own
+    assert told[1] == told[0] and told[2] == told[0] and told[3] == told[0]
+    assert scan("fs", tmp_path, "--cpu=i386").status == 2
 
 
 def test_archives_in_archives(tmp_path):
