@@ -383,9 +383,23 @@ Test(sieve, windows_are_chosen_by_what_is_seldom)
 			for (unsigned i = 0; i < 3; i++)
 				cr_assert_neq(taken(&chosen, of[i], windows[i]), 0,
 				              "%s is in no bucket", of[i]);
-			if (by == BUCKETS_BY_HALVES)
-				takes_by_halves(&chosen);
 		}
+}
+
+Test(sieve, halves_of_bytes_tell_what_a_bucket_takes)
+{
+	struct buckets chosen;
+	uint16_t windows[TEXTS];
+
+	fill(TEXTS, 26);
+	for (unsigned rounds = 0; rounds < 3; rounds++) {
+		cr_assert_eq(buckets_choose(BUCKETS_BY_HALVES, list, TEXTS, rounds,
+		                            windows, &chosen),
+		             ERR_OK);
+		takes_by_halves(&chosen);
+		for (unsigned i = 0; i < TEXTS; i++)
+			cr_assert_neq(taken(&chosen, texts[i], windows[i]), 0);
+	}
 }
 
 /* The sum of what literals.h finds in all of the text. */
