@@ -381,7 +381,7 @@ static int git(struct cli *c, struct err *e)
 	{ "no-ignore",       FLAG_BOOL,   NULL,      "no ignore files" }, \
 	{ "workers",         FLAG_STRING, "N",       "processes, one per processor if not given" }, \
 	{ "stall",           FLAG_STRING, "SECONDS", "give up what makes no progress for so long, 30 if not given" }, \
-	{ "cpu",             FLAG_STRING, "NAME",    "plain, avx2 or vbmi: use no newer vector instructions" }, \
+	{ "cpu",             FLAG_STRING, "NAME",    "plain, avx2 or vbmi: no newer instructions in our own code" }, \
 	{ "show-filtered",   FLAG_BOOL,   NULL,      "also what was filtered out, and why" }, \
 	{ "require-sandbox", FLAG_BOOL,   NULL,      "scan nothing if the sandbox is incomplete" }, \
 	{ "known",           FLAG_BOOL,   NULL,      "fail if the vault's own secrets cannot be recognised" }, \

@@ -38,7 +38,7 @@ struct sieve_text {
 typedef size_t sieve_places(const struct sieve_text *t, size_t from,
                             struct slots_work *w);
 /* The same of one block: of ${bytes} of 64 from ${p} on, as numbers from ${base} on; how
- * many. */
+ * many.  There is room for SIEVE_BLOCK, and no more may be written. */
 typedef unsigned sieve_block(const void *tables, const unsigned char *p, uint64_t bytes,
                              unsigned base, uint16_t *out);
 

@@ -19,7 +19,6 @@
 #define SLOTS_LANES  8u   /* literals that are compared at once */
 #define SLOTS_TOLD   256u /* that are told together */
 #define SLOTS_PLACES 8192u
-#define SLOTS_SPARE  64u /* that may be written after the last one */
 
 /* Bytes at a place as a number: those that it has under ${mask}. */
 struct slots_word {
@@ -51,7 +50,7 @@ struct slots_text {
 /* Places of a text, and what is made of them. */
 struct slots_work {
 	unsigned n;
-	uint16_t at[SLOTS_PLACES + SLOTS_SPARE];
+	uint16_t at[SLOTS_PLACES];
 	uint16_t slot[SLOTS_PLACES];
 	uint64_t told[SLOTS_TOLD + SLOTS_LANES];
 };

@@ -164,6 +164,7 @@ static void same_marks(const struct marks *v, const struct marks *plain, bool ex
 	/* What the last block goes on with is looked at more closely by some. */
 	has_all(v->worth, plain->worth, DECODE_BLOCKS - 1, "worth");
 	has_all(plain->worth, v->worth, DECODE_BLOCKS, "worth too many");
+	cr_assert_eq((plain->busy & ~v->busy) << 1, 0, "busy");
 	if (!exact)
 		return;
 	has_all(plain->line, v->line, BLOCKS, "line too many");

@@ -213,6 +213,25 @@ Test(sieve, in_much_text)
 	}
 }
 
+/* One text, again and again, so far from each other that all numbers that there are room
+ * for are used up before the room is. */
+Test(sieve, in_text_with_few)
+{
+	static unsigned char few[300000];
+	static uint64_t all[sizeof(few) / LITERALS_GRAIN / 64 + 1];
+	struct sieve *s;
+
+	fill(20, 26);
+	put(0, 8, false, 26);
+	memset(few, '.', sizeof(few));
+	for (size_t at = 0; at + 8 <= sizeof(few); at += 90)
+		memcpy(few + at, texts[0], 8);
+	memset(all, 0xff, sizeof(all));
+	s = sieve_of(20);
+	compare_in(s, all, by_hand_in(all, 20, few, sizeof(few)), few, sizeof(few));
+	sieve_free(s);
+}
+
 /* Two bytes will do if it is known what follows them. */
 Test(sieve, what_is_followed)
 {
@@ -266,7 +285,8 @@ Test(sieve, any_bytes)
 /* One text at every place around the ends of blocks, chunks and the whole. */
 Test(sieve, every_place)
 {
-	static const size_t sizes[] = { 3, 4, 8, 63, 64, 65, 76, 77, 78, 141, 200, 4200 };
+	static const size_t sizes[] = { 3,  4,  8,  63,  64,  65,  67,
+		                        76, 77, 78, 131, 141, 200, 4200 };
 	struct sieve *s;
 
 	fill(20, 26);
