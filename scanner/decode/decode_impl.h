@@ -51,9 +51,20 @@ struct text_beginning {
 #define CLASS_SMALL   0x08u
 #define CLASS_HEX     0x10u
 
+/* Bits of what planes_of() is asked for. */
+enum {
+	DECODE_IS_RUN, /* of any class above */
+	DECODE_IS_DIGIT,
+	DECODE_IS_MIXED, /* a digit or a capital */
+	DECODE_IS_SMALL,
+	DECODE_IS_HEX,
+	DECODE_IS_LINE /* what says something else may begin with it */
+};
+
 /* What bytes are; those that are of none of the classes above are not of base64. */
 struct decode_tables {
 	unsigned char is[128];
+	uint8_t planes[256];
 	struct beginning text;           /* that is base64 */
 	struct text_beginning long_text; /* the same, of more of it */
 	struct beginning line;           /* that says something else than it seems to */

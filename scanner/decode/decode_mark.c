@@ -164,24 +164,6 @@ ALWAYS_INLINE static inline void conclude(const struct decode_tables *t,
 	conclude_of(t, b->p, m, n, some_plain);
 }
 
-/* Bits of a table for marks_plain(). */
-enum { IS_RUN, IS_DIGIT, IS_MIXED, IS_SMALL, IS_HEX, IS_LINE };
-
-static void fill_table(const struct decode_tables *t, uint8_t table[256])
-{
-	for (unsigned c = 0; c < 256; c++) {
-		const unsigned place = decode_place((unsigned char)c), is = t->is[place];
-
-		table[c] = (uint8_t)((is != 0) << IS_RUN |
-		                     ((is & CLASS_DIGIT) != 0) << IS_DIGIT |
-		                     ((is & (CLASS_DIGIT | CLASS_CAPITAL)) != 0)
-		                             << IS_MIXED |
-		                     ((is & CLASS_SMALL) != 0) << IS_SMALL |
-		                     ((is & CLASS_HEX) != 0) << IS_HEX |
-		                     (t->line.of[0][place] != 0) << IS_LINE);
-	}
-}
-
 /* Those of ${bits} where something may begin on a line. */
 static uint64_t only_line(const struct beginning *line, const unsigned char *p,
                           uint64_t bits)
@@ -196,20 +178,17 @@ static uint64_t only_line(const struct beginning *line, const unsigned char *p,
 
 static void marks_plain(const struct decode_tables *t, struct blocks *b, struct marks *m)
 {
-	uint8_t table[256];
-
-	fill_table(t, table);
 	for (unsigned i = 0; i < b->used; i++) {
 		const unsigned char *const p = block(b, i);
 		uint64_t is[PLANES];
 
-		planes_of(table, p, is);
-		m->run[i] = m->text[i] = is[IS_RUN];
-		m->digit[i] = is[IS_DIGIT];
-		m->mixed[i] = is[IS_MIXED];
-		m->lower[i] = is[IS_SMALL];
-		m->hex[i] = is[IS_HEX];
-		m->line[i] = only_line(&t->line, p, is[IS_LINE]);
+		planes_of(t->planes, p, is);
+		m->run[i] = m->text[i] = is[DECODE_IS_RUN];
+		m->digit[i] = is[DECODE_IS_DIGIT];
+		m->mixed[i] = is[DECODE_IS_MIXED];
+		m->lower[i] = is[DECODE_IS_SMALL];
+		m->hex[i] = is[DECODE_IS_HEX];
+		m->line[i] = only_line(&t->line, p, is[DECODE_IS_LINE]);
 	}
 	conclude(t, b, m, some_plain);
 }

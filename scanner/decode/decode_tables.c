@@ -206,6 +206,22 @@ static void begin_line(struct beginning *b)
 	put(b, 2, " \t\r\n+.&~\\\"'", 128);
 }
 
+static void fill_planes(struct decode_tables *t)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		const unsigned place = decode_place((unsigned char)c), is = t->is[place];
+		const bool digit = (is & CLASS_DIGIT) != 0;
+		const bool mixed = digit || (is & CLASS_CAPITAL) != 0;
+
+		t->planes[c] = (uint8_t)((is != 0) << DECODE_IS_RUN |
+		                         digit << DECODE_IS_DIGIT |
+		                         mixed << DECODE_IS_MIXED |
+		                         ((is & CLASS_SMALL) != 0) << DECODE_IS_SMALL |
+		                         ((is & CLASS_HEX) != 0) << DECODE_IS_HEX |
+		                         (t->line.of[0][place] != 0) << DECODE_IS_LINE);
+	}
+}
+
 void decode_tables_fill(struct decode_tables *t)
 {
 	memset(t, 0, sizeof(*t));
@@ -222,4 +238,5 @@ void decode_tables_fill(struct decode_tables *t)
 	begin_text(&t->text);
 	begin_long_text(&t->text, &t->long_text);
 	begin_line(&t->line);
+	fill_planes(t);
 }
