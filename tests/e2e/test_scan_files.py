@@ -146,6 +146,13 @@ def test_every_kind_of_processor_finds_the_same(tmp_path, own):
     assert scan("fs", tmp_path, "--cpu=i386").status == 2
 
 
+def test_code_that_is_indented_far_is_scanned_whole(tmp_path):
+    """Tabs part the cells of a table, and may not be of its cells, too: that took the expression too many steps."""
+    (tmp_path / "a.go").write_text("\t" * 13 + "Description: `A PEM-encoded public key, as described in\n")
+    r = scan("fs", tmp_path)
+    assert r.status == 0 and r.summary["complete"], r
+
+
 def test_archives_in_archives(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_of("in/b.tar.gz", gzip.compress(tar_of("c.txt", line()))))
     (tmp_path / "d.gz").write_bytes(gzip.compress(line()))
