@@ -24,8 +24,8 @@ static inline enum cpu cpu_best(void)
 	return is >= 0 ? (enum cpu)is : cpu_find();
 }
 
-/** cpu_limit(most): no more than that from now on, in the whole process, whatever was said
- * before; of our own code, not of libraries.  For tests and measurements. */
+/** cpu_limit(most): no more than that from now on, in the whole process, whatever was
+ * said before; of our own code, not of libraries.  For tests and measurements. */
 void cpu_limit(enum cpu most);
 /** cpu_name(is): "plain", "avx2", "vbmi"; static. */
 const char *cpu_name(enum cpu is);
