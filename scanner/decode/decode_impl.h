@@ -150,8 +150,7 @@ struct marks {
 	uint64_t busy; /* a bit for each block that has anything */
 };
 /** decode_marks(t, p, n, m): of the first bytes of ${p}; there are none after ${n}.  With
- * CPU_AVX2, more bits of ${m}->line are set than otherwise; and only CPU_VBMI looks
- * closely at what text the last block may go on with. */
+ * CPU_AVX2, more bits of ${m}->line are set than otherwise. */
 void decode_marks(const struct decode_tables *t, const unsigned char *p, size_t n,
                   struct marks *m);
 

@@ -55,6 +55,18 @@ ALWAYS_INLINE static inline uint64_t letters(const struct marks *m, unsigned i)
 	return m->mixed[i] | m->lower[i];
 }
 
+/* Those of ${bits} where it begins so. */
+static uint64_t only_begins(const struct beginning *b, const unsigned char *p,
+                            uint64_t bits)
+{
+	for (uint64_t left = bits; left != 0; left &= left - 1) {
+		const unsigned k = (unsigned)__builtin_ctzll(left);
+
+		bits ^= (uint64_t)!decode_begins(b, p + k) << k;
+	}
+	return bits;
+}
+
 /* Text begins where a run does, or after a sign.  What the first byte follows is not
  * known. */
 ALWAYS_INLINE static inline void only_first(struct marks *m, unsigned n)
@@ -147,13 +159,14 @@ ALWAYS_INLINE static inline void conclude_of(const struct decode_tables *t,
 }
 
 /* What the marks of the blocks come to; after them there are no more. */
-ALWAYS_INLINE static inline void conclude(const struct decode_tables *t,
-                                          const struct blocks *b, struct marks *m,
-                                          some_fn *some)
+ALWAYS_INLINE static inline void conclude(const struct decode_tables *t, struct blocks *b,
+                                          struct marks *m, some_fn *some)
 {
 	const unsigned n = b->used;
 
 	if (n > DECODE_BLOCKS) {
+		m->text[DECODE_BLOCKS] = only_begins(&t->text, block(b, DECODE_BLOCKS),
+		                                     m->text[DECODE_BLOCKS]);
 		/* A number that is known makes vectors of it. */
 		conclude_of(t, b->p, m, DECODE_BLOCKS, some);
 		return;
@@ -162,18 +175,6 @@ ALWAYS_INLINE static inline void conclude(const struct decode_tables *t,
 	if (n < DECODE_BLOCKS)
 		m->longs[n] = m->worth[n] = 0;
 	conclude_of(t, b->p, m, n, some_plain);
-}
-
-/* Those of ${bits} where something may begin on a line. */
-static uint64_t only_line(const struct beginning *line, const unsigned char *p,
-                          uint64_t bits)
-{
-	for (uint64_t left = bits; left != 0; left &= left - 1) {
-		const unsigned k = (unsigned)__builtin_ctzll(left);
-
-		bits ^= (uint64_t)!decode_begins(line, p + k) << k;
-	}
-	return bits;
 }
 
 static void marks_plain(const struct decode_tables *t, struct blocks *b, struct marks *m)
@@ -188,7 +189,7 @@ static void marks_plain(const struct decode_tables *t, struct blocks *b, struct 
 		m->mixed[i] = is[DECODE_IS_MIXED];
 		m->lower[i] = is[DECODE_IS_SMALL];
 		m->hex[i] = is[DECODE_IS_HEX];
-		m->line[i] = only_line(&t->line, p, is[DECODE_IS_LINE]);
+		m->line[i] = only_begins(&t->line, p, is[DECODE_IS_LINE]);
 	}
 	conclude(t, b, m, some_plain);
 }
